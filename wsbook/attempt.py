@@ -1,0 +1,80 @@
+"""One upgrade attempt, described completely: what the experiments change one part of at a time. No I/O."""
+
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wsbook.target import Endpoint, Target, parse_endpoint
+
+__all__ = ["Attempt", "Family", "attempt_for"]
+
+
+class Family(StrEnum):
+    """Which address family may be dialled."""
+
+    ANY = "any"
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """Everything that defines one opening handshake on the wire (RFC 6455 section 4.1).
+
+    address: the IP address to dial instead of resolving the host; None resolves.
+    via: URL of a forward proxy for CONNECT; None dials directly. The environment's proxy variables are never used.
+    headers: extra request headers in order, after the handshake's own; values may hold secret references.
+    origin: None sends no Origin header.
+    extensions: offered in this order; empty sends no Sec-WebSocket-Extensions header.
+    server_name: SNI; None uses the URL's host, an empty string sends none.
+    version: Sec-WebSocket-Version. timeout_s bounds the whole attempt, every stage included.
+    first_message_s: how long to wait for a first frame after an accepted upgrade.
+    hop: name of the place that is tried: "endpoint", or the name of a target's hop.
+    changed: "what was changed" against the baseline, in words; empty is the baseline itself.
+    """
+
+    url: str
+    address: str | None = None
+    family: Family = Family.ANY
+    via: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    host_header: str | None = None
+    origin: str | None = None
+    subprotocols: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ("permessage-deflate; client_max_window_bits",)
+    version: int = 13
+    verify: bool = True
+    ca_file: str = ""
+    server_name: str | None = None
+    alpn: tuple[str, ...] = ("http/1.1",)
+    timeout_s: float = 5.0
+    first_message_s: float = 0.3
+    hop: str = "endpoint"
+    changed: tuple[str, ...] = ()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The parts of the URL."""
+        return parse_endpoint(self.url)
+
+    def change(self, label: str = "", /, **fields: Any) -> "Attempt":
+        """Return the variant with these fields, remembering the change.
+
+        label: how the change is called in tables; default ``field=value``.
+        """
+        words = label or ", ".join(f"{name}={value!r}" for name, value in fields.items())
+        return replace(self, changed=(*self.changed, words), **fields)
+
+
+def attempt_for(target: Target, timeout_s: float) -> Attempt:
+    """Return the baseline attempt of a target: what its page's browser would send to the endpoint."""
+    return Attempt(
+        url=target.url,
+        via=target.forward_proxy or None,
+        headers=target.headers,
+        origin=target.expected_origin or None,
+        subprotocols=target.subprotocols,
+        ca_file=target.ca_file,
+        timeout_s=timeout_s,
+    )

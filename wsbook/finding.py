@@ -1,0 +1,115 @@
+"""Findings, verdicts and the ranking of root causes. Pure."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+__all__ = ["Finding", "Proof", "Severity", "StepVerdict", "Verdict", "rank"]
+
+PROVEN = 0.5
+"""From this confidence on a fault may explain others."""
+
+
+class Verdict(StrEnum):
+    """What a rule or a step says. "Could not look" is UNKNOWN, never CLEAR."""
+
+    CLEAR = "clear"
+    FAULT = "fault"
+    UNKNOWN = "unknown"
+    NOT_APPLICABLE = "not applicable"
+    SKIPPED = "skipped"
+
+
+class Severity(StrEnum):
+    """How bad it is for the people who wait for updates: error breaks them, warning will, info does not."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+class Proof(Struct, frozen=True, kw_only=True):
+    """One piece of evidence: id of the observation, the bytes, header or log line, and file:line where there is one."""
+
+    text: str
+    observation: str = ""
+    where: str = ""
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """A judgement about one cause of the catalogue.
+
+    confidence: 0..1, how sure the rule is that the cause is present. root, explained_by: set by rank(); explained_by holds slugs.
+    summary: one sentence with a number and its unit. remedy: text, with a diff or snippet where there is one.
+    check: the command that proves the fix. reference: where it is documented.
+    """
+
+    cause: str
+    step: str
+    verdict: Verdict
+    severity: Severity
+    confidence: float
+    summary: str
+    root: bool = False
+    explained_by: tuple[str, ...] = ()
+    evidence: tuple[Proof, ...] = ()
+    remedy: str = ""
+    check: str = ""
+    reference: str = ""
+
+
+class StepVerdict(Struct, frozen=True, kw_only=True):
+    """What one of the twelve steps says, in one sentence."""
+
+    step: str
+    title: str
+    verdict: Verdict
+    summary: str
+
+
+def _strongest(findings: Iterable[Finding]) -> list[Finding]:
+    """Join findings of one cause and verdict: the surest one's words, everybody's evidence, agreement raises confidence."""
+    joined: dict[tuple[str, Verdict], list[Finding]] = {}
+    for finding in findings:
+        joined.setdefault((finding.cause, finding.verdict), []).append(finding)
+    result = []
+    for group in joined.values():
+        best = max(group, key=lambda f: f.confidence)
+        doubt = 1.0
+        for confidence in sorted({f.summary: f.confidence for f in group}.values(), reverse=True):
+            doubt *= 1.0 - confidence
+        proofs = tuple(dict.fromkeys(proof for f in sorted(group, key=lambda f: -f.confidence) for proof in f.evidence))
+        result.append(replace(best, confidence=round(min(0.99, max(best.confidence, 1.0 - doubt)), 3), evidence=proofs[:12]))
+    return result
+
+
+def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> tuple[Finding, ...]:
+    """Return the findings with root and explained_by set, root causes first, surest first.
+
+    explains: slug → slugs of the causes that it explains; "area.*" stands for all of an area. A fault is explained when a proven
+    fault (confidence >= PROVEN) that explains it is at least as sure as half of it, directly or through others; two that explain
+    each other: the surer one does.
+    """
+    joined = _strongest(findings)
+    faults = {f.cause: f for f in joined if f.verdict is Verdict.FAULT}
+
+    def explained(slug: str) -> tuple[str, ...]:
+        area = f"{slug.partition('.')[0]}.*"
+        return tuple(
+            other.cause
+            for other in sorted(faults.values(), key=lambda f: (-f.confidence, f.cause))
+            if other.cause != slug
+            and other.confidence >= PROVEN
+            and {slug, area} & set(explains.get(other.cause, ()))
+            and not (slug in explains and {other.cause} & set(explains[slug]) and faults[slug].confidence >= other.confidence)
+        )
+
+    ranked = []
+    for finding in joined:
+        by = explained(finding.cause) if finding.verdict is Verdict.FAULT else ()
+        candidate = finding.verdict is Verdict.FAULT or (finding.verdict is Verdict.UNKNOWN and finding.confidence > 0 and not faults)
+        ranked.append(replace(finding, root=candidate and not by, explained_by=by))
+    severity = list(Severity)
+    return tuple(sorted(ranked, key=lambda f: (not f.root, severity.index(f.severity), -f.confidence, f.step, f.cause)))

@@ -1,0 +1,1 @@
+"""Text or bytes in, observations out. Never the network, never outside the files given."""

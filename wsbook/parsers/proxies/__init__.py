@@ -1,0 +1,1 @@
+"""Configurations of reverse proxies and load balancers, each said as RouteFacts."""

@@ -1,0 +1,1 @@
+"""The only folder that dials. Async; one function per question; every answer is an observation."""

@@ -1,0 +1,1 @@
+"""Pure judgement: observations in, findings out; one module per area of the catalogue."""

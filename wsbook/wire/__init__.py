@@ -1,0 +1,1 @@
+"""What the RFCs say: bytes in, values out, no I/O."""
