@@ -28,6 +28,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     origin: None sends no Origin header.
     extensions: offered in this order; empty sends no Sec-WebSocket-Extensions header.
     server_name: SNI; None uses the URL's host, an empty string sends none.
+    upgrade: False sends the same GET without any handshake header: what a backend gets behind a proxy that drops them.
     version: Sec-WebSocket-Version. timeout_s bounds the whole attempt, every stage included.
     first_message_s: how long to wait for a first frame after an accepted upgrade.
     hop: name of the place that is tried: "endpoint", or the name of a target's hop.
@@ -43,6 +44,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     origin: str | None = None
     subprotocols: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ("permessage-deflate; client_max_window_bits",)
+    upgrade: bool = True
     version: int = 13
     verify: bool = True
     ca_file: str = ""
