@@ -1,0 +1,260 @@
+"""What a notebook holds: target, record and budget; looks, reads and judges. Displays nothing."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
+
+from wsbook.errors import UsageError
+from wsbook.evidence import Evidence
+from wsbook.finding import Finding, StepVerdict, Verdict
+from wsbook.observation import Failure, Observation, Outcome, Reason, Source
+from wsbook.record import Record
+from wsbook.redact import Redactor, seal
+from wsbook.rules import judge
+from wsbook.secret import reference_names, resolve
+from wsbook.steps import STEPS
+from wsbook.target import Budget, Target, parse_target
+
+if TYPE_CHECKING:
+    from wsbook.lab import Lab
+
+__all__ = ["Case", "Judgement", "StepResult", "target_from"]
+
+SCHEMA = "wsbook.findings/1"
+
+_LISTS = ("subprotocols", "headers", "hops", "frontend", "backend", "configs", "logs")
+
+
+class StepResult(Struct, frozen=True, kw_only=True):
+    """One step: what it saw, what was found of it, and its verdict."""
+
+    step: str
+    title: str
+    observations: tuple[Observation, ...]
+    findings: tuple[Finding, ...]
+    verdict: StepVerdict
+    duration_s: float = 0.0
+
+
+class Judgement(Struct, frozen=True, kw_only=True):
+    """The whole investigation judged: findings ranked, root causes first, and the verdict of every step."""
+
+    target: Target
+    findings: tuple[Finding, ...]
+    steps: tuple[StepVerdict, ...]
+
+    @property
+    def root_causes(self) -> tuple[str, ...]:
+        """Slugs of the root causes, surest first."""
+        return tuple(finding.cause for finding in self.findings if finding.root)
+
+    @property
+    def faulty(self) -> bool:
+        """Whether any fault was found."""
+        return any(finding.verdict is Verdict.FAULT for finding in self.findings)
+
+    def document(self) -> dict[str, Any]:
+        """Return the content of findings.json (data/findings.schema.json)."""
+        return {
+            "schema": SCHEMA,
+            "target": to_builtins(self.target),
+            "root_causes": list(self.root_causes),
+            "steps": {step.step: {"title": step.title, "verdict": step.verdict.value, "summary": step.summary} for step in self.steps},
+            "findings": to_builtins(self.findings),
+        }
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for line in text.splitlines() for part in line.split(";") if part.strip()]
+
+
+def target_from(parameters: dict[str, Any]) -> Target:
+    """Return the target described by notebook parameters: texts, lists separated by ';' or line breaks.
+
+    Secrets typed in clear are moved into the process environment and stand in the target as references.
+
+    Raises:
+        UsageError: a parameter cannot be used.
+    """
+    known: dict[str, Any] = {}
+    for name, value in parameters.items():
+        if name not in Target.__struct_fields__ and name != "trigger":
+            raise UsageError(f"unknown parameter {name!r}")
+        if name == "owned":
+            known[name] = bool(value)
+        else:
+            text = seal(str(value), os.environ)
+            known[name] = _split(text.replace(",", ";") if name == "subprotocols" else text) if name in _LISTS else text
+    return parse_target(known.pop("url", ""), **known)
+
+
+def _redactor(target: Target) -> Redactor:
+    """Return a redactor that knows every secret that the target's references name."""
+    texts = (target.url, target.page_url, target.forward_proxy, target.message, *(value for _, value in target.headers), *target.subprotocols)
+    names = {name for text in texts for name in reference_names(text)}
+    return Redactor(resolve(f"${{{name}}}") for name in names)
+
+
+class Case:
+    """One investigation: a target, everything observed about it, and the judgement on it.
+
+    record None keeps observations in memory only.
+    """
+
+    def __init__(self, target: Target, budget: Budget, record: Record | None = None, lab: "Lab | None" = None) -> None:
+        self.target = target
+        self.budget = budget
+        self.record = record
+        self._lab = lab
+        self._seen: list[Observation] = record.observations() if record else []
+        self._durations: dict[str, float] = record.done() if record else {}
+        self._redactor = record.redactor if record else _redactor(target)
+        self._on_progress: Callable[[str, float], None] | None = None
+        self._step = ""
+
+    @classmethod
+    def open(cls, *, record: str = "", budget: str = "quick", fault: str = "", command: str = "", **parameters: Any) -> "Case":
+        """Open the case of a target; without an endpoint and artifacts the bundled lab is started and is the target.
+
+        record: folder to keep everything in; "" keeps it in memory. A folder that already holds this target is continued.
+        fault: slug of a fault that the lab shall have.
+
+        Raises:
+            UsageError: a parameter cannot be used.
+        """
+        limits = Budget.named(budget)
+        given = {name: value for name, value in parameters.items() if value}
+        folder = Path(record) if record else None
+        lab = None
+        if not set(given) - {"symptom", "owned"}:
+            if folder is not None and (folder / "target.toml").exists() and not fault:
+                return cls.resume(folder)
+            from wsbook.lab import start_lab
+
+            lab = start_lab(fault)
+            target = replace(lab.target(), symptom=str(given.get("symptom", "")))
+        elif fault:
+            raise UsageError("fault belongs to the lab; leave the endpoint out")
+        else:
+            target = target_from(given)
+            _require_files(target)
+        redactor = _redactor(target)
+        return cls(target, limits, Record.create(folder, target, redactor, budget=budget, command=command) if folder else None, lab)
+
+    @classmethod
+    def resume(cls, folder: Path) -> "Case":
+        """Open the case of an existing record, with what it has seen.
+
+        Raises:
+            UsageError: the folder is no record, or a secret that it refers to is not set.
+        """
+        record = Record(folder)
+        target = record.target()
+        record.redactor = _redactor(target)
+        return cls(target, Budget.named(record.budget()), record)
+
+    @property
+    def evidence(self) -> Evidence:
+        """Everything observed so far."""
+        return Evidence(self.target, self._seen)
+
+    def add(self, *observations: Observation) -> None:
+        """Keep observations, redacted, with ids; in the record too."""
+        for seen in observations:
+            numbered = replace(seen, id=f"{seen.source.step}-{1 + sum(o.source.step == seen.source.step for o in self._seen)}")
+            self._seen.append(self.record.add(numbered) if self.record else self._redactor.value(numbered))
+
+    def progress(self, text: str, fraction: float) -> None:
+        """Pass on how far the running step is."""
+        if self._on_progress:
+            self._on_progress(f"{self._step} {text}", fraction)
+
+    async def run(self, step: str, on_progress: Callable[[str, float], None] | None = None) -> StepResult:
+        """Look at what a step looks at, and judge it. What it saw before is replaced. A bug of ours is an observation too.
+
+        Raises:
+            UsageError: no such step.
+        """
+        if step not in STEPS:
+            raise UsageError(f"there is no step {step!r}; the steps are {', '.join(STEPS)}")
+        self._on_progress, self._step = on_progress, step
+        self._seen = [seen for seen in self._seen if seen.source.step != step]
+        if self.record:
+            self.record.begin(step)
+        started = time.monotonic()
+        try:
+            await STEPS[step].look(self)
+        except Exception as error:
+            self.add(_bug(step, error))
+        self._durations[step] = time.monotonic() - started
+        if self.record:
+            self.record.finish(step, self._durations[step])
+        return self.result(step)
+
+    def done(self, step: str) -> bool:
+        """Whether a step has been run, now or in the record."""
+        return step in self._durations
+
+    def result(self, step: str) -> StepResult:
+        """Return a step as judged from everything observed so far, without looking again."""
+        judgement = self.judge()
+        return StepResult(
+            step=step,
+            title=STEPS[step].title,
+            observations=tuple(seen for seen in self._seen if seen.source.step == step),
+            findings=tuple(finding for finding in judgement.findings if finding.step == step),
+            verdict=next(verdict for verdict in judgement.steps if verdict.step == step),
+            duration_s=self._durations.get(step, 0.0),
+        )
+
+    def judge(self) -> Judgement:
+        """Judge everything observed so far; in a record findings.json is written too."""
+        findings, steps = judge(self.evidence)
+        judgement = Judgement(target=self._redactor.value(self.target), findings=findings, steps=steps)
+        if self.record:
+            self.record.write_json("findings.json", judgement.document())
+        return judgement
+
+    def close(self) -> None:
+        """Stop the lab if this case started it."""
+        if self._lab is not None:
+            self._lab.stop()
+
+    def __enter__(self) -> "Case":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def _bug(step: str, error: Exception) -> Observation:
+    """Return the observation that wsbook itself failed, with the place in its own code."""
+    import traceback
+    from datetime import UTC, datetime
+
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    message = f"{type(error).__name__}: {str(error)[:300]} ({Path(place.filename).name}:{place.lineno})"
+    reason = Reason.UNREADABLE if type(error).__name__ == "UnreadableInputError" else Reason.OUR_BUG
+    return Observation(
+        source=Source(step=step, probe="step"),
+        observed_at=datetime.now(UTC),
+        outcome=Outcome.FAILED,
+        failure=Failure(stage="", reason=reason, message=message),
+    )
+
+
+def _require_files(target: Target) -> None:
+    """Raise for the first file or folder of the target that is not there.
+
+    Raises:
+        UsageError: it does not exist.
+    """
+    for path in (target.har, target.console, target.ca_file, *target.frontend, *target.backend, *target.configs, *target.logs):
+        if path and not Path(path).exists():
+            raise UsageError(f"{path} does not exist")
