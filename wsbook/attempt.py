@@ -10,6 +10,16 @@ from wsbook.target import Endpoint, Target, parse_endpoint
 
 __all__ = ["Attempt", "Family", "attempt_for"]
 
+NO_ORIGIN = "no Origin"
+FOREIGN_ORIGIN = "foreign Origin"
+NO_CREDENTIALS = "no credentials"
+NO_EXTENSIONS = "no extensions"
+NO_UPGRADE = "no Upgrade header"
+RANDOM_PATH = "random path"
+THE_ENDPOINTS_PATH = "the endpoint's path"
+UNVERIFIED = "certificate not checked"
+# Labels of the changes that rules ask for; the experiments make them, see probes/experiment.py.
+
 
 class Family(StrEnum):
     """Which address family may be dialled."""
