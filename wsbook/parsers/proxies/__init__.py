@@ -1,1 +1,52 @@
-"""Configurations of reverse proxies and load balancers, each said as RouteFacts."""
+"""Configurations of reverse proxies and load balancers, each said as RouteFacts, and defects beyond that as PatternFacts.
+
+A PatternFacts of weight below 0.4 is a hint that needs other evidence; from there on the file alone shows a defect.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from wsbook.errors import UnreadableInputError, UsageError
+from wsbook.facts import Facts
+from wsbook.observation import Observation, Source, observed
+from wsbook.parsers.proxies.artifact import Artifact, Parsed
+
+__all__ = ["KINDS", "parse_config"]
+
+KINDS = {
+    "nginx_conf": ("nginx", "parse_nginx"),
+    "haproxy_cfg": ("haproxy", "parse_haproxy"),
+    "caddyfile": ("caddy", "parse_caddy"),
+    "apache_conf": ("apache", "parse_apache"),
+    "k8s_ingress": ("kubernetes", "parse_kubernetes"),
+    "alb_attributes": ("aws", "parse_aws"),
+}
+"""Kind of configuration → module of this folder and its function."""
+
+
+def parse_config(
+    text: str, *, kind: str, artifact: str, endpoint_path: str = "", version: str = "", step: str = "2.2", folder: str = ""
+) -> list[Observation]:
+    """Return what a configuration does with a WebSocket: one TextFacts, then routes and defects in the order of the file.
+
+    artifact: name of the file, it stands in findings. endpoint_path: "" unknown. version: of the program, "" unknown, in which case
+    the defaults of the older releases hold. folder: includes are followed inside it only; "" never.
+
+    Raises:
+        UsageError: kind is not in KINDS.
+        UnreadableInputError: the text is no such configuration.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"configuration kind {kind!r} is not one of {', '.join(KINDS)}")
+    module, name = KINDS[kind]
+    parse: Callable[[Artifact], Parsed] = getattr(import_module(f"wsbook.parsers.proxies.{module}"), name)
+    given = Artifact(text=text, name=artifact, endpoint_path=endpoint_path, version=version, folder=folder)
+    try:
+        parsed = parse(given)
+    except RecursionError as error:
+        raise UnreadableInputError(f"{artifact}: nested too deeply") from error
+    return [observed(_source(module, step, artifact, facts), facts) for facts in (parsed.text, *parsed.facts)]
+
+
+def _source(module: str, step: str, artifact: str, facts: Facts) -> Source:
+    return Source(step=step, probe=module, artifact=str(getattr(facts, "file", "")) or artifact, line=int(getattr(facts, "line", 0)))

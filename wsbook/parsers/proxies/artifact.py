@@ -1,0 +1,142 @@
+"""What every configuration parser starts from, and what routes have in common. Knows no product."""
+
+import re
+from functools import cache
+
+from msgspec import Struct
+
+from wsbook.errors import UnreadableInputError
+from wsbook.facts import Facts, PatternFacts, RouteFacts, TextFacts
+from wsbook.parsers.pattern_table import entry
+
+__all__ = [
+    "MAX_BYTES",
+    "Artifact",
+    "Parsed",
+    "defect",
+    "hints_at_polling",
+    "hints_at_websocket",
+    "plausible",
+    "require_small",
+    "seconds",
+    "try_regex",
+]
+
+MAX_BYTES = 1_000_000
+"""Larger configurations are refused."""
+
+MAX_DEPTH = 40
+"""Blocks nested deeper than this are refused; real files stay under ten."""
+
+_UNITS = {"us": 1e-6, "ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "M": 2592000.0, "y": 31536000.0}
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(us|ms|s|m|h|d|w|M|y)?")
+_SURE_WORDS = re.compile(
+    r"(?:^|[^a-z])(?:wss?|cable|hubs?|signalr|graphql-ws|stomp|hmr)(?:$|[^a-z])|sockjs|signalr|socket|websock|engine\.io", re.IGNORECASE
+)
+_WORDS = re.compile(
+    r"(?:^|[^a-z])(?:live|negotiate|stream|streams|streaming|realtime|real-time|rt|push|feed|subscriptions?|notifications?|events?|mqtt"
+    r"|vnc|rpc|chat)(?:$|[^a-z])",
+    re.IGNORECASE,
+)
+_POLLING = re.compile(r"socket\.io|engine\.io|sockjs|signalr|/hubs?(?:$|/|\b)|negotiate", re.IGNORECASE)
+_NESTED = re.compile(r"[+*}]\)*[+*{]|\([^()]*[+*][^()]*\)\s*[+*{]")
+
+
+class Artifact(Struct, frozen=True, kw_only=True):
+    """One configuration to read.
+
+    name: as given, it stands in findings. endpoint_path: "" unknown. version: of the program, "" unknown. folder: includes are
+    followed inside it only, "" never.
+    """
+
+    text: str
+    name: str
+    endpoint_path: str = ""
+    version: str = ""
+    folder: str = ""
+
+    def older_than(self, *numbers: int) -> bool | None:
+        """Whether the version is below numbers; None when it is unknown."""
+        found = re.search(r"\d+(?:\.\d+)*", self.version)
+        return tuple(int(n) for n in found[0].split(".")[:4]) < numbers if found and len(found[0]) < 30 else None
+
+
+class Parsed(Struct, frozen=True, kw_only=True):
+    """What one parser says: routes and defects in the order of the file, and how much of the text it understood."""
+
+    facts: tuple[Facts, ...]
+    text: TextFacts
+
+    @property
+    def routes(self) -> tuple[RouteFacts, ...]:
+        """The routes alone."""
+        return tuple(f for f in self.facts if isinstance(f, RouteFacts))
+
+
+def defect(pattern: str, file: str, line: int, excerpt: str) -> PatternFacts:
+    """Return a configuration defect with cause and weight from patterns.toml."""
+    known = entry(pattern)
+    return PatternFacts(
+        pattern=pattern, cause=known.cause, ok=False, file=file, line=line, excerpt=" ".join(excerpt.split())[:200], weight=known.weight
+    )
+
+
+def seconds(text: str, *, default_unit: str = "s") -> float | None:
+    """Return a duration such as ``1h30m``, ``500ms``, ``60`` in seconds; None when it is none.
+
+    default_unit: of a bare number (nginx counts seconds, HAProxy milliseconds).
+    """
+    parts = _DURATION.findall(text[:40])
+    if not parts or "".join(f"{n}{u}" for n, u in parts) != re.sub(r"\s+", "", text[:40]):
+        return None
+    return sum(float(number) * _UNITS[unit or default_unit] for number, unit in parts)
+
+
+def hints_at_websocket(text: str) -> int:
+    """How much a path, block or name sounds like a WebSocket endpoint: 2 surely (ws, socket), 1 perhaps (live, feed), 0 not."""
+    return 2 if _SURE_WORDS.search(text[:300]) else 1 if _WORDS.search(text[:300]) else 0
+
+
+def plausible(able: list[bool], hints: list[int], catch_all: list[bool]) -> list[bool | None]:
+    """Return for each proxied route whether it serves the WebSocket, when no path is known.
+
+    able: it forwards upgrades by an explicit setting. hints: of hints_at_websocket. The able and the surely named serve it; else the
+    perhaps named; else the only route or the catch-all. Where some serve it the others do not; where none can be told, all are None.
+    """
+    for judged in (
+        [a or h == 2 for a, h in zip(able, hints, strict=True)],
+        [h == 1 for h in hints],
+        [len(able) == 1] * len(able),
+        catch_all,
+    ):
+        if any(judged):
+            return list(judged)
+    return [None] * len(able)
+
+
+def hints_at_polling(text: str) -> bool:
+    """Whether a path belongs to a library that needs several requests for one session (Socket.IO, SockJS, SignalR)."""
+    return bool(_POLLING.search(text[:300]))
+
+
+@cache
+def try_regex(pattern: str, *, ignore_case: bool = False) -> re.Pattern[str] | None:
+    """Return a compiled expression; None when it is invalid, long, or could take exponential time on a short path."""
+    if len(pattern) > 300 or _NESTED.search(pattern):
+        return None
+    try:
+        return re.compile(pattern, re.IGNORECASE if ignore_case else 0)
+    except (re.error, OverflowError, RecursionError):
+        return None
+
+
+def require_small(artifact: Artifact, product: str) -> None:
+    """Refuse what is too large or holds NUL bytes.
+
+    Raises:
+        UnreadableInputError: either.
+    """
+    if len(artifact.text) > MAX_BYTES:
+        raise UnreadableInputError(f"{artifact.name}: {len(artifact.text):,} characters are more than a {product} configuration has")
+    if "\0" in artifact.text:
+        raise UnreadableInputError(f"{artifact.name}: binary data, no {product} configuration")
