@@ -1,1 +1,9 @@
-"""The bundled deployment: a page, a real reverse proxy, real backends, and faults that can be switched on."""
+"""The bundled deployment: a page, a real reverse proxy, real backends, and faults that can be switched on.
+
+It knows nothing of probes, rules or findings: it is what they look at.
+"""
+
+from wsbook.lab.deployment import Lab, describe, start_lab
+from wsbook.lab.faults import FAULTS, Edit, Fault
+
+__all__ = ["FAULTS", "Edit", "Fault", "Lab", "describe", "start_lab"]

