@@ -1,0 +1,327 @@
+"""The browser probe against pages with planted behaviour, and its reading of protocol events without a browser."""
+
+import asyncio
+import http
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import needs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from websockets.asyncio.server import ServerConnection, serve
+
+from wsbook.facts import PageFacts, SessionFacts, UpgradeFacts
+from wsbook.observation import Observation, Outcome, Reason
+from wsbook.probes import browser
+from wsbook.probes.browser import browser_available, probe_page
+from wsbook.probes.browser_capture import Capture, explain_error
+
+PAGE = """<!doctype html><html><head><title>A &amp; B</title>{head}</head><body><p id=shown></p><p id=other></p><script>
+const shown = document.getElementById("shown");
+{script}
+</script></body></html>"""
+
+
+async def _handler(peer: ServerConnection) -> None:
+    await peer.send("update wsbook-0123456789ab-1")
+    if peer.request is not None and "close" in peer.request.path:
+        await asyncio.sleep(0.1)
+        await peer.close(4001, "not welcome")
+    elif peer.request is not None and "abort" in peer.request.path:
+        await asyncio.sleep(0.1)
+        peer.transport.abort()
+    else:
+        await peer.wait_closed()
+
+
+async def _pages(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pages: dict[str, tuple[str, str]]) -> None:
+    try:
+        request = await reader.readuntil(b"\r\n\r\n")
+        path = request.split(b" ")[1].decode()
+        if path == "/hang":
+            await asyncio.sleep(30)
+        writer.write(_answer(path, pages))
+        await writer.drain()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        pass
+    finally:
+        writer.transport.abort() if writer.transport.is_closing() else writer.close()
+
+
+def _answer(path: str, pages: dict[str, tuple[str, str]]) -> bytes:
+    if path == "/wrong-accept":
+        return b"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: no\r\n\r\n"
+    if path not in pages:
+        return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    header, body = pages[path]
+    return f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n{header}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+
+
+@asynccontextmanager
+async def deployment(tls: ssl.SSLContext | None = None) -> AsyncIterator[tuple[str, str, Callable[..., None]]]:
+    """Yield (page origin, socket origin, publish) of a page server and a socket server on free ports."""
+    pages: dict[str, tuple[str, str]] = {}
+    tasks: set[asyncio.Task[None]] = set()
+
+    def refuse(connection: ServerConnection, request: Any) -> Any:
+        return connection.respond(http.HTTPStatus.FORBIDDEN, "no") if request.path == "/refused" else None
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(_pages(reader, writer, pages))
+        tasks.add(task)
+
+    def publish(path: str, script: str, head: str = "", header: str = "") -> None:
+        pages[path] = (header, PAGE.format(script=script, head=head))
+
+    async with serve(_handler, "127.0.0.1", 0, process_request=refuse, ssl=tls) as sockets:
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        try:
+            yield _origin("http", server), _origin("wss" if tls else "ws", sockets), publish
+        finally:
+            server.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _origin(scheme: str, server: Any) -> str:
+    host = "localhost" if scheme == "wss" else "127.0.0.1"
+    return f"{scheme}://{host}:{server.sockets[0].getsockname()[1]}"
+
+
+def _closed_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def _facts(found: list[Observation], kind: type, ending: str) -> Any:
+    return next(o.facts for o in found if isinstance(o.facts, kind) and o.facts.url.endswith(ending))
+
+
+def _observation(found: list[Observation], ending: str) -> Observation:
+    return next(o for o in found if isinstance(o.facts, UpgradeFacts) and o.facts.url.endswith(ending))
+
+
+def _page(found: list[Observation]) -> PageFacts:
+    assert isinstance(found[0].facts, PageFacts)
+    return found[0].facts
+
+
+def _leftovers() -> list[str]:
+    lines = [p.read_bytes().replace(b"\0", b" ").decode() for p in Path("/proc").glob("[0-9]*/cmdline") if p.exists()]
+    return [line for line in lines if "--user-data-dir=" in line and "wsbook-browser-" in line]
+
+
+SCRIPT = """
+const log = (text) => console.log(text);
+const keep = [];
+const one = new WebSocket("{ws}/good?a=1", ["chat", "other"].slice(2));
+one.onmessage = (event) => {{ shown.textContent = event.data; one.send("thanks"); }};
+keep.push(one, new WebSocket("{ws}/close"), new WebSocket("{ws}/abort"), new WebSocket("{ws}/refused"));
+keep.push(new WebSocket("ws://127.0.0.1:{closed}/nobody"), new WebSocket("{page}/wrong-accept".replace("http", "ws")));
+const own = new WebSocket("{ws}/mine"); own.onmessage = () => own.close(1000, "done");
+new Worker(URL.createObjectURL(new Blob(["setTimeout(() => new WebSocket('{ws}/worker'), 300)"])));
+try {{ new WebSocket("ws://[bad/"); }} catch (error) {{ log("threw " + error.name); }}
+setTimeout(() => {{ throw new Error("planted"); }}, 50);
+"""
+
+
+@needs("chromium")
+async def test_a_page_with_every_kind_of_socket() -> None:
+    async with deployment() as (page, ws, publish):
+        publish("/", SCRIPT.format(ws=ws, page=page, closed=_closed_port()))
+        found = await probe_page(f"{page}/", step="1.2", watch_s=1.5)
+
+    seen = _page(found)
+    assert (seen.status, seen.title, seen.sockets) == (200, "A & B", 9)
+    assert seen.browser.startswith("Chromium ")
+    assert seen.changes >= 1 and len(seen.change_times) >= 1
+    assert ("log", "threw SyntaxError") in seen.console
+    assert any(level == "error" and "planted" in text for level, text in seen.console)
+
+    good = _facts(found, UpgradeFacts, "/good?a=1")
+    assert (good.accepted, good.status, good.http_version) == (True, 101, "1.1")
+    assert good.request_header("Origin") == page
+    assert good.header("sec-websocket-accept")
+    session = _facts(found, SessionFacts, "/good?a=1")
+    assert [(f.direction, f.text) for f in session.frames] == [("received", "update wsbook-0123456789ab-1"), ("sent", "thanks")]
+    assert session.ended == "open" and session.age_s is None
+
+    closed = _facts(found, SessionFacts, "/close")
+    assert (closed.ended, closed.closed_by, closed.close_code, closed.close_reason) == ("close", "peer", 4001, "not welcome")
+    assert closed.age_s == pytest.approx(0.1, abs=0.15)
+    aborted = _facts(found, SessionFacts, "/abort")
+    assert (aborted.ended, aborted.close_code) == ("unknown", None) and "1006" in aborted.error_text
+    mine = _facts(found, SessionFacts, "/mine")
+    assert (mine.ended, mine.closed_by, mine.close_code) == ("close", "us", 1000)
+    assert _facts(found, SessionFacts, "/worker").frame_count == 1
+
+    refused = _observation(found, "/refused")
+    assert refused.outcome is Outcome.ANSWERED and refused.facts.status == 403 and not refused.facts.accepted
+    nobody = _observation(found, "/nobody")
+    assert (
+        nobody.outcome is Outcome.FAILED and nobody.failure.reason is Reason.REFUSED and "ERR_CONNECTION_REFUSED" in nobody.facts.error_text
+    )
+    wrong = _observation(found, "/wrong-accept")
+    assert wrong.outcome is Outcome.ANSWERED and not wrong.facts.accepted
+    assert [(c.name, c.ok) for c in wrong.facts.checks] == [("accept", False)]
+    thrown = _observation(found, "[bad/")
+    assert thrown.failure.stage == "browser" and thrown.facts.error_text.startswith("SyntaxError")
+    assert not _leftovers()
+
+
+@needs("chromium")
+async def test_policy_queue_and_selector() -> None:
+    script = """
+    const q = [new WebSocket("{hang}/hang"), new WebSocket("{hang}/behind")];
+    const b = new WebSocket("{ws}/blocked");
+    setInterval(() => {{ document.getElementById("other").textContent += "x"; }}, 20);
+    setTimeout(() => {{ shown.textContent = "once"; }}, 100);
+    alert("stop");
+    while (location.hash === "#busy") {{}}
+    """
+    async with deployment() as (page, ws, publish):
+        hang = page.replace("http", "ws")
+        publish("/", script.format(ws=ws, hang=hang), header=f"Content-Security-Policy: connect-src {hang}\r\n")
+        found = await probe_page(f"{page}/", step="1.2", watch_s=1.0, selector="#shown")
+        begin = time.monotonic()
+        busy = await probe_page(f"{page}/#busy", step="1.2", watch_s=1.0)
+        took_s = time.monotonic() - begin
+    assert _page(found).csp == f"connect-src {hang}"
+    assert _page(found).changes == 1
+    blocked = _observation(found, "/blocked")
+    assert blocked.outcome is Outcome.FAILED and blocked.failure.stage == "browser" and blocked.failure.reason is Reason.NOT_PERMITTED
+    assert "Content Security Policy" in blocked.facts.error_text
+    waiting = _observation(found, "/hang").failure
+    assert waiting.reason is Reason.TIMEOUT and waiting.stage == "upgrade"
+    assert "another handshake" in _observation(found, "/behind").failure.message
+    assert busy[0].failure is not None and busy[0].failure.reason is Reason.TIMEOUT
+    assert took_s < 12
+    assert not _leftovers()
+
+
+@needs("chromium")
+async def test_certificates_are_judged_as_for_a_person_unless_the_ca_is_given(tmp_path: Path) -> None:
+    import trustme
+
+    ca, stranger = trustme.CA(), trustme.CA()
+    files = {name: str(tmp_path / f"{name}.pem") for name in ("ca", "stranger")}
+    ca.cert_pem.write_to_path(files["ca"])
+    stranger.cert_pem.write_to_path(files["stranger"])
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("localhost").configure_cert(tls)
+    async with deployment(tls) as (page, wss, publish):
+        publish("/", f'const s = new WebSocket("{wss}/good");')
+        assert await browser._pins([wss], files["stranger"]) == []
+        for ca_file, accepted in (("", False), (files["ca"], True)):
+            found = await probe_page(f"{page}/", step="1.2", watch_s=0.7, ca_file=ca_file, trust_urls=[wss])
+            seen = _observation(found, "/good")
+            assert seen.facts.accepted is accepted
+            if not accepted:
+                assert seen.failure.reason is Reason.CERTIFICATE and "ERR_CERT_AUTHORITY_INVALID" in seen.facts.error_text
+
+
+@needs("chromium")
+async def test_a_page_that_does_not_load_and_a_cancelled_watch() -> None:
+    found = await probe_page("http://127.0.0.1:1/", step="1.2", watch_s=2.0)
+    assert len(found) == 1 and found[0].failure.stage == "page" and _page(found).status is None
+    async with deployment() as (page, ws, publish):
+        publish("/", f'const s = new WebSocket("{ws}/good");')
+        watching = asyncio.Event()
+        listen = lambda text, _: watching.set() if text == "watching the page" else None  # noqa: E731
+        task = asyncio.ensure_future(probe_page(f"{page}/", step="1.2", watch_s=60.0, on_progress=listen))
+        await watching.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert not _leftovers()
+
+
+async def test_a_missing_or_broken_browser_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(browser, "_NAMES", ("no-such-browser",))
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))
+    assert browser_available() == ""
+    (missing,) = await probe_page("http://127.0.0.1:1/", step="1.2", watch_s=1.0)
+    assert (
+        missing.outcome is Outcome.NOT_RUN
+        and missing.failure.reason is Reason.TOOL_MISSING
+        and "needs a browser" in missing.failure.message
+    )
+    (broken,) = await probe_page("http://127.0.0.1:1/", step="1.2", watch_s=1.0, executable="/bin/false")
+    assert broken.outcome is Outcome.FAILED and broken.failure.stage == "start"
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "check", "stage"),
+    [
+        ("Error during WebSocket handshake: Unexpected response code: 502", 502, "status", ""),
+        ("HTTP Authentication failed; no valid credentials available", 401, "", ""),
+        ("Error during WebSocket handshake: 'Upgrade' header is missing", 101, "upgrade", ""),
+        ("Error in connection establishment: net::ERR_NAME_NOT_RESOLVED", None, "", "resolve"),
+        ("Error in connection establishment: net::ERR_CERT_DATE_INVALID", None, "", "tls"),
+        ("something new", None, "", ""),
+    ],
+)
+def test_error_texts(text: str, status: int | None, check: str, stage: str) -> None:
+    told, failed, failure = explain_error(text)
+    assert (told, failed.name if failed else "", failure.stage if failure else "") == (status, check, stage)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 2000) | st.floats(allow_nan=False, allow_infinity=False, width=16) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["requestId", "url", "timestamp", "wallTime", "request", "response", "headers", "status", "args", "entry", "kind", "id"]
+            ),
+            inner,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(browser._EVENTS), st.dictionaries(st.sampled_from(["requestId", "url", "timestamp", "response"]), JSON)),
+        max_size=6,
+    )
+)
+def test_events_of_any_shape_are_survived(events: list[tuple[str, dict[str, Any]]]) -> None:
+    capture = Capture()
+    for method, event in events:
+        capture.on_event(method, event)
+    for seen in capture.observations("1.2", time.time()):
+        assert seen.source.hop == "browser"
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.text(max_size=50)
+    | st.builds(
+        lambda kind, rest: str({"kind": kind, **rest}).replace("'", '"'),
+        st.sampled_from(["new", "close", "mark", "page", "changes", "throw"]),
+        st.dictionaries(st.sampled_from(["id", "url", "at", "code"]), st.integers() | st.text(max_size=5)),
+    )
+)
+def test_reports_of_any_shape_are_survived(payload: str) -> None:
+    capture = Capture()
+    capture.on_report(payload)
+    assert capture.socket_count <= 1
+
+
+def test_a_storm_of_sockets_is_counted_and_capped() -> None:
+    capture = Capture()
+    for number in range(500):
+        capture.on_event("Network.webSocketCreated", {"requestId": str(number), "url": "ws://a/b"})
+    assert capture.socket_count == 500
+    assert len(capture.observations("1.2", time.time())) == 100

@@ -1,0 +1,79 @@
+// Runs before every script of a watched page and tells the probe what the protocol of the browser's tools hides: constructors
+// that throw, close codes, who closed, and when a marked message reached a handler, the document and the screen.
+(() => {
+  const tell = globalThis.BINDING;
+  if (typeof tell !== "function") return;
+  delete globalThis.BINDING;
+  const report = (entry) => { try { tell(JSON.stringify(entry)); } catch { /* a page that breaks JSON must still run */ } };
+  const now = () => performance.timeOrigin + performance.now();
+  const marked = (text) => (typeof text === "string" && text.slice(0, 65536).match(/wsbook-[0-9a-f]{8,32}(?:-[0-9]{1,6})?/g)) || [];
+  const seen = new Set();
+  const mark = (place, text, at) => {
+    for (const marker of marked(text)) {
+      const key = place + marker;
+      if (place !== "handler" && (seen.has(key) || seen.size > 2000)) continue;
+      seen.add(key);
+      report({ kind: "mark", place, marker, at });
+    }
+  };
+
+  const Native = globalThis.WebSocket;
+  const closedByPage = new WeakSet();
+  const close = Native.prototype.close;
+  Native.prototype.close = function (...values) { closedByPage.add(this); return close.apply(this, values); };
+  let created = 0;
+  const frame = Math.random().toString(36).slice(2, 10);
+  const watch = (socket, id) => {
+    socket.addEventListener("open", () => report({ kind: "open", id, at: now() }));
+    socket.addEventListener("message", (event) => mark("handler", event.data, now()));
+    socket.addEventListener("close", (event) => report({
+      kind: "close", id, at: now(), code: event.code, reason: event.reason, clean: event.wasClean, page: closedByPage.has(socket),
+    }));
+  };
+  globalThis.WebSocket = new Proxy(Native, {
+    construct(target, values, newTarget) {
+      const id = `${frame}.${++created}`;
+      let socket;
+      try {
+        socket = Reflect.construct(target, values, newTarget);
+      } catch (error) {
+        report({ kind: "throw", id, at: now(), url: String(values[0]).slice(0, 2000), name: error.name, text: String(error.message).slice(0, 1000) });
+        throw error;
+      }
+      report({ kind: "new", id, at: now(), url: socket.url });
+      watch(socket, id);
+      return socket;
+    },
+  });
+  Native.prototype.constructor = globalThis.WebSocket;
+
+  const selector = SELECTOR;
+  const inside = (node) => {
+    if (!selector) return true;
+    const element = node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement;
+    try { return Boolean(element && element.closest(selector)); } catch { return false; }
+  };
+  let changes = 0, first = 0, flushing = false;
+  const flush = () => { report({ kind: "changes", count: changes, at: first }); changes = 0; flushing = false; };
+  const observer = new MutationObserver((records) => {
+    const at = now();
+    const relevant = records.filter((record) => inside(record.target));
+    if (!relevant.length) return;
+    if (!flushing) { flushing = true; first = at; setTimeout(flush, 50); }
+    changes += relevant.length;
+    const texts = relevant.slice(0, 200).flatMap((record) => [
+      record.type === "attributes" ? record.target.getAttribute(record.attributeName) : record.target.textContent.slice(0, 20000),
+      ...[...record.addedNodes].slice(0, 50).map((node) => (node.textContent || "").slice(0, 20000)),
+    ]).filter((text) => text && text.includes("wsbook-"));
+    texts.forEach((text) => mark("document", text, at));
+    if (texts.length) requestAnimationFrame(() => requestAnimationFrame(() => { const shown = now(); texts.forEach((text) => mark("screen", text, shown)); }));
+  });
+  const begin = () => {
+    if (globalThis.top === globalThis) {
+      const policies = [...document.querySelectorAll("meta[http-equiv]")].filter((m) => m.httpEquiv.toLowerCase() === "content-security-policy");
+      report({ kind: "page", title: document.title.slice(0, 500), csp: policies.map((m) => m.content).join("; ").slice(0, 4000) });
+    }
+    observer.observe(document, { childList: true, characterData: true, attributes: true, subtree: true });
+  };
+  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin, { once: true }); else begin();
+})();
