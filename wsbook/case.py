@@ -96,7 +96,14 @@ def target_from(parameters: dict[str, Any]) -> Target:
 
 def _redactor(target: Target) -> Redactor:
     """Return a redactor that knows every secret that the target's references name."""
-    texts = (target.url, target.page_url, target.forward_proxy, target.message, *(value for _, value in target.headers), *target.subprotocols)
+    texts = (
+        target.url,
+        target.page_url,
+        target.forward_proxy,
+        target.message,
+        *(value for _, value in target.headers),
+        *target.subprotocols,
+    )
     names = {name for text in texts for name in reference_names(text)}
     return Redactor(resolve(f"${{{name}}}") for name in names)
 

@@ -6,7 +6,23 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-__all__ = ["Finding", "Proof", "Severity", "StepVerdict", "Verdict", "rank"]
+__all__ = ["STEP_TITLES", "Finding", "Proof", "Severity", "StepVerdict", "Verdict", "rank"]
+
+STEP_TITLES = {
+    "1.1": "endpoint in the code",
+    "1.2": "browser",
+    "1.3": "direct test",
+    "1.4": "backend log",
+    "2.1": "network",
+    "2.2": "proxies",
+    "3.1": "frontend",
+    "3.2": "backend",
+    "3.3": "origin",
+    "3.4": "heartbeat",
+    "4.1": "trace",
+    "4.2": "volume",
+}
+"""The twelve steps of the investigation, in order."""
 
 PROVEN = 0.5
 """From this confidence on a fault may explain others."""

@@ -11,13 +11,13 @@ from wsbook.attempt import Attempt, attempt_for
 from wsbook.errors import UnreadableInputError
 from wsbook.evidence import Evidence
 from wsbook.facts import EchoFacts, EndpointFacts, NameFacts, PatternFacts, UpgradeFacts
+from wsbook.finding import STEP_TITLES
 from wsbook.observation import Failure, Observation, Outcome, Reason, Source, not_run, observed
 from wsbook.target import Budget, Target
 
 __all__ = ["PHASES", "STEPS", "Looking", "Step"]
 
 PHASES = {"1": "Initial diagnosis", "2": "Network and infrastructure", "3": "Application logic", "4": "Real-time flow"}
-
 
 
 class Looking(Protocol):
@@ -131,7 +131,7 @@ async def look_browser(look: Looking) -> None:
         watch_s = min(2.5, look.budget.total_s / 12)
         look.add(*await probe_page(target.page_url, step="1.2", watch_s=watch_s, ca_file=target.ca_file))
     elif not (target.har or target.console):
-        look.add(_missing("1.2", "browser", "no page, HAR or console text was given; give page_url, har or console"))
+        look.add(_missing("1.2", "no page, HAR or console text was given; give page_url, har or console"))
 
 
 async def look_direct(look: Looking) -> None:
@@ -140,7 +140,7 @@ async def look_direct(look: Looking) -> None:
     from wsbook.probes.socket import probe_echo
 
     if not look.target.url:
-        look.add(_missing("1.3", "upgrade", "no endpoint was given; give a ws:// or wss:// URL"))
+        look.add(_missing("1.3", "no endpoint was given; give a ws:// or wss:// URL"))
         return
     baseline = _baseline(look)
     seen = await experiment(baseline, handshake_variants(baseline), step="1.3")
@@ -155,7 +155,7 @@ async def look_logs(look: Looking) -> None:
     from wsbook.parsers.read import read_artifact
 
     if not look.target.logs:
-        look.add(_missing("1.4", "log", "no log was given; give the files of proxy and backend as logs"))
+        look.add(_missing("1.4", "no log was given; give the files of proxy and backend as logs"))
     for path in look.target.logs:
         await _read(look, "1.4", path, partial(read_artifact, path, step="1.4"))
 
@@ -168,7 +168,7 @@ async def look_network(look: Looking) -> None:
 
     endpoint = look.target.endpoint
     if endpoint is None:
-        look.add(_missing("2.1", "network", "no endpoint was given; give a ws:// or wss:// URL"))
+        look.add(_missing("2.1", "no endpoint was given; give a ws:// or wss:// URL"))
         return
     look.add(observe_proxy_variables(look.target.url, os.environ, step="2.1"))
     name = await probe_name(endpoint.host, step="2.1", timeout_s=look.budget.attempt_s)
@@ -228,14 +228,16 @@ async def look_backend(look: Looking) -> None:
     target = look.target
     await _look_patterns(look, "3.2", "backend", target.backend)
     if not (target.trigger or target.message):
-        look.add(_missing("3.2", "broadcast", "nothing was given that makes the application publish; give trigger or message with {marker}"))
+        look.add(_missing("3.2", "nothing was given that makes the application publish; give trigger or message with {marker}"))
         return
     attempt = await _open_attempt(look, "3.2")
     if attempt is None:
         return
     look.progress("publishing to six subscribers", 0.5)
     look.add(
-        await probe_broadcast(attempt, subscribers=6, messages=8, trigger=target.trigger, message=target.message, step="3.2", hops=_at_hops(look))
+        await probe_broadcast(
+            attempt, subscribers=6, messages=8, trigger=target.trigger, message=target.message, step="3.2", hops=_at_hops(look)
+        )
     )
 
 
@@ -244,7 +246,7 @@ async def look_origin(look: Looking) -> None:
     from wsbook.probes.experiment import experiment, origin_variants
 
     if not look.target.url:
-        look.add(_missing("3.3", "upgrade", "no endpoint was given; give a ws:// or wss:// URL"))
+        look.add(_missing("3.3", "no endpoint was given; give a ws:// or wss:// URL"))
         return
     baseline = _baseline(look)
     look.add(*await experiment(baseline, origin_variants(baseline), step="3.3"))
@@ -272,7 +274,7 @@ async def look_trace(look: Looking) -> None:
 
     target = look.target
     if not (target.trigger or target.message):
-        look.add(_missing("4.1", "trace", "nothing was given that makes the application publish; give trigger or message with {marker}"))
+        look.add(_missing("4.1", "nothing was given that makes the application publish; give trigger or message with {marker}"))
         return
     attempt = await _open_attempt(look, "4.1")
     if attempt is None:
@@ -280,7 +282,13 @@ async def look_trace(look: Looking) -> None:
     look.progress("one marked message on its way", 0.3)
     look.add(
         *await probe_trace(
-            attempt, trigger=target.trigger, message=target.message, hops=_at_hops(look), logs=target.logs, step="4.1", budget_s=look.budget.attempt_s
+            attempt,
+            trigger=target.trigger,
+            message=target.message,
+            hops=_at_hops(look),
+            logs=target.logs,
+            step="4.1",
+            budget_s=look.budget.attempt_s,
         )
     )
 
@@ -298,31 +306,33 @@ async def look_volume(look: Looking) -> None:
         return
     echo = look.evidence.first(EchoFacts)
     if echo is not None and echo[0].outcome is Outcome.ANSWERED and echo[1].echoes is False:
-        look.add(_missing("4.2", "load", "the endpoint does not echo; a message that it answers is needed to count losses"))
+        look.add(_missing("4.2", "the endpoint does not echo; a message that it answers is needed to count losses"))
         return
     look.progress("rates of 50, 200 and 500 messages per second", 0.3)
-    load = await probe_load(attempt, rates=(50, 200, 500), size_bytes=64, connections=4, seconds=1.0, step="4.2", owned=look.target.may_burden)
+    load = await probe_load(
+        attempt, rates=(50, 200, 500), size_bytes=64, connections=4, seconds=1.0, step="4.2", owned=look.target.may_burden
+    )
     look.add(load)
 
 
-def _steps(*rows: tuple[str, str, str, Callable[[Looking], Awaitable[None]]]) -> dict[str, Step]:
-    return {number: Step(number=number, title=title, question=question, look=look) for number, title, question, look in rows}
+def _steps(*rows: tuple[str, str, Callable[[Looking], Awaitable[None]]]) -> dict[str, Step]:
+    titles = {"0": "triage", **STEP_TITLES}
+    return {number: Step(number=number, title=titles[number], question=question, look=look) for number, question, look in rows}
 
 
 STEPS = _steps(
-    ("0", "triage", "What do people see?", look_triage),
-    ("1.1", "endpoint in the code", "Does the frontend dial what the backend offers?", look_endpoint),
-    ("1.2", "browser", "What does the browser see?", look_browser),
-    ("1.3", "direct test", "Does the endpoint accept an upgrade without its frontend?", look_direct),
-    ("1.4", "backend log", "What do the logs say about handshakes?", look_logs),
-    ("2.1", "network", "Is the way to the port open?", look_network),
-    ("2.2", "proxies", "Which hop breaks the upgrade?", look_proxies),
-    ("3.1", "frontend", "What does the page do with its socket?", look_frontend),
-    ("3.2", "backend", "Does every subscriber get every message?", look_backend),
-    ("3.3", "origin", "Which origins may open the socket?", look_origin),
-    ("3.4", "heartbeat", "How long does a silent socket live?", look_heartbeat),
-    ("4.1", "trace", "Where does one message go?", look_trace),
-    ("4.2", "volume", "What happens as the rate rises?", look_volume),
+    ("0", "What do people see?", look_triage),
+    ("1.1", "Does the frontend dial what the backend offers?", look_endpoint),
+    ("1.2", "What does the browser see?", look_browser),
+    ("1.3", "Does the endpoint accept an upgrade without its frontend?", look_direct),
+    ("1.4", "What do the logs say about handshakes?", look_logs),
+    ("2.1", "Is the way to the port open?", look_network),
+    ("2.2", "Which hop breaks the upgrade?", look_proxies),
+    ("3.1", "What does the page do with its socket?", look_frontend),
+    ("3.2", "Does every subscriber get every message?", look_backend),
+    ("3.3", "Which origins may open the socket?", look_origin),
+    ("3.4", "How long does a silent socket live?", look_heartbeat),
+    ("4.1", "Where does one message go?", look_trace),
+    ("4.2", "What happens as the rate rises?", look_volume),
 )
 """The steps in the order of the investigation; "0" is triage."""
-

@@ -1,1 +1,47 @@
 """Pure judgement: observations in, findings out; one module per area of the catalogue."""
+
+from collections.abc import Callable, Iterable
+
+from wsbook.causes import explains
+from wsbook.evidence import Evidence
+from wsbook.finding import Finding, StepVerdict, rank
+from wsbook.rules.access import judge_access
+from wsbook.rules.delivery import judge_delivery
+from wsbook.rules.endpoint import judge_endpoint
+from wsbook.rules.handshake import judge_handshake
+from wsbook.rules.hops import judge_hops
+from wsbook.rules.idle import judge_idle
+from wsbook.rules.network import judge_network
+from wsbook.rules.origin import judge_origin
+from wsbook.rules.routes import judge_routes
+from wsbook.rules.sessions import judge_sessions
+from wsbook.rules.texts import judge_texts
+from wsbook.rules.tls import judge_tls
+from wsbook.rules.told import judge_refusals, weigh_told
+from wsbook.rules.verdicts import judge_steps
+
+__all__ = ["RULES", "judge"]
+
+RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
+    judge_network,
+    judge_tls,
+    judge_handshake,
+    judge_endpoint,
+    judge_hops,
+    judge_routes,
+    judge_origin,
+    judge_sessions,
+    judge_idle,
+    judge_delivery,
+    judge_access,
+    judge_texts,
+)
+"""Every rule; the order does not matter."""
+
+
+def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, ...]]:
+    """Return the findings, root causes first, and the verdict of each of the twelve steps."""
+    found = [finding for rule in RULES for finding in rule(evidence)]
+    found += judge_refusals(evidence, found)
+    findings = rank(weigh_told(evidence, found), explains())
+    return findings, judge_steps(evidence, findings)

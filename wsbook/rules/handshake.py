@@ -1,0 +1,120 @@
+"""Answers to the upgrade that name their cause by themselves (area F, except Origin)."""
+
+from collections.abc import Iterator
+from urllib.parse import urljoin, urlsplit
+
+from wsbook.attempt import NO_EXTENSIONS
+from wsbook.evidence import Evidence
+from wsbook.facts import EchoFacts, UpgradeFacts
+from wsbook.finding import Finding
+from wsbook.observation import Observation, Reason
+from wsbook.rules.make import clear, fault, proof
+from wsbook.rules.outcome import answerer, baseline, refusals, say
+from wsbook.words import duration_text
+
+__all__ = ["judge_handshake"]
+
+_STRUCTURE = frozenset({"accept", "upgrade", "connection", "http-version", "transfer-encoding"})
+_CREDENTIALS = ("authorization", "cookie")
+
+
+def judge_handshake(evidence: Evidence) -> Iterator[Finding]:
+    """Judge every refused or malformed upgrade seen at the endpoint, in the browser or in a recording."""
+    for seen, facts in refusals(evidence):
+        if facts.status == 101:
+            yield from _judge_malformed(evidence, seen, facts)
+        elif facts.status is not None:
+            yield from _judge_status(seen, facts)
+        elif seen.failure is not None:
+            yield from _judge_silence(seen, facts)
+    tried = baseline(evidence)
+    if tried and tried[1].accepted:
+        yield clear("handshake.invalid-exchange", f"upgrade {say(*tried)}, all checks passed", proof(tried[0], "101 Switching Protocols"))
+    yield from _judge_first_frames(evidence)
+
+
+def _judge_malformed(evidence: Evidence, seen: Observation, facts: UpgradeFacts) -> Iterator[Finding]:
+    failed = {check.name: check for check in facts.checks if not check.ok}
+    evident = [proof(seen, f"{check.name}: {check.detail}") for check in failed.values()]
+    if _STRUCTURE & failed.keys():
+        names = ", ".join(sorted(_STRUCTURE & failed.keys()))
+        yield fault("handshake.invalid-exchange", 0.9, f"the 101 answer has a wrong or missing {names}", *evident)
+    if "subprotocol" in failed:
+        yield fault(
+            "subprotocol.mismatch", 0.9, f"the 101 answer does not agree on a subprotocol: {failed['subprotocol'].detail}", *evident
+        )
+    if "extensions" in failed:
+        cured = any(other.accepted for _, other in evidence.attempts(changed=NO_EXTENSIONS))
+        yield fault(
+            "frame.compression-broken", 0.85 if cured else 0.6, "the 101 answer names an extension that was not offered so", *evident
+        )
+
+
+def _judge_status(seen: Observation, facts: UpgradeFacts) -> Iterator[Finding]:
+    status = facts.status or 0
+    evident = proof(seen, f"{status} {facts.reason} {facts.body[:120]}".strip())
+    by = answerer(facts)
+    if status in (301, 302, 303, 307, 308):
+        yield from _judge_redirect(seen, facts)
+    elif status == 401:
+        sent = [name for name in _CREDENTIALS if facts.request_header(name)]
+        scheme = facts.header("www-authenticate") or ""
+        asked = f", which asks for {scheme.split(' ')[0]}" if scheme else ""
+        if sent:
+            yield fault(
+                "auth.token-expired-on-reconnect", 0.55, f"{', '.join(sent)} was sent and refused with 401 by {by or 'the server'}", evident
+            )
+        yield fault("auth.credential-not-sent", 0.4 if sent else 0.75, f"refused with 401 by {by or 'the server'}{asked}", evident)
+    elif status in (413, 431) or (status == 400 and "header" in facts.body.lower() and "too" in facts.body.lower()):
+        size = sum(len(name) + len(value) + 4 for name, value in facts.request_headers)
+        yield fault("handshake.headers-too-large", 0.85, f"refused with {status}; the request headers have {size} B", evident)
+    elif status == 405:
+        yield fault("handshake.invalid-exchange", 0.6, f"refused with 405 by {by or 'the server'}: the route does not take GET", evident)
+    elif status == 426 and "13" not in (facts.header("sec-websocket-version") or "13"):
+        offered = facts.header("sec-websocket-version")
+        yield fault("handshake.invalid-exchange", 0.8, f"the server speaks version {offered} of the protocol, not 13", evident)
+    elif status == 429:
+        after = facts.header("retry-after")
+        yield fault("load.rate-limited", 0.8, f"refused with 429{f', retry after {after} s' if after else ''}", evident)
+
+
+def _judge_redirect(seen: Observation, facts: UpgradeFacts) -> Iterator[Finding]:
+    where = facts.header("location") or ""
+    evident = proof(seen, f"{facts.status} Location: {where}"[:200])
+    asked, given = urlsplit(facts.url.replace("ws", "http", 1)), urlsplit(urljoin(facts.url.replace("ws", "http", 1), where))
+    same = (given.scheme, given.netloc, given.path) == (asked.scheme, asked.netloc, asked.path)
+    if same and asked.scheme == "https":
+        summary = "redirected to the very same https URL: the server does not know that it was reached over TLS"
+        yield fault("proxy.forwarded-headers-wrong", 0.8, summary, evident)
+        return
+    reason = "to TLS" if given.scheme != asked.scheme and given.path == asked.path else "to " + (where[:80] or "nowhere")
+    yield fault("handshake.redirected", 0.88, f"redirected with {facts.status} {reason}; browsers do not follow", evident)
+
+
+def _judge_silence(seen: Observation, facts: UpgradeFacts) -> Iterator[Finding]:
+    failure = seen.failure
+    assert failure is not None
+    if failure.stage != "upgrade":
+        return
+    evident = proof(seen, failure.message)
+    if failure.reason is Reason.TIMEOUT:
+        yield fault("handshake.timeout", 0.8, f"no answer to the upgrade within {duration_text(seen.duration_s)}", evident)
+    elif failure.reason in (Reason.MALFORMED, Reason.TOO_LARGE) and not facts.raw.startswith(("\x15\x03", "\x16\x03")):
+        yield fault("handshake.invalid-exchange", 0.75, f"the answer to the upgrade is no HTTP/1.1: {failure.message[:80]}", evident)
+    elif failure.reason in (Reason.CLOSED, Reason.RESET):
+        yield fault("handshake.invalid-exchange", 0.4, f"the connection ended before an answer: {failure.reason.value}", evident)
+        yield fault("endpoint.plain-to-tls-port", 0.3, f"the connection ended before an answer: {failure.reason.value}", evident)
+
+
+def _judge_first_frames(evidence: Evidence) -> Iterator[Finding]:
+    """After 101, does the socket carry what is put into it?"""
+    for seen, facts in evidence.of(EchoFacts):
+        altered = [trial for trial in facts.trials if not trial.ok and trial.rtt_s is not None]
+        if facts.echoes and altered:
+            words = ", ".join(f"{trial.kind} of {trial.size_bytes} B: {trial.detail}" for trial in altered[:3])
+            yield fault(
+                "frame.protocol-violation", 0.6, f"{len(altered)} of {len(facts.trials)} echoes came back altered", proof(seen, words)
+            )
+        elif facts.echoes:
+            largest = max((trial.size_bytes for trial in facts.trials if trial.ok), default=0)
+            yield clear("frame.protocol-violation", f"{len(facts.trials)} echoes unharmed up to {largest} B", proof(seen, "echo"))

@@ -1,0 +1,157 @@
+"""The same upgrade at every hop: which is the first that breaks it, and how (areas E and A).
+
+hops run from the application outwards; the endpoint is the last. What works at one hop and fails at the next is broken by the next.
+"""
+
+from collections.abc import Iterator
+
+from wsbook.attempt import NO_UPGRADE, RANDOM_PATH, THE_ENDPOINTS_PATH
+from wsbook.evidence import Evidence
+from wsbook.facts import EndpointFacts, RouteFacts
+from wsbook.finding import Finding, Proof
+from wsbook.observation import Reason
+from wsbook.rules.make import clear, fault, proof
+from wsbook.rules.outcome import Seen, baseline, inner_hops, same_answer, say
+
+__all__ = ["first_broken", "judge_hops"]
+
+_GATEWAY = frozenset({502, 503, 504})
+
+
+def first_broken(evidence: Evidence) -> tuple[tuple[str, Seen] | None, tuple[str, Seen]] | None:
+    """Return ((last good hop, its attempt) or None, (first broken hop, its attempt)); None when nothing breaks or nothing was tried."""
+    outer = baseline(evidence)
+    chain = [*inner_hops(evidence), *([("endpoint", outer)] if outer else [])]
+    good: tuple[str, Seen] | None = None
+    for name, seen in chain:
+        if not seen[1].accepted and _is_on_the_way(name, chain, good):
+            return good, (name, seen)
+        good = (name, seen)
+    return None
+
+
+def _is_on_the_way(name: str, chain: list[tuple[str, Seen]], good: tuple[str, Seen] | None) -> bool:
+    """A second instance that fails alone while the hops around it work is not what breaks the endpoint."""
+    rest = chain[[entry[0] for entry in chain].index(name) + 1 :]
+    return not rest or any(not seen[1].accepted for _, seen in rest) or good is None
+
+
+def judge_hops(evidence: Evidence) -> Iterator[Finding]:
+    """Judge the first broken hop."""
+    broken = first_broken(evidence)
+    hops = inner_hops(evidence)
+    if broken is None:
+        if hops and baseline(evidence):
+            names = " → ".join([name for name, _ in hops] + ["endpoint"])
+            yield clear("proxy.upgrade-header-missing", f"the upgrade passes every hop: {names}", proof(hops[0][1][0], say(*hops[0][1])))
+        return
+    good, (name, bad) = broken
+    if good is not None and bad[1].status is not None:
+        yield from _judge_status(evidence, good, (name, bad))
+    elif good is None and hops and name == hops[0][0]:
+        yield from _judge_application(evidence, name, bad)
+    elif good is None and bad[1].status in _GATEWAY and not hops:
+        yield from _judge_gateway(bad, None)
+
+
+def _proofs(good: tuple[str, Seen] | None, bad: tuple[str, Seen]) -> list[Proof]:
+    pairs = [bad, good] if good else [bad]
+    return [proof(seen[0], f"{name} {say(*seen)}") for name, seen in pairs]
+
+
+def _judge_status(evidence: Evidence, good: tuple[str, Seen], bad: tuple[str, Seen]) -> Iterator[Finding]:
+    """A hop answered although the one behind it accepts the same upgrade."""
+    status = bad[1][1].status or 0
+    if status in _GATEWAY:
+        yield from _judge_gateway(bad[1], good)
+        return
+    plain = evidence.attempts(good[0], changed=NO_UPGRADE)
+    saw_plain_get = bool(plain) and same_answer(plain[-1][1], bad[1][1])
+    if saw_plain_get:
+        proofs = [*_proofs(good, bad), proof(plain[-1][0], f"{good[0]} without Upgrade answers the same: {say(*plain[-1])}")]
+        summary = f"{bad[0]} answers {status}, exactly as {good[0]} answers a GET without Upgrade, while {good[0]} accepts the upgrade"
+        yield fault("proxy.upgrade-header-missing", 0.95, summary, *proofs)
+    elif status in (400, 426):
+        summary = f"{bad[0]} answers {status} to an upgrade that {good[0]} accepts"
+        yield fault("proxy.upgrade-header-missing", 0.75 if status == 426 else 0.6, summary, *_proofs(good, bad))
+    elif status == 404:
+        yield from _judge_path(evidence, good, bad)
+    elif status == 200:
+        summary = f"{bad[0]} answers 200 to an upgrade that {good[0]} accepts"
+        yield fault("proxy.ws-location-missing", 0.65, summary, *_proofs(good, bad))
+        yield fault("proxy.upgrade-header-missing", 0.45, summary, *_proofs(good, bad))
+    elif status in (401, 403):
+        summary = f"{bad[0]} answers {status} to an upgrade that {good[0]} accepts"
+        yield fault("proxy.security-layer-blocks", 0.5, summary, *_proofs(good, bad))
+        yield fault("origin.proxy-rewrites-host", 0.4, summary, *_proofs(good, bad))
+
+
+def _judge_gateway(bad: Seen, good: tuple[str, Seen] | None) -> Iterator[Finding]:
+    status = bad[1].status
+    behind = f" although {good[0]} accepts the upgrade directly" if good else ""
+    summary = f"the proxy answers {status}: it does not reach its upstream{behind}"
+    slow = status == 504 and bad[0].duration_s > 1
+    yield fault("proxy.upstream-unreachable", 0.55 if slow else (0.88 if good else 0.7), summary, *_proofs(good, ("endpoint", bad)))
+    if slow:
+        yield fault(
+            "handshake.timeout",
+            0.5,
+            f"the proxy gave up waiting for the application after {bad[0].duration_s:.1f} s",
+            *_proofs(good, ("endpoint", bad)),
+        )
+
+
+def _judge_path(evidence: Evidence, good: tuple[str, Seen], bad: tuple[str, Seen]) -> Iterator[Finding]:
+    """404 at the proxy, 101 behind it: whose 404 is it, and which path did the application see?"""
+    proofs = _proofs(good, bad)
+    unknown_path = evidence.attempts(good[0], changed=RANDOM_PATH)
+    by_application = bool(unknown_path) and same_answer(unknown_path[-1][1], bad[1][1])
+    moved = evidence.attempts(good[0], changed=THE_ENDPOINTS_PATH)
+    same_path = good[1][1].url.split("/", 3)[-1].partition("?")[0] == bad[1][1].url.split("/", 3)[-1].partition("?")[0]
+    if by_application:
+        proofs.append(proof(unknown_path[-1][0], f"{good[0]} answers an unknown path the same way: {say(*unknown_path[-1])}"))
+    if not by_application:
+        summary = f"{bad[0]} answers 404 itself; the upgrade never reaches {good[0]}, which accepts it"
+        yield fault("proxy.ws-location-missing", 0.85 if unknown_path else 0.6, summary, *proofs)
+    elif same_path or (moved and moved[-1][1].accepted):
+        summary = f"{good[0]} accepts this path directly, and answers 404 behind {bad[0]}: the path is changed on the way"
+        yield fault("proxy.path-rewrite-wrong", 0.93, summary, *proofs)
+    else:
+        yield from _judge_foreign_path(evidence, good, bad, proofs)
+
+
+def _judge_foreign_path(evidence: Evidence, good: tuple[str, Seen], bad: tuple[str, Seen], proofs: list[Proof]) -> Iterator[Finding]:
+    """The endpoint's path is not one that the application offers: wrong in the page, or a prefix that the proxy should remove."""
+    asked, offered = bad[1][1].url.split("/", 3)[-1].partition("?")[0], good[1][1].url.split("/", 3)[-1].partition("?")[0]
+    rewritten = [facts.upstream_path for _, facts in evidence.of(RouteFacts) if facts.serves and facts.upstream_path]
+    offers = {(facts.path or "").strip("/") for _, facts in evidence.of(EndpointFacts) if facts.side == "backend" and facts.path}
+    prefixed = bool(offered) and asked.strip("/").endswith(offered.strip("/"))
+    changed = any(path.strip("/") not in ({asked.strip("/")} | offers) for path in rewritten)
+    summary = f"the application answers 404 to /{asked}; it offers /{offered}"
+    if changed or prefixed:
+        yield fault("proxy.path-rewrite-wrong", 0.8 if changed else 0.6, f"{summary}, and the proxy does not map one to the other", *proofs)
+    yield fault("endpoint.wrong-path", 0.45 if changed or prefixed else 0.9, summary, *proofs)
+
+
+def _judge_application(evidence: Evidence, name: str, bad: Seen) -> Iterator[Finding]:
+    """The application itself refuses: proxies in front of it are innocent."""
+    seen, facts = bad
+    outer = baseline(evidence)
+    if seen.failure is not None and seen.failure.reason in (Reason.REFUSED, Reason.TIMEOUT, Reason.UNREACHABLE) and facts.status is None:
+        proofs = [proof(seen, f"{name} {say(seen, facts)}"), *([proof(outer[0], f"endpoint {say(*outer)}")] if outer else [])]
+        if seen.failure.stage == "tcp":
+            yield fault(
+                "proxy.upstream-unreachable",
+                0.93,
+                f"nothing answers at {name} ({facts.peer or facts.url}): {seen.failure.reason.value}",
+                *proofs,
+            )
+        return
+    if facts.status in (404, 403):
+        strange = evidence.attempts(name, changed=RANDOM_PATH)
+        if strange and same_answer(strange[-1][1], facts):
+            evident = proof(strange[-1][0], f"a random path is answered the same way: {say(*strange[-1])}")
+            path = facts.url.split("/", 3)[-1]
+            yield fault(
+                "endpoint.wrong-path", 0.85 if facts.status == 404 else 0.6, f"{name} does not know /{path}: {say(seen, facts)}", evident
+            )

@@ -1,0 +1,81 @@
+"""What happened to one upgrade attempt, in words and in kind. Used by every rule about handshakes; names no cause."""
+
+import re
+
+from wsbook.evidence import Evidence
+from wsbook.facts import UpgradeFacts
+from wsbook.observation import Observation, Reason
+from wsbook.words import duration_text
+
+__all__ = ["Seen", "answerer", "baseline", "inner_hops", "proxy_products", "refusals", "same_answer", "say"]
+
+Seen = tuple[Observation, UpgradeFacts]
+
+
+def say(seen: Observation, facts: UpgradeFacts) -> str:
+    """Return what an attempt came to, in half a sentence with its number."""
+    after = f" after {duration_text(seen.duration_s)}" if seen.duration_s else ""
+    if facts.accepted:
+        return f"accepted with 101{after}"
+    if facts.status is not None:
+        by = answerer(facts)
+        failed = [check.name for check in facts.checks if not check.ok and check.name != "status"]
+        wrong = f" with wrong {', '.join(failed)}" if facts.status == 101 and failed else ""
+        return f"answered {facts.status}{wrong}{f' by {by}' if by else ''}{after}"
+    if facts.error_text:
+        return facts.error_text[:160]
+    return f"{seen.failure.reason.value} at stage {seen.failure.stage}{after}" if seen.failure else f"no answer{after}"
+
+
+def answerer(facts: UpgradeFacts) -> str:
+    """Return who wrote the answer, as far as its Server or Via header tells; "" unknown."""
+    return (facts.header("server") or facts.header("via") or "")[:40]
+
+
+def proxy_products(evidence: Evidence) -> list[str]:
+    """Return the products named by the endpoint's answers and not by the application's own, lower case, Via first."""
+    inside = {facts.header("server") for seen, facts in evidence.upgrades if seen.source.hop in {hop.name for hop in evidence.target.hops}}
+    named = []
+    for seen, facts in evidence.upgrades:
+        if seen.source.hop in ("endpoint", "browser"):
+            via = (facts.header("via") or "").split(" ")[-1]
+            named += [name for name in (via, facts.header("server")) if name and name not in inside]
+    return list(dict.fromkeys(re.split(r"[/ (]", name.strip().lower())[0] for name in named))
+
+
+def baseline(evidence: Evidence, hop: str = "endpoint") -> Seen | None:
+    """Return the latest unchanged attempt at a hop; None when there was none."""
+    tried = evidence.attempts(hop)
+    return tried[-1] if tried else None
+
+
+def inner_hops(evidence: Evidence) -> list[tuple[str, Seen]]:
+    """Return (name, latest baseline) of the target's hops that were tried, the application first."""
+    found = [(hop.name, baseline(evidence, hop.name)) for hop in evidence.target.hops]
+    return [(name, seen) for name, seen in found if seen is not None]
+
+
+def refusals(evidence: Evidence) -> list[Seen]:
+    """Return the upgrades that failed at the endpoint, in a browser or in a recording; the experiments' variants are left out."""
+    own = baseline(evidence)
+    others = [(seen, facts) for seen, facts in evidence.upgrades if seen.source.probe != "upgrade" and not seen.source.changed]
+    tried = [*([own] if own else []), *others]
+    return [(seen, facts) for seen, facts in tried if not facts.accepted and not _given_up(seen)]
+
+
+def _given_up(seen: Observation) -> bool:
+    return seen.failure is not None and seen.failure.reason in (Reason.OUR_BUG, Reason.TOOL_MISSING, Reason.SKIPPED)
+
+
+def same_answer(one: UpgradeFacts, other: UpgradeFacts) -> bool:
+    """Tell whether two refusals look like the same program's same answer: status, kind and beginning of the body."""
+    if one.status is None or one.status != other.status:
+        return False
+    if (one.header("content-type") or "") != (other.header("content-type") or ""):
+        return False
+    return _shape(one.body) == _shape(other.body)
+
+
+def _shape(body: str) -> str:
+    """Return a body without what changes from request to request: digits and white space."""
+    return "".join(c for c in body[:400] if not c.isdigit() and not c.isspace())

@@ -1,0 +1,63 @@
+"""Candidates where nothing is proven: from refusals without a known cause, and from what a person told.
+
+Told is never measured: a told symptom moves candidates up or down and proves nothing.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from msgspec.structs import replace
+
+from wsbook.evidence import Evidence
+from wsbook.facts import SymptomFacts
+from wsbook.finding import PROVEN, Finding, Verdict
+from wsbook.rules.make import fault, proof, unknown
+from wsbook.rules.outcome import refusals, say
+from wsbook.symptoms import causes_of_status, symptom_candidates
+
+__all__ = ["judge_refusals", "weigh_told"]
+
+_CONNECT_STEPS = frozenset({"1.1", "1.2", "1.3", "1.4", "2.1", "2.2", "3.2", "3.3"})
+
+
+def judge_refusals(evidence: Evidence, found: Iterable[Finding]) -> Iterator[Finding]:
+    """Name the candidates of a refused upgrade that no proven fault explains."""
+    proven = [
+        finding for finding in found if finding.verdict is Verdict.FAULT and finding.confidence >= PROVEN and finding.step in _CONNECT_STEPS
+    ]
+    if proven:
+        return
+    for seen, facts in refusals(evidence):
+        if facts.status is not None and facts.status != 101:
+            for slug, prior in causes_of_status(facts.status)[:5]:
+                yield fault(
+                    slug, min(PROVEN - 0.01, prior), f"upgrade {say(seen, facts)}", proof(seen, f"{facts.status} {facts.body[:80]}".strip())
+                )
+
+
+def weigh_told(evidence: Evidence, found: Iterable[Finding]) -> list[Finding]:
+    """Return the findings with the told symptom's candidates weighed in: unproven ones that fit rise, new ones are added as UNKNOWN."""
+    findings = list(found)
+    told = list(evidence.of(SymptomFacts))
+    if not told:
+        return findings
+    scores: dict[str, float] = {}
+    for _, facts in told:
+        for slug, score in symptom_candidates(facts):
+            scores[slug] = max(score, scores.get(slug, 0.0))
+    weighed = [_weigh(finding, scores) for finding in findings]
+    known = {finding.cause for finding in findings}
+    seen, facts = told[0]
+    evident = proof(seen, f"told: {facts.text[:160]}", "told")
+    ranked = sorted(scores.items(), key=lambda entry: -entry[1])[:6]
+    weighed += [
+        unknown(slug, min(0.45, 0.5 * score), "fits what was told; not measured", evident) for slug, score in ranked if slug not in known
+    ]
+    return weighed
+
+
+def _weigh(finding: Finding, scores: dict[str, float]) -> Finding:
+    """A measurement outranks what was told: proven findings stay as they are, clear ones too."""
+    score = scores.get(finding.cause, 0.0)
+    if finding.verdict is Verdict.CLEAR or not 0 < finding.confidence < 0.9 or not score:
+        return finding
+    return replace(finding, confidence=round(finding.confidence + (0.9 - finding.confidence) * 0.6 * min(1.0, score), 3))

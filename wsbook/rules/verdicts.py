@@ -1,0 +1,98 @@
+"""What each of the twelve steps says, in one sentence, from its observations and the findings. Pure."""
+
+from collections.abc import Iterable
+
+from wsbook.describe import describe
+from wsbook.evidence import Evidence
+from wsbook.facts import IdleFacts, PageFacts, SessionFacts, SignatureFacts, TextFacts, UpgradeFacts
+from wsbook.finding import STEP_TITLES, Finding, StepVerdict, Verdict
+from wsbook.observation import Observation, Outcome, Reason
+from wsbook.rules.outcome import say
+
+__all__ = ["judge_steps"]
+
+_COULD_NOT_LOOK = frozenset({Reason.TOOL_MISSING, Reason.NOT_PERMITTED, Reason.UNREADABLE, Reason.OUR_BUG})
+
+
+def judge_steps(evidence: Evidence, findings: Iterable[Finding]) -> tuple[StepVerdict, ...]:
+    """Return the verdict of every step, in order."""
+    ranked = list(findings)
+    return tuple(_judge_step(step, title, evidence, ranked) for step, title in STEP_TITLES.items())
+
+
+def _judge_step(step: str, title: str, evidence: Evidence, findings: list[Finding]) -> StepVerdict:
+    seen = [entry for entry in evidence.observations if entry.source.step == step]
+    own = [finding for finding in findings if finding.step == step or _rests_on(finding, seen)]
+    faults = [finding for finding in own if finding.verdict is Verdict.FAULT]
+    symptom = next(filter(None, map(_symptom, seen)), "")
+    looked = [entry for entry in seen if entry.outcome is not Outcome.NOT_RUN]
+    if faults:
+        best = next((finding for finding in faults if finding.step == step), faults[0])
+        verdict, summary = Verdict.FAULT, symptom or best.summary
+        if best.step == step:
+            summary = best.summary
+    elif symptom:
+        verdict, summary = Verdict.FAULT, symptom
+    elif looked:
+        verdict, summary = _without_fault(seen, looked, own)
+    else:
+        verdict, summary = _not_looked(seen)
+    return StepVerdict(step=step, title=title, verdict=verdict, summary=summary)
+
+
+def _rests_on(finding: Finding, seen: list[Observation]) -> bool:
+    """Whether a fault's evidence lies in these observations: the step saw it, whichever step names it."""
+    ids = {entry.id for entry in seen if entry.id and _symptom(entry)}
+    return finding.verdict is Verdict.FAULT and any(proof.observation in ids for proof in finding.evidence)
+
+
+def _symptom(seen: Observation) -> str:
+    """Return what is wrong with an observation taken alone, "" when nothing is. Variants of an experiment are expected to fail."""
+    facts = seen.facts
+    if seen.source.changed or seen.outcome is Outcome.NOT_RUN:
+        return ""
+    if isinstance(facts, UpgradeFacts) and not facts.accepted:
+        return f"{seen.source.hop or 'upgrade'}: {say(seen, facts)}"
+    if isinstance(facts, SessionFacts) and facts.closed_by != "us" and facts.close_code not in (None, 1000, 1001, 1005):
+        return f"closed with {facts.close_code}"
+    if isinstance(facts, IdleFacts) and not facts.survived and facts.traffic == "none" and seen.source.hop == "endpoint":
+        return f"a silent socket ended after {facts.lived_s:.3g} s"
+    return ""
+
+
+def _without_fault(seen: list[Observation], looked: list[Observation], own: list[Finding]) -> tuple[Verdict, str]:
+    broken = [entry for entry in looked if entry.failure is not None and entry.failure.reason in _COULD_NOT_LOOK]
+    missing = [entry for entry in seen if entry.outcome is Outcome.NOT_RUN and entry.failure and entry.failure.reason in _COULD_NOT_LOOK]
+    useful = [entry for entry in looked if entry not in broken]
+    if (broken or missing) and not _answers(useful):
+        failure = (broken or missing)[0].failure
+        return Verdict.UNKNOWN, failure.message if failure else ""
+    clear = [finding for finding in own if finding.verdict is Verdict.CLEAR]
+    if clear:
+        return Verdict.CLEAR, clear[0].summary
+    return Verdict.CLEAR, describe(_most_telling(useful), 120)
+
+
+def _answers(seen: list[Observation]) -> bool:
+    return any(entry.outcome is Outcome.ANSWERED and not isinstance(entry.facts, TextFacts) for entry in seen)
+
+
+def _most_telling(seen: list[Observation]) -> Observation:
+    """Prefer what a person would ask about first: a page, a text as a whole, an upgrade."""
+    order: tuple[type, ...] = (PageFacts, UpgradeFacts, TextFacts, SignatureFacts)
+    for kind in order:
+        for entry in seen:
+            if isinstance(entry.facts, kind):
+                return entry
+    return seen[0]
+
+
+def _not_looked(seen: list[Observation]) -> tuple[Verdict, str]:
+    for reason, verdict in ((Reason.SKIPPED, Verdict.SKIPPED), (Reason.NOT_GIVEN, Verdict.NOT_APPLICABLE)):
+        for entry in seen:
+            if entry.failure is not None and entry.failure.reason is reason:
+                return verdict, entry.failure.message
+    for entry in seen:
+        if entry.failure is not None:
+            return Verdict.UNKNOWN, entry.failure.message
+    return Verdict.NOT_APPLICABLE, "not run"
