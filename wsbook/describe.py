@@ -1,0 +1,171 @@
+"""One sentence for each kind of observation: what was seen, with numbers and units, never what it means.
+
+Knows the facts types and nothing of rules, notebooks or HTML. Texts of peers are cut and made printable, not escaped.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from wsbook import facts as f
+from wsbook.observation import Observation, Outcome
+from wsbook.words import cap, duration_text, quantity, size_text
+
+__all__ = ["describe", "describe_facts", "outcome_text"]
+
+
+def outcome_text(facts: f.UpgradeFacts) -> str:
+    """Return how a handshake ended: ``101 accepted``, ``400 refused``, ``101 not valid: accept``, ``no HTTP answer``."""
+    if facts.accepted:
+        return f"{facts.status or 101} accepted"
+    if facts.status is None:
+        return f"proxy answered {facts.proxy_status}" if facts.proxy_status else "no HTTP answer"
+    bad = [check.name for check in facts.checks if not check.ok]
+    return f"{facts.status} not valid: {', '.join(bad)}" if facts.status == 101 else f"{facts.status} refused"
+
+
+def _upgrade(facts: f.UpgradeFacts) -> str:
+    server = facts.header("server")
+    parts = [outcome_text(facts), f"by {server}" if server else "", facts.error_text]
+    return " ".join(part for part in parts if part)
+
+
+def _session(facts: f.SessionFacts) -> str:
+    code = f" with {facts.close_code}" if facts.close_code is not None else ""
+    who = f" by {facts.closed_by}" if facts.closed_by else ""
+    age = f" after {duration_text(facts.age_s)}" if facts.age_s is not None else ""
+    return f"{quantity(facts.frame_count, 'frame')}, ended: {facts.ended}{code}{who}{age}"
+
+
+def _echo(facts: f.EchoFacts) -> str:
+    good = sum(trial.ok for trial in facts.trials)
+    words = {None: "nothing came back", True: "echoes", False: "does not echo"}[facts.echoes]
+    return f"{words}, {good} of {len(facts.trials)} messages unharmed, {len(facts.ping_rtts_s)} of {facts.pings_sent} pings answered"
+
+
+def _tls(facts: f.TlsFacts) -> str:
+    checked = f"verify code {facts.verify_code}: {facts.verify_message or 'accepted'}"
+    return f"{facts.version or 'no TLS'}, {facts.subject or 'no certificate'}, {checked}"
+
+
+def _name(facts: f.NameFacts) -> str:
+    shown = ", ".join(address for _, address in facts.addresses[:4])
+    return f"{facts.host} has {quantity(len(facts.addresses), 'address', 'addresses')}: {shown or 'none'}"
+
+
+def _port(facts: f.PortFacts) -> str:
+    return f"{facts.address} port {facts.port} {facts.state}" + (f" in {duration_text(facts.rtt_s)}" if facts.rtt_s is not None else "")
+
+
+def _proxies(facts: f.ProxyVariablesFacts) -> str:
+    return f"{quantity(len(facts.variables), 'proxy variable')} set, {'used' if facts.applies else 'not used'} for this URL"
+
+
+def _endpoint(facts: f.EndpointFacts) -> str:
+    verb = "dials" if facts.side == "frontend" else "offers"
+    return f"{facts.side} ({facts.library}) {verb} {facts.url or facts.path or facts.expression}"
+
+
+def _pattern(facts: f.PatternFacts) -> str:
+    return f"{'guarded' if facts.ok else 'found'}: {facts.pattern}: {facts.excerpt}"
+
+
+def _signature(facts: f.SignatureFacts) -> str:
+    return f"{facts.program} printed {quantity(facts.count, 'time')}: {facts.text}"
+
+
+def _access(facts: f.AccessFacts) -> str:
+    asked = {None: "", True: ", upgrade asked", False: ", no upgrade asked"}[facts.upgrade]
+    return f"{quantity(facts.count, 'request')} {facts.method} {facts.path} answered {facts.status}{asked}"
+
+
+def _text(facts: f.TextFacts) -> str:
+    kind = facts.program or facts.kind
+    entries = f"{quantity(facts.items, 'entry', 'entries')} in {size_text(facts.size_bytes)}"
+    return f"{kind}: {entries}, {quantity(facts.unparsed, 'line')} not understood"
+
+
+def _route(facts: f.RouteFacts) -> str:
+    def said(setting: f.Setting | None) -> str:
+        return "not known" if setting is None or setting.value is None else setting.value
+
+    return (
+        f"{facts.product} {facts.matcher or 'every path'} to {facts.upstream or 'nowhere'}: "
+        f"Upgrade {said(facts.upgrade)}, Connection {said(facts.connection)}, idle limit {said(facts.idle_s)} s"
+    )
+
+
+def _idle(facts: f.IdleFacts) -> str:
+    quiet = {"none": "of silence", "client": "with our messages", "server": "with its messages", "ping": "with pings"}.get(
+        facts.traffic, facts.traffic
+    )
+    if facts.survived:
+        return f"survived {duration_text(facts.silence_s)} {quiet}"
+    code = f" with {facts.close_code}" if facts.close_code is not None else ""
+    return f"died after {duration_text(facts.lived_s)} {quiet}: {facts.ended}{code}"
+
+
+def _broadcast(facts: f.BroadcastFacts) -> str:
+    missing = sum(1 for subscriber in facts.subscribers if subscriber.missed)
+    instances = {s.instance for s in facts.subscribers if s.instance}
+    seen = quantity(len(instances), "instance")
+    return f"{missing} of {len(facts.subscribers)} subscribers missed some of {facts.messages} messages, {seen} seen"
+
+
+def _trace(facts: f.TraceFacts) -> str:
+    seen = [place for place in facts.places if place.at_s is not None]
+    lost = next((place.name for place in facts.places if place.at_s is None), "")
+    last = f", {duration_text(seen[-1].at_s)} to {seen[-1].name}" if seen else ""
+    return f"marker seen at {len(seen)} of {len(facts.places)} places{last}{f', never at {lost}' if lost else ''}"
+
+
+def _load(facts: f.LoadFacts) -> str:
+    sent, lost = sum(step.sent for step in facts.steps), sum(step.lost for step in facts.steps)
+    void = f"; void: {facts.void}" if facts.void else ""
+    return f"{sent:,} messages at up to {max((s.rate for s in facts.steps), default=0):g} a second, {lost:,} lost{void}"
+
+
+def _page(facts: f.PageFacts) -> str:
+    counts = f"{quantity(facts.sockets, 'socket')}, {quantity(len(facts.console), 'console line')}"
+    return f"{facts.browser}: page {facts.status or 'did not load'}, {counts}"
+
+
+def _symptom(facts: f.SymptomFacts) -> str:
+    return f"told: {facts.text}"
+
+
+_SENTENCES: dict[type, Callable[[Any], str]] = {
+    f.UpgradeFacts: _upgrade,
+    f.SessionFacts: _session,
+    f.EchoFacts: _echo,
+    f.TlsFacts: _tls,
+    f.NameFacts: _name,
+    f.PortFacts: _port,
+    f.ProxyVariablesFacts: _proxies,
+    f.EndpointFacts: _endpoint,
+    f.PatternFacts: _pattern,
+    f.SignatureFacts: _signature,
+    f.AccessFacts: _access,
+    f.TextFacts: _text,
+    f.RouteFacts: _route,
+    f.IdleFacts: _idle,
+    f.BroadcastFacts: _broadcast,
+    f.TraceFacts: _trace,
+    f.LoadFacts: _load,
+    f.PageFacts: _page,
+    f.SymptomFacts: _symptom,
+}
+
+
+def describe_facts(facts: f.Facts) -> str:
+    """Return what the facts say, uncut: one sentence with numbers and units; the facts' tag for a type it does not know."""
+    sentence = _SENTENCES.get(type(facts))
+    return sentence(facts) if sentence else str(type(facts).__struct_config__.tag)
+
+
+def describe(seen: Observation, limit: int = 200) -> str:
+    """Return what was seen, or why nothing was, on one line of at most limit characters."""
+    words = describe_facts(seen.facts) if seen.facts is not None else ""
+    if seen.failure:
+        place = f"{seen.failure.stage}: " if seen.failure.stage and seen.outcome is Outcome.FAILED else ""
+        words = f"{place}{seen.failure.message}" + (f" ({words})" if words else "")
+    return cap(words or seen.outcome.value, limit)

@@ -1,0 +1,313 @@
+"""Pictures of what happens over time: frames, the idle ladder, lifetimes, a broadcast, a trace, load. Judges nothing.
+
+Each plot_ function returns None when the observations hold nothing that it could draw.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from math import log10
+
+import numpy as np
+import plotly.graph_objects as go
+
+from wsbook.facts import AccessFacts, BroadcastFacts, Frame, IdleFacts, LoadFacts, RouteFacts, SessionFacts, TraceFacts
+from wsbook.finding import Verdict
+from wsbook.observation import Observation
+from wsbook.views.drawing import CONTROL, RECEIVED, SENT, VERDICT_COLOURS, WARNING, Picture, column, figure, label, picture
+from wsbook.views.tables import rows_of
+from wsbook.views.tables_flow import OPCODES
+from wsbook.words import cap, duration_text, quantity, size_text
+
+__all__ = ["plot_broadcast", "plot_frames", "plot_idle", "plot_lifetimes", "plot_load", "plot_trace"]
+
+_SIZES = (10, 1_000, 100_000, 10_000_000)
+
+
+def _height(one: Frame) -> float:
+    if one.opcode >= 8:  # RFC 6455 section 5.5: control frames
+        return 0.0
+    size = log10(one.size_bytes + 1) + 0.15
+    return size if one.direction.startswith("s") else -size
+
+
+def _hover(name: str, one: Frame) -> str:
+    kind = OPCODES.get(one.opcode, str(one.opcode))
+    return f"{name} {kind}, {size_text(one.size_bytes)} at {duration_text(one.at_s)}<br>{label(one.text, 80)}"
+
+
+def _sticks(name: str, colour: str, symbol: str, frames: list[Frame], drawn: go.Figure) -> None:
+    drawn.add_trace(
+        go.Scatter(
+            name=name,
+            x=column([one.at_s for one in frames]),
+            y=column([_height(one) for one in frames]),
+            mode="markers",
+            marker={"color": colour, "symbol": symbol, "size": 9},
+            hovertext=[_hover(name, one) for one in frames],
+            hoverinfo="text",
+        )
+    )
+    data = [one for one in frames if one.opcode < 8]
+    drawn.add_trace(
+        go.Scatter(
+            x=column([value for one in data for value in (one.at_s, one.at_s, None)]),
+            y=column([value for one in data for value in (0.0, _height(one), None)]),
+            mode="lines",
+            line={"color": colour, "width": 1.5},
+            hoverinfo="skip",
+        )
+    )
+
+
+def _frames_title(facts: SessionFacts, up: int, down: int) -> str:
+    span = duration_text(facts.age_s if facts.age_s is not None else facts.frames[-1].at_s)
+    code = f" with {facts.close_code}" if facts.close_code is not None else ""
+    who = f" by {facts.closed_by}" if facts.closed_by else ""
+    return f"{up} frames sent, {down} received in {span}; ended: {facts.ended}{code}{who}"
+
+
+def plot_frames(observations: Iterable[Observation]) -> Picture | None:
+    """Draw every frame of the busiest socket by time: sent up, received down, height by the logarithm of its size."""
+    sessions = [facts for _, facts in rows_of(observations, SessionFacts) if facts.frames]
+    if not sessions:
+        return None
+    facts = max(sessions, key=lambda one: one.frame_count)
+    sent = [one for one in facts.frames if one.direction.startswith("s") and one.opcode < 8]
+    received = [one for one in facts.frames if not one.direction.startswith("s") and one.opcode < 8]
+    control = [one for one in facts.frames if one.opcode >= 8]
+    title = _frames_title(facts, len(sent), len(received))
+    drawn = figure(title, 290)
+    for name, colour, symbol, frames in (
+        ("▲ sent", SENT, "triangle-up", sent),
+        ("▼ received", RECEIVED, "triangle-down", received),
+        ("◆ control", CONTROL, "diamond", control),
+    ):
+        if frames:
+            _sticks(name, colour, symbol, frames, drawn)
+    top = max((abs(_height(one)) for one in facts.frames), default=1.0) * 1.25 + 0.3
+    ticks = [log10(size + 1) + 0.15 for size in _SIZES if log10(size + 1) < top]
+    words = [size_text(size) for size in _SIZES][: len(ticks)]
+    drawn.update_yaxes(
+        tickvals=[*ticks, *[-t for t in ticks]],
+        ticktext=[*words, *words],
+        range=[-top, top],
+        title={"text": "▼ received   size   sent ▲"},
+        zeroline=True,
+    )
+    if facts.age_s is not None and facts.ended != "open":
+        drawn.add_vline(
+            x=facts.age_s, line={"color": CONTROL, "dash": "dot"}, annotation={"text": label(f"{facts.ended} {facts.close_code or ''}")}
+        )
+    drawn.update_xaxes(title={"text": "time since the upgrade (s)"})
+    return picture(drawn, title)
+
+
+_TRAFFIC = {"none": "silence", "client": "we send", "server": "it sends", "ping": "pings"}
+
+
+def _rung_name(seen: Observation, rung: IdleFacts) -> str:
+    words = _TRAFFIC.get(rung.traffic, rung.traffic)
+    return label(f"{seen.source.hop}: {words}" if seen.source.hop else words, 40)
+
+
+def _idle_title(rungs: list[tuple[Observation, IdleFacts]]) -> str:
+    quiet = [rung for rung in rungs if rung[1].traffic == "none"] or rungs
+    dead = [rung for rung in quiet if not rung[1].survived]
+    if not dead:
+        return f"every rung survived, up to {duration_text(max(rung.silence_s for _, rung in quiet))} of silence"
+    seen, first = min(dead, key=lambda rung: rung[1].lived_s)
+    place = f" at {seen.source.hop}" if seen.source.hop else ""
+    return (
+        f"idle sockets die after {duration_text(first.lived_s)}{place} ({first.ended}{f' {first.close_code}' if first.close_code else ''})"
+    )
+
+
+def _configured_limits(observations: Iterable[Observation]) -> dict[float, str]:
+    limits = {}
+    for _, facts in rows_of(observations, RouteFacts):
+        value = facts.idle_s.value if facts.idle_s and facts.serves is not False else None
+        if value and value.replace(".", "", 1).isdigit():
+            limits[float(value)] = facts.product
+    return limits
+
+
+def plot_idle(observations: Iterable[Observation]) -> Picture | None:
+    """Draw the rungs by silence: survived or died, the band in which the limit lies, configured limits as lines."""
+    seen = tuple(observations)
+    ladder = rows_of(seen, IdleFacts)
+    if not ladder:
+        return None
+    title = _idle_title(ladder)
+    kinds = list(dict.fromkeys(_rung_name(one, rung) for one, rung in ladder))
+    drawn = figure(title, 130 + 44 * len(kinds))
+    for survived, symbol, verdict in ((True, "circle", Verdict.CLEAR), (False, "x", Verdict.FAULT)):
+        shown = [(one, rung) for one, rung in ladder if rung.survived is survived]
+        drawn.add_trace(
+            go.Scatter(
+                x=column([rung.silence_s if survived else rung.lived_s for _, rung in shown]),
+                y=[_rung_name(one, rung) for one, rung in shown],
+                mode="markers+text",
+                text=["" if survived else label(rung.ended, 20) for _, rung in shown],
+                textposition="top center",
+                marker={"color": VERDICT_COLOURS[verdict], "symbol": symbol, "size": 12},
+                hovertext=[f"planned {duration_text(rung.silence_s)}, lived {duration_text(rung.lived_s)}" for _, rung in shown],
+                hoverinfo="text",
+            )
+        )
+    rungs = [rung for _, rung in ladder]
+    dead = [rung.lived_s for rung in rungs if rung.traffic == "none" and not rung.survived]
+    alive = [rung.silence_s for rung in rungs if rung.traffic == "none" and rung.survived]
+    if dead:
+        low = max([value for value in alive if value < min(dead)], default=0.0)
+        drawn.add_vrect(x0=low, x1=min(dead), fillcolor="rgba(213,94,0,0.12)", line={"width": 0})
+    longest = max(rung.silence_s for rung in rungs)
+    for limit, product in _configured_limits(seen).items():
+        if limit <= longest * 1.3:
+            drawn.add_vline(x=limit, line={"color": WARNING, "dash": "dash"}, annotation={"text": label(f"{product} {limit:g} s", 30)})
+    drawn.update_xaxes(title={"text": "silence (s)"}, range=[0, longest * 1.15])
+    drawn.update_yaxes(showgrid=False, range=[len(kinds) - 0.3, -0.8], categoryorder="array", categoryarray=kinds)
+    return picture(drawn, title)
+
+
+def plot_lifetimes(observations: Iterable[Observation]) -> Picture | None:
+    """Draw the ages at which sockets ended; a spike is a limit. None below five sockets, which make no distribution."""
+    seen = tuple(observations)
+    ages = [facts.age_s for _, facts in rows_of(seen, SessionFacts) if facts.age_s is not None]
+    ages += [age for _, facts in rows_of(seen, AccessFacts) if facts.status == 101 or facts.upgrade for age in facts.durations_s]
+    if len(ages) < 5:
+        return None
+    bins = min(60, max(10, len(ages)))
+    counts, edges = np.histogram(np.array(ages), bins=bins)
+    peak = int(counts.argmax())
+    title = f"{counts[peak]} of {len(ages)} sockets ended at {duration_text(float(edges[peak]))} to {duration_text(float(edges[peak + 1]))}"
+    drawn = figure(title, 260, bargap=0.05)
+    middle = (edges[:-1] + edges[1:]) / 2
+    drawn.add_trace(
+        go.Bar(
+            x=middle.astype("f4"),
+            y=counts.astype("i4"),
+            marker={"color": [WARNING if index == peak else SENT for index in range(bins)]},
+            hovertext=[f"{count} ended at {duration_text(float(at))}" for count, at in zip(counts, middle, strict=True)],
+            hoverinfo="text",
+        )
+    )
+    drawn.update_xaxes(title={"text": "age at the end (s)"})
+    drawn.update_yaxes(title={"text": "sockets"})
+    return picture(drawn, title)
+
+
+def plot_broadcast(observations: Iterable[Observation]) -> Picture | None:
+    """Draw how many of the published messages each subscriber received, the largest trial when there are several."""
+    trials = [facts for _, facts in rows_of(observations, BroadcastFacts) if facts.subscribers]
+    if not trials:
+        return None
+    worst = max(trials, key=lambda one: (sum(len(s.missed) for s in one.subscribers), len(one.subscribers)))
+    missed = sum(1 for one in worst.subscribers if one.missed)
+    instances = {one.instance for one in worst.subscribers if one.instance}
+    places = f" over {quantity(len(instances), 'instance')}" if instances else ""
+    title = (
+        f"{missed} of {len(worst.subscribers)} subscribers missed messages{places}"
+        if missed
+        else f"every subscriber received all of {worst.messages} messages"
+    )
+    drawn = figure(title, 270)
+    drawn.add_trace(
+        go.Bar(
+            x=[f"{one.index}<br>{label(one.instance, 14)}" for one in worst.subscribers],
+            y=np.array([one.received for one in worst.subscribers], dtype="i4"),
+            marker={"color": [VERDICT_COLOURS[Verdict.FAULT] if one.missed else RECEIVED for one in worst.subscribers]},
+            text=[f"✗ {len(one.missed)} missed" if one.missed else "" for one in worst.subscribers],
+            textposition="outside",
+            hoverinfo="skip",
+        )
+    )
+    drawn.add_hline(
+        y=worst.messages, line={"color": SENT, "dash": "dash"}, annotation={"text": f"{worst.messages} published", "yanchor": "bottom"}
+    )
+    drawn.update_xaxes(title={"text": "subscriber and its instance"}, type="category")
+    drawn.update_yaxes(title={"text": "messages received"}, range=[0, worst.messages * 1.25 + 1])
+    return picture(drawn, title)
+
+
+def plot_trace(observations: Iterable[Observation]) -> Picture | None:
+    """Draw one marked message over the places it passed: a bar from the place before; a place never reached is named."""
+    traces = [facts for _, facts in rows_of(observations, TraceFacts) if facts.places]
+    if not traces:
+        return None
+    places = traces[-1].places
+    lost = next((place.name for place in places if place.at_s is None), "")
+    reached = [place for place in places if place.at_s is not None]
+    last = f"{reached[-1].name} after {duration_text(reached[-1].at_s)}" if reached else "no place"
+    title = f"the message reached {last}" + (f", never {lost}" if lost else "")
+    drawn = figure(title, 100 + 36 * len(places), margin={"r": 16})
+    before, starts, widths, words = 0.0, [], [], []
+    for place in places:
+        at = before if place.at_s is None else place.at_s
+        starts.append(min(before, at) * 1000)
+        widths.append(max(abs(at - before) * 1000, 0.0))
+        words.append(
+            "✗ never seen" if place.at_s is None else f"{duration_text(place.at_s)}" + (f", {place.count} times" if place.count > 1 else "")
+        )
+        before = at
+    names = [label(place.name, 36) for place in places]
+    colours = [VERDICT_COLOURS[Verdict.FAULT] if place.at_s is None else WARNING if place.count > 1 else RECEIVED for place in places]
+    drawn.add_trace(
+        go.Bar(orientation="h", y=names, x=column(list(widths)), base=column(list(starts)), marker={"color": colours}, hoverinfo="skip")
+    )
+    for name, start, width, word in zip(names, starts, widths, words, strict=True):
+        drawn.add_annotation(x=start + width, y=name, text=word, showarrow=False, xanchor="left", xshift=6, font={"size": 12})
+    longest = max((place.at_s or 0.0 for place in places), default=0.0) * 1000 or 1.0
+    drawn.update_xaxes(title={"text": "time since the trigger (ms)"}, range=[0, longest * 1.35])
+    drawn.update_yaxes(autorange="reversed", showgrid=False)
+    return picture(drawn, title)
+
+
+def _load_title(facts: LoadFacts) -> str:
+    if facts.void:
+        return f"the figures do not count: {cap(facts.void, 80)}"
+    lossy = next((step for step in facts.steps if step.lost), None)
+    top = max(facts.steps, key=lambda step: step.rate)
+    if lossy:
+        return f"{lossy.lost:,} of {lossy.sent:,} messages lost at {lossy.rate:g} a second"
+    return f"nothing lost up to {top.rate:g} a second, p99 {duration_text(top.p99_s)}"
+
+
+def plot_load(observations: Iterable[Observation]) -> Picture | None:
+    """Draw latency percentiles over the rate, both axes logarithmic; steps that lost messages are marked."""
+    ramps = [facts for _, facts in rows_of(observations, LoadFacts) if facts.steps]
+    if not ramps:
+        return None
+    facts = ramps[-1]
+    steps = sorted(facts.steps, key=lambda step: (step.size_bytes, step.rate))
+    size = Counter(step.size_bytes for step in steps).most_common(1)[0][0]
+    steps = [step for step in steps if step.size_bytes == size]
+    title = _load_title(facts)
+    drawn = figure(title, 300, margin={"r": 48})
+    for name, colour, values in (
+        ("p50", RECEIVED, [step.p50_s for step in steps]),
+        ("p99", SENT, [step.p99_s for step in steps]),
+        ("max", "#999999", [step.max_s for step in steps]),
+    ):
+        shown = [None if value is None else value * 1000 for value in values]
+        drawn.add_trace(
+            go.Scatter(
+                name=name,
+                x=column([step.rate for step in steps]),
+                y=column(shown),
+                mode="lines+markers+text",
+                text=[*[""] * (len(steps) - 1), name],
+                textposition="middle right",
+                cliponaxis=False,
+                line={"color": colour},
+                hovertext=[f"{name} {duration_text(value)} at {step.rate:g}/s" for value, step in zip(values, steps, strict=True)],
+                hoverinfo="text",
+            )
+        )
+    for step in steps:
+        if step.lost:
+            drawn.add_vline(
+                x=step.rate, line={"color": VERDICT_COLOURS[Verdict.FAULT], "dash": "dot"}, annotation={"text": f"✗ {step.lost:,} lost"}
+            )
+    drawn.update_xaxes(title={"text": f"messages per second, {size_text(size)} each"}, type="log", dtick=1)
+    drawn.update_yaxes(title={"text": "latency (ms)"}, type="log")
+    return picture(drawn, title)

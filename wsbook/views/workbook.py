@@ -1,0 +1,312 @@
+"""What a notebook calls: opens the case, runs steps, shows each step's picture, table and verdict.
+
+One result feeds every view of a step. In JupyterLab a form runs the same steps again and every view follows; in batch the
+form is a table of the inputs. Judges nothing and draws nothing itself.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import pandas as pd
+
+from wsbook.case import Case, Judgement, StepResult
+from wsbook.causes import causes
+from wsbook.chain import chain
+from wsbook.finding import Finding, Verdict
+from wsbook.observation import Observation, Outcome
+from wsbook.steps import PHASES, STEPS
+from wsbook.views import charts, charts_flow, show, tables, tables_flow
+from wsbook.views.drawing import Picture
+from wsbook.views.show import Shown
+from wsbook.words import MARKS, cap, duration_text
+
+__all__ = ["PARAMETERS", "StepView", "Workbook", "is_interactive", "open_workbook"]
+
+PARAMETERS = {
+    "url": "",
+    "page_url": "",
+    "origin": "",
+    "subprotocols": "",
+    "headers": "",
+    "hops": "",
+    "forward_proxy": "",
+    "ca_file": "",
+    "frontend": "",
+    "backend": "",
+    "configs": "",
+    "logs": "",
+    "har": "",
+    "console": "",
+    "trigger": "",
+    "message": "",
+    "symptom": "",
+    "budget": "quick",
+    "fault": "",
+    "record": "",
+    "owned": False,
+}
+"""Parameters of every notebook → their defaults; an empty text means "not given"."""
+
+Table = Callable[[Iterable[Observation]], pd.DataFrame]
+Plot = Callable[[Iterable[Observation]], Picture | None]
+
+TABLES: dict[str, dict[str, Table]] = {
+    "0": {"seen": tables.table_timeline},
+    "1.1": {"endpoints": tables.table_endpoints, "seen": tables.table_timeline},
+    "1.2": {
+        "attempts": tables.table_attempts,
+        "sessions": tables_flow.table_sessions,
+        "frames": tables_flow.table_frames,
+        "seen": tables.table_timeline,
+    },
+    "1.3": {"attempts": tables.table_attempts, "checks": tables.table_checks, "echo": tables.table_echo, "tls": tables.table_tls},
+    "1.4": {"signatures": tables.table_signatures, "access": tables.table_access, "seen": tables.table_timeline},
+    "2.1": {"ports": tables.table_ports, "tls": tables.table_tls, "seen": tables.table_timeline},
+    "2.2": {"attempts": tables.table_attempts, "routes": tables.table_routes},
+    "3.1": {"patterns": tables.table_patterns},
+    "3.2": {"broadcast": tables_flow.table_broadcast, "patterns": tables.table_patterns},
+    "3.3": {"origin": tables_flow.table_origin, "attempts": tables.table_attempts},
+    "3.4": {"idle": tables_flow.table_idle},
+    "4.1": {"trace": tables_flow.table_trace},
+    "4.2": {"load": tables_flow.table_load},
+}
+"""Step → its tables by name, the main one first."""
+
+PLOTS: dict[str, tuple[Plot, ...]] = {
+    "1.2": (charts_flow.plot_frames, charts.plot_stages),
+    "1.3": (charts.plot_stages,),
+    "1.4": (charts_flow.plot_lifetimes,),
+    "2.2": (charts.plot_stages,),
+    "3.2": (charts_flow.plot_broadcast,),
+    "3.3": (charts.plot_origin,),
+    "3.4": (charts_flow.plot_idle,),
+    "4.1": (charts_flow.plot_trace,),
+    "4.2": (charts_flow.plot_load,),
+}
+"""Step → its pictures; the first that can be drawn is shown."""
+
+
+class Progress(Protocol):
+    """Where a workbook tells how far it is."""
+
+    def __call__(self, text: str, fraction: float) -> None: ...
+
+
+def is_interactive(environ: Mapping[str, str] = os.environ) -> bool:
+    """Tell whether somebody can use a form: a kernel of a Jupyter server that is not told to run in batch."""
+    return environ.get("WSBOOK_BATCH") != "1" and "JPY_SESSION_NAME" in environ
+
+
+class StepView:
+    """One step of a notebook: its newest result, and the views that show it."""
+
+    def __init__(self, step: str, result: StepResult, live: bool) -> None:
+        self.step = step
+        self.result = result
+        self._live = live
+        self._shown: list[Shown] = []
+
+    def _show(self, make: Callable[[], Mapping[str, Any]], view: str) -> None:
+        self._shown.append(show.show(make, step=self.step, view=view, live=self._live))
+
+    def refresh(self, result: StepResult) -> None:
+        """Show another result in every view."""
+        self.result = result
+        for shown in self._shown:
+            shown.refresh()
+
+    def _nothing(self) -> str:
+        reasons = [
+            cap(seen.failure.message, 160) for seen in self.result.observations if seen.outcome is not Outcome.ANSWERED and seen.failure
+        ]
+        return f"nothing to show: {'; '.join(dict.fromkeys(reasons)) or 'this was not looked at'}"
+
+    def _picture(self) -> Mapping[str, Any]:
+        drawn = (plot(self.result.observations) for plot in PLOTS.get(self.step, ()))
+        picture = next((one for one in drawn if one is not None), None)
+        return show.bundle_picture(picture) if picture else show.bundle_line(self._nothing())
+
+    def plot(self) -> None:
+        """Show the step's picture, or the sentence why there is none."""
+        self._show(self._picture, "plot")
+
+    def table(self, name: str = "") -> None:
+        """Show one of the step's tables by its name in TABLES; the main one, or the first that has rows, by default."""
+
+        def make() -> Mapping[str, Any]:
+            known = TABLES[self.step]
+            built = (known[key](self.result.observations) for key in ([name] if name else known))
+            table = next((one for one in built if not one.empty), pd.DataFrame())
+            return show.bundle_table(table, self._nothing())
+
+        self._show(make, f"table {name}".strip())
+
+    def findings(self) -> None:
+        """Show the step's sentence and what was found."""
+
+        def line() -> Mapping[str, Any]:
+            verdict = self.result.verdict
+            return show.bundle_line(f"{MARKS[verdict.verdict]} {cap(verdict.summary, 400)}  ({duration_text(self.result.duration_s)})")
+
+        def make() -> Mapping[str, Any]:
+            table = tables.table_findings(self.result.findings)
+            return show.bundle_table(table, "no finding of this step")
+
+        self._show(line, "summary")
+        self._show(make, "findings")
+
+    def verdict(self) -> None:
+        """Show the verdict in words that only change when the verdict changes."""
+        self._show(lambda: show.bundle_verdicts((self.result.verdict,), self.result.findings), "verdict")
+
+
+class Workbook:
+    """The case of one notebook and everything on its screen."""
+
+    def __init__(self, phase: str, case: Case, parameters: Mapping[str, Any], *, live: bool) -> None:
+        self.phase = phase
+        self.case = case
+        self.parameters = dict(parameters)
+        self.live = live
+        self._views: list[StepView] = []
+        self._shown: list[Shown] = []
+        self._tell: Progress = lambda text, fraction: None
+        self._stop_at = time.monotonic() + case.budget.total_s
+        selected = os.environ.get("WSBOOK_STEPS", "")
+        self._selected = frozenset(selected.split(",")) if selected else frozenset(STEPS)
+
+    def form(self) -> None:
+        """Show the form that runs this phase again; in batch a table of the inputs."""
+        if self.live:
+            from wsbook.views.controls import Form
+
+            form = Form(self.parameters, self.case.target.url, self.again)
+            self._tell = form.progress
+            form.show()
+        else:
+            show.show(lambda: show.bundle_table(tables.table_inputs(self.case.target, self.case.budget.name), "no input"), view="inputs")
+
+    def chain(self) -> None:
+        """Show the path of an update with the state of each place; it follows every step that runs later."""
+
+        def make() -> Mapping[str, Any]:
+            picture = charts.plot_chain(chain(self.case.target, self.case.evidence.observations))
+            return show.bundle_picture(picture) if picture else show.bundle_line("no path is known: no endpoint was given")
+
+        self._shown.append(show.show(make, view="chain", live=True))
+
+    async def _look(self, step: str, *, anew: bool = False) -> StepResult:
+        skip = step not in self._selected or (self.case.done(step) and not anew)
+        return self.case.result(step) if skip else await self.case.run(step, self._tell)
+
+    async def step(self, step: str) -> StepView:
+        """Run one step, or take it from the record when it is done there, and return its views."""
+        self._tell(f"{step} {STEPS[step].title}", 0.0)
+        view = StepView(step, await self._look(step), self.live)
+        self._views.append(view)
+        self._follow()
+        return view
+
+    def _follow(self) -> None:
+        """Bring what hangs on the whole case up to date."""
+        self._tell("", 1.0)
+        for shown in self._shown:
+            shown.refresh()
+
+    async def complete(self) -> None:
+        """Run every step that the record does not hold yet, in the order of the investigation."""
+        for step in STEPS:
+            if step in self._selected and not self.case.done(step):
+                await self._look(step)
+        self._follow()
+
+    async def again(self, parameters: Mapping[str, Any]) -> None:
+        """Open the case of other parameters and run the steps on the screen again; every view follows.
+
+        Raises:
+            UsageError: a parameter cannot be used; the screen stays as it is.
+        """
+        unchanged = parameters == self.parameters
+        if not unchanged:
+            case = await asyncio.to_thread(lambda: Case.open(**{**parameters, "record": ""}))
+            self.case.close()
+            self.case, self.parameters = case, dict(parameters)
+        if self.phase == "5":
+            for step in STEPS:
+                await self._look(step, anew=True)
+        for view in self._views:
+            self._tell(f"{view.step} {STEPS[view.step].title}", 0.0)
+            view.refresh(await self._look(view.step, anew=True))
+        self._follow()
+
+    def _judgement_view(self, make: Callable[[Judgement], Mapping[str, Any]], view: str) -> None:
+        self._shown.append(show.show(lambda: make(self.case.judge()), view=view, live=self.live))
+
+    def root_causes(self) -> None:
+        """Show each root cause as a card: what is wrong, the proof, the fix, how to check it."""
+        self._judgement_view(
+            lambda judged: show.bundle_cards([finding for finding in judged.findings if finding.root], _title), "root causes"
+        )
+
+    def steps(self) -> None:
+        """Show the verdict and sentence of every step."""
+        self._judgement_view(lambda judged: show.bundle_table(tables.table_steps(judged.steps), "no step was judged"), "steps")
+
+    def findings(self) -> None:
+        """Show every fault with what explains it."""
+
+        def make(judged: Judgement) -> Mapping[str, Any]:
+            faults = [finding for finding in judged.findings if finding.verdict is Verdict.FAULT]
+            return show.bundle_table(tables.table_findings(faults), "no fault was found")
+
+        self._judgement_view(make, "findings")
+
+    def timeline(self) -> None:
+        """Show everything that was looked at in order of time."""
+        self._judgement_view(
+            lambda _: show.bundle_table(tables.table_timeline(self.case.evidence.observations), "nothing was looked at"), "timeline"
+        )
+
+    def not_looked(self) -> None:
+        """Show what was not looked at, why, and what to provide."""
+        self._judgement_view(
+            lambda _: show.bundle_table(tables.table_not_looked(self.case.evidence.observations), "everything was looked at"), "not looked"
+        )
+
+    def verdicts(self) -> None:
+        """Show the verdict of every step in words that only change when a verdict changes."""
+        self._judgement_view(lambda judged: show.bundle_verdicts(judged.steps, judged.findings), "verdicts")
+
+    def plan(self) -> None:
+        """Show the questions of the steps in their order."""
+        rows = [
+            {"phase": PHASES.get(one.number[0], "Triage"), "step": f"{one.number} {one.title}", "question": one.question}
+            for one in STEPS.values()
+        ]
+        show.show(lambda: show.bundle_table(tables.frame(rows, ["phase", "step", "question"]), ""), view="plan")
+
+    def close(self) -> None:
+        """Give back what the case holds; in JupyterLab it stays open for the form."""
+        if not self.live:
+            self.case.close()
+
+
+def _title(finding: Finding) -> str:
+    entry = causes().get(finding.cause)
+    return entry.title if entry else ""
+
+
+def open_workbook(phase: str, namespace: Mapping[str, Any] | None = None, **parameters: Any) -> Workbook:
+    """Open the workbook of a notebook.
+
+    phase: "0" to "5". namespace: the notebook's globals(), from which the parameters are taken by their names.
+
+    Raises:
+        UsageError: a parameter cannot be used.
+    """
+    given = {name: (namespace or {}).get(name, default) for name, default in PARAMETERS.items()} | parameters
+    live = is_interactive()
+    return Workbook(phase, Case.open(**given), given, live=live)
