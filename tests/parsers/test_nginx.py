@@ -1,5 +1,6 @@
 """nginx: location selection, inheritance, defaults, defects, includes, and that junk is refused or read, never worse."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -224,8 +225,11 @@ def test_refuses_what_is_nested_beyond_reason_or_binary() -> None:
             read(text)
 
 
-_WORDS = """server location /ws ~ (a+)+$ { } ; proxy_pass http://b/$1 ' \\ # map $http_upgrade $c proxy_set_header Upgrade $c include *;
-rewrite ^(.*)$ $1 break; if ($http_upgrade) @x = upstream""".split()
+_WORDS = re.split(
+    r"\s+",
+    r"""server location /ws ~ (a+)+$ { } ; proxy_pass http://b/$1 ' \ # map $http_upgrade $c proxy_set_header Upgrade $c include *;
+rewrite ^(.*)$ $1 break; if ($http_upgrade) @x = upstream""",
+)
 _PIECES = st.lists(st.sampled_from([*_WORDS, "\n"]), max_size=60)
 
 
