@@ -24,7 +24,7 @@ from wsbook.target import Budget, Target, parse_target
 if TYPE_CHECKING:
     from wsbook.lab import Lab
 
-__all__ = ["Case", "Judgement", "StepResult", "target_from"]
+__all__ = ["Case", "Judgement", "StepResult", "parameters_of", "require_files", "target_from"]
 
 SCHEMA = "wsbook.findings/1"
 
@@ -94,6 +94,24 @@ def target_from(parameters: dict[str, Any]) -> Target:
     return parse_target(known.pop("url", ""), **known)
 
 
+def parameters_of(target: Target) -> dict[str, Any]:
+    """Return the notebook parameters that describe a target: the inverse of target_from."""
+
+    def text(name: str) -> Any:
+        value = getattr(target, name)
+        if name == "owned":
+            return value
+        if name == "trigger":
+            return f"{value.method} {value.url} {value.body}".strip() if value else ""
+        if name == "headers":
+            return "\n".join(f"{key}: {content}" for key, content in value)
+        if name == "hops":
+            return "; ".join(f"{hop.name}={hop.url}" for hop in value)
+        return value if isinstance(value, str) else "; ".join(value)
+
+    return {name: text(name) for name in Target.__struct_fields__}
+
+
 def _redactor(target: Target) -> Redactor:
     """Return a redactor that knows every secret that the target's references name."""
     texts = (
@@ -150,7 +168,7 @@ class Case:
             raise UsageError("fault belongs to the lab; leave the endpoint out")
         else:
             target = target_from(given)
-            _require_files(target)
+            require_files(target)
         redactor = _redactor(target)
         return cls(target, limits, Record.create(folder, target, redactor, budget=budget, command=command) if folder else None, lab)
 
@@ -165,6 +183,11 @@ class Case:
         target = record.target()
         record.redactor = _redactor(target)
         return cls(target, Budget.named(record.budget()), record)
+
+    @staticmethod
+    def redactor(target: Target) -> Redactor:
+        """Return the redactor that knows the secrets that a target refers to."""
+        return _redactor(target)
 
     @property
     def evidence(self) -> Evidence:
@@ -256,7 +279,7 @@ def _bug(step: str, error: Exception) -> Observation:
     )
 
 
-def _require_files(target: Target) -> None:
+def require_files(target: Target) -> None:
     """Raise for the first file or folder of the target that is not there.
 
     Raises:

@@ -64,6 +64,8 @@ class Record:
     ) -> "Record":
         """Make the folder with target.toml and environment.json, or open it when it holds the same target.
 
+        lab: the fault of the bundled lab that is the target, "healthy" for none, "" when the target is the user's own.
+
         Raises:
             UsageError: the folder cannot be made, or holds something else than a record of this target.
         """
@@ -78,7 +80,7 @@ class Record:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(f"{folder} cannot be made: {error.strerror}") from error
-        content = {"schema": _SCHEMA, "budget": budget, "target": _without_none(to_builtins(record.redactor.value(target)))}
+        content = {"schema": _SCHEMA, "budget": budget, "lab": lab, "target": _without_none(to_builtins(record.redactor.value(target)))}
         write_atomically(record._target_file, tomli_w.dumps(content).encode())
         record.write_json("environment.json", _environment(record.redactor.text(command)))
         return record
@@ -113,6 +115,10 @@ class Record:
     def budget(self) -> str:
         """Return the name of the budget that the record was made with."""
         return str(self._settings().get("budget", "quick"))
+
+    def lab(self) -> str:
+        """Return the fault of the lab that was the target, "healthy" for none, "" when it was no lab."""
+        return str(self._settings().get("lab", ""))
 
     def _lines(self) -> Iterator[_Line]:
         """Yield the lines; one that a killed run left half written, or that a newer version wrote, is passed over."""

@@ -1,0 +1,214 @@
+"""The wsbook command. Reads options, calls the library, prints; decides nothing about WebSockets.
+
+Exit codes: 0 nothing wrong, 1 a fault was found, 2 usage, 3 the investigation could not be completed.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from wsbook.errors import UnreadableInputError, UsageError, WsbookError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="wsbook",
+    help="Find out why WebSocket updates do not arrive, and prove it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+
+OK, FAULT, USAGE, INCOMPLETE = 0, 1, 2, 3
+
+Url = Annotated[str, typer.Argument(help="Endpoint, ws:// or wss://. Without it the bundled lab is investigated.")]
+Json = Annotated[bool, typer.Option("--json", help="Print machine-readable output only.")]
+Symptom = Annotated[str, typer.Option(help="What people see, in a few words: '1006 after 60 s idle'.")]
+Fault = Annotated[str, typer.Option(help="Slug of a fault to switch on in the lab; see: wsbook lab --list.")]
+Out = Annotated[Path | None, typer.Option(help="Record folder; by default records/TIME-HOST. An unfinished record is continued.")]
+Many = list[str]
+
+
+def _console(machine: bool = False) -> Console:
+    return Console(stderr=machine, highlight=False, soft_wrap=False)
+
+
+def _exit_code(document: dict[str, Any]) -> int:
+    return FAULT if any(finding["verdict"] == "fault" for finding in document["findings"]) else OK
+
+
+@app.command()
+def run(
+    url: Url = "",
+    page: Annotated[str, typer.Option(help="Page that opens the socket, http:// or https://.")] = "",
+    origin: Annotated[str, typer.Option(help="Origin that a browser sends; by default that of the page.")] = "",
+    subprotocol: Annotated[Many | None, typer.Option(help="Subprotocol to offer; may be given again.")] = None,
+    header: Annotated[Many | None, typer.Option(help="Header 'Name: value'; a secret as 'Name: env:VARIABLE'.")] = None,
+    hop: Annotated[Many | None, typer.Option(help="NAME=URL of a place behind the endpoint, the application first.")] = None,
+    frontend: Annotated[Many | None, typer.Option(help="Folder or file of the frontend's source.")] = None,
+    backend: Annotated[Many | None, typer.Option(help="Folder or file of the backend's source.")] = None,
+    config: Annotated[Many | None, typer.Option(help="Configuration file of a proxy.")] = None,
+    log: Annotated[Many | None, typer.Option(help="Log file of proxy or backend.")] = None,
+    har: Annotated[str, typer.Option(help="HAR recording of a browser.")] = "",
+    console: Annotated[str, typer.Option(help="File with console text of a browser.")] = "",
+    proxy: Annotated[str, typer.Option(help="Forward proxy, http://host:port.")] = "",
+    ca: Annotated[str, typer.Option(help="File with certificates to trust, PEM.")] = "",
+    trigger: Annotated[str, typer.Option(help="Request that makes the application publish: 'POST URL BODY', with {marker}.")] = "",
+    send: Annotated[str, typer.Option(help="Message that makes the application publish, with {marker}.")] = "",
+    symptom: Symptom = "",
+    budget: Annotated[str, typer.Option(help="quick (45 s), standard (3 min) or thorough (15 min).")] = "quick",
+    steps: Annotated[str, typer.Option(help="Only these steps: 1.1,2.2")] = "",
+    out: Out = None,
+    fault: Fault = "",
+    i_own_this: Annotated[
+        bool, typer.Option("--i-own-this", help="Allow load and many connections against a host that is not loopback.")
+    ] = False,
+    machine: Json = False,
+) -> None:
+    """Investigate an endpoint, or the lab, and leave a record with executed notebooks."""
+    from wsbook.cli.investigate import Request, investigate
+
+    given = {
+        "url": url, "page_url": page, "origin": origin, "subprotocols": subprotocol, "headers": header, "hops": hop,
+        "frontend": frontend, "backend": backend, "configs": config, "logs": log, "har": har, "console": console,
+        "forward_proxy": proxy, "ca_file": ca, "trigger": trigger, "message": send, "symptom": symptom, "owned": i_own_this,
+    }  # fmt: skip
+    parameters = {name: "\n".join(value) if isinstance(value, list) else value for name, value in given.items() if value}
+    request = Request(parameters=parameters, budget=budget, fault=fault, steps=steps, out=out, command=" ".join(sys.argv[1:]))
+    document = investigate(request, _console(machine))
+    if machine:
+        print(json.dumps(document))
+    raise typer.Exit(INCOMPLETE if document.get("incomplete") else _exit_code(document))
+
+
+@app.command()
+def read(
+    files: Annotated[list[Path], typer.Argument(help="Logs, configurations, sources, HAR or console files, folders.")],
+    kind: Annotated[str, typer.Option(help="What the files are, when that cannot be told from their content.")] = "",
+    symptom: Symptom = "",
+    url: Annotated[str, typer.Option(help="The endpoint, to know which route of a configuration serves it.")] = "",
+    machine: Json = False,
+) -> None:
+    """Judge artifacts alone: nothing is dialled."""
+    from wsbook.cli.reading import read_artifacts
+    from wsbook.cli.terminal import show_causes, show_steps
+
+    judgement = read_artifacts(files, kind=kind, symptom=symptom, url=url)
+    if machine:
+        print(json.dumps(judgement.document()))
+    else:
+        console = _console()
+        show_steps(console, [step for step in judgement.steps if step.summary != "not run"])
+        show_causes(console, judgement.findings)
+    raise typer.Exit(FAULT if judgement.faulty else OK)
+
+
+@app.command()
+def lab(
+    fault: Fault = "",
+    proxy: Annotated[str, typer.Option(help="caddy, nginx or haproxy; by default what the fault needs, else caddy.")] = "",
+    machine: Json = False,
+    listing: Annotated[bool, typer.Option("--list", help="List the faults and stop.")] = False,
+) -> None:
+    """Start the bundled deployment on loopback and hold it until Ctrl-C."""
+    from wsbook.cli.holding import hold_lab, list_faults
+
+    if listing:
+        list_faults(_console())
+        return
+    hold_lab(fault, proxy, _console(machine), machine=machine)
+
+
+@app.command()
+def causes(slug: Annotated[str, typer.Argument(help="Slug of one cause, or the beginning of some.")] = "", machine: Json = False) -> None:
+    """Show the catalogue of root causes."""
+    from msgspec import to_builtins
+
+    from wsbook.causes import cause, causes
+
+    chosen = [entry for name, entry in causes().items() if name.startswith(slug)] or [cause(slug)]
+    if machine:
+        print(json.dumps([to_builtins(entry) for entry in chosen]))
+        return
+    console = _console()
+    for entry in chosen:
+        console.print(f"[bold]{entry.slug}[/]  {entry.step}  {entry.title}")
+        if len(chosen) == 1:
+            for name in ("meaning", "evidence", "remedy", "test"):
+                console.print(f"\n[bold]{name}[/]\n{getattr(entry, name)}", markup=True)
+            console.print("\n" + "\n".join(entry.references))
+
+
+@app.command()
+def check(machine: Json = False) -> None:
+    """Show what is installed and which steps it enables."""
+    from wsbook.cli.equipment import equipment
+
+    found = equipment()
+    if machine:
+        print(json.dumps([{"name": tool.name, "found": tool.found, "enables": tool.enables, "install": tool.install} for tool in found]))
+        return
+    console = _console()
+    for tool in found:
+        state = f"[#009E73]✓[/] {tool.found}" if tool.found else f"[#999999]–[/] missing; {tool.install}"
+        console.print(f"{tool.name:<14} {state}", highlight=False)
+        console.print(f"{'':<14} [#999999]{tool.enables}[/]", highlight=False)
+
+
+@app.command()
+def report(record: Annotated[Path, typer.Argument(help="Record folder.")]) -> None:
+    """Write report.html and report.md of a record again."""
+    from wsbook.record import Record
+    from wsbook.report import write_report
+
+    Record(record).target()
+    _console().print(str(write_report(record)), soft_wrap=True)
+
+
+@app.command(name="open")
+def open_lab(
+    folder: Annotated[Path, typer.Argument(help="Folder to work in; the notebooks are copied there when it has none.")] = Path(),
+) -> None:
+    """Start JupyterLab on the notebooks."""
+    from wsbook.cli.holding import open_jupyterlab
+
+    raise typer.Exit(open_jupyterlab(folder, _console()))
+
+
+@app.command()
+def replay(record: Annotated[Path, typer.Argument(help="Record folder.")], machine: Json = False) -> None:
+    """Run a record again, and show which steps changed."""
+    from wsbook.cli.investigate import replay_record
+
+    changes = replay_record(record, _console(machine))
+    if machine:
+        print(json.dumps(changes))
+    raise typer.Exit(FAULT if changes["changed"] else OK)
+
+
+def main() -> None:
+    """Run the command; every mistake of the caller is one sentence and exit code 2."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # 2-3 s of import, python-jsonschema/jsonschema#1428
+    try:
+        app()
+    except UsageError as error:
+        print(f"wsbook: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    except UnreadableInputError as error:
+        print(f"wsbook: {error}", file=sys.stderr)
+        sys.exit(USAGE)
+    except WsbookError as error:
+        print(f"wsbook: {error}", file=sys.stderr)
+        sys.exit(INCOMPLETE)
+    except KeyboardInterrupt:
+        print("wsbook: interrupted; what was seen so far is in the record", file=sys.stderr)
+        sys.exit(INCOMPLETE)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(OK)

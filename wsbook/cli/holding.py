@@ -1,0 +1,68 @@
+"""wsbook lab and wsbook open: programs that stay until they are told to stop."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from rich.console import Console
+
+from wsbook.causes import cause
+from wsbook.errors import UsageError
+from wsbook.shipped import notebooks_folder
+
+__all__ = ["hold_lab", "list_faults", "open_jupyterlab"]
+
+
+def list_faults(console: Console) -> None:
+    """Print the faults that the lab can have."""
+    from wsbook.lab import FAULTS
+
+    for slug in sorted(FAULTS):
+        console.print(f"{slug:<36} {cause(slug).title}", markup=False)
+
+
+def hold_lab(fault: str, proxy: str, console: Console, *, machine: bool) -> None:
+    """Start the lab and hold it until SIGINT or SIGTERM; machine prints one JSON line on standard output first.
+
+    Raises:
+        UsageError: unknown fault or proxy, or a program that it needs is missing.
+    """
+    from wsbook.lab import describe, start_lab
+
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with start_lab(fault, proxy=proxy) as lab:
+        description = describe(lab)
+        if machine:
+            print(json.dumps(description), flush=True)
+        else:
+            console.print(f"lab with {fault or 'no fault'} behind {lab.proxy}; Ctrl-C stops it")
+            for name in ("page", "url", "hops", "configs", "logs", "frontend", "backend", "trigger"):
+                console.print(f"  {name:<9} {description[name]}", markup=False, soft_wrap=True)
+        while not stop.wait(0.5):
+            pass
+
+
+def open_jupyterlab(folder: Path, console: Console) -> int:
+    """Copy the notebooks into a folder that has none and run JupyterLab on it; return its exit code.
+
+    Raises:
+        UsageError: the folder cannot be used, or JupyterLab is not installed.
+    """
+    if shutil.which("jupyter-lab", path=str(Path(sys.executable).parent)) is None and shutil.which("jupyter-lab") is None:
+        raise UsageError("JupyterLab is not installed here; pip install jupyterlab")
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.glob("*.ipynb")):
+        for notebook in sorted(notebooks_folder().glob("*.ipynb")):
+            shutil.copy(notebook, folder / notebook.name)
+        console.print(f"notebooks are in {folder.absolute()}", markup=False, soft_wrap=True)
+    first = folder / "00_start.ipynb"
+    options = ["--ServerApp.ip=127.0.0.1", "--MappingKernelManager.transport_encryption=auto"]
+    command = [sys.executable, "-m", "jupyterlab", *options, str(first if first.exists() else folder)]
+    return subprocess.call(command, env={**os.environ, "WSBOOK_INTERACTIVE": "1"})

@@ -1,0 +1,144 @@
+"""wsbook run and replay: a target, the notebooks over it, and the table at the end. Knows no WebSocket."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from wsbook.case import Case, parameters_of, require_files, target_from
+from wsbook.cli.terminal import show_causes, show_head, show_outcome, show_steps
+from wsbook.errors import UsageError
+from wsbook.record import Record
+from wsbook.report import write_report
+from wsbook.runner import run_notebooks
+from wsbook.steps import STEPS
+from wsbook.target import Budget, Target
+
+__all__ = ["Request", "investigate", "replay_record"]
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What the user asked for. parameters: texts as in the notebooks. steps: "" means all. out: None means a new folder."""
+
+    parameters: dict[str, Any]
+    budget: str = "quick"
+    fault: str = ""
+    steps: str = ""
+    out: Path | None = None
+    command: str = ""
+
+
+def _chosen(steps: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in steps.split(",") if name.strip())
+    for name in names:
+        if name not in STEPS:
+            raise UsageError(f"there is no step {name!r}; the steps are {', '.join(STEPS)}")
+    return names
+
+
+@contextmanager
+def _subject(request: Request) -> Iterator[tuple[Target, str]]:
+    """Yield the target, and the fault of the lab that was started for it ("healthy" for none, "" for a target of the user's)."""
+    if set(request.parameters) - {"symptom", "owned"}:
+        if request.fault:
+            raise UsageError("--fault belongs to the lab; leave the endpoint and the other parts of a target out")
+        target = target_from(request.parameters)
+        require_files(target)
+        yield target, ""
+        return
+    from wsbook.lab import start_lab
+
+    with start_lab(request.fault) as lab:
+        yield replace(lab.target(), symptom=str(request.parameters.get("symptom", ""))), request.fault or "healthy"
+
+
+def _folder(request: Request, target: Target) -> Path:
+    if request.out is not None:
+        return request.out
+    endpoint = target.endpoint
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S")
+    return Path("records") / f"{now}-{endpoint.host.replace(':', '-') if endpoint else 'artifacts'}"
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[str, float], None]]:
+    """Yield a function that shows how far the run is; one line a change where the output is no terminal."""
+    if not console.is_terminal:
+        last = ""
+
+        def line(text: str, _fraction: float) -> None:
+            nonlocal last
+            if text != last:
+                console.print(text, style="#999999", soft_wrap=True)
+                last = text
+
+        yield line
+        return
+    columns = (TextColumn("{task.description:<60.60}"), BarColumn(bar_width=24), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0)
+        yield lambda text, fraction: bar.update(task, description=text, completed=fraction)
+
+
+def investigate(request: Request, console: Console) -> dict[str, Any]:
+    """Run the notebooks over a target, show the outcome, and return findings.json with the record's place and what failed.
+
+    Raises:
+        UsageError: something that was asked for cannot be done.
+    """
+    limits = Budget.named(request.budget)
+    steps = _chosen(request.steps)
+    started = time.monotonic()
+    with _subject(request) as (target, lab):
+        folder = _folder(request, target).absolute()
+        Record.create(folder, target, Case.redactor(target), budget=limits.name, command=request.command, lab=lab)
+        parameters = {**parameters_of(target), "budget": limits.name, "record": str(folder)}
+        with _progress(console) as progress:
+            summary = run_notebooks(parameters, record=folder, steps=steps, on_progress=progress)
+    case = Case.resume(folder)
+    judgement = case.judge()
+    report = write_report(folder)
+    show_head(console, judgement.target, case.evidence.observations, limits.name, time.monotonic() - started)
+    show_steps(console, judgement.steps)
+    show_causes(console, judgement.findings)
+    for failure in summary.failures:
+        console.print(f"\nnot completed: {failure}", markup=False, soft_wrap=True)
+    show_outcome(console, str(report))
+    return {
+        **judgement.document(),
+        "record": str(folder),
+        "seconds": round(time.monotonic() - started, 2),
+        "incomplete": list(summary.failures),
+    }
+
+
+def replay_record(folder: Path, console: Console) -> dict[str, Any]:
+    """Run a record's investigation again in a scratch folder and return what changed: step → [before, after], causes gone and new.
+
+    Raises:
+        UsageError: the folder is no record, or holds no judgement.
+    """
+    record = Record(folder)
+    target, before = record.target(), record.read_json("findings.json")
+    if before is None:
+        raise UsageError(f"{folder} holds no findings.json; finish it first with: wsbook run --out {folder}")
+    lab = record.lab()
+    with tempfile.TemporaryDirectory(prefix="wsbook-replay-") as scratch:
+        parameters = {} if lab else {name: value for name, value in parameters_of(target).items() if value}
+        fault = "" if lab == "healthy" else lab
+        request = Request(parameters=parameters, budget=record.budget(), fault=fault, out=Path(scratch) / "record")
+        after = investigate(request, console)
+    pairs = {step: [entry["verdict"], after["steps"][step]["verdict"]] for step, entry in before["steps"].items()}
+    changed = {step: pair for step, pair in pairs.items() if pair[0] != pair[1]}
+    gone = [slug for slug in before["root_causes"] if slug not in after["root_causes"]]
+    new = [slug for slug in after["root_causes"] if slug not in before["root_causes"]]
+    console.print("\nSince the record: " + (", ".join(f"{step} {a} → {b}" for step, (a, b) in changed.items()) or "no step changed"))
+    return {"changed": changed, "gone": gone, "new": new}

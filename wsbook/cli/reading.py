@@ -1,0 +1,33 @@
+"""Judge artifacts without a network: files in, judgement out."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from wsbook.case import Case, Judgement
+from wsbook.errors import UsageError
+from wsbook.parsers.read import read_artifact
+from wsbook.parsers.symptom import parse_symptom
+from wsbook.target import Budget, Target, parse_endpoint
+
+__all__ = ["read_artifacts"]
+
+
+def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", url: str = "") -> Judgement:
+    """Return the judgement on files alone.
+
+    kind: what they are, "" to tell from their content. url: the endpoint, "" unknown; nothing is dialled.
+
+    Raises:
+        UsageError: a file does not exist, or kind is not one of those known. UnreadableInputError: a file cannot be read as its kind.
+    """
+    paths = list(files)
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path} does not exist")
+    served = parse_endpoint(url, ("ws", "wss")).path if url else ""
+    case = Case(Target(url=url, symptom=symptom), Budget.named("quick"))
+    if symptom:
+        case.add(parse_symptom(symptom, step="0"))
+    for path in paths:
+        case.add(*read_artifact(str(path), kind=kind, endpoint_path=served))
+    return case.judge()

@@ -1,0 +1,82 @@
+"""What the terminal shows: chain, twelve steps, root causes. Plain text when the output is no terminal. Judges nothing."""
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from wsbook.chain import chain, chain_text
+from wsbook.finding import Finding, StepVerdict, Verdict
+from wsbook.observation import Observation
+from wsbook.steps import PHASES
+from wsbook.target import Target
+from wsbook.words import MARKS, cap, duration_text
+
+__all__ = ["show_causes", "show_head", "show_outcome", "show_steps"]
+
+_STYLES = {
+    Verdict.CLEAR: "#009E73",
+    Verdict.FAULT: "bold #D55E00",
+    Verdict.UNKNOWN: "#999999",
+    Verdict.SKIPPED: "#999999",
+    Verdict.NOT_APPLICABLE: "#999999",
+}
+
+
+def show_head(console: Console, target: Target, observations: Iterable[Observation], budget: str, seconds: float) -> None:
+    """Print target, budget, duration, and the chain from page to application."""
+    name = target.url or "artifacts"
+    console.print()
+    console.print(Text.assemble(("wsbook", "bold"), f"  {cap(name, 100)}", (f"   {budget} · {duration_text(seconds)}", "#999999")))
+    links = chain(target, observations)
+    if len(links) > 1:
+        console.print(Text(f"\n  {chain_text(links, MARKS)}"))
+
+
+def show_steps(console: Console, steps: Iterable[StepVerdict]) -> None:
+    """Print the twelve steps under their phases."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1), collapse_padding=True)
+    table.add_column(width=25, no_wrap=True)
+    table.add_column(width=17, no_wrap=True)
+    table.add_column(overflow="fold")
+    phase = ""
+    for step in steps:
+        if step.step[0] != phase:
+            phase = step.step[0]
+            table.add_row(Text(f"{phase} {PHASES[phase]}", style="bold", overflow="ignore"), "", "")
+        verdict = Text(f"{MARKS[step.verdict]} {step.verdict.value}", style=_STYLES[step.verdict])
+        table.add_row(f"  {step.step} {escape(step.title)}", verdict, Text(cap(step.summary, 160)))
+    console.print()
+    console.print(table)
+
+
+def show_causes(console: Console, findings: Iterable[Finding], limit: int = 3) -> None:
+    """Print the root causes as cards: summary, proof, fix, check."""
+    roots = [finding for finding in findings if finding.root]
+    if not roots:
+        console.print("\nNo fault was found.")
+        return
+    for index, finding in enumerate(roots[:limit]):
+        word = "Root cause" if finding.verdict is Verdict.FAULT else "Candidate"
+        console.print(Text.assemble("\n", (f"{word}   {finding.cause}", "bold"), f"   {finding.confidence:.0%}"))
+        console.print(Text(f"  {cap(finding.summary, 240)}"))
+        for number, proof in enumerate(finding.evidence[: 3 if index == 0 else 1]):
+            where = f"{proof.where}: " if proof.where else ""
+            console.print(Text(f"  {'proof   ' if number == 0 else '        '}{cap(where + proof.text, 200)}"))
+        _block(console, "fix", finding.remedy)
+        _block(console, "check", finding.check)
+    if len(roots) > limit:
+        rest = ", ".join(f"{finding.cause} {finding.confidence:.0%}" for finding in roots[limit : limit + 6])
+        console.print(Text(f"\nAlso possible: {rest}"))
+
+
+def _block(console: Console, title: str, text: str) -> None:
+    for number, line in enumerate(text.strip().splitlines()[:12]):
+        console.print(Text(f"  {title if number == 0 else '':<8}{cap(line, 200)}"))
+
+
+def show_outcome(console: Console, place: str) -> None:
+    """Print where the record is."""
+    console.print(Text.assemble(("\nrecord", "bold"), f"  {place}"), soft_wrap=True)
