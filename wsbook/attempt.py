@@ -8,7 +8,51 @@ from msgspec.structs import replace
 
 from wsbook.target import Endpoint, Target, parse_endpoint
 
-__all__ = ["Attempt", "Family", "attempt_for"]
+__all__ = [
+    "CERTIFICATE_NOT_VERIFIED",
+    "FOREIGN_ORIGIN",
+    "IPV4_ONLY",
+    "IPV6_ONLY",
+    "NO_CREDENTIALS",
+    "NO_EXTENSIONS",
+    "NO_ORIGIN",
+    "NO_PROXY",
+    "NO_SERVER_NAME",
+    "NO_SUBPROTOCOL",
+    "NULL_ORIGIN",
+    "OTHER_SCHEME",
+    "OTHER_SCHEME_ORIGIN",
+    "OWN_ORIGIN",
+    "RANDOM_PATH",
+    "SUFFIXED_ORIGIN",
+    "WITHOUT_SLASH",
+    "WITH_HTTP2_OFFERED",
+    "WITH_SLASH",
+    "Attempt",
+    "Family",
+    "attempt_for",
+]
+
+# How the variants of an experiment are called: rules match these words exactly.
+NO_ORIGIN = "no Origin"
+OWN_ORIGIN = "own Origin"
+FOREIGN_ORIGIN = "foreign Origin"
+NULL_ORIGIN = "Origin null"
+SUFFIXED_ORIGIN = "Origin that only begins like the own one"
+OTHER_SCHEME_ORIGIN = "own Origin with the other scheme"
+NO_CREDENTIALS = "no credentials"
+NO_EXTENSIONS = "no extensions"
+NO_SUBPROTOCOL = "no subprotocol"
+RANDOM_PATH = "random path"
+WITH_SLASH = "with a trailing slash"
+WITHOUT_SLASH = "without the trailing slash"
+OTHER_SCHEME = "ws instead of wss, or the reverse"
+CERTIFICATE_NOT_VERIFIED = "certificate not verified"
+NO_SERVER_NAME = "no SNI"
+WITH_HTTP2_OFFERED = "ALPN offers h2 too"
+NO_PROXY = "without the forward proxy"
+IPV4_ONLY = "IPv4 only"
+IPV6_ONLY = "IPv6 only"
 
 NO_ORIGIN = "no Origin"
 FOREIGN_ORIGIN = "foreign Origin"

@@ -1,0 +1,119 @@
+"""A controlled experiment: the same attempt with one thing changed, side by side. It must not judge what flips the outcome."""
+
+import asyncio
+import secrets
+from collections.abc import Iterable
+from urllib.parse import urlsplit, urlunsplit
+
+from msgspec.structs import replace
+
+from wsbook import attempt as labels
+from wsbook.attempt import Attempt, Family
+from wsbook.observation import Observation
+from wsbook.probes.names import is_address
+from wsbook.probes.upgrade import probe_upgrade
+from wsbook.target import parse_endpoint
+
+__all__ = ["experiment", "handshake_variants", "origin_variants"]
+
+_CREDENTIALS = frozenset({"cookie", "authorization", "x-api-key", "x-auth-token", "x-access-token"})
+_FOREIGN = "https://wsbook-foreign.example"
+"""No page of anybody's: RFC 2606 reserves the domain."""
+
+
+async def experiment(baseline: Attempt, variants: Iterable[Attempt], *, step: str, together: int = 8) -> list[Observation]:
+    """Return the baseline's observation, made alone and first, then those of the variants in their order.
+
+    together: how many variants run side by side.
+
+    Raises:
+        UsageError: as open_socket().
+    """
+    first = await probe_upgrade(baseline, step=step)
+    gate = asyncio.Semaphore(together)
+
+    async def run(variant: Attempt) -> Observation:
+        async with gate:
+            return await probe_upgrade(variant, step=step)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(run(variant)) for variant in variants]
+    return [first, *(task.result() for task in tasks)]
+
+
+def _without_credentials(attempt: Attempt) -> Attempt | None:
+    """Return the variant without credentials, None when there are none."""
+    kept = tuple(header for header in attempt.headers if header[0].lower() not in _CREDENTIALS)
+    if kept == attempt.headers and not attempt.endpoint.userinfo:
+        return None
+    return attempt.change(labels.NO_CREDENTIALS, headers=kept, url=attempt.endpoint.url)
+
+
+def _swapped(origin: str) -> str:
+    return origin.replace("https://", "http://", 1) if origin.startswith("https://") else origin.replace("http://", "https://", 1)
+
+
+def origin_variants(attempt: Attempt) -> list[Attempt]:
+    """Return the attempts that show whether and how the Origin is checked, each also without credentials where there are some."""
+    own = attempt.origin or attempt.endpoint.origin
+    suffixed = f"{own.partition('://')[0]}://{parse_endpoint(own).host}.wsbook-foreign.example" if "://" in own else _FOREIGN
+    variants = [
+        attempt.change(labels.NO_ORIGIN, origin=None) if attempt.origin else attempt.change(labels.OWN_ORIGIN, origin=own),
+        attempt.change(labels.FOREIGN_ORIGIN, origin=_FOREIGN),
+        attempt.change(labels.NULL_ORIGIN, origin="null"),
+        attempt.change(labels.SUFFIXED_ORIGIN, origin=suffixed),
+        attempt.change(labels.OTHER_SCHEME_ORIGIN, origin=_swapped(own)),
+    ]
+    bare = [_without_credentials(variant) for variant in (attempt, *variants[:2])]
+    return [*variants, *(variant for variant in bare if variant is not None)]
+
+
+def _with_path(attempt: Attempt, path: str) -> str:
+    parts = urlsplit(attempt.url)
+    return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+
+
+def _path_variants(attempt: Attempt) -> list[Attempt]:
+    path = attempt.endpoint.path
+    variants = [attempt.change(labels.RANDOM_PATH, url=_with_path(attempt, f"/wsbook-{secrets.token_hex(6)}"))]
+    if path.endswith("/") and path != "/":
+        variants.append(attempt.change(labels.WITHOUT_SLASH, url=_with_path(attempt, path.rstrip("/"))))
+    elif path != "/":
+        variants.append(attempt.change(labels.WITH_SLASH, url=_with_path(attempt, f"{path}/")))
+    return variants
+
+
+def _other_scheme(attempt: Attempt) -> Attempt:
+    """Return the variant with the other scheme: at its own default port where the port was a default, else at the same port."""
+    endpoint = attempt.endpoint
+    default = endpoint.port == (443 if endpoint.secure else 80)
+    scheme = "ws" if endpoint.secure else "wss"
+    port = (80 if endpoint.secure else 443) if default else endpoint.port
+    return attempt.change(labels.OTHER_SCHEME, url=replace(endpoint, scheme=scheme, port=port).url)
+
+
+def _network_variants(attempt: Attempt) -> list[Attempt]:
+    variants = [_other_scheme(attempt)]
+    if attempt.endpoint.secure:
+        variants += [attempt.change(labels.CERTIFICATE_NOT_VERIFIED, verify=False)] if attempt.verify else []
+        variants.append(attempt.change(labels.NO_SERVER_NAME, server_name="", verify=False))
+        variants.append(attempt.change(labels.WITH_HTTP2_OFFERED, alpn=("h2", "http/1.1")))
+    if attempt.via:
+        variants.append(attempt.change(labels.NO_PROXY, via=None))
+    elif attempt.address is None and attempt.family is Family.ANY and not is_address(attempt.endpoint.host):
+        variants.append(attempt.change(labels.IPV4_ONLY, family=Family.IPV4))
+        variants.append(attempt.change(labels.IPV6_ONLY, family=Family.IPV6))
+    return variants
+
+
+def handshake_variants(attempt: Attempt) -> list[Attempt]:
+    """Return the attempts that show which part of the handshake decides: Origin, extensions, credentials, path, TLS, address."""
+    variants = [attempt.change(labels.NO_ORIGIN, origin=None)] if attempt.origin else []
+    variants.append(attempt.change(labels.FOREIGN_ORIGIN, origin=_FOREIGN))
+    if attempt.extensions:
+        variants.append(attempt.change(labels.NO_EXTENSIONS, extensions=()))
+    if attempt.subprotocols:
+        variants.append(attempt.change(labels.NO_SUBPROTOCOL, subprotocols=()))
+    if bare := _without_credentials(attempt):
+        variants.append(bare)
+    return [*variants, *_path_variants(attempt), *_network_variants(attempt)]
