@@ -1,0 +1,86 @@
+"""Caddy request matchers, asked about an opening handshake to a path. Knows matchers, not handlers.
+
+Source: caddyserver.com, request matchers: a path matches exactly unless it has an asterisk; letter case does not count in paths but does in
+header values.
+"""
+
+import re
+from fnmatch import fnmatchcase
+
+from wsbook.parsers.proxies.artifact import try_regex
+from wsbook.parsers.proxies.caddy_tree import Node
+
+__all__ = ["asks_for_upgrade", "header_tests", "matcher_of", "matches", "path_patterns"]
+
+_HANDSHAKE = {"upgrade": "websocket", "connection": "Upgrade"}
+_FIREFOX = "keep-alive, Upgrade"
+
+
+def matcher_of(node: Node) -> str:
+    """Return a directive's matcher word: a path, ``@name``, or "" for every request."""
+    word = node.words[1] if len(node.words) > 1 else ""
+    return word if word.startswith(("/", "@")) or re.match(r"\*[/.\w]", word) else ""
+
+
+def _conditions(matcher: str, named: dict[str, Node]) -> list[tuple[str, ...]]:
+    """Return the lines of a named matcher, each as words; a path matcher as one such line."""
+    if not matcher.startswith("@"):
+        return [("path", matcher)] if matcher else []
+    node = named.get(matcher)
+    if node is None:
+        return [("unknown",)]
+    if node.block is None:
+        return [node.words[1:]]
+    return [("not", *c.words, *(w for b in c.block or () for w in b.words)) if c.name == "not" and c.block else c.words for c in node.block]
+
+
+def matches(matcher: str, named: dict[str, Node], path: str) -> bool | None:
+    """Whether the matcher takes an opening handshake to the path; None when it depends on something else."""
+    merged: dict[tuple[str, ...], list[str]] = {}
+    for words in _conditions(matcher, named):
+        key = words[:2] if words[0] == "header" else words[:1] if words[0] == "path" else words
+        merged.setdefault(key, []).extend(words[len(key) :])
+    values = [_holds((*key, *rest), path) for key, rest in merged.items()]
+    return False if False in values else None if None in values else True
+
+
+def _holds(words: tuple[str, ...], path: str) -> bool | None:
+    kind, rest = words[0], words[1:]
+    if kind == "not" and rest:
+        value = _holds(tuple(w for w in rest if w != "not"), path)
+        return None if value is None else not value
+    if kind == "path":
+        return any(_glob(p.lower(), path.lower()) for p in rest)
+    if kind == "path_regexp" and rest:
+        regex = try_regex(rest[-1])
+        return bool(regex.search(path[:500])) if regex else None
+    if kind == "method":
+        return "GET" in rest
+    if kind == "header" and rest and rest[0].lower() in _HANDSHAKE:
+        return not rest[1:] or any(_glob(p, _HANDSHAKE[rest[0].lower()]) for p in rest[1:])
+    return None
+
+
+def _glob(pattern: str, text: str) -> bool:
+    return fnmatchcase(text, re.sub(r"\[", "[[]", pattern)) if pattern.count("*") <= 6 else False
+
+
+def asks_for_upgrade(matcher: str, named: dict[str, Node]) -> bool:
+    """Whether a matcher selects opening handshakes by their headers."""
+    return any(w[0] == "header" and len(w) > 1 and w[1].lower() in _HANDSHAKE for w in _conditions(matcher, named))
+
+
+def path_patterns(matcher: str, named: dict[str, Node]) -> list[str]:
+    """Return the path patterns of a matcher."""
+    return [p for words in _conditions(matcher, named) if words[0] == "path" for p in words[1:]]
+
+
+def header_tests(matcher: str, named: dict[str, Node]) -> list[tuple[str, str, bool]]:
+    """Return (header, value, problem) of tests of handshake headers; problem: some or all browsers do not pass it."""
+    found = []
+    for words in _conditions(matcher, named):
+        if words[0] == "header" and len(words) == 3 and words[1].lower() in _HANDSHAKE:
+            name, value = words[1].lower(), words[2]
+            seen = [_HANDSHAKE[name]] + ([_FIREFOX] if name == "connection" else [])
+            found.append((words[1], value, not all(_glob(value, s) for s in seen)))
+    return found
