@@ -9,7 +9,6 @@ from msgspec.structs import replace
 from wsbook.target import Endpoint, Target, parse_endpoint
 
 __all__ = [
-    "CERTIFICATE_NOT_VERIFIED",
     "FOREIGN_ORIGIN",
     "IPV4_ONLY",
     "IPV6_ONLY",
@@ -19,12 +18,15 @@ __all__ = [
     "NO_PROXY",
     "NO_SERVER_NAME",
     "NO_SUBPROTOCOL",
+    "NO_UPGRADE",
     "NULL_ORIGIN",
     "OTHER_SCHEME",
     "OTHER_SCHEME_ORIGIN",
     "OWN_ORIGIN",
     "RANDOM_PATH",
     "SUFFIXED_ORIGIN",
+    "THE_ENDPOINTS_PATH",
+    "UNVERIFIED",
     "WITHOUT_SLASH",
     "WITH_HTTP2_OFFERED",
     "WITH_SLASH",
@@ -33,7 +35,7 @@ __all__ = [
     "attempt_for",
 ]
 
-# How the variants of an experiment are called: rules match these words exactly.
+# How the variants of an experiment are called (probes/experiment.py makes them): rules match these words exactly.
 NO_ORIGIN = "no Origin"
 OWN_ORIGIN = "own Origin"
 FOREIGN_ORIGIN = "foreign Origin"
@@ -43,26 +45,18 @@ OTHER_SCHEME_ORIGIN = "own Origin with the other scheme"
 NO_CREDENTIALS = "no credentials"
 NO_EXTENSIONS = "no extensions"
 NO_SUBPROTOCOL = "no subprotocol"
+NO_UPGRADE = "no Upgrade header"
 RANDOM_PATH = "random path"
+THE_ENDPOINTS_PATH = "the endpoint's path"
 WITH_SLASH = "with a trailing slash"
 WITHOUT_SLASH = "without the trailing slash"
 OTHER_SCHEME = "ws instead of wss, or the reverse"
-CERTIFICATE_NOT_VERIFIED = "certificate not verified"
+UNVERIFIED = "certificate not checked"
 NO_SERVER_NAME = "no SNI"
 WITH_HTTP2_OFFERED = "ALPN offers h2 too"
 NO_PROXY = "without the forward proxy"
 IPV4_ONLY = "IPv4 only"
 IPV6_ONLY = "IPv6 only"
-
-NO_ORIGIN = "no Origin"
-FOREIGN_ORIGIN = "foreign Origin"
-NO_CREDENTIALS = "no credentials"
-NO_EXTENSIONS = "no extensions"
-NO_UPGRADE = "no Upgrade header"
-RANDOM_PATH = "random path"
-THE_ENDPOINTS_PATH = "the endpoint's path"
-UNVERIFIED = "certificate not checked"
-# Labels of the changes that rules ask for; the experiments make them, see probes/experiment.py.
 
 
 class Family(StrEnum):

@@ -14,7 +14,7 @@ from wsbook.probes.names import is_address
 from wsbook.probes.upgrade import probe_upgrade
 from wsbook.target import parse_endpoint
 
-__all__ = ["experiment", "handshake_variants", "origin_variants"]
+__all__ = ["experiment", "handshake_variants", "origin_variants", "random_path"]
 
 _CREDENTIALS = frozenset({"cookie", "authorization", "x-api-key", "x-auth-token", "x-access-token"})
 _FOREIGN = "https://wsbook-foreign.example"
@@ -54,7 +54,10 @@ def _swapped(origin: str) -> str:
 
 
 def origin_variants(attempt: Attempt) -> list[Attempt]:
-    """Return the attempts that show whether and how the Origin is checked, each also without credentials where there are some."""
+    """Return the attempts that show whether and how the Origin is checked, with credentials and, where there are some, without.
+
+    Those with two changes come first, so that the last one with a label has that change alone.
+    """
     own = attempt.origin or attempt.endpoint.origin
     suffixed = f"{own.partition('://')[0]}://{parse_endpoint(own).host}.wsbook-foreign.example" if "://" in own else _FOREIGN
     variants = [
@@ -64,22 +67,28 @@ def origin_variants(attempt: Attempt) -> list[Attempt]:
         attempt.change(labels.SUFFIXED_ORIGIN, origin=suffixed),
         attempt.change(labels.OTHER_SCHEME_ORIGIN, origin=_swapped(own)),
     ]
-    bare = [_without_credentials(variant) for variant in (attempt, *variants[:2])]
-    return [*variants, *(variant for variant in bare if variant is not None)]
+    bare = [_without_credentials(variant) for variant in (*variants[:2], attempt)]
+    found = [variant for variant in bare if variant is not None]
+    return [*found[:-1], *variants, *found[-1:]]
 
 
-def _with_path(attempt: Attempt, path: str) -> str:
-    parts = urlsplit(attempt.url)
+def _with_path(url: str, path: str) -> str:
+    parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc, path, parts.query, ""))
+
+
+def random_path(url: str) -> str:
+    """Return the URL with a path that nobody serves."""
+    return _with_path(url, f"/wsbook-{secrets.token_hex(6)}")
 
 
 def _path_variants(attempt: Attempt) -> list[Attempt]:
     path = attempt.endpoint.path
-    variants = [attempt.change(labels.RANDOM_PATH, url=_with_path(attempt, f"/wsbook-{secrets.token_hex(6)}"))]
+    variants = [attempt.change(labels.RANDOM_PATH, url=random_path(attempt.url))]
     if path.endswith("/") and path != "/":
-        variants.append(attempt.change(labels.WITHOUT_SLASH, url=_with_path(attempt, path.rstrip("/"))))
+        variants.append(attempt.change(labels.WITHOUT_SLASH, url=_with_path(attempt.url, path.rstrip("/"))))
     elif path != "/":
-        variants.append(attempt.change(labels.WITH_SLASH, url=_with_path(attempt, f"{path}/")))
+        variants.append(attempt.change(labels.WITH_SLASH, url=_with_path(attempt.url, f"{path}/")))
     return variants
 
 
@@ -95,7 +104,7 @@ def _other_scheme(attempt: Attempt) -> Attempt:
 def _network_variants(attempt: Attempt) -> list[Attempt]:
     variants = [_other_scheme(attempt)]
     if attempt.endpoint.secure:
-        variants += [attempt.change(labels.CERTIFICATE_NOT_VERIFIED, verify=False)] if attempt.verify else []
+        variants += [attempt.change(labels.UNVERIFIED, verify=False)] if attempt.verify else []
         variants.append(attempt.change(labels.NO_SERVER_NAME, server_name="", verify=False))
         variants.append(attempt.change(labels.WITH_HTTP2_OFFERED, alpn=("h2", "http/1.1")))
     if attempt.via:

@@ -281,7 +281,8 @@ async def _tls_stop(link: TlsLink, error: OSError, stage: str, spent: float) -> 
         message = f"the peer closed the connection during the TLS handshake, after {shown_time(spent)}"
         return Stop(stage, Reason.CLOSED, message + ("" if first else " and without a word"))
     if isinstance(error, ssl.SSLError):
-        return Stop(stage, Reason.TLS_ALERT, f"the TLS handshake failed after {shown_time(spent)}: {str(error.reason or error)[:200]}")
+        words = str(error.reason or error).replace("_", " ").lower()[:200]
+        return Stop(stage, Reason.TLS_ALERT, f"the TLS handshake failed after {shown_time(spent)}: {words}")
     if isinstance(error, TimeoutError):
         return Stop(stage, Reason.TIMEOUT, f"the TLS handshake was not finished within {shown_time(spent)}")
     return Stop(stage, reason_of(error), f"the connection was reset during the TLS handshake, after {shown_time(spent)}")

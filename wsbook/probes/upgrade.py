@@ -34,6 +34,7 @@ _CLOSE_S = 0.5
 _LATE_S = 0.002
 _FIRST_MESSAGE_LIMIT = 4_096
 _READ_BYTES = 16_384
+_RAW_KEPT = 512
 
 
 class _Draft(Struct, kw_only=True):
@@ -118,7 +119,7 @@ async def _secure(watch: Stopwatch, draft: _Draft, attempt: Attempt, inner: Byte
     except Stop as stop:
         watch.add("tls", started, time.perf_counter() - started, False, stop.failure.message)
         if isinstance(stop, NotTlsStop):
-            draft.raw = shown_raw(stop.raw)
+            draft.raw = _raw_text(stop.raw)
         if isinstance(stop, CertificateStop):
             inner.close()
             await _fetch_certificate(watch, draft, attempt, stop)
@@ -179,6 +180,10 @@ def _add_upgrade_stage(watch: Stopwatch, started: float, sent_ns: int, arrived: 
     return started + duration_s
 
 
+def _raw_text(data: bytes) -> str:
+    return data[:_RAW_KEPT].decode("latin-1")
+
+
 def _judge_head(draft: _Draft, reader: AnswerReader, spent: float) -> None:
     """Take the answer over, or raise what is wrong with it."""
     raw, shown = bytes(reader.raw), shown_time(spent)
@@ -187,7 +192,7 @@ def _judge_head(draft: _Draft, reader: AnswerReader, spent: float) -> None:
     draft.answer = reader.answer()
     if reader.complete and draft.answer.status is not None:
         return
-    draft.raw = shown_raw(raw)
+    draft.raw = _raw_text(raw)
     if reader.too_large:
         raise Stop("upgrade", Reason.TOO_LARGE, f"the head of the answer does not end within {len(raw)} bytes ({shown})")
     if raw[:2] in (b"\x15\x03", b"\x16\x03"):
@@ -219,7 +224,7 @@ async def _exchange(watch: Stopwatch, draft: _Draft, request: bytes, link: ByteL
     except (OSError, Stop) as error:
         spent = time.perf_counter() - started
         stop = error if isinstance(error, Stop) else _broken(error, reader, spent)
-        draft.raw = draft.raw or shown_raw(bytes(reader.raw))
+        draft.raw = draft.raw or _raw_text(bytes(reader.raw))
         watch.add("upgrade", started, spent, False, stop.failure.message)
         raise stop from None
     assert draft.answer is not None

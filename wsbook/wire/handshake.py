@@ -45,24 +45,25 @@ def request_headers(attempt: Attempt, key: str) -> Headers:
 
     A name in attempt.headers takes the place of the handshake's own header of that name.
     """
-    own = [
-        ("Host", attempt.host_header or attempt.endpoint.authority),
-        ("User-Agent", USER_AGENT),
-        ("Upgrade", "websocket"),
-        ("Connection", "Upgrade"),
-        ("Sec-WebSocket-Key", key),
-        ("Sec-WebSocket-Version", str(attempt.version)),
-    ]
+    own = [("Host", attempt.host_header or attempt.endpoint.authority), ("User-Agent", USER_AGENT)]
+    if attempt.upgrade:
+        own += [("Upgrade", "websocket"), ("Connection", "Upgrade")]
     if attempt.endpoint.userinfo:
         own.append(("Authorization", _URL_CREDENTIALS))
     if attempt.origin is not None:
         own.append(("Origin", attempt.origin))
-    if attempt.subprotocols:
-        own.append(("Sec-WebSocket-Protocol", ", ".join(attempt.subprotocols)))
-    if attempt.extensions:
-        own.append(("Sec-WebSocket-Extensions", ", ".join(attempt.extensions)))
+    own += _websocket_headers(attempt, key) if attempt.upgrade else []
     replaced = {name.lower() for name, _ in attempt.headers}
     return (*(header for header in own if header[0].lower() not in replaced), *attempt.headers)
+
+
+def _websocket_headers(attempt: Attempt, key: str) -> list[tuple[str, str]]:
+    headers = [("Sec-WebSocket-Key", key), ("Sec-WebSocket-Version", str(attempt.version))]
+    if attempt.subprotocols:
+        headers.append(("Sec-WebSocket-Protocol", ", ".join(attempt.subprotocols)))
+    if attempt.extensions:
+        headers.append(("Sec-WebSocket-Extensions", ", ".join(attempt.extensions)))
+    return headers
 
 
 def connect_headers(authority: str, credentials: str = "") -> Headers:
