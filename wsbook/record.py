@@ -60,7 +60,7 @@ class Record:
 
     @classmethod
     def create(
-        cls, folder: Path, target: Target, redactor: Redactor | None = None, *, budget: str = "quick", command: str = ""
+        cls, folder: Path, target: Target, redactor: Redactor | None = None, *, budget: str = "quick", command: str = "", lab: str = ""
     ) -> "Record":
         """Make the folder with target.toml and environment.json, or open it when it holds the same target.
 
