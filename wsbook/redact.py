@@ -50,9 +50,10 @@ T = TypeVar("T")
 def _spans(text: str) -> list[tuple[int, int]]:
     """Return the non-overlapping spans of secrets in a text, references to secrets excepted."""
     found = sorted(match.span("secret") for pattern in _PATTERNS for match in pattern.finditer(text))
+    references = [match.span() for match in _REFERENCE.finditer(text)]
     spans: list[tuple[int, int]] = []
     for start, end in found:
-        if _REFERENCE.fullmatch(text[start:end]) or text[start:end].startswith(HIDDEN):
+        if text[start:end].startswith(HIDDEN) or any(start < last and first < end for first, last in references):
             continue
         if spans and start < spans[-1][1]:
             spans[-1] = (spans[-1][0], max(end, spans[-1][1]))

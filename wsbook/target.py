@@ -144,7 +144,7 @@ class Target(Struct, frozen=True, kw_only=True):
         """The Origin a browser would send: given, or the page's, or that of a page on the endpoint's own host."""
         if self.origin:
             return self.origin
-        source = self.page_url or self.url
+        source = self.page_url.partition("#")[0] or self.url
         return parse_endpoint(source).origin if source else ""
 
     @property

@@ -1,0 +1,63 @@
+"""Ranking: what is explained is no root, agreement makes surer, errors come before warnings."""
+
+from wsbook.finding import Finding, Proof, Severity, Verdict, rank
+
+
+def finding(
+    cause: str, confidence: float = 0.9, verdict: Verdict = Verdict.FAULT, severity: Severity = Severity.ERROR, text: str = ""
+) -> Finding:
+    return Finding(
+        cause=cause,
+        step="1.3",
+        verdict=verdict,
+        severity=severity,
+        confidence=confidence,
+        summary=text or cause,
+        evidence=(Proof(text=text or cause),),
+    )
+
+
+def roots(*findings: Finding, explains: dict[str, tuple[str, ...]] | None = None) -> list[str]:
+    return [found.cause for found in rank(findings, explains or {}) if found.root]
+
+
+def test_a_cause_explains_its_consequence() -> None:
+    ranked = rank([finding("b.b", 0.99), finding("a.a", 0.6)], {"a.a": ("b.b",)})
+    assert [(found.cause, found.root, found.explained_by) for found in ranked] == [("a.a", True, ()), ("b.b", False, ("a.a",))]
+
+
+def test_a_whole_area_can_be_explained() -> None:
+    assert roots(finding("net.dns-wrong"), finding("tls.self-signed"), explains={"net.dns-wrong": ("tls.*",)}) == ["net.dns-wrong"]
+
+
+def test_an_unproven_cause_explains_nothing() -> None:
+    assert set(roots(finding("a.a", 0.3), finding("b.b", 0.9), explains={"a.a": ("b.b",)})) == {"a.a", "b.b"}
+
+
+def test_of_two_that_explain_each_other_the_surer_one_is_the_root() -> None:
+    both = {"a.a": ("b.b",), "b.b": ("a.a",)}
+    assert roots(finding("a.a", 0.8), finding("b.b", 0.7), explains=both) == ["a.a"]
+    assert roots(finding("a.a", 0.6), finding("b.b", 0.7), explains=both) == ["b.b"]
+
+
+def test_findings_of_one_cause_are_joined_and_surer() -> None:
+    (joined,) = rank([finding("a.a", 0.6, text="log"), finding("a.a", 0.5, text="config")], {})
+    assert joined.confidence == 0.8
+    assert [proof.text for proof in joined.evidence] == ["log", "config"]
+    assert joined.summary == "log"
+
+
+def test_the_same_sentence_twice_makes_nothing_surer() -> None:
+    (joined,) = rank([finding("a.a", 0.6, text="log"), finding("a.a", 0.6, text="log")], {})
+    assert joined.confidence == 0.6
+
+
+def test_clear_is_no_root_and_unknown_only_where_there_is_no_fault() -> None:
+    assert roots(finding("a.a", verdict=Verdict.CLEAR)) == []
+    assert roots(finding("a.a", 0.3, Verdict.UNKNOWN)) == ["a.a"]
+    assert roots(finding("a.a", 0.3, Verdict.UNKNOWN), finding("b.b", 0.3)) == ["b.b"]
+    assert roots(finding("a.a", 0.0, Verdict.UNKNOWN)) == []
+
+
+def test_errors_come_before_warnings() -> None:
+    assert roots(finding("a.warning", 0.99, severity=Severity.WARNING), finding("b.error", 0.5)) == ["b.error", "a.warning"]

@@ -1,0 +1,80 @@
+"""A record keeps what was seen, whatever happens to the one that writes it."""
+
+from pathlib import Path
+
+import pytest
+
+from wsbook.errors import UnreadableInputError, UsageError
+from wsbook.facts import TextFacts
+from wsbook.observation import Observation, Source, observed
+from wsbook.record import Record
+from wsbook.redact import Redactor
+from wsbook.target import parse_target
+
+TARGET = parse_target("wss://shop.test/ws", hops=["app=ws://127.0.0.1:1/ws"], trigger="POST http://shop.test/p {marker}")
+
+
+def seen(step: str = "1.4", program: str = "nginx") -> Observation:
+    return observed(Source(step=step, probe="log"), TextFacts(kind="backend_log", program=program))
+
+
+def test_what_goes_in_comes_out(tmp_path: Path) -> None:
+    record = Record.create(tmp_path / "r", TARGET, budget="standard", lab="healthy", command="run")
+    written = record.add(seen())
+    again = Record(tmp_path / "r")
+    assert again.target() == TARGET
+    assert (again.budget(), again.lab()) == ("standard", "healthy")
+    assert again.observations() == [written]
+    assert again.read_json("environment.json")["command"] == "run"
+    assert again.read_json("nothing.json") is None
+
+
+def test_a_step_that_is_begun_again_replaces_what_it_saw(tmp_path: Path) -> None:
+    record = Record.create(tmp_path / "r", TARGET)
+    for program in ("first", "second"):
+        record.begin("1.4")
+        record.add(seen(program=program))
+        record.finish("1.4", 1.5)
+    record.add(seen(step="2.2", program="other"))
+    assert [entry.facts.program for entry in record.observations() if isinstance(entry.facts, TextFacts)] == ["second", "other"]
+    assert record.done() == {"1.4": 1.5}
+
+
+def test_a_killed_writer_loses_one_line_at_most(tmp_path: Path) -> None:
+    record = Record.create(tmp_path / "r", TARGET)
+    record.add(seen(program="kept"))
+    file = tmp_path / "r" / "observations.jsonl"
+    with file.open("ab") as half:
+        half.write(b'{"observation": {"source": {"st')
+    record.add(seen(program="later"))
+    assert [entry.facts.program for entry in record.observations() if isinstance(entry.facts, TextFacts)] == ["kept", "later"]
+
+
+def test_secrets_do_not_reach_the_disk(tmp_path: Path) -> None:
+    target = parse_target("wss://shop.test/ws?token=${env:T}")
+    record = Record.create(tmp_path / "r", target, Redactor(["s3cr3t"]), command="run wss://shop.test/ws?token=s3cr3t")
+    record.add(seen(program="said s3cr3t"))
+    record.write_json("findings.json", {"a": "s3cr3t"})
+    assert not [path for path in (tmp_path / "r").rglob("*") if path.is_file() and b"s3cr3t" in path.read_bytes()]
+    assert Record(tmp_path / "r").target() == target
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(UsageError, match="not empty"):
+        Record.create(tmp_path, TARGET)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+    Record.create(tmp_path / "r", TARGET)
+    with pytest.raises(UsageError, match="another target"):
+        Record.create(tmp_path / "r", parse_target("ws://other.test/"))
+
+
+def test_what_is_no_record_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no record"):
+        Record(tmp_path).target()
+    (tmp_path / "target.toml").write_text("= broken")
+    with pytest.raises(UnreadableInputError, match="cannot be read"):
+        Record(tmp_path).target()
+    (tmp_path / "target.toml").write_text("[target]\nurl = 5")
+    with pytest.raises(UnreadableInputError, match="does not describe"):
+        Record(tmp_path).target()
