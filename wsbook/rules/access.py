@@ -7,10 +7,10 @@ from wsbook.evidence import Evidence
 from wsbook.facts import AccessFacts
 from wsbook.finding import Finding
 from wsbook.observation import Observation
+from wsbook.rules.known import causes_of_age, causes_of_status
 from wsbook.rules.make import fault, proof, unknown
 from wsbook.rules.outcome import baseline
 from wsbook.rules.routes import IDLE_SLUGS
-from wsbook.symptoms import causes_of_age, causes_of_status
 
 __all__ = ["judge_access"]
 

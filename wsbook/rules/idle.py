@@ -48,13 +48,11 @@ def _rungs(evidence: Evidence, hop: str) -> list[Rung]:
 
 
 def _say(rungs: list[Rung]) -> list[Proof]:
-    return [
-        proof(
-            seen,
-            f"{seen.source.hop}: {'survived' if facts.survived else f'ended {_WORDS.get(facts.ended, facts.ended)} after'} {facts.lived_s:.3g} s of silence",
-        )
-        for seen, facts in rungs[:4]
-    ]
+    return [proof(seen, f"{seen.source.hop}: {_fate(facts)} {facts.lived_s:.3g} s of silence") for seen, facts in rungs[:4]]
+
+
+def _fate(facts: IdleFacts) -> str:
+    return "survived" if facts.survived else f"ended {_WORDS.get(facts.ended, facts.ended)} after"
 
 
 def _product(evidence: Evidence) -> tuple[str, str]:
@@ -78,7 +76,10 @@ def _at_proxy(evidence: Evidence, died: list[Rung], inner: list[Rung], limit_s: 
         proofs.append(proof(died[0][0], f"configured limit of {name}", where))
     sure = 0.95 if inner else 0.7
     slug = "proxy.idle-timeout-silent" if died[0][1].ended == "silence" else IDLE_SLUGS.get(product, "proxy.idle-timeout")
-    advice = f"Send a ping or message at least every {max(0.5, limit_s / 2):.2g} s, from the server; or raise the limit of {name} above the longest silence."
+    interval_s = max(0.5, limit_s / 2)
+    advice = (
+        f"Let the server send a ping or message at least every {interval_s:.2g} s, or raise the limit of {name} above the longest silence."
+    )
     return fault(slug, sure, summary, *proofs, remedy=advice)
 
 

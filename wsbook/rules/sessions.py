@@ -6,8 +6,8 @@ from wsbook.evidence import Evidence
 from wsbook.facts import SessionFacts
 from wsbook.finding import Finding
 from wsbook.observation import Observation
+from wsbook.rules.known import causes_of_age
 from wsbook.rules.make import fault, proof, unknown
-from wsbook.symptoms import causes_of_age
 from wsbook.words import duration_text
 
 __all__ = ["judge_sessions"]

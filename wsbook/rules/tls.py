@@ -34,7 +34,8 @@ def judge_tls(evidence: Evidence) -> Iterator[Finding]:
     if seen.failure and seen.failure.stage == "tls":
         yield from _judge_failure(evidence, seen, facts)
     elif facts.tls is not None and facts.tls.version:
-        summary = f"{facts.tls.version} with a certificate for {', '.join(facts.tls.names[:3]) or facts.tls.subject}, valid to {facts.tls.not_after[:10]}"
+        names = ", ".join(facts.tls.names[:3]) or facts.tls.subject
+        summary = f"{facts.tls.version} with a certificate for {names}, valid to {facts.tls.not_after[:10]}"
         yield clear("tls.cert-expired", summary, proof(seen, f"issuer {facts.tls.issuer}"))
     yield from _judge_plain_to_tls([(seen, facts), *(hop for _, hop in inner_hops(evidence))])
 

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from wsbook.evidence import Evidence
 from wsbook.facts import SymptomFacts
 from wsbook.finding import PROVEN, Finding, Verdict
+from wsbook.rules.known import causes_of_status
 from wsbook.rules.make import fault, proof, unknown
 from wsbook.rules.outcome import refusals, say
-from wsbook.symptoms import causes_of_status, symptom_candidates
+from wsbook.symptoms import symptom_candidates
 
 __all__ = ["judge_refusals", "weigh_told"]
 
