@@ -176,8 +176,12 @@ def parse_command(message: str | bytes) -> dict[str, object]:
 
 def prices(number: int) -> dict[str, float]:
     """Return the price of each symbol at one tick; every instance computes the same."""
-    waves = (math.sin(number / 17), 0.4 * math.sin(number / 5.3), 0.15 * math.sin(number * 1.7))
-    return {symbol: round(base * (1 + 0.01 * sum(waves) * (1 + i / 3)), 2) for i, (symbol, base) in enumerate(SYMBOLS.items())}
+    return {symbol: round(base * (1 + 0.01 * wave(number, i)), 2) for i, (symbol, base) in enumerate(SYMBOLS.items())}
+
+
+def wave(number: int, phase: int) -> float:
+    """Return a smooth curve with some unrest, between about -1.5 and 1.5."""
+    return math.sin(number / 17 + 2 * phase) + 0.4 * math.sin(number / (5.3 + phase)) + 0.15 * math.sin(number * (1.7 + phase / 9))
 
 
 def body_length(head: str) -> int:

@@ -1,23 +1,23 @@
-"""The faults that the lab can show: one declaration each, written as changes of the healthy deployment's own files.
+"""The faults that the lab can show, read from faults.toml: changes of the healthy deployment's own files and options.
 
 The slug is the cause that an investigation should name. Knows nothing of processes and ports.
 """
 
+import tomllib
 from difflib import get_close_matches
+from importlib.resources import files
 
-from msgspec import Struct
+from msgspec import Struct, convert
 
 from wsbook.errors import UsageError
 from wsbook.lab.programs import PROXIES
 
 __all__ = ["FAULTS", "Edit", "Fault", "edit_text", "find_fault"]
 
-_CADDY, _NGINX, _HAPROXY = "proxy/Caddyfile", "proxy/nginx.conf", "proxy/haproxy.cfg"
-_CONFIG_OF = {"caddy": _CADDY, "nginx": _NGINX, "haproxy": _HAPROXY}
-_PAGE, _SERVER, _BUS = "frontend/app.js", "backend/server.py", "backend/bus.py"
+_CONFIGS = {"proxy/Caddyfile": "caddy", "proxy/nginx.conf": "nginx", "proxy/haproxy.cfg": "haproxy"}
 
 
-class Edit(Struct, frozen=True):
+class Edit(Struct, frozen=True, kw_only=True):
     """Replace old by new everywhere in one file. until: the replaced text reaches to just before its next occurrence."""
 
     file: str
@@ -29,9 +29,10 @@ class Edit(Struct, frozen=True):
 class Fault(Struct, frozen=True, kw_only=True):
     """One fault.
 
-    shows: the symptom in a few words. tls: kind of certificate, empty for plain HTTP. scheme, path: what the page dials when
-    it is not what the proxy serves. origins: the backend's allow-list instead of the page's own origin. bus: whether the
-    instances are connected. subprotocols: what the page offers.
+    shows: the symptom in a few words. tls: kind of certificate (certificates.py), empty for plain HTTP. scheme: what the page
+    dials when it is not what the proxy serves. path: what the page dials. hop_path: where the application answers, when it is
+    not path. origins: the allow-list in place of the page's own origin. bus: whether the instances are connected.
+    subprotocols: what the page offers.
     """
 
     slug: str
@@ -48,22 +49,18 @@ class Fault(Struct, frozen=True, kw_only=True):
     @property
     def proxies(self) -> tuple[str, ...]:
         """The proxies that can show it: those whose configuration it changes, or all when it changes none."""
-        changed = {edit.file for edit in self.edits}
-        able = tuple(name for name, file in _CONFIG_OF.items() if file in changed)
-        return able or tuple(PROXIES)
+        changed = {_CONFIGS[edit.file] for edit in self.edits if edit.file in _CONFIGS}
+        return tuple(name for name in PROXIES if name in changed or not changed)
 
+
+def _read() -> dict[str, Fault]:
+    table = tomllib.loads(files("wsbook.lab").joinpath("faults.toml").read_text(encoding="utf-8"))
+    return {slug: convert({"slug": slug, **fields}, Fault) for slug, fields in table.items()}
+
+
+FAULTS: dict[str, Fault] = _read()
 
 _HEALTHY = Fault(slug="", shows="nothing: everything works")
-
-_DECLARED = (
-    Fault(
-        slug="proxy.upgrade-header-missing",
-        shows="426 from the application through the proxy, 101 directly",
-        edits=(Edit(_CADDY, "@ws_b@ {\n", "@ws_b@ {\n\t\t\theader_up -Upgrade\n\t\t\theader_up -Connection\n"),),
-    ),
-)
-
-FAULTS: dict[str, Fault] = {fault.slug: fault for fault in _DECLARED}
 
 
 def find_fault(slug: str) -> Fault:
@@ -81,7 +78,11 @@ def find_fault(slug: str) -> Fault:
 
 
 def edit_text(fault: Fault, file: str, text: str) -> str:
-    """Return a file of the deployment with the fault's edits; an edit that finds nothing to change is our own mistake."""
+    """Return a file of the deployment with the fault's edits.
+
+    Raises:
+        LookupError: an edit finds nothing to change, which is a mistake in faults.toml.
+    """
     for edit in fault.edits:
         if edit.file == file:
             text = _edited(edit, text)
@@ -90,8 +91,9 @@ def edit_text(fault: Fault, file: str, text: str) -> str:
 
 def _edited(edit: Edit, text: str) -> str:
     if edit.old not in text:
-        raise AssertionError(f"{edit.file} has no {edit.old!r}")
+        raise LookupError(f"{edit.file} has no {edit.old!r}")
     if not edit.until:
         return text.replace(edit.old, edit.new)
     begin = text.index(edit.old)
-    return text[:begin] + edit.new + text[text.index(edit.until, begin) :]
+    end = text.find(edit.until, begin + len(edit.old))
+    return text[:begin] + edit.new + (text[end:] if end >= 0 else "")

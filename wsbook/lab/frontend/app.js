@@ -21,12 +21,12 @@ function connect() {
   socket.onclose = closed;
 }
 
-function opened() {
+function opened(event) {
   state.retries = 0;
   state.opened += 1;
   state.heard = Date.now();
   show("open", "live");
-  socket.send(JSON.stringify({ type: "subscribe", topic: "ticks" }));
+  event.target.send(JSON.stringify({ type: "subscribe", topic: "ticks" }));
 }
 
 function closed(event) {
@@ -140,9 +140,14 @@ element("publish").addEventListener("submit", async (event) => {
   event.preventDefault();
   const text = element("text").value.trim();
   if (!text) return;
-  element("text").value = "";
-  const answer = await fetch("publish", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ text }) });
-  if (!answer.ok) show("closed", `the event was refused with ${answer.status}`);
+  const body = JSON.stringify({ text });
+  try {
+    const answer = await fetch("publish", { method: "POST", headers: { "Content-Type": "application/json" }, body });
+    element("text").value = answer.ok ? "" : text;
+    element("none").textContent = answer.ok ? "" : `The event was refused with ${answer.status}.`;
+  } catch (error) {
+    element("none").textContent = `The event could not be sent: ${error.message}.`;
+  }
 });
 
 connect();
