@@ -17,6 +17,7 @@ from wsbook.observation import Failure, Observation, Outcome, Reason, Source
 from wsbook.record import Record
 from wsbook.redact import Redactor, seal
 from wsbook.rules import judge
+from wsbook.rules.verdicts import judge_triage
 from wsbook.secret import reference_names, resolve
 from wsbook.steps import STEPS
 from wsbook.target import Budget, Target, parse_target
@@ -234,12 +235,13 @@ class Case:
     def result(self, step: str) -> StepResult:
         """Return a step as judged from everything observed so far, without looking again."""
         judgement = self.judge()
+        triage = judge_triage(self.evidence, judgement.findings)
         return StepResult(
             step=step,
             title=STEPS[step].title,
             observations=tuple(seen for seen in self._seen if seen.source.step == step),
             findings=tuple(finding for finding in judgement.findings if finding.step == step),
-            verdict=next(verdict for verdict in judgement.steps if verdict.step == step),
+            verdict=next((verdict for verdict in judgement.steps if verdict.step == step), triage),
             duration_s=self._durations.get(step, 0.0),
         )
 

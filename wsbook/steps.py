@@ -206,6 +206,11 @@ async def look_proxies(look: Looking) -> None:
         look.add(*await experiment(_baseline(look), [], step="2.2"))
 
 
+def _publishing(target: Target) -> tuple[str, str]:
+    """Return (text that publishes, text that subscribes): a message without {marker} is what a client sends first."""
+    return (target.message, "") if "{marker}" in target.message else ("", target.message)
+
+
 async def _look_patterns(look: Looking, step: str, side: str, folders: tuple[str, ...]) -> None:
     from wsbook.parsers.sources import parse_sources
 
@@ -227,18 +232,16 @@ async def look_backend(look: Looking) -> None:
 
     target = look.target
     await _look_patterns(look, "3.2", "backend", target.backend)
-    if not (target.trigger or target.message):
+    if not (target.trigger or "{marker}" in target.message):
         look.add(_missing("3.2", "nothing was given that makes the application publish; give trigger or message with {marker}"))
         return
     attempt = await _open_attempt(look, "3.2")
     if attempt is None:
         return
     look.progress("publishing to six subscribers", 0.5)
-    look.add(
-        await probe_broadcast(
-            attempt, subscribers=6, messages=8, trigger=target.trigger, message=target.message, step="3.2", hops=_at_hops(look)
-        )
-    )
+    message, subscribe = _publishing(target)
+    sent = {"trigger": target.trigger, "message": message, "subscribe": subscribe, "on_progress": look.progress}
+    look.add(await probe_broadcast(attempt, subscribers=6, messages=8, step="3.2", hops=_at_hops(look), owned=target.owned, **sent))
 
 
 async def look_origin(look: Looking) -> None:
@@ -273,24 +276,16 @@ async def look_trace(look: Looking) -> None:
     from wsbook.probes.trace import probe_trace
 
     target = look.target
-    if not (target.trigger or target.message):
+    if not (target.trigger or "{marker}" in target.message):
         look.add(_missing("4.1", "nothing was given that makes the application publish; give trigger or message with {marker}"))
         return
     attempt = await _open_attempt(look, "4.1")
     if attempt is None:
         return
     look.progress("one marked message on its way", 0.3)
-    look.add(
-        *await probe_trace(
-            attempt,
-            trigger=target.trigger,
-            message=target.message,
-            hops=_at_hops(look),
-            logs=target.logs,
-            step="4.1",
-            budget_s=look.budget.attempt_s,
-        )
-    )
+    message, subscribe = _publishing(target)
+    sent = {"trigger": target.trigger, "message": message, "subscribe": subscribe, "on_progress": look.progress}
+    look.add(*await probe_trace(attempt, hops=_at_hops(look), logs=target.logs, step="4.1", budget_s=look.budget.attempt_s, **sent))
 
 
 async def look_volume(look: Looking) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from wsbook.causes import cause
 from wsbook.errors import UsageError
-from wsbook.shipped import notebooks_folder
+from wsbook.runner import notebook_folder
 
 __all__ = ["hold_lab", "list_faults", "open_jupyterlab"]
 
@@ -59,7 +59,7 @@ def open_jupyterlab(folder: Path, console: Console) -> int:
         raise UsageError("JupyterLab is not installed here; pip install jupyterlab")
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.glob("*.ipynb")):
-        for notebook in sorted(notebooks_folder().glob("*.ipynb")):
+        for notebook in sorted(notebook_folder().glob("*.ipynb")):
             shutil.copy(notebook, folder / notebook.name)
         console.print(f"notebooks are in {folder.absolute()}", markup=False, soft_wrap=True)
     first = folder / "00_start.ipynb"

@@ -11,13 +11,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from wsbook.case import Case, parameters_of, require_files, target_from
 from wsbook.cli.terminal import show_causes, show_head, show_outcome, show_steps
 from wsbook.errors import UsageError
 from wsbook.record import Record
 from wsbook.report import write_report
+from wsbook.runner import Progress as RunProgress
 from wsbook.runner import run_notebooks
 from wsbook.steps import STEPS
 from wsbook.target import Budget, Target
@@ -68,24 +69,36 @@ def _folder(request: Request, target: Target) -> Path:
     return Path("records") / f"{now}-{endpoint.host.replace(':', '-') if endpoint else 'artifacts'}"
 
 
-@contextmanager
-def _progress(console: Console) -> Iterator[Callable[[str, float], None]]:
-    """Yield a function that shows how far the run is; one line a change where the output is no terminal."""
-    if not console.is_terminal:
-        last = ""
+def _say(progress: RunProgress) -> str:
+    title = f"{progress.step} {STEPS[progress.step].title}" if progress.step in STEPS else ""
+    return f"{progress.notebook:<26} {title}".rstrip()
 
-        def line(text: str, _fraction: float) -> None:
-            nonlocal last
-            if text != last:
+
+@contextmanager
+def _progress(console: Console) -> Iterator[Callable[[RunProgress], None]]:
+    """Yield a function that shows how far the run is: a bar per notebook, or one line a step where the output is no terminal."""
+    if not console.is_terminal:
+        told: set[str] = set()
+
+        def line(progress: RunProgress) -> None:
+            text = _say(progress)
+            if progress.step and text not in told:
+                told.add(text)
                 console.print(text, style="#999999", soft_wrap=True)
-                last = text
 
         yield line
         return
-    columns = (TextColumn("{task.description:<60.60}"), BarColumn(bar_width=24), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("starting", total=1.0)
-        yield lambda text, fraction: bar.update(task, description=text, completed=fraction)
+    with Progress(
+        TextColumn("{task.description:<48.48}"), BarColumn(bar_width=24), TimeElapsedColumn(), console=console, transient=True
+    ) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def move(progress: RunProgress) -> None:
+            if progress.notebook not in tasks:
+                tasks[progress.notebook] = bar.add_task(progress.notebook, total=progress.cells)
+            bar.update(tasks[progress.notebook], description=_say(progress), completed=progress.cell)
+
+        yield move
 
 
 def investigate(request: Request, console: Console) -> dict[str, Any]:
@@ -109,7 +122,8 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
     show_head(console, judgement.target, case.evidence.observations, limits.name, time.monotonic() - started)
     show_steps(console, judgement.steps)
     show_causes(console, judgement.findings)
-    for failure in summary.failures:
+    failures = [f"{run.name}: {run.problem}" for run in summary.notebooks if run.failed_cells]
+    for failure in failures:
         console.print(f"\nnot completed: {failure}", markup=False, soft_wrap=True)
     show_outcome(console, str(report))
     return {

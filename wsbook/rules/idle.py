@@ -77,9 +77,7 @@ def _at_proxy(evidence: Evidence, died: list[Rung], inner: list[Rung], limit_s: 
     sure = 0.95 if inner else 0.7
     slug = "proxy.idle-timeout-silent" if died[0][1].ended == "silence" else IDLE_SLUGS.get(product, "proxy.idle-timeout")
     interval_s = max(0.5, limit_s / 2)
-    advice = (
-        f"Let the server send a ping or message at least every {interval_s:.2g} s, or raise the limit of {name} above the longest silence."
-    )
+    advice = f"Let the server send a ping or message at least every {interval_s:.2g} s, or raise the limit of {name}."
     return fault(slug, sure, summary, *proofs, remedy=advice)
 
 

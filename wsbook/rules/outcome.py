@@ -14,7 +14,8 @@ Seen = tuple[Observation, UpgradeFacts]
 
 def say(seen: Observation, facts: UpgradeFacts) -> str:
     """Return what an attempt came to, in half a sentence with its number."""
-    after = f" after {duration_text(seen.duration_s)}" if seen.duration_s else ""
+    took_s = _answered_s(seen)
+    after = f" after {duration_text(took_s)}" if took_s else ""
     if facts.accepted:
         return f"accepted with 101{after}"
     if facts.status is not None:
@@ -25,6 +26,12 @@ def say(seen: Observation, facts: UpgradeFacts) -> str:
     if facts.error_text:
         return facts.error_text[:160]
     return f"{seen.failure.reason.value} at stage {seen.failure.stage}{after}" if seen.failure else f"no answer{after}"
+
+
+def _answered_s(seen: Observation) -> float:
+    """Return the time until the answer to the upgrade, or until the failure: the wait for a first message does not count."""
+    ends = [stage.started_s + stage.duration_s for stage in seen.stages if stage.name == "upgrade"]
+    return ends[-1] if ends else seen.duration_s
 
 
 def answerer(facts: UpgradeFacts) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from wsbook.describe import describe
 from wsbook.evidence import Evidence
-from wsbook.facts import IdleFacts, PageFacts, SessionFacts, SignatureFacts, TextFacts, UpgradeFacts
+from wsbook.facts import IdleFacts, PageFacts, SessionFacts, SignatureFacts, SymptomFacts, TextFacts, UpgradeFacts
 from wsbook.finding import STEP_TITLES, Finding, StepVerdict, Verdict
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.rules.outcome import say
 
-__all__ = ["judge_steps"]
+__all__ = ["judge_steps", "judge_triage"]
 
 _COULD_NOT_LOOK = frozenset({Reason.TOOL_MISSING, Reason.NOT_PERMITTED, Reason.UNREADABLE, Reason.OUR_BUG})
 
@@ -20,9 +20,20 @@ def judge_steps(evidence: Evidence, findings: Iterable[Finding]) -> tuple[StepVe
     return tuple(_judge_step(step, title, evidence, ranked) for step, title in STEP_TITLES.items())
 
 
+def judge_triage(evidence: Evidence, findings: Iterable[Finding]) -> StepVerdict:
+    """Return what triage says: a told symptom is never measured, so it is UNKNOWN, with the causes that would fit it best."""
+    told = evidence.first(SymptomFacts)
+    if told is None:
+        return StepVerdict(step="0", title="triage", verdict=Verdict.NOT_APPLICABLE, summary="no symptom was told")
+    ids = {seen.id for seen, _ in evidence.of(SymptomFacts)}
+    fitting = [finding.cause for finding in findings if any(proof.observation in ids for proof in finding.evidence)]
+    words = f"fits {', '.join(fitting[:3])}" if fitting else "fits no cause of the catalogue by itself"
+    return StepVerdict(step="0", title="triage", verdict=Verdict.UNKNOWN, summary=f"told: {told[1].text[:80]}; {words}")
+
+
 def _judge_step(step: str, title: str, evidence: Evidence, findings: list[Finding]) -> StepVerdict:
     seen = [entry for entry in evidence.observations if entry.source.step == step]
-    own = [finding for finding in findings if finding.step == step or _rests_on(finding, seen)]
+    own = [finding for finding in findings if finding.step == step or _rests_on(finding, seen) or _is_about(finding, seen)]
     faults = [finding for finding in own if finding.verdict is Verdict.FAULT]
     symptom = next(filter(None, map(_symptom, seen)), "")
     looked = [entry for entry in seen if entry.outcome is not Outcome.NOT_RUN]
@@ -46,6 +57,11 @@ def _rests_on(finding: Finding, seen: list[Observation]) -> bool:
     return finding.verdict is Verdict.FAULT and any(proof.observation in ids for proof in finding.evidence)
 
 
+def _is_about(finding: Finding, seen: list[Observation]) -> bool:
+    """Whether a clear finding's evidence lies in these observations."""
+    return finding.verdict is Verdict.CLEAR and bool({entry.id for entry in seen} & {proof.observation for proof in finding.evidence})
+
+
 def _symptom(seen: Observation) -> str:
     """Return what is wrong with an observation taken alone, "" when nothing is. Variants of an experiment are expected to fail."""
     facts = seen.facts
@@ -67,7 +83,8 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     if (broken or missing) and not _answers(useful):
         failure = (broken or missing)[0].failure
         return Verdict.UNKNOWN, failure.message if failure else ""
-    clear = [finding for finding in own if finding.verdict is Verdict.CLEAR]
+    ids = {entry.id for entry in seen}
+    clear = [finding for finding in own if finding.verdict is Verdict.CLEAR and ids & {proof.observation for proof in finding.evidence}]
     if clear:
         return Verdict.CLEAR, clear[0].summary
     return Verdict.CLEAR, describe(_most_telling(useful), 120)
