@@ -131,7 +131,7 @@ async def look_browser(look: Looking) -> None:
         watch_s = min(2.5, look.budget.total_s / 12)
         look.add(*await probe_page(target.page_url, step="1.2", watch_s=watch_s, ca_file=target.ca_file))
     elif not (target.har or target.console):
-        look.add(_missing("1.2", "no page, HAR or console text was given; give page_url, har or console"))
+        look.add(_missing("1.2", "browser", "no page, HAR or console text was given; give page_url, har or console"))
 
 
 async def look_direct(look: Looking) -> None:
@@ -140,7 +140,7 @@ async def look_direct(look: Looking) -> None:
     from wsbook.probes.socket import probe_echo
 
     if not look.target.url:
-        look.add(_missing("1.3", "no endpoint was given; give a ws:// or wss:// URL"))
+        look.add(_missing("1.3", "upgrade", "no endpoint was given; give a ws:// or wss:// URL"))
         return
     baseline = _baseline(look)
     seen = await experiment(baseline, handshake_variants(baseline), step="1.3")
@@ -155,7 +155,7 @@ async def look_logs(look: Looking) -> None:
     from wsbook.parsers.read import read_artifact
 
     if not look.target.logs:
-        look.add(_missing("1.4", "no log was given; give the files of proxy and backend as logs"))
+        look.add(_missing("1.4", "log", "no log was given; give the files of proxy and backend as logs"))
     for path in look.target.logs:
         await _read(look, "1.4", path, partial(read_artifact, path, step="1.4"))
 
@@ -168,7 +168,7 @@ async def look_network(look: Looking) -> None:
 
     endpoint = look.target.endpoint
     if endpoint is None:
-        look.add(_missing("2.1", "no endpoint was given; give a ws:// or wss:// URL"))
+        look.add(_missing("2.1", "network", "no endpoint was given; give a ws:// or wss:// URL"))
         return
     look.add(observe_proxy_variables(look.target.url, os.environ, step="2.1"))
     name = await probe_name(endpoint.host, step="2.1", timeout_s=look.budget.attempt_s)
@@ -233,15 +233,29 @@ async def look_backend(look: Looking) -> None:
     target = look.target
     await _look_patterns(look, "3.2", "backend", target.backend)
     if not (target.trigger or "{marker}" in target.message):
-        look.add(_missing("3.2", "nothing was given that makes the application publish; give trigger or message with {marker}"))
+        look.add(
+            _missing("3.2", "broadcast", "nothing was given that makes the application publish; give trigger or message with {marker}")
+        )
         return
     attempt = await _open_attempt(look, "3.2")
     if attempt is None:
         return
     look.progress("publishing to six subscribers", 0.5)
     message, subscribe = _publishing(target)
-    sent = {"trigger": target.trigger, "message": message, "subscribe": subscribe, "on_progress": look.progress}
-    look.add(await probe_broadcast(attempt, subscribers=6, messages=8, step="3.2", hops=_at_hops(look), owned=target.owned, **sent))
+    look.add(
+        await probe_broadcast(
+            attempt,
+            subscribers=6,
+            messages=8,
+            trigger=target.trigger,
+            message=message,
+            subscribe=subscribe,
+            step="3.2",
+            hops=_at_hops(look),
+            owned=target.owned,
+            on_progress=look.progress,
+        )
+    )
 
 
 async def look_origin(look: Looking) -> None:
@@ -249,7 +263,7 @@ async def look_origin(look: Looking) -> None:
     from wsbook.probes.experiment import experiment, origin_variants
 
     if not look.target.url:
-        look.add(_missing("3.3", "no endpoint was given; give a ws:// or wss:// URL"))
+        look.add(_missing("3.3", "upgrade", "no endpoint was given; give a ws:// or wss:// URL"))
         return
     baseline = _baseline(look)
     look.add(*await experiment(baseline, origin_variants(baseline), step="3.3"))
@@ -277,15 +291,27 @@ async def look_trace(look: Looking) -> None:
 
     target = look.target
     if not (target.trigger or "{marker}" in target.message):
-        look.add(_missing("4.1", "nothing was given that makes the application publish; give trigger or message with {marker}"))
+        look.add(_missing("4.1", "trace", "nothing was given that makes the application publish; give trigger or message with {marker}"))
         return
     attempt = await _open_attempt(look, "4.1")
     if attempt is None:
         return
     look.progress("one marked message on its way", 0.3)
     message, subscribe = _publishing(target)
-    sent = {"trigger": target.trigger, "message": message, "subscribe": subscribe, "on_progress": look.progress}
-    look.add(*await probe_trace(attempt, hops=_at_hops(look), logs=target.logs, step="4.1", budget_s=look.budget.attempt_s, **sent))
+    look.add(
+        *await probe_trace(
+            attempt,
+            trigger=target.trigger,
+            message=message,
+            subscribe=subscribe,
+            hops=_at_hops(look),
+            logs=target.logs,
+            step="4.1",
+            repeats=3,
+            budget_s=look.budget.attempt_s,
+            on_progress=look.progress,
+        )
+    )
 
 
 async def look_volume(look: Looking) -> None:
@@ -301,7 +327,7 @@ async def look_volume(look: Looking) -> None:
         return
     echo = look.evidence.first(EchoFacts)
     if echo is not None and echo[0].outcome is Outcome.ANSWERED and echo[1].echoes is False:
-        look.add(_missing("4.2", "the endpoint does not echo; a message that it answers is needed to count losses"))
+        look.add(_missing("4.2", "load", "the endpoint does not echo; a message that it answers is needed to count losses"))
         return
     look.progress("rates of 50, 200 and 500 messages per second", 0.3)
     load = await probe_load(

@@ -130,7 +130,7 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
         **judgement.document(),
         "record": str(folder),
         "seconds": round(time.monotonic() - started, 2),
-        "incomplete": list(summary.failures),
+        "incomplete": failures,
     }
 
 

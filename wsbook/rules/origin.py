@@ -30,6 +30,12 @@ def _judge_strict(evidence: Evidence, own: Seen) -> Iterator[Finding]:
         if seen.source.probe == "upgrade" and seen.source.hop == "endpoint" and facts.accepted and _only_origin_changed(seen.source.changed)
     ]
     if not cures:
+        others = [
+            (seen, facts) for seen, facts in evidence.upgrades if seen.source.step == "3.3" and _only_origin_changed(seen.source.changed)
+        ]
+        if others and all(facts.status == own[1].status for _, facts in others):
+            words = f"{len(others)} other Origins are answered {own[1].status} alike, so Origin is not the reason"
+            yield clear("origin.not-in-allowlist", words, proof(others[0][0], say(*others[0])))
         return
     proofs = [
         proof(own[0], f"Origin {origin}: {say(*own)}"),

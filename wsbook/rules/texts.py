@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from wsbook.evidence import Evidence
-from wsbook.facts import PageFacts, PatternFacts, SignatureFacts
+from wsbook.facts import PageFacts, PatternFacts, SignatureFacts, UpgradeFacts
 from wsbook.finding import Finding
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
@@ -51,7 +51,7 @@ def _about_connecting(slug: str) -> bool:
 
 def _printed(seen: Observation, text: str, count: int, slug: str, weight: float, *, outranked: bool) -> Iterator[Finding]:
     times = f" ({count} times)" if count > 1 else ""
-    summary = f"“{text[:150]}”{times}"
+    summary = f"{_speaker(seen)}: “{text[:150]}”{times}"
     if slug == "redherring.not-a-fault":
         yield clear(slug, f"{summary} is harmless", proof(seen, text))
     elif outranked:
@@ -60,6 +60,13 @@ def _printed(seen: Observation, text: str, count: int, slug: str, weight: float,
         yield fault(slug, weight, summary, proof(seen, text))
     else:
         yield fault(slug, min(weight, _SURE - 0.01), summary, proof(seen, text))
+
+
+def _speaker(seen: Observation) -> str:
+    """Say where a text was found."""
+    if isinstance(seen.facts, UpgradeFacts):
+        return f"the answer at {seen.source.hop or 'the endpoint'} says"
+    return f"{seen.source.where} says" if seen.source.artifact else f"{seen.source.hop or seen.source.probe} says"
 
 
 def _live_hits(evidence: Evidence) -> Iterator[tuple[Observation, Hit]]:

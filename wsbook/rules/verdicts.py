@@ -33,16 +33,12 @@ def judge_triage(evidence: Evidence, findings: Iterable[Finding]) -> StepVerdict
 
 def _judge_step(step: str, title: str, evidence: Evidence, findings: list[Finding]) -> StepVerdict:
     seen = [entry for entry in evidence.observations if entry.source.step == step]
-    own = [finding for finding in findings if finding.step == step or _rests_on(finding, seen) or _is_about(finding, seen)]
-    faults = [finding for finding in own if finding.verdict is Verdict.FAULT]
-    symptom = next(filter(None, map(_symptom, seen)), "")
     looked = [entry for entry in seen if entry.outcome is not Outcome.NOT_RUN]
-    if faults:
-        best = next((finding for finding in faults if finding.step == step), faults[0])
-        verdict, summary = Verdict.FAULT, symptom or best.summary
-        if best.step == step:
-            summary = best.summary
-    elif symptom:
+    own = [finding for finding in findings if _rests_on(finding, seen)]
+    faults = [finding for finding in own if finding.verdict is Verdict.FAULT]
+    named = next((finding.summary for finding in faults if finding.step == step), "")
+    symptom = named or next(filter(None, map(_symptom, seen)), "") or next((finding.summary for finding in faults), "")
+    if symptom:
         verdict, summary = Verdict.FAULT, symptom
     elif looked:
         verdict, summary = _without_fault(seen, looked, own)
@@ -52,14 +48,8 @@ def _judge_step(step: str, title: str, evidence: Evidence, findings: list[Findin
 
 
 def _rests_on(finding: Finding, seen: list[Observation]) -> bool:
-    """Whether a fault's evidence lies in these observations: the step saw it, whichever step names it."""
-    ids = {entry.id for entry in seen if entry.id and _symptom(entry)}
-    return finding.verdict is Verdict.FAULT and any(proof.observation in ids for proof in finding.evidence)
-
-
-def _is_about(finding: Finding, seen: list[Observation]) -> bool:
-    """Whether a clear finding's evidence lies in these observations."""
-    return finding.verdict is Verdict.CLEAR and bool({entry.id for entry in seen} & {proof.observation for proof in finding.evidence})
+    """Whether a finding's evidence lies in these observations: the step saw it, whichever step the catalogue names."""
+    return bool({entry.id for entry in seen if entry.id} & {proof.observation for proof in finding.evidence})
 
 
 def _symptom(seen: Observation) -> str:
@@ -67,7 +57,7 @@ def _symptom(seen: Observation) -> str:
     facts = seen.facts
     if seen.source.changed or seen.outcome is Outcome.NOT_RUN:
         return ""
-    if isinstance(facts, UpgradeFacts) and not facts.accepted:
+    if isinstance(facts, UpgradeFacts) and not facts.accepted and seen.source.step != "3.3":
         return f"{seen.source.hop or 'upgrade'}: {say(seen, facts)}"
     if isinstance(facts, SessionFacts) and facts.closed_by != "us" and facts.close_code not in (None, 1000, 1001, 1005):
         return f"closed with {facts.close_code}"
@@ -83,8 +73,7 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     if (broken or missing) and not _answers(useful):
         failure = (broken or missing)[0].failure
         return Verdict.UNKNOWN, failure.message if failure else ""
-    ids = {entry.id for entry in seen}
-    clear = [finding for finding in own if finding.verdict is Verdict.CLEAR and ids & {proof.observation for proof in finding.evidence}]
+    clear = [finding for finding in own if finding.verdict is Verdict.CLEAR]
     if clear:
         return Verdict.CLEAR, clear[0].summary
     return Verdict.CLEAR, describe(_most_telling(useful), 120)
