@@ -27,6 +27,9 @@ STEP_TITLES = {
 PROVEN = 0.5
 """From this confidence on a fault may explain others."""
 
+FAR = 0.25
+"""A candidate below this part of the surest finding's confidence is not called a root cause."""
+
 
 class Verdict(StrEnum):
     """What a rule or a step says. "Could not look" is UNKNOWN, never CLEAR."""
@@ -104,6 +107,7 @@ def _strongest(findings: Iterable[Finding]) -> list[Finding]:
 def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> tuple[Finding, ...]:
     """Return the findings with root and explained_by set, root causes first, surest first.
 
+    A candidate far less sure than the surest fault is no root: it may be listed, and names nothing.
     explains: slug → slugs of the causes that it explains; "area.*" stands for all of an area. A fault is explained when a proven
     fault (confidence >= PROVEN) that explains it is at least as sure as half of it, directly or through others; two that explain
     each other: the surer one does.
@@ -122,10 +126,12 @@ def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> 
             and not (slug in explains and {other.cause} & set(explains[slug]) and faults[slug].confidence >= other.confidence)
         )
 
+    surest = max((f.confidence for f in joined if f.verdict in (Verdict.FAULT, Verdict.UNKNOWN)), default=0.0)
     ranked = []
     for finding in joined:
         by = explained(finding.cause) if finding.verdict is Verdict.FAULT else ()
-        candidate = finding.verdict is Verdict.FAULT or (finding.verdict is Verdict.UNKNOWN and finding.confidence > 0 and not faults)
+        allowed = (Verdict.FAULT,) if faults else (Verdict.UNKNOWN,)
+        candidate = finding.verdict in allowed and finding.confidence > max(0.0, FAR * surest)
         ranked.append(replace(finding, root=candidate and not by, explained_by=by))
     severity = list(Severity)
     return tuple(sorted(ranked, key=lambda f: (not f.root, severity.index(f.severity), -f.confidence, f.step, f.cause)))

@@ -233,9 +233,7 @@ async def look_backend(look: Looking) -> None:
     target = look.target
     await _look_patterns(look, "3.2", "backend", target.backend)
     if not (target.trigger or "{marker}" in target.message):
-        look.add(
-            _missing("3.2", "broadcast", "nothing was given that makes the application publish; give trigger or message with {marker}")
-        )
+        look.add(_missing("3.2", "broadcast", "nothing given makes the application publish; give trigger or message with {marker}"))
         return
     attempt = await _open_attempt(look, "3.2")
     if attempt is None:
@@ -291,7 +289,7 @@ async def look_trace(look: Looking) -> None:
 
     target = look.target
     if not (target.trigger or "{marker}" in target.message):
-        look.add(_missing("4.1", "trace", "nothing was given that makes the application publish; give trigger or message with {marker}"))
+        look.add(_missing("4.1", "trace", "nothing given makes the application publish; give trigger or message with {marker}"))
         return
     attempt = await _open_attempt(look, "4.1")
     if attempt is None:

@@ -51,8 +51,8 @@ def proxy_products(evidence: Evidence) -> list[str]:
 
 
 def baseline(evidence: Evidence, hop: str = "endpoint") -> Seen | None:
-    """Return the latest unchanged attempt at a hop; None when there was none."""
-    tried = evidence.attempts(hop)
+    """Return the unchanged attempt at a hop: that of the direct test, else the latest of another step; None when there was none."""
+    tried = evidence.attempts(hop, step="1.3") or evidence.attempts(hop)
     return tried[-1] if tried else None
 
 

@@ -76,7 +76,7 @@ def _live_hits(evidence: Evidence) -> Iterator[tuple[Observation, Hit]]:
         lines = [text.replace("\n", " ") for level, text in page.console if level in ("error", "warning", "warn")]
         yield from ((seen, hit) for hit in console.scan(lines))
     for seen, facts in evidence.upgrades:
-        if facts.accepted or seen.source.changed:
+        if facts.accepted or seen.source.changed or seen.source.step == "3.3":
             continue
         yield from ((seen, hit) for hit in body.scan([facts.body.replace("\n", " ")[:4000]]) if facts.body)
         yield from ((seen, hit) for hit in console.scan([facts.error_text.replace("\n", " ")]) if facts.error_text)
