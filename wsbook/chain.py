@@ -3,6 +3,7 @@
 Pure: target, observations and findings in, links out. Knows nothing of how it is drawn.
 """
 
+import re
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -11,10 +12,13 @@ from wsbook.describe import outcome_text
 from wsbook.facts import IdleFacts, PageFacts, RouteFacts, SessionFacts, UpgradeFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
-from wsbook.target import Target, parse_endpoint
+from wsbook.target import Hop, Target, parse_endpoint
 from wsbook.words import cap, duration_text
 
 __all__ = ["Link", "chain", "chain_text", "first_broken"]
+
+_INSTANCE = re.compile(r"(?:[-_.](?:\d+|[a-z])|\d+)$")
+"""What tells instances of one place apart at the end of a name."""
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -37,6 +41,11 @@ def _handshakes(observations: Iterable[Observation], hop: str) -> list[tuple[Obs
     ]
 
 
+def _answered_s(seen: Observation) -> float:
+    ends = [stage.started_s + stage.duration_s for stage in seen.stages if stage.name != "first-message"]
+    return max(ends, default=seen.duration_s)
+
+
 def _state(observations: tuple[Observation, ...], hop: str) -> tuple[Verdict, str]:
     """Return verdict and words of the baseline handshakes at one hop."""
     tried = _handshakes(observations, hop)
@@ -44,7 +53,7 @@ def _state(observations: tuple[Observation, ...], hop: str) -> tuple[Verdict, st
     if tried:
         seen, facts = tried[-1]
         words = outcome_text(facts) if facts.status or not seen.failure else seen.failure.reason.value
-        return (Verdict.CLEAR if facts.accepted else Verdict.FAULT), f"{words} in {duration_text(seen.duration_s)}"
+        return (Verdict.CLEAR if facts.accepted else Verdict.FAULT), f"{words} in {duration_text(_answered_s(seen))}"
     if failed and failed[-1].failure:
         return Verdict.FAULT, failed[-1].failure.reason.value
     return Verdict.UNKNOWN, "not tried"
@@ -93,10 +102,23 @@ def chain(target: Target, observations: Iterable[Observation]) -> tuple[Link, ..
     verdict, words = _state(seen, "endpoint")
     limit = _idle_limit(seen)
     links.append(Link(name=_outer_name(target, seen), verdict=verdict, detail=", ".join(filter(None, (words, limit)))))
-    for hop in reversed(target.hops):
-        verdict, words = _state(seen, hop.name)
-        links.append(Link(name=hop.name, verdict=verdict, detail=words))
+    links += [_place(seen, group) for group in reversed(_instances(target.hops))]
     return _marked(links)
+
+
+def _instances(hops: tuple[Hop, ...]) -> list[list[str]]:
+    """Return the hops' names, instances of one place together: app and app-b, node1 and node2 stand side by side."""
+    groups: dict[str, list[str]] = {}
+    for hop in hops:
+        groups.setdefault(_INSTANCE.sub("", hop.name) or hop.name, []).append(hop.name)
+    return list(groups.values())
+
+
+def _place(observations: tuple[Observation, ...], names: list[str]) -> Link:
+    """Return the link of one place; of several instances the one that is worst off speaks."""
+    order = (Verdict.FAULT, Verdict.UNKNOWN, Verdict.CLEAR)
+    verdict, words = min((_state(observations, name) for name in names), key=lambda state: order.index(state[0]))
+    return Link(name=cap(", ".join(names), 28), verdict=verdict, detail=words)
 
 
 def _marked(links: list[Link]) -> tuple[Link, ...]:

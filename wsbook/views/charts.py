@@ -15,7 +15,7 @@ from wsbook.facts import UpgradeFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Stage
 from wsbook.views.drawing import INK, STAGE_COLOURS, VERDICT_COLOURS, Picture, column, figure, label, picture
-from wsbook.views.tables import rows_of
+from wsbook.views.tables import answered_s, is_attempt, rows_of
 from wsbook.views.tables_flow import origin_of
 from wsbook.words import MARKS, cap, duration_text
 
@@ -79,13 +79,18 @@ def _ending(seen: Observation) -> str:
         words = outcome_text(seen.facts)
     else:
         words = seen.failure.reason.value if seen.failure else ""
-    return f"{words}, {duration_text(seen.duration_s)}"
+    return f"{words}, {duration_text(answered_s(seen))}"
+
+
+def _stages(seen: Observation) -> list[Stage]:
+    """Return the stages to draw; a first message that did not come is waiting, not a stage."""
+    return [stage for stage in seen.stages if stage.ok or stage.name != "first-message"]
 
 
 def _stage_title(tried: list[Observation]) -> str:
     base = next((seen for seen in tried if not seen.source.changed), tried[0])
-    slow = max(base.stages, key=lambda stage: stage.duration_s)
-    bad = next((stage for stage in base.stages if not stage.ok), None)
+    slow = max(_stages(base), key=lambda stage: stage.duration_s)
+    bad = next((stage for stage in _stages(base) if not stage.ok), None)
     if bad:
         return f"{_ending(base)}: stopped at {bad.name}"
     return f"{_ending(base)}: {slow.name} takes {duration_text(slow.duration_s)} of it"
@@ -120,20 +125,20 @@ def _bars(name: str, rows: list[tuple[str, Stage]], full_s: float, drawn: go.Fig
 
 def plot_stages(observations: Iterable[Observation]) -> Picture | None:
     """Draw where the time of each attempt goes, on one axis; a stage that was refused is hatched."""
-    tried = [seen for seen in observations if seen.stages][:_ROWS]
+    tried = [seen for seen in observations if is_attempt(seen) and _stages(seen)][:_ROWS]
     if not tried:
         return None
     unique = "\u200b"  # keeps two rows of the same name apart
     names = [escape(_name(seen)) + unique * index for index, seen in enumerate(tried)]
-    full_s = max(stage.started_s + stage.duration_s for seen in tried for stage in seen.stages) or 1e-6
+    full_s = max(stage.started_s + stage.duration_s for seen in tried for stage in _stages(seen)) or 1e-6
     title = _stage_title(tried)
     drawn = figure(title, 96 + 30 * len(tried), barmode="overlay", showlegend=True, margin={"t": 64, "r": 16})
     for name in STAGE_COLOURS:
-        rows = [(row, stage) for row, seen in zip(names, tried, strict=True) for stage in seen.stages if stage.name == name]
+        rows = [(row, stage) for row, seen in zip(names, tried, strict=True) for stage in _stages(seen) if stage.name == name]
         if rows:
             _bars(name, rows, full_s, drawn)
     for row, seen in zip(names, tried, strict=True):
-        end = max(stage.started_s + stage.duration_s for stage in seen.stages) * 1000
+        end = max(stage.started_s + stage.duration_s for stage in _stages(seen)) * 1000
         drawn.add_annotation(x=end, y=row, text=label(_ending(seen), 44), showarrow=False, xanchor="left", xshift=6, font={"size": 12})
     drawn.update_xaxes(title={"text": "time since the attempt began (ms)"}, range=[0, full_s * 1000 * 1.5])
     drawn.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names, showgrid=False)

@@ -97,9 +97,10 @@ def bundle_table(table: pd.DataFrame, empty: str) -> Bundle:
     if table.empty:
         return bundle_line(empty)
     columns, rows, numeric = cells_of(table)
-    widths = [min(60, max(len(row[i]) for row in [columns, *rows])) for i in range(len(columns))]
+    last = len(columns) - 1
+    widths = [min(60 if i < last else 200, max(len(row[i]) for row in [columns, *rows])) for i in range(len(columns))]
     lines = [
-        "  ".join(cell[:60].rjust(w) if n else cell[:60].ljust(w) for cell, w, n in zip(row, widths, numeric, strict=True)).rstrip()
+        "  ".join(cell[:w].rjust(w) if n else cell[:w].ljust(w) for cell, w, n in zip(row, widths, numeric, strict=True)).rstrip()
         for row in [columns, *rows]
     ]
     more = f"first {_ROWS} of {len(table):,} rows" if len(table) > _ROWS else ""

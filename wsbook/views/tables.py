@@ -30,7 +30,9 @@ from wsbook.target import Target
 from wsbook.words import MARKS, cap, duration_text, instant_text, plain
 
 __all__ = [
+    "answered_s",
     "frame",
+    "is_attempt",
     "rows_of",
     "table_access",
     "table_attempts",
@@ -93,9 +95,9 @@ def table_stages(observations: Iterable[Observation]) -> pd.DataFrame:
     for seen in observations:
         if seen.stages:
             times = {f"{stage.name} (ms)": _ms(stage.duration_s) for stage in seen.stages}
-            bad = next((stage for stage in seen.stages if not stage.ok), None)
+            bad = next((stage for stage in seen.stages if not stage.ok and stage.name != "first-message"), None)
             failed = f"{bad.name} {bad.detail}".strip() if bad else ""
-            rows.append({"attempt": _label(seen), **times, "total (ms)": _ms(seen.duration_s), "failed": failed})
+            rows.append({"attempt": _label(seen), **times, "total (ms)": _ms(answered_s(seen)), "failed": failed})
     present = [f"{name} (ms)" for name in STAGES if any(f"{name} (ms)" in row for row in rows)]
     return frame(rows, ["attempt", *present, "total (ms)", "failed"])
 
@@ -110,13 +112,20 @@ def _passed(seen: Observation) -> bool:
     return isinstance(seen.facts, UpgradeFacts) and seen.facts.accepted
 
 
-def _is_attempt(seen: Observation) -> bool:
-    return isinstance(seen.facts, UpgradeFacts) or bool(seen.stages)
+def is_attempt(seen: Observation) -> bool:
+    """Tell whether an observation is an opening handshake, or one that did not get so far."""
+    return isinstance(seen.facts, UpgradeFacts) or (seen.facts is None and bool(seen.stages))
+
+
+def answered_s(seen: Observation) -> float:
+    """Return how long an attempt took until its answer, in seconds; waiting for a first message does not count."""
+    ends = [stage.started_s + stage.duration_s for stage in seen.stages if stage.name != "first-message"]
+    return max(ends, default=seen.duration_s)
 
 
 def table_attempts(observations: Iterable[Observation]) -> pd.DataFrame:
     """Return the experiment: each attempt, the one thing that it changes, its result, and whether that flips the baseline's."""
-    tried = [seen for seen in observations if _is_attempt(seen)]
+    tried = [seen for seen in observations if is_attempt(seen)]
     baseline: dict[str, Observation] = {}
     for seen in tried:
         if not seen.source.changed:
@@ -132,10 +141,10 @@ def table_attempts(observations: Iterable[Observation]) -> pd.DataFrame:
                 "tried at": seen.source.hop or seen.source.probe,
                 "changed": cap("; ".join(seen.source.changed), 80) or "nothing (baseline)",
                 "result": _result(seen),
-                "flips": "◀ flips" if flips else "",
+                "flips": "" if not flips else "◀ flips" if _passed(seen) else "◁ refused",
                 "answered by": cap((facts.header("server") or "") if facts else "", 40),
                 "peer": (facts.peer or "") if facts else "",
-                "time (ms)": _ms(seen.duration_s),
+                "time (ms)": _ms(answered_s(seen)),
             }
         )
     return frame(rows, ["tried at", "changed", "result", "flips", "answered by", "peer", "time (ms)"])

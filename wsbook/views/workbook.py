@@ -280,6 +280,17 @@ class Workbook:
         """Show the verdict of every step in words that only change when a verdict changes."""
         self._judgement_view(lambda judged: show.bundle_verdicts(judged.steps, judged.findings), "verdicts")
 
+    def root_cause_line(self) -> None:
+        """Show the root causes in words that only change when they change."""
+        self._judgement_view(lambda judged: show.bundle_line(f"root causes  {', '.join(judged.root_causes) or 'none'}"), "root cause line")
+
+    def how_made(self) -> None:
+        """Show the versions, budget and command that made this record; without a record nothing is kept and nothing is shown."""
+        made = (self.case.record.read_json("environment.json") if self.case.record else None) or {}
+        rows = [{"what": name, "value": str(value)} for name, value in made.items() if isinstance(value, str | int)]
+        rows += [{"what": name, "value": str(value)} for name, value in made.get("packages", {}).items()]
+        show.show(lambda: show.bundle_table(tables.frame(rows, ["what", "value"]), "nothing is kept: no record was given"), view="made")
+
     def plan(self) -> None:
         """Show the questions of the steps in their order."""
         rows = [

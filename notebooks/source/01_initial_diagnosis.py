@@ -1,0 +1,137 @@
+# %% [markdown] id=title
+# # 1 Initial diagnosis
+#
+# Four questions narrow the search before anybody touches a proxy or an application: does the page dial the right address,
+# what does the browser see, what happens without the browser, and what did the server write down? Where two of these
+# disagree, the fault lies between them.
+
+# %% include parameters.py
+
+# %% [markdown] id=form-about
+# The form takes an endpoint, `ws://` or `wss://`, and reads its parts as you type. With nothing given the bundled lab is
+# examined. *Run this phase* repeats all four steps, and every picture and table below follows.
+
+# %% id=open tags=open
+from wsbook.views.workbook import open_workbook
+
+book = open_workbook("1", globals())
+book.form()
+book.chain()
+
+# %% [markdown] id=s11-about
+# ## 1.1 Does the frontend dial what the backend offers?
+#
+# A WebSocket URL has a scheme, a host, a port and a path, and a wrong one of them often answers like a working server that
+# says no: a web server answers 404 or 200 to an upgrade on a path it does not know. Code that joins the URL from variables
+# makes this easy to get wrong, and different in development and production. The table lists every place in the source that
+# dials or offers a socket. Compare the paths first, then ports, then libraries: Socket.IO and SockJS speak protocols of
+# their own on top, so their client does not reach a plain WebSocket route.
+
+# %% id=s11-run tags=step-1.1
+code = await book.step("1.1")
+code.table()
+code.findings()
+
+# %% id=s11-verdict tags=nbval-check-output,step-1.1
+code.verdict()
+
+# %% [markdown] id=s11-limits
+# <details><summary>What this does not show</summary>
+#
+# Source says what would be dialled, not what was. A value that is only known when the page runs is left open here and
+# settled in step 1.2.
+#
+# </details>
+
+# %% [markdown] id=s12-about
+# ## 1.2 What does the browser see?
+#
+# Scripts in a page learn nothing about a refused upgrade: whatever happened, they get close code 1006. The status and the
+# headers are there, but only in the developer tools. This step reads a recording of them (HAR), the text of the console, or
+# opens the page in a real browser. In the picture frames that were sent point up, frames that were received point down, and
+# the higher they are the larger; control frames such as ping and close lie on the line. A socket that opens and then shows
+# nothing below the line is one on which nothing arrives.
+
+# %% id=s12-run tags=step-1.2
+browser = await book.step("1.2")
+browser.plot()
+browser.table()
+browser.findings()
+
+# %% id=s12-verdict tags=nbval-ignore-output,step-1.2
+browser.verdict()
+
+# %% [markdown] id=s12-limits
+# <details><summary>What this does not show</summary>
+#
+# Browsers do not show ping and pong frames to anybody, and for a refused upgrade some hide the answer's headers. Step 1.3
+# makes the same request outside of the browser and shows both.
+#
+# </details>
+
+# %% [markdown] id=s13-about
+# ## 1.3 Does the endpoint accept an upgrade without its frontend?
+#
+# The same request that a browser would send, sent directly, and then again with one thing changed at a time: without
+# Origin, without extensions, with another path. The change that turns a refusal into an acceptance, or the reverse, is the
+# cause. In the picture every row is one attempt and every colour one stage: finding the address, connecting, TLS, the
+# upgrade, the first message. A hatched stage is where it stopped. In the table the arrow marks the changes that flip the
+# result.
+
+# %% id=s13-run tags=step-1.3
+direct = await book.step("1.3")
+direct.plot()
+direct.table("attempts")
+
+# %% [markdown] id=s13-checks-about
+# An answer can carry status 101 and still be no valid upgrade. RFC 6455 section 4.1 asks for each of these separately, and
+# a browser closes the connection when one of them is wrong.
+
+# %% id=s13-checks tags=step-1.3
+direct.table("checks")
+direct.table("echo")
+direct.findings()
+
+# %% id=s13-verdict tags=nbval-check-output,step-1.3
+direct.verdict()
+
+# %% [markdown] id=s13-limits
+# <details><summary>What this does not show</summary>
+#
+# This machine is not the user's: another network, another proxy, no cookies. An endpoint that works from here can still be
+# out of reach from there; step 2.1 looks at that.
+#
+# </details>
+
+# %% [markdown] id=s14-about
+# ## 1.4 What do the logs say about handshakes?
+#
+# A proxy that answers instead of the application leaves a line in its own log and none in the application's. A plain `GET`
+# where an upgrade should be says that a proxy before it dropped the header. Log lines are grouped: equal requests with equal
+# answers become one row. If there are enough ended connections, the picture shows how old they became; many of one age are
+# a time limit, many in one second are a restart.
+
+# %% id=s14-run tags=step-1.4
+logs = await book.step("1.4")
+logs.plot()
+logs.table("signatures")
+logs.table("access")
+logs.findings()
+
+# %% id=s14-verdict tags=nbval-check-output,step-1.4
+logs.verdict()
+
+# %% [markdown] id=s14-limits
+# <details><summary>What this does not show</summary>
+#
+# A request that never reached a server left no line there. Many servers log a WebSocket only when it ends, so open
+# connections are missing.
+#
+# </details>
+
+# %% id=close
+book.close()
+
+# %% [markdown] id=next
+# If the endpoint refused, or only answers from here, go on with `02_network_infrastructure.ipynb`. If it accepted and the
+# messages are missing, `03_application_logic.ipynb` is next.

@@ -1,0 +1,122 @@
+# %% [markdown] id=title
+# # 3 Application logic
+#
+# The upgrade succeeds, and still updates are missing, come twice, or stop after a while. The reasons are now in the code of
+# the page, in the code of the application, in who is let in, or in how long silence is allowed to last.
+
+# %% include parameters.py
+
+# %% [markdown] id=form-about
+# Source folders let the first two steps read; a **trigger** or a **message** lets them publish something and count who
+# receives it. The other two steps need only the endpoint.
+
+# %% id=open tags=open
+from wsbook.views.workbook import open_workbook
+
+book = open_workbook("3", globals())
+book.form()
+book.chain()
+
+# %% [markdown] id=s31-about
+# ## 3.1 What does the page do with its socket?
+#
+# A socket ends sooner or later: a deploy, a tunnel, a laptop that sleeps. A page without a `close` handler then shows old
+# data for ever; one that reconnects at once and without a pause joins all the others in doing so, and keeps the server down.
+# After reconnecting it must subscribe again. A handler that throws on one odd message ends quietly, and so do all updates
+# after it. The table lists defects that were recognised in the source, and guards against them.
+
+# %% id=s31-run tags=step-3.1
+page = await book.step("3.1")
+page.table()
+page.findings()
+
+# %% id=s31-verdict tags=nbval-check-output,step-3.1
+page.verdict()
+
+# %% [markdown] id=s31-limits
+# <details><summary>What this does not show</summary>
+#
+# Patterns are recognised by their form. Code that does the same in another way is not found, and code that is never reached
+# is.
+#
+# </details>
+
+# %% [markdown] id=s32-about
+# ## 3.2 Does every subscriber get every message?
+#
+# Several connections subscribe, messages with a mark are published, and each subscriber counts. If all miss all, nothing is
+# published or nothing subscribed. If some miss all, they are usually connected to another process or machine than the
+# publisher, and nothing carries messages between them. If all miss some, the publisher stumbles over a broken or a slow
+# subscriber. The bars show what each one received; the dashed line is what was published.
+
+# %% id=s32-run tags=step-3.2
+broadcast = await book.step("3.2")
+broadcast.plot()
+broadcast.table("broadcast")
+broadcast.table("patterns")
+broadcast.findings()
+
+# %% id=s32-verdict tags=nbval-check-output,step-3.2
+broadcast.verdict()
+
+# %% [markdown] id=s32-limits
+# <details><summary>What this does not show</summary>
+#
+# A load balancer may by chance have put all subscribers on one instance. The column *instance* tells, if the application
+# says who it is.
+#
+# </details>
+
+# %% [markdown] id=s33-about
+# ## 3.3 Which origins may open the socket?
+#
+# CORS does not hold for WebSockets: a page of any site may open one, and the browser sends the user's cookies along. Only
+# the server can prevent that, by comparing the `Origin` header with a list. A list that is too short refuses your own page,
+# often after a domain or a port changed; none at all lets any site read on a user's behalf. Each row is an Origin, each cell
+# how the upgrade ended with it.
+
+# %% id=s33-run tags=step-3.3
+origins = await book.step("3.3")
+origins.plot()
+origins.table("origin")
+origins.findings()
+
+# %% id=s33-verdict tags=nbval-check-output,step-3.3
+origins.verdict()
+
+# %% [markdown] id=s33-limits
+# <details><summary>What this does not show</summary>
+#
+# An open endpoint that asks for a token in its first message may be safe with any Origin. Whether it asks is not seen here.
+#
+# </details>
+
+# %% [markdown] id=s34-about
+# ## 3.4 How long does a silent socket live?
+#
+# Everything on the way forgets quiet connections: proxies after a minute by default, load balancers and address translators
+# after some minutes. Some say so with a close frame, some with a TCP end, and some simply stop forwarding, which neither side
+# notices. Connections are kept silent for rising times, others send something now and then. If the silent ones die and the
+# busy ones live, a time limit is the cause. The limit lies in the band; a ping must come well before it.
+
+# %% id=s34-run tags=step-3.4
+heartbeat = await book.step("3.4")
+heartbeat.plot()
+heartbeat.table()
+heartbeat.findings()
+
+# %% id=s34-verdict tags=nbval-check-output,step-3.4
+heartbeat.verdict()
+
+# %% [markdown] id=s34-limits
+# <details><summary>What this does not show</summary>
+#
+# Limits beyond the longest rung stay unseen. The budget *standard* waits 75 s, *thorough* six minutes.
+#
+# </details>
+
+# %% id=close
+book.close()
+
+# %% [markdown] id=next
+# Go on with `04_realtime_flow.ipynb` to follow single messages, or read the result in `05_findings.ipynb`.

@@ -1,0 +1,22 @@
+# %% id=parameters tags=parameters
+url: str = ""  # endpoint, ws:// or wss://; empty with nothing else given starts the bundled lab
+page_url: str = ""  # page that opens the socket, http:// or https://
+origin: str = ""  # Origin that the browser sends; empty means that of the page
+subprotocols: str = ""  # subprotocols that the frontend asks for, separated by ;
+headers: str = ""  # request headers as Name: value, separated by ; with secrets as ${env:NAME}
+hops: str = ""  # places behind the endpoint, each a name, an equals sign and a URL, application first, separated by ;
+forward_proxy: str = ""  # proxy on the client's side, http://host:port
+ca_file: str = ""  # PEM file with certificates to trust besides those of the system
+frontend: str = ""  # folders with the frontend's source, separated by ;
+backend: str = ""  # folders with the backend's source, separated by ;
+configs: str = ""  # configuration files of proxies and load balancers, separated by ;
+logs: str = ""  # log files of proxies and backend, separated by ;
+har: str = ""  # recording of a browser's developer tools, a HAR file
+console: str = ""  # file with the text of a browser's console
+trigger: str = ""  # request that makes the application publish, as POST URL BODY with {marker} in it
+message: str = ""  # message with {marker} that makes the application publish
+symptom: str = ""  # what people see, in a few words
+budget: str = "quick"  # quick (45 s in all), standard (3 minutes) or thorough (15 minutes)
+fault: str = ""  # fault that the bundled lab shall have; a cause such as proxy.upgrade-header-missing
+record: str = ""  # folder that keeps what is observed; empty keeps it in memory
+owned: bool = False  # True says that the target is yours and may be sent load

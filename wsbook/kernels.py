@@ -1,0 +1,122 @@
+"""Kernels that are started before they are needed, and the papermill engine that runs one notebook in one of them.
+
+Imports papermill, so nothing but the runner imports it, and late. Knows cells and kernels, nothing of steps or findings.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.manager import KernelManager
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+
+__all__ = ["ENGINE", "Ready", "Trouble"]
+
+ENGINE = "wsbook"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_WARM = "--IPKernelApp.exec_lines=import wsbook.views.workbook"
+
+
+class _Manager(KernelManager):
+    """Starts without an event loop, is talked to from one. Encrypts its sockets, which also silences a warning of each kernel."""
+
+    client_class = "jupyter_client.asynchronous.AsyncKernelClient"
+
+
+class Ready:
+    """A kernel process that imports what notebooks need while another notebook still runs."""
+
+    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+        self.manager = _Manager(kernel_name="python3", transport_encryption="auto")
+        self.manager.start_kernel(cwd=str(folder), env=environ, extra_arguments=[_WARM])
+
+    def stop(self) -> None:
+        """End the process at once; what it had to close, its notebook has closed."""
+        self.manager.shutdown_kernel(now=True)
+
+
+class Trouble:
+    """What happened to the cells of one run: the notebook as it stands, failed cells, the sentence of the worst."""
+
+    def __init__(self) -> None:
+        self.notebook: Any = None
+        self.failed: list[str] = []
+        self.problem = ""
+
+    def note(self, cell: Any, error: BaseException) -> None:
+        """Note a failed cell; the first problem is kept."""
+        self.failed.append(str(cell.get("id", "")))
+        lines = [line for line in _COLOUR.sub("", str(error)).splitlines() if line.strip()]
+        self.problem = self.problem or f"{type(error).__name__}: {lines[-1] if lines else ''}"[:400]
+
+
+class _Client(PapermillNotebookClient):  # type: ignore[misc]
+    """Runs every cell: one that fails does not stop the others, unless it opens the case or the kernel is gone."""
+
+    def __init__(self, *args: Any, trouble: Trouble, on_cell: Callable[[Any, int, int], None], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._trouble = trouble
+        self._on_cell = on_cell
+
+    def papermill_execute_cells(self) -> None:
+        """Execute the cells in order; replaces papermill's loop, which stops at the first error and passes over a dead kernel."""
+        for index, cell in enumerate(self.nb.cells):
+            self._on_cell(cell, index, len(self.nb.cells))
+            self.nb_man.cell_start(cell, index)
+            fatal = self._execute_one(cell, index)
+            self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+            if fatal:
+                break
+
+    def _execute_one(self, cell: Any, index: int) -> bool:
+        """Execute a cell; return whether the notebook ends with it."""
+        try:
+            self.execute_cell(cell, index)
+        except CellExecutionError as error:
+            self._trouble.note(cell, error)
+            self.nb_man.cell_exception(cell, cell_index=index, exception=error)
+            return bool({"open", "parameters", "injected-parameters"} & set(cell.metadata.get("tags", ())))
+        except (CellTimeoutError, DeadKernelError) as error:
+            self._trouble.note(cell, error)
+            text = f"{type(error).__name__}: the cell did not end in time or its kernel died; nothing after it was run"
+            cell.outputs.append({"output_type": "error", "ename": type(error).__name__, "evalue": text, "traceback": [text]})
+            self.nb_man.cell_exception(cell, cell_index=index, exception=error)
+            return True
+        return False
+
+    def set_widgets_metadata(self) -> None:
+        """Keep no widget state: it would hold what was typed into fields."""
+
+
+class _Engine(NBClientEngine):  # type: ignore[misc]
+    """papermill's own engine with our client."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
+        """Run the notebook in the kernel of options["ready"]."""
+        ready, trouble, on_cell = options["ready"], options["trouble"], options["on_cell"]
+        trouble.notebook = nb_man.nb
+        client = _Client(
+            nb_man,
+            km=ready.manager,
+            trouble=trouble,
+            on_cell=on_cell,
+            timeout=options["execution_timeout"],
+            startup_timeout=60,
+            kernel_name=kernel_name,
+            raise_on_iopub_timeout=False,
+        )
+        try:
+            return client.execute()
+        except DeadKernelError as error:
+            trouble.note({}, error)
+        finally:
+            if client.kc is not None:
+                client.kc.stop_channels()
+        return nb_man.nb
+
+
+papermill_engines.register(ENGINE, _Engine)

@@ -1,0 +1,251 @@
+"""Runs the notebooks with papermill in this process, one after the other, each in a kernel that is started ahead.
+
+Writes executed notebooks into the record, cleaned: no widget state, no secret, failed cells marked, a picture beside every
+plot. Judges nothing; the notebooks do, through the case.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Collection, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from wsbook.errors import UsageError
+from wsbook.record import Record, write_atomically
+from wsbook.redact import Redactor
+from wsbook.secret import reference_names, resolve
+from wsbook.target import Budget
+
+__all__ = ["NotebookRun", "Progress", "RunSummary", "execute_notebook", "notebook_folder", "notebook_steps", "run_notebooks"]
+
+_WIDGET_MIMES = ("application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json")
+_MARK_TAG = "papermill-error-cell-tag"
+"""Papermill removes cells with this tag when it runs a notebook again."""
+_SPARE_S = 60.0
+
+
+class Progress(Struct, frozen=True, kw_only=True):
+    """Where a run is: notebook, its step ("" between steps), and how many cells of how many are done."""
+
+    notebook: str
+    step: str
+    cell: int
+    cells: int
+
+
+class NotebookRun(Struct, frozen=True, kw_only=True):
+    """One executed notebook. failed_cells: ids; problem: the first failure in one sentence, "" when there is none."""
+
+    name: str
+    notebook: dict[str, Any]
+    failed_cells: tuple[str, ...] = ()
+    problem: str = ""
+    duration_s: float = 0.0
+
+
+class RunSummary(Struct, frozen=True, kw_only=True):
+    """A whole run. pictures: plots that got a static picture; spent_s: what the time went to, in seconds."""
+
+    notebooks: tuple[NotebookRun, ...]
+    pictures: int
+    duration_s: float
+    spent_s: dict[str, float]
+
+    @property
+    def complete(self) -> bool:
+        """Whether no cell failed."""
+        return not any(run.failed_cells for run in self.notebooks)
+
+
+def notebook_folder() -> Path:
+    """Return the folder of the notebooks: shipped inside the package, or beside it in a checkout.
+
+    Raises:
+        UsageError: they are in neither place.
+    """
+    package = Path(str(files("wsbook")))
+    for folder in (package / "_shipped" / "notebooks", package.parent / "notebooks"):
+        if (folder / "05_findings.ipynb").exists():
+            return folder
+    raise UsageError("the notebooks are not installed; install wsbook again")
+
+
+def notebook_steps(path: Path) -> tuple[str, ...]:
+    """Return the steps that a notebook runs, from the tags of its cells."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return tuple(dict.fromkeys(step for cell in cells if (step := _step_of(cell))))
+
+
+def _without_grammars() -> None:
+    """Keep nbformat from building grammars that nothing here uses, 2 s of every start (python-jsonschema/jsonschema#1428)."""
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+
+def _step_of(cell: Mapping[str, Any]) -> str:
+    tags = cell.get("metadata", {}).get("tags", ())
+    return next((tag.removeprefix("step-") for tag in tags if tag.startswith("step-")), "")
+
+
+def _environ(steps: Collection[str]) -> dict[str, str]:
+    """Return the environment of the kernels: batch, and which steps are wanted."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("JPY_SESSION_NAME", "WSBOOK_STEPS")}
+    return {**kept, "WSBOOK_BATCH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **({"WSBOOK_STEPS": ",".join(steps)} if steps else {})}
+
+
+def _redactor(parameters: Mapping[str, Any]) -> Redactor:
+    names = {name for value in parameters.values() for name in reference_names(str(value))}
+    return Redactor(resolve(f"${{{name}}}") for name in names)
+
+
+def _mark(notebook: dict[str, Any], failed: Collection[str]) -> None:
+    """Put a note at the top and before each failed cell, so that nobody takes the record for a complete one."""
+    if not failed:
+        return
+    note = {"cell_type": "markdown", "metadata": {"tags": [_MARK_TAG]}}
+    cells: list[dict[str, Any]] = [{**note, "id": "failed-top", "source": f"**Not complete**: {len(failed)} of the cells failed."}]
+    for cell in notebook["cells"]:
+        if cell.get("id") in failed:
+            cells.append({**note, "id": f"failed-{cell['id']}"[:64], "source": "**The next cell failed.**"})
+        cells.append(cell)
+    notebook["cells"] = cells
+
+
+def _clean(notebook: dict[str, Any], redactor: Redactor) -> None:
+    """Drop widget state and hide secrets in outputs and parameters; our own cells stay as they are."""
+    notebook["metadata"].pop("widgets", None)
+    kept = notebook["metadata"].get("papermill", {})
+    if kept:
+        notebook["metadata"]["papermill"] = redactor.value(
+            {k: v for k, v in kept.items() if k not in ("environment_variables", "input_path", "output_path")}
+        )
+    for cell in notebook["cells"]:
+        for output in cell.get("outputs", ()):
+            for mime in _WIDGET_MIMES:
+                output.get("data", {}).pop(mime, None)
+        if cell.get("outputs"):
+            cell["outputs"] = redactor.value(cell["outputs"])
+        if "injected-parameters" in cell.get("metadata", {}).get("tags", ()):
+            cell["source"], cell["id"] = redactor.text(cell["source"]), "injected-parameters"
+
+
+def execute_notebook(
+    path: Path,
+    parameters: Mapping[str, Any],
+    *,
+    folder: Path | None = None,
+    ready: Any = None,
+    timeout_s: float = 240.0,
+    on_cell: Callable[[Any, int, int], None] = lambda cell, index, count: None,
+) -> NotebookRun:
+    """Run one notebook and return it cleaned; nothing is written.
+
+    folder: where the kernel runs, default the notebook's. ready: a kernel that is started already; it is stopped afterwards.
+    timeout_s bounds each cell. A cell that fails, takes too long or kills its kernel is marked, and never raised.
+    """
+    _without_grammars()
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    from wsbook.kernels import ENGINE, Ready, Trouble
+
+    started, trouble = time.monotonic(), Trouble()
+    kernel = ready or Ready(folder or path.parent, _environ(()))
+    options = {"ready": kernel, "trouble": trouble, "on_cell": on_cell}
+    try:
+        papermill.execute_notebook(
+            str(path), None, parameters=dict(parameters), engine_name=ENGINE, progress_bar=False, execution_timeout=timeout_s, **options
+        )
+    except PapermillExecutionError:
+        pass  # noted cell by cell in trouble
+    finally:
+        kernel.stop()
+    notebook = json.loads(json.dumps(trouble.notebook))
+    for cell in notebook["cells"]:
+        cell["source"] = "".join(cell["source"])
+    _clean(notebook, _redactor(parameters))
+    _mark(notebook, trouble.failed)
+    return NotebookRun(
+        name=path.stem,
+        notebook=notebook,
+        failed_cells=tuple(trouble.failed),
+        problem=trouble.problem,
+        duration_s=time.monotonic() - started,
+    )
+
+
+def _chosen(steps: Collection[str]) -> list[Path]:
+    paths = sorted(notebook_folder().glob("[0-9]*.ipynb"))
+    return [path for path in paths if not steps or path.stem.startswith("05") or set(notebook_steps(path)) & set(steps)]
+
+
+def _write(run: NotebookRun, folder: Path) -> None:
+    text = json.dumps(run.notebook, indent=1, ensure_ascii=False) + "\n"
+    write_atomically(folder / f"{run.name}.ipynb", text.encode())
+
+
+def run_notebooks(
+    case_parameters: Mapping[str, str | bool],
+    *,
+    record: Path,
+    steps: Collection[str] = (),
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> RunSummary:
+    """Run the notebooks into a record folder, continuing whatever it holds.
+
+    case_parameters: parameters of the notebooks; the record's own is set here. steps: the only ones to run, () for all.
+    A cell that fails is marked and the rest still runs. Pictures of plots are added when a browser and kaleido are there.
+    """
+    _without_grammars()
+    from wsbook.kernels import Ready
+    from wsbook.pictures import Painter
+
+    started = time.monotonic()
+    folder = record.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    parameters = {**case_parameters, "record": str(folder)}
+    timeout_s = Budget.named(str(parameters.get("budget") or "quick")).total_s + _SPARE_S
+    paths, environ = _chosen(steps), _environ(steps)
+    runs, painter = [], Painter()
+    ready: Ready | None = Ready(folder, environ)
+    try:
+        for index, path in enumerate(paths):
+            current, ready = ready, Ready(folder, environ) if index + 1 < len(paths) else None
+
+            def tell(cell: Any, number: int, count: int, name: str = path.stem) -> None:
+                on_progress(Progress(notebook=name, step=_step_of(cell), cell=number, cells=count))
+
+            painter.pause("4.2" in notebook_steps(path))
+            run = execute_notebook(path, parameters, folder=folder, ready=current, timeout_s=timeout_s, on_cell=tell)
+            _write(run, folder)
+            painter.paint(run.notebook)
+            runs.append(run)
+            on_progress(Progress(notebook=path.stem, step="", cell=len(run.notebook["cells"]), cells=len(run.notebook["cells"])))
+    finally:
+        if ready is not None:
+            ready.stop()
+        ran_s = time.monotonic() - started
+        pictures = painter.finish()
+    for run in runs:
+        _write(run, folder)
+    spent = {run.name: round(run.duration_s, 2) for run in runs} | {"pictures": round(time.monotonic() - started - ran_s, 2)}
+    summary = RunSummary(notebooks=tuple(runs), pictures=pictures, duration_s=round(time.monotonic() - started, 2), spent_s=spent)
+    Record(folder, _redactor(parameters)).write_json("run.json", _run_document(summary))
+    return summary
+
+
+def _run_document(summary: RunSummary) -> dict[str, Any]:
+    return {
+        "schema": "wsbook.run/1",
+        "complete": summary.complete,
+        "duration_s": summary.duration_s,
+        "spent_s": summary.spent_s,
+        "pictures": summary.pictures,
+        "failed": [
+            {"notebook": run.name, "cells": list(run.failed_cells), "problem": run.problem} for run in summary.notebooks if run.failed_cells
+        ],
+    }
