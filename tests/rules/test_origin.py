@@ -1,0 +1,43 @@
+"""Too strict for the page's own origin, or open to any site; a refusal for another reason is neither."""
+
+import pytest
+from observations import FOREIGN, answer, findings, roots
+
+from wsbook.attempt import NO_CREDENTIALS, NO_ORIGIN, SUFFIXED_ORIGIN
+from wsbook.finding import Verdict
+from wsbook.observation import Observation
+from wsbook.target import parse_target
+
+WITH_COOKIE = parse_target("wss://shop.test/ws", headers=["Cookie: session=***"])
+
+
+def try_(status: int, changed: str) -> Observation:
+    return answer(status, changed=changed, step="3.3")
+
+
+ROWS: list[tuple[str, list[Observation], list[str]]] = [
+    ("own accepted, foreign refused", [answer(101), try_(403, FOREIGN), try_(101, NO_ORIGIN)], []),
+    ("own refused, none accepted", [answer(403), try_(403, FOREIGN), try_(101, NO_ORIGIN)], ["origin.not-in-allowlist"]),
+    ("own refused with 404, another accepted", [answer(404), try_(101, FOREIGN), try_(404, NO_ORIGIN)], ["origin.not-in-allowlist"]),
+    ("own refused with 400, none accepted", [answer(400), try_(101, NO_ORIGIN)], ["origin.not-in-allowlist"]),
+    ("direct accepts the same Origin", [answer(403), try_(101, NO_ORIGIN), answer(101, hop="app")], ["origin.proxy-rewrites-host"]),
+]
+
+
+@pytest.mark.parametrize(("observations", "causes"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_the_matrix(observations: list[Observation], causes: list[str]) -> None:
+    assert roots(*observations)[: len(causes) or None] == causes
+
+
+def test_a_refusal_that_no_origin_cures_is_not_the_origins() -> None:
+    found = findings(answer(403), try_(403, FOREIGN), try_(403, NO_ORIGIN), try_(403, SUFFIXED_ORIGIN))
+    own = [finding for finding in found if finding.cause == "origin.not-in-allowlist" and finding.verdict is Verdict.CLEAR]
+    assert own
+    assert "alike" in own[0].summary
+
+
+def test_open_to_any_site_needs_a_cookie_that_matters() -> None:
+    hijack = [answer(101), try_(101, FOREIGN), try_(401, NO_CREDENTIALS)]
+    assert roots(*hijack, target=WITH_COOKIE) == ["origin.not-checked"]
+    assert roots(*hijack[:2], try_(101, NO_CREDENTIALS), target=WITH_COOKIE) == []
+    assert roots(*hijack) == []

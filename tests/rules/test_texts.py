@@ -1,0 +1,102 @@
+"""Texts that stand for causes, and what outranks them."""
+
+from observations import answer, findings, roots, seen, verdicts
+
+from wsbook.facts import AccessFacts, PatternFacts, SessionFacts, SignatureFacts, SymptomFacts
+from wsbook.finding import Verdict
+from wsbook.observation import Failure, Observation, Reason
+
+
+def printed(*causes: tuple[str, float]) -> Observation:
+    facts = SignatureFacts(signature="x", program="nginx", count=3, text="a line of a log", causes=causes)
+    return seen(facts, step="1.4", probe="log", hop="")
+
+
+def pattern(ok: bool, weight: float = 0.8) -> Observation:
+    facts = PatternFacts(
+        pattern="unguarded-json-parse",
+        cause="client.parse-error-swallowed",
+        ok=ok,
+        file="app.js",
+        line=4,
+        excerpt="JSON.parse",
+        weight=weight,
+    )
+    return seen(facts, step="3.1", probe="source", hop="")
+
+
+def test_a_printed_text_names_its_causes_by_weight() -> None:
+    assert roots(printed(("tls.self-signed", 0.3), ("tls.incomplete-chain", 0.6))) == ["tls.incomplete-chain", "tls.self-signed"]
+    assert verdicts(printed(("tls.self-signed", 0.6)))["1.4"] == "fault"
+
+
+def test_an_upgrade_that_succeeds_now_outranks_an_old_line_about_connecting() -> None:
+    assert roots(printed(("origin.not-in-allowlist", 0.9)), answer(101)) == []
+    assert roots(printed(("origin.not-in-allowlist", 0.9)), answer(403))[0] == "origin.not-in-allowlist"
+    assert roots(printed(("backend.exception-kills-broadcast", 0.8)), answer(101)) == ["backend.exception-kills-broadcast"]
+
+
+def test_a_harmless_text_is_clear() -> None:
+    (found,) = findings(printed(("redherring.not-a-fault", 0.9)))
+    assert found.verdict is Verdict.CLEAR
+    assert roots(printed()) == []
+
+
+def test_source_patterns() -> None:
+    assert roots(pattern(ok=False)) == ["client.parse-error-swallowed"]
+    assert roots(pattern(ok=True)) == []
+    assert verdicts(pattern(ok=False))["3.1"] == "fault"
+
+
+def test_sessions_that_ended_badly() -> None:
+    def ended(code: int, reason: str = "", by: str = "peer") -> Observation:
+        return seen(
+            SessionFacts(url="ws://h/", ended="close", closed_by=by, close_code=code, close_reason=reason, age_s=2.0),
+            step="1.2",
+            probe="har",
+        )
+
+    assert roots(ended(1009)) == ["frame.message-too-big"]
+    assert roots(ended(1011)) == ["backend.exception-in-handler"]
+    assert set(roots(ended(1011, "keepalive ping timeout"))) == {"backend.blocking-call-in-event-loop", "heartbeat.timeout-too-short"}
+    assert roots(ended(1000)) == []
+    assert roots(ended(1009, by="us")) == []
+
+
+def test_access_logs() -> None:
+    def row(status: int, termination: str = "", durations: tuple[float, ...] = (), version: str = "HTTP/1.1") -> Observation:
+        facts = AccessFacts(
+            program="haproxy",
+            method="GET",
+            path="/ws",
+            status=status,
+            count=5,
+            termination=termination,
+            durations_s=durations,
+            http_version=version,
+            text="line",
+        )
+        return seen(facts, step="1.4", probe="access", hop="")
+
+    assert roots(row(101, "cD--", (50.0,))) == ["proxy.idle-timeout-haproxy"]
+    assert roots(row(503, "SC--"))[0] == "proxy.upstream-unreachable"
+    assert roots(row(400, version="HTTP/1.0"))[0] == "proxy.http-1.0-upstream"
+    assert roots(row(101, "----", (3.0, 700.0))) == []
+    spike = [found for found in findings(row(101, "----", (60.0, 60.1, 60.0, 59.9))) if found.root]
+    assert spike
+    assert all(found.verdict is Verdict.UNKNOWN for found in spike)
+
+
+def test_told_is_never_measured() -> None:
+    told = seen(SymptomFacts(text="1006 after 60 s idle", symptoms=(), close_code=1006, age_s=60.0), step="0", probe="symptom", hop="")
+    found = findings(told)
+    assert found
+    assert {finding.verdict for finding in found} == {Verdict.UNKNOWN}
+    assert all(finding.confidence <= 0.45 for finding in found)
+    measured = roots(told, answer(302, headers=(("Location", "/login"),)))
+    assert measured == ["handshake.redirected"]
+
+
+def test_a_bug_of_ours_is_unknown_never_clear() -> None:
+    failure = Failure(stage="", reason=Reason.OUR_BUG, message="TypeError: x")
+    assert verdicts(seen(None, step="2.2", probe="step", hop="", failure=failure))["2.2"] == "unknown"
