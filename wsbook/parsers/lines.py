@@ -1,0 +1,170 @@
+"""Bounded reading of text files: plain, gzip or zstd, in any usual encoding. Must not know what the text means.
+
+Nothing here holds a whole file: text arrives in chunks of 4 MB, lines are cut at 16 KiB, and reading stops at a limit.
+"""
+
+import codecs
+import gzip
+import importlib
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from wsbook.errors import UnreadableInputError
+
+__all__ = ["CHUNK_BYTES", "LINE_CHARS", "LineReader", "decode", "read_data", "read_head", "split_lines"]
+
+CHUNK_BYTES = 4 * 2**20
+LINE_CHARS = 16 * 2**10
+LIMIT_BYTES = 16 * 2**30
+"""Most text read of one file after decompression; a compressed bomb ends here."""
+DATA_BYTES = 512 * 2**20
+"""Most that a file read as a whole may hold (recordings, configurations)."""
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+CONTROL = bytes(range(9)) + bytes(range(14, 27)) + bytes(range(28, 32))
+"""Bytes that text does not hold; escape (27) colours terminal output."""
+
+
+def _zstd(raw: IO[bytes], path: Path) -> IO[bytes]:
+    for name, opener in (("compression.zstd", "ZstdFile"), ("zstandard", "open")):
+        try:
+            return cast(IO[bytes], getattr(importlib.import_module(name), opener)(raw, "rb"))
+        except ImportError:
+            continue
+    raise UnreadableInputError(f"{path} is compressed with zstd, which this Python cannot read; unpack it first: zstd -d {path.name}")
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.is_dir():
+        raise UnreadableInputError(f"{path} is a folder, not a file")
+    if not path.is_file():
+        raise UnreadableInputError(f"{path} is not a regular file" if path.exists() else f"{path} does not exist")
+    try:
+        raw = path.open("rb")
+    except OSError as error:
+        raise UnreadableInputError(f"{path} cannot be opened: {error.strerror}") from error
+    magic = raw.read(4)
+    raw.seek(0)
+    if magic[:2] == GZIP:
+        return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
+    return _zstd(raw, path) if magic == ZSTD else raw
+
+
+def _read(source: IO[bytes], size: int, path: Path) -> bytes:
+    try:
+        return source.read(size)
+    except (OSError, EOFError, zlib.error) as error:
+        raise UnreadableInputError(f"{path} cannot be read: {error}") from error
+    except Exception as error:
+        if type(error).__name__ != "ZstdError":
+            raise
+        raise UnreadableInputError(f"{path} cannot be read: {error}") from error
+
+
+def _encoding(head: bytes, name: str) -> str:
+    """Return the encoding of a text by its first bytes.
+
+    Raises:
+        UnreadableInputError: the bytes are no text.
+    """
+    for bom, encoding in BOMS:
+        if head.startswith(bom):
+            return encoding
+    if b"\0" in head or len(head.translate(None, CONTROL)) < 0.95 * len(head):
+        raise UnreadableInputError(f"{name} is a binary file, not text")
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return "latin-1"
+    return "utf-8"
+
+
+def decode(data: bytes, name: str = "the input") -> str:
+    """Return data as text; what its encoding cannot express becomes U+FFFD.
+
+    Raises:
+        UnreadableInputError: the bytes are no text.
+    """
+    return data.decode(_encoding(data[:65536], name), "replace")
+
+
+def split_lines(text: str) -> list[str]:
+    """Return the lines of a text without their ends, each cut at LINE_CHARS; only line feeds and carriage returns end a line."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    return [line[:LINE_CHARS] for line in lines] if len(text) > LINE_CHARS else lines
+
+
+class LineReader:
+    """Iterates over the lines of a file; afterwards size_bytes says how much text was read and truncated whether there was more.
+
+    Raises:
+        UnreadableInputError: while opening or iterating: missing, a folder, binary, or broken compression.
+    """
+
+    def __init__(self, path: Path | str, *, limit_bytes: int = LIMIT_BYTES) -> None:
+        self.path = Path(path)
+        self.limit_bytes = limit_bytes
+        self.size_bytes = 0
+        self.truncated = False
+        _open(self.path).close()
+
+    def __iter__(self) -> Iterator[str]:
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self) -> Iterator[list[str]]:
+        """Yield lists of lines, one per chunk."""
+        rest = ""
+        for text in self._texts():
+            text = (rest + text).replace("\r\n", "\n")
+            end = text.rfind("\n")
+            rest = text[end + 1 :]
+            if len(rest) > LINE_CHARS:
+                rest = rest[:LINE_CHARS]
+            if end >= 0:
+                yield _capped(text[:end].split("\n"))
+        if rest:
+            yield [rest.rstrip("\r")]
+
+    def _texts(self) -> Iterator[str]:
+        with _open(self.path) as source:
+            decoder: codecs.IncrementalDecoder | None = None
+            while chunk := _read(source, min(CHUNK_BYTES, self.limit_bytes - self.size_bytes), self.path):
+                decoder = decoder or codecs.getincrementaldecoder(_encoding(chunk[:65536], str(self.path)))("replace")
+                self.size_bytes += len(chunk)
+                yield decoder.decode(chunk)
+            self.truncated = bool(_read(source, 1, self.path))
+
+
+def _capped(lines: list[str]) -> list[str]:
+    return [line[:LINE_CHARS] for line in lines] if max(map(len, lines)) > LINE_CHARS else lines
+
+
+def read_data(path: Path | str, *, limit_bytes: int = DATA_BYTES) -> bytes:
+    """Return a whole file, unpacked.
+
+    Raises:
+        UnreadableInputError: missing, a folder, broken compression, or larger than limit_bytes.
+    """
+    path = Path(path)
+    with _open(path) as source:
+        data = _read(source, limit_bytes + 1, path)
+    if len(data) > limit_bytes:
+        raise UnreadableInputError(f"{path} holds more than {limit_bytes // 2**20} MiB, the most that is read of one such file")
+    return data
+
+
+def read_head(path: Path | str, size_bytes: int = 65536) -> bytes:
+    """Return the first bytes of a file, unpacked.
+
+    Raises:
+        UnreadableInputError: missing, a folder, or broken compression.
+    """
+    path = Path(path)
+    with _open(path) as source:
+        return io.BytesIO(_read(source, size_bytes, path)).getvalue()

@@ -1,0 +1,148 @@
+"""One door for every artifact: finds out what it is and calls the parser. Must not know what any format looks like."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from wsbook.errors import UnreadableInputError, UsageError
+from wsbook.observation import Observation, Reason, Source, not_run
+from wsbook.parsers.access_log import parse_access_log
+from wsbook.parsers.backend_log import parse_backend_log
+from wsbook.parsers.console import parse_console
+from wsbook.parsers.detect import KINDS, detect_kind
+from wsbook.parsers.har import parse_har
+from wsbook.parsers.http_dump import parse_http_dump
+from wsbook.parsers.lines import LineReader, decode, read_data, read_head, split_lines
+
+__all__ = ["STEPS", "files_below", "read_artifact", "read_text"]
+
+STEPS = {
+    "backend_log": "1.4",
+    "access_log": "1.4",
+    "browser_console": "1.2",
+    "har": "1.2",
+    "http_dump": "1.2",
+    "frontend_source": "",
+    "backend_source": "",
+}
+"""Step that an artifact belongs to; "" leaves it to the parser; configurations belong to 2.2."""
+FILES = 2_000
+FOLDER_BYTES = 2 * 2**30
+SKIPPED = frozenset((".git", "node_modules", "__pycache__", ".venv", "venv", "dist-packages", "site-packages", ".hg", ".svn"))
+SOURCES = {"frontend_source": "frontend", "backend_source": "backend"}
+LOGS: dict[str, Callable[..., list[Observation]]] = {
+    "backend_log": parse_backend_log,
+    "access_log": parse_access_log,
+    "browser_console": parse_console,
+    "http_dump": parse_http_dump,
+}
+CONFIG_BYTES = 16 * 2**20
+
+
+def _check(kind: str) -> None:
+    if kind and kind not in KINDS:
+        raise UsageError(f"kind {kind!r} is not one of {', '.join(KINDS)}")
+
+
+def _parse_text(text: str, kind: str, artifact: str, step: str) -> list[Observation]:
+    if kind == "har":
+        looks_json = text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
+        return (
+            parse_har(text.encode(), artifact=artifact, step=step)
+            if looks_json and '"log"' in text[:200]
+            else parse_http_dump(split_lines(text), artifact=artifact, step=step)
+        )
+    if kind in LOGS:
+        return LOGS[kind](split_lines(text), artifact=artifact, step=step)
+    if kind in SOURCES:
+        from wsbook.parsers.sources import parse_source_text
+
+        return parse_source_text(text, artifact=artifact, side=SOURCES[kind], step=step)
+    from wsbook.parsers.proxies import parse_config
+
+    return parse_config(text, kind=kind, artifact=artifact, step=step)
+
+
+def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: str = "") -> list[Observation]:
+    """Return what a pasted text holds. kind: "" detects it. step: "" means the one that the kind belongs to.
+
+    Raises:
+        UsageError: kind is unknown.
+        UnreadableInputError: the text is not what kind says, or no kind fits.
+    """
+    _check(kind)
+    kind = kind or detect_kind(artifact if artifact != "pasted text" else "", text.encode("utf-8", "replace"))
+    if not kind:
+        raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
+    return _parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2"))
+
+
+def read_artifact(path: str, *, kind: str = "", step: str = "") -> list[Observation]:
+    """Return what a file, or every file of a folder, holds. kind: "" detects it for each file.
+
+    A folder of source code is read as one. In a folder, files that cannot be read become NOT_RUN observations; links are not followed, and
+    at most 2,000 files of together 2 GiB are read.
+
+    Raises:
+        UsageError: kind is unknown.
+        UnreadableInputError: the file is missing, binary, broken, or of no known kind.
+    """
+    _check(kind)
+    place = Path(path)
+    if not place.is_dir():
+        return _read_file(place, kind, step)
+    if kind in SOURCES:
+        return _read_sources(path, kind, step)
+    result: list[Observation] = []
+    for file in files_below(place):
+        try:
+            result += _read_file(file, kind, step)
+        except UnreadableInputError as error:
+            result.append(not_run(Source(step=step or "1.4", probe="read", artifact=str(file)), Reason.UNREADABLE, str(error)))
+    return result
+
+
+def _read_sources(path: str, kind: str, step: str) -> list[Observation]:
+    from wsbook.parsers.sources import parse_sources
+
+    return parse_sources([path], side=SOURCES[kind], step=step)
+
+
+def _read_file(path: Path, kind: str, step: str) -> list[Observation]:
+    artifact = str(path)
+    kind = kind or detect_kind(artifact, read_head(path))
+    if not kind:
+        decode(read_head(path), artifact)
+        raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
+    step = step or STEPS.get(kind, "2.2")
+    if kind == "har" and read_head(path, 512).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
+        return parse_har(read_data(path), artifact=artifact, step=step)
+    if kind in LOGS:
+        return _read_lines(path, LOGS[kind], artifact, step)
+    return _parse_text(decode(read_data(path, limit_bytes=CONFIG_BYTES), artifact), kind, artifact, step)
+
+
+def _read_lines(path: Path, parse: Callable[..., list[Observation]], artifact: str, step: str) -> list[Observation]:
+    reader = LineReader(path)
+    lines: Iterable[str] = reader
+    result = parse(lines, artifact=artifact, step=step)
+    if reader.truncated:
+        message = f"{artifact} holds more than {reader.limit_bytes // 2**30} GiB of text; the rest was not read"
+        result.append(not_run(Source(step=step, probe="read", artifact=artifact), Reason.TOO_LARGE, message))
+    return result
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yield the regular files below a folder in order, at most 2,000 of together 2 GiB; links and dependency folders are left out."""
+    count = size = 0
+    for root, folders, names in os.walk(folder, followlinks=False):
+        folders[:] = sorted(name for name in folders if name not in SKIPPED and not (Path(root) / name).is_symlink())
+        for name in sorted(names):
+            file = Path(root) / name
+            if file.is_symlink() or not file.is_file():
+                continue
+            count += 1
+            size += file.stat().st_size
+            if count > FILES or size > FOLDER_BYTES:
+                return
+            yield file

@@ -1,0 +1,120 @@
+"""Opening handshakes as recordings tell them, from parts that may be missing. Must not know any file format."""
+
+from msgspec import Struct
+
+from wsbook.attempt import Attempt
+from wsbook.facts import Check, Headers, UpgradeFacts
+from wsbook.observation import Observation, Source, observed
+from wsbook.signatures import Tally, matcher
+from wsbook.wire.answer import Answer
+from wsbook.wire.handshake import agreed_subprotocol, check_answer, is_accepted
+
+__all__ = ["BODY_CHARS", "Exchange", "body_observations", "checks_of", "is_upgrade", "upgrade_facts"]
+
+BODY_CHARS = 4096
+
+
+class Exchange(Struct, frozen=True, kw_only=True):
+    """One request and its answer. status None: no answer was recorded. http_version: "" unknown. proof: frames were seen after it."""
+
+    url: str
+    method: str = "GET"
+    status: int | None = None
+    reason: str = ""
+    http_version: str = ""
+    request_headers: Headers = ()
+    headers: Headers = ()
+    body: str = ""
+    body_bytes: int | None = None
+    error_text: str = ""
+    peer: str | None = None
+    proof: bool = False
+
+
+def _values(headers: Headers, name: str) -> list[str]:
+    return [value for key, value in headers if key.lower() == name]
+
+
+def _tokens(headers: Headers, name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for value in _values(headers, name) for part in value.split(",") if part.strip())
+
+
+def is_upgrade(exchange: Exchange) -> bool:
+    """Tell whether a request asks for a WebSocket: by its scheme, its Upgrade header or extended CONNECT (RFC 8441)."""
+    asked = any("websocket" in value.lower() for name in ("upgrade", ":protocol") for value in _values(exchange.request_headers, name))
+    key = bool(_values(exchange.request_headers, "sec-websocket-key"))
+    return exchange.url.lower().startswith(("ws:", "wss:")) or asked or key or exchange.status == 101
+
+
+def checks_of(exchange: Exchange) -> tuple[tuple[Check, ...], bool]:
+    """Return the checks of an answer (RFC 6455 section 4.1) and whether it opens a WebSocket.
+
+    What was not recorded is not checked: Accept needs key and accept, the other headers need any header at all. Over HTTP/2 and 3 a
+    status of 2xx opens (RFC 8441 section 5).
+    """
+    modern = exchange.http_version.lower().removeprefix("http/")[:1] in ("2", "3") or exchange.method == "CONNECT"
+    if exchange.status is None:
+        return (), False
+    if modern and exchange.status != 101:
+        opened = 200 <= exchange.status < 300
+        return (Check(name="status", ok=opened, detail=f"{exchange.status} over {exchange.http_version or 'extended CONNECT'}"),), opened
+    key = next(iter(_values(exchange.request_headers, "sec-websocket-key")), "")
+    answer = Answer(version=_version(exchange), status=exchange.status, reason=exchange.reason, headers=exchange.headers)
+    attempt = Attempt(
+        url=exchange.url,
+        subprotocols=_tokens(exchange.request_headers, "sec-websocket-protocol"),
+        extensions=tuple(_values(exchange.request_headers, "sec-websocket-extensions")),
+    )
+    checks = tuple(check for check in check_answer(attempt, key, answer) if _known(check.name, exchange, key))
+    return checks, exchange.status == 101 and (exchange.proof or is_accepted(checks, answer))
+
+
+def _version(exchange: Exchange) -> str:
+    version = exchange.http_version.lower().removeprefix("http/")
+    return version if version in ("1.0", "1.1") else "1.1"
+
+
+def _known(name: str, exchange: Exchange, key: str) -> bool:
+    if name == "status":
+        return True
+    if name == "http-version":
+        return bool(exchange.http_version)
+    if name == "accept":
+        return bool(key and _values(exchange.headers, "sec-websocket-accept"))
+    if name in ("subprotocol", "extensions"):
+        return bool(exchange.headers and exchange.request_headers)
+    return bool(exchange.headers)
+
+
+def upgrade_facts(exchange: Exchange) -> UpgradeFacts:
+    """Return the handshake of an exchange."""
+    checks, accepted = checks_of(exchange)
+    answer = Answer(status=exchange.status, headers=exchange.headers)
+    return UpgradeFacts(
+        url=exchange.url[:2000],
+        accepted=accepted,
+        status=exchange.status,
+        reason=exchange.reason[:200],
+        http_version=exchange.http_version.upper().removeprefix("HTTP/") or None,
+        peer=exchange.peer,
+        request_headers=exchange.request_headers[:200],
+        headers=exchange.headers[:200],
+        body=exchange.body[:BODY_CHARS],
+        body_bytes=exchange.body_bytes,
+        checks=checks,
+        subprotocol=agreed_subprotocol(answer),
+        extensions=_tokens(exchange.headers, "sec-websocket-extensions"),
+        error_text=exchange.error_text[:500],
+    )
+
+
+def body_observations(texts: list[tuple[int, str]], source: Source) -> list[Observation]:
+    """Return the known texts in bodies and error texts. texts: (line in the artifact or 0, text)."""
+    search, tally = matcher("body"), Tally()
+    for line, text in texts:
+        for hit in search.scan([" ".join(text[: 2 * BODY_CHARS].split())]):
+            tally.add(hit, line)
+    return [
+        observed(Source(step=source.step, probe=source.probe, artifact=source.artifact, line=first, line_end=last), facts)
+        for first, last, facts in tally.facts()
+    ]

@@ -1,0 +1,187 @@
+"""Texts that programs are known to print: reads signatures.toml once, finds them in lines. Must not know any file format.
+
+A line is judged in two stages. Stage one looks only at templates, which are lines in lower case without their digits: log lines repeat,
+so a template is examined once and remembered. Stage two tests the few candidate lines themselves.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache, cached_property
+from importlib.resources import files
+
+from msgspec import Struct, convert
+
+from wsbook.facts import SignatureFacts
+
+__all__ = ["KINDS", "Hit", "Matcher", "Signature", "Tally", "matcher", "signatures"]
+
+KINDS = ("backend_log", "access_log", "browser_console", "body")
+TEXT_CHARS = 500
+"""Characters kept of a first occurrence, as SignatureFacts promises."""
+TIMES = 1000
+TEMPLATES = 150_000
+"""Templates remembered before the memory starts afresh; at 150 bytes each about 30 MB."""
+SCAN_CHARS = 8192
+"""Characters of one line that a regular expression may look at; longer lines are data, not messages."""
+
+DIGITS = b"0123456789"
+
+
+class Signature(Struct, frozen=True, kw_only=True, dict=True):
+    """One text that programs print.
+
+    match: all of these literals; any: at least one of these; unless: none of these; regex: must be found as well, its named groups are
+    captured. Case counts only when case is true. causes: (slug, probability that it is the explanation given this text alone);
+    empty: harmless, or context. over: ids of less specific signatures that this one replaces on the same line.
+    """
+
+    id: str
+    note: str
+    programs: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = KINDS
+    match: tuple[str, ...] = ()
+    any: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    regex: str = ""
+    case: bool = False
+    causes: tuple[tuple[str, float], ...] = ()
+    over: tuple[str, ...] = ()
+    source: str = ""
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str] | None:
+        return re.compile(self.regex, 0 if self.case else re.IGNORECASE) if self.regex else None
+
+    @cached_property
+    def _literals(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+        fold = str if self.case else str.lower
+        return tuple(tuple(map(fold, group)) for group in (self.match, self.any, self.unless))  # type: ignore[return-value]
+
+    def found(self, line: str, lowered: str) -> dict[str, str] | None:
+        """Return the captures when the line holds this text, None when it does not. lowered: the line in lower case."""
+        text = line if self.case else lowered
+        every, some, never = self._literals
+        if (
+            not all(word in text for word in every)
+            or any(word in text for word in never)
+            or (some and not any(word in text for word in some))
+        ):
+            return None
+        if self._pattern is None:
+            return {}
+        match = self._pattern.search(line)
+        return None if match is None else {key: value[:200] for key, value in match.groupdict().items() if value}
+
+
+class Hit(Struct, frozen=True):
+    """One occurrence: index counts lines from 0 in what was scanned."""
+
+    index: int
+    signature: Signature
+    text: str
+    captures: dict[str, str]
+
+
+def _template(text: str) -> bytes:
+    return text.lower().encode("utf-8", "replace").translate(None, DIGITS)
+
+
+class Matcher:
+    """Finds signatures of one kind in lines. Keeps templates between calls: use one for one artifact."""
+
+    def __init__(self, known: Iterable[Signature]) -> None:
+        self._known = tuple(known)
+        self._needs = [(tuple(map(_template, s.match)), tuple(map(_template, s.any))) for s in self._known]
+        self._plain: set[bytes] = set()
+        self._hot: dict[bytes, tuple[int, ...]] = {}
+
+    def scan(self, lines: Sequence[str]) -> Iterator[Hit]:
+        """Yield the occurrences in lines, which hold no line break."""
+        if not lines:
+            return
+        templates = _template("\n".join(lines)).split(b"\n")
+        self._learn(set(templates))
+        if self._hot.keys().isdisjoint(templates):
+            return
+        for index, template in enumerate(templates):
+            if template in self._hot:
+                yield from self._confirm(index, lines[index][:SCAN_CHARS], self._hot[template])
+
+    def _learn(self, templates: set[bytes]) -> None:
+        fresh = templates - self._plain - self._hot.keys()
+        if len(self._plain) + len(self._hot) + len(fresh) > TEMPLATES:
+            self._plain.clear()
+            self._hot.clear()
+            fresh = templates
+        for template in fresh:
+            candidates = tuple(i for i, need in enumerate(self._needs) if _possible(need, template))
+            if candidates:
+                self._hot[template] = candidates
+            else:
+                self._plain.add(template)
+
+    def _confirm(self, index: int, line: str, candidates: tuple[int, ...]) -> Iterator[Hit]:
+        lowered = line.lower()
+        hits = [
+            Hit(index, self._known[i], line[:TEXT_CHARS], captures)
+            for i in candidates
+            if (captures := self._known[i].found(line, lowered)) is not None
+        ]
+        replaced = {name for hit in hits for name in hit.signature.over}
+        yield from (hit for hit in hits if hit.signature.id not in replaced)
+
+
+def _possible(need: tuple[tuple[bytes, ...], tuple[bytes, ...]], template: bytes) -> bool:
+    every, some = need
+    return all(word in template for word in every) and (not some or any(word in template for word in some))
+
+
+class Tally:
+    """Groups occurrences by signature: how often, first text, lines, times."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, _Group] = {}
+
+    def add(self, hit: Hit, line: int, time: float | None = None) -> None:
+        """Count one occurrence. line: 1-based. time: epoch seconds, None when the line carries none."""
+        group = self._groups.setdefault(hit.signature.id, _Group(hit, line))
+        group.count += 1
+        group.last = line
+        if time is not None and len(group.times) < TIMES:
+            group.times.append(time)
+
+    def facts(self) -> Iterator[tuple[int, int, SignatureFacts]]:
+        """Yield (first line, last line, facts) in order of first occurrence."""
+        for group in self._groups.values():
+            yield group.first, group.last, group.facts()
+
+
+class _Group:
+    def __init__(self, hit: Hit, line: int) -> None:
+        self.hit, self.first, self.last, self.count = hit, line, line, 0
+        self.times: list[float] = []
+
+    def facts(self) -> SignatureFacts:
+        signature = self.hit.signature
+        return SignatureFacts(
+            signature=signature.id,
+            program=signature.programs[0] if signature.programs else "",
+            count=self.count,
+            text=self.hit.text.strip(),
+            causes=signature.causes,
+            captures=tuple(self.hit.captures.items()),
+            times=tuple(self.times),
+        )
+
+
+@cache
+def signatures() -> dict[str, Signature]:
+    """Return every signature by id, in the file's order."""
+    table = tomllib.loads(files("wsbook").joinpath("signatures.toml").read_text(encoding="utf-8"))
+    return {entry["id"]: convert(entry, Signature) for entry in table["signature"]}
+
+
+def matcher(kind: str) -> Matcher:
+    """Return a fresh matcher for texts of one kind (see KINDS)."""
+    return Matcher(s for s in signatures().values() if kind in s.kinds)
