@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct, convert
 
-__all__ = ["ConfigPattern", "Rule", "SourcePattern", "config_patterns", "entry", "source_patterns"]
+__all__ = ["ConfigPattern", "Offer", "Rule", "SourcePattern", "config_patterns", "entry", "offers", "source_patterns"]
 
 Rule = dict[str, Any]
 """An ast-grep configuration: rule, and where needed constraints and utils."""
@@ -25,9 +25,11 @@ class ConfigPattern(Struct, frozen=True, kw_only=True):
 class SourcePattern(Struct, frozen=True, kw_only=True):
     """One defect of source code.
 
-    side: frontend or backend. languages: as ast-grep names them. rule: what to find. unless: rules that make a match healthy when
-    they match around it or anywhere in the same file. around: the match's enclosing kinds within which unless is looked for;
-    empty: the file. when: rules of which one must match in the file. once: report the first match of a file only.
+    side: frontend or backend. languages: as ast-grep names them, "script" for JavaScript and TypeScript. rule, constraints, utils:
+    what to find, in ast-grep's words. needs: expressions that the file must all match. unless: expressions of which none may match
+    in the code around the match, comments left out; around: kinds of the nearest enclosing node that counts as around it, empty for the
+    whole file. elsewhere: expressions of which none may match in any file. at_least: so many matches in one file, the first is reported.
+    A match that a guard makes healthy is reported with ok=True.
     """
 
     id: str
@@ -38,12 +40,35 @@ class SourcePattern(Struct, frozen=True, kw_only=True):
     weight: float
     note: str
     rule: Rule
-    unless: tuple[Rule, ...] = ()
-    when: tuple[Rule, ...] = ()
-    around: tuple[str, ...] = ()
     constraints: Rule = {}
     utils: Rule = {}
-    once: bool = False
+    needs: tuple[str, ...] = ()
+    unless: tuple[str, ...] = ()
+    around: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    at_least: int = 1
+
+    @property
+    def config(self) -> Rule:
+        """The part that ast-grep reads."""
+        given = {"rule": self.rule, "constraints": self.constraints, "utils": self.utils}
+        return {key: value for key, value in given.items() if value}
+
+
+class Offer(Struct, frozen=True, kw_only=True):
+    """One way in which server code offers an endpoint.
+
+    patterns: ast-grep patterns with $PATH, $PORT and $OWNER (a router with a prefix). needs: expression that the file must match.
+    hint: expression that the match itself must satisfy. path: where the pattern has none. regex: the path is an expression.
+    """
+
+    library: str
+    languages: tuple[str, ...]
+    patterns: tuple[str, ...]
+    needs: str = ""
+    hint: str = ""
+    path: str = ""
+    regex: bool = False
 
 
 @cache
@@ -61,6 +86,12 @@ def config_patterns() -> dict[str, ConfigPattern]:
 def source_patterns() -> tuple[SourcePattern, ...]:
     """Return every source pattern in the order of the table."""
     return tuple(convert({"id": key, **fields}, SourcePattern) for key, fields in _table().get("source", {}).items())
+
+
+@cache
+def offers() -> tuple[Offer, ...]:
+    """Return every way to offer an endpoint."""
+    return convert(_table().get("offer", []), tuple[Offer, ...])
 
 
 def entry(pattern: str) -> ConfigPattern:

@@ -1,0 +1,152 @@
+"""Files of a source folder as pieces of code in one language each. Knows file types, not what code means."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from wsbook.errors import UnreadableInputError
+
+__all__ = ["MAX_BYTES", "Code", "Folder", "codes_of", "language_of", "read_folder"]
+
+MAX_BYTES = 1_000_000
+_MAX_FILES = 2_000
+_MAX_TOTAL_BYTES = 30_000_000
+_SKIPPED_FOLDERS = frozenset(
+    ("node_modules", ".git", ".hg", ".svn", "venv", ".venv", "__pycache__", "site-packages", "vendor", "bower_components", "coverage")
+)
+_BUILT_FOLDERS = frozenset(("dist", "build", "out", ".next", ".nuxt", "target"))
+"""What a build makes is read only when nothing else is there."""
+
+_LANGUAGES = {
+    **dict.fromkeys((".js", ".mjs", ".cjs", ".jsx"), "tsx"),  # its grammar takes JavaScript too, and names kinds alike
+    **dict.fromkeys((".ts", ".mts", ".cts"), "typescript"),
+    ".tsx": "tsx",
+    **dict.fromkeys((".vue", ".svelte", ".html", ".htm", ".astro"), "html"),
+    ".py": "python",
+    ".go": "go",
+    **dict.fromkeys((".java", ".kt"), "java"),
+}
+_COMMANDS = re.compile(
+    r"(?:Dockerfile|Containerfile)(?:\..*)?|.*\.dockerfile|(?:docker-)?compose(?:\..*)?\.ya?ml|Procfile|.*\.service|package\.json|.*\.sh|gunicorn\.conf\.py",
+    re.IGNORECASE,
+)
+_ENV = re.compile(r"\.env(?:\.[\w.-]+)?")
+_TESTS = re.compile(
+    r"(?:^|/)(?:tests?|__tests__|spec|e2e|cypress|fixtures|__mocks__)/|\.(?:test|spec|stories|d)\.[cm]?[jt]sx?$|(?:^|/)test_\w+\.py$"
+)
+_SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
+
+
+class Code(Struct, frozen=True, kw_only=True):
+    """A piece of code in one language. line: of its first line in the file, 1-based."""
+
+    artifact: str
+    language: str
+    text: str
+    line: int = 1
+
+
+class Folder(Struct, frozen=True, kw_only=True):
+    """What was read. env: variables of the ``.env*`` files. commands: texts that start programs. skipped: files too large or too many."""
+
+    codes: tuple[Code, ...] = ()
+    env: dict[str, str] = {}
+    commands: tuple[Code, ...] = ()
+    size_bytes: int = 0
+    skipped: int = 0
+
+
+def language_of(artifact: str) -> str:
+    """Return the language by the file's name: as ast-grep names it, html for files with script blocks, "" for others."""
+    return _LANGUAGES.get(Path(artifact).suffix.lower(), "command" if _COMMANDS.fullmatch(Path(artifact).name) else "")
+
+
+def codes_of(text: str, artifact: str, language: str = "") -> list[Code]:
+    """Return the pieces of a file: one, or each script block of a page or component."""
+    language = language or language_of(artifact)
+    if language != "html":
+        return [Code(artifact=artifact, language=language, text=text)]
+    found = []
+    for match in _SCRIPT.finditer(text):
+        typed = re.search(r"lang=[\"']?tsx?|type=[\"']?text/typescript", match[1])
+        if not re.search(r"type=[\"']?(?:application/(?:ld\+)?json|importmap|text/template)", match[1]):
+            line = text.count("\n", 0, match.start(2)) + 1
+            found.append(Code(artifact=artifact, language="typescript" if typed else "tsx", text=match[2], line=line))
+    return found
+
+
+def _walk(top: Path, *, built: bool) -> Iterator[Path]:
+    """Yield regular files below top, never through links, in a stable order."""
+    for folder, names, files in os.walk(top, followlinks=False):
+        hidden = {n for n in names if n in _SKIPPED_FOLDERS or (not built and n in _BUILT_FOLDERS)}
+        names[:] = sorted(n for n in names if n not in hidden and not Path(folder, n).is_symlink())
+        for name in sorted(files):
+            path = Path(folder, name)
+            if not path.is_symlink() and (language_of(name) or _ENV.fullmatch(name)):
+                yield path
+
+
+def _read(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError:
+        return None
+    return None if len(raw) > MAX_BYTES or b"\0" in raw[:4096] else raw.decode("utf-8", "replace")
+
+
+def read_folder(paths: Iterable[str]) -> Folder:
+    """Return the code below paths, 2,000 files, 1 MB each and 30 MB together; tests are left out.
+
+    Raises:
+        UnreadableInputError: a path does not exist.
+    """
+    codes: list[Code] = []
+    commands: list[Code] = []
+    env_texts: dict[str, str] = {}
+    size = skipped = 0
+    for path in _files(paths):
+        text = _read(path) if len(codes) + len(commands) < _MAX_FILES and size < _MAX_TOTAL_BYTES else None
+        if text is None:
+            skipped += 1
+        elif _ENV.fullmatch(path.name):
+            env_texts[path.name] = text
+        else:
+            size += len(text)
+            target = commands if language_of(path.name) == "command" else codes
+            target.extend(codes_of(text, str(path)))
+    env = {k: v for name in sorted(env_texts, key=_env_rank) if _env_rank(name)[0] for k, v in _variables(env_texts[name]).items()}
+    return Folder(codes=tuple(codes), env=env, commands=tuple(commands), size_bytes=size, skipped=skipped)
+
+
+def _files(paths: Iterable[str]) -> Iterator[Path]:
+    for given in paths:
+        top = Path(given)
+        if not top.exists():
+            raise UnreadableInputError(f"{given}: no such file or folder")
+        if top.is_file():
+            yield top
+            continue
+        inside = [p for p in _walk(top, built=False) if not _TESTS.search(p.relative_to(top).as_posix())]
+        yield from inside if any(not _ENV.fullmatch(p.name) for p in inside) else _walk(top, built=True)
+
+
+def _env_rank(name: str) -> tuple[int, str]:
+    """Order by what a production build reads last (Vite, Next.js, Create React App); 0: examples and tests, which none reads."""
+    if re.search(r"example|sample|template|test|dist", name):
+        return 0, name
+    return (4 if "prod" in name else 1 if "dev" in name else 3 if "local" in name else 2), name
+
+
+def _variables(text: str) -> dict[str, str]:
+    found = {}
+    for line in text.splitlines()[:2000]:
+        match = re.match(r"\s*(?:export\s+)?(\w{1,100})\s*=\s*(.*?)\s*$", line)
+        if match:
+            value = match[2]
+            quoted = re.match(r"""(["'])(.*?)\1""", value)
+            found[match[1]] = (quoted[2] if quoted else value.partition(" #")[0].strip())[:2000]
+    return found

@@ -1,0 +1,135 @@
+"""Source folders and pieces of source as observations: endpoints and patterns. Knows which parser reads which language, no library."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from wsbook.errors import UnreadableInputError, UsageError
+from wsbook.facts import EndpointFacts, Facts, TextFacts
+from wsbook.observation import Observation, Source, observed
+from wsbook.parsers.endpoint_defects import url_defects
+from wsbook.parsers.endpoints import find_dialled
+from wsbook.parsers.evaluate import Scope
+from wsbook.parsers.offers import find_offered, offered_by_command
+from wsbook.parsers.patterns import find_patterns
+from wsbook.parsers.source_files import MAX_BYTES, Code, Folder, codes_of, language_of, read_folder
+from wsbook.target import Endpoint, parse_endpoint
+
+if TYPE_CHECKING:
+    from ast_grep_py import SgNode
+
+__all__ = ["parse_source_text", "parse_sources"]
+
+_SCRIPTS = ("typescript", "tsx")
+_MAX_FACTS = 2_000
+
+
+def parse_sources(paths: Iterable[str], *, side: str, page_url: str = "", step: str) -> list[Observation]:
+    """Return one TextFacts, then the endpoints and patterns of all code below paths.
+
+    side: frontend (what is dialled) or backend (what is offered). page_url: resolves location and relative URLs, "" unknown. step: 1.1
+    gives endpoints with the defects of their URLs, 3.1 and 3.2 the patterns of that step, anything else all.
+
+    Raises:
+        UsageError: side is neither.
+        UnreadableInputError: a path does not exist.
+    """
+    return _observations(read_folder(paths), side=side, page_url=page_url, step=step, artifact="")
+
+
+def parse_source_text(text: str, *, artifact: str, side: str, step: str, page_url: str = "", language: str = "") -> list[Observation]:
+    """Return the same for one text. language: as ast-grep names it; "" means by the name of the artifact, else by the look of the text.
+
+    Raises:
+        UsageError: side is neither.
+        UnreadableInputError: larger than 1 MB, or binary.
+    """
+    if len(text) > MAX_BYTES or "\0" in text:
+        raise UnreadableInputError(f"{artifact}: {len(text):,} characters, binary or larger than {MAX_BYTES:,}")
+    known = language or language_of(artifact) or _guessed(text)
+    codes = tuple(codes_of(text, artifact, known))
+    folder = Folder(commands=codes) if known == "command" else Folder(codes=codes)
+    return _observations(folder, side=side, page_url=page_url, step=step, artifact=artifact)
+
+
+def _guessed(text: str) -> str:
+    """Return the likeliest language of a nameless piece: the one whose grammar leaves the fewest errors."""
+    if "<script" in text or "<template" in text:
+        return "html"
+    from ast_grep_py import SgRoot
+
+    order = ("typescript", "python", "tsx", "go", "java")
+    errors = {language: len(SgRoot(text[:20_000], language).root().find_all(kind="ERROR")) for language in order}
+    return min(order, key=lambda language: errors[language])
+
+
+def _observations(folder: Folder, *, side: str, page_url: str, step: str, artifact: str) -> list[Observation]:
+    if side not in ("frontend", "backend"):
+        raise UsageError(f"side {side!r} is neither frontend nor backend")
+    facts = _facts(folder, side=side, page=parse_endpoint(page_url.partition("#")[0]) if page_url else None, step=step)[:_MAX_FACTS]
+    total = TextFacts(
+        kind=f"{side}_source",
+        size_bytes=sum(len(c.text) for c in (*folder.codes, *folder.commands)),
+        items=len(folder.codes) + len(folder.commands),
+        unparsed=folder.skipped,
+    )
+    return [observed(Source(step=step, probe="sources", artifact=artifact), total), *(observed(_source(step, f), f) for f in facts)]
+
+
+def _source(step: str, facts: Facts) -> Source:
+    return Source(step=step, probe="sources", artifact=str(getattr(facts, "file", "")), line=int(getattr(facts, "line", 0)))
+
+
+def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> list[Facts]:
+    from ast_grep_py import SgRoot
+
+    parsed = [(code, SgRoot(code.text, code.language).root()) for code in folder.codes if code.language not in ("", "html")]
+    found: list[Facts] = []
+    if step not in ("3.1", "3.2"):
+        found += _endpoints(parsed, folder, side=side, page=page)
+        found += [d for f in found if isinstance(f, EndpointFacts) and f.side == "frontend" for d in url_defects(f, page)]
+    if step != "1.1":
+        found += [
+            p for p in find_patterns(parsed, folder.commands, side=side) if step not in ("3.1", "3.2") or p[0] == step for p in (p[1],)
+        ]
+    return _unique(found)
+
+
+def _endpoints(parsed: "list[tuple[Code, SgNode]]", folder: Folder, *, side: str, page: Endpoint | None) -> list[EndpointFacts]:
+    found: list[EndpointFacts] = []
+    if side == "frontend":
+        scripts = [(code, root) for code, root in parsed if code.language in _SCRIPTS]
+        roots = [root for _, root in scripts]
+        for code, root in scripts:
+            if any(word in code.text for word in _WORDS):
+                scope = Scope(root, page=page, env=folder.env, others=[r for r in roots if r is not root][:300])
+                found += find_dialled(root, scope, file=code.artifact, first_line=code.line)
+        return found
+    for code, root in parsed:
+        found += find_offered(root, code)
+    for code in folder.commands:
+        found += offered_by_command(code)
+    return found
+
+
+_WORDS = (
+    "WebSocket",
+    "Websocket",
+    "webSocket",
+    "socket",
+    "Socket",
+    "io(",
+    "SockJS",
+    "withUrl",
+    "createConsumer",
+    "createClient",
+    "connect(",
+    "Client(",
+    "EventSource",
+)
+
+
+def _unique(facts: list[Facts]) -> list[Facts]:
+    seen: dict[object, Facts] = {}
+    for fact in facts:
+        seen.setdefault(fact, fact)
+    return list(seen.values())
