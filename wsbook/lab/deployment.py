@@ -1,5 +1,7 @@
 """Start one deployment on loopback and hold it: folder, processes, addresses. Knows nothing of what will look at it."""
 
+import os
+import re
 import shlex
 import shutil
 import sys
@@ -22,6 +24,7 @@ __all__ = ["Lab", "describe", "start_lab"]
 _PAGE_FILES = ("index.html", "app.js", "style.css", "icon.svg")
 _SERVER_FILES = {"server.py": "backend.py", "bus.py": "bus.py"}
 _PORTS = ("proxy", "ws_a", "ws_b", "http_a", "http_b", "bus", "dead")
+_PLAIN = re.compile(r"[\w./+~-]+")
 _STARTS = 3  # another process may take a port between our choice of it and the start
 
 
@@ -32,7 +35,7 @@ class Lab:
     without TLS, or when no authority vouches for the certificate. trigger is "POST url body" with {marker} in the body.
     """
 
-    def __init__(self, fault: Fault, proxy: str, folder: Path, ports: dict[str, int], ca_file: str) -> None:
+    def __init__(self, fault: Fault, proxy: str, folder: Path, keep: bool, ports: dict[str, int], ca_file: str) -> None:
         served = ("https", "wss") if fault.tls else ("http", "ws")
         host = f"{'localhost' if fault.tls else '127.0.0.1'}:{ports['proxy']}"
         self.fault = fault.slug
@@ -52,6 +55,7 @@ class Lab:
         self.subprotocols = fault.subprotocols
         self.pids: dict[str, int] = {}
         self._held: Held | None = None
+        self._keep = keep
 
     def target(self) -> Target:
         """Return the lab as a target with everything that its owner could give."""
@@ -74,6 +78,7 @@ class Lab:
         held, self._held = self._held, None
         if held:
             held.stop()
+            _clear(self.folder, keep=self._keep)
 
     def __enter__(self) -> Self:
         return self
@@ -110,9 +115,11 @@ def start_lab(fault: str = "", *, proxy: str = "", folder: Path | None = None, r
     show the fault. folder: None means a temporary one, removed at the end; a given one must be empty and is kept.
 
     Raises:
-        UsageError: no such fault or proxy, a proxy that cannot show the fault, a missing program, a folder with content.
+        UsageError: no such fault or proxy, a proxy that cannot show the fault, a missing program, a folder with content, Windows.
         EarlyEndError: a process ended or did not answer within ready_s; the text holds the end of its log.
     """
+    if os.name == "nt":
+        raise UsageError("the lab needs Linux or macOS")
     declared = find_fault(fault)
     chosen = _choose_proxy(declared, proxy)
     path = program(chosen, f"fault {fault}" if fault else "the lab")
@@ -121,7 +128,7 @@ def start_lab(fault: str = "", *, proxy: str = "", folder: Path | None = None, r
         try:
             return _start(declared, chosen, path, place, keep=folder is not None, ready_s=ready_s)
         except BaseException as error:
-            _clear(place, keep=folder is not None)
+            _clear(place, keep=False)
             if not isinstance(error, EarlyEndError) or attempt == _STARTS or "in use" not in str(error):
                 raise
     raise AssertionError
@@ -138,6 +145,8 @@ def _choose_proxy(fault: Fault, wanted: str) -> str:
 def _make_folder(folder: Path | None) -> Path:
     if folder is None:
         return Path(tempfile.mkdtemp(prefix="wsbook-lab-")).resolve()
+    if not _PLAIN.fullmatch(str(folder.resolve())):
+        raise UsageError(f"the folder {folder} has a space or sign that proxies' configurations would need quoted; name another")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"the folder {folder} is not empty; name a new one")
     folder.mkdir(parents=True, exist_ok=True)
@@ -147,16 +156,13 @@ def _make_folder(folder: Path | None) -> Path:
 def _clear(folder: Path, *, keep: bool) -> None:
     if not keep:
         shutil.rmtree(folder, ignore_errors=True)
-        return
-    for entry in folder.iterdir():
-        shutil.rmtree(entry, ignore_errors=True)
 
 
 def _start(fault: Fault, proxy: str, path: str, folder: Path, *, keep: bool, ready_s: float) -> Lab:
     ports = free_ports(_PORTS)
     _write_sources(fault, folder)
     ca_file = write_certificate(fault.tls, folder / "tls") if fault.tls else ""
-    lab = Lab(fault, proxy, folder, ports, ca_file)
+    lab = Lab(fault, proxy, folder, keep, ports, ca_file)
     config = edit_text(fault, f"proxy/{CONFIGS[proxy]}", read_template(proxy))
     set_up = set_up_proxy(proxy, path, config, folder, ports, bool(fault.tls))
     lab.logs += set_up.logs

@@ -144,9 +144,9 @@ element("publish").addEventListener("submit", async (event) => {
   try {
     const answer = await fetch("publish", { method: "POST", headers: { "Content-Type": "application/json" }, body });
     element("text").value = answer.ok ? "" : text;
-    element("none").textContent = answer.ok ? "" : `The event was refused with ${answer.status}.`;
+    element("refused").textContent = answer.ok ? "" : `The event was refused with ${answer.status}.`;
   } catch (error) {
-    element("none").textContent = `The event could not be sent: ${error.message}.`;
+    element("refused").textContent = `The event could not be sent: ${error.message}.`;
   }
 });
 

@@ -1,0 +1,300 @@
+"""Each fault shows its symptom on the wire, to clients that are not ours, and leaves its traces in the logs."""
+
+import asyncio
+import json
+import ssl
+from difflib import unified_diff
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from conftest import needs
+from lab_client import answer_of, eventually, http, lifetime, log, open_socket, publish, received
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from wsbook.causes import causes
+from wsbook.errors import UsageError
+from wsbook.lab import FAULTS, Fault, start_lab
+from wsbook.lab.faults import edit_text
+from wsbook.lab.proxies import read_template
+
+_MARKS = {"caddy": (), "nginx": (needs("nginx"),), "haproxy": (needs("haproxy"),)}
+
+
+def on(slug: str, *proxies: str) -> list[Any]:
+    """Return one test case for each proxy that can show the fault, or for those named."""
+    return [pytest.param(slug, name, marks=_MARKS[name], id=f"{slug}-{name}") for name in proxies or FAULTS[slug].proxies]
+
+
+def original(file: str) -> str:
+    names = {"Caddyfile": "caddy", "nginx.conf": "nginx", "haproxy.cfg": "haproxy"}
+    folder, _, name = file.partition("/")
+    if folder == "proxy":
+        return read_template(names[name])
+    return files("wsbook.lab").joinpath(*(("frontend", name) if folder == "frontend" else (name.replace("server", "backend"),))).read_text()
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_declarations_change_what_they_say(fault: Fault) -> None:
+    for file in {edit.file for edit in fault.edits}:
+        before, after = original(file), edit_text(fault, file, original(file))
+        assert list(unified_diff(before.splitlines(), after.splitlines()))
+        if file.endswith(".py"):
+            compile(after, file, "exec")
+    assert fault.edits or fault.tls or fault.origins
+    assert fault.slug in causes()
+    assert fault.proxies
+
+
+REFUSALS = [
+    ("proxy.upgrade-header-missing", (), 426, "Connection header", 101),
+    ("proxy.upstream-unreachable", ("caddy", "nginx"), 502, "", 101),
+    ("proxy.upstream-unreachable", ("haproxy",), 503, "", 101),
+    ("proxy.path-rewrite-wrong", (), 404, "no route for /\n", 101),
+    ("proxy.ws-location-missing", (), 200, "<title>Ticker</title>", 101),
+    ("proxy.set-header-inheritance-lost", (), 426, "Connection header", 101),
+    ("proxy.http-1.0-upstream", (), 505, "HTTP/1.0", 101),
+    ("origin.not-in-allowlist", ("caddy",), 403, "invalid Origin", 403),
+    ("origin.proxy-rewrites-host", (), 403, "is not allowed on", 403),
+    ("endpoint.wrong-path", ("caddy",), 404, "no route for /live", 404),
+    ("handshake.redirected", (), 301, "", 101),
+]
+
+
+@pytest.mark.parametrize(
+    ("slug", "proxy", "status", "words", "direct"),
+    [
+        pytest.param(*case.values, status, words, direct, marks=case.marks, id=case.id)
+        for slug, proxies, status, words, direct in REFUSALS
+        for case in on(slug, *proxies)
+    ],
+)
+async def test_refusals(slug: str, proxy: str, status: int, words: str, direct: int) -> None:
+    with start_lab(slug, proxy=proxy) as lab:
+        code, body, _ = await answer_of(lab)
+        assert (code, words in body) == (status, True)
+        assert (await answer_of(lab, lab.hops["app"]))[0] == direct
+
+
+@pytest.mark.parametrize(
+    ("slug", "words"),
+    [
+        ("tls.cert-expired", "certificate has expired"),
+        ("tls.hostname-mismatch", "not valid for 'localhost'"),
+        ("tls.self-signed", "self-signed certificate"),
+        ("tls.incomplete-chain", "unable to get local issuer"),
+        ("endpoint.tls-to-plain-port", ""),
+    ],
+)
+async def test_tls_fails(slug: str, words: str) -> None:
+    with start_lab(slug) as lab:
+        assert lab.url.startswith("wss://")
+        with pytest.raises(ssl.SSLError) as failure:
+            await answer_of(lab)
+        assert words in str(failure.value)
+        assert (await answer_of(lab, lab.hops["app"]))[0] == 101
+
+
+async def test_plain_request_to_tls_port_is_answered_with_400() -> None:
+    with start_lab("endpoint.plain-to-tls-port") as lab:
+        status, body = await asyncio.to_thread(http, lab.url.replace("ws://", "http://"))
+        assert (status, body) == (400, b"Client sent an HTTP request to an HTTPS server.\n")
+
+
+async def test_origin_is_not_checked() -> None:
+    with start_lab("origin.not-checked") as lab:
+        assert (await answer_of(lab, origin="https://elsewhere.example"))[0] == 101
+
+
+async def test_origin_outside_the_list_is_the_only_difference() -> None:
+    with start_lab("origin.not-in-allowlist") as lab:
+        assert (await answer_of(lab, origin=None))[0] == 101
+        assert (await answer_of(lab, origin="https://ticker.example"))[0] == 101
+        assert (await answer_of(lab))[0] == 403
+        assert await eventually(lambda: "connection rejected (403 Forbidden)" in log(lab, "a.log") + log(lab, "b.log"))
+
+
+TRACES = {
+    "proxy.idle-timeout": ("access.log", '"status":101'),
+    "proxy.idle-timeout-nginx": ("error.log", "while proxying upgraded connection"),
+    "proxy.idle-timeout-haproxy": ("haproxy.log", " cD-- "),
+}
+
+
+async def check_idle_limit(slug: str) -> None:
+    with start_lab(slug) as lab:
+        async with open_socket(lab) as silent, open_socket(lab) as chatty, open_socket(lab, lab.hops["app"]) as direct:
+            ages = await asyncio.gather(lifetime(silent, 3.8), lifetime(chatty, 3.8, 0.5), lifetime(direct, 3.8))
+        assert ages == [pytest.approx(3.0, abs=0.3), None, None]
+        assert "closed code=1006" in log(lab, "a.log") + log(lab, "b.log")
+        name, words = TRACES[slug]
+        assert await eventually(lambda: words in log(lab, name))
+
+
+async def check_lifetime() -> None:
+    with start_lab("proxy.max-lifetime") as lab:
+        async with open_socket(lab) as silent, open_socket(lab) as chatty:
+            ages = await asyncio.gather(lifetime(silent, 7.0), lifetime(chatty, 7.0, 0.5))
+        assert ages == [pytest.approx(5.0, abs=0.3)] * 2
+
+
+async def test_caddys_limits() -> None:
+    await asyncio.gather(check_idle_limit("proxy.idle-timeout"), check_lifetime())
+
+
+@needs("nginx", "haproxy")
+async def test_other_proxies_idle_limits() -> None:
+    await asyncio.gather(check_idle_limit("proxy.idle-timeout-nginx"), check_idle_limit("proxy.idle-timeout-haproxy"))
+
+
+@pytest.mark.parametrize(("slug", "proxy"), on("load.connection-cap"))
+async def test_connections_are_capped(slug: str, proxy: str) -> None:
+    with start_lab(slug, proxy=proxy) as lab:
+        attempts = [asyncio.create_task(open_socket(lab, open_timeout=1).__aenter__()) for _ in range(16)]
+        results = await asyncio.gather(*attempts, return_exceptions=True)
+        opened = [result for result in results if not isinstance(result, BaseException)]
+        assert 4 <= len(opened) <= 12
+        await asyncio.gather(*(socket.close() for socket in opened))
+
+
+@pytest.mark.parametrize(("slug", "proxy"), on("load.rate-limited"))
+async def test_upgrades_are_rate_limited(slug: str, proxy: str) -> None:
+    with start_lab(slug, proxy=proxy) as lab:
+        statuses = [(await answer_of(lab))[0] for _ in range(8)]
+        assert statuses[:4] == [101] * 4
+        assert 503 in statuses[4:]
+        assert "limiting requests, excess" in log(lab, "error.log")
+
+
+@pytest.mark.parametrize(("slug", "proxy"), on("browser.csp-connect-src"))
+async def test_policy_stands_in_the_page(slug: str, proxy: str) -> None:
+    with start_lab(slug, proxy=proxy) as lab:
+        assert (await answer_of(lab))[0] == 101
+        assert "Content-Security-Policy" in (lab.folder / "proxy").joinpath("Caddyfile" if proxy == "caddy" else "nginx.conf").read_text()
+
+
+async def test_subprotocol_is_not_chosen() -> None:
+    with start_lab("subprotocol.mismatch") as lab:
+        assert lab.target().subprotocols == ("ticker.v2",)
+        async with open_socket(lab, subprotocols=list(lab.subprotocols)) as socket:
+            assert socket.subprotocol is None
+
+
+async def test_handshake_is_not_answered_in_time() -> None:
+    with start_lab("handshake.timeout") as lab, pytest.raises(TimeoutError):
+        await answer_of(lab, open_timeout=0.5)
+
+
+async def test_accept_value_is_wrong() -> None:
+    with start_lab("handshake.invalid-exchange") as lab, pytest.raises(InvalidHandshake, match="Sec-WebSocket-Accept"):
+        await answer_of(lab)
+
+
+async def test_handler_raises() -> None:
+    with start_lab("backend.exception-in-handler") as lab:
+        async with open_socket(lab) as socket:
+            await socket.send("fine")
+            assert await socket.recv() == "fine"
+            await socket.send(lab.message)
+            with pytest.raises(ConnectionClosed):
+                await socket.recv()
+            assert socket.close_code == 1011
+        assert await eventually(lambda: "KeyError: 'since'" in log(lab, "a.log") + log(lab, "b.log"))
+        assert "connection handler failed" in log(lab, "a.log") + log(lab, "b.log")
+
+
+async def test_one_gone_client_keeps_events_from_those_after_it() -> None:
+    with start_lab("backend.exception-kills-broadcast") as lab:
+        app = lab.hops["app"]
+        async with open_socket(lab, app) as before:
+            gone = await open_socket(lab, app)
+            async with open_socket(lab, app) as after:
+                await gone.close()
+                await before.send('{"type": "publish"}')
+                assert await received(before, 0.3) == ['{"type": "publish"}']
+                assert await received(after, 0.3) == []
+
+
+async def test_loop_stalls() -> None:
+    with start_lab("backend.blocking-call-in-event-loop") as lab:
+        loop = asyncio.get_running_loop()
+        waits = []
+        async with open_socket(lab, lab.hops["app"]) as socket:
+            for _ in range(30):
+                begin = loop.time()
+                await socket.send("echo")
+                await socket.recv()
+                waits.append(loop.time() - begin)
+                await asyncio.sleep(0.02)
+        assert max(waits) > 0.2
+        assert min(waits) < 0.05
+
+
+async def test_large_messages_close_the_socket() -> None:
+    with start_lab("frame.message-too-big") as lab:
+        async with open_socket(lab) as socket:
+            await socket.send("x" * 4000)
+            assert len(await socket.recv()) == 4000
+            await socket.send("x" * 5000)
+            with pytest.raises(ConnectionClosed):
+                await socket.recv()
+            assert socket.close_code == 1009
+
+
+@pytest.mark.parametrize(("slug", "kept"), [("", 100), ("message.lost", 1)])
+async def test_fast_messages_are_dropped(slug: str, kept: int) -> None:
+    with start_lab(slug) as lab:
+        async with open_socket(lab) as socket:
+            for number in range(100):
+                await socket.send(str(number))
+            echoes = await received(socket)
+            assert echoes == sorted(echoes, key=int)
+            assert len(echoes) == 100 if slug == "" else kept <= len(echoes) < 90
+
+
+async def test_events_come_twice() -> None:
+    with start_lab("message.duplicated") as lab:
+        async with open_socket(lab, lab.hops["app"]) as a, open_socket(lab, lab.hops["app-b"]) as b:
+            await a.send('{"type": "publish"}')
+            assert len(await received(a)) == 2
+            assert len(await received(b)) == 1
+
+
+async def test_events_stay_on_one_instance() -> None:
+    with start_lab("cluster.no-pubsub-across-workers") as lab:
+        async with open_socket(lab) as first, open_socket(lab) as second, open_socket(lab) as third, open_socket(lab) as fourth:
+            assert await publish(lab, b'{"n": 1}') == 202
+            got = [len(await received(socket, 0.1)) for socket in (first, second, third, fourth)]
+        assert sorted(got) == [0, 0, 1, 1]
+        assert "bus" not in (lab.folder / "backend" / "server.py").read_text().lower()
+        assert set(lab.pids) == {"caddy", "a", "b"}
+
+
+async def test_bad_quotes_are_no_json() -> None:
+    with start_lab("client.parse-error-swallowed") as lab:
+        async with open_socket(lab) as socket:
+            await socket.send(lab.message)
+            messages = [str(await asyncio.wait_for(socket.recv(), 2)) for _ in range(6)]
+        assert any("NaN" in message for message in messages)
+        assert any("NaN" not in message and json.loads(message)["type"] == "tick" for message in messages[1:])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"fault": "proxy.idle-timeout-ngnix"}, "has no fault 'proxy.idle-timeout-ngnix'; the nearest is proxy.idle-timeout-nginx"),
+        ({"fault": "???"}, "has no fault"),
+        ({"proxy": "apache"}, "proxy 'apache' is not one of caddy, nginx, haproxy"),
+        ({"fault": "proxy.idle-timeout-nginx", "proxy": "caddy"}, "cannot be shown with caddy, only with nginx"),
+    ],
+)
+def test_mistakes_are_named(arguments: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        start_lab(**arguments)
+    assert words in str(raised.value)
+
+
+def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wsbook.lab.programs.shutil.which", lambda *_, **__: None)
+    with pytest.raises(UsageError, match=r"fault proxy\.idle-timeout-nginx needs nginx; install: apt install nginx-light"):
+        start_lab("proxy.idle-timeout-nginx")
