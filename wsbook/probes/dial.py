@@ -51,8 +51,6 @@ def _shown(address: str, port: int) -> str:
 
 def _literal(address: str, port: int) -> Address:
     family = Family.IPV6 if ":" in address else Family.IPV4
-    if not is_address(address):
-        raise UsageError(f"address {address[:80]!r} is no IP address")
     sockaddr: tuple[str | int, ...] = (address, port, 0, 0) if family is Family.IPV6 else (address, port)
     return Address(family=family, address=address, sockaddr=sockaddr)
 
@@ -187,6 +185,8 @@ async def dial(watch: Stopwatch, reached: Reached, attempt: Attempt) -> ByteLink
         UsageError: attempt.address is no IP address, or attempt.via is no proxy URL.
     """
     endpoint = attempt.endpoint
+    if attempt.address is not None and not is_address(attempt.address):
+        raise UsageError(f"address {attempt.address[:80]!r} is no IP address")
     if attempt.via:
         proxy = parse_endpoint(secret.resolve(attempt.via), ("http", "https"))
         tcp = await _connect_first(watch, reached, await _addresses(watch, proxy.host, proxy.port, Family.ANY))

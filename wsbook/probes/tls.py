@@ -124,11 +124,12 @@ class TlsLink:
                 self._incoming.write_eof()
                 return False
             header += data
+            self.first_bytes = self.first_bytes if len(self.first_bytes) >= len(header) else header
             if header[0] not in _RECORD_TYPES:
-                break
-        self.first_bytes = self.first_bytes or header
+                self._incoming.write(header)
+                return True
         self._incoming.write(header)
-        left = min(int.from_bytes(header[3:5], "big"), _RECORD_LIMIT) if len(header) == _HEADER_BYTES else 0
+        left = min(int.from_bytes(header[3:5], "big"), _RECORD_LIMIT)
         while left:
             data = await self._inner.recv(left, timeout_s)
             self._stamp(first=False)

@@ -148,6 +148,14 @@ def _request(draft: _Draft, attempt: Attempt, key: str) -> bytes:
         raise UsageError(str(error)) from error
 
 
+async def _send(link: ByteLink, request: bytes, watch: Stopwatch) -> int:
+    """Send the request; a peer that has already gone may have said why, so what it said is still to be read."""
+    sent_ns = time.time_ns()
+    with contextlib.suppress(ConnectionError):
+        sent_ns = await link.send(request, watch.left_s)
+    return sent_ns
+
+
 async def _read_head(link: ByteLink, watch: Stopwatch, reader: AnswerReader) -> tuple[int, bool]:
     """Read until the head is complete; return (CLOCK_REALTIME in ns of its arrival, whether the kernel took it).
 
@@ -216,7 +224,7 @@ async def _exchange(watch: Stopwatch, draft: _Draft, request: bytes, link: ByteL
     """Send the request and read the head of the answer; the stage upgrade is added."""
     reader, started = AnswerReader(), time.perf_counter()
     try:
-        sent_ns = await link.send(request, watch.left_s)
+        sent_ns = await _send(link, request, watch)
         arrived = await _read_head(link, watch, reader)
         if reader.garbage:
             await _drain(link, reader)
@@ -224,7 +232,7 @@ async def _exchange(watch: Stopwatch, draft: _Draft, request: bytes, link: ByteL
     except (OSError, Stop) as error:
         spent = time.perf_counter() - started
         stop = error if isinstance(error, Stop) else _broken(error, reader, spent)
-        draft.raw = draft.raw or _raw_text(bytes(reader.raw))
+        draft.raw, draft.answer = draft.raw or _raw_text(bytes(reader.raw)), reader.answer()
         watch.add("upgrade", started, spent, False, stop.failure.message)
         raise stop from None
     assert draft.answer is not None

@@ -134,8 +134,9 @@ class AnswerReader:
         self._searched = len(self.raw)
 
     def answer(self) -> Answer:
-        """Return the head as far as it came."""
-        return parse_head(bytes(self.raw))
+        """Return the head as far as it came; half a status line is none."""
+        head = bytes(self.raw)
+        return parse_head(head if b"\n" in head else b"")
 
 
 def dechunk(data: bytes) -> tuple[bytes, bool]:
