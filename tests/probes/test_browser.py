@@ -219,7 +219,8 @@ async def test_certificates_are_judged_as_for_a_person_unless_the_ca_is_given(tm
     ca.issue_cert("localhost").configure_cert(tls)
     async with deployment(tls) as (page, wss, publish):
         publish("/", f'const s = new WebSocket("{wss}/good");')
-        assert await browser._pins([wss], files["stranger"]) == []
+        flags, words = await browser._pins([wss], files["stranger"])
+        assert flags == [] and "certificate" in words
         for ca_file, accepted in (("", False), (files["ca"], True)):
             found = await probe_page(f"{page}/", step="1.2", watch_s=0.7, ca_file=ca_file, trust_urls=[wss])
             seen = _observation(found, "/good")
@@ -232,6 +233,7 @@ async def test_certificates_are_judged_as_for_a_person_unless_the_ca_is_given(tm
 async def test_a_page_that_does_not_load_and_a_cancelled_watch() -> None:
     found = await probe_page("http://127.0.0.1:1/", step="1.2", watch_s=2.0)
     assert len(found) == 1 and found[0].failure.stage == "page" and _page(found).status is None
+    assert (_page(found).title, _page(found).csp, _page(found).changes) == ("", "", 0)
     async with deployment() as (page, ws, publish):
         publish("/", f'const s = new WebSocket("{ws}/good");')
         watching = asyncio.Event()

@@ -148,6 +148,14 @@ async def test_figures_are_void_when_the_generator_itself_was_late() -> None:
     assert "40 ms late" in slow and "whole processor" in starved and fine == ""
 
 
+async def test_a_void_step_is_repeated_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons = iter(["late", "", "late", "late again"])
+    monkeypatch.setattr(load, "_void", lambda figures, busy: next(reasons))
+    seen = await _ramp("", rates=(50.0, 100.0), seconds=0.1)
+    assert isinstance(seen.facts, LoadFacts)
+    assert (len(seen.facts.steps), seen.facts.void) == (2, "late again")
+
+
 async def test_connections_that_are_closed_are_named() -> None:
     seen = await _ramp("closes", rates=(200.0, 400.0), connections=1)
     assert isinstance(seen.facts, LoadFacts)

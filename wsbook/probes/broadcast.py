@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from wsbook.attempt import Attempt
 from wsbook.facts import BroadcastFacts, Headers, Subscriber, UpgradeFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
+from wsbook.probes.endings import close_all
 from wsbook.probes.marker import find_markers, marker, run_marker
 from wsbook.probes.publish import Publisher, SocketPublisher, TriggerPublisher, what_is_missing
 from wsbook.probes.socket import Socket
@@ -162,8 +163,7 @@ async def _listeners(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for listener in listeners:
-            listener.socket.abort()
+        await close_all([listener.socket for listener in listeners])
 
 
 async def _break_off(attempt: Attempt, step: str) -> None:

@@ -88,8 +88,8 @@ def browser_available(executable: str = "") -> str:
 class Page:
     """One watched page: ``capture`` fills while the block runs; ``goto`` loads, ``watch`` waits."""
 
-    def __init__(self, page: Any, url: str, capture: Capture, version: str) -> None:
-        self._page, self.url, self.capture, self.version = page, url, capture, version
+    def __init__(self, page: Any, url: str, capture: Capture, version: str, distrust: str) -> None:
+        self._page, self.url, self.capture, self.version, self._distrust = page, url, capture, version, distrust
         self.status: int | None = None
         self.failure: Failure | None = None
         self.csp = ""
@@ -105,7 +105,7 @@ class Page:
                 headers = await response.headers_array()
                 self.csp = "; ".join(h["value"] for h in headers if h["name"].lower() == "content-security-policy")[:4000]
         except Error as error:
-            self.failure = _page_failure(error.message)
+            self.failure = _page_failure(error.message, self._distrust)
 
     async def watch(self, watch_s: float, until: Callable[[Capture], bool] | None = None) -> None:
         """Wait for watch_s seconds, or until the capture satisfies the condition, or the page floods us."""
@@ -115,15 +115,20 @@ class Page:
                 return
             await asyncio.sleep(min(0.1, left))
 
+    @property
+    def loaded(self) -> bool:
+        """Whether there is a page to watch: one that is still loading counts, the browser's own error page does not."""
+        return self.failure is None or self.failure.reason is Reason.TIMEOUT
+
     def facts(self) -> PageFacts:
-        """Return what was seen of the page itself so far."""
-        seen = self.capture
+        """Return what was seen of the page itself so far; nothing of the browser's own error page."""
+        seen = self.capture if self.loaded else Capture()
         return PageFacts(
             url=self.url,
             browser=f"Chromium {self.version}",
             status=self.status,
             sockets=seen.socket_count,
-            console=tuple(seen.console),
+            console=tuple(self.capture.console),
             csp="; ".join(filter(None, (self.csp, seen.csp))),
             changes=seen.changes,
             change_times=tuple(seen.change_times),
@@ -131,41 +136,48 @@ class Page:
         )
 
 
-def _page_failure(message: str) -> Failure:
+def _page_failure(message: str, distrust: str) -> Failure:
     line = message.partition("\n")[0].removeprefix("Page.goto: ")[:500]
     if "Timeout" in line:
         return Failure(stage="page", reason=Reason.TIMEOUT, message=f"the page did not load in time: {line}")
     known = explain_error(line)[2]
-    return Failure(stage="page", reason=known.reason if known else Reason.CLOSED, message=f"the page did not load: {line}")
+    reason = known.reason if known else Reason.CLOSED
+    words = f" (with the given CA: {distrust})" if distrust and reason is Reason.CERTIFICATE else ""
+    return Failure(stage="page", reason=reason, message=f"the page did not load: {line}{words}")
 
 
-async def _leaf_pin(url: str, ca_file: str) -> str | None:
-    """Return the SPKI pin of a server whose certificate the given CA vouches for, None when it does not or cannot be asked."""
+async def _leaf_pin(url: str, ca_file: str) -> tuple[str, str]:
+    """Return (SPKI pin of a server that the given CA vouches for, what speaks against its certificate), each "" when not known."""
     place = parse_endpoint(url)
     if not place.secure:
-        return None
+        return "", ""
     try:
         context = ssl.create_default_context(cafile=ca_file)
         async with asyncio.timeout(3):
             _, writer = await asyncio.open_connection(place.host, place.port, ssl=context)
         der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
         writer.transport.abort()
+    except ssl.SSLCertVerificationError as error:
+        return "", error.verify_message
     except (OSError, TimeoutError):  # ssl.SSLError is an OSError
-        return None
+        return "", ""
     key = x509.load_der_x509_certificate(der).public_key()
-    return base64.b64encode(hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()).decode()
+    digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+    return base64.b64encode(digest).decode(), ""
 
 
-async def _pins(urls: Iterable[str], ca_file: str) -> list[str]:
-    """Return the flag that makes Chromium accept exactly what the given CA vouches for.
+async def _pins(urls: Iterable[str], ca_file: str) -> tuple[list[str], str]:
+    """Return (the flag that makes Chromium accept exactly what the given CA vouches for, what speaks against the others).
 
     Chromium has no option for another CA file, and its store is the user's. So the leaf is checked here, name and dates included,
     and only then pinned: a certificate that the CA does not cover stays an error, as for a person.
     """
     if not ca_file:
-        return []
-    pins = {pin for pin in await asyncio.gather(*(_leaf_pin(url, ca_file) for url in sorted(set(urls)))) if pin}
-    return [f"--ignore-certificate-errors-spki-list={','.join(sorted(pins))}"] if pins else []
+        return [], ""
+    checked = await asyncio.gather(*(_leaf_pin(url, ca_file) for url in sorted(set(urls))))
+    pins = ",".join(sorted({pin for pin, _ in checked if pin}))
+    flags = [f"--ignore-certificate-errors-spki-list={pins}"] if pins else []
+    return flags, "; ".join(sorted({words for _, words in checked if words}))
 
 
 def _launch_options(executable: str, profile: str, extra: list[str], forward_proxy: str) -> dict[str, Any]:
@@ -285,11 +297,11 @@ async def open_page(
     url, capture, tasks = resolve(page_url), Capture(), set[asyncio.Task[None]]()
     async with contextlib.AsyncExitStack() as stack:
         async with asyncio.timeout(START_S):
-            pins = await _pins((url, *trust_urls), ca_file)
+            pins, distrust = await _pins((url, *trust_urls), ca_file)
             context = await stack.enter_async_context(_browser(path, pins, forward_proxy))
             page = await _instrument(context, capture, selector, tasks)
             version = context.browser.version if context.browser else ""
-        yield Page(page, url, capture, version)
+        yield Page(page, url, capture, version, distrust)
 
 
 def _start_failure(error: Exception) -> Failure:
@@ -332,7 +344,8 @@ async def probe_page(
             say("watching the page", 0.3)
             end = time.monotonic() + watch_s
             await opened.goto(watch_s)
-            await opened.watch(end - time.monotonic())
+            if opened.loaded:
+                await opened.watch(end - time.monotonic())
             say("closing the browser", 0.9)
     except (Error, TimeoutError, OSError, BrowserMissingError) as error:
         if opened is None:

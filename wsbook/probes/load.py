@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from wsbook.attempt import Attempt
 from wsbook.facts import LoadFacts, LoadStep
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
+from wsbook.probes.endings import close_all
 from wsbook.probes.marker import find_markers, insert_marker, marker, run_marker
 from wsbook.probes.socket import Socket
 from wsbook.probes.upgrade import open_socket
@@ -60,16 +61,17 @@ class _Line:
         """Read echoes until the socket ends."""
         while (data := await self.socket.receive(60.0)) is not None or self.socket.ended == "open":
             if data is not None:
-                self._take(find_markers(data, self.run), time.monotonic())
+                # the frame's own stamp, or that of one that came after it: a late read of ours adds nothing
+                self._take(find_markers(data, self.run), self.socket.answered + self.socket.last_received_s)
 
-    def _take(self, numbers: Sequence[int], now: float) -> None:
+    def _take(self, numbers: Sequence[int], at: float) -> None:
         for number in numbers:
             if number not in self.intended:
                 continue
             self.first.set()
             self.arrived[number] += 1
             if self.arrived[number] == 1:
-                self.latencies.append(now - self.intended[number])
+                self.latencies.append(max(0.0, at - self.intended[number]))
                 self.reordered += number < self._highest
                 self._highest = max(self._highest, number)
 
@@ -79,7 +81,7 @@ class _Line:
             due = begin + turn * interval_s
             if due >= until or self.socket.ended != "open":
                 return
-            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
             number = next(self._numbers)
             data = make(marker(self.run, number))
             self.intended[number] = due
@@ -128,16 +130,16 @@ async def probe_load(
         return not_run(source, Reason.NOT_PERMITTED, "not run: load is sent only to loopback or with --i-own-this")
     if template and "{marker}" not in template:
         return not_run(source, Reason.NOT_GIVEN, "not run: put {marker} into the message, so that its answer can be recognised")
-    begin, errors = time.monotonic(), list[str]()
+    begin, errors = time.perf_counter(), list[str]()
     make, say = _message(template, min(size_bytes, MOST_BYTES)), on_progress or (lambda text, fraction: None)
     async with AsyncExitStack() as stack:
         lines, failure = await _open(stack, attempt, min(max(1, connections), MOST_CONNECTIONS), step, errors)
         if not lines:
-            return observed(source, None, duration_s=time.monotonic() - begin, failure=failure)
+            return observed(source, None, duration_s=time.perf_counter() - begin, failure=failure)
         if not await _echoes(lines[0], make):
             return not_run(source, Reason.NOT_GIVEN, NO_ECHO)
         facts = await _ramp(lines, make, [min(rate, MOST_RATE) for rate in rates], size_bytes, seconds, errors, say)
-    return observed(source, facts, duration_s=time.monotonic() - begin)
+    return observed(source, facts, duration_s=time.perf_counter() - begin)
 
 
 async def _open(
@@ -150,7 +152,9 @@ async def _open(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await close_all([line.socket for line in lines])
 
+    stack.push_async_callback(end)
     failure: Failure | None = None
     for number in range(connections):
         seen, socket = await open_socket(replace(attempt, first_message_s=0.0), step=step)
@@ -158,16 +162,14 @@ async def _open(
             failure = seen.failure or Failure(stage="upgrade", reason=Reason.MALFORMED, message="the upgrade was not accepted")
             errors.append(f"connection {number} did not open: {failure.message}"[:300])
             break
-        stack.callback(socket.abort)
         lines.append(_Line(socket, number))
         tasks.append(asyncio.ensure_future(lines[-1].listen()))
-    stack.push_async_callback(end)
     return lines, failure
 
 
 async def _echoes(line: _Line, make: Callable[[str], str]) -> bool:
     """Send one message and tell whether it came back."""
-    now = time.monotonic()
+    now = time.perf_counter()
     await line.send(make, now, 1.0, now + 0.5)
     with suppress(TimeoutError):
         await asyncio.wait_for(line.first.wait(), _ECHO_S)
@@ -192,6 +194,8 @@ async def _ramp(
             errors.append(f"no connection was left before {rate:g} messages per second")
             break
         done, void = await _step(alive, make, rate, seconds)
+        if void:  # once more: a machine that was busy for a moment is no reason to know nothing
+            done, void = await _step([line for line in alive if line.socket.ended == "open"] or alive, make, rate, seconds)
         steps.append(done)
         voids += [void] if void else []
         errors += [_ended(line, rate) for line in alive if line.socket.ended != "open"][:20]
@@ -209,12 +213,12 @@ async def _step(lines: list[_Line], make: Callable[[str], str], rate: float, sec
         line.clear()
     lags: list[float] = []
     ticker = asyncio.ensure_future(_tick(lags))
-    begin, busy_s = time.monotonic() + 0.02, time.process_time()
+    begin, busy_s = time.perf_counter() + 0.02, time.process_time()
     senders = [line.send(make, begin + turn / rate, len(lines) / rate, begin + seconds) for turn, line in enumerate(lines)]
     try:
         with suppress(TimeoutError):  # a peer that stopped reading: what did not leave shows as not sent
             await asyncio.wait_for(asyncio.gather(*senders), seconds + _DRAIN_S)
-        took_s = time.monotonic() - begin
+        took_s = time.perf_counter() - begin
         busy_s = time.process_time() - busy_s
         await _drain(lines)
     finally:
@@ -226,18 +230,18 @@ async def _step(lines: list[_Line], make: Callable[[str], str], rate: float, sec
 async def _tick(lags: list[float]) -> None:
     """Note how late a short sleep ends: the lag that everything of ours in this loop has."""
     while True:
-        due = time.monotonic() + _TICK_S
+        due = time.perf_counter() + _TICK_S
         await asyncio.sleep(_TICK_S)
-        lags.append(max(0.0, time.monotonic() - due))
+        lags.append(max(0.0, time.perf_counter() - due))
 
 
 async def _drain(lines: list[_Line]) -> None:
     """Wait for outstanding echoes until none came for _QUIET_S, at most _DRAIN_S."""
-    end = time.monotonic() + _DRAIN_S
-    quiet_from, before = time.monotonic(), -1
-    while (left := sum(line.outstanding for line in lines)) and time.monotonic() < min(end, quiet_from + _QUIET_S):
+    end = time.perf_counter() + _DRAIN_S
+    quiet_from, before = time.perf_counter(), -1
+    while (left := sum(line.outstanding for line in lines)) and time.perf_counter() < min(end, quiet_from + _QUIET_S):
         if left != before:
-            quiet_from, before = time.monotonic(), left
+            quiet_from, before = time.perf_counter(), left
         await asyncio.sleep(0.02)
     await asyncio.sleep(0.05)  # repeated echoes come after the first
 

@@ -1,7 +1,7 @@
 """Follow one marked event from its trigger over logs and sockets to the page that should show it.
 
-Everything is timed by this machine's clocks: sockets and logs by the monotonic clock, the browser's marks by the system clock, which
-the browser shares. This module must not know where an event was lost, only where it was seen.
+Everything is timed by this machine's clocks: sockets by the kernel's stamps where it gives them, logs every 20 ms, the browser's marks
+by the system clock, which the browser shares. This module must not know where an event was lost, only where it was seen.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from wsbook.attempt import Attempt
 from wsbook.facts import Place, TraceFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.browser import MISSING, BrowserMissingError, Page, open_page
+from wsbook.probes.endings import close_all
 from wsbook.probes.marker import find_markers, marker, run_marker
 from wsbook.probes.publish import Published, Publisher, SocketPublisher, TriggerPublisher, what_is_missing
 from wsbook.probes.socket import Socket
@@ -34,16 +35,15 @@ Progress = Callable[[str, float], None]
 
 
 class _Watch:
-    """One place: the monotonic instants at which each sequence number was seen."""
+    """One place: the readings of time.perf_counter() at which each sequence number was seen."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.seen: dict[int, list[float]] = {}
 
-    def note(self, numbers: Sequence[int]) -> None:
-        now = time.monotonic()
+    def note(self, numbers: Sequence[int], at: float) -> None:
         for number in numbers:
-            self.seen.setdefault(number, []).append(now)
+            self.seen.setdefault(number, []).append(at)
 
     def place(self, number: int, sent_at: float) -> Place:
         times = self.seen.get(number, [])
@@ -53,7 +53,7 @@ class _Watch:
 async def _follow_socket(watch: _Watch, socket: Socket, run: str) -> None:
     while (data := await socket.receive(60.0)) is not None or socket.ended == "open":
         if data is not None:
-            watch.note(find_markers(data, run))
+            watch.note(find_markers(data, run), socket.answered + socket.last_received_s)
 
 
 class _Tail:
@@ -96,7 +96,7 @@ async def _follow_log(watch: _Watch, tail: _Tail, run: str) -> None:
     try:
         while tail.left > 0:
             await asyncio.sleep(_POLL_S)
-            watch.note([number for line in tail.lines() for number in find_markers(line, run)])
+            watch.note([number for line in tail.lines() for number in find_markers(line, run)], time.perf_counter())
     finally:
         tail.close()
 
@@ -146,7 +146,7 @@ class _Tracer:
         self._wire: list[_Watch] = []
         self._page: Page | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._clock = time.time() - time.monotonic()
+        self._clock = time.time() - time.perf_counter()
 
     @asynccontextmanager
     async def watching(self, hops: Sequence[Attempt], logs: Sequence[str], page_url: str, subscribe: str) -> AsyncIterator[None]:
@@ -167,8 +167,7 @@ class _Tracer:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for socket in self.sockets:
-            socket.abort()
+        await close_all(self.sockets)
 
     def _start(self, follower: Awaitable[None]) -> None:
         self._tasks.append(asyncio.ensure_future(follower))
@@ -238,11 +237,13 @@ class _Tracer:
         return SocketPublisher(socket, message)
 
     async def _settle(self, number: int, most_s: float) -> None:
-        """Wait until every place saw the event and nothing repeated it for a moment, or most_s passed."""
+        """Wait until every socket and the page saw the event and a moment passed without more, or most_s passed.
+
+        Logs get that moment only: many never name what they log about.
+        """
         end = time.monotonic() + most_s
         while time.monotonic() < end:
-            places = self._places(number, 0.0)
-            if all(place.count for place in places):
+            if all(place.count for place in self._places(number, 0.0)[len(self._logs) :]):
                 await asyncio.sleep(min(_QUIET_S, max(0.0, end - time.monotonic())))
                 return
             await asyncio.sleep(_POLL_S)
@@ -263,4 +264,4 @@ class _Tracer:
         if published.answered_at is not None:
             places.append(Place(name="trigger answered", at_s=published.answered_at - sent_at, count=1))
         facts = TraceFacts(marker=marker(self._run, number), places=(*places, *self._places(number, sent_at)))
-        return observed(self.source, facts, duration_s=time.monotonic() - sent_at, failure=published.failure)
+        return observed(self.source, facts, duration_s=time.perf_counter() - sent_at, failure=published.failure)
