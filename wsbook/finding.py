@@ -89,10 +89,14 @@ class StepVerdict(Struct, frozen=True, kw_only=True):
 
 
 def _strongest(findings: Iterable[Finding]) -> list[Finding]:
-    """Join findings of one cause and verdict: the surest one's words, everybody's evidence, agreement raises confidence."""
-    joined: dict[tuple[str, Verdict], list[Finding]] = {}
+    """Join findings of one cause and verdict: the surest one's words, everybody's evidence, agreement raises confidence.
+
+    Different looks that were clear stay apart: each step tells its own.
+    """
+    joined: dict[tuple[str, Verdict, str], list[Finding]] = {}
     for finding in findings:
-        joined.setdefault((finding.cause, finding.verdict), []).append(finding)
+        said = finding.summary if finding.verdict is Verdict.CLEAR else ""
+        joined.setdefault((finding.cause, finding.verdict, said), []).append(finding)
     result = []
     for group in joined.values():
         best = max(group, key=lambda f: f.confidence)

@@ -36,7 +36,10 @@ Many = list[str]
 
 
 def _console(machine: bool = False) -> Console:
-    return Console(stderr=machine, highlight=False, soft_wrap=False)
+    console = Console(stderr=machine, highlight=False)
+    if not console.is_terminal:
+        console.width = 140
+    return console
 
 
 def _exit_code(document: dict[str, Any]) -> int:

@@ -38,7 +38,7 @@ def show_head(console: Console, target: Target, observations: Iterable[Observati
 def show_steps(console: Console, steps: Iterable[StepVerdict]) -> None:
     """Print the twelve steps under their phases."""
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 1), collapse_padding=True)
-    table.add_column(width=25, no_wrap=True)
+    table.add_column(width=28, no_wrap=True)
     table.add_column(width=17, no_wrap=True)
     table.add_column(overflow="fold")
     phase = ""

@@ -44,7 +44,7 @@ def _check(kind: str) -> None:
         raise UsageError(f"kind {kind!r} is not one of {', '.join(KINDS)}")
 
 
-def _parse_text(text: str, kind: str, artifact: str, step: str) -> list[Observation]:
+def _parse_text(text: str, kind: str, artifact: str, step: str, endpoint_path: str = "") -> list[Observation]:
     if kind == "har":
         looks_json = text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
         return (
@@ -60,7 +60,7 @@ def _parse_text(text: str, kind: str, artifact: str, step: str) -> list[Observat
         return parse_source_text(text, artifact=artifact, side=SOURCES[kind], step=step)
     from wsbook.parsers.proxies import parse_config
 
-    return parse_config(text, kind=kind, artifact=artifact, step=step)
+    return parse_config(text, kind=kind, artifact=artifact, endpoint_path=endpoint_path, step=step)
 
 
 def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: str = "") -> list[Observation]:
@@ -77,8 +77,8 @@ def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: st
     return _parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2"))
 
 
-def read_artifact(path: str, *, kind: str = "", step: str = "") -> list[Observation]:
-    """Return what a file, or every file of a folder, holds. kind: "" detects it for each file.
+def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: str = "") -> list[Observation]:
+    """Return what a file, or every file of a folder, holds. kind: "" detects it for each file. endpoint_path: of the WebSocket, "" unknown.
 
     A folder of source code is read as one. In a folder, files that cannot be read become NOT_RUN observations; links are not followed, and
     at most 2,000 files of together 2 GiB are read.
@@ -90,13 +90,13 @@ def read_artifact(path: str, *, kind: str = "", step: str = "") -> list[Observat
     _check(kind)
     place = Path(path)
     if not place.is_dir():
-        return _read_file(place, kind, step)
+        return _read_file(place, kind, step, endpoint_path)
     if kind in SOURCES:
         return _read_sources(path, kind, step)
     result: list[Observation] = []
     for file in files_below(place):
         try:
-            result += _read_file(file, kind, step)
+            result += _read_file(file, kind, step, endpoint_path)
         except UnreadableInputError as error:
             result.append(not_run(Source(step=step or "1.4", probe="read", artifact=str(file)), Reason.UNREADABLE, str(error)))
     return result
@@ -108,7 +108,7 @@ def _read_sources(path: str, kind: str, step: str) -> list[Observation]:
     return parse_sources([path], side=SOURCES[kind], step=step)
 
 
-def _read_file(path: Path, kind: str, step: str) -> list[Observation]:
+def _read_file(path: Path, kind: str, step: str, endpoint_path: str) -> list[Observation]:
     artifact = str(path)
     kind = kind or detect_kind(artifact, read_head(path))
     if not kind:
@@ -119,7 +119,8 @@ def _read_file(path: Path, kind: str, step: str) -> list[Observation]:
         return parse_har(read_data(path), artifact=artifact, step=step)
     if kind in LOGS:
         return _read_lines(path, LOGS[kind], artifact, step)
-    return _parse_text(decode(read_data(path, limit_bytes=CONFIG_BYTES), artifact), kind, artifact, step)
+    text = decode(read_data(path, limit_bytes=CONFIG_BYTES), artifact)
+    return _parse_text(text, kind, artifact, step, endpoint_path)
 
 
 def _read_lines(path: Path, parse: Callable[..., list[Observation]], artifact: str, step: str) -> list[Observation]:

@@ -1,9 +1,11 @@
 """What programs printed, what source says, what browsers reported: texts that stand for causes by themselves."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+from wsbook.causes import cause
 from wsbook.evidence import Evidence
-from wsbook.facts import PageFacts, PatternFacts, SignatureFacts, UpgradeFacts
+from wsbook.facts import EchoFacts, PageFacts, PatternFacts, SignatureFacts, UpgradeFacts
 from wsbook.finding import Finding
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
@@ -12,61 +14,67 @@ from wsbook.signatures import Hit, matcher
 
 __all__ = ["judge_texts"]
 
-_CONNECT_AREAS = ("endpoint.", "net.", "tls.", "handshake.", "auth.", "origin.", "subprotocol.")
+_CONNECT_STEPS = frozenset({"1.1", "1.3", "2.1", "3.3"})
+_CONNECT_PREFIXES = ("handshake.", "auth.", "subprotocol.", "proxy.apache", "proxy.forwarded", "proxy.h2", "proxy.hop-lacks", "proxy.http")
 _CONNECT_SLUGS = frozenset(
     {"proxy.upgrade-header-missing", "proxy.upstream-unreachable", "proxy.ws-location-missing", "proxy.path-rewrite-wrong"}
-    | {"proxy.http-1.0-upstream", "proxy.websocket-support-disabled", "proxy.h2-to-upstream", "proxy.set-header-inheritance-lost"}
-    | {
-        "backend.wrong-server-type",
-        "backend.ws-library-missing",
-        "backend.middleware-breaks-upgrade",
-        "backend.upgrade-header-exact-compare",
-    }
+    | {"proxy.websocket-support-disabled", "proxy.set-header-inheritance-lost", "proxy.security-layer-blocks"}
+    | {"proxy.version-regression", "backend.wrong-server-type", "backend.ws-library-missing", "backend.middleware-breaks-upgrade"}
+    | {"backend.upgrade-header-exact-compare", "backend.multiple-upgrade-handlers"}
+    | {"load.rate-limited", "load.connection-cap", "browser.csp-connect-src"}
 )
-"""Causes that keep every upgrade from succeeding: one that is accepted now outranks what a log says of earlier ones."""
+"""Causes that keep an upgrade from succeeding: one that is accepted now outranks what a log says of others."""
+_FRAME_SLUGS = frozenset({"frame.compression-broken", "frame.protocol-violation", "message.format-mismatch"})
+"""Causes that keep frames from passing: unharmed echoes outrank them."""
 
-_SURE = 0.5
+_LIKELY = 0.2
+"""Below this a text only hints: it is listed as unknown."""
 
 
 def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     """Judge signatures in logs, console and bodies, source patterns, and the console of a page that was opened."""
-    works = _works_now(evidence)
+    disproved = _disproved(evidence)
     for seen, facts in evidence.of(SignatureFacts):
         for slug, weight in facts.causes:
-            yield from _printed(seen, facts.text, facts.count, slug, weight, outranked=works and _about_connecting(slug))
+            yield _printed(seen, facts.text, facts.count, slug, weight, outranked=disproved(slug))
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
-            yield from _printed(seen, hit.text, 1, slug, weight, outranked=works and _about_connecting(slug))
+            yield _printed(seen, hit.text, 1, slug, weight, outranked=disproved(slug))
     yield from _judge_patterns(evidence)
 
 
-def _works_now(evidence: Evidence) -> bool:
+def _disproved(evidence: Evidence) -> Callable[[str], bool]:
+    """Return the question whether today's measurements speak against a cause. Our own experiments leave refusals in the logs too."""
     tried = baseline(evidence)
-    return tried is not None and tried[1].accepted
+    opens = tried is not None and tried[1].accepted
+    carries = any(facts.echoes and all(trial.ok for trial in facts.trials) for _, facts in evidence.of(EchoFacts))
+
+    def disproved(slug: str) -> bool:
+        connecting = slug in _CONNECT_SLUGS or slug.startswith(_CONNECT_PREFIXES) or cause(slug).step in _CONNECT_STEPS
+        return (opens and connecting) or (carries and slug in _FRAME_SLUGS)
+
+    return disproved
 
 
-def _about_connecting(slug: str) -> bool:
-    return slug.startswith(_CONNECT_AREAS) or slug in _CONNECT_SLUGS
-
-
-def _printed(seen: Observation, text: str, count: int, slug: str, weight: float, *, outranked: bool) -> Iterator[Finding]:
+def _printed(seen: Observation, text: str, count: int, slug: str, weight: float, *, outranked: bool) -> Finding:
     times = f" ({count} times)" if count > 1 else ""
     summary = f"{_speaker(seen)}: “{text[:150]}”{times}"
     if slug == "redherring.not-a-fault":
-        yield clear(slug, f"{summary} is harmless", proof(seen, text))
-    elif outranked:
-        yield unknown(slug, 0.0, f"{summary} was printed, and an upgrade succeeds now", proof(seen, text))
-    elif weight >= _SURE:
-        yield fault(slug, weight, summary, proof(seen, text))
-    else:
-        yield fault(slug, min(weight, _SURE - 0.01), summary, proof(seen, text))
+        return clear(slug, f"{summary}, which is harmless", proof(seen, text))
+    if outranked:
+        return unknown(slug, 0.0, f"{summary}, and an upgrade succeeds now", proof(seen, text))
+    return (fault if weight >= _LIKELY else unknown)(slug, weight, summary, proof(seen, text))
 
 
 def _speaker(seen: Observation) -> str:
     """Say where a text was found."""
     if isinstance(seen.facts, UpgradeFacts):
         return f"the answer at {seen.source.hop or 'the endpoint'} says"
-    return f"{seen.source.where} says" if seen.source.artifact else f"{seen.source.hop or seen.source.probe} says"
+    return (
+        f"{Path(seen.source.artifact).name}:{seen.source.line} says"
+        if seen.source.artifact
+        else f"{seen.source.hop or seen.source.probe} says"
+    )
 
 
 def _live_hits(evidence: Evidence) -> Iterator[tuple[Observation, Hit]]:

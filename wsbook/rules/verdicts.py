@@ -8,6 +8,7 @@ from wsbook.facts import IdleFacts, PageFacts, SessionFacts, SignatureFacts, Sym
 from wsbook.finding import STEP_TITLES, Finding, StepVerdict, Verdict
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.rules.outcome import say
+from wsbook.words import quantity
 
 __all__ = ["judge_steps", "judge_triage"]
 
@@ -76,6 +77,9 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     clear = [finding for finding in own if finding.verdict is Verdict.CLEAR]
     if clear:
         return Verdict.CLEAR, clear[0].summary
+    sources = [entry.facts for entry in useful if isinstance(entry.facts, TextFacts) and entry.facts.kind.endswith("_source")]
+    if sources:
+        return Verdict.CLEAR, f"no known defect in {quantity(sum(facts.items for facts in sources), 'source file')}"
     return Verdict.CLEAR, describe(_most_telling(useful), 120)
 
 
