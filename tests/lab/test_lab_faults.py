@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import needs
-from lab_client import answer_of, eventually, http, lifetime, log, open_socket, publish, received
+from lab.lab_client import answer_of, eventually, http, lifetime, log, open_socket, publish, received
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from wsbook.causes import causes

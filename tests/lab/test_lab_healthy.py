@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import needs
-from lab_client import answer_of, http, log, open_socket, publish, received
+from lab.lab_client import answer_of, http, log, open_socket, publish, received
 
 from wsbook.lab import Lab, describe, start_lab
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from conftest import needs
-from lab_client import http
+from lab.lab_client import http
 
 from wsbook.lab import Lab, start_lab
 

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import needs
-from lab_client import alive, family, processes_of
+from lab.lab_client import alive, family, processes_of
 
 from wsbook.errors import UsageError
 from wsbook.lab import start_lab
@@ -57,6 +59,7 @@ class Owner:
         for pid in self.pids:
             if alive(pid):
                 os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.lab["folder"], ignore_errors=True)
 
 
 @pytest.fixture
@@ -147,6 +150,15 @@ def test_a_failed_start_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path
     with pytest.raises(EarlyEndError, match="caddy ended with status 1"):
         start_lab()
     assert not (tmp_path / "lab").exists()
+
+
+def test_a_port_taken_meanwhile_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as occupant:
+        taken = [{"ws_a": occupant.getsockname()[1]}]
+        monkeypatch.setattr("wsbook.lab.deployment.free_ports", lambda names: free_ports(names) | (taken.pop() if taken else {}))
+        with start_lab() as lab:
+            assert not taken
+            assert str(occupant.getsockname()[1]) not in lab.hops["app"]
 
 
 def test_start_is_fast() -> None:
