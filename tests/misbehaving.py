@@ -255,7 +255,7 @@ SESSIONS: tuple[Session, ...] = (
     Session("/s/unfinished", frame(1, b"a", fin=False) + frame(1, b"b"), "close", "us", 1002, "keep"),
     Session("/s/long-ping", frame(9, b"p" * 126), "close", "us", 1002, "keep"),
     Session("/s/too-big", frame(2, b"", claimed=16 * 1024 * 1024 + 1), "close", "us", 1009, "keep"),
-    Session("/s/garbage", b"HTTP/1.1 400 Bad Request\r\n\r\n", "close", "us", 1002, "keep"),
+    Session("/s/garbage", b"HTTP/1.1 400 Bad Request\r\n\r\n" * 5, "close", "us", 1002, "keep"),
 )
 
 

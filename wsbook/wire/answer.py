@@ -45,7 +45,7 @@ class Answer(Struct, frozen=True, kw_only=True):
 
 
 def _text(data: bytes, limit: int = _VALUE_LIMIT) -> str:
-    return data[:limit].decode("latin-1").strip(" \t\r\n")
+    return data.strip(b" \t\r\n")[:limit].decode("latin-1")
 
 
 def _header_lines(lines: list[bytes]) -> tuple[list[tuple[str, str]], list[str]]:

@@ -1,0 +1,174 @@
+"""Experiments: one change at a time, named so that rules can ask for it."""
+
+import time
+
+import pytest
+from misbehaving import Peer, head, misbehaving
+
+from wsbook import attempt as labels
+from wsbook.attempt import Attempt, Family
+from wsbook.evidence import Evidence
+from wsbook.facts import UpgradeFacts
+from wsbook.probes.experiment import experiment, handshake_variants, origin_variants, random_path
+from wsbook.target import parse_target
+
+PLAIN = Attempt(url="ws://host.example/ws", origin="https://host.example")
+FULL = Attempt(
+    url="wss://host.example/ws/?room=1",
+    origin="https://host.example",
+    headers=(("Cookie", "sid=1"), ("X-Trace", "1")),
+    subprotocols=("chat",),
+    via="http://proxy.example:3128",
+)
+
+
+def changes(variants: list[Attempt]) -> list[tuple[str, ...]]:
+    return [variant.changed for variant in variants]
+
+
+def only(variants: list[Attempt], label: str) -> Attempt:
+    (found,) = [variant for variant in variants if variant.changed == (label,)]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("attempt", "expected"),
+    [
+        (
+            PLAIN,
+            {
+                labels.NO_ORIGIN,
+                labels.FOREIGN_ORIGIN,
+                labels.NO_EXTENSIONS,
+                labels.RANDOM_PATH,
+                labels.WITH_SLASH,
+                labels.OTHER_SCHEME,
+                labels.IPV4_ONLY,
+                labels.IPV6_ONLY,
+            },
+        ),
+        (
+            FULL,
+            {
+                labels.NO_ORIGIN,
+                labels.FOREIGN_ORIGIN,
+                labels.NO_EXTENSIONS,
+                labels.NO_SUBPROTOCOL,
+                labels.NO_CREDENTIALS,
+                labels.RANDOM_PATH,
+                labels.WITHOUT_SLASH,
+                labels.OTHER_SCHEME,
+                labels.UNVERIFIED,
+                labels.NO_SERVER_NAME,
+                labels.WITH_HTTP2_OFFERED,
+                labels.NO_PROXY,
+            },
+        ),
+        (
+            Attempt(url="ws://127.0.0.1:8080/", extensions=()),
+            {labels.FOREIGN_ORIGIN, labels.RANDOM_PATH, labels.OTHER_SCHEME},
+        ),
+    ],
+)
+def test_handshake_variants(attempt: Attempt, expected: set[str]) -> None:
+    variants = handshake_variants(attempt)
+    assert {change for (change,) in changes(variants)} == expected
+    assert len(variants) == len(expected)
+    assert all(variant != attempt for variant in variants)
+
+
+@pytest.mark.parametrize(
+    ("label", "field", "value"),
+    [
+        (labels.NO_ORIGIN, "origin", None),
+        (labels.NO_EXTENSIONS, "extensions", ()),
+        (labels.NO_SUBPROTOCOL, "subprotocols", ()),
+        (labels.NO_CREDENTIALS, "headers", (("X-Trace", "1"),)),
+        (labels.WITHOUT_SLASH, "url", "wss://host.example/ws?room=1"),
+        (labels.OTHER_SCHEME, "url", "ws://host.example/ws/?room=1"),
+        (labels.UNVERIFIED, "verify", False),
+        (labels.NO_SERVER_NAME, "server_name", ""),
+        (labels.NO_PROXY, "via", None),
+    ],
+)
+def test_variant_changes_what_it_says(label: str, field: str, value: object) -> None:
+    assert getattr(only(handshake_variants(FULL), label), field) == value
+
+
+def test_other_scheme_keeps_an_unusual_port() -> None:
+    variants = handshake_variants(Attempt(url="wss://host.example:8443/ws"))
+    assert only(variants, labels.OTHER_SCHEME).url == "ws://host.example:8443/ws"
+
+
+def test_families() -> None:
+    variants = handshake_variants(PLAIN)
+    assert only(variants, labels.IPV6_ONLY).family is Family.IPV6
+
+
+def test_random_path_keeps_the_rest() -> None:
+    one, two = random_path("wss://host.example:8443/ws?a=1"), random_path("wss://host.example:8443/ws?a=1")
+    assert one != two
+    assert one.startswith("wss://host.example:8443/wsbook-")
+    assert one.endswith("?a=1")
+
+
+def test_origin_variants_are_alone_and_with_credentials_removed() -> None:
+    variants = origin_variants(FULL)
+    origins = {
+        labels.NO_ORIGIN: None,
+        labels.FOREIGN_ORIGIN: "https://wsbook-foreign.example",
+        labels.NULL_ORIGIN: "null",
+        labels.SUFFIXED_ORIGIN: "https://host.example.wsbook-foreign.example",
+        labels.OTHER_SCHEME_ORIGIN: "http://host.example",
+    }
+    for label, origin in origins.items():
+        assert only(variants, label).origin == origin
+    assert only(variants, labels.NO_CREDENTIALS).headers == (("X-Trace", "1"),)
+    assert (labels.FOREIGN_ORIGIN, labels.NO_CREDENTIALS) in changes(variants)
+
+
+@pytest.mark.parametrize("label", [labels.NO_ORIGIN, labels.FOREIGN_ORIGIN, labels.NO_CREDENTIALS])
+def test_last_variant_with_a_label_has_that_change_alone(label: str) -> None:
+    assert [changed for changed in changes(origin_variants(FULL)) if label in changed][-1] == (label,)
+
+
+@pytest.mark.parametrize("attempt", [PLAIN, Attempt(url="ws://host.example/ws")])
+def test_origin_variants_without_credentials(attempt: Attempt) -> None:
+    assert all(len(changed) == 1 for changed in changes(origin_variants(attempt)))
+
+
+def test_own_origin_where_none_was_sent() -> None:
+    variants = origin_variants(Attempt(url="wss://host.example:8443/ws"))
+    assert only(variants, labels.OWN_ORIGIN).origin == "https://host.example:8443"
+
+
+async def test_experiment_finds_what_flips_the_outcome() -> None:
+    async def strict(peer: Peer) -> None:
+        allowed = b"Origin: https://good.example" in peer.request
+        refusal = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+        await peer.send(head().replace(b"ACCEPT", peer.accept) if allowed else refusal)
+        await peer.reader.read(1)
+
+    async with misbehaving(ws=strict) as server:
+        baseline = Attempt(url=server.url("/ws"), origin="https://good.example", first_message_s=0.01, timeout_s=1.0)
+        seen = await experiment(baseline, origin_variants(baseline), step="3.3")
+    assert seen[0].source.changed == ()
+    assert server.paths == ["/ws"] * len(seen)
+    evidence = Evidence(parse_target(baseline.url), seen)
+    ((_, own),) = evidence.attempts()
+    assert own.accepted
+    for label in (labels.NO_ORIGIN, labels.FOREIGN_ORIGIN, labels.NULL_ORIGIN):
+        ((_, facts),) = evidence.attempts(changed=label)
+        assert facts.status == 403
+
+
+async def test_variants_run_side_by_side_and_keep_their_order() -> None:
+    async with misbehaving() as server:
+        baseline = Attempt(url=server.url("/good"), timeout_s=0.3, first_message_s=0.0)
+        variants = [baseline.change(f"silent {i}", url=server.url("/silent")) for i in range(6)]
+        started = time.perf_counter()
+        seen = await experiment(baseline, variants, step="1.3", together=3)
+        spent = time.perf_counter() - started
+    assert [observation.source.changed for observation in seen] == [(), *((f"silent {i}",) for i in range(6))]
+    assert 0.6 <= spent < 1.2
+    assert isinstance(seen[0].facts, UpgradeFacts)
