@@ -173,6 +173,14 @@ async def test_a_trigger_that_fails_is_kept_beside_what_was_received() -> None:
     assert [s.received for s in _facts(seen).subscribers] == [0, 0]
 
 
+async def test_a_trigger_that_nobody_answers_publishes_nothing() -> None:
+    async with serving(Room()) as (url, _):
+        nowhere = Trigger(method="POST", url="http://127.0.0.1:9/", body="{marker}")
+        seen = await probe_broadcast(Attempt(url=url), subscribers=2, messages=3, trigger=nowhere, message="", step="3.2")
+    assert seen.failure is not None and seen.failure.reason is Reason.REFUSED
+    assert _facts(seen).messages == 0
+
+
 async def test_an_echo_reaches_only_the_publisher() -> None:
     async def echo(peer: ServerConnection) -> None:
         async for message in peer:

@@ -127,10 +127,10 @@ async def probe_broadcast(
         async with AsyncExitStack() as stack:
             publisher = await _publisher(stack, trigger, message, attempt, listeners[0].socket)
             await _subscribe(listeners, subscribe)
-            said = await _publish(publisher, run, messages, listeners, say)
-        results = tuple(listener.result(index, messages) for index, listener in enumerate(listeners))
+            published, said = await _publish(publisher, run, messages, listeners, say)
+        results = tuple(listener.result(index, published) for index, listener in enumerate(listeners))
     facts = BroadcastFacts(
-        messages=messages,
+        messages=published,
         subscribers=results,
         publisher=None if trigger else 0,
         publisher_instance="" if trigger else results[0].instance,
@@ -184,20 +184,31 @@ async def _subscribe(listeners: Sequence[_Listener], text: str) -> None:
         await asyncio.sleep(0.2)  # no dialect-free way tells when a subscription is in force
 
 
-async def _publish(publisher: Publisher, run: str, messages: int, listeners: Sequence[_Listener], say: Progress) -> Failure | None:
-    """Publish everything and wait until all received all, or nothing new came for a while; return the first failure to publish."""
+async def _publish(
+    publisher: Publisher, run: str, messages: int, listeners: Sequence[_Listener], say: Progress
+) -> tuple[int, Failure | None]:
+    """Publish everything and wait until all received all, or nothing new came for a while.
+
+    Return how many messages left (a trigger that was refused did leave) and the first failure. Nothing is sent after one that did not.
+    """
     failure: Failure | None = None
+    left = 0
     for number in range(messages):
         published = await publisher.publish(marker(run, number))
         failure = failure or published.failure
         if published.failure is not None and published.status is None:
             break
+        left += 1
         say(f"published {number + 1} of {messages}", 0.2 + 0.5 * (number + 1) / messages)
         await asyncio.sleep(_SPACING_S)
+    await _settle(listeners, left)
+    return left, failure
+
+
+async def _settle(listeners: Sequence[_Listener], messages: int) -> None:
     quiet_from, before = time.monotonic(), -1
     while time.monotonic() - quiet_from < _SETTLE_S and not all(len(set(listener.order)) >= messages for listener in listeners):
         await asyncio.sleep(0.05)
         if (total := sum(len(listener.order) for listener in listeners)) != before:
             quiet_from, before = time.monotonic(), total
     await asyncio.sleep(0.1)  # repeated deliveries come after the first
-    return failure

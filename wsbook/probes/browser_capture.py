@@ -108,6 +108,7 @@ class Capture:
 
     def on_report(self, payload: str) -> None:
         """Take one report of browser_page.js; anything else is dropped."""
+        self.size_bytes += len(payload)
         with contextlib.suppress(KeyError, TypeError, ValueError, msgspec.DecodeError):
             entry = msgspec.json.decode(payload[:20_000])
             if handler := getattr(self, f"_tell_{entry['kind']}", None):

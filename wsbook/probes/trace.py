@@ -127,7 +127,7 @@ async def probe_trace(
     tracer = _Tracer(source, attempt, run_marker(), on_progress or (lambda text, fraction: None))
     end = time.monotonic() + budget_s
     async with tracer.watching(hops, logs, page_url, subscribe):
-        if tracer.sockets:
+        if tracer.sockets or trigger is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(asyncio.get_running_loop().time() + budget_s):
                     await tracer.repeat(trigger, message, repeats, end)
