@@ -113,9 +113,8 @@ def _broadcast(facts: f.BroadcastFacts) -> str:
 
 def _trace(facts: f.TraceFacts) -> str:
     seen = [place for place in facts.places if place.at_s is not None]
-    lost = next((place.name for place in facts.places if place.at_s is None), "")
     last = f", {duration_text(seen[-1].at_s)} to {seen[-1].name}" if seen else ""
-    return f"marker seen at {len(seen)} of {len(facts.places)} places{last}{f', never at {lost}' if lost else ''}"
+    return f"marker seen at {len(seen)} of {len(facts.places)} places{last}"
 
 
 def _load(facts: f.LoadFacts) -> str:

@@ -13,12 +13,13 @@ from wsbook import markup
 from wsbook.chain import Link, chain
 from wsbook.errors import UnreadableInputError
 from wsbook.evidence import Evidence
-from wsbook.finding import Finding, StepVerdict, Verdict
+from wsbook.finding import PROVEN, Finding, StepVerdict, Verdict
 from wsbook.observation import Observation
 from wsbook.plotlyjs import packed_plotly, script_hash
 from wsbook.record import Record, write_atomically
 from wsbook.report_notebooks import Output, outputs_by_step, read_notebook
 from wsbook.target import Target
+from wsbook.words import quantity
 
 __all__ = ["Story", "read_story", "verdict_sentence", "write_report"]
 
@@ -85,9 +86,11 @@ def verdict_sentence(story: Story) -> str:
 
     faults = [root for root in story.roots if root.verdict is Verdict.FAULT]
     if faults:
-        titles = [causes()[root.cause].title if root.cause in causes() else root.cause for root in faults]
-        more = f", and {len(titles) - 1} more" if len(titles) > 1 else ""
-        return f"{titles[0]} ({faults[0].confidence:.0%} sure){more}"
+        first = causes()[faults[0].cause].title if faults[0].cause in causes() else faults[0].cause
+        proven = sum(root.confidence >= PROVEN for root in faults[1:])
+        others = [quantity(proven, "more root cause")] if proven else []
+        others += [quantity(len(faults) - 1 - proven, "candidate")] if len(faults) - 1 - proven else []
+        return f"{first} ({faults[0].confidence:.0%} sure)" + "".join(f", and {words}" for words in others)
     counts = {verdict: sum(step.verdict is verdict for step in story.steps) for verdict in Verdict}
     open_ones = counts[Verdict.UNKNOWN] + counts[Verdict.SKIPPED]
     return f"no fault was found: {counts[Verdict.CLEAR]} steps are clear, {open_ones} could not be decided"

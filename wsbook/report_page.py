@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 from wsbook import markup
 from wsbook.causes import causes
 from wsbook.chain import Link
 from wsbook.describe import describe
-from wsbook.finding import Finding, StepVerdict, Verdict
+from wsbook.finding import PROVEN, Finding, Proof, StepVerdict, Verdict
 from wsbook.observation import Observation, Outcome
 from wsbook.report_notebooks import code_cells, plot_html, table_html
 from wsbook.steps import PHASES
@@ -21,6 +22,7 @@ __all__ = ["body", "remedy_parts"]
 
 _TABLE = "application/vnd.wsbook.table+json"
 _ROWS = 400
+_PROOFS = 4
 
 
 def _class(verdict: Verdict) -> str:
@@ -77,11 +79,15 @@ def _header(story: "Story", sentence: str) -> str:
     )
 
 
-def remedy_parts(remedy: str) -> tuple[str, str]:
-    """Return (words, snippet) of a remedy: the snippet begins at the first line that is indented or begins with + or -."""
-    lines = remedy.strip("\n").splitlines()
-    start = next((i for i, line in enumerate(lines) if line[:1] in ("+", "-", " ", "\t", "@") and line.strip()), len(lines))
-    return "\n".join(lines[:start]).strip(), "\n".join(lines[start:]).strip("\n")
+def remedy_parts(remedy: str) -> list[tuple[str, str]]:
+    """Return the remedy in order as ("words" | "snippet", text); lines that are indented or begin with + or - are a snippet."""
+    parts: list[tuple[str, list[str]]] = []
+    for line in remedy.strip("\n").splitlines():
+        kind = "snippet" if line[:1] in ("+", "-", " ", "\t", "@") and line.strip() else "words"
+        if not parts or (line.strip() and parts[-1][0] != kind):
+            parts.append((kind, []))
+        parts[-1][1].append(line)
+    return [(kind, dedent("\n".join(lines)).strip("\n")) for kind, lines in parts]
 
 
 def _diff(snippet: str) -> str:
@@ -97,28 +103,42 @@ def _diff(snippet: str) -> str:
     return markup.element("div", markup.element("pre", shown, data_copy=new), class_="diff")
 
 
-def _card(finding: Finding, consequences: list[str]) -> str:
-    entry = causes().get(finding.cause)
-    words, snippet = remedy_parts(finding.remedy)
-    proofs = "".join(
+def _proofs(proofs: tuple[Proof, ...]) -> str:
+    """Return the evidence as a list; what comes after the first few folds away."""
+    items = [
         markup.element(
             "li", markup.text(proof.text) + (" " + markup.element("span", markup.text(proof.where), class_="soft") if proof.where else "")
         )
-        for proof in finding.evidence
-    )
+        for proof in dict.fromkeys(Proof(text=proof.text, where=proof.where) for proof in proofs)
+    ]
+    first, rest = items[:_PROOFS], items[_PROOFS:]
+    more = _fold(f"{len(rest)} more", markup.element("ul", "".join(rest))) if rest else ""
+    return (markup.element("ul", "".join(first)) if first else "") + more
+
+
+def _fix(remedy: str) -> str:
+    return "".join(_diff(text) if kind == "snippet" else markup.element("p", markup.text(text)) for kind, text in remedy_parts(remedy))
+
+
+def _card(finding: Finding, consequences: list[str]) -> str:
+    entry = causes().get(finding.cause)
+    proven = finding.verdict is Verdict.FAULT and finding.confidence >= PROVEN
+    check = markup.text(finding.check)
     fields = [
         ("symptom", markup.text(finding.summary)),
         ("cause", markup.text(entry.meaning) if entry else ""),
-        ("proof", markup.element("ul", proofs) if proofs else ""),
-        ("fix", (markup.element("p", markup.text(words)) if words else "") + (_diff(snippet) if snippet else "")),
-        ("check", markup.element("code", markup.text(finding.check)) if finding.check else ""),
+        ("proof", _proofs(finding.evidence)),
+        ("fix", _fix(finding.remedy)),
+        ("check", check if not check or check.endswith(".") else markup.element("code", check)),
         ("explains", markup.text(", ".join(consequences))),
         ("see", markup.text(finding.reference)),
     ]
     rows = "".join(markup.element("dt", name) + markup.element("dd", value) for name, value in fields if value)
     head = markup.element("h3", _marked(finding.verdict, entry.title if entry else finding.cause))
-    under = markup.element("p", markup.text(f"{finding.cause} · {finding.confidence:.0%} sure · step {finding.step}"), class_="soft")
-    return markup.element("article", head + under + markup.element("dl", rows), class_="card", id=f"cause-{finding.cause}")
+    state = f"{finding.confidence:.0%} sure" if proven else f"candidate, {finding.confidence:.0%} sure"
+    under = markup.element("p", markup.text(f"{finding.cause} · {state} · step {finding.step}"), class_="soft")
+    style = "card" if proven else "card candidate"
+    return markup.element("article", head + under + markup.element("dl", rows), class_=style, id=f"cause-{finding.cause}")
 
 
 def _roots(story: "Story") -> str:

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 __all__ = ["escaped", "fenced", "ticket"]
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~@$])")
+_SPECIAL = re.compile(r"([\\`*_\[\]#|~$])")
 
 
 def escaped(text: str, limit: int = 400) -> str:
     """Return a text of anybody's on one line, without any meaning in Markdown or HTML."""
     quiet = _SPECIAL.sub(r"\\\1", cap(text, limit)).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return re.sub(r"(?i)\b(https?|wss?)://", r"\1&#58;//", quiet)
+    return re.sub(r"(?i)\b(https?)://", r"\1&#58;//", quiet).replace("@", "@\u200b")
 
 
 def fenced(text: str, language: str = "") -> str:
@@ -31,11 +31,11 @@ def fenced(text: str, language: str = "") -> str:
 
 
 def _card(root: Finding) -> list[str]:
-    words, snippet = remedy_parts(root.remedy)
     lines = [f"### {MARKS[root.verdict]} {escaped(root.cause)} ({root.confidence:.0%})", "", escaped(root.summary), ""]
     lines += [f"- {escaped(proof.text)}" + (f" — {escaped(proof.where)}" if proof.where else "") for proof in root.evidence[:6]]
-    lines += ["", f"Fix: {escaped(words, 800)}"] if words else []
-    lines += ["", fenced(snippet, "diff")] if snippet else []
+    lines += ["", "Fix:"] if root.remedy else []
+    for kind, text in remedy_parts(root.remedy):
+        lines += ["", fenced(text, "diff") if kind == "snippet" else escaped(text, 800)]
     lines += ["", "Check:", "", fenced(root.check)] if root.check else []
     return [*lines, ""]
 

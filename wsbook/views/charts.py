@@ -23,6 +23,8 @@ __all__ = ["plot_chain", "plot_origin", "plot_stages"]
 
 _ROWS = 14
 _BOX, _STEP = 1.0, 1.45
+_LETTER = 0.022
+"""Width of a letter beside a bar, as part of the longest bar."""
 
 
 def _box(link: Link, left: float, drawn: go.Figure) -> None:
@@ -69,9 +71,9 @@ def plot_chain(links: tuple[Link, ...]) -> Picture | None:
     return picture(drawn, f"{title}. {chain_text(links, MARKS)}")
 
 
-def _name(seen: Observation) -> str:
-    words = ", ".join(seen.source.changed) or "baseline"
-    return cap(f"{seen.source.hop or seen.source.probe}: {words}", 44)
+def _name(seen: Observation, *, with_hop: bool) -> str:
+    words, place = ", ".join(seen.source.changed), seen.source.hop or seen.source.probe
+    return cap(f"{place}: {words}" if words and with_hop else words or place, 44)
 
 
 def _ending(seen: Observation) -> str:
@@ -87,6 +89,10 @@ def _stages(seen: Observation) -> list[Stage]:
     return [stage for stage in seen.stages if stage.ok or stage.name != "first-message"]
 
 
+def _end_s(seen: Observation) -> float:
+    return max(stage.started_s + stage.duration_s for stage in _stages(seen))
+
+
 def _stage_title(tried: list[Observation]) -> str:
     base = next((seen for seen in tried if not seen.source.changed), tried[0])
     slow = max(_stages(base), key=lambda stage: stage.duration_s)
@@ -96,29 +102,36 @@ def _stage_title(tried: list[Observation]) -> str:
     return f"{_ending(base)}: {slow.name} takes {duration_text(slow.duration_s)} of it"
 
 
-def _bars(name: str, rows: list[tuple[str, Stage]], full_s: float, drawn: go.Figure) -> None:
+def _refused(seen: Observation, stage: Stage) -> bool:
+    """Tell whether an attempt ended at this stage: it failed, or the upgrade was answered with something else than an acceptance."""
+    return not stage.ok or (stage.name == "upgrade" and isinstance(seen.facts, UpgradeFacts) and not seen.facts.accepted)
+
+
+def _bars(name: str, rows: list[tuple[str, Observation, Stage]], full_s: float, drawn: go.Figure) -> None:
     """Add one stage of every attempt as one trace; it is named in its widest bar, or in the legend when no bar is wide enough."""
-    widest = max(rows, key=lambda row: row[1].duration_s)[1]
-    fits = widest.duration_s > full_s * 0.14
-    texts = [f"{name} {duration_text(stage.duration_s)}" if fits and stage is widest else "" for _, stage in rows]
+    refused = [_refused(seen, stage) for _, seen, stage in rows]
+    passed = [stage for (_, _, stage), bad in zip(rows, refused, strict=True) if not bad]
+    widest = max(passed, key=lambda stage: stage.duration_s, default=None)
+    fits = widest is not None and widest.duration_s > full_s * 0.25
+    texts = [f"{name} {duration_text(stage.duration_s)}" if fits and stage is widest else "" for _, _, stage in rows]
     drawn.add_trace(
         go.Bar(
             name=name,
             orientation="h",
-            y=[row for row, _ in rows],
-            x=column([stage.duration_s * 1000 for _, stage in rows]),
-            base=column([stage.started_s * 1000 for _, stage in rows]),
+            y=[row for row, _, _ in rows],
+            x=column([stage.duration_s * 1000 for _, _, stage in rows]),
+            base=column([stage.started_s * 1000 for _, _, stage in rows]),
             marker={
-                "color": [STAGE_COLOURS[name] if stage.ok else VERDICT_COLOURS[Verdict.FAULT] for _, stage in rows],
-                "pattern": {"shape": ["" if stage.ok else "/" for _, stage in rows]},
+                "color": [VERDICT_COLOURS[Verdict.FAULT] if bad else STAGE_COLOURS[name] for bad in refused],
+                "pattern": {"shape": ["/" if bad else "" for bad in refused]},
                 "line": {"width": 0},
             },
             text=texts,
             textposition="inside",
             insidetextanchor="middle",
-            hovertext=[f"{name}: {duration_text(stage.duration_s)} {label(stage.detail)}" for _, stage in rows],
+            hovertext=[f"{name}: {duration_text(stage.duration_s)} {label(stage.detail)}" for _, _, stage in rows],
             hoverinfo="text",
-            showlegend=not fits,
+            showlegend=not fits and bool(passed),
         )
     )
 
@@ -129,18 +142,21 @@ def plot_stages(observations: Iterable[Observation]) -> Picture | None:
     if not tried:
         return None
     unique = "\u200b"  # keeps two rows of the same name apart
-    names = [escape(_name(seen)) + unique * index for index, seen in enumerate(tried)]
+    many = len({seen.source.hop for seen in tried}) > 1
+    names = [escape(_name(seen, with_hop=many)) + unique * index for index, seen in enumerate(tried)]
     full_s = max(stage.started_s + stage.duration_s for seen in tried for stage in _stages(seen)) or 1e-6
     title = _stage_title(tried)
     drawn = figure(title, 96 + 30 * len(tried), barmode="overlay", showlegend=True, margin={"t": 64, "r": 16})
     for name in STAGE_COLOURS:
-        rows = [(row, stage) for row, seen in zip(names, tried, strict=True) for stage in _stages(seen) if stage.name == name]
+        rows = [(row, seen, stage) for row, seen in zip(names, tried, strict=True) for stage in _stages(seen) if stage.name == name]
         if rows:
             _bars(name, rows, full_s, drawn)
     for row, seen in zip(names, tried, strict=True):
-        end = max(stage.started_s + stage.duration_s for stage in _stages(seen)) * 1000
-        drawn.add_annotation(x=end, y=row, text=label(_ending(seen), 44), showarrow=False, xanchor="left", xshift=6, font={"size": 12})
-    drawn.update_xaxes(title={"text": "time since the attempt began (ms)"}, range=[0, full_s * 1000 * 1.5])
+        drawn.add_annotation(
+            x=_end_s(seen) * 1000, y=row, text=label(_ending(seen), 44), showarrow=False, xanchor="left", xshift=6, font={"size": 12}
+        )
+    room = max(_end_s(seen) + full_s * _LETTER * len(label(_ending(seen), 44)) for seen in tried)
+    drawn.update_xaxes(title={"text": "time since the attempt began (ms)"}, range=[0, room * 1000])
     drawn.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names, showgrid=False)
     return picture(drawn, f"{title}; {len(tried)} attempts compared")
 

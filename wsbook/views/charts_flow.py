@@ -10,7 +10,7 @@ from math import log10
 import numpy as np
 import plotly.graph_objects as go
 
-from wsbook.facts import AccessFacts, BroadcastFacts, Frame, IdleFacts, LoadFacts, RouteFacts, SessionFacts, TraceFacts
+from wsbook.facts import AccessFacts, BroadcastFacts, Frame, IdleFacts, LoadFacts, Place, RouteFacts, SessionFacts, TraceFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.views.drawing import CONTROL, RECEIVED, SENT, VERDICT_COLOURS, WARNING, Picture, column, figure, label, picture
@@ -208,7 +208,7 @@ def plot_broadcast(observations: Iterable[Observation]) -> Picture | None:
     title = (
         f"{missed} of {len(worst.subscribers)} subscribers missed messages{places}"
         if missed
-        else f"every subscriber received all of {worst.messages} messages"
+        else f"all {len(worst.subscribers)} subscribers received all {worst.messages} messages"
     )
     drawn = figure(title, 270)
     drawn.add_trace(
@@ -229,36 +229,41 @@ def plot_broadcast(observations: Iterable[Observation]) -> Picture | None:
     return picture(drawn, title)
 
 
+def lost_place(places: tuple[Place, ...]) -> str:
+    """Return the first place after the last one reached, "" when the last place was reached; a log that stays silent loses nothing."""
+    watched = [place for place in places if not place.name.startswith("log ")]
+    reached = [index for index, place in enumerate(watched) if place.at_s is not None]
+    after = reached[-1] + 1 if reached else 0
+    return watched[after].name if after < len(watched) else ""
+
+
+def _trace_title(places: tuple[Place, ...]) -> str:
+    reached = [place for place in places if place.at_s is not None]
+    lost = lost_place(places)
+    last = f"{reached[-1].name} after {duration_text(reached[-1].at_s)}" if reached else "no place"
+    return f"the message reached {last}" + (f", never {lost}" if lost else "")
+
+
 def plot_trace(observations: Iterable[Observation]) -> Picture | None:
-    """Draw one marked message over the places it passed: a bar from the place before; a place never reached is named."""
+    """Draw when one marked message was seen at each place on its way; places that never saw it are named."""
     traces = [facts for _, facts in rows_of(observations, TraceFacts) if facts.places]
     if not traces:
         return None
     places = traces[-1].places
-    lost = next((place.name for place in places if place.at_s is None), "")
-    reached = [place for place in places if place.at_s is not None]
-    last = f"{reached[-1].name} after {duration_text(reached[-1].at_s)}" if reached else "no place"
-    title = f"the message reached {last}" + (f", never {lost}" if lost else "")
-    drawn = figure(title, 100 + 36 * len(places), margin={"r": 16})
-    before, starts, widths, words = 0.0, [], [], []
-    for place in places:
-        at = before if place.at_s is None else place.at_s
-        starts.append(min(before, at) * 1000)
-        widths.append(max(abs(at - before) * 1000, 0.0))
-        words.append(
-            "✗ never seen" if place.at_s is None else f"{duration_text(place.at_s)}" + (f", {place.count} times" if place.count > 1 else "")
-        )
-        before = at
+    title, lost = _trace_title(places), lost_place(places)
+    drawn = figure(title, 100 + 32 * len(places), margin={"r": 16})
     names = [label(place.name, 36) for place in places]
-    colours = [VERDICT_COLOURS[Verdict.FAULT] if place.at_s is None else WARNING if place.count > 1 else RECEIVED for place in places]
-    drawn.add_trace(
-        go.Bar(orientation="h", y=names, x=column(list(widths)), base=column(list(starts)), marker={"color": colours}, hoverinfo="skip")
-    )
-    for name, start, width, word in zip(names, starts, widths, words, strict=True):
-        drawn.add_annotation(x=start + width, y=name, text=word, showarrow=False, xanchor="left", xshift=6, font={"size": 12})
-    longest = max((place.at_s or 0.0 for place in places), default=0.0) * 1000 or 1.0
-    drawn.update_xaxes(title={"text": "time since the trigger (ms)"}, range=[0, longest * 1.35])
-    drawn.update_yaxes(autorange="reversed", showgrid=False)
+    times = [(place.at_s or 0.0) * 1000 for place in places]
+    fault = VERDICT_COLOURS[Verdict.FAULT]
+    colours = [WARNING if place.count > 1 else RECEIVED for place in places]
+    drawn.add_trace(go.Bar(orientation="h", y=names, x=column(list(times)), marker={"color": colours}, hoverinfo="skip"))
+    for name, place, at in zip(names, places, times, strict=True):
+        seen = duration_text(place.at_s) + (f", {place.count} times" if place.count > 1 else "")
+        words = seen if place.at_s is not None else "✗ never seen" if place.name == lost else "not seen"
+        font = {"size": 12, **({"color": fault} if place.name == lost and place.at_s is None else {})}
+        drawn.add_annotation(x=at, y=name, text=words, showarrow=False, xanchor="left", xshift=6, font=font)
+    drawn.update_xaxes(title={"text": "time since the trigger (ms)"}, range=[0, (max(times) or 1.0) * 1.35])
+    drawn.update_yaxes(autorange="reversed", showgrid=False, categoryorder="array", categoryarray=names)
     return picture(drawn, title)
 
 

@@ -50,7 +50,13 @@ INK = "#767676"
 _FAINT = "rgba(128,128,128,0.22)"
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
-_AXIS = {"gridcolor": _FAINT, "linecolor": "rgba(128,128,128,0.6)", "zeroline": False, "automargin": True, "title": {"standoff": 8}}
+_AXIS = {
+    "gridcolor": _FAINT,
+    "linecolor": "rgba(128,128,128,0.6)",
+    "zeroline": False,
+    "automargin": True,
+    "title": {"standoff": 8, "font": {"size": 12}},
+}
 _TEMPLATE = go.layout.Template(
     layout={
         "paper_bgcolor": "rgba(0,0,0,0)",

@@ -126,12 +126,13 @@ def table_broadcast(observations: Iterable[Observation]) -> pd.DataFrame:
 def table_trace(observations: Iterable[Observation]) -> pd.DataFrame:
     """Return the places a marked message passed: time from the trigger in ms, time from the place before, how often it was seen."""
     rows = []
-    for _, facts in rows_of(observations, TraceFacts):
+    for number, (_, facts) in enumerate(rows_of(observations, TraceFacts), start=1):
         before: float | None = 0.0
         for place in facts.places:
             step = None if place.at_s is None or before is None else place.at_s - before
             rows.append(
                 {
+                    "message": number,
                     "place": place.name,
                     "at (ms)": _ms(place.at_s),
                     "step (ms)": _ms(step),
@@ -139,7 +140,7 @@ def table_trace(observations: Iterable[Observation]) -> pd.DataFrame:
                 }
             )
             before = place.at_s if place.at_s is not None else before
-    return frame(rows, ["place", "at (ms)", "step (ms)", "seen"])
+    return frame(rows, ["message", "place", "at (ms)", "step (ms)", "seen"])
 
 
 def table_load(observations: Iterable[Observation]) -> pd.DataFrame:
