@@ -96,7 +96,7 @@ async def test_logs_hold_requests_and_closings(lab: Lab) -> None:
     await asyncio.sleep(0.1)
     application = log(lab, "a.log") + log(lab, "b.log")
     access = log(lab, "haproxy.log" if lab.proxy == "haproxy" else "access.log")
-    assert '"GET /ws?mark=one HTTP/1.1"' in application
+    assert '"GET /ws?mark=one HTTP/1.1" 403 ' in application
     assert "origin=https://elsewhere.example" in application
     assert "connection rejected (403 Forbidden)" in application
     assert "closed code=1000" in application

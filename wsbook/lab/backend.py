@@ -70,24 +70,24 @@ class Service:
         self.bus = Bus(bus, self.deliver) if bus else None
 
     def check(self, connection: ServerConnection, request: Request) -> Response | None:
-        """Log the request; let /ws through and answer every other path."""
+        """Let /ws through; every other path has no route."""
         path = urlsplit(request.path).path
-        log.info(
-            '%s:%s "%s %s %s" host=%s origin=%s upgrade=%s connection=%s forwarded-for=%s agent="%s"',
-            *connection.remote_address[:2],
-            request.method,
-            request.path,
-            request.protocol,
-            *(request.headers.get(name, "-") for name in ("Host", "Origin", "Upgrade", "Connection", "X-Forwarded-For", "User-Agent")),
-        )
         if path == "/ws":
             return None
         return connection.respond(404, f"ticker: no route for {path}\n")
 
     def answer(self, connection: ServerConnection, request: Request, response: Response) -> None:
-        """Name the instance in each answer, and log it."""
+        """Name the instance in each answer, and log request and status."""
         response.headers["X-Instance"] = self.name
-        log.info('%s:%s "%s %s" %d', *connection.remote_address[:2], request.method, request.path, response.status_code)
+        log.info(
+            '%s:%s - "%s %s %s" %d host=%s origin=%s upgrade=%s connection=%s forwarded-for=%s agent="%s"',
+            *connection.remote_address[:2],
+            request.method,
+            request.path,
+            request.protocol,
+            response.status_code,
+            *(request.headers.get(name, "-") for name in ("Host", "Origin", "Upgrade", "Connection", "X-Forwarded-For", "User-Agent")),
+        )
 
     async def session(self, socket: ServerConnection) -> None:
         """Serve one socket until it closes."""
@@ -123,7 +123,7 @@ class Service:
 
     def deliver(self, text: str) -> None:
         """Tell every socket of this instance."""
-        log.info("event of %d characters to %d sockets", len(text), len(self.sockets))
+        log.info("event to %d sockets: %s", len(self.sockets), " ".join(text[:200].split()))
         broadcast(self.sockets, text)
 
     async def tick(self) -> None:
@@ -140,7 +140,7 @@ class Service:
             async with asyncio.timeout(HTTP_TIMEOUT_S):
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 status, answer = self.http(head.split(" ", 2)[:2], await reader.readexactly(body_length(head)))
-                log.log(logging.DEBUG if "/healthz" in head else logging.INFO, 'http "%s" %s', head.partition("\r\n")[0], status)
+                log.log(logging.DEBUG if "/healthz" in head else logging.INFO, '"%s" %s', head.partition("\r\n")[0], status)
                 writer.write(http_response(status, answer, self.name))
                 await writer.drain()
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError) as error:

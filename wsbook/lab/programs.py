@@ -55,9 +55,7 @@ def program(name: str, purpose: str) -> str:
 
 def clean_environment(**more: str) -> dict[str, str]:
     """Return our environment without proxy and TLS variables, which would change what the deployment does."""
-    kept = {
-        k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and not k.startswith(("SSL", "PYTHONPATH", "WEBSOCKETS_"))
-    }
+    kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and not k.startswith(("SSL", "WEBSOCKETS_"))}
     return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
