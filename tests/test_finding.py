@@ -1,5 +1,7 @@
 """Ranking: what is explained is no root, agreement makes surer, errors come before warnings."""
 
+from msgspec.structs import replace
+
 from wsbook.finding import Finding, Proof, Severity, Verdict, rank
 
 
@@ -22,12 +24,16 @@ def roots(*findings: Finding, explains: dict[str, tuple[str, ...]] | None = None
 
 
 def test_a_cause_explains_its_consequence() -> None:
-    ranked = rank([finding("b.b", 0.99), finding("a.a", 0.6)], {"a.a": ("b.b",)})
+    ranked = rank([finding("b.b", 0.99), finding("a.a", 0.8)], {"a.a": ("b.b",)})
     assert [(found.cause, found.root, found.explained_by) for found in ranked] == [("a.a", True, ()), ("b.b", False, ("a.a",))]
 
 
 def test_a_whole_area_can_be_explained() -> None:
     assert roots(finding("net.dns-wrong"), finding("tls.self-signed"), explains={"net.dns-wrong": ("tls.*",)}) == ["net.dns-wrong"]
+
+
+def test_a_doubtful_cause_does_not_explain_a_sure_one() -> None:
+    assert roots(finding("a.a", 0.6), finding("b.b", 0.95), explains={"a.a": ("b.b",)}) == ["b.b", "a.a"]
 
 
 def test_an_unproven_cause_explains_nothing() -> None:
@@ -40,15 +46,19 @@ def test_of_two_that_explain_each_other_the_surer_one_is_the_root() -> None:
     assert roots(finding("a.a", 0.6), finding("b.b", 0.7), explains=both) == ["b.b"]
 
 
-def test_findings_of_one_cause_are_joined_and_surer() -> None:
-    (joined,) = rank([finding("a.a", 0.6, text="log"), finding("a.a", 0.5, text="config")], {})
+def from_step(step: str, confidence: float, text: str) -> Finding:
+    return replace(finding("a.a", confidence, text=text), evidence=(Proof(text=text, observation=f"{step}-1"),))
+
+
+def test_independent_looks_that_agree_are_joined_and_surer() -> None:
+    (joined,) = rank([from_step("1.4", 0.6, "log"), from_step("2.2", 0.5, "config")], {})
     assert joined.confidence == 0.8
     assert [proof.text for proof in joined.evidence] == ["log", "config"]
     assert joined.summary == "log"
 
 
-def test_the_same_sentence_twice_makes_nothing_surer() -> None:
-    (joined,) = rank([finding("a.a", 0.6, text="log"), finding("a.a", 0.6, text="log")], {})
+def test_the_same_look_twice_makes_nothing_surer() -> None:
+    (joined,) = rank([from_step("1.4", 0.6, "one log"), from_step("1.4", 0.6, "another log")], {})
     assert joined.confidence == 0.6
 
 

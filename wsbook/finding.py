@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from math import prod
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,6 +27,9 @@ STEP_TITLES = {
 
 PROVEN = 0.5
 """From this confidence on a fault may explain others."""
+
+NEAR = 0.75
+"""A fault explains another only when its confidence is at least this part of the other's."""
 
 FAR = 0.25
 """A candidate below this part of the surest finding's confidence is not called a root cause."""
@@ -97,15 +101,19 @@ def _strongest(findings: Iterable[Finding]) -> list[Finding]:
     for finding in findings:
         said = finding.summary if finding.verdict is Verdict.CLEAR else ""
         joined.setdefault((finding.cause, finding.verdict, said), []).append(finding)
-    result = []
-    for group in joined.values():
-        best = max(group, key=lambda f: f.confidence)
-        doubt = 1.0
-        for confidence in sorted({f.summary: f.confidence for f in group}.values(), reverse=True):
-            doubt *= 1.0 - confidence
-        proofs = tuple(dict.fromkeys(proof for f in sorted(group, key=lambda f: -f.confidence) for proof in f.evidence))
-        result.append(replace(best, confidence=round(min(0.99, max(best.confidence, 1.0 - doubt)), 3), evidence=proofs[:12]))
-    return result
+    return [_joined(group) for group in joined.values()]
+
+
+def _joined(group: list[Finding]) -> Finding:
+    """Independent looks that agree make surer; the same look twice, such as two logs of one service, does not."""
+    best = max(group, key=lambda finding: finding.confidence)
+    looks: dict[str, float] = {}
+    for finding in group:
+        look = finding.evidence[0].observation.partition("-")[0] if finding.evidence else ""
+        looks[look] = max(finding.confidence, looks.get(look, 0.0))
+    doubt = prod(1.0 - confidence for confidence in looks.values())
+    proofs = tuple(dict.fromkeys(proof for finding in sorted(group, key=lambda f: -f.confidence) for proof in finding.evidence))
+    return replace(best, confidence=round(min(0.99, max(best.confidence, 1.0 - doubt)), 3), evidence=proofs[:12])
 
 
 def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> tuple[Finding, ...]:
@@ -113,8 +121,7 @@ def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> 
 
     A candidate far less sure than the surest fault is no root: it may be listed, and names nothing.
     explains: slug → slugs of the causes that it explains; "area.*" stands for all of an area. A fault is explained when a proven
-    fault (confidence >= PROVEN) that explains it is at least as sure as half of it, directly or through others; two that explain
-    each other: the surer one does.
+    fault (confidence >= PROVEN) that explains it is nearly as sure (NEAR); of two that explain each other the surer one does.
     """
     joined = _strongest(findings)
     faults = {f.cause: f for f in joined if f.verdict is Verdict.FAULT}
@@ -125,7 +132,7 @@ def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> 
             other.cause
             for other in sorted(faults.values(), key=lambda f: (-f.confidence, f.cause))
             if other.cause != slug
-            and other.confidence >= PROVEN
+            and other.confidence >= max(PROVEN, NEAR * faults[slug].confidence)
             and {slug, area} & set(explains.get(other.cause, ()))
             and not (slug in explains and {other.cause} & set(explains[slug]) and faults[slug].confidence >= other.confidence)
         )

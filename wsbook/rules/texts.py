@@ -5,8 +5,8 @@ from pathlib import Path
 
 from wsbook.causes import cause
 from wsbook.evidence import Evidence
-from wsbook.facts import EchoFacts, PageFacts, PatternFacts, SignatureFacts, UpgradeFacts
-from wsbook.finding import Finding
+from wsbook.facts import BroadcastFacts, EchoFacts, PageFacts, PatternFacts, SignatureFacts, UpgradeFacts
+from wsbook.finding import PROVEN, Finding
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import baseline
@@ -26,6 +26,8 @@ _CONNECT_SLUGS = frozenset(
 """Causes that keep an upgrade from succeeding: one that is accepted now outranks what a log says of others."""
 _FRAME_SLUGS = frozenset({"frame.compression-broken", "frame.protocol-violation", "message.format-mismatch"})
 """Causes that keep frames from passing: unharmed echoes outrank them."""
+_BROADCAST_SLUGS = frozenset({"cluster.no-pubsub-across-workers", "cluster.pubsub-misconfigured", "backend.background-task-died"})
+"""Causes that keep a broadcast from somebody: one that reached everybody outranks them."""
 
 _LIKELY = 0.2
 """Below this a text only hints: it is listed as unknown."""
@@ -40,18 +42,19 @@ def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
             yield _printed(seen, hit.text, 1, slug, weight, outranked=disproved(slug))
-    yield from _judge_patterns(evidence)
+    yield from _judge_patterns(evidence, disproved)
 
 
 def _disproved(evidence: Evidence) -> Callable[[str], bool]:
     """Return the question whether today's measurements speak against a cause. Our own experiments leave refusals in the logs too."""
     tried = baseline(evidence)
     opens = tried is not None and tried[1].accepted
+    reaches_all = any(not any(one.missed or one.duplicated for one in facts.subscribers) for _, facts in evidence.of(BroadcastFacts))
     carries = any(facts.echoes and all(trial.ok for trial in facts.trials) for _, facts in evidence.of(EchoFacts))
 
     def disproved(slug: str) -> bool:
         connecting = slug in _CONNECT_SLUGS or slug.startswith(_CONNECT_PREFIXES) or cause(slug).step in _CONNECT_STEPS
-        return (opens and connecting) or (carries and slug in _FRAME_SLUGS)
+        return (opens and connecting) or (carries and slug in _FRAME_SLUGS) or (reaches_all and slug in _BROADCAST_SLUGS)
 
     return disproved
 
@@ -90,10 +93,15 @@ def _live_hits(evidence: Evidence) -> Iterator[tuple[Observation, Hit]]:
         yield from ((seen, hit) for hit in console.scan([facts.error_text.replace("\n", " ")]) if facts.error_text)
 
 
-def _judge_patterns(evidence: Evidence) -> Iterator[Finding]:
+def _judge_patterns(evidence: Evidence, disproved: Callable[[str], bool]) -> Iterator[Finding]:
+    """Source shows what could go wrong; where it was tried and did not, or the pattern is weak, it stays a possibility."""
     for seen, facts in evidence.of(PatternFacts):
         if facts.ok:
             continue
         where = f"{facts.file}:{facts.line}" if facts.line else facts.file
-        summary = f"{facts.pattern.replace('-', ' ').replace('.', ': ')} at {where}"
-        yield fault(facts.cause, facts.weight, summary, proof(seen, facts.excerpt, where))
+        words = facts.pattern.replace("-", " ").replace("_", " ").replace(".", ": ")
+        summary = f"{words} at {Path(facts.file).name}{f':{facts.line}' if facts.line else ''}"
+        if disproved(facts.cause):
+            yield unknown(facts.cause, 0.0, f"{summary}; tried today, it did not show", proof(seen, facts.excerpt, where))
+        else:
+            yield (fault if facts.weight >= PROVEN else unknown)(facts.cause, facts.weight, summary, proof(seen, facts.excerpt, where))

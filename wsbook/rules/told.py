@@ -27,8 +27,10 @@ def judge_refusals(evidence: Evidence, found: Iterable[Finding]) -> Iterator[Fin
     ]
     if proven:
         return
+    told: set[int] = set()
     for seen, facts in refusals(evidence):
-        if facts.status is not None and facts.status != 101:
+        if facts.status is not None and facts.status != 101 and facts.status not in told:
+            told.add(facts.status)
             for slug, prior in causes_of_status(facts.status)[:5]:
                 yield fault(
                     slug, min(PROVEN - 0.01, prior), f"upgrade {say(seen, facts)}", proof(seen, f"{facts.status} {facts.body[:80]}".strip())
