@@ -1,88 +1,44 @@
 """Watch a page in a real browser: its WebSockets, its console, its document.
 
-Drives Chromium through Playwright and listens to the DevTools protocol directly, because Playwright's own WebSocket events carry
-neither headers nor times. This module must not know what the events mean (browser_capture.py) nor what is right or wrong.
-
-Every browser gets its own profile in a temporary folder, and is gone when the probe returns, however it returns.
+Listens to the DevTools protocol directly, because Playwright's own WebSocket events carry neither headers nor times. This module must
+not know how a browser is started (browser_start.py), what the events mean (browser_capture.py), nor what is right or wrong.
 """
 
 import asyncio
-import base64
 import contextlib
-import hashlib
 import os
-import shutil
-import signal
-import ssl
-import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
-from importlib.util import find_spec
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from wsbook.attempt import Attempt
 from wsbook.facts import PageFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.browser_capture import Capture, explain_error
+from wsbook.probes.browser_start import START_S, browser_available, quietly, running_browser, trusted_by
 from wsbook.secret import resolve
-from wsbook.target import parse_endpoint
 
-__all__ = ["BrowserMissingError", "Page", "browser_available", "open_page", "probe_page"]
+__all__ = ["BrowserMissingError", "Page", "browser_available", "open_page", "probe_browser_socket", "probe_page"]
 
 MISSING = "not run: needs a browser; install chromium and pip install 'wsbook[browser]'"
-START_S, STOP_S, FLOOD_BYTES = 15.0, 5.0, 64_000_000
+GRACE_S, FLOOD_BYTES = 3.0, 64_000_000
+"""GRACE_S: how much longer a page is watched that has opened no socket yet, or whose handshake is still unanswered."""
 
-_NAMES = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser", "chrome", "microsoft-edge")
-_FLAGS = (
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--no-default-browser-check",
-    "--disable-site-isolation-trials",  # frames of other sites stay in the page's process, where its protocol session sees them
-)
 _EVENTS = (
     *(f"Network.webSocket{name}" for name in ("Created", "WillSendHandshakeRequest", "HandshakeResponseReceived")),
     *(f"Network.webSocket{name}" for name in ("FrameSent", "FrameReceived", "FrameError", "Closed")),
     *("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown"),
-)
-_ENVIRONMENT = (
-    "PATH",
-    "HOME",
-    "USER",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "TEMP",
-    "TMP",
-    "SYSTEMROOT",
-    "XDG_RUNTIME_DIR",
-    "PLAYWRIGHT_BROWSERS_PATH",
 )
 Progress = Callable[[str, float], None]
 
 
 class BrowserMissingError(Exception):
     """No Chromium or no Playwright; internal to the probes, who turn it into an observation."""
-
-
-def _own_browser() -> str:
-    """Return the browser that Playwright downloaded for itself, "" when there is none; reads folders, starts nothing."""
-    cache = os.environ.get("PLAYWRIGHT_BROWSERS_PATH", "") or str(Path.home() / ".cache" / "ms-playwright")
-    found = sorted(Path(cache).glob("chromium*/chrome-*/chrome")) if cache != "0" else []
-    return str(found[-1]) if found else ""
-
-
-def browser_available(executable: str = "") -> str:
-    """Return the path of the Chromium that would be started, "" when it or Playwright is missing. executable: prefer this one."""
-    if find_spec("playwright") is None:
-        return ""
-    named = shutil.which(executable) if executable else None
-    return named or ("" if executable else next(filter(None, map(shutil.which, _NAMES)), "") or _own_browser())
 
 
 class Page:
@@ -106,6 +62,14 @@ class Page:
                 self.csp = "; ".join(h["value"] for h in headers if h["name"].lower() == "content-security-policy")[:4000]
         except Error as error:
             self.failure = _page_failure(error.message, self._distrust)
+
+    async def stand_in(self, html: str) -> None:
+        """Answer the page's own URL ourselves, without the network."""
+
+        async def answer(route: Any) -> None:
+            await route.fulfill(status=200, content_type="text/html; charset=utf-8", body=html)
+
+        await self._page.route("**/*", answer)
 
     async def watch(self, watch_s: float, until: Callable[[Capture], bool] | None = None) -> None:
         """Wait for watch_s seconds, or until the capture satisfies the condition, or the page floods us."""
@@ -146,92 +110,6 @@ def _page_failure(message: str, distrust: str) -> Failure:
     return Failure(stage="page", reason=reason, message=f"the page did not load: {line}{words}")
 
 
-async def _leaf_pin(url: str, ca_file: str) -> tuple[str, str]:
-    """Return (SPKI pin of a server that the given CA vouches for, what speaks against its certificate), each "" when not known."""
-    place = parse_endpoint(url)
-    if not place.secure:
-        return "", ""
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-        async with asyncio.timeout(3):
-            _, writer = await asyncio.open_connection(place.host, place.port, ssl=context)
-        der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        writer.transport.abort()
-    except ssl.SSLCertVerificationError as error:
-        return "", error.verify_message
-    except (OSError, TimeoutError):  # ssl.SSLError is an OSError
-        return "", ""
-    key = x509.load_der_x509_certificate(der).public_key()
-    digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
-    return base64.b64encode(digest).decode(), ""
-
-
-async def _pins(urls: Iterable[str], ca_file: str) -> tuple[list[str], str]:
-    """Return (the flag that makes Chromium accept exactly what the given CA vouches for, what speaks against the others).
-
-    Chromium has no option for another CA file, and its store is the user's. So the leaf is checked here, name and dates included,
-    and only then pinned: a certificate that the CA does not cover stays an error, as for a person.
-    """
-    if not ca_file:
-        return [], ""
-    checked = await asyncio.gather(*(_leaf_pin(url, ca_file) for url in sorted(set(urls))))
-    pins = ",".join(sorted({pin for pin, _ in checked if pin}))
-    flags = [f"--ignore-certificate-errors-spki-list={pins}"] if pins else []
-    return flags, "; ".join(sorted({words for _, words in checked if words}))
-
-
-def _launch_options(executable: str, profile: str, extra: list[str], forward_proxy: str) -> dict[str, Any]:
-    as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    direct = [] if forward_proxy else ["--no-proxy-server"]
-    return {
-        "user_data_dir": profile,
-        "executable_path": executable,
-        "headless": True,
-        "args": [*_FLAGS, *as_root, *direct, *extra],
-        "chromium_sandbox": not as_root,
-        "accept_downloads": False,
-        "proxy": {"server": forward_proxy, "bypass": "<-loopback>"} if forward_proxy else None,
-        "env": {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-        "timeout": START_S * 1000,
-    }
-
-
-def _end_leftovers(profile: str) -> None:
-    """End browser processes that still name our own temporary profile; only where /proc tells (Linux)."""
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            if f"--user-data-dir={profile}".encode() in entry.read_bytes().split(b"\0"):
-                os.kill(int(entry.parent.name), signal.SIGKILL)
-
-
-async def _quietly(ending: Coroutine[Any, Any, object]) -> None:
-    """Wait for an orderly end, but not long and not for its success: what follows ends the processes themselves."""
-    from playwright.async_api import Error
-
-    with contextlib.suppress(Error, TimeoutError, OSError):
-        async with asyncio.timeout(STOP_S):
-            await ending
-
-
-@contextlib.asynccontextmanager
-async def _browser(executable: str, extra: list[str], forward_proxy: str) -> AsyncIterator[Any]:
-    """Yield a browser context with a profile of its own; browser, driver and profile are gone afterwards."""
-    from playwright.async_api import async_playwright
-
-    with tempfile.TemporaryDirectory(prefix="wsbook-browser-", ignore_cleanup_errors=True) as profile:
-        driver = await async_playwright().start()
-        context = None
-        try:
-            options = _launch_options(executable, profile, extra, forward_proxy)
-            context = await driver.chromium.launch_persistent_context(**options)
-            yield context
-        finally:
-            if context is not None:
-                await _quietly(context.close())
-            _end_leftovers(profile)
-            await _quietly(driver.stop())
-
-
 async def _attach_worker(session: Any, capture: Capture, event: dict[str, Any]) -> None:
     """Watch a worker's sockets through the page's session, then let it run.
 
@@ -250,7 +128,7 @@ def _listen(session: Any, capture: Capture, tasks: set[asyncio.Task[None]]) -> N
                 capture.on_event(inner["method"], inner["params"], worker=event["sessionId"])
 
     def attached(event: dict[str, Any]) -> None:
-        task = asyncio.ensure_future(_quietly(_attach_worker(session, capture, event)))
+        task = asyncio.ensure_future(quietly(_attach_worker(session, capture, event)))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
@@ -297,8 +175,8 @@ async def open_page(
     url, capture, tasks = resolve(page_url), Capture(), set[asyncio.Task[None]]()
     async with contextlib.AsyncExitStack() as stack:
         async with asyncio.timeout(START_S):
-            pins, distrust = await _pins((url, *trust_urls), ca_file)
-            context = await stack.enter_async_context(_browser(path, pins, forward_proxy))
+            pins, distrust = await trusted_by((url, *trust_urls), ca_file)
+            context = await stack.enter_async_context(running_browser(path, pins, forward_proxy))
             page = await _instrument(context, capture, selector, tasks)
             version = context.browser.version if context.browser else ""
         yield Page(page, url, capture, version, distrust)
@@ -324,9 +202,43 @@ async def probe_page(
 ) -> list[Observation]:
     """Load the page, watch it for watch_s seconds, and return what was seen: the page, then each socket's upgrade and session.
 
-    Takes at most START_S + watch_s + a few seconds for the browser's end. selector: count only changes inside elements that it
+    Takes at most START_S + watch_s + GRACE_S + a few seconds for the browser's end. selector: count only changes inside elements that it
     matches. ca_file: accept what this CA vouches for; a certificate error is otherwise seen as a person sees it.
     """
+    opened = partial(
+        open_page, page_url, ca_file=ca_file, selector=selector, executable=executable, forward_proxy=forward_proxy, trust_urls=trust_urls
+    )
+    return await _watch(opened, step, watch_s, executable, on_progress)
+
+
+async def probe_browser_socket(
+    attempt: Attempt, *, step: str, watch_s: float, executable: str = "", on_progress: Progress | None = None
+) -> list[Observation]:
+    """Open the endpoint in a browser without its page: from a blank page of our own that stands at the attempt's origin.
+
+    Returns the upgrade and, when it opened, the session. Of the attempt's headers a browser can send the cookies only.
+    """
+    page_url = f"{attempt.origin or attempt.endpoint.origin}/"
+    opened = partial(
+        open_page, page_url, ca_file=attempt.ca_file, executable=executable, forward_proxy=attempt.via or "", trust_urls=[attempt.url]
+    )
+    wanted = [msgspec.json.encode(part).decode().replace("<", "\\u003c") for part in (resolve(attempt.url), attempt.subprotocols)]
+    html = f"<!doctype html><title>wsbook</title><script>globalThis.kept = new WebSocket({wanted[0]}, {wanted[1]})</script>"
+    found = await _watch(opened, step, watch_s, executable, on_progress, html, until=lambda seen: seen.settled and seen.ended)
+    sockets = [seen for seen in found if not isinstance(seen.facts, PageFacts)]
+    return sockets or found
+
+
+async def _watch(
+    opening: Callable[[], AbstractAsyncContextManager[Page]],
+    step: str,
+    watch_s: float,
+    executable: str,
+    on_progress: Progress | None,
+    html: str = "",
+    until: Callable[[Capture], bool] | None = None,
+) -> list[Observation]:
+    """Open, load, watch and close; html: answer the page with this instead of the network. until: enough was seen."""
     source = Source(step=step, probe="browser", hop="browser")
     if not browser_available(executable):
         return [not_run(source, Reason.TOOL_MISSING, MISSING)]
@@ -334,23 +246,22 @@ async def probe_page(
 
     say = on_progress or (lambda text, fraction: None)
     say("starting the browser", 0.0)
-    begin = time.time()
-    opened: Page | None = None
+    begin, page = time.time(), None
     try:
-        async with open_page(
-            page_url, ca_file=ca_file, selector=selector, executable=executable, forward_proxy=forward_proxy, trust_urls=trust_urls
-        ) as opened:
-            begin = time.time()
+        async with opening() as page:
+            begin, end = time.time(), time.monotonic() + watch_s
             say("watching the page", 0.3)
-            end = time.monotonic() + watch_s
-            await opened.goto(watch_s)
-            if opened.loaded:
-                await opened.watch(end - time.monotonic())
+            if html:
+                await page.stand_in(html)
+            await page.goto(watch_s)
+            if page.loaded:
+                await page.watch(end - time.monotonic(), until)
+                await page.watch(GRACE_S, lambda seen: seen.settled)
             say("closing the browser", 0.9)
     except (Error, TimeoutError, OSError, BrowserMissingError) as error:
-        if opened is None:
+        if page is None:
             return [observed(source, None, failure=_start_failure(error))]
-    return _seen(source, opened, begin) if opened else []
+    return _seen(source, page, begin) if page else []
 
 
 def _seen(source: Source, page: Page, begin: float) -> list[Observation]:

@@ -223,6 +223,16 @@ class Capture:
     def _tell_page(self, entry: Mapping[str, Any]) -> None:
         self.title, self.csp = str(entry["title"])[:500], str(entry["csp"])[:4000]
 
+    @property
+    def settled(self) -> bool:
+        """Whether there are sockets and each of them has an answer or an error."""
+        return bool(self.sockets) and not any(socket.pending and not self._blocked(socket) for socket in self.sockets)
+
+    @property
+    def ended(self) -> bool:
+        """Whether no socket is open or being opened."""
+        return all(socket.ended_at is not None and (socket.code is not None or not _opened(socket)) for socket in self.sockets)
+
     def observations(self, step: str, ended_at: float) -> list[Observation]:
         """Return one observation of the upgrade per socket, and one of the session for each that opened, in the page's order.
 
