@@ -230,6 +230,16 @@ async def test_loop_stalls() -> None:
         assert min(waits) < 0.05
 
 
+async def test_ticks_end_and_sockets_stay() -> None:
+    with start_lab("backend.background-task-died") as lab:
+        async with open_socket(lab, lab.hops["app"]) as socket:
+            await socket.send(lab.message)
+            await received(socket, 1.2)
+            assert "KeyError: 'DOGWOOD'" in log(lab, "a.log")
+            await socket.send("still here")
+            assert await asyncio.wait_for(socket.recv(), 1) == "still here"
+
+
 async def test_large_messages_close_the_socket() -> None:
     with start_lab("frame.message-too-big") as lab:
         async with open_socket(lab) as socket:

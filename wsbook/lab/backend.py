@@ -217,10 +217,10 @@ async def main(options: argparse.Namespace) -> None:
         origins=origins,
     ):
         await asyncio.start_server(service.companion, options.host, options.http_port)
-        jobs = [service.tick()]
-        if service.bus:
-            jobs.append(service.bus.run())
-        await asyncio.gather(*jobs)
+        async with asyncio.TaskGroup() as jobs:
+            jobs.create_task(service.tick())
+            if service.bus:
+                jobs.create_task(service.bus.run())
 
 
 def arguments() -> argparse.Namespace:
