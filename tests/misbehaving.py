@@ -325,29 +325,30 @@ Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def serving(handle: Handle, *, host: str = "127.0.0.1", context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     """Serve connections on a free port, which is yielded; leave none of them behind."""
     tasks: set[asyncio.Task[None]] = set()
+    writers: list[asyncio.StreamWriter] = []
 
     async def run(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        tasks.add(task)
-        try:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
-                await handle(reader, writer)
-                writer.close()
-                await writer.wait_closed()
-        finally:
-            writer.transport.abort()
-            tasks.discard(task)
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            await handle(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+        writer.transport.abort()
 
-    server = await asyncio.start_server(run, host, 0, ssl=context, limit=2**20)
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        tasks.add(asyncio.create_task(run(reader, writer)))
+
+    server = await asyncio.start_server(accept, host, 0, ssl=context, limit=2**20)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
         server.close()
-        for task in list(tasks):
+        await asyncio.sleep(0.001)  # connections that are just being accepted
+        for task in tasks:
             task.cancel()
-        while tasks:
-            await asyncio.wait(set(tasks))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            writer.transport.abort()
         await asyncio.sleep(0.001)  # transports close in the loop's next round
 
 

@@ -7,6 +7,7 @@ from misbehaving import Peer, head, misbehaving
 
 from wsbook import attempt as labels
 from wsbook.attempt import Attempt, Family
+from wsbook.errors import UsageError
 from wsbook.evidence import Evidence
 from wsbook.facts import UpgradeFacts
 from wsbook.probes.experiment import experiment, handshake_variants, origin_variants, random_path
@@ -172,3 +173,10 @@ async def test_variants_run_side_by_side_and_keep_their_order() -> None:
     assert [observation.source.changed for observation in seen] == [(), *((f"silent {i}",) for i in range(6))]
     assert 0.6 <= spent < 1.2
     assert isinstance(seen[0].facts, UpgradeFacts)
+
+
+async def test_mistake_in_a_variant_is_our_callers() -> None:
+    async with misbehaving() as server:
+        baseline = Attempt(url=server.url("/good"), first_message_s=0.0)
+        with pytest.raises(UsageError, match="line break"):
+            await experiment(baseline, [baseline, baseline.change(headers=(("X", "a\nb"),))], step="1.3")

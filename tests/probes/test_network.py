@@ -42,7 +42,7 @@ async def test_unknown_name_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> Non
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(names.socket, "getaddrinfo", unknown)
-    monkeypatch.setattr(names, "_ask_dns", lambda host: (Reason.NAME_NOT_FOUND, "NXDOMAIN"))
+    monkeypatch.setattr(names, "_ask_dns", lambda host, timeout_s: (Reason.NAME_NOT_FOUND, "NXDOMAIN"))
     seen = await probe_name("name.example", step="2.1", timeout_s=2.0)
     assert seen.outcome is Outcome.FAILED
     assert seen.failure is not None

@@ -300,3 +300,10 @@ async def test_outcome_of_a_refusal_is_answered() -> None:
     async with misbehaving() as server:
         seen = await probe_upgrade(attempt_at(server, "/403-script"), step="1.3")
     assert seen.outcome is Outcome.ANSWERED
+
+
+async def test_resource_is_sent_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WS_TOKEN", "a b\r\nX-Smuggled: ü")
+    async with misbehaving() as server:
+        await probe_upgrade(attempt_at(server, "/good?t=${env:WS_TOKEN}&x=%2F"), step="1.3")
+    assert server.requests[0].startswith(b"GET /good?t=a%20b%0D%0AX-Smuggled:%20%C3%BC&x=%2F HTTP/1.1\r\n")

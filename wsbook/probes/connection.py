@@ -33,6 +33,8 @@ _QUEUE_BYTES = 32 * 1024 * 1024
 _READ_BYTES = 65_536
 _WRITE_S = 5.0
 _LINGER_S = 1.0
+_LATE_S = 5.0
+"""A stamp that is older than this says that the clock was set, not that we read late."""
 _TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
 
@@ -42,7 +44,9 @@ class Socket:
     ended: open; close (closing handshake, ours or theirs); fin, rst (the connection went without a close frame); silence (our
     close frame was not answered, or the peer took nothing in time). closed_by: peer, us, or "" while open. close_code: code of
     the peer's close frame, of ours when the peer broke the protocol, None when there was none. error_text: more words.
-    frames: the first 2,000, both directions; frame_count counts all. dropped: messages that nobody received in time.
+    frames: the first 2,000, both directions, but for our automatic pongs and close replies; frame_count counts all.
+    last_received_s, last_sent_s: age of the last frame of each direction, close frames excluded. dropped: messages that nobody
+    received in time.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Socket:
         self.dropped = 0
         self.ended_s: float | None = None
         self.last_received_s = 0.0
+        self.last_sent_s = 0.0
         self._link = link
         self.answered = answered
         self._protocol = Protocol(CLIENT, state=OPEN, max_size=MESSAGE_LIMIT_BYTES)
@@ -93,8 +98,8 @@ class Socket:
 
     @property
     def idle_s(self) -> float:
-        """Seconds since the last frame received (or the upgrade's answer), up to the end or to now."""
-        return max(0.0, self.age_s - self.last_received_s)
+        """Seconds of silence in both directions, up to the end or to now; a close frame does not break it."""
+        return max(0.0, self.age_s - max(self.last_received_s, self.last_sent_s))
 
     # Receiving.
 
@@ -135,7 +140,6 @@ class Socket:
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if isinstance(event, WireFrame) and self.ended == "open":
-                self.last_received_s = at_s
                 self._keep("received", event, at_s)
                 self._act(event, at_s)
         broken = self._protocol.parser_exc
@@ -145,10 +149,13 @@ class Socket:
 
     def _arrived_s(self) -> float:
         late_s = (time.time_ns() - self._link.received_ns) / 1e9 if self._link.stamped else 0.0
-        return max(self.last_received_s, self.now_s - late_s) if 0.0 <= late_s < 1.0 else self.now_s
+        return max(self.last_received_s, self.now_s - late_s) if 0.0 <= late_s < _LATE_S else self.now_s
 
     def _keep(self, direction: str, frame: WireFrame, at_s: float) -> None:
         self.frame_count += 1
+        if frame.opcode is not Opcode.CLOSE:
+            self.last_received_s = at_s if direction == "received" else self.last_received_s
+            self.last_sent_s = at_s if direction == "sent" else self.last_sent_s
         if len(self.frames) >= FRAMES_KEPT:
             return
         data = bytes(frame.data[: 4 * _PREVIEW])
@@ -171,6 +178,7 @@ class Socket:
             code = None if received is None or len(frame.data) == 0 else int(received.code)
             reason = received.reason if received is not None else ""
             self._end("close", "us" if self._we_closed else "peer", 1005 if code is None else code, reason)
+            self.ended_s = at_s
 
     def _assemble(self, frame: WireFrame) -> None:
         if frame.opcode is not _CONTINUATION or self._part is None:

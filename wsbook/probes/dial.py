@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import errno
 import socket
 import time
 from urllib.parse import unquote
@@ -10,7 +11,7 @@ from msgspec import Struct
 
 from wsbook import secret
 from wsbook.attempt import Attempt, Family
-from wsbook.errors import UsageError
+from wsbook.errors import SecretMissingError, UsageError
 from wsbook.facts import Headers
 from wsbook.observation import Reason
 from wsbook.probes.link import ByteLink, TcpLink, kernel_rtt
@@ -30,6 +31,10 @@ _MEANING = {
     Reason.UNREACHABLE: "found no route",
 }
 """Also the order of what tells most when several addresses fail in different ways."""
+
+
+_OUR_LIMITS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+"""Says nothing about the peer: this machine has no more to give."""
 
 
 class NoAddress(Exception):  # noqa: N818 (ends an attempt that makes no sense here, see upgrade.py)
@@ -72,6 +77,8 @@ async def connect_address(watch: Stopwatch, address: Address, timeout_s: float) 
         spent = time.perf_counter() - started
         if sock is not None:
             sock.close()
+        if error.errno in _OUR_LIMITS:
+            raise
         message = f"the TCP connection to {shown} {_MEANING[reason_of(error)]} after {shown_time(spent)}"
         watch.add("tcp", started, spent, False, f"{shown}: {error.strerror or reason_of(error)}")
         raise Stop("tcp", reason_of(error), message) from None
@@ -109,6 +116,16 @@ async def _connect_first(watch: Stopwatch, reached: Reached, addresses: tuple[Ad
             stops.append(stop)
     telling = min(stops, key=lambda stop: list(_MEANING).index(stop.failure.reason))
     raise Stop("tcp", telling.failure.reason, "; ".join(dict.fromkeys(stop.failure.message for stop in stops))[:1000])
+
+
+def _proxy(via: str) -> Endpoint:
+    """Return the forward proxy; a URL that cannot be used is not shown, it may hold a secret."""
+    try:
+        return parse_endpoint(secret.resolve(via), ("http", "https"))
+    except SecretMissingError:
+        raise
+    except UsageError:
+        raise UsageError("the forward proxy is no URL of the form http://[user:password@]host:port") from None
 
 
 def _proxy_credentials(proxy: Endpoint) -> str:
@@ -188,7 +205,7 @@ async def dial(watch: Stopwatch, reached: Reached, attempt: Attempt) -> ByteLink
     if attempt.address is not None and not is_address(attempt.address):
         raise UsageError(f"address {attempt.address[:80]!r} is no IP address")
     if attempt.via:
-        proxy = parse_endpoint(secret.resolve(attempt.via), ("http", "https"))
+        proxy = _proxy(attempt.via)
         tcp = await _connect_first(watch, reached, await _addresses(watch, proxy.host, proxy.port, Family.ANY))
         return await _tunnel(watch, reached, attempt, proxy, tcp)
     host = attempt.address or endpoint.host

@@ -36,9 +36,13 @@ async def experiment(baseline: Attempt, variants: Iterable[Attempt], *, step: st
         async with gate:
             return await probe_upgrade(variant, step=step)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(run(variant)) for variant in variants]
-    return [first, *(task.result() for task in tasks)]
+    tasks = [asyncio.create_task(run(variant)) for variant in variants]
+    try:
+        return [first, *await asyncio.gather(*tasks)]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _without_credentials(attempt: Attempt) -> Attempt | None:

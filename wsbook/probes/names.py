@@ -1,6 +1,7 @@
 """Resolve a name, timed inside the thread that asks, and tell a name that does not exist from a resolver that does not answer."""
 
 import asyncio
+import contextlib
 import ipaddress
 import socket
 import threading
@@ -20,6 +21,7 @@ T = TypeVar("T")
 _FAMILIES = {socket.AF_INET: Family.IPV4, socket.AF_INET6: Family.IPV6}
 _SHOWN = 16
 _DNS_S = 2.0
+_SPARE_S = 0.1
 
 
 class Address(Struct, frozen=True, kw_only=True):
@@ -65,7 +67,7 @@ async def in_thread(work: Callable[[], T], timeout_s: float) -> T:
             value = work()
         except BaseException as error:
             failed = error
-        if not loop.is_closed():
+        with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits
             loop.call_soon_threadsafe(settle, value, failed)
 
     threading.Thread(target=run, daemon=True, name="wsbook-resolve").start()
@@ -82,13 +84,13 @@ def is_address(host: str) -> bool:
     return True
 
 
-def _ask_dns(host: str) -> tuple[Reason, str]:
+def _ask_dns(host: str, timeout_s: float) -> tuple[Reason, str]:
     """Ask the configured name servers directly: getaddrinfo does not tell their answer from their silence."""
     import dns.exception
     import dns.resolver
 
     try:
-        dns.resolver.resolve(host, "A", lifetime=_DNS_S)
+        dns.resolver.resolve(host, "A", lifetime=timeout_s)
     except dns.resolver.NXDOMAIN:
         return Reason.NAME_NOT_FOUND, "the name servers say that it does not exist (NXDOMAIN)"
     except dns.resolver.NoAnswer:
@@ -96,31 +98,33 @@ def _ask_dns(host: str) -> tuple[Reason, str]:
     except dns.resolver.NoNameservers as error:
         return Reason.NAME_FAILED, f"no name server gave an answer: {str(error)[:200]}"
     except dns.exception.Timeout:
-        return Reason.NAME_FAILED, f"no name server answered within {_DNS_S:.0f} s"
+        return Reason.NAME_FAILED, f"no name server answered within {shown_time(timeout_s)}"
     except (dns.exception.DNSException, OSError) as error:
         return Reason.NAME_FAILED, f"the name servers could not be asked: {str(error)[:200] or type(error).__name__}"
     return Reason.NAME_FAILED, "the name servers know it, but this machine's resolver does not"
 
 
-def _explain(host: str, error: socket.gaierror) -> tuple[Reason, str]:
+def _explain(host: str, error: socket.gaierror, left_s: float) -> tuple[Reason, str]:
     unknown = error.errno in (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
     first = Reason.NAME_NOT_FOUND if unknown else Reason.NAME_FAILED
-    if host == "localhost" or host.endswith((".localhost", ".local")):
+    timeout_s = min(_DNS_S, left_s - _SPARE_S)
+    if timeout_s <= 0 or host == "localhost" or host.endswith((".localhost", ".local")):
         return first, str(error.strerror)
-    reason, message = _ask_dns(host)
+    reason, message = _ask_dns(host, timeout_s)
     if unknown and "could not be asked" in message:
         return first, str(error.strerror)
     return reason, f"{error.strerror}; {message}"
 
 
-def _look_up(host: str, port: int) -> Lookup:
+def _look_up(host: str, port: int, timeout_s: float) -> Lookup:
     started = time.perf_counter()
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
     except (socket.gaierror, UnicodeError) as error:
         duration_s = time.perf_counter() - started
-        known = isinstance(error, socket.gaierror)
-        reason, message = _explain(host, error) if known else (Reason.NAME_NOT_FOUND, "it is no valid domain name")  # type: ignore[arg-type]
+        reason, message = Reason.NAME_NOT_FOUND, "it is no valid domain name"
+        if isinstance(error, socket.gaierror):
+            reason, message = _explain(host, error, timeout_s - duration_s)
         return Lookup(started=started, duration_s=duration_s, reason=reason, message=message)
     addresses = {
         str(sockaddr[0]): Address(family=_FAMILIES[family], address=str(sockaddr[0]), sockaddr=sockaddr)  # type: ignore[arg-type]
@@ -135,7 +139,7 @@ async def look_up(host: str, port: int, timeout_s: float) -> Lookup:
     """Return what the resolver of this machine says; its failure is part of the answer."""
     started = time.perf_counter()
     try:
-        return await in_thread(lambda: _look_up(host, port), timeout_s)
+        return await in_thread(lambda: _look_up(host, port, timeout_s), timeout_s)
     except TimeoutError:
         spent = time.perf_counter() - started
         message = f"the resolver did not answer within {shown_time(timeout_s)}"

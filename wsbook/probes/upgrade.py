@@ -10,6 +10,7 @@ import os
 import time
 import traceback
 from datetime import UTC, datetime
+from urllib.parse import quote, unquote
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,7 +26,15 @@ from wsbook.probes.link import ByteLink
 from wsbook.probes.stopwatch import Stop, Stopwatch, reason_of, shown_time
 from wsbook.probes.tls import CertificateStop, NotTlsStop, TlsOptions, describe_refusal, open_tls, sent_name
 from wsbook.wire.answer import Answer, AnswerReader, BodyReader, shown_raw
-from wsbook.wire.handshake import agreed_extensions, agreed_subprotocol, check_answer, is_accepted, request_headers, write_request
+from wsbook.wire.handshake import (
+    URL_CREDENTIALS,
+    agreed_extensions,
+    agreed_subprotocol,
+    check_answer,
+    is_accepted,
+    request_headers,
+    write_request,
+)
 
 __all__ = ["open_socket", "probe_upgrade"]
 
@@ -35,6 +44,8 @@ _LATE_S = 0.002
 _FIRST_MESSAGE_LIMIT = 4_096
 _READ_BYTES = 16_384
 _RAW_KEPT = 512
+_URL_CHARACTERS = "/?:@!$&'()*+,;=%-._~[]|{}^`\"<>\\"
+"""Sent as they are; spaces and what is outside ASCII go out in percent form (RFC 3986 section 2.1)."""
 
 
 class _Draft(Struct, kw_only=True):
@@ -138,12 +149,11 @@ async def _secure(watch: Stopwatch, draft: _Draft, attempt: Attempt, inner: Byte
 def _request(draft: _Draft, attempt: Attempt, key: str) -> bytes:
     """Return the request in bytes. Only here do secret references become values."""
     draft.request_headers = request_headers(attempt, key)
-    credentials = base64.b64encode(secret.resolve(attempt.endpoint.userinfo).encode()).decode()
-    resolved = [
-        (name, f"Basic {credentials}" if value.startswith("Basic (") else secret.resolve(value)) for name, value in draft.request_headers
-    ]
+    endpoint = attempt.endpoint
+    credentials = "Basic " + base64.b64encode(unquote(secret.resolve(endpoint.userinfo)).encode()).decode()
+    resolved = [(name, credentials if value == URL_CREDENTIALS else secret.resolve(value)) for name, value in draft.request_headers]
     try:
-        return write_request("GET", secret.resolve(attempt.endpoint.resource), resolved)
+        return write_request("GET", quote(secret.resolve(endpoint.resource), safe=_URL_CHARACTERS), resolved)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -205,6 +215,8 @@ def _judge_head(draft: _Draft, reader: AnswerReader, spent: float) -> None:
         raise Stop("upgrade", Reason.TOO_LARGE, f"the head of the answer does not end within {len(raw)} bytes ({shown})")
     if raw[:2] in (b"\x15\x03", b"\x16\x03"):
         raise Stop("upgrade", Reason.MALFORMED, f"the peer answered with a TLS record of {len(raw)} bytes: the port speaks TLS, so use wss")
+    if reader.garbage and draft.tls is not None and draft.tls.alpn == "h2":
+        raise Stop("upgrade", Reason.MALFORMED, f"the peer chose HTTP/2 by ALPN and does not answer in HTTP/1.1 ({len(raw)} bytes)")
     if reader.garbage:
         raise Stop("upgrade", Reason.MALFORMED, f"the answer is no HTTP: {shown_raw(raw, 60)!r} ({len(raw)} bytes after {shown})")
     raise Stop("upgrade", Reason.CLOSED, f"the peer closed the connection in the middle of its answer, after {len(raw)} bytes and {shown}")

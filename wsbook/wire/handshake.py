@@ -18,6 +18,7 @@ from wsbook.facts import Check, Headers
 from wsbook.wire.answer import Answer
 
 __all__ = [
+    "URL_CREDENTIALS",
     "USER_AGENT",
     "accept_for",
     "agreed_extensions",
@@ -32,7 +33,8 @@ __all__ = [
 USER_AGENT = f"wsbook/{__version__}"
 """Marks our own requests in other people's logs."""
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
-_URL_CREDENTIALS = "Basic (user and password of the URL)"
+URL_CREDENTIALS = "Basic (user and password of the URL)"
+"""Stands for the value in facts and records."""
 
 
 def accept_for(key: str) -> str:
@@ -49,7 +51,7 @@ def request_headers(attempt: Attempt, key: str) -> Headers:
     if attempt.upgrade:
         own += [("Upgrade", "websocket"), ("Connection", "Upgrade")]
     if attempt.endpoint.userinfo:
-        own.append(("Authorization", _URL_CREDENTIALS))
+        own.append(("Authorization", URL_CREDENTIALS))
     if attempt.origin is not None:
         own.append(("Origin", attempt.origin))
     own += _websocket_headers(attempt, key) if attempt.upgrade else []
