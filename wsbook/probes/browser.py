@@ -34,6 +34,9 @@ _EVENTS = (
     *(f"Network.webSocket{name}" for name in ("FrameSent", "FrameReceived", "FrameError", "Closed")),
     *("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown"),
 )
+_NO_NETWORK_OF_ITS_OWN = "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"
+"""A page that we answer comes from no network, so that Local Network Access would forbid it every private address."""
+
 Progress = Callable[[str, float], None]
 
 
@@ -159,7 +162,14 @@ async def _instrument(context: Any, capture: Capture, selector: str, tasks: set[
 
 @contextlib.asynccontextmanager
 async def open_page(
-    page_url: str, *, ca_file: str = "", selector: str = "", executable: str = "", forward_proxy: str = "", trust_urls: Iterable[str] = ()
+    page_url: str,
+    *,
+    ca_file: str = "",
+    selector: str = "",
+    executable: str = "",
+    forward_proxy: str = "",
+    trust_urls: Iterable[str] = (),
+    flags: Iterable[str] = (),
 ) -> AsyncIterator[Page]:
     """Yield an instrumented page that has not loaded anything yet.
 
@@ -176,7 +186,7 @@ async def open_page(
     async with contextlib.AsyncExitStack() as stack:
         async with asyncio.timeout(START_S):
             pins, distrust = await trusted_by((url, *trust_urls), ca_file)
-            context = await stack.enter_async_context(running_browser(path, pins, forward_proxy))
+            context = await stack.enter_async_context(running_browser(path, [*pins, *flags], forward_proxy))
             page = await _instrument(context, capture, selector, tasks)
             version = context.browser.version if context.browser else ""
         yield Page(page, url, capture, version, distrust)
@@ -220,7 +230,13 @@ async def probe_browser_socket(
     """
     page_url = f"{attempt.origin or attempt.endpoint.origin}/"
     opened = partial(
-        open_page, page_url, ca_file=attempt.ca_file, executable=executable, forward_proxy=attempt.via or "", trust_urls=[attempt.url]
+        open_page,
+        page_url,
+        ca_file=attempt.ca_file,
+        executable=executable,
+        forward_proxy=attempt.via or "",
+        trust_urls=[attempt.url],
+        flags=[_NO_NETWORK_OF_ITS_OWN],
     )
     wanted = [msgspec.json.encode(part).decode().replace("<", "\\u003c") for part in (resolve(attempt.url), attempt.subprotocols)]
     html = f"<!doctype html><title>wsbook</title><script>globalThis.kept = new WebSocket({wanted[0]}, {wanted[1]})</script>"
