@@ -7,7 +7,17 @@ from typing import Any
 
 from msgspec import Struct, convert
 
-__all__ = ["ConfigPattern", "Offer", "Rule", "SourcePattern", "config_patterns", "entry", "offers", "source_patterns"]
+__all__ = [
+    "ConfigPattern",
+    "Offer",
+    "Rule",
+    "SourcePattern",
+    "config_patterns",
+    "entry",
+    "offers",
+    "shared_rules",
+    "source_patterns",
+]
 
 Rule = dict[str, Any]
 """An ast-grep configuration: rule, and where needed constraints and utils."""
@@ -25,8 +35,8 @@ class ConfigPattern(Struct, frozen=True, kw_only=True):
 class SourcePattern(Struct, frozen=True, kw_only=True):
     """One defect of source code.
 
-    side: frontend or backend. languages: as ast-grep names them, "script" for JavaScript and TypeScript. rule, constraints, utils:
-    what to find, in ast-grep's words. needs: expressions that the file must all match. unless: expressions of which none may match
+    side: frontend or backend. languages: as ast-grep names them, "script" for JavaScript and TypeScript. rule, constraints:
+    what to find, in ast-grep's words; the shared rules of the table's [utils] can be used by name. needs: expressions that the file must all match. unless: expressions of which none may match
     in the code around the match, comments left out; around: kinds of the nearest enclosing node that counts as around it, empty for the
     whole file. elsewhere: expressions of which none may match in any file. at_least: so many matches in one file, the first is reported.
     A match that a guard makes healthy is reported with ok=True.
@@ -41,18 +51,11 @@ class SourcePattern(Struct, frozen=True, kw_only=True):
     note: str
     rule: Rule
     constraints: Rule = {}
-    utils: Rule = {}
     needs: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     around: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()
     at_least: int = 1
-
-    @property
-    def config(self) -> Rule:
-        """The part that ast-grep reads."""
-        given = {"rule": self.rule, "constraints": self.constraints, "utils": self.utils}
-        return {key: value for key, value in given.items() if value}
 
 
 class Offer(Struct, frozen=True, kw_only=True):
@@ -86,6 +89,13 @@ def config_patterns() -> dict[str, ConfigPattern]:
 def source_patterns() -> tuple[SourcePattern, ...]:
     """Return every source pattern in the order of the table."""
     return tuple(convert({"id": key, **fields}, SourcePattern) for key, fields in _table().get("source", {}).items())
+
+
+@cache
+def shared_rules(language: str) -> Rule:
+    """Return the rules that patterns of a language use by name."""
+    rules: Rule = _table()["utils"].get(language, {})
+    return rules
 
 
 @cache

@@ -11,6 +11,8 @@ from wsbook.parsers.endpoints import find_dialled
 from wsbook.parsers.evaluate import Scope
 from wsbook.parsers.offers import find_offered, offered_by_command
 from wsbook.parsers.patterns import find_patterns
+from wsbook.parsers.project_patterns import project_patterns
+from wsbook.parsers.react_patterns import react_patterns
 from wsbook.parsers.source_files import MAX_BYTES, Code, Folder, codes_of, language_of, read_folder
 from wsbook.target import Endpoint, parse_endpoint
 
@@ -27,7 +29,7 @@ def parse_sources(paths: Iterable[str], *, side: str, page_url: str = "", step: 
     """Return one TextFacts, then the endpoints and patterns of all code below paths.
 
     side: frontend (what is dialled) or backend (what is offered). page_url: resolves location and relative URLs, "" unknown. step: 1.1
-    gives endpoints with the defects of their URLs, 3.1 and 3.2 the patterns of that step, anything else all.
+    gives endpoints with the defects of their URLs, 3.1 and 3.2 the patterns of that side, anything else both.
 
     Raises:
         UsageError: side is neither.
@@ -86,11 +88,14 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
     found: list[Facts] = []
     if step not in ("3.1", "3.2"):
         found += _endpoints(parsed, folder, side=side, page=page)
-        found += [d for f in found if isinstance(f, EndpointFacts) and f.side == "frontend" for d in url_defects(f, page)]
+        dialled = [f for f in found if isinstance(f, EndpointFacts) and f.side == "frontend"]
+        found += [defect for endpoint in dialled for defect in url_defects(endpoint, page)]
     if step != "1.1":
-        found += [
-            p for p in find_patterns(parsed, folder.commands, side=side) if step not in ("3.1", "3.2") or p[0] == step for p in (p[1],)
-        ]
+        found += find_patterns(parsed, folder.commands, side=side)
+        if side == "frontend":
+            found += [fact for code, root in parsed if code.language in _SCRIPTS for fact in react_patterns(code, root)]
+        else:
+            found += project_patterns(folder.codes, folder.commands)
     return _unique(found)
 
 

@@ -1,0 +1,49 @@
+"""Defects that show only when several files of a backend are read together: code beside the command that starts it."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from wsbook.facts import PatternFacts
+from wsbook.parsers.pattern_table import entry
+from wsbook.parsers.source_files import Code
+
+__all__ = ["project_patterns"]
+
+_WORKERS = re.compile(
+    r"\b(?:uvicorn|gunicorn|hypercorn|granian)\b[^\n]*?(?:--workers|--worker|-w)[ =\"',]+(?!1\b)(\d+)"
+    r"|^\s*workers\s*=\s*(?!1\b)\d+|WEB_CONCURRENCY\s*[=:]\s*[\"']?(?!1\b)\d+|uvicorn\.run\([^)]*\bworkers\s*=\s*(?!1\b)\d+"
+    r"|\bpm2\b[^\n]*-i[ =](?:max|(?!1\b)\d+)|cluster\.fork\(\)|^\s*replicas\s*:\s*(?!1\b)\d+",
+    re.MULTILINE,
+)
+_REGISTRY = re.compile(
+    r"(?:active|connections|clients|sockets|subscribers|connected|rooms|peers)\w*\s*(?::[^=\n]*)?=\s*"
+    r"(?:\[\]|set\(\)|\{\}|dict\(\)|defaultdict\(|new (?:Set|Map)\(\))"
+    r"|wss\.clients|InMemoryChannelLayer"
+)
+_BUS = re.compile(r"(?i)redis|broadcaster|\bnats\b|kafka|rabbit|\bpika\b|amqp|LISTEN \w|zmq|message_queue|mqtt|postgres_listen|pg_notify")
+_POLLING = re.compile(r"\bSocketIO\(|socketio\.|require\(['\"]socket\.io['\"]\)|from ['\"]socket\.io['\"]|SockJS|sockjs")
+_STICKY = re.compile(r"(?i)sticky|ip_hash|transports\s*[:=]\s*\[\s*['\"]websocket['\"]\s*\]")
+_TYPE = re.compile(r"""group_send\((?:[^()]|\([^()]*\))*?["']type["']\s*:\s*["']([\w.]+)["']""", re.DOTALL)
+
+
+def project_patterns(codes: Iterable[Code], commands: Iterable[Code]) -> Iterator[PatternFacts]:
+    """Yield the defects of a whole backend."""
+    sources, every = list(codes), [*codes, *commands]
+    text = "\n".join(c.text for c in every)
+    started = next(((c, m) for c in every if (m := _WORKERS.search(c.text))), None)
+    registry = any(_REGISTRY.search(c.text) for c in sources)
+    if started and registry and not _BUS.search(text):
+        yield _fact("project.in-process-registry-workers", *started)
+    if started and _POLLING.search(text) and not _STICKY.search(text):
+        yield _fact("project.polling-workers", *started)
+    for code in sources:
+        for match in _TYPE.finditer(code.text[:200_000]):
+            if "Consumer" in text and not re.search(rf"def {re.escape(match[1].replace('.', '_'))}\s*\(", text):
+                yield _fact("project.channel-type-without-method", code, match)
+
+
+def _fact(pattern: str, code: Code, match: "re.Match[str]") -> PatternFacts:
+    known = entry(pattern)
+    line = code.text.count("\n", 0, match.start()) + code.line
+    text = re.sub(r"\s+", " ", match[0])[:200]
+    return PatternFacts(pattern=pattern, cause=known.cause, ok=False, file=code.artifact, line=line, excerpt=text, weight=known.weight)
