@@ -92,7 +92,7 @@ async def test_silent_address_takes_only_its_share(monkeypatch: pytest.MonkeyPat
         for filler in fillers:
             filler.close()
     assert stages(seen) == [("resolve", True), ("tcp", False), ("tcp", False)]
-    assert BUDGET_S / 2 - 0.1 < seen.stages[1].duration_s < BUDGET_S / 2 + 0.1
+    assert BUDGET_S / 2 - 0.1 < seen.stages[1].duration_s < BUDGET_S / 2 + 0.15
     assert seen.failure is not None
     assert seen.failure.reason is Reason.REFUSED
     assert "127.0.0.2" in seen.failure.message
@@ -136,7 +136,7 @@ async def test_slow_resolver_is_bounded_and_named(monkeypatch: pytest.MonkeyPatc
 async def test_resolve_is_timed_in_its_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names.socket, "getaddrinfo", resolver("127.0.0.1", delay_s=0.05))
     seen = await probe(f"ws://name.example:{closed_port()}/")
-    assert 0.05 <= seen.stages[0].duration_s < 0.1
+    assert 0.05 <= seen.stages[0].duration_s < 0.2
 
 
 @pytest.mark.parametrize(

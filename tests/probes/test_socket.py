@@ -65,7 +65,7 @@ async def test_reason_and_age_of_the_end() -> None:
         await found.close()
     assert facts.close_reason == "wer da\u00df"
     assert age_s == found.age_s == facts.age_s
-    assert 0.1 <= age_s < 0.13
+    assert 0.1 <= age_s < 0.2
     assert facts.idle_s == age_s
     assert [(f.direction, f.opcode, f.text) for f in facts.frames] == [("received", 8, "4401 wer da\u00df")]
 
@@ -86,7 +86,7 @@ async def test_idle_is_the_silence_before_the_end(ending: str) -> None:
         assert await found.wait_ended(WAIT_S)
         await found.close()
     assert found.ended == ending
-    assert 0.1 <= found.idle_s < 0.14
+    assert 0.1 <= found.idle_s < 0.2
     assert await found.receive(0) == "last words"
     assert await found.receive(0) is None
 
@@ -168,7 +168,7 @@ async def test_close_without_an_answer() -> None:
         await found.close(timeout_s=0.1)
         spent = time.perf_counter() - started
     assert (found.ended, found.closed_by, found.close_code) == ("silence", "us", None)
-    assert 0.1 <= spent < 0.25
+    assert 0.1 <= spent < 0.4
     assert "not answered within 100.0 ms" in found.error_text
 
 

@@ -238,7 +238,7 @@ async def test_upgrade_stage_is_the_servers_time_even_when_we_read_late() -> Non
 
     async def busy() -> None:
         while True:
-            time.sleep(0.08)  # noqa: ASYNC251 (a loop that is kept busy is what is tested)
+            time.sleep(0.25)  # noqa: ASYNC251 (a loop that is kept busy is what is tested)
             await asyncio.sleep(0)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -249,7 +249,7 @@ async def test_upgrade_stage_is_the_servers_time_even_when_we_read_late() -> Non
         noise.cancel()
         await asyncio.to_thread(thread.join)
     stage = next(stage for stage in seen.stages if stage.name == "upgrade")
-    assert held[0] - 0.002 < stage.duration_s < held[0] + 0.03
+    assert held[0] - 0.002 < stage.duration_s < held[0] + 0.1
     assert "late, the kernel's stamp counts" in stage.detail
 
 
