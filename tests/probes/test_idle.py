@@ -1,19 +1,21 @@
 """The idle ladder against servers that end idle connections in every way."""
 
 import asyncio
+import http
 import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from wsbook.attempt import Attempt
 from wsbook.errors import UsageError
-from wsbook.facts import IdleFacts
+from wsbook.facts import IdleFacts, UpgradeFacts
 from wsbook.observation import Observation, Outcome
 from wsbook.probes import idle
 from wsbook.probes.idle import ladder, probe_idle
@@ -136,7 +138,18 @@ async def test_rungs_run_side_by_side_and_report_progress() -> None:
 
 async def test_an_endpoint_that_is_not_there_is_said_per_rung() -> None:
     (seen,) = await probe_idle(Attempt(url="ws://127.0.0.1:9/"), rungs_s=(0.5,), step="3.4")
-    assert seen.outcome is Outcome.FAILED and seen.failure is not None and seen.facts is None
+    assert seen.outcome is Outcome.FAILED and seen.failure is not None and not isinstance(seen.facts, IdleFacts)
+
+
+async def test_a_rung_that_was_refused_keeps_the_status() -> None:
+    def refuse(connection: ServerConnection, request: Any) -> Any:
+        return connection.respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "slow down")
+
+    async with serve(_never, "127.0.0.1", 0, process_request=refuse) as running:
+        url = f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}/"
+        (seen,) = await probe_idle(Attempt(url=url), rungs_s=(0.5,), step="3.4")
+    assert seen.failure is not None and "HTTP 503" in seen.failure.message
+    assert isinstance(seen.facts, UpgradeFacts) and seen.facts.status == 503
 
 
 async def test_cancelling_closes_the_connections() -> None:

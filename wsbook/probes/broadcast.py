@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from wsbook.attempt import Attempt
 from wsbook.facts import BroadcastFacts, Headers, Subscriber, UpgradeFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
-from wsbook.probes.endings import close_all
+from wsbook.probes.endings import close_all, why_not_open
 from wsbook.probes.marker import find_markers, marker, run_marker
 from wsbook.probes.publish import Publisher, SocketPublisher, TriggerPublisher, what_is_missing
 from wsbook.probes.socket import Socket
@@ -152,7 +152,7 @@ async def _listeners(
                 await _break_off(attempt, step)
             seen, socket = await open_socket(replace(place, first_message_s=0.0), step=step)
             if socket is None:
-                failure = seen.failure or Failure(stage="upgrade", reason=Reason.MALFORMED, message=f"subscriber {number} was not accepted")
+                failure = why_not_open(seen)
                 continue
             headers = seen.facts.headers if isinstance(seen.facts, UpgradeFacts) else ()
             listener = _Listener(socket, instance_of(headers) or (place.hop if number >= count else ""), run)

@@ -1,4 +1,6 @@
-"""End many sockets politely: a probe that breaks off leaves dead peers behind, which disturb the next look.
+"""How sockets end, or never begin, in probes that need many.
+
+A probe that breaks off leaves dead peers behind, which disturb the next look; so sockets are closed politely.
 
 This module must not know what the sockets were for.
 """
@@ -7,7 +9,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-__all__ = ["close_all"]
+from wsbook.facts import UpgradeFacts
+from wsbook.observation import Failure, Observation, Reason
+
+__all__ = ["close_all", "why_not_open"]
 
 _CLOSE_S = 0.5
 
@@ -16,6 +21,15 @@ class _Closing(Protocol):
     async def close(self, code: int = 1000, reason: str = "", timeout_s: float = 1.0) -> None: ...
 
     def abort(self) -> None: ...
+
+
+def why_not_open(seen: Observation) -> Failure:
+    """Return why an attempt gave no socket; an answer that accepts nothing is a failure only for those who need the socket."""
+    if seen.failure is not None:
+        return seen.failure
+    status = seen.facts.status if isinstance(seen.facts, UpgradeFacts) else None
+    answer = f"answered with HTTP {status}" if status is not None and status != 101 else "not accepted"
+    return Failure(stage="upgrade", reason=Reason.CLOSED, message=f"there was no socket to look at: the upgrade was {answer}")
 
 
 async def close_all(sockets: Sequence[_Closing]) -> None:

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from wsbook.attempt import Attempt
 from wsbook.errors import UsageError
 from wsbook.facts import IdleFacts
-from wsbook.observation import Failure, Observation, Reason, Source, observed
+from wsbook.observation import Observation, Source, observed
+from wsbook.probes.endings import why_not_open
 from wsbook.probes.socket import Socket
 from wsbook.probes.upgrade import open_socket
 
@@ -56,7 +57,7 @@ async def probe_idle(
 
     traffic: "none" for every rung; "ping" and "client" are chatty controls, one connection each for the longest rung, on which we
     send a ping or the message every second ("client" without a message sends pings too). A rung on which the server speaks after the
-    first tenth of the time is not silent and is reported with traffic "server".
+    first tenth of the time is not silent and is reported with traffic "server". A rung that did not open has the facts of its upgrade.
 
     Raises:
         UsageError: no rung, a rung that is not positive, more than 16, or another kind of traffic.
@@ -89,7 +90,7 @@ async def _rung(attempt: Attempt, step: str, silence_s: float, traffic: str, mes
     seen, socket = await open_socket(replace(attempt, first_message_s=0.0), step=step)
     source = Source(step=step, probe="idle", hop=attempt.hop, changed=attempt.changed)
     if socket is None:
-        return observed(source, None, duration_s=seen.duration_s, failure=_not_opened(seen), stages=seen.stages)
+        return observed(source, seen.facts, duration_s=seen.duration_s, failure=why_not_open(seen), stages=seen.stages)
     try:
         facts = await (_silent(socket, silence_s) if traffic == "none" else _chatty(socket, silence_s, traffic, message))
         if facts.survived:
@@ -97,12 +98,6 @@ async def _rung(attempt: Attempt, step: str, silence_s: float, traffic: str, mes
     finally:
         socket.abort()
     return observed(source, facts, duration_s=time.monotonic() - begin, observed_at=seen.observed_at)
-
-
-def _not_opened(seen: Observation) -> Failure:
-    return seen.failure or Failure(
-        stage="upgrade", reason=Reason.MALFORMED, message="the upgrade was not accepted, so no connection could idle"
-    )
 
 
 async def _silent(socket: Socket, silence_s: float) -> IdleFacts:

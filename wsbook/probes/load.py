@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from wsbook.attempt import Attempt
 from wsbook.facts import LoadFacts, LoadStep
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
-from wsbook.probes.endings import close_all
+from wsbook.probes.endings import close_all, why_not_open
 from wsbook.probes.marker import find_markers, insert_marker, marker, run_marker
 from wsbook.probes.socket import Socket
 from wsbook.probes.upgrade import open_socket
@@ -159,7 +159,7 @@ async def _open(
     for number in range(connections):
         seen, socket = await open_socket(replace(attempt, first_message_s=0.0), step=step)
         if socket is None:
-            failure = seen.failure or Failure(stage="upgrade", reason=Reason.MALFORMED, message="the upgrade was not accepted")
+            failure = why_not_open(seen)
             errors.append(f"connection {number} did not open: {failure.message}"[:300])
             break
         lines.append(_Line(socket, number))

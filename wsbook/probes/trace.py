@@ -18,7 +18,7 @@ from wsbook.attempt import Attempt
 from wsbook.facts import Place, TraceFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.browser import MISSING, BrowserMissingError, Page, open_page
-from wsbook.probes.endings import close_all
+from wsbook.probes.endings import close_all, why_not_open
 from wsbook.probes.marker import find_markers, marker, run_marker
 from wsbook.probes.publish import Published, Publisher, SocketPublisher, TriggerPublisher, what_is_missing
 from wsbook.probes.socket import Socket
@@ -189,8 +189,7 @@ class _Tracer:
     async def _watch_socket(self, place: Attempt, subscribe: str) -> None:
         seen, socket = await open_socket(replace(place, first_message_s=0.0), step=self.source.step)
         if socket is None:
-            lost = Failure(stage="upgrade", reason=Reason.MALFORMED, message=f"no subscriber at {place.hop}: the upgrade was not accepted")
-            self.unwatched.append(observed(replace(self.source, hop=place.hop), None, failure=seen.failure or lost))
+            self.unwatched.append(observed(replace(self.source, hop=place.hop), seen.facts, failure=why_not_open(seen)))
             return
         if subscribe:
             await socket.send(resolve(subscribe))
