@@ -25,6 +25,7 @@ __all__ = [
     "OWN_ORIGIN",
     "RANDOM_PATH",
     "SUFFIXED_ORIGIN",
+    "THE_ENDPOINTS_HOST",
     "THE_ENDPOINTS_PATH",
     "UNVERIFIED",
     "WITHOUT_SLASH",
@@ -48,6 +49,7 @@ NO_SUBPROTOCOL = "no subprotocol"
 NO_UPGRADE = "no Upgrade header"
 RANDOM_PATH = "random path"
 THE_ENDPOINTS_PATH = "the endpoint's path"
+THE_ENDPOINTS_HOST = "the endpoint's Host"
 WITH_SLASH = "with a trailing slash"
 WITHOUT_SLASH = "without the trailing slash"
 OTHER_SCHEME = "ws instead of wss, or the reverse"

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.attempt import Attempt, attempt_for
 from wsbook.errors import UnreadableInputError
@@ -18,6 +19,9 @@ from wsbook.target import Budget, Target
 __all__ = ["PHASES", "STEPS", "Looking", "Step"]
 
 PHASES = {"1": "Initial diagnosis", "2": "Network and infrastructure", "3": "Application logic", "4": "Real-time flow"}
+
+_VARIANT_S = 3.0
+"""Variants need not be waited for as long as the baseline: it has shown how fast the endpoint answers."""
 
 
 class Looking(Protocol):
@@ -56,8 +60,6 @@ def _baseline(look: Looking) -> Attempt:
 
 def _at_hops(look: Looking) -> list[Attempt]:
     """Return the baseline at each hop, the application first, without the forward proxy."""
-    from msgspec.structs import replace
-
     return [replace(_baseline(look), url=hop.url, hop=hop.name, via=None) for hop in look.target.hops]
 
 
@@ -143,7 +145,8 @@ async def look_direct(look: Looking) -> None:
         look.add(_missing("1.3", "upgrade", "no endpoint was given; give a ws:// or wss:// URL"))
         return
     baseline = _baseline(look)
-    seen = await experiment(baseline, handshake_variants(baseline), step="1.3")
+    variants = [replace(variant, timeout_s=min(variant.timeout_s, _VARIANT_S)) for variant in handshake_variants(baseline)]
+    seen = await experiment(baseline, variants, step="1.3", apart=bool(look.target.logs))
     look.add(*seen)
     if isinstance(seen[0].facts, UpgradeFacts) and seen[0].facts.accepted:
         look.progress("echo, pings and the closing handshake", 0.6)
@@ -182,9 +185,9 @@ async def look_network(look: Looking) -> None:
 
 async def look_proxies(look: Looking) -> None:
     """Read the proxies' configurations; make the same attempt at every hop."""
-    from wsbook.attempt import NO_UPGRADE, RANDOM_PATH, THE_ENDPOINTS_PATH
     from wsbook.parsers.read import read_artifact
-    from wsbook.probes.experiment import experiment, random_path
+    from wsbook.probes.experiment import hop_variants, next_second
+    from wsbook.probes.upgrade import probe_upgrade
 
     target, endpoint = look.target, look.target.endpoint
     for path in target.configs:
@@ -195,15 +198,14 @@ async def look_proxies(look: Looking) -> None:
         look.add(_missing("2.2", "hops", message))
     if not target.hops or endpoint is None:
         return
-    for attempt in _at_hops(look):
-        variants = [attempt.change(NO_UPGRADE, upgrade=False), attempt.change(RANDOM_PATH, url=random_path(attempt.url))]
-        if attempt.endpoint.path != endpoint.path:
-            own = attempt.endpoint
-            moved = f"{own.scheme}://{own.authority}{endpoint.resource}"
-            variants.append(attempt.change(THE_ENDPOINTS_PATH, url=moved))
-        look.add(*await experiment(attempt, variants, step="2.2"))
+    attempts = _at_hops(look)
+    look.add(*await asyncio.gather(*(probe_upgrade(attempt, step="2.2") for attempt in attempts)))
     if not look.evidence.attempts():
-        look.add(*await experiment(_baseline(look), [], step="2.2"))
+        look.add(await probe_upgrade(_baseline(look), step="2.2"))
+    if target.logs:
+        await next_second()
+    variants = [variant for attempt in attempts for variant in hop_variants(attempt, endpoint)]
+    look.add(*await asyncio.gather(*(probe_upgrade(variant, step="2.2") for variant in variants)))
 
 
 def _publishing(target: Target) -> tuple[str, str]:
@@ -263,8 +265,13 @@ async def look_origin(look: Looking) -> None:
     if not look.target.url:
         look.add(_missing("3.3", "upgrade", "no endpoint was given; give a ws:// or wss:// URL"))
         return
+    tried = look.evidence.attempts(step="1.3")
+    if tried and tried[-1][1].status is None:
+        why = "the endpoint gives no HTTP answer at all (step 1.3), so its judgement of origins cannot be seen"
+        look.add(not_run(Source(step="3.3", probe="upgrade"), Reason.SKIPPED, why))
+        return
     baseline = _baseline(look)
-    look.add(*await experiment(baseline, origin_variants(baseline), step="3.3"))
+    look.add(*await experiment(baseline, origin_variants(baseline), step="3.3", apart=bool(look.target.logs)))
 
 
 async def look_heartbeat(look: Looking) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Iterable
 from urllib.parse import urlsplit, urlunsplit
 
@@ -12,24 +13,33 @@ from wsbook.attempt import Attempt, Family
 from wsbook.observation import Observation
 from wsbook.probes.names import is_address
 from wsbook.probes.upgrade import probe_upgrade
-from wsbook.target import parse_endpoint
+from wsbook.target import Endpoint, parse_endpoint
 
-__all__ = ["experiment", "handshake_variants", "origin_variants", "random_path"]
+__all__ = ["experiment", "handshake_variants", "hop_variants", "next_second", "origin_variants", "random_path"]
 
 _CREDENTIALS = frozenset({"cookie", "authorization", "x-api-key", "x-auth-token", "x-access-token"})
 _FOREIGN = "https://wsbook-foreign.example"
 """No page of anybody's: RFC 2606 reserves the domain."""
 
 
-async def experiment(baseline: Attempt, variants: Iterable[Attempt], *, step: str, together: int = 8) -> list[Observation]:
+async def next_second() -> None:
+    """Wait until the clock shows another second, so that logs stamped in whole seconds keep what follows apart from what was."""
+    await asyncio.sleep(1.02 - time.time() % 1.0)
+
+
+async def experiment(
+    baseline: Attempt, variants: Iterable[Attempt], *, step: str, together: int = 8, apart: bool = False
+) -> list[Observation]:
     """Return the baseline's observation, made alone and first, then those of the variants in their order.
 
-    together: how many variants run side by side.
+    together: how many variants run side by side. apart: begin the variants in another second of the clock (see next_second).
 
     Raises:
         UsageError: as open_socket().
     """
     first = await probe_upgrade(baseline, step=step)
+    if apart:
+        await next_second()
     gate = asyncio.Semaphore(together)
 
     async def run(variant: Attempt) -> Observation:
@@ -130,3 +140,18 @@ def handshake_variants(attempt: Attempt) -> list[Attempt]:
     if bare := _without_credentials(attempt):
         variants.append(bare)
     return [*variants, *_path_variants(attempt), *_network_variants(attempt)]
+
+
+def hop_variants(attempt: Attempt, endpoint: Endpoint) -> list[Attempt]:
+    """Return what a hop is asked beside the upgrade: a plain GET, an unknown path, and the upgrade as the endpoint is asked for it.
+
+    endpoint: the public one; its path and Host are tried at the hop where they differ.
+    """
+    own = attempt.endpoint
+    variants = [attempt.change(labels.NO_UPGRADE, upgrade=False), attempt.change(labels.RANDOM_PATH, url=random_path(attempt.url))]
+    if own.path != endpoint.path:
+        moved = f"{own.scheme}://{own.authority}{endpoint.resource}"
+        variants.append(attempt.change(labels.THE_ENDPOINTS_PATH, url=moved))
+    if own.authority != endpoint.authority:
+        variants.append(attempt.change(labels.THE_ENDPOINTS_HOST, host_header=endpoint.authority))
+    return variants

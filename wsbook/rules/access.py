@@ -10,6 +10,7 @@ from wsbook.observation import Observation
 from wsbook.rules.known import causes_of_age, causes_of_status
 from wsbook.rules.make import fault, proof, unknown
 from wsbook.rules.outcome import baseline
+from wsbook.rules.own_traces import only_ours
 from wsbook.rules.routes import IDLE_SLUGS
 
 __all__ = ["judge_access"]
@@ -40,7 +41,8 @@ def judge_access(evidence: Evidence) -> Iterator[Finding]:
     """Judge the requests that look like upgrades."""
     tried = baseline(evidence)
     works = tried is not None and tried[1].accepted
-    rows = [row for row in evidence.of(AccessFacts) if _is_upgrade(evidence, row[1])]
+    ours = only_ours(evidence)
+    rows = [row for row in evidence.of(AccessFacts) if _is_upgrade(evidence, row[1]) and not ours(row[1].times)]
     for row in rows:
         if row[1].termination:
             yield from _judge_termination(row)

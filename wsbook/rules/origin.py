@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from wsbook.attempt import FOREIGN_ORIGIN, NO_CREDENTIALS, NO_ORIGIN
+from wsbook.attempt import FOREIGN_ORIGIN, NO_CREDENTIALS, NO_ORIGIN, THE_ENDPOINTS_HOST
 from wsbook.evidence import Evidence
 from wsbook.finding import Finding
 from wsbook.rules.make import clear, fault, proof, unknown
@@ -29,6 +29,15 @@ def _judge_strict(evidence: Evidence, own: Seen) -> Iterator[Finding]:
         for seen, facts in evidence.upgrades
         if seen.source.probe == "upgrade" and seen.source.hop == "endpoint" and facts.accepted and _only_origin_changed(seen.source.changed)
     ]
+    by_host = [
+        entry for hop in evidence.target.hops for entry in evidence.attempts(hop.name, changed=THE_ENDPOINTS_HOST) if entry[1].accepted
+    ]
+    if by_host and not any(facts.accepted for _, (_, facts) in inner_hops(evidence)):
+        seen, facts = by_host[0]
+        summary = f"Origin {origin} is refused, and accepted at {seen.source.hop} when Host is the public one: the proxy rewrites Host"
+        proofs = [proof(own[0], f"endpoint: {say(*own)}"), proof(seen, f"{THE_ENDPOINTS_HOST}: {say(seen, facts)}")]
+        yield fault("origin.proxy-rewrites-host", 0.95, summary, *proofs)
+        return
     if not cures:
         others = [
             (seen, facts) for seen, facts in evidence.upgrades if seen.source.step == "3.3" and _only_origin_changed(seen.source.changed)

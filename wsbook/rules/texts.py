@@ -10,6 +10,7 @@ from wsbook.finding import PROVEN, Finding
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import baseline
+from wsbook.rules.own_traces import only_ours
 from wsbook.signatures import Hit, matcher
 
 __all__ = ["judge_texts"]
@@ -36,8 +37,9 @@ _LIKELY = 0.2
 def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     """Judge signatures in logs, console and bodies, source patterns, and the console of a page that was opened."""
     disproved = _disproved(evidence)
+    ours = only_ours(evidence)
     for seen, facts in evidence.of(SignatureFacts):
-        for slug, weight in facts.causes:
+        for slug, weight in () if ours(facts.times) else facts.causes:
             yield _printed(seen, facts.text, facts.count, slug, weight, outranked=disproved(slug))
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
