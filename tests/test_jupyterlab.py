@@ -36,6 +36,11 @@ _DONE = """() => {
   const cells = [...panel.content.model.cells].filter((cell) => cell.type === 'code');
   return cells.every((cell) => cell.executionCount !== null) && panel.sessionContext.session.kernel.status === 'idle';
 }"""
+_FAULT = """() => {
+  const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
+  const verdict = cells.find((cell) => cell.id === 's13-verdict').outputs.toJSON()[0];
+  return verdict?.data?.['text/plain']?.includes('fault');
+}"""
 
 
 def free_port() -> int:
@@ -150,6 +155,7 @@ async def test_the_button_runs_the_phase_against_another_endpoint(server: str, b
         await field.fill(broken.url)
         await page.get_by_text("scheme ✓ ws, not encrypted").wait_for()
         await page.get_by_role("button", name="Run this phase").click()
+        await page.wait_for_function(_FAULT, timeout=60_000)
         await page.locator(".widget-label").get_by_text("done", exact=True).wait_for(timeout=60_000)
     finally:
         await asyncio.to_thread(broken.stop)
@@ -164,6 +170,7 @@ async def test_the_button_runs_the_phase_against_another_endpoint(server: str, b
     await page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
     await page.wait_for_selector('body[data-jp-theme-light="false"]', state="attached")
     await asyncio.sleep(0.5)
+    assert (await drawn.bounding_box())["height"] > 100
     await shot(page, "plot-dark")
     await scroll_to(page, "open")
     await asyncio.sleep(0.5)

@@ -14,6 +14,9 @@ MARK_COLOURS = {"✓": "#009E73", "✗": "#D55E00", "?": "#999999", "·": "#9999
 MARK_COLOURS |= {"▲": "#0072B2", "▼": "#56B4E9", "◆": "#CC79A7", "◀": "#D55E00"}
 """Mark at the begin of a cell → its colour (Okabe and Ito); the words beside it keep the colour of text."""
 
+NO_MATH = "mathjax_ignore tex2jax_ignore"
+"""Classes that keep JupyterLab from typesetting dollar signs in source code as formulas."""
+
 PLOT_STYLE = (
     "<style>body[data-jp-theme-light='false'] .js-plotly-plot text[style*='rgb(118, 118, 118)']{fill:#d4d4d4 !important}"
     "body[data-jp-theme-light='true'] .js-plotly-plot text[style*='rgb(118, 118, 118)']{fill:#555 !important}</style>"
@@ -50,7 +53,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequen
     style = ["text-align:right;font-variant-numeric:tabular-nums" if one else "text-align:left" for one in right]
     head = "".join(element("th", text(name), scope="col", style=style[i]) for i, name in enumerate(columns))
     body = "".join(element("tr", "".join(element("td", _cell(cell), style=style[i]) for i, cell in enumerate(row))) for row in rows)
-    return element("table", f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", class_="wsbook")
+    return element("table", f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", class_=f"wsbook {NO_MATH}")
 
 
 def preformatted(value: str, **values: str) -> str:
@@ -66,4 +69,4 @@ def card(title: str, lines: Iterable[tuple[str, str]], *, colour: str = "#D55E00
         body += element("dt", text(name), style="font-weight:600;margin-top:6px") + element("dd", shown, style="margin-left:0")
     head = element("div", text(title), style="font-weight:700;font-size:1.1em")
     frame = f"border-left:4px solid {colour};padding:4px 14px;margin:10px 0;max-width:72ch"
-    return element("div", head + element("dl", body, style="margin:4px 0"), style=frame, class_="wsbook-card")
+    return element("div", head + element("dl", body, style="margin:4px 0"), style=frame, class_=f"wsbook-card {NO_MATH}")

@@ -120,7 +120,7 @@ def _bars(name: str, rows: list[tuple[str, Observation, Stage]], full_s: float, 
             orientation="h",
             y=[row for row, _, _ in rows],
             x=column([stage.duration_s * 1000 for _, _, stage in rows]),
-            base=column([stage.started_s * 1000 for _, _, stage in rows]),
+            base=[round(stage.started_s * 1000, 4) for _, _, stage in rows],  # plotly does not pack an array here
             marker={
                 "color": [VERDICT_COLOURS[Verdict.FAULT] if bad else STAGE_COLOURS[name] for bad in refused],
                 "pattern": {"shape": ["/" if bad else "" for bad in refused]},

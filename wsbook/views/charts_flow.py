@@ -48,6 +48,8 @@ def _sticks(name: str, colour: str, symbol: str, frames: list[Frame], drawn: go.
         )
     )
     data = [one for one in frames if one.opcode < 8]
+    if not data:
+        return
     drawn.add_trace(
         go.Scatter(
             x=column([value for one in data for value in (one.at_s, one.at_s, None)]),

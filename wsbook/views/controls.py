@@ -98,9 +98,9 @@ class Form:
         )
         self._fields = {name: _field(name, parameters[name]) for names in _GROUPS.values() for name in names}
         self._parts = w.HBox(layout=w.Layout(flex_flow="row wrap", margin="0 0 0 74px"))
-        self._button = w.Button(description="Run this phase", button_style="primary", icon="play")
-        self._stop = w.Button(description="Stop", disabled=True, icon="stop")
-        self._bar = w.FloatProgress(value=0, min=0, max=1, layout=w.Layout(width="160px", visibility="hidden"))
+        self._button = w.Button(description="Run this phase", button_style="primary", icon="play", layout=w.Layout(width="auto"))
+        self._stop = w.Button(description="Stop", disabled=True, icon="stop", layout=w.Layout(width="auto"))
+        self._bar = w.FloatProgress(value=0, min=0, max=1, layout=w.Layout(width="160px", display="none"))
         self._label = w.Label(value="ready")
         self._url.observe(self._parse, "value")
         self._fields["page_url"].observe(self._parse, "value")
@@ -122,7 +122,7 @@ class Form:
         """Tell how far a run is; an empty text means that it is over."""
         self._label.value = cap(text, 160) if text else "done"
         self._bar.value = fraction
-        self._bar.layout.visibility = "visible" if text else "hidden"
+        self._bar.layout.display = "flex" if text else "none"
 
     def _start(self, _: Any) -> None:
         self._button.disabled, self._stop.disabled = True, False
@@ -142,7 +142,7 @@ class Form:
             self._label.value = f"✗ error in wsbook: {type(error).__name__}: {cap(str(error), 300)}"
         finally:
             self._button.disabled, self._stop.disabled = False, True
-            self._bar.layout.visibility = "hidden"
+            self._bar.layout.display = "none"
 
     def _cancel(self, _: Any) -> None:
         if self._task is not None:

@@ -88,7 +88,7 @@ def label(text: str, limit: int = 60) -> str:
 
 def column(values: list[float] | list[float | None]) -> Any:
     """Return numbers as a small array; None becomes a gap. Plotly stores it in base64, a tenth of the size of a list."""
-    return np.array([np.nan if value is None else value for value in values], dtype="f4")
+    return np.array([np.nan if value is None else value for value in values], dtype="f4") if values else []
 
 
 def figure(title: str, height: int, **layout: Any) -> go.Figure:
@@ -99,4 +99,4 @@ def figure(title: str, height: int, **layout: Any) -> go.Figure:
 def picture(drawn: go.Figure, text: str) -> Picture:
     """Return the figure as a picture; text is its finding, unescaped."""
     content = drawn.to_dict()
-    return Picture(json={**content, "config": {"displaylogo": False, "displayModeBar": False, "responsive": True}}, text=cap(text, 240))
+    return Picture(json={**content, "config": {"displaylogo": False, "displayModeBar": False}}, text=cap(text, 240))

@@ -1,0 +1,174 @@
+"""Observations made by hand for the views' tests: one of every kind, and texts that try to break out."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from wsbook.facts import (
+    AccessFacts,
+    BroadcastFacts,
+    Check,
+    EchoFacts,
+    EchoTrial,
+    EndpointFacts,
+    Frame,
+    IdleFacts,
+    LoadFacts,
+    LoadStep,
+    NameFacts,
+    PageFacts,
+    PatternFacts,
+    Place,
+    PortFacts,
+    ProxyVariablesFacts,
+    RouteFacts,
+    SessionFacts,
+    Setting,
+    SignatureFacts,
+    Subscriber,
+    SymptomFacts,
+    TextFacts,
+    TlsFacts,
+    TraceFacts,
+    UpgradeFacts,
+)
+from wsbook.observation import Failure, Observation, Reason, Source, Stage, not_run, observed
+
+HOSTILE = (
+    "<img src=x onerror='window.hit=(window.hit||0)+1'><script>window.hit=1</script></script>"
+    "<b>$x$ `x` [a](javascript:alert(1)) \u202e\x1b[31m"
+)
+URL = "ws://shop.example/ws"
+AT = datetime(2026, 11, 22, 21, 40, tzinfo=UTC)
+
+
+def stages(upgrade_ok: bool = True) -> tuple[Stage, ...]:
+    return (
+        Stage(name="resolve", started_s=0.0, duration_s=0.001, ok=True),
+        Stage(name="tcp", started_s=0.001, duration_s=0.002, ok=True),
+        Stage(name="upgrade", started_s=0.003, duration_s=0.030, ok=upgrade_ok, detail=HOSTILE),
+        Stage(name="first-message", started_s=0.033, duration_s=0.3, ok=False),
+    )
+
+
+def attempt(
+    status: int, *changed: str, hop: str = "endpoint", step: str = "1.3", origin: str = "https://shop.example", **more: Any
+) -> Observation:
+    facts = UpgradeFacts(
+        url=URL,
+        accepted=status == 101,
+        status=status,
+        request_headers=(("Origin", origin),),
+        headers=(("Server", f"nginx {HOSTILE}"),),
+        body=HOSTILE,
+        checks=(Check(name="status", ok=status == 101, detail=HOSTILE),),
+        **more,
+    )
+    return observed(Source(step=step, probe="upgrade", hop=hop, changed=changed), facts, duration_s=0.333, stages=stages(), observed_at=AT)
+
+
+def seen(step: str, facts: Any, seconds: float = 1.0, **source: Any) -> Observation:
+    return observed(Source(step=step, probe="probe", **source), facts, duration_s=0.1, observed_at=AT + timedelta(seconds=seconds))
+
+
+def everything(text: str = HOSTILE) -> list[Observation]:
+    """Return one observation of every kind, with a text of a peer wherever one may stand."""
+    frames = tuple(
+        Frame(at_s=i * 0.1, direction="sent" if i % 2 else "received", opcode=(1, 2, 9)[i % 3], size_bytes=10**i, text=text)
+        for i in range(6)
+    )
+    load = tuple(
+        LoadStep(
+            rate=r,
+            size_bytes=64,
+            connections=4,
+            duration_s=1.0,
+            sent=r,
+            received=r - 1,
+            lost=1,
+            duplicated=0,
+            reordered=0,
+            p50_s=0.001,
+            p99_s=0.01,
+            max_s=0.1,
+        )
+        for r in (50, 200)
+    )
+    return [
+        seen("0", SymptomFacts(text=text)),
+        seen("1.1", EndpointFacts(side="frontend", library=text, file=text, line=3, expression=text, url=text, path=text, condition=text)),
+        seen("1.2", PageFacts(url=text, browser="Chromium", status=200, sockets=1, console=(("error", text),), title=text), hop="browser"),
+        seen(
+            "1.2",
+            SessionFacts(
+                url=text,
+                frames=frames,
+                frame_count=6,
+                ended="close",
+                closed_by="peer",
+                close_code=1011,
+                close_reason=text,
+                age_s=60.1,
+                error_text=text,
+            ),
+        ),
+        attempt(400),
+        attempt(101, "no Origin"),
+        attempt(101, hop="app", step="2.2"),
+        seen(
+            "1.3",
+            EchoFacts(
+                url=URL, echoes=True, trials=(EchoTrial(kind="text", size_bytes=9, ok=False, rtt_s=0.001, detail=text),), pings_sent=2
+            ),
+        ),
+        seen("1.3", TlsFacts(server_name=text, subject=text, issuer=text, verify_code=20, verify_message=text)),
+        seen(
+            "1.4",
+            SignatureFacts(signature="x", program=text, count=3, text=text, causes=(("net.refused", 0.9),)),
+            artifact=f"/var/log/{text}",
+            line=7,
+        ),
+        seen(
+            "1.4",
+            AccessFacts(
+                program="nginx", method="GET", path=text, status=101, count=9, upgrade=True, durations_s=(60.0,) * 8 + (3.0,), text=text
+            ),
+        ),
+        seen("1.4", TextFacts(kind="backend_log", program=text, size_bytes=2048, items=3, unparsed=1)),
+        seen("2.1", NameFacts(host=text, addresses=(("ipv4", "192.0.2.1"),))),
+        seen("2.1", PortFacts(host=text, address="192.0.2.1", port=443, state="filtered")),
+        seen("2.1", ProxyVariablesFacts(variables=(("https_proxy", text),), applies=True)),
+        seen(
+            "2.2",
+            RouteFacts(
+                product="nginx",
+                file=text,
+                line=14,
+                matcher=text,
+                serves=True,
+                upstream=text,
+                upgrade=Setting(value=text),
+                idle_s=Setting(value="60"),
+            ),
+        ),
+        seen("3.1", PatternFacts(pattern="no-close-handler", cause="client.no-reconnect", ok=False, file=text, line=1, excerpt=text)),
+        seen(
+            "3.2",
+            BroadcastFacts(
+                messages=4,
+                subscribers=(Subscriber(index=0, instance=text, received=4), Subscriber(index=1, instance="b", received=2, missed=(1, 2))),
+            ),
+        ),
+        attempt(403, "foreign Origin", step="3.3", origin=text),
+        seen("3.4", IdleFacts(silence_s=1.0, traffic="none", survived=True, lived_s=1.0, ended="open"), hop="endpoint"),
+        seen("3.4", IdleFacts(silence_s=8.0, traffic="none", survived=False, lived_s=3.0, ended="fin", close_reason=text), hop="endpoint"),
+        seen(
+            "4.1",
+            TraceFacts(
+                marker="m",
+                places=(Place(name="trigger", at_s=0.0, count=1), Place(name=text, at_s=0.01, count=2), Place(name="dom", at_s=None)),
+            ),
+        ),
+        seen("4.2", LoadFacts(steps=load)),
+        observed(Source(step="2.1", probe="tcp"), None, failure=Failure(stage="tcp", reason=Reason.REFUSED, message=text), observed_at=AT),
+        not_run(Source(step="3.1", probe="frontend source"), Reason.NOT_GIVEN, text),
+    ]

@@ -1,0 +1,114 @@
+"""Plots: their title is their finding, they are small, and no text of a peer is read as markup."""
+
+import json
+
+import pytest
+
+from views.samples import HOSTILE, attempt, everything, seen
+from wsbook.chain import chain
+from wsbook.facts import IdleFacts, SessionFacts
+from wsbook.target import parse_target
+from wsbook.views import charts, charts_flow
+from wsbook.views.drawing import Picture
+from wsbook.views.workbook import PLOTS
+
+
+def strings(value: object) -> list[str]:
+    if isinstance(value, dict):
+        return [text for key, item in value.items() for text in strings(item) if key not in ("bdata", "dtype")]
+    if isinstance(value, list | tuple):
+        return [text for item in value for text in strings(item)]
+    return [value] if isinstance(value, str) else []
+
+
+def drawn() -> list[tuple[str, Picture]]:
+    pictures = [
+        (f"{step} {plot.__name__}", plot([one for one in everything() if one.source.step == step]))
+        for step, plots in PLOTS.items()
+        for plot in plots
+    ]
+    return [(name, picture) for name, picture in pictures if picture is not None]
+
+
+@pytest.mark.parametrize(("name", "picture"), drawn())
+def test_a_plot_is_small_json_with_its_finding_as_title(name: str, picture: Picture) -> None:
+    text = json.dumps(picture.json)
+    assert len(text) < 12_000
+    assert picture.text
+    assert picture.json["layout"]["title"]["text"]
+    assert picture.json["layout"]["template"]["layout"]["paper_bgcolor"] == "rgba(0,0,0,0)"
+    assert len([one for one in picture.json["data"] if one.get("name")]) <= 6
+
+
+@pytest.mark.parametrize(("name", "picture"), drawn())
+def test_no_text_of_a_peer_is_markup_or_a_template(name: str, picture: Picture) -> None:
+    assert not any("<img" in text or "<script" in text or HOSTILE in text for text in strings(picture.json))
+    assert not any("hovertemplate" in trace for trace in picture.json["data"])
+
+
+@pytest.mark.parametrize("plot", [plot for plots in PLOTS.values() for plot in plots])
+def test_nothing_seen_draws_nothing(plot: object) -> None:
+    assert plot([]) is None  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("facts", "title"),
+    [
+        ([(8.0, True, 8.0, "open")], "every rung survived, up to 8.0 s of silence"),
+        ([(1.0, True, 1.0, "open"), (8.0, False, 3.02, "fin")], "idle sockets die after 3.0 s at endpoint (fin)"),
+        ([(5.0, False, 4.0, "silence"), (8.0, False, 4.1, "silence")], "idle sockets die after 4.0 s at endpoint (silence)"),
+    ],
+)
+def test_the_idle_ladder_names_the_limit(facts: list[tuple[float, bool, float, str]], title: str) -> None:
+    rungs = [
+        seen("3.4", IdleFacts(silence_s=s, traffic="none", survived=ok, lived_s=lived, ended=ended), hop="endpoint")
+        for s, ok, lived, ended in facts
+    ]
+    picture = charts_flow.plot_idle(rungs)
+    assert picture is not None
+    assert picture.text == title
+
+
+def test_a_spike_of_lifetimes_is_the_title() -> None:
+    ages = [60.0] * 9 + [5.0]
+    picture = charts_flow.plot_lifetimes([seen("1.4", SessionFacts(url="ws://a", age_s=age)) for age in ages])
+    assert picture is not None
+    assert picture.text.startswith("9 of 10 sockets ended at")
+    assert charts_flow.plot_lifetimes([seen("1.4", SessionFacts(url="ws://a", age_s=60.0))] * 4) is None
+
+
+def test_a_refused_stage_is_hatched_and_the_title_says_the_answer() -> None:
+    picture = charts.plot_stages([attempt(400), attempt(101, "no Origin")])
+    assert picture is not None
+    assert picture.text.startswith("400 refused, 33 ms")
+    shapes = [trace["marker"]["pattern"]["shape"] for trace in picture.json["data"] if trace["name"] == "upgrade"]
+    assert shapes == [["/", ""]]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "broken"),
+    [
+        ({"endpoint": 101, "app": 101}, None),
+        ({"endpoint": 400, "app": 101}, "shop.example"),
+        ({"endpoint": 400, "app": 400}, "app"),
+        ({"app": 101}, None),
+    ],
+)
+def test_the_chain_marks_the_innermost_broken_place(statuses: dict[str, int], broken: str | None) -> None:
+    target = parse_target("ws://shop.example/ws", hops=["app=ws://127.0.0.1:8000/ws"])
+    links = chain(target, [attempt(status, hop=hop, step="2.2") for hop, status in statuses.items()])
+    assert [link.name for link in links] == ["shop.example", "app"]
+    assert next((link.name for link in links if link.broken), None) == broken
+    picture = charts.plot_chain(links)
+    assert picture is not None
+    assert (f"breaks at {broken}" in picture.text) is (broken is not None)
+
+
+def test_instances_of_one_place_stand_together() -> None:
+    target = parse_target("ws://shop.example/ws", hops=["app=ws://127.0.0.1:1/", "app-b=ws://127.0.0.1:2/", "nginx=ws://127.0.0.1:3/"])
+    links = chain(target, [attempt(101, hop="app", step="2.2"), attempt(502, hop="app-b", step="2.2")])
+    assert [(link.name, link.verdict.value) for link in links] == [
+        ("shop.example", "unknown"),
+        ("nginx", "unknown"),
+        ("app, app-b", "fault"),
+    ]
