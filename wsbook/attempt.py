@@ -20,6 +20,7 @@ __all__ = [
     "NO_SUBPROTOCOL",
     "NO_UPGRADE",
     "NULL_ORIGIN",
+    "ONE_BROKEN",
     "OTHER_SCHEME",
     "OTHER_SCHEME_ORIGIN",
     "OWN_ORIGIN",
@@ -57,6 +58,7 @@ UNVERIFIED = "certificate not checked"
 NO_SERVER_NAME = "no SNI"
 WITH_HTTP2_OFFERED = "ALPN offers h2 too"
 NO_PROXY = "without the forward proxy"
+ONE_BROKEN = "one subscriber broken off"
 IPV4_ONLY = "IPv4 only"
 IPV6_ONLY = "IPv6 only"
 

@@ -240,22 +240,23 @@ async def look_backend(look: Looking) -> None:
     attempt = await _open_attempt(look, "3.2")
     if attempt is None:
         return
-    look.progress("publishing to six subscribers", 0.5)
     message, subscribe = _publishing(target)
-    look.add(
-        await probe_broadcast(
-            attempt,
-            subscribers=6,
-            messages=8,
-            trigger=target.trigger,
-            message=message,
-            subscribe=subscribe,
-            step="3.2",
-            hops=_at_hops(look),
-            owned=target.owned,
-            on_progress=look.progress,
+    for number, break_one in enumerate((False, True)):
+        look.progress(f"publishing to six subscribers{', one of which breaks off' if break_one else ''}", 0.3 + 0.4 * number)
+        look.add(
+            await probe_broadcast(
+                attempt,
+                subscribers=6,
+                messages=8,
+                trigger=target.trigger,
+                message=message,
+                subscribe=subscribe,
+                step="3.2",
+                hops=_at_hops(look),
+                owned=target.owned,
+                break_one=break_one,
+            )
         )
-    )
 
 
 async def look_origin(look: Looking) -> None:
@@ -311,6 +312,7 @@ async def look_trace(look: Looking) -> None:
             subscribe=subscribe,
             hops=_at_hops(look),
             logs=target.logs,
+            page_url=target.page_url,
             step="4.1",
             repeats=3,
             budget_s=look.budget.attempt_s,

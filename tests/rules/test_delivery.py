@@ -3,6 +3,7 @@
 import pytest
 from observations import findings, roots, seen
 
+from wsbook.attempt import ONE_BROKEN
 from wsbook.facts import BroadcastFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
@@ -12,8 +13,14 @@ def subscriber(index: int, instance: str, missed: tuple[int, ...], messages: int
     return Subscriber(index=index, instance=instance, received=messages - len(missed), missed=missed, duplicated=doubled)
 
 
-def broadcast(*subscribers: Subscriber) -> Observation:
-    return seen(BroadcastFacts(messages=4, subscribers=subscribers), step="3.2", probe="broadcast")
+def broadcast(*subscribers: Subscriber, changed: str = "") -> Observation:
+    return seen(BroadcastFacts(messages=4, subscribers=subscribers), step="3.2", probe="broadcast", changed=changed)
+
+
+def page(frame: float | None, handler: float | None, document: float | None) -> Observation:
+    names = ("trigger", "endpoint", "page frame", "page handler", "page document", "page screen")
+    places = tuple(Place(name=name, at_s=at) for name, at in zip(names, (0.0, 0.1, frame, handler, document, document), strict=True))
+    return seen(TraceFacts(marker="m", places=places), step="4.1", probe="trace")
 
 
 def load(lost: int = 0, doubled: int = 0, moved: int = 0, void: str = "") -> Observation:
@@ -57,6 +64,12 @@ ROWS: list[tuple[str, Observation, list[str]]] = [
     ("here and there", broadcast(subscriber(0, "a", (1,)), subscriber(1, "a", ()), subscriber(2, "a", (2,))), ["message.lost"]),
     ("some twice", broadcast(subscriber(0, "a", (), doubled=(1,)), subscriber(1, "a", ())), ["message.duplicated"]),
     ("nobody gets anything", broadcast(subscriber(0, "a", ALL), subscriber(1, "a", ALL)), []),
+    ("one broke off, the others have all", broadcast(subscriber(0, "a", ()), subscriber(1, "a", ()), changed=ONE_BROKEN), []),
+    ("one broke off, one misses", broadcast(subscriber(0, "a", (2, 3)), changed=ONE_BROKEN), ["backend.exception-kills-broadcast"]),
+    ("rendered", page(0.1, 0.1, 0.11), []),
+    ("not rendered", page(0.1, 0.1, None), ["client.not-rendered"]),
+    ("no handler", page(0.1, None, None), ["client.listener-attached-late"]),
+    ("the page has no such socket", page(None, None, None), []),
     ("load without loss", load(), []),
     ("load with loss", load(lost=3), ["message.lost"]),
     ("load with duplicates", load(doubled=3), ["message.duplicated"]),

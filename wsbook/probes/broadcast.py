@@ -15,7 +15,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from wsbook.attempt import Attempt
+from wsbook.attempt import ONE_BROKEN, Attempt
 from wsbook.facts import BroadcastFacts, Headers, Subscriber, UpgradeFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.endings import close_all, why_not_open
@@ -29,7 +29,6 @@ from wsbook.target import Trigger
 __all__ = ["instance_of", "probe_broadcast"]
 
 MOST_SUBSCRIBERS, MOST_OWNED, MOST_MESSAGES = 16, 500, 1000
-BROKEN = "one subscriber broken off"
 """The change that ``break_one`` makes against a plain broadcast."""
 
 _SPACING_S, _SETTLE_S = 0.02, 1.5
@@ -113,7 +112,7 @@ async def probe_broadcast(
     subscriber joins and breaks off without a close frame before the first message. At most 16 subscribers and 1,000 messages; 500
     subscribers when owned.
     """
-    changed = (*attempt.changed, BROKEN) if break_one else attempt.changed
+    changed = (*attempt.changed, ONE_BROKEN) if break_one else attempt.changed
     source = Source(step=step, probe="broadcast", hop=attempt.hop, changed=changed)
     if missing := what_is_missing(trigger, message):
         return not_run(source, Reason.NOT_GIVEN, missing)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from wsbook.attempt import ONE_BROKEN
 from wsbook.evidence import Evidence
 from wsbook.facts import BroadcastFacts, LoadFacts, Subscriber, TraceFacts
 from wsbook.finding import Finding
@@ -15,7 +16,7 @@ __all__ = ["judge_delivery"]
 def judge_delivery(evidence: Evidence) -> Iterator[Finding]:
     """Judge broadcasts, traces and load runs."""
     for seen, broadcast in evidence.of(BroadcastFacts):
-        yield from _judge_broadcast(seen, broadcast)
+        yield from (_judge_broken if ONE_BROKEN in seen.source.changed else _judge_broadcast)(seen, broadcast)
     for seen, trace in evidence.of(TraceFacts):
         yield from _judge_trace(seen, trace)
     for seen, load in evidence.of(LoadFacts):
@@ -42,6 +43,18 @@ def _judge_broadcast(seen: Observation, facts: BroadcastFacts) -> Iterator[Findi
         yield unknown("backend.background-task-died", 0.2, words, proof(seen, words))
         return
     yield from _judge_partial(seen, facts, missing)
+
+
+def _judge_broken(seen: Observation, facts: BroadcastFacts) -> Iterator[Finding]:
+    """One subscriber broke off without a close frame before the messages: do the others still get them?"""
+    missing = [subscriber for subscriber in facts.subscribers if subscriber.missed]
+    total = len(facts.subscribers)
+    if missing:
+        words = f"after one subscriber broke off, {len(missing)} of {total} others missed messages"
+        yield fault("backend.exception-kills-broadcast", 0.93, words, proof(seen, words))
+    elif total:
+        words = f"one subscriber broke off, and all {total} others got all {facts.messages} messages"
+        yield clear("backend.exception-kills-broadcast", words, proof(seen, words))
 
 
 def _groups(subscribers: tuple[Subscriber, ...]) -> dict[tuple[int, ...], list[Subscriber]]:
@@ -86,19 +99,36 @@ def _judge_doubled(seen: Observation, facts: BroadcastFacts, doubled: list[Subsc
 
 
 def _judge_trace(seen: Observation, facts: TraceFacts) -> Iterator[Finding]:
-    lost = [index for index, place in enumerate(facts.places) if place.at_s is None]
-    reached = [place for place in facts.places if place.at_s is not None]
-    wire = [place for place in facts.places if not place.name.startswith("log")]
-    if wire and all(place.at_s is not None for place in wire):
+    wire = [place for place in facts.places if not place.name.startswith(("log", "page"))]
+    lost = [place.name for place in wire if place.at_s is None]
+    if wire and not lost:
         last = max(place.at_s or 0.0 for place in wire)
         yield clear(
             "message.lost", f"one message passed {len(wire)} places, the last after {duration_text(last)}", proof(seen, facts.marker)
         )
-    elif lost and reached and any(place.at_s is None for place in wire):
+        yield from _judge_page({place.name: place.at_s for place in facts.places if place.name.startswith("page")}, seen)
+    elif lost and len(lost) < len(wire):
         after = [place.name for place in wire if place.at_s is not None]
-        missing = next(place.name for place in wire if place.at_s is None)
-        words = f"the message reached {after[-1] if after else reached[-1].name} and never {missing}"
+        words = f"the message reached {after[-1]} and never {lost[0]}"
         yield fault("message.lost", 0.5, words, proof(seen, words))
+
+
+def _judge_page(places: dict[str, float | None], seen: Observation) -> Iterator[Finding]:
+    """The wire carries the message: what does the page make of it?"""
+    if places.get("page frame") is None:
+        return
+    at_s = places["page frame"]
+    if places.get("page handler") is None:
+        words = f"the frame reached the page after {duration_text(at_s)}, and no handler took it"
+        yield fault("client.listener-attached-late", 0.5, words, proof(seen, words))
+    elif places.get("page document") is None and places.get("page screen") is None:
+        words = f"the message reached the page after {duration_text(at_s)} and its handler, and the document never showed it"
+        yield fault("client.not-rendered", 0.8, words, proof(seen, words))
+    else:
+        words = (
+            f"the message stands in the page {duration_text(places.get('page document') or places.get('page screen'))} after its trigger"
+        )
+        yield clear("client.not-rendered", words, proof(seen, words))
 
 
 def _judge_load(seen: Observation, facts: LoadFacts) -> Iterator[Finding]:

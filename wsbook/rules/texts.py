@@ -27,7 +27,14 @@ _CONNECT_SLUGS = frozenset(
 """Causes that keep an upgrade from succeeding: one that is accepted now outranks what a log says of others."""
 _FRAME_SLUGS = frozenset({"frame.compression-broken", "frame.protocol-violation", "message.format-mismatch"})
 """Causes that keep frames from passing: unharmed echoes outrank them."""
-_BROADCAST_SLUGS = frozenset({"cluster.no-pubsub-across-workers", "cluster.pubsub-misconfigured", "backend.background-task-died"})
+_BROADCAST_SLUGS = frozenset(
+    {
+        "cluster.no-pubsub-across-workers",
+        "cluster.pubsub-misconfigured",
+        "backend.background-task-died",
+        "backend.exception-kills-broadcast",
+    }
+)
 """Causes that keep a broadcast from somebody: one that reached everybody outranks them."""
 
 _LIKELY = 0.2
@@ -51,7 +58,8 @@ def _disproved(evidence: Evidence) -> Callable[[str], bool]:
     """Return the question whether today's measurements speak against a cause. Our own experiments leave refusals in the logs too."""
     tried = baseline(evidence)
     opens = tried is not None and tried[1].accepted
-    reaches_all = any(not any(one.missed or one.duplicated for one in facts.subscribers) for _, facts in evidence.of(BroadcastFacts))
+    broadcasts = [facts for _, facts in evidence.of(BroadcastFacts)]
+    reaches_all = bool(broadcasts) and not any(one.missed or one.duplicated for facts in broadcasts for one in facts.subscribers)
     carries = any(facts.echoes and all(trial.ok for trial in facts.trials) for _, facts in evidence.of(EchoFacts))
 
     def disproved(slug: str) -> bool:
