@@ -1,7 +1,7 @@
 """What each of the twelve steps looks at: which probes and parsers, on what, within which budget. Judges nothing."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Protocol
 
@@ -61,6 +61,10 @@ def _baseline(look: Looking) -> Attempt:
 def _at_hops(look: Looking) -> list[Attempt]:
     """Return the baseline at each hop, the application first, without the forward proxy."""
     return [replace(_baseline(look), url=hop.url, hop=hop.name, via=None) for hop in look.target.hops]
+
+
+def _shorter(variants: Iterable[Attempt]) -> list[Attempt]:
+    return [replace(variant, timeout_s=min(variant.timeout_s, _VARIANT_S)) for variant in variants]
 
 
 async def _read(look: Looking, step: str, path: str, parse: Callable[[], list[Observation]]) -> None:
@@ -145,8 +149,7 @@ async def look_direct(look: Looking) -> None:
         look.add(_missing("1.3", "upgrade", "no endpoint was given; give a ws:// or wss:// URL"))
         return
     baseline = _baseline(look)
-    variants = [replace(variant, timeout_s=min(variant.timeout_s, _VARIANT_S)) for variant in handshake_variants(baseline)]
-    seen = await experiment(baseline, variants, step="1.3", apart=bool(look.target.logs))
+    seen = await experiment(baseline, _shorter(handshake_variants(baseline)), step="1.3", apart=bool(look.target.logs))
     look.add(*seen)
     if isinstance(seen[0].facts, UpgradeFacts) and seen[0].facts.accepted:
         look.progress("echo, pings and the closing handshake", 0.6)
@@ -204,7 +207,7 @@ async def look_proxies(look: Looking) -> None:
         look.add(await probe_upgrade(_baseline(look), step="2.2"))
     if target.logs:
         await next_second()
-    variants = [variant for attempt in attempts for variant in hop_variants(attempt, endpoint)]
+    variants = _shorter(variant for attempt in attempts for variant in hop_variants(attempt, endpoint))
     look.add(*await asyncio.gather(*(probe_upgrade(variant, step="2.2") for variant in variants)))
 
 
@@ -272,7 +275,7 @@ async def look_origin(look: Looking) -> None:
         look.add(not_run(Source(step="3.3", probe="upgrade"), Reason.SKIPPED, why))
         return
     baseline = _baseline(look)
-    look.add(*await experiment(baseline, origin_variants(baseline), step="3.3", apart=bool(look.target.logs)))
+    look.add(*await experiment(baseline, _shorter(origin_variants(baseline)), step="3.3", apart=bool(look.target.logs)))
 
 
 async def look_heartbeat(look: Looking) -> None:
