@@ -182,6 +182,6 @@ def signatures() -> dict[str, Signature]:
     return {entry["id"]: convert(entry, Signature) for entry in table["signature"]}
 
 
-def matcher(kind: str) -> Matcher:
-    """Return a fresh matcher for texts of one kind (see KINDS)."""
-    return Matcher(s for s in signatures().values() if kind in s.kinds)
+def matcher(*kinds: str) -> Matcher:
+    """Return a fresh matcher for texts of these kinds (see KINDS)."""
+    return Matcher(signature for signature in signatures().values() if not set(kinds).isdisjoint(signature.kinds))

@@ -15,11 +15,11 @@ from msgspec import Struct
 
 from wsbook.facts import AccessFacts, TextFacts
 from wsbook.observation import Observation, Source, observed
-from wsbook.parsers.backend_log import batched, scan_batch, tally_observations
 from wsbook.parsers.instants import find_instant, find_seconds, parse_instant
+from wsbook.parsers.texts import batched, scan_batch, tally_observations
 from wsbook.signatures import Tally, matcher
 
-__all__ = ["Line", "parse_access_log", "read_line"]
+__all__ = ["Line", "Requests", "parse_access_log", "read_line"]
 
 GROUPS = 5_000
 """Groups kept of one log; requests beyond them are only counted."""
@@ -32,6 +32,7 @@ TIMES = re.compile(
 )
 UPGRADE = re.compile(r"upgrade[=:\"' ]+(?P<u>websocket|-|h2c)", re.IGNORECASE)
 UPSTREAM = re.compile(r"(?:upstream(?:_addr)?|ups?|backend|ua)[=:\"' ]+(?P<u>(?:https?://)?[\w.-]+:\d+[^\s\"',]*)")
+HOST = re.compile(r"^[a-z]+://[^/?]*")
 NUMBER = re.compile(r"(?<=/)(?:\d+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{24,64})(?=/|$)")
 
 
@@ -52,13 +53,13 @@ class Line(Struct, frozen=True):
 
 
 class Format(Struct, frozen=True, dict=True):
-    """One notation of access_formats.toml."""
+    """One notation of access_formats.toml. unit: of bare durations; begins: its instant is the beginning of the request, not the end."""
 
     program: str
     contains: str
     pattern: re.Pattern[str]
-    search: bool
     unit: str
+    begins: bool
 
 
 @cache
@@ -66,7 +67,7 @@ def formats() -> tuple[tuple[Format, ...], dict[str, list[str]], dict[str, str]]
     """Return the line notations, the field names of JSON lines, and the units of those fields."""
     table = tomllib.loads(files("wsbook.parsers").joinpath("access_formats.toml").read_text(encoding="utf-8"))
     known = tuple(
-        Format(entry["program"], entry["contains"], re.compile(entry["regex"]), True, entry.get("duration_unit", "s"))
+        Format(entry["program"], entry["contains"], re.compile(entry["regex"]), entry.get("duration_unit", "s"), entry.get("begins", False))
         for entry in table["format"]
     )
     return known, table["json"], table["units"]
@@ -114,7 +115,7 @@ def _json_line(line: str) -> Line | None:
     )
 
 
-def _upgrade(part: dict[str, str | None], line: str, program: str) -> bool | None:
+def _upgrade(part: dict[str, str | None], line: str) -> bool | None:
     if part.get("accepted") or '"WebSocket ' in line or part.get("scheme") in ("ws", "wss") or part.get("status") == "101":
         return True
     found = UPGRADE.search(line)
@@ -125,8 +126,13 @@ def _text_line(line: str, form: Format) -> Line | None:
     if form.contains not in line or not (found := form.pattern.search(line)):
         return None
     part = found.groupdict()
+    time = find_instant(part.get("time") or line)
     rest, duration = part.get("rest") or "", part.get("duration")
     seconds = find_seconds(duration, form.unit) if duration else _rest_seconds(rest)
+    if part.get("begin") and time is not None:
+        seconds = max(0.0, time - (find_instant(part["begin"] or "") or time))
+    if form.begins and time is not None:
+        time += seconds or 0.0
     upstream = UPSTREAM.search(rest)
     status = part.get("status") or ("101" if part.get("accepted") else "0")
     return Line(
@@ -136,10 +142,10 @@ def _text_line(line: str, form: Format) -> Line | None:
         status=int(status) if status.lstrip("-").isdigit() else 0,
         version=part.get("version") or "",
         duration_s=seconds,
-        time=find_instant(part.get("time") or line),
+        time=time,
         termination=(part.get("termination") or "").strip() if part.get("termination") not in ("-", "--", "----") else "",
         upstream=part.get("upstream") or (upstream["u"] if upstream else ""),
-        upgrade=_upgrade(part, line, form.program),
+        upgrade=_upgrade(part, line),
         count=int(part.get("times") or 1),
     )
 
@@ -203,19 +209,23 @@ class _Group:
         )
 
 
-class _Groups:
-    def __init__(self) -> None:
+class Requests:
+    """Groups the requests told in lines. probe: name of the parser, for the observations."""
+
+    def __init__(self, probe: str = "access_log") -> None:
+        self.probe = probe
         self.groups: dict[tuple[object, ...], _Group] = {}
         self.order = list(formats()[0])
         self.unparsed = self.items = 0
 
     def add(self, text: str, number: int) -> None:
+        """Read one line; what is no request is only counted."""
         line = read_line(text, self.order)
         if line is None:
             self.unparsed += bool(text.strip())
             return
         self.items += 1
-        path = NUMBER.sub("*", line.path.partition("?")[0][:PATH_CHARS])
+        path = NUMBER.sub("*", HOST.sub("", line.path).partition("?")[0][:PATH_CHARS]) or "/"
         key = (line.method, path, line.status, line.version, line.termination, line.upgrade, line.upstream.partition("/")[0])
         group = self.groups.get(key)
         if group is None:
@@ -225,8 +235,9 @@ class _Groups:
         group.add(line, number, text)
 
     def observations(self, *, step: str, artifact: str) -> Iterator[Observation]:
+        """Yield one observation per group, in order of first appearance."""
         for key, group in self.groups.items():
-            source = Source(step=step, probe="access_log", artifact=artifact, line=group.first, line_end=group.last)
+            source = Source(step=step, probe=self.probe, artifact=artifact, line=group.first, line_end=group.last)
             yield observed(source, group.facts(str(key[1])))
 
 
@@ -235,7 +246,7 @@ def parse_access_log(lines: Iterable[str], *, artifact: str, step: str = "1.4") 
 
     Identifiers inside paths become "*" and queries are left out, so that alike requests meet in one group; at most 5,000 groups.
     """
-    search, tally, groups = matcher("access_log"), Tally(), _Groups()
+    search, tally, groups = matcher("access_log", "backend_log"), Tally(), Requests()
     count = size = 0
     for batch in batched(lines):
         scan_batch(batch, count, search, tally)

@@ -1,22 +1,20 @@
-"""Logs of any program, line by line: known texts, their instants, and connection lives in JSON lines. Must not judge what it finds."""
+"""Logs of any program, line by line: known texts, requests, and connection lives in JSON lines. Must not judge what it finds."""
 
-import re
 from collections.abc import Iterable, Iterator
-from itertools import islice
 
 import msgspec
 
 from wsbook.facts import SessionFacts, TextFacts
 from wsbook.observation import Observation, Source, observed
-from wsbook.parsers.instants import find_instant, parse_instant
-from wsbook.signatures import Matcher, Tally, matcher
+from wsbook.parsers.access_log import Requests
+from wsbook.parsers.instants import parse_instant
+from wsbook.parsers.texts import batched, scan_batch, tally_observations
+from wsbook.signatures import Tally, matcher
 
-__all__ = ["BATCH_LINES", "batched", "parse_backend_log", "tally_observations"]
+__all__ = ["parse_backend_log"]
 
-BATCH_LINES = 20_000
 SESSIONS = 2_000
 """Connection lives kept of one log."""
-ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 OPENED = frozenset(
     ("open", "opened", "connect", "connected", "accepted", "connection", "established", "ws_open", "ws.open", "websocket_open", "upgraded")
 )
@@ -42,49 +40,30 @@ TIME_KEYS = ("t", "ts", "time", "timestamp", "@timestamp", "at", "datetime", "da
 CODE_KEYS = ("code", "close_code", "closeCode", "status")
 
 
-def batched(lines: Iterable[str], size: int = BATCH_LINES) -> Iterator[list[str]]:
-    """Yield lists of at most size lines, in which a line break counts as a space."""
-    source = iter(lines)
-    while batch := list(islice(source, size)):
-        yield batch if not any("\n" in line for line in batch) else [line.replace("\n", " ") for line in batch]
-
-
-def tally_observations(tally: Tally, *, probe: str, step: str, artifact: str) -> Iterator[Observation]:
-    """Yield one observation per signature found."""
-    for first, last, facts in tally.facts():
-        yield observed(Source(step=step, probe=probe, artifact=artifact, line=first, line_end=last), facts)
-
-
 def parse_backend_log(lines: Iterable[str], *, artifact: str, step: str = "1.4") -> list[Observation]:
-    """Return what a program's log holds: SignatureFacts by signature, SessionFacts of connections, one TextFacts for the whole.
+    """Return what a program's log holds: SignatureFacts by signature, AccessFacts of the requests told in
+    it, SessionFacts of connections, one TextFacts for the whole.
 
     lines: without line ends; any number, read once and never kept.
     """
-    search, tally, lives = matcher("backend_log"), Tally(), _Lives()
+    search, tally, lives, requests = matcher("backend_log", "access_log"), Tally(), _Lives(), Requests("backend_log")
     count = size = known = 0
     for batch in batched(lines):
         known += scan_batch(batch, count, search, tally)
         lives.read(batch, count)
+        for index, line in enumerate(batch):
+            if "HTTP/" in line or '"WebSocket ' in line or '"status"' in line:
+                requests.add(line, count + index + 1)
         count += len(batch)
         size += sum(map(len, batch)) + len(batch)
     program = next((facts.program for _, _, facts in tally.facts()), "")
     whole = TextFacts(kind="backend_log", program=program, size_bytes=size, items=count, unparsed=count - known)
     return [
         *tally_observations(tally, probe="backend_log", step=step, artifact=artifact),
+        *requests.observations(step=step, artifact=artifact),
         *lives.observations(step=step, artifact=artifact),
         observed(Source(step=step, probe="backend_log", artifact=artifact, line=1 if count else 0, line_end=count), whole),
     ]
-
-
-def scan_batch(batch: list[str], offset: int, search: Matcher, tally: Tally) -> int:
-    """Add the known texts of a batch to the tally and return how many lines held one. offset: lines before this batch."""
-    if any("\x1b" in line for line in batch):
-        batch = [ANSI.sub("", line) for line in batch]
-    seen = set()
-    for hit in search.scan(batch):
-        seen.add(hit.index)
-        tally.add(hit, offset + hit.index + 1, find_instant(batch[hit.index]))
-    return len(seen)
 
 
 class _Lives:

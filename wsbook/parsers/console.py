@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from wsbook.facts import SessionFacts, TextFacts, UpgradeFacts
 from wsbook.observation import Observation, Source, observed
-from wsbook.parsers.backend_log import batched, scan_batch, tally_observations
+from wsbook.parsers.texts import batched, scan_batch, tally_observations
 from wsbook.signatures import Tally, matcher
 
 __all__ = ["parse_console"]

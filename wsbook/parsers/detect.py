@@ -9,7 +9,8 @@ from functools import cache
 from importlib.resources import files
 
 from wsbook.errors import UnreadableInputError
-from wsbook.parsers.lines import decode
+from wsbook.parsers.lines import decode, split_lines
+from wsbook.signatures import matcher
 
 __all__ = ["HEAD_BYTES", "KINDS", "detect_kind", "scores"]
 
@@ -58,11 +59,15 @@ def scores(name: str, text: str) -> dict[str, float]:
 
 
 def detect_kind(name: str, head: bytes) -> str:
-    """Return the kind of an artifact, "" when nothing fits or the bytes are no text. head: its first bytes, unpacked; name: "" unknown."""
+    """Return the kind of an artifact, "" when nothing fits or the bytes are no text.
+
+    A text of no known form that holds a known message counts as a log. head: its first bytes, unpacked; name: "" unknown."""
     try:
         text = decode(head[:HEAD_BYTES])
     except UnreadableInputError:
         return ""
     found = scores(name, text)
     best = max(found, key=lambda kind: found[kind], default="")
-    return best if best and found[best] >= _rules()[3] else ""
+    if best and found[best] >= _rules()[3]:
+        return best
+    return "backend_log" if next(matcher("backend_log").scan(split_lines(text)), None) else ""
