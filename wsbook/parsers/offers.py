@@ -145,11 +145,14 @@ def _port(node: "SgNode | None", scope: Scope) -> int | None:
 
 
 _COMMANDS = (
-    ("uvicorn", re.compile(r"\b(?:uvicorn|hypercorn|granian)\b[^\n]*?(?:--port[= \"',]+|--bind[= \"',]+[\w.]*:|-b[= ]+[\w.]*:)(\d{2,5})")),
-    ("gunicorn", re.compile(r"\bgunicorn\b[^\n]*?(?:--bind|-b)[= \"',]+[\w.\[\]]*:(\d{2,5})")),
-    ("daphne", re.compile(r"\bdaphne\b[^\n]*?(?:-p|--port)[= \"',]+(\d{2,5})")),
-    ("docker", re.compile(r"^\s*EXPOSE\s+(\d{2,5})", re.MULTILINE)),
-    ("compose", re.compile(r"^\s*-\s*[\"']?(?:[\d.]+:)?\d{2,5}:(\d{2,5})[\"']?\s*$", re.MULTILINE)),
+    (
+        "uvicorn",
+        re.compile(r"\b(?:uvicorn|hypercorn|granian)\b[^\n]{0,300}?(?:--port[= \"',]+|--bind[= \"',]+[\w.]*:|-b[= ]+[\w.]*:)(\d{2,5})"),
+    ),
+    ("gunicorn", re.compile(r"\bgunicorn\b[^\n]{0,300}?(?:--bind|-b)[= \"',]+[\w.\[\]]*:(\d{2,5})")),
+    ("daphne", re.compile(r"\bdaphne\b[^\n]{0,300}?(?:-p|--port)[= \"',]+(\d{2,5})")),
+    ("docker", re.compile(r"^[ \t]*EXPOSE[ \t]+(\d{2,5})", re.MULTILINE)),
+    ("compose", re.compile(r"^[ \t]*-[ \t]*[\"']?(?:[\d.]+:)?\d{2,5}:(\d{2,5})[\"']?[ \t]*$", re.MULTILINE)),
 )
 
 

@@ -10,20 +10,20 @@ from wsbook.parsers.source_files import Code
 __all__ = ["project_patterns"]
 
 _WORKERS = re.compile(
-    r"\b(?:uvicorn|gunicorn|hypercorn|granian)\b[^\n]*?(?:--workers|--worker|-w)[ =\"',]+(?!1\b)(\d+)"
-    r"|^\s*workers\s*=\s*(?!1\b)\d+|WEB_CONCURRENCY\s*[=:]\s*[\"']?(?!1\b)\d+|uvicorn\.run\([^)]*\bworkers\s*=\s*(?!1\b)\d+"
-    r"|\bpm2\b[^\n]*-i[ =](?:max|(?!1\b)\d+)|cluster\.fork\(\)|^\s*replicas\s*:\s*(?!1\b)\d+",
+    r"\b(?:uvicorn|gunicorn|hypercorn|granian)\b[^\n]{0,300}?(?:--workers|--worker|-w)[ =\"',]+(?!1\b)(\d+)"
+    r"|^[ \t]*workers[ \t]*=[ \t]*(?!1\b)\d+|WEB_CONCURRENCY\s*[=:]\s*[\"']?(?!1\b)\d+|uvicorn\.run\([^)]{0,500}?\bworkers\s*=\s*(?!1\b)\d+"
+    r"|\bpm2\b[^\n]{0,300}-i[ =](?:max|(?!1\b)\d+)|cluster\.fork\(\)|^[ \t]*replicas[ \t]*:[ \t]*(?!1\b)\d+",
     re.MULTILINE,
 )
 _REGISTRY = re.compile(
-    r"(?:active|connections|clients|sockets|subscribers|connected|rooms|peers)\w*\s*(?::[^=\n]*)?=\s*"
+    r"(?:active|connections|clients|sockets|subscribers|connected|rooms|peers)\w{0,30}[ \t]{0,9}(?::[^=\n]{0,100})?=[ \t]{0,9}"
     r"(?:\[\]|set\(\)|\{\}|dict\(\)|defaultdict\(|new (?:Set|Map)\(\))"
     r"|wss\.clients|InMemoryChannelLayer"
 )
 _BUS = re.compile(r"(?i)redis|broadcaster|\bnats\b|kafka|rabbit|\bpika\b|amqp|LISTEN \w|zmq|message_queue|mqtt|postgres_listen|pg_notify")
 _POLLING = re.compile(r"\bSocketIO\(|socketio\.|require\(['\"]socket\.io['\"]\)|from ['\"]socket\.io['\"]|SockJS|sockjs")
 _STICKY = re.compile(r"(?i)sticky|ip_hash|transports\s*[:=]\s*\[\s*['\"]websocket['\"]\s*\]")
-_TYPE = re.compile(r"""group_send\((?:[^()]|\([^()]*\))*?["']type["']\s*:\s*["']([\w.]+)["']""", re.DOTALL)
+_TYPE = re.compile(r"""group_send\((?:[^()]|\([^()]{0,200}\)){0,500}?["']type["']\s*:\s*["']([\w.]+)["']""", re.DOTALL)
 
 
 def project_patterns(codes: Iterable[Code], commands: Iterable[Code]) -> Iterator[PatternFacts]:
