@@ -1,0 +1,5 @@
+"""python -m wsbook is the wsbook command."""
+
+from wsbook.cli import main
+
+main()
