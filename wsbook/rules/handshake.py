@@ -25,7 +25,7 @@ def judge_handshake(evidence: Evidence) -> Iterator[Finding]:
             yield from _judge_malformed(evidence, seen, facts)
         elif facts.status is not None:
             yield from _judge_status(seen, facts)
-        elif seen.failure is not None:
+        if facts.status in (None, 101) and seen.failure is not None:
             yield from _judge_silence(seen, facts)
     tried = baseline(evidence)
     if tried and tried[1].accepted:
