@@ -1,9 +1,16 @@
 """nginx: location selection, inheritance, defaults, defects, includes, and that junk is refused or read, never worse."""
 
 import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
+from conftest import find, needs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +21,28 @@ from wsbook.parsers.proxies import parse_config
 MAP = "map $http_upgrade $connection_upgrade { default upgrade; '' close; }\n"
 GOOD = """proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
 proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto $scheme; proxy_read_timeout 1h;"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(*command: str, port: int) -> Iterator[None]:
+    """Run a program until the block ends; return when its port answers."""
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.02)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=5)
 
 
 def read(text: str, **given: str) -> tuple[list[RouteFacts], list[PatternFacts]]:
@@ -182,10 +211,38 @@ def test_a_path_that_no_block_proxies_is_a_route_without_upstream() -> None:
     assert (route.matcher, route.upstream, route.upgrade) == ("location /", "", None)
 
 
-def test_slash_redirect_needs_the_path() -> None:
-    text = "server { location /ws/ { proxy_pass http://b; } location / { root /x; } }"
-    assert read(text, endpoint_path="/ws/")[0][0].serves is True
-    assert serving(text, endpoint_path="/ws").matcher == "location /"
+@pytest.mark.parametrize(
+    ("path", "matcher", "patterns"),
+    [("/ws/", "location /ws/", []), ("/ws", "location /ws/", ["nginx.location-slash-redirect"]), ("/live", "location = /live", [])],
+)
+def test_a_proxied_location_with_a_slash_redirects_the_path_without(path: str, matcher: str, patterns: list[str]) -> None:
+    names = ["/ws/", "/live/", "= /live", "/"]
+    text = "server { " + " ".join(f"location {n} {{ proxy_pass http://b; {GOOD} }}" for n in names) + " }"
+    assert serving(MAP + text, endpoint_path=path).matcher == matcher
+    assert [p.pattern for p in read(MAP + text, endpoint_path=path)[1]] == patterns
+
+
+LIVE = ["/", "/ws/", "^~ /ws/a", "~ ^/ws/(.*)$", "~* \\.JS$", "/live", "= /live/", "~ /a/"]
+
+
+@needs("nginx")
+@pytest.mark.parametrize("uris", [("", "", "", "", "", "", ""), ("/", "", "/x", "", "", "/y/", "/z")])
+def test_agrees_with_a_running_nginx(tmp_path: Path, uris: tuple[str, ...]) -> None:
+    """Every location names itself and what its upstream would see, by a second server of the same nginx."""
+    port, echo = free_port(), free_port()
+    targets = [f"http://127.0.0.1:{echo}{'' if name.startswith('~') else uri}" for name, uri in zip(LIVE, (*uris, ""), strict=True)]
+    locations = " ".join(
+        f'location {n} {{ proxy_pass {t}; proxy_set_header X-By "{i}"; }}' for i, (n, t) in enumerate(zip(LIVE, targets, strict=True))
+    )
+    server = f"server {{ listen 127.0.0.1:{port}; merge_slashes off; {locations} }}"
+    folders = " ".join(f"{kind}_temp_path {tmp_path};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    answer = f'server {{ listen 127.0.0.1:{echo}; merge_slashes off; location / {{ return 200 "$http_x_by $request_uri"; }} }}'
+    (tmp_path / "c").write_text(f"daemon off; pid {tmp_path}/p; events {{}} http {{ access_log off; {folders} {server} {answer} }}")
+    with running(str(find("nginx")), "-c", str(tmp_path / "c"), "-e", str(tmp_path / "e"), port=port):
+        for path in ("/", "/ws/", "/ws/a", "/ws/x/y", "/live", "/live/", "/live/x.js", "/q/a/z", "/wsx"):
+            route = serving(server, endpoint_path=path)
+            by, _, seen = httpx.get(f"http://127.0.0.1:{port}{path}", trust_env=False).text.partition(" ")
+            assert (route.matcher, route.upstream_path) == (f"location {LIVE[int(by)]}", seen)
 
 
 def test_reads_includes_inside_the_folder_only(tmp_path: Path) -> None:

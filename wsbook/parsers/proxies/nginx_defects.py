@@ -78,7 +78,7 @@ def _path(route: RouteFacts, location: Location, artifact: Artifact) -> Iterator
     elif line and uri and location.operator in ("", "^~") and location.pattern.endswith("/") and not uri.endswith("/") and "$" not in uri:
         yield _at("nginx.slash-glued", line)
     path = artifact.endpoint_path.partition("?")[0]
-    if route.serves and path and location.operator in ("", "^~") and location.pattern == path + "/":
+    if route.serves and path and location.operator in ("", "^~", "=") and location.pattern == path + "/":
         yield _at("nginx.location-slash-redirect", location.directive)
 
 

@@ -119,6 +119,9 @@ def select(locations: tuple[Location, ...], path: str) -> Location | None:
     exact = next((loc for loc in locations if loc.operator == "=" and loc.pattern == path), None)
     if exact:
         return exact
+    slashed = _redirecting(locations, path)
+    if slashed:
+        return slashed
     prefixes = [loc for loc in locations if loc.operator in ("", "^~") and path.startswith(loc.pattern)]
     longest = max(prefixes, key=lambda loc: len(loc.pattern), default=None)
     inner = select(longest.nested, path) if longest else None
@@ -130,6 +133,14 @@ def select(locations: tuple[Location, ...], path: str) -> Location | None:
     if by_regex:
         return select(by_regex.nested, path) or by_regex
     return inner or longest
+
+
+def _redirecting(locations: tuple[Location, ...], path: str) -> Location | None:
+    """Return the proxied location of the path plus a slash, which answers the path by 301, unless one is written for the path itself."""
+    plain = [loc for loc in locations if loc.operator in ("", "^~", "=")]
+    if any(loc.pattern == path for loc in plain):
+        return None
+    return next((loc for loc in plain if loc.pattern == path + "/" and loc.directive.last("proxy_pass")), None)
 
 
 def _matches(location: Location, path: str) -> bool:
@@ -168,7 +179,8 @@ def upstream_path(location: Location, path: str) -> str | None:
         return rewritten
     if "$" in replacement:
         return path if replacement in ("$request_uri", "/$request_uri", "$uri") else _captured(location, replacement, path)
-    return replacement + path[len(location.pattern) :] if location.operator in ("", "^~", "=") else None
+    inside = location.operator in ("", "^~", "=") and path.startswith(location.pattern)
+    return replacement + path[len(location.pattern) :] if inside else None
 
 
 def _captured(location: Location, replacement: str, path: str) -> str | None:
