@@ -26,6 +26,10 @@ SCAN_CHARS = 8192
 """Characters of one line that a regular expression may look at; longer lines are data, not messages."""
 
 DIGITS = b"0123456789"
+WORD = re.compile(rb"[a-z]{2,60}")
+KEY_BYTES = 20
+WORDS = 100_000
+"""Words remembered before the memory starts afresh."""
 
 
 class Signature(Struct, frozen=True, kw_only=True, dict=True):
@@ -87,14 +91,49 @@ def _template(text: str) -> bytes:
     return text.lower().encode("utf-8", "replace").translate(None, DIGITS)
 
 
+def _key(literal: bytes) -> bytes:
+    """Return the longest word inside a template; a line that holds the literal holds a word that contains this one."""
+    return max(WORD.findall(literal), key=len, default=b"")[:KEY_BYTES]
+
+
 class Matcher:
     """Finds signatures of one kind in lines. Keeps templates between calls: use one for one artifact."""
 
     def __init__(self, known: Iterable[Signature]) -> None:
         self._known = tuple(known)
         self._needs = [(tuple(map(_template, s.match)), tuple(map(_template, s.any))) for s in self._known]
+        self._always: list[int] = []
+        self._by_key: dict[bytes, list[tuple[int, bytes]]] = {}
+        for index, (every, some) in enumerate(self._needs):
+            self._index(index, every, some)
+        self._words: dict[bytes, tuple[tuple[int, bytes], ...]] = {}
         self._plain: set[bytes] = set()
         self._hot: dict[bytes, tuple[int, ...]] = {}
+
+    def _index(self, index: int, every: tuple[bytes, ...], some: tuple[bytes, ...]) -> None:
+        """File a signature under words of which a line must hold one, so that most signatures are never looked at."""
+        literals = [max(every, key=lambda word: len(_key(word)))] if any(map(_key, every)) else list(some)
+        if not literals or not all(map(_key, literals)):
+            self._always.append(index)
+            return
+        for literal in literals:
+            self._by_key.setdefault(_key(literal), []).append((index, literal))
+
+    def _named(self, word: bytes) -> tuple[tuple[int, bytes], ...]:
+        """Return the signatures, with the literal, of which a key stands in this word of a line."""
+        found = self._words.get(word)
+        if found is None:
+            if len(self._words) > WORDS:
+                self._words.clear()
+            parts = {word[i:j] for i in range(len(word) - 1) for j in range(i + 2, min(len(word), i + KEY_BYTES) + 1)}
+            found = self._words[word] = tuple(pair for key in parts & self._by_key.keys() for pair in self._by_key[key])
+        return found
+
+    def _candidates(self, template: bytes) -> tuple[int, ...]:
+        indexes = {index for index in self._always if _possible(self._needs[index], template)}
+        named = {pair for word in set(WORD.findall(template)) for pair in self._named(word)}
+        indexes.update(index for index, literal in named if literal in template and _possible((self._needs[index][0], ()), template))
+        return tuple(sorted(indexes))
 
     def scan(self, lines: Sequence[str]) -> Iterator[Hit]:
         """Yield the occurrences in lines, which hold no line break."""
@@ -115,8 +154,7 @@ class Matcher:
             self._hot.clear()
             fresh = templates
         for template in fresh:
-            candidates = tuple(i for i, need in enumerate(self._needs) if _possible(need, template))
-            if candidates:
+            if candidates := self._candidates(template):
                 self._hot[template] = candidates
             else:
                 self._plain.add(template)
