@@ -10,12 +10,14 @@ from typing import Any
 
 from jupyter_client.manager import KernelManager
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat.notebooknode import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
 __all__ = ["ENGINE", "Ready", "Trouble"]
 
 ENGINE = "wsbook"
+_node: Any = NotebookNode  # not annotated there
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _WARM = "--IPKernelApp.exec_lines=import wsbook.views.workbook"
 
@@ -61,6 +63,13 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         self._trouble = trouble
         self._on_cell = on_cell
 
+    def execute(self, **options: Any) -> Any:
+        """Run the notebook in its kernel; unlike papermill it asks the kernel nothing afterwards, which may be gone by then."""
+        self.reset_execution_trackers()
+        with self.setup_kernel(**options):
+            self.papermill_execute_cells()
+        return self.nb
+
     def papermill_execute_cells(self) -> None:
         """Execute the cells in order; replaces papermill's loop, which stops at the first error and passes over a dead kernel."""
         for index, cell in enumerate(self.nb.cells):
@@ -82,13 +91,10 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         except (CellTimeoutError, DeadKernelError) as error:
             self._trouble.note(cell, error)
             text = f"{type(error).__name__}: the cell did not end in time or its kernel died; nothing after it was run"
-            cell.outputs.append({"output_type": "error", "ename": type(error).__name__, "evalue": text, "traceback": [text]})
+            cell.outputs.append(_node({"output_type": "error", "ename": type(error).__name__, "evalue": text, "traceback": [text]}))
             self.nb_man.cell_exception(cell, cell_index=index, exception=error)
             return True
         return False
-
-    def set_widgets_metadata(self) -> None:
-        """Keep no widget state: it would hold what was typed into fields."""
 
 
 class _Engine(NBClientEngine):  # type: ignore[misc]
@@ -111,8 +117,8 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
         )
         try:
             return client.execute()
-        except DeadKernelError as error:
-            trouble.note({}, error)
+        except (DeadKernelError, RuntimeError) as error:  # the kernel did not start
+            trouble.note(nb_man.nb.cells[0], error)
         finally:
             if client.kc is not None:
                 client.kc.stop_channels()

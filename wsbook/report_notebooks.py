@@ -14,7 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from wsbook import markup
-from wsbook.words import cap
+from wsbook.words import cap, plain
 
 __all__ = ["Output", "code_cells", "outputs_by_step", "plot_html", "read_notebook", "table_html"]
 
@@ -131,7 +131,8 @@ def _output_html(output: dict[str, Any]) -> str:
 
 def _prose(source: str) -> str:
     """Return markdown with its folded parts opened and its headings two levels down."""
-    opened = re.sub(r"</?details>|</summary>", "", source).replace("<summary>", "Aside: ")
+    printable = "\n".join(plain(line) for line in source.splitlines())
+    opened = re.sub(r"</?details>|</summary>", "", printable).replace("<summary>", "Aside: ")
     return re.sub(r"^#", "###", opened, flags=re.MULTILINE)
 
 

@@ -103,7 +103,8 @@ def _redactor(parameters: Mapping[str, Any]) -> Redactor:
 
 
 def _mark(notebook: dict[str, Any], failed: Collection[str]) -> None:
-    """Put a note at the top and before each failed cell, so that nobody takes the record for a complete one."""
+    """Put a note at the top and before each failed cell in the place of papermill's, so that nobody takes this for complete."""
+    notebook["cells"] = [cell for cell in notebook["cells"] if _MARK_TAG not in cell["metadata"].get("tags", ())]
     if not failed:
         return
     note = {"cell_type": "markdown", "metadata": {"tags": [_MARK_TAG]}}
