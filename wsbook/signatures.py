@@ -14,7 +14,7 @@ from msgspec import Struct, convert
 
 from wsbook.facts import SignatureFacts
 
-__all__ = ["KINDS", "Hit", "Matcher", "Signature", "Tally", "matcher", "signatures"]
+__all__ = ["KINDS", "Hit", "Matcher", "Signature", "Tally", "index_of", "matcher", "signatures"]
 
 KINDS = ("backend_log", "access_log", "browser_console", "body")
 TEXT_CHARS = 500
@@ -96,25 +96,22 @@ def _key(literal: bytes) -> bytes:
     return max(WORD.findall(literal), key=len, default=b"")[:KEY_BYTES]
 
 
-class Matcher:
-    """Finds signatures of one kind in lines. Keeps templates between calls: use one for one artifact."""
+class Index:
+    """Files signatures under the words that their lines must hold, so that most of them are never looked at."""
 
     def __init__(self, known: Iterable[Signature]) -> None:
-        self._known = tuple(known)
-        self._needs = [(tuple(map(_template, s.match)), tuple(map(_template, s.any))) for s in self._known]
-        self._always: list[int] = []
+        self.known = tuple(known)
+        self._needs = [(tuple(map(_template, s.match)), tuple(map(_template, s.any))) for s in self.known]
+        self.always: list[int] = []
         self._by_key: dict[bytes, list[tuple[int, bytes]]] = {}
-        for index, (every, some) in enumerate(self._needs):
-            self._index(index, every, some)
         self._words: dict[bytes, tuple[tuple[int, bytes], ...]] = {}
-        self._plain: set[bytes] = set()
-        self._hot: dict[bytes, tuple[int, ...]] = {}
+        for index, (every, some) in enumerate(self._needs):
+            self._file(index, every, some)
 
-    def _index(self, index: int, every: tuple[bytes, ...], some: tuple[bytes, ...]) -> None:
-        """File a signature under words of which a line must hold one, so that most signatures are never looked at."""
+    def _file(self, index: int, every: tuple[bytes, ...], some: tuple[bytes, ...]) -> None:
         literals = [max(every, key=lambda word: len(_key(word)))] if any(map(_key, every)) else list(some)
         if not literals or not all(map(_key, literals)):
-            self._always.append(index)
+            self.always.append(index)
             return
         for literal in literals:
             self._by_key.setdefault(_key(literal), []).append((index, literal))
@@ -129,11 +126,21 @@ class Matcher:
             found = self._words[word] = tuple(pair for key in parts & self._by_key.keys() for pair in self._by_key[key])
         return found
 
-    def _candidates(self, template: bytes) -> tuple[int, ...]:
-        indexes = {index for index in self._always if _possible(self._needs[index], template)}
+    def candidates(self, template: bytes) -> tuple[int, ...]:
+        """Return the places in known of the signatures that fit a template."""
+        indexes = {index for index in self.always if _possible(self._needs[index], template)}
         named = {pair for word in set(WORD.findall(template)) for pair in self._named(word)}
         indexes.update(index for index, literal in named if literal in template and _possible((self._needs[index][0], ()), template))
         return tuple(sorted(indexes))
+
+
+class Matcher:
+    """Finds signatures in lines and remembers the templates it has seen: use one for one artifact."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._plain: set[bytes] = set()
+        self._hot: dict[bytes, tuple[int, ...]] = {}
 
     def scan(self, lines: Sequence[str]) -> Iterator[Hit]:
         """Yield the occurrences in lines, which hold no line break."""
@@ -154,17 +161,15 @@ class Matcher:
             self._hot.clear()
             fresh = templates
         for template in fresh:
-            if candidates := self._candidates(template):
+            if candidates := self._index.candidates(template):
                 self._hot[template] = candidates
             else:
                 self._plain.add(template)
 
     def _confirm(self, index: int, line: str, candidates: tuple[int, ...]) -> Iterator[Hit]:
-        lowered = line.lower()
+        lowered, known = line.lower(), self._index.known
         hits = [
-            Hit(index, self._known[i], line[:TEXT_CHARS], captures)
-            for i in candidates
-            if (captures := self._known[i].found(line, lowered)) is not None
+            Hit(index, known[i], line[:TEXT_CHARS], captures) for i in candidates if (captures := known[i].found(line, lowered)) is not None
         ]
         replaced = {name for hit in hits for name in hit.signature.over}
         yield from (hit for hit in hits if hit.signature.id not in replaced)
@@ -220,6 +225,12 @@ def signatures() -> dict[str, Signature]:
     return {entry["id"]: convert(entry, Signature) for entry in table["signature"]}
 
 
+@cache
+def index_of(*kinds: str) -> Index:
+    """Return the index of the signatures of these kinds (see KINDS)."""
+    return Index(signature for signature in signatures().values() if not set(kinds).isdisjoint(signature.kinds))
+
+
 def matcher(*kinds: str) -> Matcher:
     """Return a fresh matcher for texts of these kinds (see KINDS)."""
-    return Matcher(signature for signature in signatures().values() if not set(kinds).isdisjoint(signature.kinds))
+    return Matcher(index_of(*kinds))

@@ -141,7 +141,7 @@ def _text_line(line: str, form: Format) -> Line | None:
         path=part.get("path") or "",
         status=int(status) if status.lstrip("-").isdigit() else 0,
         version=part.get("version") or "",
-        duration_s=seconds,
+        duration_s=None if seconds is None else round(seconds, 6),
         time=time,
         termination=(part.get("termination") or "").strip() if part.get("termination") not in ("-", "--", "----") else "",
         upstream=part.get("upstream") or (upstream["u"] if upstream else ""),

@@ -28,10 +28,10 @@ CONTROL = bytes(range(9)) + bytes(range(14, 27)) + bytes(range(28, 32))
 """Bytes that text does not hold; escape (27) colours terminal output."""
 
 
-def _zstd(raw: IO[bytes], path: Path) -> IO[bytes]:
+def _zstd(path: Path) -> IO[bytes]:
     for name, opener in (("compression.zstd", "ZstdFile"), ("zstandard", "open")):
         try:
-            return cast(IO[bytes], getattr(importlib.import_module(name), opener)(raw, "rb"))
+            return cast(IO[bytes], getattr(importlib.import_module(name), opener)(path, "rb"))
         except ImportError:
             continue
     raise UnreadableInputError(f"{path} is compressed with zstd, which this Python cannot read; unpack it first: zstd -d {path.name}")
@@ -48,9 +48,10 @@ def _open(path: Path) -> IO[bytes]:
         raise UnreadableInputError(f"{path} cannot be opened: {error.strerror}") from error
     magic = raw.read(4)
     raw.seek(0)
-    if magic[:2] == GZIP:
-        return cast(IO[bytes], gzip.GzipFile(fileobj=raw))
-    return _zstd(raw, path) if magic == ZSTD else raw
+    if magic[:2] != GZIP and magic != ZSTD:
+        return raw
+    raw.close()
+    return cast(IO[bytes], gzip.GzipFile(path)) if magic[:2] == GZIP else _zstd(path)
 
 
 def _read(source: IO[bytes], size: int, path: Path) -> bytes:

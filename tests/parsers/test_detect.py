@@ -1,0 +1,67 @@
+"""Kinds of artifacts by content, by name, and when neither says anything."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsbook.parsers.detect import KINDS, detect_kind
+
+SAMPLES = Path(__file__).parents[2] / "data" / "samples"
+
+CONTENTS = [
+    ("nginx_conf", "server {\n  listen 80;\n  location /rt/ {\n    proxy_pass http://127.0.0.1:9000;\n  }\n}"),
+    ("nginx_conf", "map $http_upgrade $connection_upgrade { default upgrade; '' close; }"),
+    ("haproxy_cfg", "defaults\n  timeout client 50s\nbackend rt\n  server a 10.0.0.4:9000 check\n"),
+    ("apache_conf", "ProxyPass /rt ws://127.0.0.1:9000/rt\nProxyPassReverse /rt ws://127.0.0.1:9000/rt"),
+    ("caddyfile", "rt.example.test {\n\treverse_proxy 127.0.0.1:9000\n}"),
+    ("traefik", "http:\n  routers:\n    rt:\n      rule: Host(`a`)\nentryPoints:\n  web:\n    address: :80"),
+    (
+        "envoy",
+        "static_resources:\n  listeners:\n  - filter_chains:\n    - filters:\n      - name: envoy.filters.network.http_connection_manager",
+    ),
+    ("k8s_ingress", "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata:\n  name: rt"),
+    ("alb_attributes", '{"Attributes": [{"Key": "idle_timeout.timeout_seconds", "Value": "60"}]}'),
+    ("backend_log", "2026-03-12 10:00:00,101 ERROR app crashed\nTraceback (most recent call last):\nKeyError: 'x'"),
+    ("backend_log", "[W 2026-03-12 10:00:00.101 ServerApp] something"),
+    ("access_log", '10.0.0.1 - - [12/Mar/2026:10:00:01 +0000] "GET /rt HTTP/1.1" 101 12 "-" "-"'),
+    ("browser_console", "WebSocket connection to 'wss://a.example/rt' failed: "),
+    ("frontend_source", "const ws = new WebSocket(`wss://${location.host}/rt`);\nws.onmessage = (e) => draw(e.data);"),
+    ("backend_source", "from fastapi import FastAPI\napp = FastAPI()\n@app.websocket('/rt')\nasync def rt(ws):\n    await ws.accept()"),
+    ("har", '{"log": {"version": "1.2", "entries": []}}'),
+    ("http_dump", "> GET /rt HTTP/1.1\n> Host: a\n>\n< HTTP/1.1 403 Forbidden\n<"),
+    ("", "lorem ipsum dolor sit amet"),
+    ("", ""),
+]
+
+
+@pytest.mark.parametrize(("kind", "text"), CONTENTS)
+def test_content_tells_the_kind(kind: str, text: str) -> None:
+    assert detect_kind("", text.encode()) == kind
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("haproxy_cfg", "haproxy.cfg"), ("caddyfile", "Caddyfile"), ("backend_log", "app.log.1.gz"), ("backend_source", "Dockerfile")],
+)
+def test_name_decides_where_content_says_nothing(kind: str, name: str) -> None:
+    assert detect_kind(name, b"nothing in particular") == kind
+
+
+def test_content_weighs_more_than_a_wrong_name() -> None:
+    assert detect_kind("notes.py", b"server {\n location / {\n proxy_pass http://b;\n}\n}") == "nginx_conf"
+
+
+def test_binary_has_no_kind() -> None:
+    assert detect_kind("app.log", b"\x7fELF\0\0\0\1") == ""
+
+
+@pytest.mark.parametrize("path", sorted((SAMPLES / "logs").glob("healthy-*.log")), ids=lambda p: p.stem)
+def test_sample_logs_are_logs(path: Path) -> None:
+    assert detect_kind("", path.read_bytes()) in ("backend_log", "access_log")
+
+
+@given(st.text(max_size=200), st.binary(max_size=2000))
+def test_anything_gets_a_known_kind_or_none(name: str, head: bytes) -> None:
+    assert detect_kind(name, head) in {*KINDS, ""}
