@@ -20,6 +20,7 @@ from wsbook.words import cap, duration_text, quantity, size_text
 
 __all__ = ["plot_broadcast", "plot_frames", "plot_idle", "plot_lifetimes", "plot_load", "plot_trace"]
 
+_DECADES = [digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5)]
 _SIZES = (10, 1_000, 100_000, 10_000_000)
 
 
@@ -65,7 +66,7 @@ def _frames_title(facts: SessionFacts, up: int, down: int) -> str:
     span = duration_text(facts.age_s if facts.age_s is not None else facts.frames[-1].at_s)
     code = f" with {facts.close_code}" if facts.close_code is not None else ""
     who = f" by {facts.closed_by}" if facts.closed_by else ""
-    return f"{up} frames sent, {down} received in {span}; ended: {facts.ended}{code}{who}"
+    return f"{quantity(up, 'frame')} sent, {down} received in {span}; ended: {facts.ended}{code}{who}"
 
 
 def plot_frames(observations: Iterable[Observation]) -> Picture | None:
@@ -181,14 +182,19 @@ def plot_lifetimes(observations: Iterable[Observation]) -> Picture | None:
     bins = min(60, max(10, len(ages)))
     counts, edges = np.histogram(np.array(ages), bins=bins)
     peak = int(counts.argmax())
-    title = f"{counts[peak]} of {len(ages)} sockets ended at {duration_text(float(edges[peak]))} to {duration_text(float(edges[peak + 1]))}"
+    low, high = float(edges[peak]), float(edges[peak + 1])
+    spike = counts[peak] * 2 > len(ages) and high - low < 0.2 * high
+    if spike:
+        title = f"{counts[peak]} of {len(ages)} sockets ended at {duration_text(low)} to {duration_text(high)}"
+    else:
+        title = f"{len(ages)} sockets lived {duration_text(min(ages))} to {duration_text(max(ages))}, without a common age"
     drawn = figure(title, 260, bargap=0.05)
     middle = (edges[:-1] + edges[1:]) / 2
     drawn.add_trace(
         go.Bar(
             x=middle.astype("f4"),
             y=counts.astype("i4"),
-            marker={"color": [WARNING if index == peak else SENT for index in range(bins)]},
+            marker={"color": [WARNING if spike and index == peak else SENT for index in range(bins)]},
             hovertext=[f"{count} ended at {duration_text(float(at))}" for count, at in zip(counts, middle, strict=True)],
             hoverinfo="text",
         )
@@ -315,6 +321,9 @@ def plot_load(observations: Iterable[Observation]) -> Picture | None:
             drawn.add_vline(
                 x=step.rate, line={"color": VERDICT_COLOURS[Verdict.FAULT], "dash": "dot"}, annotation={"text": f"✗ {step.lost:,} lost"}
             )
-    drawn.update_xaxes(title={"text": f"messages per second, {size_text(size)} each"}, type="log", dtick=1)
-    drawn.update_yaxes(title={"text": "latency (ms)"}, type="log")
+    rates = sorted({step.rate for step in steps})
+    drawn.update_xaxes(
+        title={"text": f"messages per second, {size_text(size)} each"}, type="log", tickvals=rates, ticktext=[f"{rate:g}" for rate in rates]
+    )
+    drawn.update_yaxes(title={"text": "latency (ms)"}, type="log", tickvals=_DECADES, ticktext=[f"{value:g}" for value in _DECADES])
     return picture(drawn, title)
