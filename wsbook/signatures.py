@@ -22,7 +22,7 @@ TEXT_CHARS = 500
 TIMES = 1000
 TEMPLATES = 150_000
 """Templates remembered before the memory starts afresh; at 150 bytes each about 30 MB."""
-SCAN_CHARS = 8192
+SCAN_CHARS = 4096
 """Characters of one line that a regular expression may look at; longer lines are data, not messages."""
 
 DIGITS = b"0123456789"
