@@ -113,7 +113,14 @@ def _joined(group: list[Finding]) -> Finding:
         looks[look] = max(finding.confidence, looks.get(look, 0.0))
     doubt = prod(1.0 - confidence for confidence in looks.values())
     proofs = tuple(dict.fromkeys(proof for finding in sorted(group, key=lambda f: -f.confidence) for proof in finding.evidence))
-    return replace(best, confidence=round(min(0.99, max(best.confidence, 1.0 - doubt)), 3), evidence=proofs[:12])
+    told = sorted(group, key=lambda finding: -finding.confidence)
+    return replace(
+        best,
+        confidence=round(min(0.99, max(best.confidence, 1.0 - doubt)), 3),
+        evidence=proofs[:12],
+        remedy=next((finding.remedy for finding in told if finding.remedy), ""),
+        check=next((finding.check for finding in told if finding.check), ""),
+    )
 
 
 def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> tuple[Finding, ...]:

@@ -11,6 +11,7 @@ from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.handshake import judge_handshake
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
+from wsbook.rules.make import complete
 from wsbook.rules.network import judge_network
 from wsbook.rules.origin import judge_origin
 from wsbook.rules.routes import judge_routes
@@ -43,5 +44,6 @@ def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, .
     """Return the findings, root causes first, and the verdict of each of the twelve steps."""
     found = [finding for rule in RULES for finding in rule(evidence)]
     found += judge_refusals(evidence, found)
-    findings = rank(weigh_told(evidence, found), explains())
+    ranked = rank(weigh_told(evidence, found), explains())
+    findings = tuple(complete(finding, evidence.target.url) for finding in ranked)
     return findings, judge_steps(evidence, findings)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from wsbook.causes import cause
 from wsbook.finding import Finding, Proof, Verdict
 from wsbook.observation import Observation
 
-__all__ = ["clear", "fault", "proof", "unknown"]
+__all__ = ["clear", "complete", "fault", "proof", "unknown"]
 
 _QUOTE = 240
 
@@ -26,20 +28,30 @@ def _finding(slug: str, verdict: Verdict, confidence: float, summary: str, evide
         confidence=round(confidence, 3),
         summary=summary,
         evidence=tuple(evidence),
-        remedy=remedy or entry.remedy,
-        check=check or entry.test,
+        remedy=remedy,
+        check=check,
         reference=entry.references[0] if entry.references else "",
     )
 
 
 def fault(slug: str, confidence: float, summary: str, *evidence: Proof, remedy: str = "", check: str = "") -> Finding:
-    """Return that a cause is present. remedy and check default to the catalogue's."""
+    """Return that a cause is present. remedy and check: "" leaves them to complete()."""
     return _finding(slug, Verdict.FAULT, confidence, summary, evidence, remedy, check)
 
 
 def clear(slug: str, summary: str, *evidence: Proof, confidence: float = 0.9) -> Finding:
     """Return that a cause was looked for and is not there."""
     return _finding(slug, Verdict.CLEAR, confidence, summary, evidence, "", "")
+
+
+def complete(finding: Finding, url: str) -> Finding:
+    """Return the finding with the catalogue's remedy where a rule had none of its own, and with the command that proves the fix."""
+    entry = cause(finding.cause)
+    steps = sorted({one.observation.partition("-")[0] for one in finding.evidence if one.observation[:1] in "1234" and one.observation})
+    files = list(dict.fromkeys(one.where.rpartition(":")[0] for one in finding.evidence if one.where.rpartition(":")[2].isdigit()))
+    again = f"wsbook run {url} --steps {','.join(steps)}" if url and steps else f"wsbook read {files[0]}" if files else ""
+    check = finding.check or "\n".join(filter(None, (again, entry.test)))
+    return replace(finding, remedy=finding.remedy or entry.remedy, check=check)
 
 
 def unknown(slug: str, confidence: float, summary: str, *evidence: Proof) -> Finding:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from wsbook.describe import describe
 from wsbook.evidence import Evidence
 from wsbook.facts import IdleFacts, PageFacts, SessionFacts, SignatureFacts, SymptomFacts, TextFacts, UpgradeFacts
-from wsbook.finding import STEP_TITLES, Finding, StepVerdict, Verdict
+from wsbook.finding import STEP_TITLES, Finding, Severity, StepVerdict, Verdict
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.rules.outcome import say
 from wsbook.words import quantity
@@ -38,7 +38,7 @@ def _judge_step(step: str, title: str, evidence: Evidence, findings: list[Findin
     own = [finding for finding in findings if _rests_on(finding, seen)]
     faults = [finding for finding in own if finding.verdict is Verdict.FAULT]
     named = next((finding.summary for finding in faults if finding.step == step), "")
-    symptom = named or next(filter(None, map(_symptom, seen)), "") or next((finding.summary for finding in faults), "")
+    symptom = named or next(filter(None, map(_symptom, seen)), "") or next((_own_words(finding, seen) for finding in faults), "")
     if symptom:
         verdict, summary = Verdict.FAULT, symptom
     elif looked:
@@ -51,6 +51,12 @@ def _judge_step(step: str, title: str, evidence: Evidence, findings: list[Findin
 def _rests_on(finding: Finding, seen: list[Observation]) -> bool:
     """Whether a finding's evidence lies in these observations: the step saw it, whichever step the catalogue names."""
     return bool({entry.id for entry in seen if entry.id} & {proof.observation for proof in finding.evidence})
+
+
+def _own_words(finding: Finding, seen: list[Observation]) -> str:
+    """Return what this step contributed to a finding that another step names."""
+    ids = {entry.id for entry in seen}
+    return next(proof.text for proof in finding.evidence if proof.observation in ids)
 
 
 def _symptom(seen: Observation) -> str:
@@ -74,7 +80,7 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     if (broken or missing) and not _answers(useful):
         failure = (broken or missing)[0].failure
         return Verdict.UNKNOWN, failure.message if failure else ""
-    clear = [finding for finding in own if finding.verdict is Verdict.CLEAR]
+    clear = [finding for finding in own if finding.verdict is Verdict.CLEAR and finding.severity is not Severity.INFO]
     if clear:
         return Verdict.CLEAR, clear[0].summary
     sources = [entry.facts for entry in useful if isinstance(entry.facts, TextFacts) and entry.facts.kind.endswith("_source")]
