@@ -17,6 +17,8 @@ from wsbook.parsers.proxies.artifact import Artifact, Parsed, defect, hints_at_w
 
 __all__ = ["parse_apache"]
 
+_MAX_ENTRIES = 500
+_MAX_HOSTS = 100
 _UPGRADE_PARAMETER = (2, 4, 47)
 _UPGRADE_TEST = re.compile(r"%\{HTTP:(Upgrade|Connection)\}", re.IGNORECASE)
 
@@ -70,8 +72,11 @@ def parse_apache(artifact: Artifact) -> Parsed:
     directives = parse_directives(artifact)
     facts: list[Facts] = []
     count = 0
-    for host in sorted({d.host for d in directives}):
-        entries = _entries([d for d in directives if d.host == host], directives)
+    hosts: dict[int, list[Directive]] = {}
+    for d in directives:
+        hosts.setdefault(d.host, []).append(d)
+    for own in list(hosts.values())[:_MAX_HOSTS]:
+        entries = _entries(own, directives)
         shadowed = _shadowed(entries)
         for entry, serves in zip(entries, _serving(entries, shadowed, artifact), strict=True):
             facts.append(_route(entry, serves, directives, artifact))
@@ -106,7 +111,7 @@ def _entries(directives: list[Directive], every: list[Directive]) -> list[_Entry
             if rest:
                 regex = d.name == "proxypassmatch" or kind == "locationmatch"
                 (located if inside else passes).append(_entry(d, path, rest[0], every, regex=regex))
-    return [*rewrites, *sorted(located, key=lambda e: -len(e.path)), *passes]
+    return [*rewrites, *sorted(located, key=lambda e: -len(e.path)), *passes][:_MAX_ENTRIES]
 
 
 def _entry(d: Directive, path: str, target: str, every: list[Directive], *, regex: bool, conditions: tuple[Directive, ...] = ()) -> _Entry:

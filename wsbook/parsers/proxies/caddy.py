@@ -7,6 +7,7 @@ Source: caddyserver.com, Caddyfile directives (directive order, sorting) and rev
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -82,7 +83,7 @@ def parse_caddy(artifact: Artifact) -> Parsed:
         UnreadableInputError: too large, binary, nested too deeply, or without any directive.
     """
     require_small(artifact, "Caddy")
-    leaves = list(_leaves(parse_nodes(artifact), artifact))[:_MAX_LEAVES]
+    leaves = list(islice(_leaves(parse_nodes(artifact), artifact), _MAX_LEAVES))
     facts: list[Facts] = []
     items = 0
     for leaf, serves in _judged(leaves, artifact):
@@ -131,7 +132,7 @@ def _inside(
 
 def _rank(node: Node) -> tuple[int, int, int]:
     matcher = matcher_of(node)
-    return _ORDER.get(node.name, 9), 0 if matcher else 1, -len(matcher) if matcher.startswith("/") else 0
+    return _ORDER.get(node.name, 9), 0 if matcher else 1, -len(matcher) if matcher.startswith("/") else -1000
 
 
 def _judged(leaves: list[_Leaf], artifact: Artifact) -> list[tuple[_Leaf, bool | None]]:
@@ -171,7 +172,7 @@ def _upstream_path(leaf: _Leaf, path: str) -> str | None:
     for node in (*leaf.around, leaf.node):
         if node.name == "handle_path":
             prefix = matcher_of(node).removesuffix("*").rstrip("/")
-            path = path.removeprefix(prefix) if prefix.startswith("/") else path
+            path = path[len(prefix) :] if prefix and path.lower().startswith(prefix.lower()) else path
         elif node.name == "uri" and "strip_prefix" in node.words:
             path = path.removeprefix(node.words[-1])
         elif node.name in ("uri", "rewrite"):

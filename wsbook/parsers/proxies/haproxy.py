@@ -28,6 +28,8 @@ from wsbook.parsers.proxies.haproxy_sections import Line, Section, parse_section
 
 __all__ = ["parse_haproxy"]
 
+_MAX_RULES = 500
+
 
 class _Rule(Struct, frozen=True, kw_only=True):
     """One way into a backend. condition: ACL text, "" always. line: where it is written."""
@@ -76,7 +78,7 @@ def _rules(sections: list[Section]) -> list[_Rule]:
     found += [_Rule(frontend=s, backend=s, condition="", line=s.number) for s in alone]
     if not found:
         found = [_Rule(frontend=s, backend=s, condition="", line=s.number) for s in sections if s.kind in ("defaults", "frontend")]
-    return found
+    return found[:_MAX_RULES]
 
 
 def _serving(rules: list[_Rule], artifact: Artifact) -> list[bool | None]:

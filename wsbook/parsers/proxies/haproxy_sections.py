@@ -21,6 +21,8 @@ _KEYWORDS = frozenset(
 )
 _WORD = re.compile(r"""(?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s#"'\\]|["'\\])+|#.*""")
 _MAX_SECTIONS = 2_000
+_MAX_LINES = 2_000
+"""Lines of one section that are kept."""
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -103,5 +105,5 @@ def _resolved(groups: list[list[Line]]) -> list[Section]:
             current = tuple([*(named.get(parent, ()) if parent else ()), *body][-500:])
             named[name] = current
             continue
-        found.append(Section(kind=kind, name=name, number=head.number, lines=tuple(body), defaults=inherited))
+        found.append(Section(kind=kind, name=name, number=head.number, lines=tuple(body[:_MAX_LINES]), defaults=inherited))
     return found if found or not current else [Section(kind="defaults", name="", number=groups[0][0].number, lines=current)]

@@ -17,6 +17,7 @@ from wsbook.parsers.proxies.nginx_tree import Directive, parse_tree, walk
 __all__ = ["parse_nginx"]
 
 _READ_TIMEOUT_S = "60"
+_MAX_ROUTES = 1_000
 _BALANCE = {
     "ip_hash": "hash",
     "hash": "hash",
@@ -36,10 +37,11 @@ def parse_nginx(artifact: Artifact) -> Parsed:
     require_small(artifact, "nginx")
     root, missing = parse_tree(artifact)
     variables = Variables(root, missing_includes=missing)
+    upstreams = {d.args[0]: d for d in walk(root) if d.name == "upstream" and d.args}
     facts: list[Facts] = []
     routes = 0
-    for server, location, serves in _judged(find_servers(root), artifact, variables):
-        route = _route(server, location, serves, root, variables, artifact)
+    for server, location, serves in _judged(find_servers(root), artifact, variables)[:_MAX_ROUTES]:
+        route = _route(location, serves, upstreams, variables, artifact)
         facts += [route, *defects(route, server, location, variables, artifact)]
         routes += 1
     text = TextFacts(kind="nginx_conf", program="nginx", size_bytes=len(artifact.text.encode()), items=routes, unparsed=missing)
@@ -82,7 +84,7 @@ def _forwards(location: Location, variables: Variables, artifact: Artifact) -> b
 
 
 def _route(
-    server: Server, location: Location, serves: bool | None, root: Directive, variables: Variables, artifact: Artifact
+    location: Location, serves: bool | None, upstreams: dict[str, Directive], variables: Variables, artifact: Artifact
 ) -> RouteFacts:
     target = location.directive.last("proxy_pass")
     route = RouteFacts(
@@ -95,7 +97,7 @@ def _route(
     )
     if target is None:
         return route
-    balance, servers = _balance(route.upstream, root)
+    balance, servers = _balance(route.upstream, upstreams)
     return replace(
         route,
         upstream_path=upstream_path(location, artifact.endpoint_path.partition("?")[0]) if serves and artifact.endpoint_path else None,
@@ -127,10 +129,10 @@ def _inheritance_lost(location: Location) -> bool:
     return "upgrade" not in names and any(d.args and d.args[0].lower() == "upgrade" for o in outer for d in o.all("proxy_set_header"))
 
 
-def _balance(upstream: str, root: Directive) -> tuple[str, int | None]:
+def _balance(upstream: str, upstreams: dict[str, Directive]) -> tuple[str, int | None]:
     """Return (method, servers) of the upstream block; ("", 1) for a plain address, ("", None) for a variable."""
     host = upstream.partition("://")[2].partition("/")[0]
-    block = next((d for d in walk(root) if d.name == "upstream" and d.args[:1] == (host,)), None)
+    block = upstreams.get(host)
     if block is None:
         return "", None if "$" in host else 1
     servers = [d for d in block.all("server") if "down" not in d.args and "backup" not in d.args]

@@ -13,6 +13,7 @@ from wsbook.parsers.proxies.nginx_tree import Directive
 __all__ = ["Location", "Server", "find_servers", "followed", "select", "upstream_path"]
 
 _MAX_LOCATIONS = 2_000
+_MAX_SERVERS = 300
 
 
 class Location(Struct, frozen=True, kw_only=True):
@@ -80,7 +81,7 @@ def find_servers(root: Directive) -> list[Server]:
     found = []
     for http in root.all("http") or [root]:
         levels = (root,) if http is root else (root, http)
-        found += [_server((*levels, server)) for server in http.all("server")]
+        found += [_server((*levels, server)) for server in http.all("server")[:_MAX_SERVERS]]
     if root.all("location") or root.all("proxy_pass"):
         found.append(_server((root,)))
     return found
