@@ -27,6 +27,8 @@ _WIDGET_MIMES = ("application/vnd.jupyter.widget-view+json", "application/vnd.ju
 _MARK_TAG = "papermill-error-cell-tag"
 """Papermill removes cells with this tag when it runs a notebook again."""
 _SPARE_S = 60.0
+_WAITING = {"3.4"}
+"""Steps that mostly wait: pictures are drawn beside them, and beside no step that a busy browser would disturb."""
 
 
 class Progress(Struct, frozen=True, kw_only=True):
@@ -220,7 +222,7 @@ def run_notebooks(
             def tell(cell: Any, number: int, count: int, name: str = path.stem) -> None:
                 on_progress(Progress(notebook=name, step=_step_of(cell), cell=number, cells=count))
 
-            painter.pause("4.2" in notebook_steps(path))
+            painter.pause(not (_WAITING & set(notebook_steps(path)) or index + 1 == len(paths)))
             run = execute_notebook(path, parameters, folder=folder, ready=current, timeout_s=timeout_s, on_cell=tell)
             _write(run, folder)
             painter.paint(run.notebook)

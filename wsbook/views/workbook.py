@@ -119,10 +119,8 @@ class StepView:
             shown.refresh()
 
     def _nothing(self) -> str:
-        reasons = [
-            cap(seen.failure.message, 160) for seen in self.result.observations if seen.outcome is not Outcome.ANSWERED and seen.failure
-        ]
-        return f"nothing to show: {'; '.join(dict.fromkeys(reasons)) or 'this was not looked at'}"
+        reasons = [cap(seen.failure.message, 160) for seen in self.result.observations if seen.outcome is Outcome.NOT_RUN and seen.failure]
+        return f"nothing to show: {'; '.join(dict.fromkeys(reasons)) or 'nothing of this kind was seen'}"
 
     def _picture(self) -> Mapping[str, Any]:
         drawn = (plot(self.result.observations) for plot in PLOTS.get(self.step, ()))
