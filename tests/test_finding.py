@@ -69,5 +69,6 @@ def test_clear_is_no_root_and_unknown_only_where_there_is_no_fault() -> None:
     assert roots(finding("a.a", 0.0, Verdict.UNKNOWN)) == []
 
 
-def test_errors_come_before_warnings() -> None:
-    assert roots(finding("a.warning", 0.99, severity=Severity.WARNING), finding("b.error", 0.5)) == ["b.error", "a.warning"]
+def test_errors_come_before_warnings_unless_they_are_vague() -> None:
+    assert roots(finding("a.warning", 0.9, severity=Severity.WARNING), finding("b.error", 0.8)) == ["b.error", "a.warning"]
+    assert roots(finding("a.warning", 0.9, severity=Severity.WARNING), finding("b.error", 0.3)) == ["a.warning", "b.error"]

@@ -53,6 +53,10 @@ class Severity(StrEnum):
     INFO = "info"
 
 
+_WEIGHT = {Severity.ERROR: 1.0, Severity.WARNING: 0.75, Severity.INFO: 0.3}
+"""How much a severity counts in the order of root causes: a sure warning comes before a vague error."""
+
+
 class Proof(Struct, frozen=True, kw_only=True):
     """One piece of evidence: id of the observation, the bytes, header or log line, and file:line where there is one."""
 
@@ -151,5 +155,4 @@ def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> 
         allowed = (Verdict.FAULT,) if faults else (Verdict.UNKNOWN,)
         candidate = finding.verdict in allowed and finding.confidence > max(0.0, FAR * surest)
         ranked.append(replace(finding, root=candidate and not by, explained_by=by))
-    severity = list(Severity)
-    return tuple(sorted(ranked, key=lambda f: (not f.root, severity.index(f.severity), -f.confidence, f.step, f.cause)))
+    return tuple(sorted(ranked, key=lambda f: (not f.root, -f.confidence * _WEIGHT[f.severity], f.step, f.cause)))

@@ -12,14 +12,18 @@ __all__ = ["IDLE_SLUGS", "judge_routes"]
 
 IDLE_SLUGS = {
     "nginx": "proxy.idle-timeout-nginx",
+    "ingress-nginx": "proxy.idle-timeout-nginx",
     "openresty": "proxy.idle-timeout-nginx",
     "haproxy": "proxy.idle-timeout-haproxy",
     "envoy": "proxy.idle-timeout-envoy",
-    "alb": "proxy.idle-timeout-cloud",
+    "istio-envoy": "proxy.idle-timeout-envoy",
+    "aws-alb": "proxy.idle-timeout-cloud",
+    "aws-api-gateway": "proxy.idle-timeout-cloud",
     "awselb": "proxy.idle-timeout-cloud",
     "cloudflare": "proxy.idle-timeout-cloud",
     "heroku": "proxy.idle-timeout-cloud",
-    "nlb": "proxy.idle-timeout-silent",
+    "vegur": "proxy.idle-timeout-cloud",
+    "aws-nlb": "proxy.idle-timeout-silent",
 }
 """Product → the cause that its idle limit is called by; others are proxy.idle-timeout."""
 
@@ -96,8 +100,8 @@ def _judge_idle(evidence: Evidence, seen: Observation, facts: RouteFacts) -> Ite
     if 0 < seconds <= _SHORT_S:
         origin = "by default" if limit.default else f"set at {_at(facts, limit)}"
         summary = f"{facts.product} {facts.matcher} closes sockets after {seconds:g} s of silence ({origin})"
-        confidence = 0.4 if facts.serves or limit.default else 0.35
-        yield unknown(slug, confidence if seconds > 10 or limit.default else 0.45, summary, proof(seen, summary, _at(facts, limit)))
+        confidence = 0.3 if limit.default else 0.4
+        yield unknown(slug, confidence if seconds > 10 else 0.45, summary, proof(seen, summary, _at(facts, limit)))
     if facts.lifetime_s is not None and facts.lifetime_s.value and 0 < float(facts.lifetime_s.value) <= 3600:
         summary = f"{facts.product} {facts.matcher} ends every socket after {float(facts.lifetime_s.value):g} s, busy or not"
         yield unknown("proxy.max-lifetime", 0.4, summary, proof(seen, summary, _at(facts, facts.lifetime_s)))
