@@ -30,6 +30,7 @@ ORIGIN = "\ue003"
 _MAX_DEPTH = 30
 _MAX_VALUES = 8
 _MAX_STEPS = 3_000
+_MAX_TOTAL = 20_000
 """Expressions looked at for one question; names that refer to one another would double the work with every level."""
 _LOCATION = re.compile(r"(?:(?:window|document|self|globalThis|top|parent)\.)*(?:window\.)?location(?:\.(\w+))?$")
 _ENVIRONMENT = re.compile(r"(?:import\.meta\.env|process\.env|import\.meta\.env\?|window\.__ENV__|Deno\.env)\??\.(\w+)$|\$env/\w+/\w+")
@@ -67,6 +68,7 @@ class Scope:
         self.page = page
         self.env = env or {}
         self.steps = 0
+        self.total = 0
         self.names = _definitions(root)
         self.calls = _calls(root)
         self.others: dict[str, list[SgNode]] = {}
@@ -121,7 +123,8 @@ def _calls(root: "SgNode") -> "dict[str, list[SgNode]]":
 def strings(node: "SgNode | None", scope: Scope, depth: int = 0) -> list[Value]:
     """Return what an expression can be, at most eight values; what is not known is UNKNOWN."""
     scope.steps = scope.steps + 1 if depth else 0
-    if node is None or depth > _MAX_DEPTH or scope.steps > _MAX_STEPS:
+    scope.total += 1
+    if node is None or depth > _MAX_DEPTH or scope.steps > _MAX_STEPS or scope.total > _MAX_TOTAL:
         return [Value(text=UNKNOWN)]
     kind = node.kind()
     if kind in ("string", "template_string", "number"):

@@ -18,6 +18,7 @@ Parsed = tuple[Code, "SgNode"]
 """A piece of code and its syntax tree."""
 
 _MAX_MATCHES = 50
+_MAX_STATEMENTS = 600
 _SUBJECT = re.compile(
     r"(?i)socket|\bws\b|sockjs|stomp|signalr|hub|echo|readyState|onmessage|onopen|broadcast|clients|connection|channel|subscri|upgrade"
     r"|async def|\bio\b|onclose|connected|uvicorn|ping_?(?:interval|timeout)|ResponseWriter"
@@ -33,8 +34,15 @@ def find_patterns(parsed: Iterable[Parsed], commands: Iterable[Code], *, side: s
     everything = "\n".join([code.text for code, _ in given] + [c.text for c in commands])
     pieces = [(code, root, _without_comments(root, code)) for code, root in given if _SUBJECT.search(code.text)]
     for code, root, text in pieces:
+        crowded = _is_crowded(root, code)
         for pattern in _for_language(side, code.language):
-            yield from _apply(pattern, code, root, text, everything)
+            yield from _apply(pattern, code, root, text, everything, crowded=crowded)
+
+
+def _is_crowded(root: "SgNode", code: Code) -> bool:
+    """Whether a block has so many statements that rules about what follows what, which look at all pairs, would take long."""
+    blocks = [root, *root.find_all(kind="statement_block")] if code.language in ("typescript", "tsx") else [root]
+    return any(len(block.children()) > _MAX_STATEMENTS for block in blocks)
 
 
 @cache
@@ -55,8 +63,10 @@ def _without_comments(root: "SgNode", code: Code) -> str:
     return "".join(text)
 
 
-def _apply(pattern: SourcePattern, code: Code, root: "SgNode", text: str, everything: str) -> Iterator[PatternFacts]:
+def _apply(pattern: SourcePattern, code: Code, root: "SgNode", text: str, everything: str, *, crowded: bool) -> Iterator[PatternFacts]:
     if not all(_regex(need)(text) for need in pattern.needs):
+        return
+    if crowded and "follows" in str(pattern.rule):
         return
     matches = root.find_all(_config_of(pattern.id, code.language))[:_MAX_MATCHES]
     if len(matches) < pattern.at_least:

@@ -22,6 +22,8 @@ _OPENS = re.compile(
 )
 _CLOSES = re.compile(r"\breturn\b[\s\S]*?(?:close|disconnect|deactivate|stop|destroy|terminate|dispose|cleanup|unsubscribe|teardown)")
 _FUNCTIONS = ("arrow_function", "function_expression", "function")
+_MAX_EFFECTS = 50
+_MAX_CALLS = 5_000
 _EFFECTS = ("useEffect", "useLayoutEffect", "React.useEffect")
 
 
@@ -30,9 +32,8 @@ def react_patterns(code: Code, root: "SgNode") -> Iterator[PatternFacts]:
     if "useEffect" not in code.text and "useState" not in code.text:
         return
     effects = [call for call in root.find_all(kind="call_expression") if (f := call.field("function")) is not None and f.text() in _EFFECTS]
-    for effect in effects:
-        if _OPENS.search(effect.text()):
-            yield from _effect(effect, code, root)
+    for effect in [e for e in effects if _OPENS.search(e.text())][:_MAX_EFFECTS]:
+        yield from _effect(effect, code, root)
     yield from _stale(root, code)
 
 
@@ -73,7 +74,7 @@ _STATE = re.compile(r"const\s*\[\s*(\w+)\s*,\s*(\w+)\s*\]\s*=\s*(?:React\.)?useS
 
 def _stale(root: "SgNode", code: Code) -> Iterator[PatternFacts]:
     states = {setter: state for state, setter in _STATE.findall(code.text)}
-    for call in root.find_all(kind="call_expression"):
+    for call in root.find_all(kind="call_expression")[:_MAX_CALLS]:
         function, arguments = call.field("function"), _arguments(call)
         setter = function.text() if function is not None else ""
         state = states.get(setter) or (setter[3].lower() + setter[4:] if re.match(r"set[A-Z]\w*$", setter) and not states else "")

@@ -32,12 +32,13 @@ _MAX_RULES = 500
 
 
 class _Rule(Struct, frozen=True, kw_only=True):
-    """One way into a backend. condition: ACL text, "" always. line: where it is written."""
+    """One way into a backend. condition: ACL text, "" always. line: where it is written. acls: of the frontend, by name."""
 
     frontend: Section
     backend: Section
     condition: str
     line: int
+    acls: dict[str, list[Line]] = {}
 
 
 def parse_haproxy(artifact: Artifact) -> Parsed:
@@ -67,10 +68,13 @@ def _rules(sections: list[Section]) -> list[_Rule]:
             found.append(_Rule(frontend=section, backend=section, condition="", line=section.number))
         if section.kind not in ("frontend", "listen"):
             continue
+        acls: dict[str, list[Line]] = {}
+        for line in section.all("acl"):
+            acls.setdefault(line.words[1] if len(line.words) > 1 else "", []).append(line)
         for line in [*section.all("use_backend"), *filter(None, [section.last("default_backend")])]:
             target = backends.get(line.words[1]) if len(line.words) > 1 else None
             if target:
-                found.append(_Rule(frontend=section, backend=target, condition=" ".join(line.words[2:]), line=line.number))
+                found.append(_Rule(frontend=section, backend=target, condition=" ".join(line.words[2:]), line=line.number, acls=acls))
     reached = {rule.backend.name for rule in found}
     alone = (
         [s for s in sections if s.kind == "backend" and s.name not in reached] if not any(s.kind == "frontend" for s in sections) else []
@@ -107,7 +111,7 @@ def _by_path(rules: list[_Rule], path: str) -> list[bool | None]:
 
 def _acl_texts(rule: _Rule) -> list[str]:
     names = set(re.findall(r"[\w.:-]+", rule.condition))
-    return [line.text for line in rule.frontend.all("acl") if len(line.words) > 2 and line.words[1] in names]
+    return [line.text for name in sorted(names) for line in rule.acls.get(name, [])[:100]]
 
 
 def _asks_for_upgrade(text: str) -> bool:
@@ -129,7 +133,7 @@ def _all(words: list[str], rule: _Rule, path: str) -> bool | None:
     values: list[bool | None] = []
     text = " ".join(words)
     for negated, anonymous, name in re.findall(r"(!?)(?:\{\s*([^}]*?)\s*\}|([\w.:-]+))", text):
-        tests = [anonymous.split()] if anonymous else [list(x.words[2:]) for x in rule.frontend.all("acl") if x.words[1:2] == (name,)]
+        tests = [anonymous.split()] if anonymous else [list(x.words[2:]) for x in rule.acls.get(name, [])[:100]]
         results = [_test(t, path) for t in tests]
         value = None if not results else True if True in results else None if None in results else False
         values.append(value if value is None or not negated else not value)
