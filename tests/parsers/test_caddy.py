@@ -58,6 +58,7 @@ example.test, www.example.test {
         ("/api/x?y=1", "localhost:3", "/x"),
         ("/api/live/x", "localhost:4", "/api/live/x"),
         ("/API/LIVE/x", "localhost:4", "/API/LIVE/x"),
+        ("/API/x", "localhost:3", "/x"),
         ("/r/x", "localhost:5", "/x"),
         ("/static/x", "", None),
     ],
