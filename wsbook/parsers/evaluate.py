@@ -4,13 +4,14 @@ A part that is not known is one private-use character, so that known parts aroun
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from msgspec import Struct
 
 from wsbook.parsers.proxies.artifact import try_regex
+from wsbook.parsers.scope import FUNCTIONS, MAX_VALUES, Scope
 from wsbook.target import Endpoint
 
 if TYPE_CHECKING:
@@ -28,10 +29,13 @@ ORIGIN = "\ue003"
 """The page's protocol, two slashes and host."""
 
 _MAX_DEPTH = 30
-_MAX_VALUES = 8
 _MAX_STEPS = 3_000
-_MAX_TOTAL = 20_000
+
 """Expressions looked at for one question; names that refer to one another would double the work with every level."""
+
+_MAX_TOTAL = 20_000
+"""The same for all questions about one piece of code."""
+
 _LOCATION = re.compile(r"(?:(?:window|document|self|globalThis|top|parent)\.)*(?:window\.)?location(?:\.(\w+))?$")
 _ENVIRONMENT = re.compile(r"(?:import\.meta\.env|process\.env|import\.meta\.env\?|window\.__ENV__|Deno\.env)\??\.(\w+)$|\$env/\w+/\w+")
 _HOST_NAME = re.compile(r"host|domain|server|addr|authority|(?:^|_)ip$", re.IGNORECASE)
@@ -43,7 +47,6 @@ _WRAPPERS = (
     "await_expression",
     "type_assertion",
 )
-_FUNCTIONS = ("function_declaration", "function_expression", "arrow_function", "method_definition", "generator_function_declaration")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": ""}
 
 
@@ -57,67 +60,6 @@ class Value(Struct, frozen=True, kw_only=True):
         """Return the same text under one more condition."""
         joined = " and ".join(filter(None, (self.condition, condition)))
         return Value(text=self.text, condition=joined[:200])
-
-
-class Scope:
-    """The names of one piece of code, of its neighbours, of the environment, and the page that runs it."""
-
-    def __init__(
-        self, root: "SgNode", *, page: Endpoint | None = None, env: dict[str, str] | None = None, others: "Iterable[SgNode]" = ()
-    ) -> None:
-        self.page = page
-        self.env = env or {}
-        self.steps = 0
-        self.total = 0
-        self.names = _definitions(root)
-        self.calls = _calls(root)
-        self.others: dict[str, list[SgNode]] = {}
-        for other in others:
-            for name, values in _definitions(other).items():
-                self.others.setdefault(name, []).extend(v for v in values if _top_level(v))
-
-    def definitions(self, name: str) -> "list[SgNode]":
-        """Return the expressions a name stands for here; in other files only when there is exactly one."""
-        if name in self.names:
-            return self.names[name][:_MAX_VALUES]
-        found = self.others.get(name, [])
-        return found if len(found) == 1 else []
-
-
-def _top_level(node: "SgNode") -> bool:
-    return not any(a.kind() in _FUNCTIONS or a.kind() == "class_body" for a in node.ancestors())
-
-
-def _definitions(root: "SgNode") -> "dict[str, list[SgNode]]":
-    found: dict[str, list[SgNode]] = {}
-    for kind, key, value in (
-        ("variable_declarator", "name", "value"),
-        ("assignment_expression", "left", "right"),
-        ("augmented_assignment_expression", "left", "right"),
-        ("public_field_definition", "name", "value"),
-        ("required_parameter", "pattern", "value"),
-        ("assignment_pattern", "left", "right"),
-        ("function_declaration", "name", "body"),
-        ("method_definition", "name", "body"),
-    ):
-        for node in root.find_all(kind=kind):
-            name, expression = node.field(key), node.field(value)
-            if name is not None and expression is not None:
-                text = name.text()
-                prefix = "this." if kind in ("public_field_definition", "method_definition") else ""
-                found.setdefault(prefix + text, []).append(expression)
-    return found
-
-
-def _calls(root: "SgNode") -> "dict[str, list[SgNode]]":
-    """Return argument lists by the name of what is called or constructed."""
-    found: dict[str, list[SgNode]] = {}
-    for kind, key in (("call_expression", "function"), ("new_expression", "constructor")):
-        for node in root.find_all(kind=kind):
-            name, arguments = node.field(key), node.field("arguments")
-            if name is not None and arguments is not None:
-                found.setdefault(name.text()[:100].rpartition(".")[2], []).append(arguments)
-    return found
 
 
 def strings(node: "SgNode | None", scope: Scope, depth: int = 0) -> list[Value]:
@@ -161,7 +103,7 @@ def _literal(node: "SgNode", scope: Scope, depth: int) -> list[Value]:
 
 def _joined(left: list[Value], right: list[Value]) -> list[Value]:
     pairs = [Value(text=(a.text + b.text)[:4000], condition=a.condition).also(b.condition) for a in left for b in right if _agree(a, b)]
-    return pairs[:_MAX_VALUES] or [Value(text=UNKNOWN)]
+    return pairs[:MAX_VALUES] or [Value(text=UNKNOWN)]
 
 
 def _agree(one: Value, other: Value) -> bool:
@@ -197,7 +139,7 @@ def _ternary(node: "SgNode", scope: Scope, depth: int) -> list[Value]:
     yes = strings(node.field("consequence"), scope, depth + 1) if holds is not False else []
     no = strings(node.field("alternative"), scope, depth + 1) if holds is not True else []
     if holds is not None:
-        return (yes or no)[:_MAX_VALUES]
+        return (yes or no)[:MAX_VALUES]
     return [v.also(test) for v in yes[:4]] + [v.also(f"not ({test})") for v in no[:4]]
 
 
@@ -241,7 +183,7 @@ def _united(definitions: "list[SgNode]", use: "SgNode", scope: Scope, depth: int
             values = _joined(values or [Value(text=UNKNOWN)], mine)
         else:
             values += [v for v in mine if v.text != "" and v not in values]
-    return values[:_MAX_VALUES] or [Value(text=UNKNOWN)]
+    return values[:MAX_VALUES] or [Value(text=UNKNOWN)]
 
 
 def _contains(outer: "SgNode", inner: "SgNode") -> bool:
@@ -254,7 +196,7 @@ def _branch(expression: "SgNode") -> str:
     """Return the condition of the nearest if around an assignment, "" outside of one."""
     inner = expression
     for ancestor in expression.ancestors():
-        if ancestor.kind() in _FUNCTIONS:
+        if ancestor.kind() in FUNCTIONS:
             return ""
         if ancestor.kind() == "if_statement":
             condition = ancestor.field("condition")
@@ -308,7 +250,7 @@ def _edited(name: str, values: list[Value], scope: Scope, depth: int) -> list[Va
     for right in scope.names.get(f"{name}.pathname", [])[:1]:
         path = strings(right, scope, depth + 2)[0].text.replace("\\", "")
         values = [Value(text=re.sub(rf"^(\w+://[^/?#]*|{ORIGIN})[^?#]*", rf"\g<1>{path}", v.text), condition=v.condition) for v in values]
-    return values[:_MAX_VALUES]
+    return values[:MAX_VALUES]
 
 
 def pair(node: "SgNode | None", *keys: str) -> "SgNode | None":
@@ -325,14 +267,14 @@ def pair(node: "SgNode | None", *keys: str) -> "SgNode | None":
 
 def _argument(node: "SgNode", name: str, scope: Scope, depth: int) -> list[Value]:
     """Return what callers in the same file give for a parameter of the enclosing function or constructor."""
-    for function in (a for a in node.ancestors() if a.kind() in _FUNCTIONS):
+    for function in (a for a in node.ancestors() if a.kind() in FUNCTIONS):
         parameters = function.field("parameters") or function.field("parameter")
         names = [p.text() for p in _parameters(parameters)]
         if name not in names:
             continue
         calls = scope.calls.get(_called_as(function), [])
         given = [g for call in calls[:4] if len(g := [c for c in call.children() if c.is_named()]) > names.index(name)]
-        return [v for g in given for v in strings(g[names.index(name)], scope, depth + 3)][:_MAX_VALUES]
+        return [v for g in given for v in strings(g[names.index(name)], scope, depth + 3)][:MAX_VALUES]
     return []
 
 
@@ -383,7 +325,7 @@ def _url(arguments: "list[SgNode]", scope: Scope, depth: int) -> list[Value]:
             known = not re.search("[\ue000-\ue003]", base.text)
             text = urljoin(base.text, path.text) if known else ORIGIN + path.text if path.text.startswith("/") else UNKNOWN
             found.append(Value(text=path.text if "://" in path.text else text, condition=base.condition).also(path.condition))
-    return found[:_MAX_VALUES]
+    return found[:MAX_VALUES]
 
 
 def _method(method: str, owners: list[Value], arguments: "list[SgNode]", scope: Scope, depth: int) -> list[Value]:
@@ -417,4 +359,4 @@ def _returned(node: "SgNode", scope: Scope, depth: int) -> list[Value]:
     for statement in body.find_all(kind="return_statement")[:4] if body is not None else ():
         expression = next((c for c in statement.children() if c.is_named()), None)
         values += [v.also(_branch(statement)) for v in strings(expression, scope, depth + 2)]
-    return values[:_MAX_VALUES] or [Value(text=UNKNOWN)]
+    return values[:MAX_VALUES] or [Value(text=UNKNOWN)]

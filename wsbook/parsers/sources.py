@@ -8,11 +8,11 @@ from wsbook.facts import EndpointFacts, Facts, TextFacts
 from wsbook.observation import Observation, Source, observed
 from wsbook.parsers.endpoint_defects import url_defects
 from wsbook.parsers.endpoints import find_dialled
-from wsbook.parsers.evaluate import Scope
 from wsbook.parsers.offers import find_offered, offered_by_command
 from wsbook.parsers.patterns import find_patterns
 from wsbook.parsers.project_patterns import project_patterns
 from wsbook.parsers.react_patterns import react_patterns
+from wsbook.parsers.scope import Scope
 from wsbook.parsers.source_files import MAX_BYTES, Code, Folder, codes_of, language_of, read_folder
 from wsbook.target import Endpoint, parse_endpoint
 
