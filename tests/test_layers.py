@@ -9,16 +9,16 @@ PACKAGE = Path(__file__).parent.parent / "wsbook"
 
 LAYERS = (
     {"errors", "secret", "target", "attempt", "observation", "facts", "evidence", "finding", "causes", "symptoms", "signatures", "words"}
-    | {"describe", "chain", "markup", "shipped", "marker"},
+    | {"describe", "chain", "markup"},
     {"wire"},
     {"probes", "parsers", "rules"},
     {"lab"},
     {"record", "redact", "report", "case", "steps"},
     {"views"},
     {"runner"},
-    {"cli"},
+    {"cli", "__main__"},
 )
-"""From the ground up; a module may import from its own layer and those below, with the exceptions of the tests."""
+"""From the ground up. A module may import from its own layer and those below, with the exceptions of the tests."""
 
 SIBLINGS = {"probes", "parsers", "rules"}
 HEAVY = {"pandas", "plotly", "ipywidgets", "anywidget", "IPython"}

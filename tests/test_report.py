@@ -14,9 +14,9 @@ from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.finding import Finding, Proof, Severity, StepVerdict, Verdict
 from wsbook.record import Record
 from wsbook.report import read_story, verdict_sentence, write_report
-from wsbook.report_notebooks import outputs_by_step, table_html
-from wsbook.report_page import remedy_parts
-from wsbook.report_ticket import escaped, fenced
+from wsbook.report.notebooks import outputs_by_step, table_html
+from wsbook.report.page import remedy_parts
+from wsbook.report.ticket import escaped, fenced
 from wsbook.steps import STEPS
 from wsbook.target import parse_target
 from wsbook.views import charts, show, tables

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from wsbook import runner
-from wsbook.pictures import Painter, can_paint
 from wsbook.record import Record
 from wsbook.runner import Progress, execute_notebook, run_notebooks
+from wsbook.runner import execute as runner
+from wsbook.runner.pictures import Painter, can_paint
 from wsbook.target import parse_target
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -23,7 +23,7 @@ PLOT = {
 def small_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kernels here need nothing of wsbook, so they import nothing ahead."""
     pytest.importorskip("papermill")
-    monkeypatch.setattr("wsbook.kernels._WARM", "--IPKernelApp.exec_lines=pass")
+    monkeypatch.setattr("wsbook.runner.kernels._WARM", "--IPKernelApp.exec_lines=pass")
 
 
 def write(path: Path, *sources: str, tags: dict[int, list[str]] | None = None) -> Path:
@@ -138,7 +138,7 @@ def test_plots_get_a_picture_beside_their_json() -> None:
 
 
 def test_without_a_browser_plots_keep_their_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wsbook.pictures.can_paint", lambda: False)
+    monkeypatch.setattr("wsbook.runner.pictures.can_paint", lambda: False)
     notebook = {"cells": [{"outputs": [{"data": dict(PLOT)}]}]}
     painter = Painter()
     painter.paint(notebook)

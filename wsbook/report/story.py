@@ -1,27 +1,21 @@
-"""Makes report.html and report.md from a record: one page that needs no network, and one text for a ticket.
+"""What a record tells, read once for page and ticket alike. Judges only when the record holds no judgement yet."""
 
-Reads the record and nothing else; dials nothing, judges only when the record holds no judgement yet.
-"""
-
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, ValidationError, convert
 
-from wsbook import markup
 from wsbook.chain import Link, chain
 from wsbook.errors import UnreadableInputError
 from wsbook.evidence import Evidence
 from wsbook.finding import PROVEN, Finding, StepVerdict, Verdict
 from wsbook.observation import Observation
-from wsbook.plotlyjs import packed_plotly, script_hash
-from wsbook.record import Record, write_atomically
-from wsbook.report_notebooks import Output, outputs_by_step, read_notebook
+from wsbook.record import Record
+from wsbook.report.notebooks import Output, outputs_by_step, read_notebook
 from wsbook.target import Target
 from wsbook.words import quantity
 
-__all__ = ["Story", "read_story", "verdict_sentence", "write_report"]
+__all__ = ["Story", "read_story", "verdict_sentence"]
 
 
 class Story(Struct, frozen=True, kw_only=True):
@@ -94,41 +88,3 @@ def verdict_sentence(story: Story) -> str:
     counts = {verdict: sum(step.verdict is verdict for step in story.steps) for verdict in Verdict}
     open_ones = counts[Verdict.UNKNOWN] + counts[Verdict.SKIPPED]
     return f"no fault was found: {counts[Verdict.CLEAR]} steps are clear, {open_ones} could not be decided"
-
-
-def _policy(script: str) -> str:
-    library = packed_plotly()
-    scripts = " ".join([script_hash(script), *([library.csp_source] if library else [])])
-    return f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-
-
-def _page(story: Story) -> str:
-    from wsbook.report_page import body
-
-    style = files("wsbook").joinpath("report.css").read_text(encoding="utf-8")
-    script = files("wsbook").joinpath("report.js").read_text(encoding="utf-8")
-    content = body(story, verdict_sentence(story))
-    library = packed_plotly() if 'data-plot="1"' in content else None
-    packed = f'<script type="text/plain" id="plotly-gz">{library.base64_gzip}</script>' if library else ""
-    title = markup.text(f"wsbook: {story.target.url or 'files'}")
-    head = (
-        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_policy(script)}">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
-        f'<meta name="referrer" content="no-referrer"><title>{title}</title><style>{style}</style>'
-    )
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{content}{packed}<script>{script}</script></body></html>\n'
-
-
-def write_report(folder: Path) -> Path:
-    """Write report.html and report.md into a record; return the path of report.html.
-
-    Raises:
-        UsageError: the folder is no record. UnreadableInputError: a file of it is broken.
-    """
-    from wsbook.report_ticket import ticket
-
-    story = read_story(folder)
-    write_atomically(folder / "report.md", ticket(story, verdict_sentence(story)).encode())
-    path = folder / "report.html"
-    write_atomically(path, _page(story).encode("utf-8", "replace"))
-    return path

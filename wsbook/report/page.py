@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 from textwrap import dedent
-from typing import TYPE_CHECKING
 
 from wsbook import markup
 from wsbook.causes import causes
@@ -11,12 +10,10 @@ from wsbook.chain import Link
 from wsbook.describe import describe
 from wsbook.finding import PROVEN, Finding, Proof, StepVerdict, Verdict
 from wsbook.observation import Observation, Outcome
-from wsbook.report_notebooks import code_cells, plot_html, table_html
+from wsbook.report.notebooks import code_cells, plot_html, table_html
+from wsbook.report.story import Story
 from wsbook.steps import PHASES
 from wsbook.words import MARKS, cap, duration_text, instant_text, quantity
-
-if TYPE_CHECKING:
-    from wsbook.report import Story
 
 __all__ = ["body", "remedy_parts"]
 

@@ -154,7 +154,7 @@ def execute_notebook(
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
-    from wsbook.kernels import ENGINE, Ready, Trouble
+    from wsbook.runner.kernels import ENGINE, Ready, Trouble
 
     started, trouble = time.monotonic(), Trouble()
     kernel = ready or Ready(folder or path.parent, _environ(()))
@@ -204,8 +204,8 @@ def run_notebooks(
     A cell that fails is marked and the rest still runs. Pictures of plots are added when a browser and kaleido are there.
     """
     _without_grammars()
-    from wsbook.kernels import Ready
-    from wsbook.pictures import Painter
+    from wsbook.runner.kernels import Ready
+    from wsbook.runner.pictures import Painter
 
     started = time.monotonic()
     folder = record.resolve()

@@ -1,16 +1,13 @@
 """report.md: what belongs into a ticket, short. Peers' text stands in code spans and fences that it cannot end."""
 
 import re
-from typing import TYPE_CHECKING
 
 from wsbook.chain import chain_text
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Outcome
-from wsbook.report_page import remedy_parts
+from wsbook.report.page import remedy_parts
+from wsbook.report.story import Story
 from wsbook.words import MARKS, cap, plain
-
-if TYPE_CHECKING:
-    from wsbook.report import Story
 
 __all__ = ["escaped", "fenced", "ticket"]
 
