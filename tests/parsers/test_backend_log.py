@@ -1,7 +1,5 @@
 """Known texts in logs, connection lives, and the reading of lines."""
 
-
-
 import gzip
 import json
 from collections import Counter
@@ -196,3 +194,20 @@ def test_any_bytes_are_text_or_refused(data: bytes) -> None:
         assert isinstance(decode(data), str)
     except UnreadableInputError as error:
         assert "binary" in str(error)
+
+
+def test_what_a_client_sent_is_no_message_of_the_program_that_logged_it() -> None:
+    headers = '"headers":{"Upgrade":["websocket"],"Sec-Websocket-Key":["x"],"Sec-Websocket-Extensions":["permessage-deflate"],"Origin":["http://a"]}'
+    line = (
+        '{"level":"error","ts":1795396845.07,"msg":"dial tcp 127.0.0.1:9: connect: connection refused","request":{"uri":"/ws",'
+        + headers
+        + "}}"
+    )
+    causes = [
+        slug
+        for seen in parse_backend_log([line], artifact="caddy.log")
+        if isinstance(seen.facts, SignatureFacts)
+        for slug, _ in seen.facts.causes
+    ]
+    assert causes[0] == "proxy.upstream-unreachable"
+    assert not {"backend.middleware-breaks-upgrade", "frame.compression-broken", "proxy.upgrade-header-missing"} & set(causes)

@@ -15,8 +15,12 @@ __all__ = ["judge_delivery"]
 
 def judge_delivery(evidence: Evidence) -> Iterator[Finding]:
     """Judge broadcasts, traces and load runs."""
-    for seen, broadcast in evidence.of(BroadcastFacts):
-        yield from (_judge_broken if ONE_BROKEN in seen.source.changed else _judge_broadcast)(seen, broadcast)
+    plain = [entry for entry in evidence.of(BroadcastFacts) if ONE_BROKEN not in entry[0].source.changed]
+    for seen, broadcast in plain:
+        yield from _judge_broadcast(seen, broadcast)
+    if not any(one.missed for _, broadcast in plain for one in broadcast.subscribers):
+        for seen, broadcast in evidence.of(BroadcastFacts, where=lambda entry: ONE_BROKEN in entry.source.changed):
+            yield from _judge_broken(seen, broadcast)
     for seen, trace in evidence.of(TraceFacts):
         yield from _judge_trace(seen, trace)
     for seen, load in evidence.of(LoadFacts):
@@ -46,7 +50,7 @@ def _judge_broadcast(seen: Observation, facts: BroadcastFacts) -> Iterator[Findi
 
 
 def _judge_broken(seen: Observation, facts: BroadcastFacts) -> Iterator[Finding]:
-    """One subscriber broke off without a close frame before the messages: do the others still get them?"""
+    """One subscriber broke off without a close frame before the messages: do the others, who had them all, still get them?"""
     missing = [subscriber for subscriber in facts.subscribers if subscriber.missed]
     total = len(facts.subscribers)
     if missing:

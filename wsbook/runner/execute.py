@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -27,6 +28,8 @@ _WIDGET_MIMES = ("application/vnd.jupyter.widget-view+json", "application/vnd.ju
 _MARK_TAG = "papermill-error-cell-tag"
 """Papermill removes cells with this tag when it runs a notebook again."""
 _SPARE_S = 60.0
+_AHEAD = 3
+"""Kernels alive at a time, the running one included: a short notebook is over before the kernel that it starts is ready."""
 _WAITING = {"3.4"}
 """Steps that mostly wait: pictures are drawn beside them, and beside no step that a busy browser would disturb."""
 
@@ -214,10 +217,12 @@ def run_notebooks(
     timeout_s = Budget.named(str(parameters.get("budget") or "quick")).total_s + _SPARE_S
     paths, environ = _chosen(steps), _environ(steps)
     runs, painter = [], Painter()
-    ready: Ready | None = Ready(folder, environ)
+    ready: deque[Ready] = deque()
     try:
         for index, path in enumerate(paths):
-            current, ready = ready, Ready(folder, environ) if index + 1 < len(paths) else None
+            while len(ready) < min(_AHEAD, index + 2, len(paths) - index):
+                ready.append(Ready(folder, environ))
+            current = ready.popleft()
 
             def tell(cell: Any, number: int, count: int, name: str = path.stem) -> None:
                 on_progress(Progress(notebook=name, step=_step_of(cell), cell=number, cells=count))
@@ -229,8 +234,8 @@ def run_notebooks(
             runs.append(run)
             on_progress(Progress(notebook=path.stem, step="", cell=len(run.notebook["cells"]), cells=len(run.notebook["cells"])))
     finally:
-        if ready is not None:
-            ready.stop()
+        for kernel in ready:
+            kernel.stop()
         ran_s = time.monotonic() - started
         pictures = painter.finish()
     for run in runs:
