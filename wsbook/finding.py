@@ -31,7 +31,7 @@ PROVEN = 0.5
 NEAR = 0.75
 """A fault explains another only when its confidence is at least this part of the other's."""
 
-FAR = 0.25
+FAR = 0.4
 """A candidate below this part of the surest finding's confidence is not called a root cause."""
 
 

@@ -35,11 +35,11 @@ class ConfigPattern(Struct, frozen=True, kw_only=True):
 class SourcePattern(Struct, frozen=True, kw_only=True):
     """One defect of source code.
 
-    side: frontend or backend. languages: as ast-grep names them, "script" for JavaScript and TypeScript. rule, constraints:
-    what to find, in ast-grep's words; the shared rules of the table's [utils] can be used by name. needs: expressions that the
-    file must all match. unless: expressions of which none may match in the code around the match, comments left out; around: kinds of the nearest enclosing node that counts as around it, empty for the
-    whole file. elsewhere: expressions of which none may match in any file. at_least: so many matches in one file, the first is reported.
-    A match that a guard makes healthy is reported with ok=True.
+    side: frontend or backend. languages: as ast-grep names them, "script" for JavaScript and TypeScript. rule, constraints: what to
+    find, in ast-grep's words; the shared rules of the table's [utils] can be used by name. needs: expressions that the file must
+    all match. unless: expressions of which none may match in the code around the match, comments left out; around: kinds of the
+    nearest enclosing node that counts as around it, empty for the whole file. elsewhere: expressions of which none may match in any
+    file. at_least: so many matches in one file, the first is reported. A match that a guard makes healthy is reported with ok=True.
     """
 
     id: str
