@@ -36,6 +36,8 @@ def _cell(marker: str, lines: list[str]) -> Cell:
     }
     if not markdown:
         cell |= {"execution_count": None, "outputs": []}
+    if "parameters" in tags.split(","):
+        cell["metadata"]["jupyter"] = {"source_hidden": True}  # the form shows them; it belongs on the first screen
     return cell | {"source": text.splitlines(keepends=True)}
 
 

@@ -137,7 +137,18 @@ async def look_browser(look: Looking) -> None:
         watch_s = min(2.0, look.budget.total_s / 12)
         look.add(*await probe_page(target.page_url, step="1.2", watch_s=watch_s, ca_file=target.ca_file))
     elif not (target.har or target.console):
+        await _look_without_page(look)
+
+
+async def _look_without_page(look: Looking) -> None:
+    """Let a browser open the endpoint from a blank page of the expected origin."""
+    from wsbook.probes.browser import probe_browser_socket
+
+    if not look.target.url:
         look.add(_missing("1.2", "browser", "no page, HAR or console text was given; give page_url, har or console"))
+        return
+    look.progress("opening the endpoint in a browser, from a blank page", 0.3)
+    look.add(*await probe_browser_socket(_baseline(look), step="1.2", watch_s=1.0))
 
 
 async def look_direct(look: Looking) -> None:

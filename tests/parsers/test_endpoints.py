@@ -146,6 +146,17 @@ def test_judges_the_url_in_the_light_of_the_page(code: str, page: str, patterns:
         ("class H(WebSocketHandler): ...\nApplication([(r'/ws', H)])", "a.py", {("tornado", "/ws", None)}),
         ("sock = Sock(app)\n@sock.route('/echo')\ndef f(ws): ...", "a.py", {("flask-sock", "/echo", None)}),
         ("import websockets\nasync with websockets.serve(h, '0.0.0.0', 8765): ...", "a.py", {("websockets", None, 8765)}),
+        (
+            "import websockets\ndef check(c, request):\n    if request.path != '/feed':\n        return c.respond(404, '')",
+            "a.py",
+            {("websockets", "/feed", None)},
+        ),
+        (
+            "const ws = new WebSocketServer({ noServer: true });\n"
+            "http.on('upgrade', (req, socket) => { const { pathname } = new URL(req.url, base); if (pathname === '/feed') ok(); });",
+            "a.js",
+            {("ws", None, None), ("ws", "/feed", None)},
+        ),
         ("uvicorn.run('a:app', host='0.0.0.0', port=8001)", "a.py", {("uvicorn", None, 8001)}),
         ("new WebSocket.Server({ port: 8080, path: '/ws' })", "a.js", {("ws", "/ws", 8080)}),
         ("const PORT = process.env.PORT || 3000; new WebSocketServer({ server }); server.listen(PORT)", "a.js",

@@ -5,6 +5,7 @@ Exit codes: 0 nothing wrong, 1 a fault was found, 2 usage, 3 the investigation c
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -195,9 +196,14 @@ def replay(record: Annotated[Path, typer.Argument(help="Record folder.")], machi
     raise typer.Exit(FAULT if changes["changed"] else OK)
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Run the command; every mistake of the caller is one sentence and exit code 2."""
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # 2-3 s of import, python-jsonschema/jsonschema#1428
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         app()
     except UsageError as error:

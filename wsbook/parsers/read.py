@@ -58,9 +58,12 @@ def _parse_text(text: str, kind: str, artifact: str, step: str, endpoint_path: s
         from wsbook.parsers.sources import parse_source_text
 
         return parse_source_text(text, artifact=artifact, side=SOURCES[kind], step=step)
-    from wsbook.parsers.proxies import parse_config
+    from wsbook.parsers import proxies
 
-    return parse_config(text, kind=kind, artifact=artifact, endpoint_path=endpoint_path, step=step)
+    if kind not in proxies.KINDS:
+        source = Source(step=step, probe="read", artifact=artifact)
+        return [not_run(source, Reason.UNREADABLE, f"{artifact}: wsbook does not read configurations of {kind} yet")]
+    return proxies.parse_config(text, kind=kind, artifact=artifact, endpoint_path=endpoint_path, step=step)
 
 
 def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: str = "") -> list[Observation]:

@@ -58,12 +58,15 @@ def _disproved(evidence: Evidence) -> Callable[[str], bool]:
     """Return the question whether today's measurements speak against a cause. Our own experiments leave refusals in the logs too."""
     tried = baseline(evidence)
     opens = tried is not None and tried[1].accepted
+    certificate_seen = tried is not None and tried[1].tls is not None and tried[1].tls.verify_code is not None
     broadcasts = [facts for _, facts in evidence.of(BroadcastFacts)]
     reaches_all = bool(broadcasts) and not any(one.missed or one.duplicated for facts in broadcasts for one in facts.subscribers)
     carries = any(facts.echoes and all(trial.ok for trial in facts.trials) for _, facts in evidence.of(EchoFacts))
 
     def disproved(slug: str) -> bool:
         connecting = slug in _CONNECT_SLUGS or slug.startswith(_CONNECT_PREFIXES) or cause(slug).step in _CONNECT_STEPS
+        if certificate_seen and slug.startswith("tls."):
+            return True  # rules/tls.py has judged the certificate itself
         return (opens and connecting) or (carries and slug in _FRAME_SLUGS) or (reaches_all and slug in _BROADCAST_SLUGS)
 
     return disproved

@@ -45,7 +45,7 @@ def _judge_step(step: str, title: str, evidence: Evidence, findings: list[Findin
         verdict, summary = _without_fault(seen, looked, own)
     else:
         verdict, summary = _not_looked(seen)
-    return StepVerdict(step=step, title=title, verdict=verdict, summary=summary)
+    return StepVerdict(step=step, title=title, verdict=verdict, summary=summary or verdict.value)
 
 
 def _rests_on(finding: Finding, seen: list[Observation]) -> bool:

@@ -1,0 +1,228 @@
+"""Whatever was observed, judging it ends in findings of the catalogue and a verdict for every step."""
+
+from datetime import UTC, datetime
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from wsbook import facts as f
+from wsbook.attempt import FOREIGN_ORIGIN, NO_CREDENTIALS, NO_ORIGIN, NO_UPGRADE, ONE_BROKEN, RANDOM_PATH, THE_ENDPOINTS_PATH
+from wsbook.causes import causes
+from wsbook.evidence import Evidence
+from wsbook.finding import STEP_TITLES, Verdict
+from wsbook.observation import Failure, Observation, Outcome, Reason, Source, Stage
+from wsbook.rules import judge
+from wsbook.target import parse_target
+
+TARGET = parse_target(
+    "wss://shop.test/ws",
+    page_url="https://shop.test/",
+    headers=["Cookie: a=b"],
+    hops=["app=ws://10.0.0.5:8000/ws", "b=ws://10.0.0.6:8000/live"],
+)
+
+short = st.text(max_size=12)
+seconds = st.floats(0, 1e4, allow_nan=False)
+numbers = st.integers(0, 20)
+urls = st.sampled_from([TARGET.url, "ws://10.0.0.5:8000/ws", "ws://10.0.0.6:8000/live", "ws://[::1]:1/"])
+headers = st.lists(
+    st.tuples(st.sampled_from(["Server", "Location", "Via", "Content-Type", "Sec-WebSocket-Version"]), short), max_size=3
+).map(tuple)
+values = st.one_of(st.none(), st.sampled_from(["absent", "forwarded", "upgrade", "close", "1.0", "1.1", "60", "3600"]))
+times = st.lists(st.floats(0, 2e9), max_size=4).map(tuple)
+slugs = st.sampled_from(sorted(causes()))
+
+
+def setting(of: st.SearchStrategy) -> st.SearchStrategy:
+    return st.one_of(st.none(), st.builds(f.Setting, value=of, file=short, line=numbers, default=st.booleans()))
+
+
+tls = st.builds(
+    f.TlsFacts, server_name=short, verify_code=st.sampled_from([None, 0, 10, 18, 20, 62, 99]), version=st.sampled_from([None, "TLSv1.3"])
+)
+checks = st.lists(
+    st.builds(f.Check, name=st.sampled_from(["accept", "subprotocol", "extensions", "status"]), ok=st.booleans()), max_size=3
+).map(tuple)
+subscribers = st.lists(
+    st.builds(
+        f.Subscriber,
+        index=numbers,
+        instance=st.sampled_from(["", "a", "b"]),
+        received=numbers,
+        missed=st.lists(numbers, max_size=4).map(tuple),
+    ),
+    max_size=4,
+).map(tuple)
+places = st.lists(
+    st.builds(f.Place, name=st.sampled_from(["trigger", "app", "log a", "page frame", "page handler"]), at_s=st.one_of(st.none(), seconds)),
+    max_size=5,
+).map(tuple)
+load_steps = st.lists(
+    st.builds(
+        f.LoadStep,
+        rate=seconds,
+        size_bytes=numbers,
+        connections=numbers,
+        duration_s=seconds,
+        sent=numbers,
+        received=numbers,
+        lost=numbers,
+        duplicated=numbers,
+        reordered=numbers,
+    ),
+    max_size=3,
+).map(tuple)
+
+any_facts = st.one_of(
+    st.none(),
+    st.builds(
+        f.UpgradeFacts,
+        url=urls,
+        accepted=st.booleans(),
+        status=st.one_of(st.none(), st.integers(100, 599)),
+        headers=headers,
+        body=short,
+        checks=checks,
+        tls=st.one_of(st.none(), tls),
+        error_text=short,
+        raw=short,
+        request_headers=headers,
+    ),
+    st.builds(
+        f.SessionFacts,
+        url=urls,
+        ended=st.sampled_from(["close", "fin", "rst", "silence", "open"]),
+        closed_by=st.sampled_from(["", "us", "peer"]),
+        close_code=st.one_of(st.none(), st.integers(1000, 4999)),
+        close_reason=short,
+        age_s=st.one_of(st.none(), seconds),
+    ),
+    st.builds(f.EchoFacts, url=urls, echoes=st.sampled_from([None, True, False])),
+    st.builds(f.NameFacts, host=short),
+    st.builds(
+        f.PortFacts,
+        host=short,
+        address=st.sampled_from(["10.0.0.1", "::1"]),
+        port=st.sampled_from([80, 443]),
+        state=st.sampled_from(["open", "filtered"]),
+    ),
+    st.builds(f.ProxyVariablesFacts, applies=st.booleans()),
+    st.builds(
+        f.EndpointFacts,
+        side=st.sampled_from(["frontend", "backend"]),
+        library=st.sampled_from(["native", "socket.io", "ws"]),
+        file=short,
+        line=numbers,
+        expression=short,
+        url=st.one_of(st.none(), urls, short),
+        path=st.one_of(st.none(), st.sampled_from(["/ws", "/live", "/{id}"])),
+    ),
+    st.builds(
+        f.PatternFacts, pattern=short, cause=slugs, ok=st.booleans(), file=short, line=numbers, excerpt=short, weight=st.floats(0, 1)
+    ),
+    st.builds(
+        f.SignatureFacts,
+        signature=short,
+        program=short,
+        count=numbers,
+        text=short,
+        times=times,
+        causes=st.lists(st.tuples(slugs, st.floats(0, 1)), max_size=3).map(tuple),
+    ),
+    st.builds(
+        f.AccessFacts,
+        program=short,
+        method=short,
+        path=st.sampled_from(["/ws", "/", ""]),
+        status=st.integers(0, 599),
+        count=numbers,
+        durations_s=times,
+        times=times,
+        termination=st.sampled_from(["", "cD--", "SC--", "x"]),
+    ),
+    st.builds(f.TextFacts, kind=st.sampled_from(["backend_log", "frontend_source"])),
+    st.builds(
+        f.RouteFacts,
+        product=st.sampled_from(["nginx", "caddy", ""]),
+        file=short,
+        line=numbers,
+        matcher=short,
+        serves=st.sampled_from([None, True, False]),
+        upgrade=setting(values),
+        connection=setting(values),
+        http_version=setting(values),
+        upstream_path=st.one_of(st.none(), short),
+        idle_s=setting(st.sampled_from([None, "60", "3600", "0"])),
+        inheritance_lost=st.booleans(),
+    ),
+    st.builds(
+        f.IdleFacts,
+        silence_s=seconds,
+        traffic=st.sampled_from(["none", "client"]),
+        survived=st.booleans(),
+        lived_s=seconds,
+        ended=st.sampled_from(["fin", "silence", "open"]),
+    ),
+    st.builds(f.BroadcastFacts, messages=numbers, subscribers=subscribers),
+    st.builds(f.TraceFacts, marker=short, places=places),
+    st.builds(f.LoadFacts, steps=load_steps, void=short),
+    st.builds(f.PageFacts, url=urls, browser=short, console=st.lists(st.tuples(st.just("error"), short), max_size=2).map(tuple)),
+    st.builds(f.SymptomFacts, text=short, status=st.one_of(st.none(), st.integers(100, 599)), age_s=st.one_of(st.none(), seconds)),
+)
+
+labels = st.sampled_from(["", NO_ORIGIN, FOREIGN_ORIGIN, NO_CREDENTIALS, NO_UPGRADE, ONE_BROKEN, RANDOM_PATH, THE_ENDPOINTS_PATH])
+failures = st.one_of(
+    st.none(),
+    st.builds(
+        Failure,
+        stage=st.sampled_from(["", "resolve", "tcp", "tls", "upgrade", "proxy"]),
+        reason=st.sampled_from(list(Reason)),
+        message=short,
+    ),
+)
+
+
+@st.composite
+def observations(draw) -> list[Observation]:
+    made = []
+    for number in range(draw(st.integers(0, 12))):
+        failure = draw(failures)
+        label = draw(labels)
+        step = draw(st.sampled_from(["0", *STEP_TITLES]))
+        source = Source(
+            step=step,
+            probe=draw(st.sampled_from(["upgrade", "browser", "har", "log"])),
+            hop=draw(st.sampled_from(["", "endpoint", "app", "b", "browser"])),
+            changed=(label,) if label else (),
+            artifact=draw(st.sampled_from(["", "a.log"])),
+        )
+        outcome = Outcome.ANSWERED if failure is None else draw(st.sampled_from([Outcome.FAILED, Outcome.NOT_RUN]))
+        made.append(
+            Observation(
+                id=f"{step}-{number}",
+                source=source,
+                observed_at=datetime(2026, 1, 1, tzinfo=UTC),
+                duration_s=draw(seconds),
+                outcome=outcome,
+                facts=draw(any_facts),
+                failure=failure,
+                stages=(Stage(name="upgrade", started_s=0.0, duration_s=0.1, ok=True),) if draw(st.booleans()) else (),
+            )
+        )
+    return made
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(observations())
+def test_judging_always_ends_in_findings_of_the_catalogue(seen: list[Observation]) -> None:
+    findings, steps = judge(Evidence(TARGET, seen))
+    assert [step.step for step in steps] == list(STEP_TITLES)
+    assert all(step.summary for step in steps)
+    for finding in findings:
+        assert finding.cause in causes()
+        assert 0 <= finding.confidence <= 1
+        assert finding.summary
+        assert not (finding.root and finding.explained_by)
+        assert finding.verdict is not Verdict.FAULT or (finding.evidence and finding.remedy and finding.check)
+    if any(finding.verdict is Verdict.FAULT for finding in findings):
+        assert any(finding.root for finding in findings)
