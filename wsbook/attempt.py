@@ -12,6 +12,7 @@ __all__ = [
     "FOREIGN_ORIGIN",
     "IPV4_ONLY",
     "IPV6_ONLY",
+    "LATE_S",
     "NO_CREDENTIALS",
     "NO_EXTENSIONS",
     "NO_ORIGIN",
@@ -61,6 +62,9 @@ NO_PROXY = "without the forward proxy"
 ONE_BROKEN = "one subscriber broken off"
 IPV4_ONLY = "IPv4 only"
 IPV6_ONLY = "IPv6 only"
+
+LATE_S = 0.3
+"""A program may write the log line of an attempt this much after the attempt ended."""
 
 
 class Family(StrEnum):

@@ -164,7 +164,7 @@ async def look_direct(look: Looking) -> None:
     look.add(*seen)
     if isinstance(seen[0].facts, UpgradeFacts) and seen[0].facts.accepted:
         look.progress("echo, pings and the closing handshake", 0.6)
-        look.add(await probe_echo(baseline, step="1.3"))
+        look.add(await probe_echo(baseline, step="1.3", binary=look.budget.name != "quick"))
 
 
 async def look_logs(look: Looking) -> None:

@@ -40,6 +40,7 @@ def only(variants: list[Attempt], label: str) -> Attempt:
             {
                 labels.NO_ORIGIN,
                 labels.FOREIGN_ORIGIN,
+                labels.NO_UPGRADE,
                 labels.NO_EXTENSIONS,
                 labels.RANDOM_PATH,
                 labels.WITH_SLASH,
@@ -53,6 +54,7 @@ def only(variants: list[Attempt], label: str) -> Attempt:
             {
                 labels.NO_ORIGIN,
                 labels.FOREIGN_ORIGIN,
+                labels.NO_UPGRADE,
                 labels.NO_EXTENSIONS,
                 labels.NO_SUBPROTOCOL,
                 labels.NO_CREDENTIALS,
@@ -67,7 +69,7 @@ def only(variants: list[Attempt], label: str) -> Attempt:
         ),
         (
             Attempt(url="ws://127.0.0.1:8080/", extensions=()),
-            {labels.FOREIGN_ORIGIN, labels.RANDOM_PATH, labels.OTHER_SCHEME},
+            {labels.FOREIGN_ORIGIN, labels.NO_UPGRADE, labels.RANDOM_PATH, labels.OTHER_SCHEME},
         ),
     ],
 )

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec.structs import replace
 
 from wsbook import attempt as labels
-from wsbook.attempt import Attempt, Family
+from wsbook.attempt import LATE_S, Attempt, Family
 from wsbook.observation import Observation
 from wsbook.probes.names import is_address
 from wsbook.probes.upgrade import probe_upgrade
@@ -23,8 +23,9 @@ _FOREIGN = "https://wsbook-foreign.example"
 
 
 async def next_second() -> None:
-    """Wait until the clock shows another second, so that logs stamped in whole seconds keep what follows apart from what was."""
-    await asyncio.sleep(1.02 - time.time() % 1.0)
+    """Wait until logs in whole seconds keep what follows apart from what was, also where a line is written a moment late."""
+    late = time.time() + LATE_S
+    await asyncio.sleep(LATE_S + 1.02 - late % 1.0)
 
 
 async def experiment(
@@ -132,6 +133,7 @@ def _network_variants(attempt: Attempt) -> list[Attempt]:
 def handshake_variants(attempt: Attempt) -> list[Attempt]:
     """Return the attempts that show which part of the handshake decides: Origin, extensions, credentials, path, TLS, address."""
     variants = [attempt.change(labels.NO_ORIGIN, origin=None)] if attempt.origin else []
+    variants.append(attempt.change(labels.NO_UPGRADE, upgrade=False))
     variants.append(attempt.change(labels.FOREIGN_ORIGIN, origin=_FOREIGN))
     if attempt.extensions:
         variants.append(attempt.change(labels.NO_EXTENSIONS, extensions=()))

@@ -72,10 +72,12 @@ def _ended(socket: Socket) -> str:
     return f"the connection ended ({socket.ended}{code})"
 
 
-async def _run_trials(socket: Socket, end: float) -> list[EchoTrial]:
+async def _run_trials(socket: Socket, end: float, binary: bool) -> list[EchoTrial]:
     """Send one message after the other; two without any reply are enough to know that nothing echoes."""
     token, trials = os.urandom(6).hex(), list[EchoTrial]()
     for kind, message in _trials(token):
+        if isinstance(message, bytes) and not binary:
+            continue
         left_s = end - time.perf_counter()
         if left_s <= 0 or socket.ended != "open" or (len(trials) == 2 and all(trial.rtt_s is None for trial in trials)):
             break
@@ -95,10 +97,10 @@ async def _run_pings(socket: Socket, end: float) -> tuple[int, list[float]]:
     return sent, answered
 
 
-async def _ask(socket: Socket, end: float) -> EchoFacts:
+async def _ask(socket: Socket, end: float, binary: bool) -> EchoFacts:
     await asyncio.sleep(0)
     sent, rtts = await _run_pings(socket, end - 0.5)
-    trials = await _run_trials(socket, end - 0.3)
+    trials = await _run_trials(socket, end - 0.3, binary)
     still_open, started = socket.ended == "open", time.perf_counter()
     await socket.close(timeout_s=max(0.1, min(1.0, end - started)))
     answered = still_open and socket.ended == "close" and socket.closed_by == "us"
@@ -114,11 +116,12 @@ async def _ask(socket: Socket, end: float) -> EchoFacts:
     )
 
 
-async def probe_echo(socket_attempt: Attempt, *, step: str) -> Observation:
+async def probe_echo(socket_attempt: Attempt, *, step: str, binary: bool = True) -> Observation:
     """Ask whether the endpoint sends back what it gets, and unharmed; also its pongs and its closing handshake.
 
     echoes is None when nothing recognisable came back, False when only altered messages did. The whole takes at most
-    socket_attempt.timeout_s, and a blink. NOT_RUN when the upgrade was not accepted.
+    socket_attempt.timeout_s, and a blink. NOT_RUN when the upgrade was not accepted. binary False sends texts only: handlers that expect
+    text raise on anything else.
 
     Raises:
         UsageError: as open_socket().
@@ -130,7 +133,7 @@ async def probe_echo(socket_attempt: Attempt, *, step: str) -> Observation:
         why = seen.failure.message if seen.outcome is not Outcome.ANSWERED and seen.failure else "the upgrade was not accepted"
         return not_run(source, Reason.SKIPPED, f"no messages were sent: {why}")
     try:
-        facts = await _ask(socket, started + socket_attempt.timeout_s)
+        facts = await _ask(socket, started + socket_attempt.timeout_s, binary)
     except BaseException:
         socket.abort()
         raise

@@ -14,6 +14,7 @@ from wsbook.rules.idle import judge_idle
 from wsbook.rules.make import complete
 from wsbook.rules.network import judge_network
 from wsbook.rules.origin import judge_origin
+from wsbook.rules.refusal import judge_refusal
 from wsbook.rules.routes import judge_routes
 from wsbook.rules.sessions import judge_sessions
 from wsbook.rules.texts import judge_texts
@@ -29,6 +30,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_handshake,
     judge_endpoint,
     judge_hops,
+    judge_refusal,
     judge_routes,
     judge_origin,
     judge_sessions,

@@ -66,22 +66,29 @@ def _judge_status(evidence: Evidence, good: tuple[str, Seen], bad: tuple[str, Se
         yield from _judge_gateway(bad[1], good)
         return
     plain = evidence.attempts(good[0], changed=NO_UPGRADE)
-    saw_plain_get = bool(plain) and same_answer(plain[-1][1], bad[1][1])
-    if saw_plain_get:
+    strange = evidence.attempts(good[0], changed=RANDOM_PATH)
+    like_a_get = bool(plain) and same_answer(plain[-1][1], bad[1][1])
+    like_unknown = bool(strange) and same_answer(strange[-1][1], bad[1][1])
+    if like_a_get:
         proofs = [*_proofs(good, bad), proof(plain[-1][0], f"{good[0]} without Upgrade answers the same: {say(*plain[-1])}")]
         summary = f"{bad[0]} answers {status}, exactly as {good[0]} answers a GET without Upgrade, while {good[0]} accepts the upgrade"
-        yield fault("proxy.upgrade-header-missing", 0.95, summary, *proofs)
-    elif status in (400, 426):
-        summary = f"{bad[0]} answers {status} to an upgrade that {good[0]} accepts"
+        yield fault("proxy.upgrade-header-missing", 0.6 if like_unknown else 0.95, summary, *proofs)
+    if like_unknown or (status == 404 and not like_a_get):
+        yield from _judge_path(evidence, good, bad, sure=0.8 if like_a_get else 1.0)
+    elif not like_a_get:
+        yield from _judge_other_status(good, bad)
+
+
+def _judge_other_status(good: tuple[str, Seen], bad: tuple[str, Seen]) -> Iterator[Finding]:
+    """Neither a plain GET nor an unknown path is answered like this."""
+    status = bad[1][1].status or 0
+    summary = f"{bad[0]} answers {status} to an upgrade that {good[0]} accepts"
+    if status in (400, 426):
         yield fault("proxy.upgrade-header-missing", 0.75 if status == 426 else 0.6, summary, *_proofs(good, bad))
-    elif status == 404:
-        yield from _judge_path(evidence, good, bad)
     elif status == 200:
-        summary = f"{bad[0]} answers 200 to an upgrade that {good[0]} accepts"
         yield fault("proxy.ws-location-missing", 0.65, summary, *_proofs(good, bad))
         yield fault("proxy.upgrade-header-missing", 0.45, summary, *_proofs(good, bad))
     elif status in (401, 403):
-        summary = f"{bad[0]} answers {status} to an upgrade that {good[0]} accepts"
         yield fault("proxy.security-layer-blocks", 0.5, summary, *_proofs(good, bad))
         yield fault("origin.proxy-rewrites-host", 0.4, summary, *_proofs(good, bad))
 
@@ -101,36 +108,43 @@ def _judge_gateway(bad: Seen, good: tuple[str, Seen] | None) -> Iterator[Finding
         )
 
 
-def _judge_path(evidence: Evidence, good: tuple[str, Seen], bad: tuple[str, Seen]) -> Iterator[Finding]:
-    """404 at the proxy, 101 behind it: whose 404 is it, and which path did the application see?"""
+def _judge_path(evidence: Evidence, good: tuple[str, Seen], bad: tuple[str, Seen], sure: float) -> Iterator[Finding]:
+    """Refused at the proxy, accepted behind it: who does not know the path, and which path did the application see?"""
     proofs = _proofs(good, bad)
+    status = bad[1][1].status
     unknown_path = evidence.attempts(good[0], changed=RANDOM_PATH)
-    by_application = bool(unknown_path) and same_answer(unknown_path[-1][1], bad[1][1])
     moved = evidence.attempts(good[0], changed=THE_ENDPOINTS_PATH)
-    same_path = good[1][1].url.split("/", 3)[-1].partition("?")[0] == bad[1][1].url.split("/", 3)[-1].partition("?")[0]
-    if by_application:
-        proofs.append(proof(unknown_path[-1][0], f"{good[0]} answers an unknown path the same way: {say(*unknown_path[-1])}"))
-    if not by_application:
-        summary = f"{bad[0]} answers 404 itself; the upgrade never reaches {good[0]}, which accepts it"
+    same_path = _path(good[1]) == _path(bad[1])
+    if not unknown_path or not same_answer(unknown_path[-1][1], bad[1][1]):
+        summary = f"{bad[0]} answers {status} itself; the upgrade never reaches {good[0]}, which accepts it"
         yield fault("proxy.ws-location-missing", 0.85 if unknown_path else 0.6, summary, *proofs)
-    elif same_path or (moved and moved[-1][1].accepted):
-        summary = f"{good[0]} accepts this path directly, and answers 404 behind {bad[0]}: the path is changed on the way"
-        yield fault("proxy.path-rewrite-wrong", 0.93, summary, *proofs)
+        return
+    proofs.append(proof(unknown_path[-1][0], f"{good[0]} answers an unknown path the same way: {say(*unknown_path[-1])}"))
+    if same_path or (moved and moved[-1][1].accepted):
+        summary = f"{good[0]} accepts this path directly, and answers {status} behind {bad[0]}: the path is changed on the way"
+        yield fault("proxy.path-rewrite-wrong", 0.93 * sure, summary, *proofs)
     else:
-        yield from _judge_foreign_path(evidence, good, bad, proofs)
+        yield from _judge_foreign_path(evidence, good, bad, proofs, sure)
 
 
-def _judge_foreign_path(evidence: Evidence, good: tuple[str, Seen], bad: tuple[str, Seen], proofs: list[Proof]) -> Iterator[Finding]:
+def _path(seen: Seen) -> str:
+    return seen[1].url.split("/", 3)[-1].partition("?")[0]
+
+
+def _judge_foreign_path(
+    evidence: Evidence, good: tuple[str, Seen], bad: tuple[str, Seen], proofs: list[Proof], sure: float
+) -> Iterator[Finding]:
     """The endpoint's path is not one that the application offers: wrong in the page, or a prefix that the proxy should remove."""
-    asked, offered = bad[1][1].url.split("/", 3)[-1].partition("?")[0], good[1][1].url.split("/", 3)[-1].partition("?")[0]
+    asked, offered = _path(bad[1]), _path(good[1])
     rewritten = [facts.upstream_path for _, facts in evidence.of(RouteFacts) if facts.serves and facts.upstream_path]
     offers = {(facts.path or "").strip("/") for _, facts in evidence.of(EndpointFacts) if facts.side == "backend" and facts.path}
     prefixed = bool(offered) and asked.strip("/").endswith(offered.strip("/"))
     changed = any(path.strip("/") not in ({asked.strip("/")} | offers) for path in rewritten)
-    summary = f"the application answers 404 to /{asked}; it offers /{offered}"
+    summary = f"the application answers {bad[1][1].status} to /{asked}; it offers /{offered}"
     if changed or prefixed:
-        yield fault("proxy.path-rewrite-wrong", 0.8 if changed else 0.6, f"{summary}, and the proxy does not map one to the other", *proofs)
-    yield fault("endpoint.wrong-path", 0.45 if changed or prefixed else 0.9, summary, *proofs)
+        words = f"{summary}, and the proxy does not map one to the other"
+        yield fault("proxy.path-rewrite-wrong", (0.8 if changed else 0.6) * sure, words, *proofs)
+    yield fault("endpoint.wrong-path", (0.45 if changed or prefixed else 0.9) * sure, summary, *proofs)
 
 
 def _judge_application(evidence: Evidence, name: str, bad: Seen) -> Iterator[Finding]:
@@ -147,7 +161,7 @@ def _judge_application(evidence: Evidence, name: str, bad: Seen) -> Iterator[Fin
                 *proofs,
             )
         return
-    if facts.status in (404, 403):
+    if facts.status is not None and facts.status not in _GATEWAY:
         strange = evidence.attempts(name, changed=RANDOM_PATH)
         if strange and same_answer(strange[-1][1], facts):
             evident = proof(strange[-1][0], f"a random path is answered the same way: {say(*strange[-1])}")

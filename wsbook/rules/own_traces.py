@@ -1,13 +1,16 @@
 """Which lines of a log are only the echo of our own experiments: an experiment is meant to be refused, and proves nothing by it."""
 
 from collections.abc import Callable, Sequence
+from math import floor
 
+from wsbook.attempt import LATE_S
 from wsbook.evidence import Evidence
 
 __all__ = ["only_ours"]
 
-_LATE_S = 0.3
-"""A program may write its line this much later than the attempt ended."""
+_ROUNDED_S = 0.02
+"""What a log's fraction of a second may have been cut off by."""
+
 _ZONE_S = 900.0
 """Logs that name no zone may be off by whole quarters of an hour."""
 
@@ -29,6 +32,7 @@ def only_ours(evidence: Evidence) -> Callable[[Sequence[float]], bool]:
 
 
 def _within(time: float, spans: Sequence[tuple[float, float]], whole: bool) -> bool:
-    """Tell whether an instant lies in one of the spans, give or take the resolution of its clock and its zone."""
-    coarse = 1.0 if whole else 0.02
-    return any((time - start + coarse) % _ZONE_S <= end - start + _LATE_S + coarse for start, end in spans)
+    """Tell whether an instant lies in one of the spans, as the clock of the log shows them, give or take its zone."""
+    if whole:
+        return any((time - floor(start)) % _ZONE_S <= floor(end + LATE_S) - floor(start) for start, end in spans)
+    return any((time - start + _ROUNDED_S) % _ZONE_S <= end + LATE_S - start + _ROUNDED_S for start, end in spans)

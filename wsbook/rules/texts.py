@@ -37,6 +37,12 @@ _BROADCAST_SLUGS = frozenset(
 )
 """Causes that keep a broadcast from somebody: one that reached everybody outranks them."""
 
+_UNANSWERED_SLUGS = frozenset(
+    {"endpoint.tls-to-plain-port", "net.dns-wrong", "net.ipv6", "net.not-listening-outside", "net.firewall-filtered", "tls.sni-missing"}
+    | {"tls.version-or-cipher-mismatch", "tls.client-cert-requested", "endpoint.localhost-or-internal-address", "handshake.timeout"}
+)
+"""Causes that leave an upgrade without any HTTP answer: one that came, whatever it says, outranks them."""
+
 _LIKELY = 0.2
 """Below this a text only hints: it is listed as unknown."""
 
@@ -58,15 +64,22 @@ def _disproved(evidence: Evidence) -> Callable[[str], bool]:
     """Return the question whether today's measurements speak against a cause. Our own experiments leave refusals in the logs too."""
     tried = baseline(evidence)
     opens = tried is not None and tried[1].accepted
+    answered = tried is not None and tried[1].status is not None
     certificate_seen = tried is not None and tried[1].tls is not None and tried[1].tls.verify_code is not None
     broadcasts = [facts for _, facts in evidence.of(BroadcastFacts)]
     reaches_all = bool(broadcasts) and not any(one.missed or one.duplicated for facts in broadcasts for one in facts.subscribers)
     carries = any(facts.echoes and all(trial.ok for trial in facts.trials) for _, facts in evidence.of(EchoFacts))
 
+    shocked = any("ended" in trial.detail for _, facts in evidence.of(EchoFacts) for trial in facts.trials)
+
     def disproved(slug: str) -> bool:
+        if shocked and slug == "backend.exception-in-handler":
+            return True  # our own message, which is none of the application's, ended the socket
         connecting = slug in _CONNECT_SLUGS or slug.startswith(_CONNECT_PREFIXES) or cause(slug).step in _CONNECT_STEPS
         if certificate_seen and slug.startswith("tls."):
             return True  # rules/tls.py has judged the certificate itself
+        if answered and slug in _UNANSWERED_SLUGS:
+            return True
         return (opens and connecting) or (carries and slug in _FRAME_SLUGS) or (reaches_all and slug in _BROADCAST_SLUGS)
 
     return disproved

@@ -1,0 +1,53 @@
+"""A refusal with nothing known behind it: the endpoint's other answers tell who refused, and why."""
+
+import pytest
+from observations import answer, roots
+
+from wsbook.attempt import NO_UPGRADE, RANDOM_PATH
+from wsbook.observation import Observation
+from wsbook.target import parse_target
+
+ALONE = parse_target("ws://shop.test/ws")
+NGINX_PAGE = "<html><center>nginx/1.24.0</center></html>"
+
+
+def three(upgrade: tuple[int, str], plain: tuple[int, str], unknown: tuple[int, str]) -> list[Observation]:
+    return [
+        answer(upgrade[0], body=upgrade[1]),
+        answer(plain[0], body=plain[1], changed=NO_UPGRADE),
+        answer(unknown[0], body=unknown[1], changed=RANDOM_PATH, url="ws://shop.test/wsbook-x"),
+    ]
+
+
+ROWS: list[tuple[str, list[Observation], str | None]] = [
+    ("accepted", three((101, ""), (426, "upgrade"), (404, "no")), None),
+    ("like a plain GET", three((200, "<html>app"), (200, "<html>app"), (404, "nothing here")), "proxy.upgrade-header-missing"),
+    ("like an unknown path", three((403, ""), (404, "not found"), (403, "")), "endpoint.wrong-path"),
+    ("all alike, the proxy's page", three((404, NGINX_PAGE), (404, NGINX_PAGE), (404, NGINX_PAGE)), "proxy.ws-location-missing"),
+    (
+        "all alike, asking for an upgrade",
+        three((426, "Upgrade Required"), (426, "Upgrade Required"), (426, "Upgrade Required")),
+        "proxy.upgrade-header-missing",
+    ),
+    (
+        "all alike, the application's page",
+        three((404, "no such page"), (404, "no such page"), (404, "no such page")),
+        "proxy.upgrade-header-missing",
+    ),
+    ("only this path reaches the application", three((404, "no route"), (200, "hello"), (404, NGINX_PAGE)), "proxy.path-rewrite-wrong"),
+]
+
+
+@pytest.mark.parametrize(("observations", "cause"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_three_answers_tell(observations: list[Observation], cause: str | None) -> None:
+    assert roots(*observations, target=ALONE)[:1] == ([cause] if cause else [])
+
+
+def test_nothing_is_concluded_from_one_answer() -> None:
+    assert "endpoint.wrong-path" not in roots(answer(426), target=ALONE)[:1]
+    assert roots(answer(101), target=ALONE) == []
+
+
+def test_what_is_known_behind_it_outranks_it() -> None:
+    behind = parse_target("ws://shop.test/ws", hops=["app=ws://10.0.0.5:8000/ws"])
+    assert roots(*three((403, ""), (404, "x"), (403, "")), answer(101, hop="app"), target=behind)[:1] != ["endpoint.wrong-path"]

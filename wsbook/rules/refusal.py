@@ -1,0 +1,70 @@
+"""An upgrade that the endpoint refuses, with nothing known behind it: what its own answers to other requests tell.
+
+Three requests are compared: the upgrade, a plain GET of the same path, and an upgrade of a path that nobody offers.
+"""
+
+from collections.abc import Iterator
+
+from wsbook.attempt import NO_UPGRADE, RANDOM_PATH
+from wsbook.evidence import Evidence
+from wsbook.facts import UpgradeFacts
+from wsbook.finding import Finding, Proof
+from wsbook.rules.make import fault, proof
+from wsbook.rules.outcome import answerer, baseline, inner_hops, same_answer, say
+
+__all__ = ["judge_refusal"]
+
+_TELLING = frozenset({200, 400, 403, 404, 405, 426, 500})
+_PROXY_PAGES = ("<center>nginx", "<center>openresty", "<address>apache", "apache server at", "<center>tengine")
+"""What proxies print on error pages of their own, in lower case."""
+
+
+def judge_refusal(evidence: Evidence) -> Iterator[Finding]:
+    """Judge a refusal at the endpoint when no hop behind it accepts the upgrade."""
+    own = baseline(evidence)
+    if own is None or own[1].status not in _TELLING or any(facts.accepted for _, (_, facts) in inner_hops(evidence)):
+        return
+    plain = evidence.attempts(changed=NO_UPGRADE)
+    strange = evidence.attempts(changed=RANDOM_PATH)
+    if not plain or not strange:
+        return
+    like_a_get, like_unknown = same_answer(plain[-1][1], own[1]), same_answer(strange[-1][1], own[1])
+    proofs = [
+        proof(own[0], f"upgrade: {say(*own)}"),
+        proof(plain[-1][0], f"the same path without Upgrade: {say(*plain[-1])}"),
+        proof(strange[-1][0], f"upgrade of an unknown path: {say(*strange[-1])}"),
+    ]
+    status = own[1].status
+    if like_a_get and not like_unknown:
+        words = f"the upgrade is answered {status}, exactly like a plain GET of the same path: nobody sees that it is one"
+        yield fault("proxy.upgrade-header-missing", 0.75, words, *proofs)
+        yield fault("backend.wrong-server-type", 0.35, words, *proofs)
+    elif like_a_get:
+        yield from _judge_everything_alike(own[1], proofs)
+    elif like_unknown:
+        words = f"every upgrade is answered {status}, whatever its path, and a plain GET is not: the application does not know this path"
+        yield fault("endpoint.wrong-path", 0.62, words, *proofs)
+        yield fault("proxy.path-rewrite-wrong", 0.4, words, *proofs)
+    elif _is_proxys_page(strange[-1][1]) and not _is_proxys_page(own[1]):
+        words = f"the proxy hands this path to an application, which answers {status}: it may get another path than was asked"
+        yield fault("proxy.path-rewrite-wrong", 0.47, words, *proofs)
+        yield fault("endpoint.wrong-path", 0.43, words, *proofs)
+
+
+def _is_proxys_page(facts: UpgradeFacts) -> bool:
+    return any(page in facts.body.lower() for page in _PROXY_PAGES)
+
+
+def _judge_everything_alike(own: UpgradeFacts, proofs: list[Proof]) -> Iterator[Finding]:
+    """Upgrade, GET and unknown path are answered alike: whoever answers does not know the path, or never sees an upgrade."""
+    by = answerer(own)
+    words = f"an upgrade, a plain GET and an unknown path are all answered {own.status}{f' by {by}' if by else ''}"
+    if _is_proxys_page(own):
+        yield fault("proxy.ws-location-missing", 0.7, f"{words}, with the proxy's own page", *proofs)
+        yield fault("endpoint.wrong-path", 0.4, words, *proofs)
+    elif own.status in (400, 426):
+        yield fault("proxy.upgrade-header-missing", 0.7, words, *proofs)
+    else:
+        yield fault("proxy.upgrade-header-missing", 0.48, words, *proofs)
+        yield fault("endpoint.wrong-path", 0.46, words, *proofs)
+        yield fault("proxy.ws-location-missing", 0.44, words, *proofs)
