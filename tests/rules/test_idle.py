@@ -20,6 +20,7 @@ def named(server: str) -> Observation:
 
 
 DIES = [rung("endpoint", 5, 3.0), rung("endpoint", 8, 3.1), rung("endpoint", 2)]
+APP_NAMED = answer(101, hop="app", headers=(("Server", "app/1"),))
 APP_LIVES = [rung("app", 5), rung("app", 8)]
 
 ROWS: list[tuple[str, list[Observation], str | None]] = [
@@ -29,6 +30,11 @@ ROWS: list[tuple[str, list[Observation], str | None]] = [
     ("nginx by its header", [*DIES, *APP_LIVES, named("nginx/1.24.0")], "proxy.idle-timeout-nginx"),
     ("a proxy of another make", [*DIES, *APP_LIVES, route("caddy")], "proxy.idle-timeout"),
     ("nobody knows the proxy", [*DIES, *APP_LIVES], "proxy.idle-timeout"),
+    (
+        "a hop that adds no header",
+        [*DIES, *APP_LIVES, named("app/1"), answer(101, hop="app", headers=(("Server", "app/1"),))],
+        "proxy.idle-timeout-haproxy",
+    ),
     ("silently", [rung("endpoint", 8, 6.0, ended="silence"), *APP_LIVES], "proxy.idle-timeout-silent"),
     ("the application itself", [*DIES, rung("app", 5, 3.0), rung("app", 8, 3.0)], "heartbeat.absent-or-too-slow"),
     ("busy ones die too", [*DIES, rung("endpoint", 8, 3.0, traffic="client"), *APP_LIVES], "proxy.max-lifetime"),

@@ -3,7 +3,7 @@
 import pytest
 from observations import answer, roots
 
-from wsbook.attempt import NO_UPGRADE, RANDOM_PATH
+from wsbook.attempt import NO_ORIGIN, NO_UPGRADE, RANDOM_PATH
 from wsbook.observation import Observation
 from wsbook.target import parse_target
 
@@ -34,6 +34,8 @@ ROWS: list[tuple[str, list[Observation], str | None]] = [
         three((404, "no such page"), (404, "no such page"), (404, "no such page")),
         "proxy.upgrade-header-missing",
     ),
+    ("all alike, the page of everything", three((200, "<html>"), (200, "<html>"), (200, "<html>")), "endpoint.wrong-path"),
+    ("forbidden, upgrade or not", three((403, "no"), (403, "no"), (404, "x")), "proxy.security-layer-blocks"),
     ("only this path reaches the application", three((404, "no route"), (200, "hello"), (404, NGINX_PAGE)), "proxy.path-rewrite-wrong"),
 ]
 
@@ -41,6 +43,11 @@ ROWS: list[tuple[str, list[Observation], str | None]] = [
 @pytest.mark.parametrize(("observations", "cause"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_three_answers_tell(observations: list[Observation], cause: str | None) -> None:
     assert roots(*observations, target=ALONE)[:1] == ([cause] if cause else [])
+
+
+def test_what_a_change_cures_is_explained_by_the_change() -> None:
+    cured = [*three((403, "bad origin"), (403, "bad origin"), (404, "x")), answer(101, changed=NO_ORIGIN)]
+    assert roots(*cured, target=ALONE) == ["origin.not-in-allowlist"]
 
 
 def test_nothing_is_concluded_from_one_answer() -> None:

@@ -8,7 +8,7 @@ from wsbook.facts import IdleFacts, RouteFacts
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof
-from wsbook.rules.outcome import proxy_products
+from wsbook.rules.outcome import is_transparent, proxy_products
 from wsbook.rules.routes import IDLE_SLUGS
 
 __all__ = ["judge_idle"]
@@ -35,12 +35,12 @@ def judge_idle(evidence: Evidence) -> Iterator[Finding]:
     if any(not facts.survived and facts.lived_s <= limit_s * 1.3 for _, facts in busy):
         yield from _judge_lifetime(evidence, died, busy, inner, limit_s)
     elif inner and all(facts.survived or facts.lived_s > limit_s * 1.3 for _, facts in inner):
-        yield _at_proxy(evidence, died, inner, limit_s)
+        yield from _at_proxy(evidence, died, inner, limit_s)
     elif inner:
         summary = f"silent sockets die after {limit_s:.3g} s at the application itself"
         yield fault("heartbeat.absent-or-too-slow", 0.85, summary, *_say(died), *_say([rung for rung in inner if not rung[1].survived]))
     else:
-        yield _at_proxy(evidence, died, inner, limit_s)
+        yield from _at_proxy(evidence, died, inner, limit_s)
 
 
 def _rungs(evidence: Evidence, hop: str) -> list[Rung]:
@@ -65,7 +65,7 @@ def _product(evidence: Evidence) -> tuple[str, str]:
     return (named[0] if named else ""), ""
 
 
-def _at_proxy(evidence: Evidence, died: list[Rung], inner: list[Rung], limit_s: float) -> Finding:
+def _at_proxy(evidence: Evidence, died: list[Rung], inner: list[Rung], limit_s: float) -> Iterator[Finding]:
     product, where = _product(evidence)
     name = product or "a hop before the application"
     alive = f", at the application for {max(facts.lived_s for _, facts in inner):.3g} s at least" if inner else ""
@@ -76,9 +76,13 @@ def _at_proxy(evidence: Evidence, died: list[Rung], inner: list[Rung], limit_s: 
         proofs.append(proof(died[0][0], f"configured limit of {name}", where))
     sure = 0.95 if inner else 0.7
     slug = "proxy.idle-timeout-silent" if died[0][1].ended == "silence" else IDLE_SLUGS.get(product, "proxy.idle-timeout")
+    if not product and slug == "proxy.idle-timeout" and is_transparent(evidence):
+        # HAProxy adds no header of its own; nginx, Caddy, Envoy and Apache do.
+        yield fault("proxy.idle-timeout-haproxy", 0.7, f"{summary}; it adds no header, as HAProxy does", *proofs)
+        sure = 0.6
     interval_s = max(0.5, limit_s / 2)
     advice = f"Let the server send a ping or message at least every {interval_s:.2g} s, or raise the limit of {name}."
-    return fault(slug, sure, summary, *proofs, remedy=advice)
+    yield fault(slug, sure, summary, *proofs, remedy=advice)
 
 
 def _judge_lifetime(evidence: Evidence, died: list[Rung], busy: list[Rung], inner: list[Rung], limit_s: float) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from wsbook.facts import UpgradeFacts
 from wsbook.observation import Observation, Reason
 from wsbook.words import duration_text
 
-__all__ = ["Seen", "answerer", "baseline", "inner_hops", "proxy_products", "refusals", "same_answer", "say"]
+__all__ = ["Seen", "answerer", "baseline", "inner_hops", "is_transparent", "proxy_products", "refusals", "same_answer", "say"]
 
 Seen = tuple[Observation, UpgradeFacts]
 
@@ -31,6 +31,15 @@ def say(seen: Observation, facts: UpgradeFacts) -> str:
     if facts.error_text:
         return facts.error_text[:160]
     return f"{seen.failure.reason.value} at stage {seen.failure.stage}{after}" if seen.failure else f"no answer{after}"
+
+
+def is_transparent(evidence: Evidence) -> bool:
+    """Tell whether the hop in front of the application leaves no header of its own in the answer, as HAProxy and layer 4 do."""
+    outer, inner = baseline(evidence), [seen for _, seen in inner_hops(evidence)]
+    if outer is None or not inner:
+        return False
+    names = [{name.lower() for name, _ in facts.headers} for _, facts in (outer, inner[0])]
+    return bool(names[1]) and names[0] == names[1] and not proxy_products(evidence)
 
 
 def _answered_s(seen: Observation) -> float:

@@ -24,6 +24,8 @@ def judge_refusal(evidence: Evidence) -> Iterator[Finding]:
     own = baseline(evidence)
     if own is None or own[1].status not in _TELLING or any(facts.accepted for _, (_, facts) in inner_hops(evidence)):
         return
+    if any(facts.accepted for seen, facts in evidence.upgrades if seen.source.hop == "endpoint" and seen.source.changed):
+        return  # a change cures it, and the rule of that change says why
     plain = evidence.attempts(changed=NO_UPGRADE)
     strange = evidence.attempts(changed=RANDOM_PATH)
     if not plain or not strange:
@@ -35,7 +37,11 @@ def judge_refusal(evidence: Evidence) -> Iterator[Finding]:
         proof(strange[-1][0], f"upgrade of an unknown path: {say(*strange[-1])}"),
     ]
     status = own[1].status
-    if like_a_get and not like_unknown:
+    if like_a_get and status in (401, 403):
+        words = f"every request for this path is answered {status}, an upgrade or not: it is refused before anybody looks at the upgrade"
+        yield fault("proxy.security-layer-blocks", 0.48, words, *proofs)
+        yield fault("auth.credential-not-sent", 0.46, words, *proofs)
+    elif like_a_get and not like_unknown:
         words = f"the upgrade is answered {status}, exactly like a plain GET of the same path: nobody sees that it is one"
         yield fault("proxy.upgrade-header-missing", 0.75, words, *proofs)
         yield fault("backend.wrong-server-type", 0.35, words, *proofs)
@@ -65,6 +71,6 @@ def _judge_everything_alike(own: UpgradeFacts, proofs: list[Proof]) -> Iterator[
     elif own.status in (400, 426):
         yield fault("proxy.upgrade-header-missing", 0.7, words, *proofs)
     else:
-        yield fault("proxy.upgrade-header-missing", 0.48, words, *proofs)
-        yield fault("endpoint.wrong-path", 0.46, words, *proofs)
-        yield fault("proxy.ws-location-missing", 0.44, words, *proofs)
+        order = ("endpoint.wrong-path", "proxy.ws-location-missing", "proxy.upgrade-header-missing")
+        for number, slug in enumerate(order if own.status == 200 else order[::-1]):
+            yield fault(slug, 0.48 - 0.02 * number, words, *proofs)

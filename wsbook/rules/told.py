@@ -17,15 +17,16 @@ from wsbook.symptoms import symptom_candidates
 
 __all__ = ["judge_refusals", "weigh_told"]
 
+_EXPLAINED = 0.4
+"""From this confidence on another rule's explanation of a refusal is better than what its status alone stands for."""
+
 _CONNECT_STEPS = frozenset({"1.1", "1.2", "1.3", "1.4", "2.1", "2.2", "3.2", "3.3"})
 
 
 def judge_refusals(evidence: Evidence, found: Iterable[Finding]) -> Iterator[Finding]:
-    """Name the candidates of a refused upgrade that no proven fault explains."""
-    proven = [
-        finding for finding in found if finding.verdict is Verdict.FAULT and finding.confidence >= PROVEN and finding.step in _CONNECT_STEPS
-    ]
-    if proven:
+    """Name the candidates of a refused upgrade that no other rule has an explanation for."""
+    faults = [finding for finding in found if finding.verdict is Verdict.FAULT and finding.step in _CONNECT_STEPS]
+    if any(finding.confidence >= _EXPLAINED for finding in faults):
         return
     told: set[int] = set()
     for seen, facts in refusals(evidence):
