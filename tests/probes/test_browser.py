@@ -4,6 +4,7 @@ import asyncio
 import http
 import socket
 import ssl
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -115,9 +116,15 @@ def _page(found: list[Observation]) -> PageFacts:
     return found[0].facts
 
 
+@pytest.fixture(autouse=True)
+def profiles_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Browsers of other programs on this machine are not this test's."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
 def _leftovers() -> list[str]:
     lines = [p.read_bytes().replace(b"\0", b" ").decode() for p in Path("/proc").glob("[0-9]*/cmdline") if p.exists()]
-    return [line for line in lines if "--user-data-dir=" in line and "wsbook-browser-" in line]
+    return [line for line in lines if f"--user-data-dir={tempfile.gettempdir()}/wsbook-browser-" in line]
 
 
 SCRIPT = """
