@@ -100,3 +100,11 @@ def test_told_is_never_measured() -> None:
 def test_a_bug_of_ours_is_unknown_never_clear() -> None:
     failure = Failure(stage="", reason=Reason.OUR_BUG, message="TypeError: x")
     assert verdicts(seen(None, step="2.2", probe="step", hop="", failure=failure))["2.2"] == "unknown"
+
+
+def test_what_is_merely_possible_is_no_root_cause_of_a_working_endpoint() -> None:
+    hint = pattern(ok=False, weight=0.3)
+    told = seen(SymptomFacts(text="updates stop"), step="0", probe="symptom", hop="")
+    assert [found.root for found in findings(hint)] == [True]
+    assert not [found for found in findings(hint, answer(101)) if found.root]
+    assert [found.cause for found in findings(hint, answer(101), told) if found.root][:1] == ["client.parse-error-swallowed"]

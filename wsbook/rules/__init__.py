@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterable
 
+from msgspec.structs import replace
+
 from wsbook.causes import explains
 from wsbook.evidence import Evidence
-from wsbook.finding import Finding, StepVerdict, rank
+from wsbook.facts import SymptomFacts
+from wsbook.finding import Finding, StepVerdict, Verdict, rank
 from wsbook.rules.access import judge_access
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.endpoint import judge_endpoint
@@ -14,6 +17,7 @@ from wsbook.rules.idle import judge_idle
 from wsbook.rules.make import complete
 from wsbook.rules.network import judge_network
 from wsbook.rules.origin import judge_origin
+from wsbook.rules.outcome import baseline
 from wsbook.rules.refusal import judge_refusal
 from wsbook.rules.routes import judge_routes
 from wsbook.rules.sessions import judge_sessions
@@ -42,10 +46,18 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
 """Every rule; the order does not matter."""
 
 
+def _nobody_complains(evidence: Evidence) -> bool:
+    """Whether the endpoint accepts upgrades and no symptom was told: then what is merely possible is the cause of nothing."""
+    tried = baseline(evidence)
+    return tried is not None and tried[1].accepted and evidence.first(SymptomFacts) is None
+
+
 def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, ...]]:
     """Return the findings, root causes first, and the verdict of each of the twelve steps."""
     found = [finding for rule in RULES for finding in rule(evidence)]
     found += judge_refusals(evidence, found)
     ranked = rank(weigh_told(evidence, found), explains())
+    if _nobody_complains(evidence):
+        ranked = tuple(replace(finding, root=finding.root and finding.verdict is not Verdict.UNKNOWN) for finding in ranked)
     findings = tuple(complete(finding, evidence.target.url) for finding in ranked)
     return findings, judge_steps(evidence, findings)
