@@ -12,6 +12,8 @@ import jsonschema
 import pytest
 
 from wsbook import cli
+from wsbook.record import Record
+from wsbook.target import parse_target
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = json.loads((ROOT / "data" / "findings.schema.json").read_text(encoding="utf-8"))
@@ -48,6 +50,9 @@ MISTAKES = [
     (["lab", "--proxy", "nonsense"], "nonsense"),
     (["report", "."], "no record"),
     (["replay", "."], "no record"),
+    (["compare", ".", "."], "no record"),
+    (["new", "."], "not an empty folder"),
+    (["bench", "nonsense"], "no fault 'nonsense'"),
 ]
 
 
@@ -118,6 +123,47 @@ def test_the_catalogue_and_the_equipment_are_shown(monkeypatch, capsys) -> None:
     assert {tool["name"] for tool in json.loads(out)} >= {"browser", "caddy", "nginx", "haproxy"}
     code, out, _ = wsbook(capsys, monkeypatch, "lab", "--list")
     assert "proxy.upgrade-header-missing" in out
+
+
+def test_a_new_folder_has_notebooks_and_a_repository(tmp_path: Path, monkeypatch, capsys) -> None:
+    code, out, _ = wsbook(capsys, monkeypatch, "new", str(tmp_path / "case"))
+    assert code == 0
+    assert "artifacts/" in out
+    assert {"00_start.ipynb", "05_findings.ipynb", "artifacts", ".gitignore"} <= {path.name for path in (tmp_path / "case").iterdir()}
+
+
+def test_two_records_are_compared(tmp_path: Path, monkeypatch, capsys) -> None:
+    def record(name: str, verdict: str, roots: dict[str, float]) -> str:
+        folder = Record.create(tmp_path / name, parse_target("ws://shop.test/ws")).folder
+        findings = [{"cause": cause, "confidence": confidence, "root": True} for cause, confidence in roots.items()]
+        (folder / "findings.json").write_text(json.dumps({"steps": {"1.3": {"verdict": verdict}}, "findings": findings}))
+        return str(folder)
+
+    broken = record("broken", "fault", {"tls.cert-expired": 0.9, "net.ipv6": 0.5})
+    mended = record("mended", "clear", {"net.ipv6": 0.6})
+    code, out, _ = wsbook(capsys, monkeypatch, "compare", broken, mended, "--json")
+    assert code == 0
+    assert json.loads(out) == {
+        "changed": {"1.3": ["fault", "clear"]},
+        "gone": ["tls.cert-expired"],
+        "new": [],
+        "surer": {"net.ipv6": [0.5, 0.6]},
+    }
+    code, out, _ = wsbook(capsys, monkeypatch, "compare", mended, broken)
+    assert code == 1
+    assert "new: tls.cert-expired" in out
+    code, out, _ = wsbook(capsys, monkeypatch, "compare", broken, broken)
+    assert (code, out.strip()) == (0, "nothing changed")
+
+
+@pytest.mark.slow
+def test_the_bench_says_which_faults_are_named(monkeypatch, capsys) -> None:
+    code, out, err = wsbook(capsys, monkeypatch, "bench", "proxy.upstream-unreachable", "--json")
+    (trial,) = json.loads(out)
+    assert code == 0
+    assert trial["first"] is True
+    assert trial["named"][0] == "proxy.upstream-unreachable"
+    assert "Reverse proxy" in err
 
 
 @pytest.mark.slow

@@ -186,6 +186,49 @@ def open_lab(
 
 
 @app.command()
+def new(folder: Annotated[Path, typer.Argument(help="Folder to make.")]) -> None:
+    """Make an investigation folder: notebooks, artifacts/, .gitignore, git repository."""
+    from wsbook.cli.holding import make_folder
+
+    make_folder(folder, _console())
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="Record folder.")],
+    after: Annotated[Path, typer.Argument(help="Record folder of a later run.")],
+    machine: Json = False,
+) -> None:
+    """Show what changed between two records."""
+    from wsbook.cli.comparing import compare_records, show_difference
+
+    changes = compare_records(before, after)
+    if machine:
+        print(json.dumps(changes))
+    else:
+        show_difference(_console(), changes)
+    raise typer.Exit(FAULT if changes["new"] else OK)
+
+
+@app.command()
+def bench(
+    faults: Annotated[Many | None, typer.Argument(help="Slugs; by default every fault of the lab, and the healthy lab.")] = None,
+    machine: Json = False,
+) -> None:
+    """Investigate the lab with each of its faults and show which are named."""
+    from msgspec import to_builtins
+
+    from wsbook.cli.benching import run_bench, show_bench
+
+    console = _console(machine)
+    trials = list(run_bench(faults or (), console))
+    show_bench(console, trials)
+    if machine:
+        print(json.dumps([{**to_builtins(trial), "first": trial.first} for trial in trials]))
+    raise typer.Exit(OK if all(trial.first for trial in trials if not trial.problem) else FAULT)
+
+
+@app.command()
 def replay(record: Annotated[Path, typer.Argument(help="Record folder.")], machine: Json = False) -> None:
     """Run a record again, and show which steps changed."""
     from wsbook.cli.investigate import replay_record

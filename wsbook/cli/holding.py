@@ -15,7 +15,7 @@ from wsbook.causes import cause
 from wsbook.errors import UsageError
 from wsbook.runner import notebook_folder
 
-__all__ = ["hold_lab", "list_faults", "open_jupyterlab"]
+__all__ = ["hold_lab", "list_faults", "make_folder", "open_jupyterlab"]
 
 
 def list_faults(console: Console) -> None:
@@ -49,6 +49,30 @@ def hold_lab(fault: str, proxy: str, console: Console, *, machine: bool) -> None
             pass
 
 
+def _copy_notebooks(folder: Path) -> None:
+    for notebook in sorted(notebook_folder().glob("*.ipynb")):
+        shutil.copy(notebook, folder / notebook.name)
+
+
+def make_folder(folder: Path, console: Console) -> None:
+    """Make an investigation folder: notebooks, artifacts/, .gitignore, and a git repository where git is installed.
+
+    Raises:
+        UsageError: the folder is there and not empty, or cannot be made.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise UsageError(f"{folder} is not an empty folder; choose another name")
+    try:
+        (folder / "artifacts").mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made: {error.strerror}") from error
+    _copy_notebooks(folder)
+    (folder / ".gitignore").write_text(".ipynb_checkpoints/\n.env\n*.pem\n", encoding="utf-8")
+    if git := shutil.which("git"):
+        subprocess.run([git, "init", "--quiet", str(folder)], check=False)
+    console.print(f"{folder.absolute()}: put logs, configurations and recordings into artifacts/, then: wsbook open {folder}", markup=False)
+
+
 def open_jupyterlab(folder: Path, console: Console) -> int:
     """Copy the notebooks into a folder that has none and run JupyterLab on it; return its exit code.
 
@@ -59,8 +83,7 @@ def open_jupyterlab(folder: Path, console: Console) -> int:
         raise UsageError("JupyterLab is not installed here; pip install jupyterlab")
     folder.mkdir(parents=True, exist_ok=True)
     if not any(folder.glob("*.ipynb")):
-        for notebook in sorted(notebook_folder().glob("*.ipynb")):
-            shutil.copy(notebook, folder / notebook.name)
+        _copy_notebooks(folder)
         console.print(f"notebooks are in {folder.absolute()}", markup=False, soft_wrap=True)
     first = folder / "00_start.ipynb"
     options = ["--ServerApp.ip=127.0.0.1", "--MappingKernelManager.transport_encryption=auto"]

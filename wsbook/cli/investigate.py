@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from wsbook.case import Case, parameters_of, require_files, target_from
+from wsbook.cli.comparing import difference, show_difference, stored_findings
 from wsbook.cli.terminal import show_causes, show_head, show_outcome, show_steps
 from wsbook.errors import UsageError
 from wsbook.record import Record
@@ -140,19 +141,14 @@ def replay_record(folder: Path, console: Console) -> dict[str, Any]:
     Raises:
         UsageError: the folder is no record, or holds no judgement.
     """
-    record = Record(folder)
-    target, before = record.target(), record.read_json("findings.json")
-    if before is None:
-        raise UsageError(f"{folder} holds no findings.json; finish it first with: wsbook run --out {folder}")
+    record, before = Record(folder), stored_findings(folder)
+    target = record.target()
     lab = record.lab()
     with tempfile.TemporaryDirectory(prefix="wsbook-replay-") as scratch:
         parameters = {} if lab else {name: value for name, value in parameters_of(target).items() if value}
         fault = "" if lab == "healthy" else lab
         request = Request(parameters=parameters, budget=record.budget(), fault=fault, out=Path(scratch) / "record")
         after = investigate(request, console)
-    pairs = {step: [entry["verdict"], after["steps"][step]["verdict"]] for step, entry in before["steps"].items()}
-    changed = {step: pair for step, pair in pairs.items() if pair[0] != pair[1]}
-    gone = [slug for slug in before["root_causes"] if slug not in after["root_causes"]]
-    new = [slug for slug in after["root_causes"] if slug not in before["root_causes"]]
-    console.print("\nSince the record: " + (", ".join(f"{step} {a} → {b}" for step, (a, b) in changed.items()) or "no step changed"))
-    return {"changed": changed, "gone": gone, "new": new}
+    changes = difference(before, after)
+    show_difference(console, changes)
+    return changes
