@@ -81,3 +81,10 @@ def test_sealing_moves_secrets_into_the_environment() -> None:
 def test_redacting_twice_changes_nothing_more(text: str) -> None:
     once = Redactor().text(text)
     assert Redactor().text(once) == once
+
+
+def test_the_secrets_of_references_are_known_in_header_lines_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WSBOOK_TEST_ONE", "first-value")
+    monkeypatch.setenv("WSBOOK_TEST_TWO", "second-value")
+    redactor = Redactor.of(["X-One: env:WSBOOK_TEST_ONE\nAccept: */*", "wss://h/ws?a=${env:WSBOOK_TEST_TWO}"])
+    assert redactor.text("first-value second-value other") == f"{HIDDEN} {HIDDEN} other"

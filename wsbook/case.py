@@ -18,14 +18,13 @@ from wsbook.record import Record
 from wsbook.redact import Redactor, seal
 from wsbook.rules import judge
 from wsbook.rules.verdicts import judge_triage
-from wsbook.secret import reference_names, resolve
 from wsbook.steps import STEPS
 from wsbook.target import Budget, Target, parse_target
 
 if TYPE_CHECKING:
     from wsbook.lab import Lab
 
-__all__ = ["Case", "Judgement", "StepResult", "parameters_of", "require_files", "target_from"]
+__all__ = ["Case", "Judgement", "StepResult", "parameters_of", "redactor_of", "require_files", "target_from"]
 
 SCHEMA = "wsbook.findings/1"
 
@@ -113,18 +112,9 @@ def parameters_of(target: Target) -> dict[str, Any]:
     return {name: text(name) for name in Target.__struct_fields__}
 
 
-def _redactor(target: Target) -> Redactor:
-    """Return a redactor that knows every secret that the target's references name."""
-    texts = (
-        target.url,
-        target.page_url,
-        target.forward_proxy,
-        target.message,
-        *(value for _, value in target.headers),
-        *target.subprotocols,
-    )
-    names = {name for text in texts for name in reference_names(text)}
-    return Redactor(resolve(f"${{{name}}}") for name in names)
+def redactor_of(target: Target) -> Redactor:
+    """Return the redactor that knows the secrets that a target refers to."""
+    return Redactor.of(str(value) for value in parameters_of(target).values())
 
 
 class Case:
@@ -140,7 +130,7 @@ class Case:
         self._lab = lab
         self._seen: list[Observation] = record.observations() if record else []
         self._durations: dict[str, float] = record.done() if record else {}
-        self._redactor = record.redactor if record else _redactor(target)
+        self._redactor = record.redactor if record else redactor_of(target)
         self._on_progress: Callable[[str, float], None] | None = None
         self._step = ""
 
@@ -170,7 +160,7 @@ class Case:
         else:
             target = target_from(given)
             require_files(target)
-        redactor = _redactor(target)
+        redactor = redactor_of(target)
         return cls(target, limits, Record.create(folder, target, redactor, budget=budget, command=command) if folder else None, lab)
 
     @classmethod
@@ -182,13 +172,8 @@ class Case:
         """
         record = Record(folder)
         target = record.target()
-        record.redactor = _redactor(target)
+        record.redactor = redactor_of(target)
         return cls(target, Budget.named(record.budget()), record)
-
-    @staticmethod
-    def redactor(target: Target) -> Redactor:
-        """Return the redactor that knows the secrets that a target refers to."""
-        return _redactor(target)
 
     @property
     def evidence(self) -> Evidence:

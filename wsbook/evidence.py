@@ -5,7 +5,7 @@ from functools import cached_property
 from typing import TypeVar
 
 from wsbook.facts import UpgradeFacts
-from wsbook.observation import Observation, Outcome
+from wsbook.observation import Observation
 from wsbook.target import Target
 
 __all__ = ["Evidence"]
@@ -46,7 +46,3 @@ class Evidence:
             and (not step or seen.source.step == step)
             and (not seen.source.changed if changed is None else changed in seen.source.changed)
         ]
-
-    def looked(self, step: str) -> bool:
-        """Whether a step has any observation that was really made."""
-        return any(seen.source.step == step and seen.outcome is not Outcome.NOT_RUN for seen in self.observations)

@@ -11,6 +11,8 @@ from urllib.parse import quote
 
 from msgspec import convert, to_builtins
 
+from wsbook.secret import reference_names, resolve
+
 __all__ = ["HIDDEN", "Redactor", "seal"]
 
 HIDDEN = "***"
@@ -42,6 +44,8 @@ _PATTERNS = tuple(
 )
 _COOKIE_PAIR = re.compile(r"(?P<name>[^=;\s]+)=(?P<value>[^;]*)")
 _COOKIE_ATTRIBUTES = frozenset(["path", "domain", "expires", "max-age", "samesite", "priority"])
+_PARTS = re.compile(r"[\n;]|: ")
+"""What separates values in a list of headers: ``env:NAME`` counts as a reference only as a whole value."""
 _REFERENCE = re.compile(r"\$\{(?:env|file):[^}\s]+\}|env:\w+")
 
 T = TypeVar("T")
@@ -89,6 +93,16 @@ class Redactor:
     def __init__(self, known: Iterable[str] = ()) -> None:
         forms = {form for value in known if len(value) >= 4 for form in _forms(value)}
         self._known = sorted(forms, key=len, reverse=True)
+
+    @classmethod
+    def of(cls, texts: Iterable[str]) -> "Redactor":
+        """Return the redactor that knows every secret that the references in texts name; header lines may stand in a text.
+
+        Raises:
+            SecretMissingError: a reference names nothing.
+        """
+        names = {name for text in texts for part in (text, *_PARTS.split(text)) for name in reference_names(part.strip())}
+        return cls(resolve(f"${{{name}}}") for name in names)
 
     def text(self, text: str) -> str:
         """Return the text without secrets."""

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from wsbook.case import Case, parameters_of, require_files, target_from
+from wsbook.case import Case, parameters_of, redactor_of, require_files, target_from
 from wsbook.cli.comparing import difference, show_difference, stored_findings
 from wsbook.cli.terminal import show_causes, show_head, show_outcome, show_steps
 from wsbook.errors import UsageError
@@ -113,7 +113,7 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
     started = time.monotonic()
     with _subject(request) as (target, lab):
         folder = _folder(request, target).absolute()
-        Record.create(folder, target, Case.redactor(target), budget=limits.name, command=request.command, lab=lab)
+        Record.create(folder, target, redactor_of(target), budget=limits.name, command=request.command, lab=lab)
         parameters = {**parameters_of(target), "budget": limits.name, "record": str(folder)}
         with _progress(console) as progress:
             summary = run_notebooks(parameters, record=folder, steps=steps, on_progress=progress)

