@@ -6,7 +6,7 @@ from views.samples import attempt, everything, seen
 from wsbook.facts import Place, TraceFacts
 from wsbook.finding import Finding, Severity, StepVerdict, Verdict
 from wsbook.target import parse_target
-from wsbook.views import show, tables, tables_flow
+from wsbook.views import show, tables
 from wsbook.views.workbook import PARAMETERS, TABLES
 
 
@@ -51,7 +51,7 @@ def test_a_trace_counts_from_the_trigger_and_from_the_place_before() -> None:
     facts = TraceFacts(
         marker="m", places=(Place(name="a", at_s=0.01, count=1), Place(name="b", at_s=None), Place(name="c", at_s=0.03, count=2))
     )
-    table = tables_flow.table_trace([seen("4.1", facts)])
+    table = tables.table_trace([seen("4.1", facts)])
     assert [value for value in table["step (ms)"] if value == value] == [10.0, 20.0]
 
 

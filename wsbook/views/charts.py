@@ -16,7 +16,7 @@ from wsbook.finding import Verdict
 from wsbook.observation import Observation, Stage
 from wsbook.views.drawing import INK, STAGE_COLOURS, VERDICT_COLOURS, Picture, column, figure, label, picture
 from wsbook.views.tables import answered_s, is_attempt, rows_of
-from wsbook.views.tables_flow import origin_of
+from wsbook.views.tables.flow import origin_of
 from wsbook.words import MARKS, cap, duration_text
 
 __all__ = ["plot_chain", "plot_origin", "plot_stages"]

@@ -15,7 +15,7 @@ from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.views.drawing import CONTROL, RECEIVED, SENT, VERDICT_COLOURS, WARNING, Picture, column, figure, label, picture
 from wsbook.views.tables import rows_of
-from wsbook.views.tables_flow import OPCODES
+from wsbook.views.tables.flow import OPCODES
 from wsbook.words import cap, duration_text, quantity, size_text
 
 __all__ = ["plot_broadcast", "plot_frames", "plot_idle", "plot_lifetimes", "plot_load", "plot_trace"]

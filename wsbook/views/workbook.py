@@ -18,7 +18,7 @@ from wsbook.chain import chain
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation, Outcome
 from wsbook.steps import PHASES, STEPS
-from wsbook.views import charts, charts_flow, show, tables, tables_flow
+from wsbook.views import charts, charts_flow, show, tables
 from wsbook.views.drawing import Picture
 from wsbook.views.show import Shown
 from wsbook.words import MARKS, cap, duration_text
@@ -58,8 +58,8 @@ TABLES: dict[str, dict[str, Table]] = {
     "1.1": {"endpoints": tables.table_endpoints, "seen": tables.table_timeline},
     "1.2": {
         "attempts": tables.table_attempts,
-        "sessions": tables_flow.table_sessions,
-        "frames": tables_flow.table_frames,
+        "sessions": tables.table_sessions,
+        "frames": tables.table_frames,
         "seen": tables.table_timeline,
     },
     "1.3": {"attempts": tables.table_attempts, "checks": tables.table_checks, "echo": tables.table_echo, "tls": tables.table_tls},
@@ -67,11 +67,11 @@ TABLES: dict[str, dict[str, Table]] = {
     "2.1": {"ports": tables.table_ports, "tls": tables.table_tls, "seen": tables.table_timeline},
     "2.2": {"attempts": tables.table_attempts, "routes": tables.table_routes},
     "3.1": {"patterns": tables.table_patterns},
-    "3.2": {"broadcast": tables_flow.table_broadcast, "patterns": tables.table_patterns},
-    "3.3": {"origin": tables_flow.table_origin, "attempts": tables.table_attempts},
-    "3.4": {"idle": tables_flow.table_idle},
-    "4.1": {"trace": tables_flow.table_trace},
-    "4.2": {"load": tables_flow.table_load},
+    "3.2": {"broadcast": tables.table_broadcast, "patterns": tables.table_patterns},
+    "3.3": {"origin": tables.table_origin, "attempts": tables.table_attempts},
+    "3.4": {"idle": tables.table_idle},
+    "4.1": {"trace": tables.table_trace},
+    "4.2": {"load": tables.table_load},
 }
 """Step → its tables by name, the main one first."""
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from wsbook.facts import BroadcastFacts, Frame, IdleFacts, LoadFacts, SessionFacts, TraceFacts, UpgradeFacts
 from wsbook.observation import Observation
-from wsbook.views.tables import frame, rows_of
+from wsbook.views.tables.frames import frame, rows_of
 from wsbook.words import cap, duration_text
 
 __all__ = [

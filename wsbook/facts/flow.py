@@ -1,0 +1,83 @@
+"""Silence, broadcasts, traces and load: what happens on sockets over time."""
+
+from msgspec import Struct
+
+__all__ = ["BroadcastFacts", "IdleFacts", "LoadFacts", "LoadStep", "Place", "Subscriber", "TraceFacts"]
+
+
+class IdleFacts(Struct, frozen=True, kw_only=True, tag="idle"):
+    """One rung of the idle ladder.
+
+    silence_s: planned. traffic: none, client (we send), server (it sends), ping. survived: still usable after silence_s.
+    lived_s: until the end, silence_s when it survived. ended: as in SessionFacts.
+    """
+
+    silence_s: float
+    traffic: str
+    survived: bool
+    lived_s: float
+    ended: str
+    close_code: int | None = None
+    close_reason: str = ""
+
+
+class Subscriber(Struct, frozen=True, kw_only=True):
+    """One receiver of a broadcast. instance: what identifies its backend process, "" unknown. missed: sequence numbers."""
+
+    index: int
+    instance: str
+    received: int
+    missed: tuple[int, ...] = ()
+    duplicated: tuple[int, ...] = ()
+    reordered: int = 0
+
+
+class BroadcastFacts(Struct, frozen=True, kw_only=True, tag="broadcast"):
+    """N subscribers and M marked broadcasts: who misses what. publisher: index of the sending subscriber, None for a trigger."""
+
+    messages: int
+    subscribers: tuple[Subscriber, ...]
+    publisher: int | None = None
+    publisher_instance: str = ""
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """One place that a marked message should pass. at_s from the trigger, None when it never came; count: how often it was seen."""
+
+    name: str
+    at_s: float | None
+    count: int = 0
+
+
+class TraceFacts(Struct, frozen=True, kw_only=True, tag="trace"):
+    """One marked message from its origin to the last place watched, in path order."""
+
+    marker: str
+    places: tuple[Place, ...]
+    repeats: int = 1
+
+
+class LoadStep(Struct, frozen=True, kw_only=True):
+    """One rate of a ramp. latencies from the intended send time, in seconds; None when nothing came back."""
+
+    rate: float
+    size_bytes: int
+    connections: int
+    duration_s: float
+    sent: int
+    received: int
+    lost: int
+    duplicated: int
+    reordered: int
+    p50_s: float | None = None
+    p99_s: float | None = None
+    max_s: float | None = None
+    lag_s: float = 0.0
+
+
+class LoadFacts(Struct, frozen=True, kw_only=True, tag="load"):
+    """A ramp of rates over echo. void: why the figures do not count (the generator was the bottleneck), "" when they do."""
+
+    steps: tuple[LoadStep, ...]
+    void: str = ""
+    errors: tuple[str, ...] = ()

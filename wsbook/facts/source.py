@@ -1,0 +1,39 @@
+"""What source code and start commands say."""
+
+from msgspec import Struct
+
+__all__ = ["EndpointFacts", "PatternFacts"]
+
+
+class EndpointFacts(Struct, frozen=True, kw_only=True, tag="endpoint"):
+    """One place in source or start command that names a WebSocket endpoint.
+
+    side: frontend (what is dialled) or backend (what is offered). library: native, socket.io, fastapi, websockets, …
+    expression: source text. url: what it evaluates to, None when it cannot be told (a path-only offer keeps url None).
+    path: its path, None unknown. port: None unknown. condition: under which it holds, "" always.
+    """
+
+    side: str
+    library: str
+    file: str
+    line: int
+    expression: str
+    url: str | None = None
+    path: str | None = None
+    port: int | None = None
+    condition: str = ""
+
+
+class PatternFacts(Struct, frozen=True, kw_only=True, tag="pattern"):
+    """A source pattern of the catalogue that was found (ok False: the defect) or whose guard was found (ok True).
+
+    pattern: id in patterns.toml. cause: slug the defect stands for.
+    """
+
+    pattern: str
+    cause: str
+    ok: bool
+    file: str
+    line: int
+    excerpt: str
+    weight: float = 0.5

@@ -1,0 +1,21 @@
+"""What a person told."""
+
+from msgspec import Struct
+
+__all__ = ["SymptomFacts"]
+
+
+class SymptomFacts(Struct, frozen=True, kw_only=True, tag="symptom"):
+    """What a person told. Told, never measured. symptoms: ids in symptoms.toml that the words fit, best first.
+
+    status: HTTP status named; close_code: named; age_s: after how long it fails; share: part of clients or attempts concerned, 0..1;
+    place: where (only production, one browser, behind a proxy …), in our words.
+    """
+
+    text: str
+    symptoms: tuple[str, ...] = ()
+    status: int | None = None
+    close_code: int | None = None
+    age_s: float | None = None
+    share: float | None = None
+    place: str = ""

@@ -1,0 +1,89 @@
+"""Phase 3: what steps 3.1 to 3.4 look at."""
+
+import asyncio
+
+from wsbook.facts import BroadcastFacts, EndpointFacts
+from wsbook.observation import Reason, Source, not_run
+from wsbook.steps.looking import Looking, at_hops, baseline, missing, open_attempt, publishing, shorter
+
+__all__ = ["look_backend", "look_frontend", "look_heartbeat", "look_origin"]
+
+
+async def _look_patterns(look: Looking, step: str, side: str, folders: tuple[str, ...]) -> None:
+    from wsbook.parsers.sources import parse_sources
+
+    if not folders:
+        look.add(missing(step, f"{side} source", f"no {side} source was given; give its folder as {side}"))
+        return
+    seen = await asyncio.to_thread(parse_sources, folders, side=side, page_url=look.target.page_url, step=step)
+    look.add(*(entry for entry in seen if not isinstance(entry.facts, EndpointFacts)))
+
+
+async def look_frontend(look: Looking) -> None:
+    """Read the frontend's source for what breaks real-time updates."""
+    await _look_patterns(look, "3.1", "frontend", look.target.frontend)
+
+
+async def look_backend(look: Looking) -> None:
+    """Read the backend's source; publish to several subscribers and see who misses what."""
+    from wsbook.probes.broadcast import probe_broadcast
+
+    target = look.target
+    await _look_patterns(look, "3.2", "backend", target.backend)
+    if not (target.trigger or "{marker}" in target.message):
+        look.add(missing("3.2", "broadcast", "nothing given makes the application publish; give trigger or message with {marker}"))
+        return
+    attempt = await open_attempt(look, "3.2")
+    if attempt is None:
+        return
+    message, subscribe = publishing(target)
+    for number, break_one in enumerate((False, True)):
+        if break_one and any(one.missed for _, facts in look.evidence.of(BroadcastFacts) for one in facts.subscribers):
+            return
+        look.progress(f"publishing to six subscribers{', one of which breaks off' if break_one else ''}", 0.3 + 0.4 * number)
+        look.add(
+            await probe_broadcast(
+                attempt,
+                subscribers=6,
+                messages=8,
+                trigger=target.trigger,
+                message=message,
+                subscribe=subscribe,
+                step="3.2",
+                hops=at_hops(look),
+                owned=target.owned,
+                break_one=break_one,
+            )
+        )
+
+
+async def look_origin(look: Looking) -> None:
+    """Try the same upgrade with other Origins."""
+    from wsbook.probes.experiment import experiment, origin_variants
+
+    if not look.target.url:
+        look.add(missing("3.3", "upgrade", "no endpoint was given; give a ws:// or wss:// URL"))
+        return
+    tried = look.evidence.attempts(step="1.3")
+    if tried and tried[-1][1].status is None:
+        why = "the endpoint gives no HTTP answer at all (step 1.3), so its judgement of origins cannot be seen"
+        look.add(not_run(Source(step="3.3", probe="upgrade"), Reason.SKIPPED, why))
+        return
+    first = baseline(look)
+    look.add(*await experiment(first, shorter(origin_variants(first)), step="3.3", apart=bool(look.target.logs)))
+
+
+async def look_heartbeat(look: Looking) -> None:
+    """Keep silent connections open for a ladder of intervals, at the endpoint and at the application, all at once."""
+    from wsbook.probes.idle import ladder, probe_idle
+
+    attempt = await open_attempt(look, "3.4")
+    if attempt is None:
+        return
+    rungs = ladder(look.budget.idle_s)
+    places = [attempt, *at_hops(look)[:1]]
+    look.progress(f"silent connections up to {rungs[-1]:g} s", 0.1)
+    seen = await asyncio.gather(
+        *(probe_idle(place, rungs_s=rungs, step="3.4", traffic=("none", "client"), on_progress=look.progress) for place in places)
+    )
+    look.add(*(entry for group in seen for entry in group))

@@ -1,0 +1,61 @@
+"""Observations and findings as plain data frames: one row for each thing seen, units in the column names.
+
+Judges nothing, displays nothing, and never returns a Styler.
+"""
+
+from wsbook.views.tables.artifacts import table_access, table_endpoints, table_patterns, table_routes, table_signatures
+from wsbook.views.tables.flow import (
+    OPCODES,
+    direction_word,
+    table_broadcast,
+    table_frames,
+    table_idle,
+    table_load,
+    table_origin,
+    table_sessions,
+    table_trace,
+)
+from wsbook.views.tables.frames import frame, rows_of
+from wsbook.views.tables.handshake import (
+    answered_s,
+    is_attempt,
+    table_attempts,
+    table_checks,
+    table_echo,
+    table_ports,
+    table_stages,
+    table_tls,
+)
+from wsbook.views.tables.judgement import table_findings, table_inputs, table_not_looked, table_steps, table_timeline
+
+__all__ = [
+    "OPCODES",
+    "answered_s",
+    "direction_word",
+    "frame",
+    "is_attempt",
+    "rows_of",
+    "table_access",
+    "table_attempts",
+    "table_broadcast",
+    "table_checks",
+    "table_echo",
+    "table_endpoints",
+    "table_findings",
+    "table_frames",
+    "table_idle",
+    "table_inputs",
+    "table_load",
+    "table_not_looked",
+    "table_origin",
+    "table_patterns",
+    "table_ports",
+    "table_routes",
+    "table_sessions",
+    "table_signatures",
+    "table_stages",
+    "table_steps",
+    "table_timeline",
+    "table_tls",
+    "table_trace",
+]
