@@ -41,7 +41,7 @@ def test_declarations_change_what_they_say(fault: Fault) -> None:
         assert list(unified_diff(before.splitlines(), after.splitlines()))
         if file.endswith(".py"):
             compile(after, file, "exec")
-    assert fault.edits or fault.tls or fault.origins
+    assert fault.edits or fault.tls or fault.origins or fault.host
     assert fault.slug in causes()
     assert fault.proxies
 
@@ -57,6 +57,8 @@ REFUSALS = [
     ("origin.not-in-allowlist", ("caddy",), 403, "invalid Origin", 403),
     ("origin.proxy-rewrites-host", (), 403, "is not allowed on", 403),
     ("endpoint.wrong-path", ("caddy",), 404, "no route for /live", 404),
+    ("endpoint.protocol-library-mismatch", ("caddy",), 404, "no route for /socket.io/", 404),
+    ("backend.ws-library-missing", ("caddy",), 404, "Not Found", 404),
     ("handshake.redirected", (), 301, "", 101),
 ]
 
@@ -99,6 +101,19 @@ async def test_plain_request_to_tls_port_is_answered_with_400() -> None:
     with start_lab("endpoint.plain-to-tls-port") as lab:
         status, body = await asyncio.to_thread(http, lab.url.replace("ws://", "http://"))
         assert (status, body) == (400, b"Client sent an HTTP request to an HTTPS server.\n")
+
+
+async def test_a_wsgi_server_takes_an_upgrade_for_a_get() -> None:
+    with start_lab("backend.wrong-server-type") as lab:
+        status, body = await asyncio.to_thread(http, lab.url.replace("ws://", "http://"))
+        assert (status, body) == (404, b"Not Found")
+        assert await eventually(lambda: '"GET /ws HTTP/1.1" 404' in log(lab, "a.log") + log(lab, "b.log"))
+
+
+async def test_a_missing_library_is_named_in_the_log() -> None:
+    with start_lab("backend.ws-library-missing") as lab:
+        assert (await answer_of(lab))[0] == 404
+        assert await eventually(lambda: "No supported WebSocket library detected" in log(lab, "a.log") + log(lab, "b.log"))
 
 
 async def test_origin_is_not_checked() -> None:

@@ -4,6 +4,7 @@ import pytest
 from observations import answer, roots
 
 from wsbook.attempt import NO_ORIGIN, NO_UPGRADE, RANDOM_PATH
+from wsbook.facts import Headers
 from wsbook.observation import Observation
 from wsbook.target import parse_target
 
@@ -58,3 +59,32 @@ def test_nothing_is_concluded_from_one_answer() -> None:
 def test_what_is_known_behind_it_outranks_it() -> None:
     behind = parse_target("ws://shop.test/ws", hops=["app=ws://10.0.0.5:8000/ws"])
     assert roots(*three((403, ""), (404, "x"), (403, "")), answer(101, hop="app"), target=behind)[:1] != ["endpoint.wrong-path"]
+
+
+NOT_FOUND = (404, "Not Found")
+WSGI = (("Server", "WSGIServer/0.2 CPython/3.11.7"),)
+APPLICATION = parse_target("ws://shop.test/ws", hops=["app=ws://10.0.0.5:8000/ws"])
+
+
+def at_app(upgrade: int, plain: int, unknown: int, headers: Headers = ()) -> list[Observation]:
+    """Return what the application and the proxy before it answer: both the same."""
+    return [
+        answer(status, body="no", hop=hop, changed=changed, headers=headers, url="ws://shop.test/x" if changed == RANDOM_PATH else "")
+        for hop in ("app", "endpoint")
+        for status, changed in ((upgrade, ""), (plain, NO_UPGRADE), (unknown, RANDOM_PATH))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("observations", "cause"),
+    [
+        pytest.param(at_app(404, 404, 404, WSGI), "backend.wrong-server-type", id="a WSGI server knows no upgrade"),
+        pytest.param(at_app(404, 404, 404), "endpoint.wrong-path", id="nothing is known of the server"),
+        pytest.param(at_app(404, 200, 404, WSGI), "endpoint.wrong-path", id="an upgrade is not treated like a GET"),
+        pytest.param(at_app(101, 404, 404, WSGI), None, id="accepted"),
+    ],
+)
+def test_what_kind_of_server_the_application_is(observations: list[Observation], cause: str | None) -> None:
+    named = roots(*observations, target=APPLICATION)
+    assert named[:1] == ([cause] if cause else [])
+    assert not [slug for slug in named if slug.startswith("proxy.")]

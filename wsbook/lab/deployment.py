@@ -41,7 +41,8 @@ class Lab:
         self.fault = fault.slug
         self.proxy = proxy
         self.folder = folder
-        self.url = f"{fault.scheme or served[1]}://{host}{fault.path}"
+        dialled = f"{fault.host}:{ports['proxy']}" if fault.host else host
+        self.url = f"{fault.scheme or served[1]}://{dialled}{fault.path}"
         self.page_url = f"{served[0]}://{host}/"
         hop_path = fault.hop_path or fault.path
         self.hops = {"app": f"ws://127.0.0.1:{ports['ws_a']}{hop_path}", "app-b": f"ws://127.0.0.1:{ports['ws_b']}{hop_path}"}

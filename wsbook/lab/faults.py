@@ -30,9 +30,9 @@ class Fault(Struct, frozen=True, kw_only=True):
     """One fault.
 
     shows: the symptom in a few words. tls: kind of certificate (certificates.py), empty for plain HTTP. scheme: what the page
-    dials when it is not what the proxy serves. path: what the page dials. hop_path: where the application answers, when it is
-    not path. origins: the allow-list in place of the page's own origin. bus: whether the instances are connected.
-    subprotocols: what the page offers.
+    dials when it is not what the proxy serves. host: where the endpoint is dialled, "" where the proxy listens. path: what the
+    page dials. hop_path: where the application answers, when it is not path. origins: the allow-list in place of the page's own
+    origin. bus: whether the instances are connected. subprotocols: what the page offers.
     """
 
     slug: str
@@ -40,6 +40,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     edits: tuple[Edit, ...] = ()
     tls: str = ""
     scheme: str = ""
+    host: str = ""
     path: str = "/ws"
     hop_path: str = ""
     origins: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from wsbook.finding import Finding, Proof
 from wsbook.observation import Reason
 from wsbook.rules.make import clear, fault, proof
 from wsbook.rules.outcome import Seen, baseline, inner_hops, same_answer, say
+from wsbook.servers import plain_server
 
 __all__ = ["first_broken", "judge_hops"]
 
@@ -162,10 +163,30 @@ def _judge_application(evidence: Evidence, name: str, bad: Seen) -> Iterator[Fin
             )
         return
     if facts.status is not None and facts.status not in _GATEWAY:
-        strange = evidence.attempts(name, changed=RANDOM_PATH)
-        if strange and same_answer(strange[-1][1], facts):
-            evident = proof(strange[-1][0], f"a random path is answered the same way: {say(*strange[-1])}")
-            path = facts.url.split("/", 3)[-1]
-            yield fault(
-                "endpoint.wrong-path", 0.85 if facts.status == 404 else 0.6, f"{name} does not know /{path}: {say(seen, facts)}", evident
-            )
+        yield from _judge_own_refusal(evidence, name, bad)
+
+
+def _judge_own_refusal(evidence: Evidence, name: str, bad: Seen) -> Iterator[Finding]:
+    """The application answers the upgrade like an unknown path: it does not know the path, or it is no WebSocket server at all."""
+    plain, strange = evidence.attempts(name, changed=NO_UPGRADE), evidence.attempts(name, changed=RANDOM_PATH)
+    if not strange or not same_answer(strange[-1][1], bad[1]):
+        return
+    path = bad[1].url.split("/", 3)[-1]
+    evident = proof(strange[-1][0], f"a random path is answered the same way: {say(*strange[-1])}")
+    known = bad[1].status == 404
+    if plain and same_answer(plain[-1][1], bad[1]):
+        server = plain_server(bad[1].header("server") or "")
+        offered = _offers(evidence, path)
+        weight = max(server.weight if server else 0.0, 0.6 if offered else 0.0)
+        if weight:
+            by = f" ({server.token}: {server.note})" if server else ""
+            words = f"{name} answers the upgrade of /{path}, a plain GET and an unknown path alike: {say(*bad)}{by}"
+            yield fault("backend.wrong-server-type", weight, words, evident, proof(plain[-1][0], f"plain GET: {say(*plain[-1])}"))
+            known = False
+    yield fault("endpoint.wrong-path", 0.85 if known else 0.45, f"{name} does not know /{path}: {say(*bad)}", evident)
+
+
+def _offers(evidence: Evidence, path: str) -> bool:
+    """Whether the backend's source offers exactly this path."""
+    wanted = "/" + path.partition("?")[0]
+    return any(facts.side == "backend" and facts.path == wanted for _, facts in evidence.of(EndpointFacts))

@@ -11,6 +11,7 @@ from wsbook.facts import UpgradeFacts
 from wsbook.finding import Finding, Proof
 from wsbook.rules.make import fault, proof
 from wsbook.rules.outcome import answerer, baseline, inner_hops, same_answer, say
+from wsbook.servers import plain_server
 
 __all__ = ["judge_refusal"]
 
@@ -20,7 +21,12 @@ _PROXY_PAGES = ("<center>nginx", "<center>openresty", "<address>apache", "apache
 
 
 def judge_refusal(evidence: Evidence) -> Iterator[Finding]:
-    """Judge a refusal at the endpoint when no hop behind it accepts the upgrade."""
+    """Judge a refusal at the endpoint when no hop behind it accepts the upgrade; no proxy is to blame where the application refuses."""
+    inside = bool(inner_hops(evidence))
+    yield from (finding for finding in _judge(evidence) if not (inside and finding.cause.startswith("proxy.")))
+
+
+def _judge(evidence: Evidence) -> Iterator[Finding]:
     own = baseline(evidence)
     if own is None or own[1].status not in _TELLING or any(facts.accepted for _, (_, facts) in inner_hops(evidence)):
         return
@@ -63,9 +69,12 @@ def _is_proxys_page(facts: UpgradeFacts) -> bool:
 
 def _judge_everything_alike(own: UpgradeFacts, proofs: list[Proof]) -> Iterator[Finding]:
     """Upgrade, GET and unknown path are answered alike: whoever answers does not know the path, or never sees an upgrade."""
-    by = answerer(own)
+    by, server = answerer(own), plain_server(own.header("server") or "")
     words = f"an upgrade, a plain GET and an unknown path are all answered {own.status}{f' by {by}' if by else ''}"
-    if _is_proxys_page(own):
+    if server:
+        yield fault("backend.wrong-server-type", 0.8 * server.weight, f"{words} ({server.note})", *proofs)
+        yield fault("endpoint.wrong-path", 0.4, words, *proofs)
+    elif _is_proxys_page(own):
         yield fault("proxy.ws-location-missing", 0.7, f"{words}, with the proxy's own page", *proofs)
         yield fault("endpoint.wrong-path", 0.4, words, *proofs)
     elif own.status in (400, 426):

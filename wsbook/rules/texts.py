@@ -54,9 +54,11 @@ def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     for seen, facts in evidence.of(SignatureFacts):
         for slug, weight in () if ours(facts.times) else facts.causes:
             yield _printed(seen, facts.text, facts.count, slug, weight, outranked=disproved(slug))
+    refused_there = any(seen.source.probe == "browser" and not facts.accepted for seen, facts in evidence.upgrades)
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
-            yield _printed(seen, hit.text, 1, slug, weight, outranked=disproved(slug))
+            counts = refused_there and seen.source.probe == "browser"  # what fails in the browser today is not disproved outside of it
+            yield _printed(seen, hit.text, 1, slug, weight, outranked=disproved(slug) and not counts)
     yield from _judge_patterns(evidence, disproved)
 
 
