@@ -35,11 +35,13 @@ class ConfigPattern(Struct, frozen=True, kw_only=True):
 class SourcePattern(Struct, frozen=True, kw_only=True):
     """One defect of source code.
 
-    side: frontend or backend. languages: as ast-grep names them, "script" for JavaScript and TypeScript. rule, constraints: what to
-    find, in ast-grep's words; the shared rules of the table's [utils] can be used by name. needs: expressions that the file must
-    all match. unless: expressions of which none may match in the code around the match, comments left out; around: kinds of the
-    nearest enclosing node that counts as around it, empty for the whole file. elsewhere: expressions of which none may match in any
-    file. at_least: so many matches in one file, the first is reported. A match that a guard makes healthy is reported with ok=True.
+    side: frontend or backend. languages: as ast-grep names them, "script" for JavaScript and TypeScript, "any" for all, also those
+    that ast-grep does not read. rule, constraints: what to find, in ast-grep's words; the shared rules of the table's [utils] can be
+    used by name. text: instead of a rule, an expression searched in the code without its comments. needs: expressions that the file
+    must all match. somewhere: expressions that all files together must all match, comments included. unless: expressions of which
+    none may match in the code around the match, comments left out; around: kinds of the nearest enclosing node that counts as around
+    it, empty for the whole file. elsewhere: expressions of which none may match in any file. at_least: so many matches in one file,
+    the first is reported. A match that a guard makes healthy is reported with ok=True.
     """
 
     id: str
@@ -49,9 +51,11 @@ class SourcePattern(Struct, frozen=True, kw_only=True):
     languages: tuple[str, ...]
     weight: float
     note: str
-    rule: Rule
+    rule: Rule = {}
+    text: str = ""
     constraints: Rule = {}
     needs: tuple[str, ...] = ()
+    somewhere: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     around: tuple[str, ...] = ()
     elsewhere: tuple[str, ...] = ()

@@ -3,16 +3,17 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from wsbook.facts import PatternFacts
-from wsbook.parsers.pattern_table import SourcePattern, shared_rules, source_patterns
+from wsbook.parsers.pattern_table import SourcePattern, entry, shared_rules, source_patterns
 from wsbook.parsers.source_files import Code
 
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
 
-__all__ = ["Parsed", "find_patterns"]
+__all__ = ["Parsed", "find_patterns", "pattern_fact"]
 
 Parsed = tuple[Code, "SgNode"]
 """A piece of code and its syntax tree."""
@@ -21,7 +22,8 @@ _MAX_MATCHES = 50
 _MAX_STATEMENTS = 600
 _SUBJECT = re.compile(
     r"(?i)socket|\bws\b|sockjs|stomp|signalr|hub|echo|readyState|onmessage|onopen|broadcast|clients|connection|channel|subscri|upgrade"
-    r"|async def|\bio\b|onclose|connected|uvicorn|ping_?(?:interval|timeout)|ResponseWriter"
+    r"|async def|\bio\b|onclose|connected|uvicorn|ping_?(?:interval|timeout)|ResponseWriter|258EAFA5|0x81|createProxy|PostToConnection"
+    r"|event-stream|EventSource"
 )
 """A file without any of these words has nothing to do with live updates and is not searched."""
 
@@ -47,7 +49,7 @@ def _is_crowded(root: "SgNode", code: Code) -> bool:
 
 @cache
 def _for_language(side: str, language: str) -> tuple[SourcePattern, ...]:
-    names = {language, "script" if language in ("typescript", "tsx") else language}
+    names = {language, "script" if language in ("typescript", "tsx") else language, "any"}
     return tuple(p for p in source_patterns() if p.side in (side, "both") and names & set(p.languages))
 
 
@@ -64,7 +66,10 @@ def _without_comments(root: "SgNode", code: Code) -> str:
 
 
 def _apply(pattern: SourcePattern, code: Code, root: "SgNode", text: str, everything: str, *, crowded: bool) -> Iterator[PatternFacts]:
-    if not all(_regex(need)(text) for need in pattern.needs):
+    if not all(_regex(need)(text) for need in pattern.needs) or not all(_regex(need)(everything) for need in pattern.somewhere):
+        return
+    if pattern.text:
+        yield from _apply_text(pattern, code, text, everything)
         return
     if crowded and "follows" in str(pattern.rule):
         return
@@ -75,6 +80,24 @@ def _apply(pattern: SourcePattern, code: Code, root: "SgNode", text: str, everyt
     for match in matches[:1] if pattern.at_least > 1 else matches:
         healthy = elsewhere or any(_regex(guard)(_around(match, pattern, text)) for guard in pattern.unless)
         yield _fact(pattern, code, match, ok=healthy)
+
+
+def _apply_text(pattern: SourcePattern, code: Code, text: str, everything: str) -> Iterator[PatternFacts]:
+    """Yield the facts of a pattern that is an expression; its guards look at the whole file."""
+    found = list(islice(re.finditer(pattern.text, text), _MAX_MATCHES))
+    if len(found) < pattern.at_least:
+        return
+    healthy = any(_regex(guard)(text) for guard in pattern.unless) or any(_regex(guard)(everything) for guard in pattern.elsewhere)
+    for match in found[:1] if pattern.at_least > 1 else found:
+        yield PatternFacts(
+            pattern=pattern.id,
+            cause=pattern.cause,
+            ok=healthy,
+            file=code.artifact,
+            line=text.count("\n", 0, match.start()) + code.line,
+            excerpt=re.sub(r"\s+", " ", match[0][:400])[:200],
+            weight=pattern.weight,
+        )
 
 
 @cache
@@ -124,4 +147,18 @@ def _fact(pattern: SourcePattern, code: Code, match: "SgNode", *, ok: bool) -> P
         line=match.range().start.line + code.line,
         excerpt=re.sub(r"\s+", " ", match.text()[:400])[:200],
         weight=pattern.weight,
+    )
+
+
+def pattern_fact(pattern: str, node: "SgNode", code: Code) -> PatternFacts:
+    """Return the fact that a defect of the table's [config] part was found at a node. Its id is a constant of our code."""
+    known = entry(pattern)
+    return PatternFacts(
+        pattern=pattern,
+        cause=known.cause,
+        ok=False,
+        file=code.artifact,
+        line=node.range().start.line + code.line,
+        excerpt=re.sub(r"\s+", " ", node.text()[:400])[:200],
+        weight=known.weight,
     )

@@ -12,13 +12,14 @@ __all__ = ["project_patterns"]
 _WORKERS = re.compile(
     r"\b(?:uvicorn|gunicorn|hypercorn|granian)\b[^\n]{0,300}?(?:--workers|--worker|-w)[ =\"',]+(?!1\b)(\d+)"
     r"|^[ \t]*workers[ \t]*=[ \t]*(?!1\b)\d+|WEB_CONCURRENCY\s*[=:]\s*[\"']?(?!1\b)\d+|uvicorn\.run\([^)]{0,500}?\bworkers\s*=\s*(?!1\b)\d+"
-    r"|\bpm2\b[^\n]{0,300}-i[ =](?:max|(?!1\b)\d+)|cluster\.fork\(\)|^[ \t]*replicas[ \t]*:[ \t]*(?!1\b)\d+",
+    r"|\bpm2\b[^\n]{0,300}-i[ =](?:max|(?!1\b)\d+)|cluster\.fork\(|^[ \t]*replicas[ \t]*:[ \t]*(?!1\b)\d+"
+    r"|\binstances['\"]?[ \t]*:[ \t]*(?:['\"]?max|-1|(?!1\b)\d+)",
     re.MULTILINE,
 )
 _REGISTRY = re.compile(
     r"(?:active|connections|clients|sockets|subscribers|connected|rooms|peers)\w{0,30}[ \t]{0,9}(?::[^=\n]{0,100})?=[ \t]{0,9}"
     r"(?:\[\]|set\(\)|\{\}|dict\(\)|defaultdict\(|new (?:Set|Map)\(\))"
-    r"|wss\.clients|InMemoryChannelLayer"
+    r"|wss\.clients|InMemoryChannelLayer|uWS\.|Bun\.serve"
 )
 _BUS = re.compile(r"(?i)redis|broadcaster|\bnats\b|kafka|rabbit|\bpika\b|amqp|LISTEN \w|zmq|message_queue|mqtt|postgres_listen|pg_notify")
 _POLLING = re.compile(r"\bSocketIO\(|socketio\.|require\(['\"]socket\.io['\"]\)|from ['\"]socket\.io['\"]|SockJS|sockjs")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from wsbook.facts import PatternFacts
-from wsbook.parsers.pattern_table import entry
+from wsbook.parsers.patterns import pattern_fact
 from wsbook.parsers.source_files import Code
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ def _arguments(call: "SgNode") -> "list[SgNode]":
 def _effect(effect: "SgNode", code: Code, root: "SgNode") -> Iterator[PatternFacts]:
     body, *rest = _arguments(effect) or [effect]
     if not rest:
-        yield _fact("react.effect-without-deps", effect, code)
+        yield pattern_fact("react.effect-without-deps", effect, code)
         return
     if not _CLOSES.search(body.text()) and not re.search(r"\b(?:ref|Ref)\w*\.current\s*(?:\)|\?\?|\|\|)?", body.text()):
-        yield _fact("react.effect-without-cleanup", effect, code)
+        yield pattern_fact("react.effect-without-cleanup", effect, code)
     names = [c.text() for c in rest[0].children() if c.is_named()]
     if any(_changes(name, body.text(), root) for name in names):
-        yield _fact("react.effect-unstable-deps", rest[0], code)
+        yield pattern_fact("react.effect-unstable-deps", rest[0], code)
 
 
 def _changes(name: str, body: str, root: "SgNode") -> bool:
@@ -81,7 +81,7 @@ def _stale(root: "SgNode", code: Code) -> Iterator[PatternFacts]:
         if not state or len(arguments) != 1 or arguments[0].kind() in _FUNCTIONS:
             continue
         if re.search(rf"(?:(?<![\w.])|(?<=\.\.\.)){re.escape(state)}(?!\w)", arguments[0].text()) and _in_old_handler(call, state):
-            yield _fact("react.stale-state", call, code)
+            yield pattern_fact("react.stale-state", call, code)
 
 
 def _in_old_handler(call: "SgNode", state: str) -> bool:
@@ -95,10 +95,3 @@ def _in_old_handler(call: "SgNode", state: str) -> bool:
             dependencies = _arguments(ancestor)[1:]
             return bool(dependencies) and state not in [c.text() for c in dependencies[0].children()]
     return False
-
-
-def _fact(pattern: str, node: "SgNode", code: Code) -> PatternFacts:
-    known = entry(pattern)
-    text = re.sub(r"\s+", " ", node.text()[:400])[:200]
-    line = node.range().start.line + code.line
-    return PatternFacts(pattern=pattern, cause=known.cause, ok=False, file=code.artifact, line=line, excerpt=text, weight=known.weight)

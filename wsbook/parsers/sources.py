@@ -1,19 +1,23 @@
 """Source folders and pieces of source as observations: endpoints and patterns. Knows which parser reads which language, no library."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from wsbook.errors import UnreadableInputError, UsageError
-from wsbook.facts import EndpointFacts, Facts, TextFacts
+from wsbook.facts import EndpointFacts, Facts, PatternFacts, TextFacts
 from wsbook.observation import Observation, Source, observed
 from wsbook.parsers.endpoint_defects import url_defects
 from wsbook.parsers.endpoints import find_dialled
+from wsbook.parsers.listener_patterns import listener_patterns
 from wsbook.parsers.offers import find_offered, offered_by_command
 from wsbook.parsers.patterns import find_patterns
 from wsbook.parsers.project_patterns import project_patterns
 from wsbook.parsers.react_patterns import react_patterns
+from wsbook.parsers.reconnect_patterns import reconnect_patterns
 from wsbook.parsers.scope import Scope
+from wsbook.parsers.script_flow import Flow
 from wsbook.parsers.source_files import MAX_BYTES, Code, Folder, codes_of, language_of, read_folder
+from wsbook.parsers.state_patterns import state_patterns
 from wsbook.target import Endpoint, parse_endpoint
 
 if TYPE_CHECKING:
@@ -93,10 +97,18 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
     if step != "1.1":
         found += find_patterns(parsed, folder.commands, side=side)
         if side == "frontend":
-            found += [fact for code, root in parsed if code.language in _SCRIPTS for fact in react_patterns(code, root)]
+            found += [fact for code, root in parsed if code.language in _SCRIPTS for fact in _script_patterns(code, root)]
         else:
             found += project_patterns(folder.codes, folder.commands)
     return _unique(found)
+
+
+def _script_patterns(code: Code, root: "SgNode") -> Iterator[PatternFacts]:
+    flow = Flow(root)
+    yield from react_patterns(code, root)
+    yield from reconnect_patterns(code, flow)
+    yield from listener_patterns(code, flow)
+    yield from state_patterns(code, flow)
 
 
 def _endpoints(parsed: "list[tuple[Code, SgNode]]", folder: Folder, *, side: str, page: Endpoint | None) -> list[EndpointFacts]:

@@ -20,6 +20,7 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 func writePump(conn *websocket.Conn, send <-chan []byte) {
 	ticker := time.NewTicker(25 * time.Second)
 	defer ticker.Stop()
+	defer conn.Close()
 	for {
 		select {
 		case message, ok := <-send:
