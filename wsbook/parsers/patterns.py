@@ -27,6 +27,8 @@ _SUBJECT = re.compile(
 )
 """A file without any of these words has nothing to do with live updates and is not searched."""
 
+_LONG_LINE = re.compile(r"^(.{2000}).+$", re.MULTILINE)
+
 _COMMENTS = {"python": ("comment",), "java": ("line_comment", "block_comment")}
 
 
@@ -83,7 +85,8 @@ def _apply(pattern: SourcePattern, code: Code, root: "SgNode", text: str, everyt
 
 
 def _apply_text(pattern: SourcePattern, code: Code, text: str, everything: str) -> Iterator[PatternFacts]:
-    """Yield the facts of a pattern that is an expression; its guards look at the whole file."""
+    """Yield the facts of a pattern that is an expression; its guards look at the whole file. Lines are cut: longer ones are minified."""
+    text = _LONG_LINE.sub(r"\1", text)
     found = list(islice(re.finditer(pattern.text, text), _MAX_MATCHES))
     if len(found) < pattern.at_least:
         return
