@@ -40,6 +40,7 @@ _MAX_NAMES = 400
 def listener_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """Yield the defects of one piece of frontend code."""
     yield from _never_removed(code, flow)
+    yield from _added_in_action(code, flow)
     yield from _names(code, flow)
     yield from _signalr_groups(code, flow)
     yield from _no_catch_up(code, flow)
@@ -85,6 +86,30 @@ def _never_removed(code: Code, flow: Flow) -> Iterator[PatternFacts]:
             )
             if _LISTENS.search(name) and name.split(".")[0] in imported and not used and len(arguments_of(call)) >= 2:
                 yield pattern_fact("listener.never-removed", call, code)
+                return
+
+
+_ACTION = re.compile(
+    r"(?i)^_?(?:on[A-Z_]?(?!mount|init|load)\w*(?:send|submit|click|change|press|select|input)\w*|(?:handle|send|submit|click|add|update|refresh|render|join|open|select)\w*)$"
+)
+
+
+def _added_in_action(code: Code, flow: Flow) -> Iterator[PatternFacts]:
+    """A function that runs for each action of the user listens anew every time."""
+    if _REMOVES.search(code.text) or re.search(r"\.once\(|once:\s*true", code.text):
+        return
+    for name, bodies in flow.functions.items():
+        for call in [c for body in bodies if _ACTION.match(name) for c in body.find_all(kind="call_expression")]:
+            owner = called(call).rpartition(".")[0]
+            made_here = (
+                re.search(rf"(?:const|let|var)\s+{re.escape(owner)}\b\s*=", "\n".join(body.text() for body in bodies)) if owner else True
+            )
+            if (
+                re.search(r"(?i)socket|\bws\b|hub|connection|channel|\bbus\b", owner)
+                and re.search(r"\.on$", called(call))
+                and not made_here
+            ):
+                yield pattern_fact("listener.added-in-action", call, code)
                 return
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["reconnect_patterns"]
 
 _NATIVE = re.compile(r"new\s+(?:window\.|globalThis\.|self\.)?(?:WebSocket|SockJS)\s*\(")
+_CLOSES = re.compile(r"(?i)(?:socket|\bws|connection)\w*[?!]?\.(?:onclose\s*=|addEventListener\(\s*['\"]close)")
 _BY_LIBRARY = re.compile(
     r"(?i)reconnecting-?websocket|partysocket|robust-?websocket|sockette|useWebSocket|stomp|socket\.io|@microsoft/signalr|createClient"
 )
@@ -36,12 +37,12 @@ _FEW = 10
 def reconnect_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """Yield what is wrong with reconnecting; nothing for code without a native socket, on a server, or with a reconnecting library."""
     opened = [call for call in flow.calls if _NATIVE.match(call.text()[:60])]
-    if not opened or _SERVER.search(code.text) or _BY_LIBRARY.search(code.text):
+    if not (opened or _CLOSES.search(code.text)) or _SERVER.search(code.text) or _BY_LIBRARY.search(code.text):
         return
     closing = flow.of(CLOSE_EVENTS)
     reconnecting = [handler for handler in closing if flow.opens(handler.body)]
     if not reconnecting:
-        if not _elsewhere(flow, [handler.body for handler in closing]):
+        if opened and not _elsewhere(flow, [handler.body for handler in closing]):
             yield pattern_fact("reconnect.none", opened[0], code)
         return
     bodies = [handler.body for handler in reconnecting]

@@ -21,6 +21,11 @@ OPENS = re.compile(
 )
 """Source that opens a connection."""
 
+_BY_NAME = re.compile(
+    r"(?i)(?<!\w)(?:re)?(?:connect|dial)(?:socket|websocket|ws)?\s*\(|(?:open|init|setup|create|start)_?(?:socket|websocket|ws)\s*\("
+)
+"""Names that open a connection where the piece of code at hand does not show how."""
+
 TIMERS = re.compile(
     r"^(?:\w+\.)*(?:set(?:Timeout|Interval|Immediate)|requestAnimationFrame|\w*(?:sleep|delay|wait|debounce|throttle|backoff|schedule)\w*)$",
     re.IGNORECASE,
@@ -128,8 +133,12 @@ class Flow:
         return "\n".join(part.text() for part in self.reach(node))
 
     def opens(self, node: "SgNode") -> bool:
-        """Tell whether a node reaches the opening of a connection."""
-        return OPENS.search(self.reached_text(node)) is not None
+        """Tell whether a node reaches the opening of a connection; by names alone where nothing in the code opens one."""
+        return (OPENS if self._shows_how else _BY_NAME).search(self.reached_text(node)) is not None
+
+    @cached_property
+    def _shows_how(self) -> bool:
+        return OPENS.search(self.root.text()) is not None
 
     def _mentioned(self, node: "SgNode") -> set[str]:
         """Return the names of local functions that are called or passed as an argument inside a node; a bare name stands for itself."""

@@ -159,8 +159,10 @@ def _snapshot_first(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """The state is fetched before the stream is opened: what happens in between is in neither."""
     if re.search(r"(?i)\bseq\b|version|buffer|since|last_?(?:event)?_?id|cursor|\bafter\b|offset|revision|resume", code.text):
         return
-    for function in [body for bodies in flow.functions.values() for body in bodies]:
+    for function in [flow.root, *(body for bodies in flow.functions.values() for body in bodies)]:
         text = function.text()
+        if function is flow.root and flow.functions and "function " in text:
+            continue  # the order of functions in a file is not the order in which they run
         fetched = re.search(r"await\s+[^;]{0,120}?(?:\bfetch\s*\(|axios|\.get\()", text)
         opened = re.search(r"new\s+\w*(?:WebSocket|EventSource)\s*\(|\.subscribe\s*\(|\.emit\(\s*['\"](?:watch|subscribe|join)", text)
         if fetched and opened and fetched.start() < opened.start():

@@ -19,6 +19,7 @@ from wsbook.rules.network import judge_network
 from wsbook.rules.origin import judge_origin
 from wsbook.rules.outcome import baseline
 from wsbook.rules.refusal import judge_refusal
+from wsbook.rules.request import judge_request
 from wsbook.rules.routes import judge_routes
 from wsbook.rules.sessions import judge_sessions
 from wsbook.rules.texts import judge_texts
@@ -35,6 +36,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_endpoint,
     judge_hops,
     judge_refusal,
+    judge_request,
     judge_routes,
     judge_origin,
     judge_sessions,
