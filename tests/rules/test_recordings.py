@@ -270,6 +270,16 @@ SEVERAL: list[tuple[str, list[Observation], str, bool]] = [
         True,
     ),
     (
+        "a later socket goes on",
+        [
+            *life(numbered(range(101, 115)), age_s=20),
+            *life(numbered(range(115, 125)), start_s=30),
+            recording(snapshots=(Snapshot(url="https://a.test/api", field="seq", number=100, at_s=START.timestamp()),)),
+        ],
+        "message.snapshot-subscribe-race",
+        False,
+    ),
+    (
         "first number right after the snapshot",
         [
             *life(numbered(range(101, 115))),

@@ -60,6 +60,11 @@ def _session(line: str) -> SessionFacts | None:
     )
 
 
+def _spoken(line: str) -> str:
+    """Return what a program says with a line, "" when it only shows what passes."""
+    return "" if ("-client:" in line or "DEBUG:" in line) and _find("verbose", line[:LINE_CHARS]) is not None else line
+
+
 def _named(lines: list[str], offset: int) -> Iterator[tuple[int, UpgradeFacts | SessionFacts]]:
     for index, line in enumerate(lines):
         shown = ANSI.sub("", line[:LINE_CHARS])
@@ -75,7 +80,7 @@ def parse_console(lines: Iterable[str], *, artifact: str, step: str = "1.2") -> 
     named: list[tuple[int, UpgradeFacts | SessionFacts]] = []
     count = size = known = 0
     for batch in batched(lines):
-        known += scan_batch(batch, count, search, tally)
+        known += scan_batch([_spoken(line) for line in batch], count, search, tally)
         if len(named) < LIMIT:
             named += list(_named(batch, count))[: LIMIT - len(named)]
         count += len(batch)

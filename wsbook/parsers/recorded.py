@@ -17,7 +17,9 @@ BODY_CHARS = 4096
 
 
 class Exchange(Struct, frozen=True, kw_only=True):
-    """One request and its answer. status None: no answer was recorded. http_version: "" unknown. proof: frames were seen after it."""
+    """One request and its answer. status None: no answer was recorded. http_version: "" unknown. proof: frames were seen after it.
+
+    partial: only some headers of the answer are told, so that an absent one means nothing."""
 
     url: str
     method: str = "GET"
@@ -31,6 +33,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     error_text: str = ""
     peer: str | None = None
     proof: bool = False
+    partial: bool = False
 
 
 def _values(headers: Headers, name: str) -> list[str]:
@@ -83,6 +86,8 @@ def _known(name: str, exchange: Exchange, key: str) -> bool:
         return bool(exchange.http_version)
     if name == "accept":
         return bool(key and _values(exchange.headers, "sec-websocket-accept"))
+    if exchange.partial and name in ("upgrade", "connection"):
+        return bool(_values(exchange.headers, name))
     if name in ("subprotocol", "extensions"):
         return bool(exchange.headers and exchange.request_headers)
     return bool(exchange.headers)

@@ -83,6 +83,8 @@ def _attach(lives: list[Life], seen: Observation, session: SessionFacts) -> None
         if mine and (life.seen.source.probe, life.seen.source.artifact) == (seen.source.probe, seen.source.artifact):
             lives[index] = Life(seen=life.seen, upgrade=life.upgrade, session=session)
             return
+    if session.frames:  # notes that tell frames and no handshake
+        lives.append(Life(seen=seen, upgrade=UpgradeFacts(url=session.url, accepted=True), session=session))
 
 
 def groups_of(lives: list[Life]) -> Iterator[list[Life]]:

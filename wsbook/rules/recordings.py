@@ -6,13 +6,13 @@ from statistics import median
 from urllib.parse import urlsplit
 
 from wsbook.evidence import Evidence
-from wsbook.facts import RecordingFacts
+from wsbook.facts import Frame, RecordingFacts
 from wsbook.finding import Finding
 from wsbook.observation import Observation
 from wsbook.rules.known import causes_of_age
 from wsbook.rules.lives import Life, data_of, groups_of, lives_of, numbers_of
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.wire.messages import is_heartbeat, is_subscription
+from wsbook.wire.messages import is_heartbeat, is_subscription, number_of
 from wsbook.words import duration_text, quantity
 
 __all__ = ["judge_recordings"]
@@ -193,14 +193,29 @@ def _judge_giving_up(seen: Observation, facts: RecordingFacts, lives: list[Life]
 
 def _judge_snapshots(seen: Observation, facts: RecordingFacts, lives: list[Life]) -> Iterator[Finding]:
     """The first number on the socket leaves a gap after the snapshot fetched before."""
-    for life in (life for life in lives if life.session is not None):
-        numbers = numbers_of(life.session.frames) if life.session else {}
-        for name, rows in numbers.items():
-            at_s = life.started_s + rows[0][0].at_s
-            fetched = [s for s in facts.snapshots if s.field.partition(" of ")[0] == name.partition(" of ")[0] and (s.at_s or at_s) <= at_s]
-            latest = max((s.number for s in fetched), default=None)
-            if latest is not None and 1 < rows[0][1] - latest <= _RACE:
-                lost = rows[0][1] - latest - 1
-                words = f"the snapshot ends with {name} {latest}, the socket begins with {rows[0][1]}: {lost} between are lost"
+    for index, life in enumerate(lives):
+        for frame, (name, number) in _first_numbers(life):
+            at_s = life.started_s + frame.at_s
+            known = [s.number for s in facts.snapshots if _same_field(s.field, name) and (s.at_s is None or s.at_s <= at_s)]
+            later = any(_same_field(name, before) for earlier in lives[:index] for _, (before, _) in _first_numbers(earlier))
+            lost = number - max(known, default=number) - 1
+            if 0 < lost < _RACE and not later:
+                words = f"the snapshot ends with {name} {max(known)}, the socket begins with {number}: {lost} between are lost"
                 yield fault("message.snapshot-subscribe-race", 0.7, words, proof(life.seen, words))
                 return
+
+
+def _first_numbers(life: Life) -> Iterator[tuple[Frame, tuple[str, int]]]:
+    """Yield the first received number of each field and channel."""
+    told: set[str] = set()
+    for frame in life.session.frames if life.session else ():
+        number = number_of(frame.text) if frame.direction == "received" else None
+        if number is not None and number[0] not in told:
+            told.add(number[0])
+            yield frame, number
+
+
+def _same_field(one: str, other: str) -> bool:
+    """Tell whether two names of number_of() mean the same count; a channel that only one of them names does not matter."""
+    (name, _, channel), (name2, _, channel2) = one.partition(" of "), other.partition(" of ")
+    return name == name2 and (not channel or not channel2 or channel == channel2)
