@@ -128,6 +128,13 @@ def _page(facts: f.PageFacts) -> str:
     return f"{facts.browser}: page {facts.status or 'did not load'}, {counts}"
 
 
+def _recording(facts: f.RecordingFacts) -> str:
+    lasted = f" over {duration_text(facts.last_s - facts.first_s)}" if facts.first_s is not None and facts.last_s is not None else ""
+    sockets = f"{quantity(facts.sockets, 'WebSocket')} among {quantity(facts.entries, 'request')}{lasted}"
+    beside = "".join(f", {quantity(one.count, 'request')} to {one.url}" for one in facts.companions[:2])
+    return f"{facts.program or 'a recording'}: {sockets}{beside}"
+
+
 def _symptom(facts: f.SymptomFacts) -> str:
     return f"told: {facts.text}"
 
@@ -151,6 +158,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.TraceFacts: _trace,
     f.LoadFacts: _load,
     f.PageFacts: _page,
+    f.RecordingFacts: _recording,
     f.SymptomFacts: _symptom,
 }
 

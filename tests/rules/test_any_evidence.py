@@ -73,6 +73,19 @@ load_steps = st.lists(
     max_size=3,
 ).map(tuple)
 
+messages = st.one_of(
+    st.sampled_from(["2", "3", '{"type":"ping"}', '{"type":"subscribe"}', '["1","2","a","phx_error",{}]', '{"a":1}{"b":2}']),
+    numbers.map(lambda n: f'{{"seq":{n}}}'),
+)
+frames = st.builds(
+    f.Frame,
+    at_s=seconds,
+    direction=st.sampled_from(["sent", "received"]),
+    opcode=st.sampled_from([1, 1, 2, 9, 10]),
+    size_bytes=st.integers(0, 10**6),
+    text=messages,
+)
+
 any_facts = st.one_of(
     st.none(),
     st.builds(
@@ -96,6 +109,25 @@ any_facts = st.one_of(
         close_code=st.one_of(st.none(), st.integers(1000, 4999)),
         close_reason=short,
         age_s=st.one_of(st.none(), seconds),
+    ),
+    st.builds(
+        f.SessionFacts,
+        url=urls,
+        frames=st.lists(frames, max_size=12).map(tuple),
+        frame_count=numbers,
+        ended=st.sampled_from(["unknown", "close", "open"]),
+        close_code=st.sampled_from([None, 1000, 1006]),
+        age_s=st.one_of(st.none(), seconds),
+        idle_s=st.one_of(st.none(), seconds),
+    ),
+    st.builds(
+        f.RecordingFacts,
+        first_s=st.one_of(st.none(), seconds),
+        last_s=st.one_of(st.none(), st.just(2e9)),
+        one_browser=st.sampled_from([None, True, False]),
+        credentials=st.sampled_from([(), (("shop.test", "cookie"),)]),
+        companions=st.lists(st.builds(f.Companion, url=urls, count=numbers, first_s=seconds, last_s=seconds), max_size=2).map(tuple),
+        snapshots=st.lists(st.builds(f.Snapshot, url=urls, field=st.just("seq"), number=numbers), max_size=2).map(tuple),
     ),
     st.builds(f.EchoFacts, url=urls, echoes=st.sampled_from([None, True, False])),
     st.builds(f.NameFacts, host=short),

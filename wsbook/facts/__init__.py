@@ -9,6 +9,7 @@ from wsbook.facts.handshake import Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.log import AccessFacts, SignatureFacts, TextFacts
 from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.facts.page import PageFacts
+from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
 from wsbook.facts.route import RouteFacts, Setting
 from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
 from wsbook.facts.source import EndpointFacts, PatternFacts
@@ -18,6 +19,7 @@ __all__ = [
     "AccessFacts",
     "BroadcastFacts",
     "Check",
+    "Companion",
     "EchoFacts",
     "EchoTrial",
     "EndpointFacts",
@@ -33,10 +35,12 @@ __all__ = [
     "Place",
     "PortFacts",
     "ProxyVariablesFacts",
+    "RecordingFacts",
     "RouteFacts",
     "SessionFacts",
     "Setting",
     "SignatureFacts",
+    "Snapshot",
     "Subscriber",
     "SymptomFacts",
     "TextFacts",
@@ -64,5 +68,6 @@ Facts = (
     | TraceFacts
     | LoadFacts
     | PageFacts
+    | RecordingFacts
     | SymptomFacts
 )

@@ -1,51 +1,75 @@
-"""Text copied from a browser's console: known texts, and the handshakes and closings that it names. Must not judge them."""
+"""Text copied from a browser's console or a client's terminal: known texts, handshakes and closings that it names. Must not judge them.
+
+What clients print stands in console.toml.
+"""
 
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib.resources import files
 
 from wsbook.facts import SessionFacts, TextFacts, UpgradeFacts
 from wsbook.observation import Observation, Source, observed
-from wsbook.parsers.texts import batched, scan_batch, tally_observations
+from wsbook.parsers.texts import ANSI, batched, scan_batch, tally_observations
 from wsbook.signatures import Tally, matcher
 
 __all__ = ["parse_console"]
 
 LIMIT = 500
 """Handshakes and closings kept of one console."""
-FAILED = re.compile(r"WebSocket connection to ['\"]?(?P<url>wss?://[^'\"\s]+)['\"]? failed:? ?(?P<why>.*)", re.IGNORECASE)
-FIREFOX = re.compile(r"establish a connection to the server at (?P<url>wss?://\S+?)\.?\s*$", re.IGNORECASE)
-STATUS = re.compile(r"(?:response code|status(?: code)?)\D{0,4}(?P<status>[1-5]\d\d)\b", re.IGNORECASE)
-CLOSED = re.compile(
-    r"(?:clos\w*|disconnect\w*|event)\b.{0,80}?\b(?:code|status code)?[\"': =]{1,4}(?P<code>1\d{3}|[34]\d{3})\b"
-    r"(?:.{0,12}reason[\"': =]{1,4}(?P<reason>[^\"',}\n]{0,120}))?",
-    re.IGNORECASE,
-)
+LINE_CHARS = 2_000
+WORDS = re.compile(r"(?i)clos|websocket|wss?:|disconnect|handshake|response|status|\bcode\b|received \d|sent \d")
+"""A line without any of these names neither a handshake nor a closing."""
+URL = re.compile(r"(?i)\bwss?://[^\s'\"<>)\]},;]{1,500}(?<![.:])")
+BY = {"received": "peer", "sent": "us"}
+
+
+@cache
+def _table() -> dict[str, tuple[re.Pattern[str], ...]]:
+    table = tomllib.loads(files("wsbook.parsers").joinpath("console.toml").read_text(encoding="utf-8"))
+    return {name: tuple(re.compile(row["regex"], re.IGNORECASE) for row in rows) for name, rows in table.items()}
+
+
+def _find(name: str, line: str) -> dict[str, str] | None:
+    found = next(filter(None, (pattern.search(line) for pattern in _table()[name])), None)
+    return None if found is None else {key: value for key, value in found.groupdict().items() if value is not None}
 
 
 def _upgrade(line: str) -> UpgradeFacts | None:
-    found = FAILED.search(line) or FIREFOX.search(line)
-    if not found:
+    found = _find("failed", line)
+    if found is None:
         return None
-    why = found.groupdict().get("why") or ""
-    status = STATUS.search(why)
-    return UpgradeFacts(
-        url=found["url"][:500], accepted=False, status=int(status["status"]) if status else None, error_text=line.strip()[:500]
-    )
+    status, anywhere = found.get("status") or found.get("status2"), URL.search(line)
+    url = found.get("url") or (anywhere[0] if anywhere else "")
+    return UpgradeFacts(url=url[:500], accepted=False, status=int(status) if status else None, error_text=line.strip()[:500])
 
 
 def _session(line: str) -> SessionFacts | None:
-    found = CLOSED.search(line[:1000])
-    if not found or "handshake" in line:
+    found = _find("closed", line)
+    if found is None or "handshake" in line:
         return None
-    code = int(found["code"])
-    ended = "unknown" if code == 1006 else "close"
-    return SessionFacts(url="", close_code=code, close_reason=(found["reason"] or "").strip(), ended=ended, error_text=line.strip()[:500])
+    code, anywhere = int(found.get("code", "1006")), URL.search(line)
+    return SessionFacts(
+        url=anywhere[0] if anywhere else "",
+        close_code=code,
+        close_reason=found.get("reason", "").strip(" \"'"),
+        ended="unknown" if code == 1006 else "close",
+        closed_by=BY.get(found.get("by", "").lower(), ""),
+        error_text=line.strip()[:500],
+    )
+
+
+def _spoken(line: str) -> str:
+    """Return what a program says with a line, "" when it only shows what passes."""
+    return "" if ("-client:" in line or "DEBUG:" in line) and _find("verbose", line[:LINE_CHARS]) is not None else line
 
 
 def _named(lines: list[str], offset: int) -> Iterator[tuple[int, UpgradeFacts | SessionFacts]]:
     for index, line in enumerate(lines):
-        if "lose" in line or "ws" in line or "isconnect" in line:
-            facts = _upgrade(line) or _session(line)
+        shown = ANSI.sub("", line[:LINE_CHARS])
+        if WORDS.search(shown):
+            facts = _upgrade(shown) or _session(shown)
             if facts is not None:
                 yield offset + index + 1, facts
 
@@ -56,7 +80,7 @@ def parse_console(lines: Iterable[str], *, artifact: str, step: str = "1.2") -> 
     named: list[tuple[int, UpgradeFacts | SessionFacts]] = []
     count = size = known = 0
     for batch in batched(lines):
-        known += scan_batch(batch, count, search, tally)
+        known += scan_batch([_spoken(line) for line in batch], count, search, tally)
         if len(named) < LIMIT:
             named += list(_named(batch, count))[: LIMIT - len(named)]
         count += len(batch)

@@ -1,206 +1,190 @@
-"""HTTP Archive 1.2 recordings of Chrome, Edge, Firefox, Safari and Playwright. Must not judge what they show.
+"""HTTP Archive recordings of browsers, test tools and intercepting proxies: their WebSockets and what accompanies them. Must not judge.
 
-Payloads stay raw until they are needed, so that a recording of a million frames costs little more than its bytes. Chrome writes
-frames to ``_webSocketMessages`` with times in epoch seconds, Playwright in milliseconds; Firefox writes none.
-Format: http://www.softwareishard.com/blog/har-12-spec/
+Chrome and Edge write messages in epoch seconds and the socket's life as the entry's time; HTTP Toolkit does too and adds how it closed.
+mitmproxy writes seconds and Playwright milliseconds, both with the time of the handshake only; Firefox and Safari write no messages.
+Sources: DevTools HARLog.ts, httptoolkit-ui har.ts, mitmproxy savehar.py, Playwright harTracer.ts.
 """
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from itertools import islice
 
 import msgspec
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct
 
-from wsbook.errors import UnreadableInputError
 from wsbook.facts import Frame, Headers, SessionFacts, TextFacts
 from wsbook.observation import Failure, Observation, Reason, Source, observed
+from wsbook.parsers.har_companions import is_companion, recording_facts
+from wsbook.parsers.har_format import Content, Entry, Log, Message, Pair, Response, decode_har, messages_of, raw_size, raw_text, seconds_of
 from wsbook.parsers.instants import find_instant
-from wsbook.parsers.recorded import Exchange, body_observations, is_upgrade, upgrade_facts
+from wsbook.parsers.recorded import Exchange, Known, body_observations, is_upgrade, upgrade_facts
+from wsbook.wire.messages import errors_in
 
 __all__ = ["parse_har"]
 
 FRAMES = 2_000
+"""Frames kept of one socket."""
+ALL_FRAMES = 20_000
+"""Frames kept of a recording."""
 FRAME_CHARS = 4_000
+ALL_CHARS = 8_000_000
+"""Characters of frames kept of a recording."""
 SOCKETS = 2_000
-BODIES = 500
-COMPANIONS = ("socket.io", "engine.io", "sockjs", "/negotiate", "/longpoll", "signalr", "/cable", "transport=polling")
-"""Parts of URLs of the HTTP requests that accompany a WebSocket."""
+TEXTS = 2_000
+TAIL = 200
+"""Last messages of a long socket that are searched for errors."""
+HEADER_CHARS = 2_048
+HEADERS_CHARS = 32_768
 CLOSE_OPCODE = 8
+LIVES = ("webinspector", "chrome", "edge", "http toolkit")
+"""Recorders whose time of an entry is the whole life of the socket."""
+HUNG_S = 5.0
+SECRET = frozenset(("authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token"))
 
 
-class Pair(Struct):
-    name: str = ""
-    value: Any = ""
+class _Budget(Struct):
+    """What may still be kept of a recording."""
 
-
-class Content(Struct):
-    size: float | None = None
-    mimeType: str | None = ""  # noqa: N815
-    text: Raw = field(default_factory=Raw)
-    encoding: str | None = None
-
-
-class Request(Struct):
-    method: str = "GET"
-    url: str = ""
-    httpVersion: str | None = ""  # noqa: N815
-    headers: list[Pair] | None = None
-
-
-class Response(Struct):
-    status: float | None = 0
-    statusText: str | None = ""  # noqa: N815
-    httpVersion: str | None = ""  # noqa: N815
-    headers: list[Pair] | None = None
-    content: Content | None = None
-    failure: Raw = field(default_factory=Raw, name="_failureText")
-    error: Raw = field(default_factory=Raw, name="_error")
-
-
-class Message(Struct):
-    type: str = ""
-    time: float = 0.0
-    opcode: int = 1
-    data: Raw = field(default_factory=Raw)
-
-
-class Entry(Struct):
-    request: Request = field(default_factory=Request)
-    response: Response | None = None
-    startedDateTime: str = ""  # noqa: N815
-    time: float | None = 0.0
-    serverIPAddress: str | None = ""  # noqa: N815
-    resource: str | None = field(default="", name="_resourceType")
-    messages: list[Message] | None = field(default=None, name="_webSocketMessages")
-    failure: Raw = field(default_factory=Raw, name="_failureText")
-    error: Raw = field(default_factory=Raw, name="_error")
-
-
-class Creator(Struct):
-    name: str = ""
-    version: str = ""
-
-
-class Log(Struct):
-    entries: list[Entry] = []
-    creator: Creator | None = None
-    browser: Creator | None = None
-
-
-class Archive(Struct):
-    log: Log
+    frames: int = ALL_FRAMES
+    chars: int = ALL_CHARS
 
 
 def _headers(pairs: list[Pair] | None) -> Headers:
-    return tuple((pair.name[:256], str(pair.value)[:8192]) for pair in (pairs or [])[:500])
+    """Return headers within bounds; of secrets only the length stays."""
+    kept: list[tuple[str, str]] = []
+    left = HEADERS_CHARS
+    for pair in (pairs or [])[:200]:
+        name, value = pair.name[:256], str(pair.value)
+        value = f"({len(value)} characters)" if name.lower() in SECRET else value[:HEADER_CHARS]
+        left -= len(value)
+        if left < 0:
+            break
+        kept.append((name, value))
+    return tuple(kept)
 
 
-def _text(raw: Raw) -> str:
-    if not bytes(raw):
-        return ""
-    try:
-        value = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        return ""
-    if isinstance(value, dict):
-        return str(next((value[key] for key in ("message", "errorText", "text") if value.get(key)), value))
-    return str(value) if value else ""
-
-
-def _raw_size(raw: Raw) -> int:
-    """Bytes of a JSON string without its quotes; escapes count as written."""
-    return max(0, len(bytes(raw)) - 2)
-
-
-def _socket(entry: Entry) -> bool:
+def _is_socket(entry: Entry) -> bool:
     return entry.resource == "websocket" or entry.messages is not None
 
 
 def _exchange(entry: Entry) -> Exchange:
     response = entry.response or Response()
-    status = int(response.status or 0)
-    error = next(filter(None, map(_text, (entry.failure, entry.error, response.failure, response.error))), "")
+    status = int(response.status) if response.status is not None and 100 <= response.status <= 599 else None
     content = response.content or Content()
     return Exchange(
         url=entry.request.url[:2000],
-        method=entry.request.method,
-        status=status if 100 <= status <= 599 else None,
+        method=entry.request.method[:20],
+        status=status,
         reason=response.statusText or "",
-        http_version=(response.httpVersion or entry.request.httpVersion or "") if status > 0 else "",
+        http_version=(response.httpVersion or entry.request.httpVersion or "")[:20] if status else "",
         request_headers=_headers(entry.request.headers),
         headers=_headers(response.headers),
         body=_body(content),
-        body_bytes=int(content.size) if content.size is not None and content.size >= 0 else None,
-        error_text=error,
-        peer=entry.serverIPAddress or None,
-        proof=bool(entry.messages),
+        body_bytes=int(content.size) if content.size is not None and 0 <= content.size < 1e15 else None,
+        error_text=_error_text(entry),
+        peer=(entry.serverIPAddress or "")[:100] or None,
+        proof=any(message.type != "error" for message in messages_of(entry.messages, 0, 3)),
     )
+
+
+def _error_text(entry: Entry) -> str:
+    """Return what the recorder said: of the request, of its answer, or in messages of the type error."""
+    response = entry.response or Response()
+    said = (raw_text(raw)[:500] for raw in (entry.failure, entry.error, response.failure, response.error))
+    shown = (raw_text(message.data)[:500] for message in messages_of(entry.messages, -3) if message.type == "error")
+    return next(filter(None, (*said, *shown)), "")
 
 
 def _body(content: Content) -> str:
     raw = content.text
-    if _raw_size(raw) > 1_000_000 or content.encoding == "base64":
+    if raw_size(raw) > 1_000_000 or content.encoding == "base64":
         return ""
-    return _text(raw)[:8192]
+    return raw_text(raw)[:8192]
 
 
-def _seconds(time: float) -> float:
-    """Playwright writes milliseconds; a number above 1e11 cannot be seconds."""
-    return time / 1000 if time > 1e11 else time
+def _frames(messages: list[Message], start: float, budget: _Budget) -> tuple[Frame, ...]:
+    frames = []
+    for message in messages:
+        if message.type == "error":
+            continue
+        size = raw_size(message.data)
+        text = raw_text(message.data)[:FRAME_CHARS] if size < 65_536 and budget.chars > 0 else ""
+        budget.chars -= len(text)
+        direction = "sent" if message.type in ("send", "request", "sent") else "received"
+        at_s = max(0.0, seconds_of(message.time) - start)
+        frames.append(Frame(at_s=at_s, direction=direction, opcode=message.opcode, size_bytes=size, text=text))
+    budget.frames -= len(frames)
+    return tuple(frames)
 
 
-def _frames(messages: list[Message], start: float) -> tuple[Frame, ...]:
-    return tuple(
-        Frame(
-            at_s=max(0.0, _seconds(message.time) - start),
-            direction="sent" if message.type in ("send", "request", "sent") else "received",
-            opcode=message.opcode,
-            size_bytes=_raw_size(message.data),
-            text=_text(message.data)[:FRAME_CHARS] if _raw_size(message.data) < 65536 else "",
-        )
-        for message in messages[:FRAMES]
-    )
+class _Closing(Struct):
+    """How a recorder says that a socket ended. at_s: epoch seconds, None unknown."""
+
+    code: int | None = None
+    reason: str = ""
+    at_s: float | None = None
+    aborted: bool = False
 
 
-def _session(entry: Entry, exchange: Exchange) -> SessionFacts:
-    messages = entry.messages or []
-    started = find_instant(entry.startedDateTime) or (_seconds(messages[0].time) if messages else 0.0)
-    opened = min([started, *(_seconds(message.time) for message in messages[:1])])
-    age = entry.time / 1000 if entry.time and entry.time > 0 else None
-    last = _seconds(messages[-1].time) - opened if messages else None
-    code, reason = _closing(messages)
-    return SessionFacts(
-        url=exchange.url,
-        frames=_frames(messages, opened),
-        frame_count=len(messages),
-        ended="close" if code not in (None, 1006) else "unknown",
-        close_code=code,
-        close_reason=reason,
-        age_s=age,
-        idle_s=max(0.0, age - last) if age is not None and last is not None and age >= last else None,
-        error_text=exchange.error_text[:500],
-    )
-
-
-def _closing(messages: list[Message]) -> tuple[int | None, str]:
-    """Return code and reason of a recorded close frame (RFC 6455 section 5.5.1)."""
-    for message in messages[-3:]:
-        text = _text(message.data) if message.opcode == CLOSE_OPCODE else ""
+def _closing(entry: Entry) -> _Closing:
+    """Return how a socket ended: HTTP Toolkit tells it, others record the close frame (RFC 6455 section 5.5.1) at best."""
+    if bytes(entry.close) not in (b"", b"null"):
+        return _told_closing(entry.close)
+    for message in messages_of(entry.messages, -3):
+        text = raw_text(message.data) if message.opcode == CLOSE_OPCODE else ""
         if len(text) >= 2 and ord(text[0]) < 256 and ord(text[1]) < 256:
             code = ord(text[0]) * 256 + ord(text[1])
             if 1000 <= code <= 4999:
-                return code, text[2:125]
-        if text[:4].isdigit():
-            return int(text[:4]), text[4:125].strip(" :,")
-    return None, ""
+                return _Closing(code=code, reason=text[2:125], at_s=seconds_of(message.time))
+        if text[:4].isdecimal() and text[:4].isascii():
+            return _Closing(code=int(text[:4]), reason=text[4:125].strip(" :,"), at_s=seconds_of(message.time))
+    return _Closing()
 
 
-def _decode(data: bytes, artifact: str) -> Log:
+def _told_closing(raw: Raw) -> _Closing:
+    class Told(Struct):
+        code: int | None = None
+        reason: str | None = ""
+        timestamp: float | None = None
+
     try:
-        return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=Archive, strict=False).log
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        raise UnreadableInputError(f"{artifact} is no HTTP Archive: {str(error)[:200]}") from error
+        told = msgspec.json.decode(raw, type=Told | str, strict=False)
+    except (msgspec.DecodeError, RecursionError):
+        return _Closing()
+    if isinstance(told, str):
+        return _Closing(aborted=told == "aborted")
+    code = told.code if told.code is not None and 1000 <= told.code <= 4999 else None
+    return _Closing(code=code, reason=(told.reason or "")[:125], at_s=told.timestamp)
+
+
+def _age(entry: Entry, closing: _Closing, opened: float, last_s: float | None, program: str) -> float | None:
+    """Return the life of a socket; the time of an entry counts where it covers the messages or the recorder is known to mean the life."""
+    if closing.at_s is not None and closing.at_s >= opened:
+        return closing.at_s - opened
+    spent = entry.time / 1000 if entry.time and entry.time > 0 else 0.0
+    means_life = program.lower().startswith(LIVES) or (last_s is not None and last_s > 1)
+    return spent if spent and means_life and spent >= (last_s or 0.0) - 0.5 else None
+
+
+def _session(entry: Entry, exchange: Exchange, program: str, budget: _Budget) -> SessionFacts:
+    messages = messages_of(entry.messages, 0, min(FRAMES, budget.frames))
+    ends = [seconds_of(message.time) for message in messages_of(entry.messages, -1)]
+    started = find_instant(entry.startedDateTime) or (seconds_of(messages[0].time) if messages else 0.0)
+    opened = min([started, *(seconds_of(message.time) for message in messages[:1])])
+    last_s = ends[0] - opened if ends else None
+    closing = _closing(entry)
+    age = _age(entry, closing, opened, last_s, program)
+    return SessionFacts(
+        url=exchange.url,
+        frames=_frames(messages, opened, budget),
+        frame_count=len(entry.messages or ()),
+        ended="rst" if closing.aborted else "unknown" if closing.code in (None, 1006) else "close",
+        close_code=closing.code,
+        close_reason=closing.reason,
+        age_s=age,
+        idle_s=max(0.0, age - last_s) if age is not None and last_s is not None else None,
+        error_text=exchange.error_text[:500],
+    )
 
 
 def _when(entry: Entry) -> datetime | None:
@@ -208,72 +192,101 @@ def _when(entry: Entry) -> datetime | None:
     return datetime.fromtimestamp(at, UTC) if at is not None and 0 <= at < 4e9 else None
 
 
-def _upgrades(log: Log, source: Source) -> Iterator[Observation]:
-    count = 0
+REASONS: tuple[tuple[str, Reason], ...] = (
+    ("ABORTED", Reason.SKIPPED),
+    ("CANCEL", Reason.SKIPPED),
+    ("BEFORE THE CONNECTION IS ESTABLISHED", Reason.SKIPPED),
+    ("NAME_NOT_RESOLVED", Reason.NAME_NOT_FOUND),
+    ("UNKNOWN_HOST", Reason.NAME_NOT_FOUND),
+    ("ENOTFOUND", Reason.NAME_NOT_FOUND),
+    ("REFUSED", Reason.REFUSED),
+    ("TIMED_OUT", Reason.TIMEOUT),
+    ("TIMEOUT", Reason.TIMEOUT),
+    ("TIMED OUT", Reason.TIMEOUT),
+    ("RESET", Reason.RESET),
+    ("CERT", Reason.CERTIFICATE),
+    ("SSL", Reason.TLS_ALERT),
+    ("PROXY", Reason.PROXY_REFUSED),
+    ("TUNNEL", Reason.PROXY_REFUSED),
+    ("UNREACHABLE", Reason.UNREACHABLE),
+    ("BLOCKED", Reason.NOT_PERMITTED),
+)
+"""Words of browsers' errors, upper case, the first that fits → what happened. What the page itself gave up says nothing of the peer."""
+
+
+def _failure(exchange: Exchange, spent_s: float) -> Failure:
+    upper = exchange.error_text.upper()
+    reason = next((reason for word, reason in REASONS if word in upper), None)
+    if reason is None:
+        reason = Reason.TIMEOUT if not upper and spent_s >= HUNG_S else Reason.CLOSED
+    unsaid = f"no answer was recorded within {spent_s:.1f} s" if spent_s else "no answer was recorded"
+    return Failure(stage="upgrade", reason=reason, message=exchange.error_text or unsaid)
+
+
+def _sockets(log: Log) -> Iterator[tuple[Entry, Exchange]]:
     for entry in log.entries:
-        if not (_socket(entry) or is_upgrade(exchange_of := _exchange(entry))):
-            continue
-        exchange = _exchange(entry) if _socket(entry) else exchange_of
-        count += 1
-        if count > SOCKETS:
-            return
-        facts = upgrade_facts(exchange)
-        failed = exchange.status is None
-        failure = (
-            Failure(stage="upgrade", reason=_reason(exchange.error_text), message=exchange.error_text or "no answer recorded")
-            if failed
-            else None
-        )
-        yield observed(source, facts, duration_s=max(0.0, (entry.time or 0.0) / 1000), failure=failure, observed_at=_when(entry))
-        if facts.accepted:
-            yield observed(source, _session(entry, exchange), observed_at=_when(entry))
-
-
-def _reason(text: str) -> Reason:
-    table = (
-        ("NAME_NOT_RESOLVED", Reason.NAME_NOT_FOUND),
-        ("UNKNOWN_HOST", Reason.NAME_NOT_FOUND),
-        ("REFUSED", Reason.REFUSED),
-        ("TIMED_OUT", Reason.TIMEOUT),
-        ("TIMEOUT", Reason.TIMEOUT),
-        ("RESET", Reason.RESET),
-        ("CERT", Reason.CERTIFICATE),
-        ("SSL", Reason.TLS_ALERT),
-        ("PROXY", Reason.PROXY_REFUSED),
-        ("TUNNEL", Reason.PROXY_REFUSED),
-        ("UNREACHABLE", Reason.UNREACHABLE),
-        ("BLOCKED", Reason.NOT_PERMITTED),
-    )
-    upper = text.upper()
-    return next((reason for word, reason in table if word in upper), Reason.CLOSED)
-
-
-def _texts(log: Log) -> Iterator[tuple[int, str]]:
-    """Yield error texts and bodies of sockets and of their HTTP companions; other requests of the page are not ours."""
-    for entry in log.entries:
-        url = entry.request.url.lower()
-        if _socket(entry) or url.startswith("ws") or any(part in url for part in COMPANIONS):
+        if _is_socket(entry):
+            yield entry, _exchange(entry)
+        elif entry.request.url[:3].lower() in ("ws:", "wss") or _may_upgrade(entry):
             exchange = _exchange(entry)
-            if exchange.error_text:
-                yield 0, f"WebSocket {exchange.url} {exchange.error_text}"
-            if exchange.body and (exchange.status or 0) >= 400:
-                yield 0, exchange.body
-            for message in (entry.messages or [])[:200]:
-                if _raw_size(message.data) < 4096:
-                    yield 0, _text(message.data)
+            if is_upgrade(exchange):
+                yield entry, exchange
+
+
+def _may_upgrade(entry: Entry) -> bool:
+    asked = any(pair.name.lower() in ("upgrade", ":protocol", "sec-websocket-key") for pair in entry.request.headers or ())
+    return asked or (entry.response is not None and entry.response.status == 101)
+
+
+def _upgrades(sockets: list[tuple[Entry, Exchange]], source: Source, program: str) -> Iterator[Observation]:
+    budget = _Budget()
+    for entry, exchange in sockets:
+        facts = upgrade_facts(exchange)
+        spent_s = max(0.0, (entry.time or 0.0) / 1000)
+        failure = _failure(exchange, spent_s) if exchange.status is None else None
+        yield observed(source, facts, duration_s=spent_s, failure=failure, observed_at=_when(entry))
+        if facts.accepted:
+            yield observed(source, _session(entry, exchange, program, budget), observed_at=_when(entry))
+
+
+def _texts(log: Log, sockets: list[tuple[Entry, Exchange]]) -> Iterator[tuple[int, str]]:
+    """Yield error texts and bodies of sockets and of their HTTP companions; other requests of the page are not ours."""
+    of_sockets = {id(entry) for entry, _ in sockets}
+    companions = ((entry, _exchange(entry)) for entry in log.entries if is_companion(entry) and id(entry) not in of_sockets)
+    for entry, exchange in (*sockets, *companions):
+        if exchange.error_text:
+            yield 0, f"WebSocket {exchange.url} {exchange.error_text}"
+        if exchange.body and (exchange.status or 0) >= 400:
+            yield 0, exchange.body
+        for message in messages_of(entry.messages, 0, TAIL):
+            if message.type != "error" and raw_size(message.data) < FRAME_CHARS:
+                yield 0, raw_text(message.data)
+
+
+def _late_errors(sockets: list[tuple[Entry, Exchange]]) -> Iterator[Known]:
+    """Yield the errors that a server said at the end of a socket of which only the first frames are kept."""
+    for entry, _ in sockets:
+        for message in messages_of(entry.messages, max(FRAMES, len(entry.messages or ()) - TAIL)):
+            if message.type not in ("send", "request", "sent", "error") and raw_size(message.data) < FRAME_CHARS:
+                text = raw_text(message.data)
+                yield from (Known(error.id, error.causes, text) for error in errors_in(text))
 
 
 def parse_har(data: bytes, *, artifact: str, step: str = "1.2") -> list[Observation]:
-    """Return what a recording holds: UpgradeFacts and SessionFacts of its WebSockets, SignatureFacts of known bodies, one TextFacts.
+    """Return what a recording holds: UpgradeFacts and SessionFacts of its WebSockets, SignatureFacts of known bodies and of late errors,
+    one RecordingFacts, one TextFacts.
 
     Raises:
         UnreadableInputError: the bytes are no HTTP Archive.
     """
-    log = _decode(data, artifact)
+    log = decode_har(data.removeprefix(b"\xef\xbb\xbf"), artifact)
     source = Source(step=step, probe="har", artifact=artifact)
-    maker = log.browser or log.creator
-    whole = TextFacts(
-        kind="har", program=f"{maker.name} {maker.version}".strip() if maker else "", size_bytes=len(data), items=len(log.entries)
-    )
-    texts = [text for _, text in zip(range(BODIES * 4), _texts(log), strict=False)]
-    return [*_upgrades(log, source), *body_observations(texts, source), observed(source, whole)]
+    sockets = list(islice(_sockets(log), SOCKETS))
+    whole = TextFacts(kind="har", program=log.program, size_bytes=len(data), items=len(log.entries), unparsed=log.broken)
+    texts = list(islice(_texts(log, sockets), TEXTS))
+    return [
+        *_upgrades(sockets, source, log.program),
+        *body_observations(texts, source, list(islice(_late_errors(sockets), TEXTS))),
+        observed(source, recording_facts(log, len(sockets))),
+        observed(source, whole),
+    ]

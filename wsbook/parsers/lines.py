@@ -7,6 +7,7 @@ import codecs
 import gzip
 import importlib
 import io
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import IO, cast
 
 from wsbook.errors import UnreadableInputError
 
-__all__ = ["CHUNK_BYTES", "LINE_CHARS", "LineReader", "decode", "read_data", "read_head", "split_lines"]
+__all__ = ["CHUNK_BYTES", "LINE_CHARS", "LineReader", "decode", "is_folder", "read_data", "read_head", "split_lines"]
 
 CHUNK_BYTES = 4 * 2**20
 LINE_CHARS = 16 * 2**10
@@ -37,11 +38,26 @@ def _zstd(path: Path) -> IO[bytes]:
     raise UnreadableInputError(f"{path} is compressed with zstd, which this Python cannot read; unpack it first: zstd -d {path.name}")
 
 
+def is_folder(path: Path) -> bool:
+    """Tell a folder from a regular file; nothing is opened, since opening a pipe waits for a writer.
+
+    Raises:
+        UnreadableInputError: missing, out of reach, a pipe, a device.
+    """
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        raise UnreadableInputError(f"{str(path)[:300]} does not exist") from None
+    except (OSError, ValueError) as error:
+        raise UnreadableInputError(f"{str(path)[:300]} cannot be opened: {getattr(error, 'strerror', '') or error}") from error
+    if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+        raise UnreadableInputError(f"{path} is not a regular file")
+    return stat.S_ISDIR(mode)
+
+
 def _open(path: Path) -> IO[bytes]:
-    if path.is_dir():
+    if is_folder(path):
         raise UnreadableInputError(f"{path} is a folder, not a file")
-    if not path.is_file():
-        raise UnreadableInputError(f"{path} is not a regular file" if path.exists() else f"{path} does not exist")
     try:
         raw = path.open("rb")
     except OSError as error:

@@ -12,7 +12,7 @@ from wsbook.parsers.console import parse_console
 from wsbook.parsers.detect import KINDS, detect_kind
 from wsbook.parsers.har import parse_har
 from wsbook.parsers.http_dump import parse_http_dump
-from wsbook.parsers.lines import LineReader, decode, read_data, read_head, split_lines
+from wsbook.parsers.lines import LineReader, decode, is_folder, read_data, read_head, split_lines
 
 __all__ = ["STEPS", "files_below", "read_artifact", "read_text"]
 
@@ -92,7 +92,7 @@ def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: s
     """
     _check(kind)
     place = Path(path)
-    if not place.is_dir():
+    if not is_folder(place):
         return _read_file(place, kind, step, endpoint_path)
     if kind in SOURCES:
         return _read_sources(path, kind, step)

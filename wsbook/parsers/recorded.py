@@ -1,21 +1,25 @@
 """Opening handshakes as recordings tell them, from parts that may be missing. Must not know any file format."""
 
+from collections.abc import Iterator, Sequence
+
 from msgspec import Struct
 
 from wsbook.attempt import Attempt
-from wsbook.facts import Check, Headers, UpgradeFacts
+from wsbook.facts import Check, Headers, SignatureFacts, UpgradeFacts
 from wsbook.observation import Observation, Source, observed
 from wsbook.signatures import Tally, matcher
 from wsbook.wire.answer import Answer
 from wsbook.wire.handshake import agreed_subprotocol, check_answer, is_accepted
 
-__all__ = ["BODY_CHARS", "Exchange", "body_observations", "checks_of", "is_upgrade", "upgrade_facts"]
+__all__ = ["BODY_CHARS", "Exchange", "Known", "body_observations", "checks_of", "is_upgrade", "upgrade_facts"]
 
 BODY_CHARS = 4096
 
 
 class Exchange(Struct, frozen=True, kw_only=True):
-    """One request and its answer. status None: no answer was recorded. http_version: "" unknown. proof: frames were seen after it."""
+    """One request and its answer. status None: no answer was recorded. http_version: "" unknown. proof: frames were seen after it.
+
+    partial: only some headers of the answer are told, so that an absent one means nothing."""
 
     url: str
     method: str = "GET"
@@ -29,6 +33,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     error_text: str = ""
     peer: str | None = None
     proof: bool = False
+    partial: bool = False
 
 
 def _values(headers: Headers, name: str) -> list[str]:
@@ -81,6 +86,8 @@ def _known(name: str, exchange: Exchange, key: str) -> bool:
         return bool(exchange.http_version)
     if name == "accept":
         return bool(key and _values(exchange.headers, "sec-websocket-accept"))
+    if exchange.partial and name in ("upgrade", "connection"):
+        return bool(_values(exchange.headers, name))
     if name in ("subprotocol", "extensions"):
         return bool(exchange.headers and exchange.request_headers)
     return bool(exchange.headers)
@@ -108,13 +115,27 @@ def upgrade_facts(exchange: Exchange) -> UpgradeFacts:
     )
 
 
-def body_observations(texts: list[tuple[int, str]], source: Source) -> list[Observation]:
-    """Return the known texts in bodies and error texts. texts: (line in the artifact or 0, text)."""
+class Known(Struct, frozen=True):
+    """A text that is already recognised. id: what it is called; causes: (slug, probability)."""
+
+    id: str
+    causes: tuple[tuple[str, float], ...]
+    text: str
+
+
+def body_observations(texts: list[tuple[int, str]], source: Source, known: Sequence[Known] = ()) -> list[Observation]:
+    """Return the known texts in bodies and error texts. texts: (line in the artifact or 0, text); known: recognised elsewhere."""
     search, tally = matcher("body"), Tally()
     for line, text in texts:
         for hit in search.scan([" ".join(text[: 2 * BODY_CHARS].split())]):
             tally.add(hit, line)
     return [
         observed(Source(step=source.step, probe=source.probe, artifact=source.artifact, line=first, line_end=last), facts)
-        for first, last, facts in tally.facts()
+        for first, last, facts in (*tally.facts(), *((0, 0, facts) for facts in _counted(known)))
     ]
+
+
+def _counted(known: Sequence[Known]) -> Iterator[SignatureFacts]:
+    for name in dict.fromkeys(one.id for one in known):
+        same = [one for one in known if one.id == name]
+        yield SignatureFacts(signature=name, program="", count=len(same), text=same[0].text[:500], causes=same[0].causes)

@@ -85,7 +85,7 @@ def _walk(top: Path, *, built: bool) -> Iterator[Path]:
         names[:] = sorted(n for n in names if n not in hidden and not Path(folder, n).is_symlink())
         for name in sorted(files):
             path = Path(folder, name)
-            if not path.is_symlink() and (language_of(name) or _ENV.fullmatch(name)):
+            if (language_of(name) or _ENV.fullmatch(name)) and path.is_file() and not path.is_symlink():
                 yield path
 
 

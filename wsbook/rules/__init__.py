@@ -18,6 +18,7 @@ from wsbook.rules.make import complete
 from wsbook.rules.network import judge_network
 from wsbook.rules.origin import judge_origin
 from wsbook.rules.outcome import baseline
+from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
 from wsbook.rules.request import judge_request
 from wsbook.rules.routes import judge_routes
@@ -25,6 +26,7 @@ from wsbook.rules.sessions import judge_sessions
 from wsbook.rules.texts import judge_texts
 from wsbook.rules.tls import judge_tls
 from wsbook.rules.told import judge_refusals, weigh_told
+from wsbook.rules.traffic import judge_traffic
 from wsbook.rules.verdicts import judge_steps
 
 __all__ = ["RULES", "judge"]
@@ -40,6 +42,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_routes,
     judge_origin,
     judge_sessions,
+    judge_traffic,
+    judge_recordings,
     judge_idle,
     judge_delivery,
     judge_access,

@@ -193,7 +193,9 @@ class BodyReader:
         return self._length is not None and len(self._data) >= self._length
 
     def feed(self, data: bytes) -> None:
-        """Take bytes from the peer; those beyond the limit are dropped."""
+        """Take bytes from the peer; those beyond the limit, and after an answer that has no body (RFC 9112 section 6.3), are dropped."""
+        if self._none:
+            return
         limit = BODY_LIMIT_BYTES if self._chunked or self._length is None else min(self._length, BODY_LIMIT_BYTES)
         self._data += data[: max(0, limit - len(self._data))]
 
