@@ -10,7 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from wsbook.facts import EndpointFacts
-from wsbook.parsers.evaluate import UNKNOWN, Scope, pair, strings
+from wsbook.parsers.evaluate import UNKNOWN, Scope, strings
+from wsbook.parsers.scope import Module, Project, pair
 from wsbook.parsers.pattern_table import Offer, offers
 from wsbook.parsers.source_files import Code
 
@@ -104,7 +105,8 @@ def _prefixes(root: "SgNode") -> dict[str, str]:
 
 
 def _node_servers(root: "SgNode", code: Code) -> Iterator[EndpointFacts]:
-    scope = Scope(root)
+    module = Module(root, artifact=code.artifact)
+    scope = Scope(module, Project([module]))
     calls = [*root.find_all(kind="new_expression"), *root.find_all(kind="call_expression")]
     for call in calls:
         function = call.field("constructor") or call.field("function")

@@ -1,5 +1,7 @@
 """Source folders and pieces of source as observations: endpoints and patterns. Knows which parser reads which language, no library."""
 
+import posixpath
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -8,11 +10,13 @@ from wsbook.facts import EndpointFacts, Facts, TextFacts
 from wsbook.observation import Observation, Source, observed
 from wsbook.parsers.endpoint_defects import url_defects
 from wsbook.parsers.endpoints import find_dialled
+from wsbook.parsers.env_files import environment
+from wsbook.parsers.evaluate import Scope
 from wsbook.parsers.offers import find_offered, offered_by_command
 from wsbook.parsers.patterns import find_patterns
 from wsbook.parsers.project_patterns import project_patterns
 from wsbook.parsers.react_patterns import react_patterns
-from wsbook.parsers.scope import Scope
+from wsbook.parsers.scope import Module, Project
 from wsbook.parsers.source_files import MAX_BYTES, Code, Folder, codes_of, language_of, read_folder
 from wsbook.target import Endpoint, parse_endpoint
 
@@ -102,18 +106,32 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
 def _endpoints(parsed: "list[tuple[Code, SgNode]]", folder: Folder, *, side: str, page: Endpoint | None) -> list[EndpointFacts]:
     found: list[EndpointFacts] = []
     if side == "frontend":
-        scripts = [(code, root) for code, root in parsed if code.language in _SCRIPTS]
-        roots = [root for _, root in scripts]
-        for code, root in scripts:
-            if any(word in code.text for word in _WORDS):
-                scope = Scope(root, page=page, env=folder.env, others=[r for r in roots if r is not root][:300])
-                found += find_dialled(root, scope, file=code.artifact, first_line=code.line)
+        project = project_of(parsed, folder, page)
+        for module in project.modules:
+            if any(word in module.text for word in _WORDS):
+                found += find_dialled(Scope(module, project))
         return found
     for code, root in parsed:
         found += find_offered(root, code)
     for code in folder.commands:
         found += offered_by_command(code)
     return found
+
+
+def project_of(parsed: "list[tuple[Code, SgNode]]", folder: Folder, page: Endpoint | None) -> Project:
+    """Return the scripts of a folder as modules, each with the variables that a build in its place knows."""
+    development = page is not None and page.is_loopback
+    local_first = any(re.search(r'"next"\s*:', code.text) for code in folder.manifests)
+    known: dict[str, dict[str, str] | None] = {}
+    modules = []
+    for code, root in parsed:
+        if code.language not in _SCRIPTS:
+            continue
+        place = posixpath.dirname(code.artifact.replace("\\", "/"))
+        if place not in known:
+            known[place] = environment(folder.env, place, development=development, local_first=local_first)
+        modules.append(Module(root, artifact=code.artifact, env=known[place], line=code.line))
+    return Project(modules, page=page)
 
 
 _WORDS = (
@@ -130,6 +148,11 @@ _WORDS = (
     "connect(",
     "Client(",
     "EventSource",
+    "tomp",
+    "Echo(",
+    "Pusher(",
+    "entrifuge(",
+    "forRoot(",
 )
 
 
