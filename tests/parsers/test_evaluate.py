@@ -1,5 +1,7 @@
 """What expressions of real front ends come to: idioms of several authors, one file or more."""
 
+# ruff: noqa: E501 (a row is a program)
+
 import time
 from pathlib import Path
 

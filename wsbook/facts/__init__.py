@@ -11,7 +11,7 @@ from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.facts.page import PageFacts
 from wsbook.facts.route import RouteFacts, Setting
 from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
-from wsbook.facts.source import EndpointFacts, PatternFacts
+from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
 from wsbook.facts.told import SymptomFacts
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "EchoTrial",
     "EndpointFacts",
     "Facts",
+    "ForwardFacts",
     "Frame",
     "Headers",
     "IdleFacts",
@@ -54,6 +55,7 @@ Facts = (
     | PortFacts
     | ProxyVariablesFacts
     | EndpointFacts
+    | ForwardFacts
     | PatternFacts
     | SignatureFacts
     | AccessFacts

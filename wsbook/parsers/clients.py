@@ -1,4 +1,4 @@
-"""How the client libraries of a browser are given their URL, library by library. Knows libraries; what an expression is, evaluate.py knows."""
+"""How the client libraries of a browser are given their URL. Knows libraries; what an expression is, evaluate.py knows."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -170,7 +170,7 @@ def _create_client(call: Call) -> _Found:
 
 
 def _transport_ws(call: Call) -> _Found:
-    if call.is_new and not (call.arguments and call.arguments[0].kind() in ("new_expression",)):
+    if call.is_new and not (call.arguments and call.arguments[0].kind() == "new_expression"):
         for value in call.option("uri", "url") or call.first():
             yield Dialled("subscriptions-transport-ws", value)
 
@@ -233,7 +233,9 @@ def _connect(call: Call) -> _Found:
         yield from _socket_io(call)
         return
     root = call.name.partition(".")[0]
-    library = {"mqtt": "mqtt", "Meteor": "meteor", "DDP": "meteor"}.get(call.package or root) or {"Meteor": "meteor", "DDP": "meteor"}.get(root)
+    library = {"mqtt": "mqtt", "Meteor": "meteor", "DDP": "meteor"}.get(call.package or root) or {"Meteor": "meteor", "DDP": "meteor"}.get(
+        root
+    )
     for value in call.first() if library else []:
         if re.match(r"wss?://|https?://", value.text) or not is_known(value.text):
             yield Dialled(library or "", value)
@@ -252,7 +254,9 @@ def _built(call: Call) -> _Found:
 
 
 _BY_PACKAGE: dict[str, _Reader] = {
-    **dict.fromkeys(("ws", "isomorphic-ws", "websocket", "reconnecting-websocket", "partysocket/ws", "sockette", "robust-websocket"), _native),
+    **dict.fromkeys(
+        ("ws", "isomorphic-ws", "websocket", "reconnecting-websocket", "partysocket/ws", "sockette", "robust-websocket"), _native
+    ),
     **dict.fromkeys(("websocket-ts", "react-native-websocket", "websocket-as-promised", "universal-websocket-client"), _native),
     "rxjs/webSocket": _rxjs,
     "socket.io-client": _socket_io,
@@ -270,7 +274,9 @@ _BY_PACKAGE: dict[str, _Reader] = {
 """Package → its reader, whatever the code calls what it imports."""
 
 _BY_NAME: dict[str, _Reader] = {
-    **dict.fromkeys(("WebSocket", "ReconnectingWebSocket", "ReconnectingWebsocket", "RobustWebSocket", "Sockette", "W3CWebSocket"), _native),
+    **dict.fromkeys(
+        ("WebSocket", "ReconnectingWebSocket", "ReconnectingWebsocket", "RobustWebSocket", "Sockette", "W3CWebSocket"), _native
+    ),
     **dict.fromkeys(("w3cwebsocket", "ReconnectingSocket", "ReconnectingWs", "WebsocketBuilder"), _native),
     **dict.fromkeys(("WebSocketSubject", "webSocket"), _rxjs),
     **dict.fromkeys(("useWebSocket", "useReconnectingWebSocket", "useSocket"), _hook),

@@ -111,8 +111,7 @@ def _set(ev: "Evaluator", node: "SgNode", frame: "Frame") -> bool | None:
         return True
     text = values[0].text
     if not is_known(text):
-        found = _tested(ev, node, frame)
-        return found
+        return _tested(ev, node, frame)
     return text not in ("", "false", "0")
 
 

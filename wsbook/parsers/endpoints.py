@@ -12,14 +12,16 @@ from urllib.parse import urlsplit
 from wsbook.facts import EndpointFacts
 from wsbook.parsers.clients import HTTP_LIBRARIES, Dialled, reader_of
 from wsbook.parsers.evaluate import Scope
-from wsbook.parsers.values import HOST, ORIGIN, PROTOCOL, UNKNOWN, Value, is_known
+from wsbook.parsers.values import HOST, ORIGIN, PROTOCOL, UNKNOWN, is_known
 
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
 
 __all__ = ["HTTP_LIBRARIES", "find_dialled"]
 
-_PARTS = re.compile(rf"(?:(?:\w{{2,8}}|{PROTOCOL}?{UNKNOWN}?|(?:ws|http){PROTOCOL}|{UNKNOWN}):?//|(?:ws|http)?{PROTOCOL}//|{ORIGIN})([^/?#]*)([^?#]*)")
+_PARTS = re.compile(
+    rf"(?:(?:\w{{2,8}}|{PROTOCOL}?{UNKNOWN}?|(?:ws|http){PROTOCOL}|{UNKNOWN}):?//|(?:ws|http)?{PROTOCOL}//|{ORIGIN})([^/?#]*)([^?#]*)"
+)
 _MAX_CALLS = 60_000
 _LARGEST = 20_000
 
@@ -59,7 +61,7 @@ def _fact(dialled: Dialled, scope: Scope, node: "SgNode", *, built: bool) -> End
         expression=re.sub(r"\s+", " ", text)[:200],
         url=url,
         path=_template(seen),
-        port=_port(url or origin) if url or origin else None,
+        port=_port(url or origin or ""),
         condition=dialled.value.condition,
         origin=origin,
         built=built,

@@ -39,7 +39,9 @@ def environment(files: Iterable[EnvFile], folder: str, *, development: bool, loc
     App the file of the mode beats it (https://vite.dev/guide/env-and-mode, https://nextjs.org/docs/app/guides/environment-variables).
     """
     given = [f for f in files if not _UNREAD.search(f.name)]
-    near = max((f.folder for f in given if folder == f.folder or f.folder == "" or folder.startswith(f.folder + "/")), key=len, default=None)
+    near = max(
+        (f.folder for f in given if folder == f.folder or f.folder == "" or folder.startswith(f.folder + "/")), key=len, default=None
+    )
     if near is None:
         return None
     ranked = [(rank, f) for f in given if f.folder == near and (rank := _rank(f.name, development, local_first))]

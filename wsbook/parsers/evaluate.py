@@ -3,7 +3,6 @@
 A part that is not known is one private-use character, so that known parts around it stay usable: see values.UNKNOWN and the others.
 """
 
-import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct

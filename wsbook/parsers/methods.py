@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 __all__ = ["TEXT_METHODS", "TRANSPARENT", "TRANSPARENT_METHODS", "applied"]
 
 TRANSPARENT = frozenset(
-    ("String", "encodeURI", "useMemo", "React.useMemo", "useCallback", "React.useCallback", "computed", "useRef", "React.useRef", "ref", "shallowRef")
-    + ("readonly", "unref", "toValue", "toRef", "signal", "Object.freeze", "Object.seal", "structuredClone", "reactive", "$derived", "$state", "memo")
+    (
+        *("String", "encodeURI", "useMemo", "React.useMemo", "useCallback", "React.useCallback", "computed", "useRef"),
+        *("React.useRef", "ref", "shallowRef", "readonly", "unref", "toValue", "toRef", "signal"),
+        *("Object.freeze", "Object.seal", "structuredClone", "reactive", "$derived", "$state", "memo"),
+    )
 )
 """Functions that give back what they are given, or what a function that they are given returns."""
 
 TRANSPARENT_METHODS = frozenset(("freeze",))
-TEXT_METHODS = frozenset(
-    ("toString", "valueOf", "trim", "replace", "replaceAll", "concat", "slice", "substring", "substr", "toLowerCase")
-)
+TEXT_METHODS = frozenset(("toString", "valueOf", "trim", "replace", "replaceAll", "concat", "slice", "substring", "substr", "toLowerCase"))
 _HTTP = re.compile(r"\^?https?\??:?(?:\\?/){0,2}")
 
 

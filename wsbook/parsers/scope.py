@@ -15,7 +15,22 @@ __all__ = ["FUNCTIONS", "Definition", "Module", "Project", "pair", "short_name"]
 
 FUNCTIONS = ("function_declaration", "function_expression", "arrow_function", "method_definition", "generator_function_declaration")
 _BLOCKS = (*FUNCTIONS, "program", "statement_block", "for_statement", "for_in_statement", "class_body")
-_SUFFIXES = ("", ".ts", ".tsx", ".js", ".jsx", ".mjs", ".cjs", ".vue", ".svelte", ".json", "/index.ts", "/index.tsx", "/index.js", "/index.mjs")
+_SUFFIXES = (
+    "",
+    ".ts",
+    ".tsx",
+    ".js",
+    ".jsx",
+    ".mjs",
+    ".cjs",
+    ".vue",
+    ".svelte",
+    ".json",
+    "/index.ts",
+    "/index.tsx",
+    "/index.js",
+    "/index.mjs",
+)
 _GLOBAL = re.compile(r"(?:window|globalThis|self|global)\.")
 _SPACE = re.compile(r"\s+|\?(?=\.)|!(?=\.|$)")
 
@@ -137,7 +152,9 @@ class Project:
     @staticmethod
     def _top(module: Module, bare: str) -> list[Definition]:
         window = [d for prefix in ("window.", "globalThis.", "self.") for d in module.names.get(prefix + bare, ())]
-        return window or [d for d in module.names.get(bare, ()) if d.declares and d.node is not None and d.function is None and _top_level(d)]
+        return window or [
+            d for d in module.names.get(bare, ()) if d.declares and d.node is not None and d.function is None and _top_level(d)
+        ]
 
 
 def short_name(node: "SgNode | None") -> str:
@@ -213,7 +230,7 @@ def _parameters(function: "SgNode") -> "Iterator[tuple[str, Definition]]":
 def _bound(pattern: "SgNode | None", whole: Definition) -> "Iterator[tuple[str, Definition]]":
     """Yield every name that a pattern binds."""
     kind = pattern.kind() if pattern is not None else ""
-    if pattern is None or kind in ("computed_property_name",):
+    if pattern is None or kind == "computed_property_name":
         return
     if kind in ("object_pattern", "array_pattern"):
         for index, child in enumerate(c for c in pattern.children() if c.is_named()):
@@ -255,9 +272,12 @@ def _imports(root: "SgNode") -> Iterator[tuple[str, tuple[str, str]]]:
     for call in root.find_all(pattern="require($SPEC)"):
         declarator = next((a for a in call.ancestors() if a.kind() == "variable_declarator"), None)
         spec, name = call.get_match("SPEC"), declarator.field("name") if declarator is not None else None
-        if spec is not None and spec.kind() == "string" and name is not None:
+        value = declarator.field("value") if declarator is not None else None
+        member = value.field("property") if value is not None and value.field("object") == call else None
+        if spec is not None and spec.kind() == "string" and name is not None and (value == call or member is not None):
+            whole = member.text() if member is not None else "default"
             for local, definition in _bound(name, Definition(at=call, node=call)):
-                yield local, (spec.text()[1:-1], definition.keys[0] if definition.keys else "default")
+                yield local, (spec.text()[1:-1], definition.keys[0] if definition.keys else whole)
 
 
 def _exports(root: "SgNode") -> "Iterator[tuple[str, SgNode | tuple[str, str]]]":

@@ -28,7 +28,14 @@ _LANGUAGES = {
     **dict.fromkeys((".vue", ".svelte", ".html", ".htm", ".astro"), "html"),
     ".py": "python",
     ".go": "go",
-    **dict.fromkeys((".java", ".kt"), "java"),
+    ".java": "java",
+    ".kt": "kotlin",
+    ".cs": "csharp",
+    **dict.fromkeys((".ex", ".exs"), "elixir"),
+    ".rb": "ruby",
+    ".rs": "rust",
+    ".php": "php",
+    ".dart": "dart",
 }
 _COMMANDS = re.compile(
     r"(?:Dockerfile|Containerfile)(?:\..*)?|.*\.dockerfile|(?:docker-)?compose(?:\..*)?\.ya?ml|Procfile|.*\.service|package\.json|.*\.sh|gunicorn\.conf\.py",
@@ -40,7 +47,9 @@ _SETTINGS = re.compile(r"(?:application|bootstrap)(?:-\w+)?\.(?:properties|ya?ml
 _RUNTIME = re.compile(r"[\w.-]*(?:config|env|environment|settings|runtime|endpoints)[\w.-]*\.json", re.IGNORECASE)
 """JSON that a page may fetch or import; those that configure tools are not read."""
 
-_TOOLS = re.compile(r"(?:ts|js)config|package|lock|manifest|eslint|prettier|babel|jest|vercel|renovate|turbo|nx|angular|appsettings", re.IGNORECASE)
+_TOOLS = re.compile(
+    r"(?:ts|js)config|package|lock|manifest|eslint|prettier|babel|jest|vercel|renovate|turbo|nx|angular|appsettings", re.IGNORECASE
+)
 _TESTS = re.compile(
     r"(?:^|/)(?:tests?|__tests__|spec|e2e|cypress|fixtures|__mocks__)/|\.(?:test|spec|stories|d)\.[cm]?[jt]sx?$|(?:^|/)test_\w+\.py$"
 )

@@ -12,12 +12,15 @@ from wsbook.parsers.endpoint_defects import url_defects
 from wsbook.parsers.endpoints import find_dialled
 from wsbook.parsers.env_files import environment
 from wsbook.parsers.evaluate import Scope
-from wsbook.parsers.offers import find_offered, offered_by_command
+from wsbook.parsers.listeners import offered_by_command, offered_by_text, with_settings
+from wsbook.parsers.offers import Backend, find_offered
+from wsbook.parsers.pattern_table import offers
 from wsbook.parsers.patterns import find_patterns
 from wsbook.parsers.project_patterns import project_patterns
 from wsbook.parsers.react_patterns import react_patterns
 from wsbook.parsers.scope import Module, Project
 from wsbook.parsers.source_files import MAX_BYTES, Code, Folder, codes_of, language_of, read_folder
+from wsbook.parsers.versions import with_versions
 from wsbook.target import Endpoint, parse_endpoint
 
 if TYPE_CHECKING:
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["parse_source_text", "parse_sources"]
 
 _SCRIPTS = ("typescript", "tsx")
+_PARSED = (*_SCRIPTS, "python", "go", "java")
+"""Languages whose syntax is known; the others are searched as text."""
+
 _MAX_FACTS = 2_000
 
 
@@ -88,7 +94,7 @@ def _source(step: str, facts: Facts) -> Source:
 def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> list[Facts]:
     from ast_grep_py import SgRoot
 
-    parsed = [(code, SgRoot(code.text, code.language).root()) for code in folder.codes if code.language not in ("", "html")]
+    parsed = [(code, SgRoot(code.text, code.language).root()) for code in folder.codes if code.language in _PARSED]
     found: list[Facts] = []
     if step not in ("3.1", "3.2"):
         found += _endpoints(parsed, folder, side=side, page=page)
@@ -110,12 +116,15 @@ def _endpoints(parsed: "list[tuple[Code, SgNode]]", folder: Folder, *, side: str
         for module in project.modules:
             if any(word in module.text for word in _WORDS):
                 found += find_dialled(Scope(module, project))
-        return found
-    for code, root in parsed:
-        found += find_offered(root, code)
+        return with_versions(found, folder.manifests, folder.codes)
+    found += find_offered(Backend(parsed, project_of(parsed, folder, page)))
+    for code in folder.codes:
+        for offer in offers():
+            if offer.texts and code.language in offer.languages and (not offer.needs or re.search(offer.needs, code.text)):
+                found += [f for pattern in offer.texts for f in offered_by_text(code, offer.library, pattern, offer.suffix)]
     for code in folder.commands:
         found += offered_by_command(code)
-    return found
+    return with_versions(with_settings(found, folder.manifests), folder.manifests, ())
 
 
 def project_of(parsed: "list[tuple[Code, SgNode]]", folder: Folder, page: Endpoint | None) -> Project:
