@@ -114,7 +114,7 @@ def _given_url(library: str, *keys: str) -> _Reader:
 def _socket_io(call: Call) -> _Found:
     by_import = "socket.io" in call.package or "socket.io-client" in call.name
     plain = call.name in ("io", "io.connect", "window.io", "socketIOClient", "socketio", "socketIO", "openSocket")
-    if not by_import and not (plain and (call.name in ("io", "window.io") or "socket.io" in call.scope.module.text)):
+    if not by_import and not (plain and (call.name in ("io", "window.io", "io.connect") or "socket.io" in call.scope.module.text)):
         return
     if call.is_new and not call.name.endswith("Manager"):
         return

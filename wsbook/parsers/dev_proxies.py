@@ -91,7 +91,9 @@ def _rewrite(options: "SgNode") -> tuple[str | None, str]:
             if key is not None and value is not None and value.kind() == "string":
                 return _plain(key.text()[1:-1]), value.text()[1:-1]
     if function is not None:
-        call = re.search(r"\.replace(?:All)?\(\s*(?:/((?:[^/\\]|\\.)+)/\w*|[\"']([^\"']+)[\"'])\s*,\s*[\"']([^\"']*)[\"']", function.text()[:500])
+        call = re.search(
+            r"\.replace(?:All)?\(\s*(?:/((?:[^/\\]|\\.)+)/\w*|[\"']([^\"']+)[\"'])\s*,\s*[\"']([^\"']*)[\"']", function.text()[:500]
+        )
         return (_plain(call[1] or call[2]), call[3]) if call else (None, "")
     return (None, "") if table is not None else ("", "")
 
@@ -121,8 +123,12 @@ def _middleware(scope: Scope) -> Iterator[ForwardFacts]:
     for call in scope.module.calls.get("createProxyMiddleware", []) + scope.module.calls.get("proxy", []):
         arguments = [c for c in (call.field("arguments") or call).children() if c.is_named()]
         options = next((a for a in arguments if a.kind() == "object"), None)
-        outer = next((a for a in call.ancestors() if a.kind() == "call_expression" and short_name(a.field("function")).endswith(".use")), None)
+        outer = next(
+            (a for a in call.ancestors() if a.kind() == "call_expression" and short_name(a.field("function")).endswith(".use")), None
+        )
         first = [c for c in (outer.field("arguments") or outer).children() if c.is_named()][:1] if outer is not None else []
-        given = arguments[0] if arguments and arguments[0].kind() == "string" else first[0] if first and first[0].kind() == "string" else None
+        given = (
+            arguments[0] if arguments and arguments[0].kind() == "string" else first[0] if first and first[0].kind() == "string" else None
+        )
         if options is not None:
             yield from _rule(_text(given, scope) or "/", options, "http-proxy-middleware", scope)

@@ -46,7 +46,7 @@ def _started(code: Code, match: "re.Match[str]") -> Iterator[EndpointFacts]:
     number = int(port[2]) if port else _LOCAL_BY_DEFAULT.get(library)
     if library in _LOCAL_BY_DEFAULT and not bound:
         bound = "127.0.0.1" if "--uds" not in rest and "--fd" not in rest and "unix:" not in rest else ""
-    yield replace(_fact(code, library, match, number), bind=bound)
+    yield replace(_fact(code, library, match, number), bind=bound, tls=bool(re.search(r"--ssl|--certfile|--keyfile|-e ssl", rest)))
 
 
 def _fact(code: Code, library: str, match: "re.Match[str]", port: int | None) -> EndpointFacts:

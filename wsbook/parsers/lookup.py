@@ -17,6 +17,7 @@ __all__ = ["location", "named", "required"]
 
 _LOCATION = re.compile(r"(?:(?:window|document|self|globalThis|top|parent)\.)*(?:window\.)?location")
 _ENVIRONMENT = re.compile(r"(?:globalThis\.|window\.)?(?:import\.meta\.env|process\.env|Deno\.env)")
+_DOCUMENT = {"document.domain": "hostname", "document.URL": "href", "document.baseURI": "href"}
 _HOST_NAME = re.compile(r"host|domain|server|addr|authority|(?:^|_)ip$", re.IGNORECASE)
 _MEMBERS = ("protocol", "host", "hostname", "port", "pathname", "search", "href")
 _URL_PARTS = (*_MEMBERS, "origin", "hash")
@@ -35,6 +36,8 @@ def named(ev: "Evaluator", node: "SgNode", frame: "Frame") -> list[Value]:
     name = short_name(node)
     if name == "this":
         return _this(node, frame)
+    if name in _DOCUMENT:
+        return [Value(text=location(ev, _DOCUMENT[name]))]
     if special := _special(name, frame):
         return [Value(ref=special)]
     if node.kind() in ("member_expression", "subscript_expression"):

@@ -128,4 +128,12 @@ def _fact(
         port=port,
         bind=bind,
         version=version,
+        tls=_speaks_tls(scope.module.text, node.text()) if port is not None else None,
     )
+
+
+def _speaks_tls(whole: str, call: str) -> bool | None:
+    """Whether what listens is an https server; None when the program has both kinds."""
+    secure = bool(re.search(r"https['\"]?\)?\.createServer|createSecureServer|SSLApp|\btls\s*:|\bcert\s*[:,]", whole))
+    plain = bool(re.search(r"http['\"]?\)?\.(?:createServer|Server)|WebSocketServer\(\s*\{\s*port", whole + call))
+    return None if secure and plain else True if secure else False if plain or "express()" in whole else None

@@ -193,7 +193,15 @@ def _fact(offer: Offer, node: "SgNode", code: Code, path: str | None, port: int 
         path=path,
         port=port,
         bind=bind,
+        tls=_speaks_tls(node.text()) if port is not None else None,
     )
+
+
+def _speaks_tls(text: str) -> bool | None:
+    """Whether the call that opens a port gives it a certificate; a variable number of options leaves it open."""
+    if re.search(r"(?i)tls|\bssl\w*\s*=\s*(?!None)|certfile|keyfile", text):
+        return True
+    return None if "**" in text or "..." in text else False
 
 
 def _statement(node: "SgNode") -> str:

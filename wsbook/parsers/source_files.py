@@ -53,6 +53,7 @@ _TOOLS = re.compile(
 _TESTS = re.compile(
     r"(?:^|/)(?:tests?|__tests__|spec|e2e|cypress|fixtures|__mocks__)/|\.(?:test|spec|stories|d)\.[cm]?[jt]sx?$|(?:^|/)test_\w+\.py$"
 )
+_LOADED = re.compile(r"<script\b[^>]{0,500}\bsrc\s*=[^>]{0,1000}>", re.IGNORECASE)
 _SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -145,7 +146,10 @@ def read_folder(paths: Iterable[str]) -> Folder:
             env.append(read_env(text, str(path)))
         else:
             size, count = size + len(text), count + 1
-            kept.get(language_of(path.name), kept["codes"]).extend(codes_of(text, str(path)))
+            language = language_of(path.name)
+            kept.get(language, kept["codes"]).extend(codes_of(text, str(path)))
+            if language == "html":
+                kept["manifest"].append(Code(artifact=str(path), language="manifest", text="\n".join(_LOADED.findall(text)[:200])))
     manifests = [*kept["manifest"], *(c for c in kept["command"] if _MANIFESTS.fullmatch(Path(c.artifact).name))]
     return Folder(
         codes=tuple(kept["codes"]),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.facts import EndpointFacts, Facts, TextFacts
 from wsbook.observation import Observation, Source, observed
+from wsbook.parsers.dev_proxies import find_forwards
 from wsbook.parsers.endpoint_defects import url_defects
 from wsbook.parsers.endpoints import find_dialled
 from wsbook.parsers.env_files import environment
@@ -98,6 +99,8 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
     found: list[Facts] = []
     if step not in ("3.1", "3.2"):
         found += _endpoints(parsed, folder, side=side, page=page)
+        if side == "frontend":
+            found += find_forwards(project_of(parsed, folder, page), folder.manifests)
         dialled = [f for f in found if isinstance(f, EndpointFacts) and f.side == "frontend"]
         found += [defect for endpoint in dialled for defect in url_defects(endpoint, page)]
     if step != "1.1":
@@ -116,7 +119,7 @@ def _endpoints(parsed: "list[tuple[Code, SgNode]]", folder: Folder, *, side: str
         for module in project.modules:
             if any(word in module.text for word in _WORDS):
                 found += find_dialled(Scope(module, project))
-        return with_versions(found, folder.manifests, folder.codes)
+        return with_versions(found, folder.manifests)
     found += find_offered(Backend(parsed, project_of(parsed, folder, page)))
     for code in folder.codes:
         for offer in offers():
@@ -124,7 +127,7 @@ def _endpoints(parsed: "list[tuple[Code, SgNode]]", folder: Folder, *, side: str
                 found += [f for pattern in offer.texts for f in offered_by_text(code, offer.library, pattern, offer.suffix)]
     for code in folder.commands:
         found += offered_by_command(code)
-    return with_versions(with_settings(found, folder.manifests), folder.manifests, ())
+    return with_versions(with_settings(found, folder.manifests), folder.manifests)
 
 
 def project_of(parsed: "list[tuple[Code, SgNode]]", folder: Folder, page: Endpoint | None) -> Project:

@@ -28,12 +28,13 @@ https://flask-socketio.readthedocs.io/en/latest/intro.html#version-compatibility
 """
 
 
-def with_versions(found: Iterable[EndpointFacts], manifests: Iterable[Code], texts: Iterable[Code]) -> list[EndpointFacts]:
+def with_versions(found: Iterable[EndpointFacts], manifests: Iterable[Code]) -> list[EndpointFacts]:
     """Return the endpoints with the Engine.IO major that the nearest manifest tells, or the URL of the script that a page loads."""
+    given = list(manifests)
     packages: dict[str, dict[str, str]] = {}
-    for code in manifests:
+    for code in given:
         packages.setdefault(posixpath.dirname(code.artifact.replace("\\", "/")), {}).update(_packages(code))
-    loaded = {name: version for code in texts for name, version in _SCRIPT.findall(code.text[:200_000])}
+    loaded = {name: version for code in given for name, version in _SCRIPT.findall(code.text[:200_000])}
     return [_known(facts, packages, loaded) for facts in found]
 
 
