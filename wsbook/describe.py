@@ -65,6 +65,10 @@ def _endpoint(facts: f.EndpointFacts) -> str:
     return f"{facts.side} ({facts.library}) {verb} {facts.url or facts.path or facts.expression}"
 
 
+def _forward(facts: f.ForwardFacts) -> str:
+    return f"{facts.product} passes {facts.prefix} to {facts.upstream}"
+
+
 def _pattern(facts: f.PatternFacts) -> str:
     return f"{'guarded' if facts.ok else 'found'}: {facts.pattern}: {facts.excerpt}"
 
@@ -148,6 +152,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.PortFacts: _port,
     f.ProxyVariablesFacts: _proxies,
     f.EndpointFacts: _endpoint,
+    f.ForwardFacts: _forward,
     f.PatternFacts: _pattern,
     f.SignatureFacts: _signature,
     f.AccessFacts: _access,

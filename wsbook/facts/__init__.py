@@ -12,7 +12,7 @@ from wsbook.facts.page import PageFacts
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
 from wsbook.facts.route import RouteFacts, Setting
 from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
-from wsbook.facts.source import EndpointFacts, PatternFacts
+from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
 from wsbook.facts.told import SymptomFacts
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "EchoTrial",
     "EndpointFacts",
     "Facts",
+    "ForwardFacts",
     "Frame",
     "Headers",
     "IdleFacts",
@@ -58,6 +59,7 @@ Facts = (
     | PortFacts
     | ProxyVariablesFacts
     | EndpointFacts
+    | ForwardFacts
     | PatternFacts
     | SignatureFacts
     | AccessFacts

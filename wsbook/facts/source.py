@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-__all__ = ["EndpointFacts", "PatternFacts"]
+__all__ = ["EndpointFacts", "ForwardFacts", "PatternFacts"]
 
 
 class EndpointFacts(Struct, frozen=True, kw_only=True, tag="endpoint"):
@@ -10,7 +10,11 @@ class EndpointFacts(Struct, frozen=True, kw_only=True, tag="endpoint"):
 
     side: frontend (what is dialled) or backend (what is offered). library: native, socket.io, fastapi, websockets, …
     expression: source text. url: what it evaluates to, None when it cannot be told (a path-only offer keeps url None).
-    path: its path, None unknown. port: None unknown. condition: under which it holds, "" always.
+    path: its path, None unknown; {name} and {…} stand for parts that vary or are not known, * for any number of them. port: None unknown.
+    condition: under which it holds, "" always. origin: scheme and authority of what is dialled, None unknown; it may be known without
+    the url. version: majors of the library's own protocol that this side speaks (Engine.IO "3", "4" or "3,4"), "" unknown.
+    bind: address that a listener binds, "" not said. published: port under which a container's port is reached from outside, None unknown.
+    built: read from what a bundler made, not from source. tls: whether a listener speaks TLS itself, None when its code does not tell.
     """
 
     side: str
@@ -22,6 +26,30 @@ class EndpointFacts(Struct, frozen=True, kw_only=True, tag="endpoint"):
     path: str | None = None
     port: int | None = None
     condition: str = ""
+    origin: str | None = None
+    version: str = ""
+    bind: str = ""
+    published: int | None = None
+    built: bool = False
+    tls: bool | None = None
+
+
+class ForwardFacts(Struct, frozen=True, kw_only=True, tag="forward"):
+    """A rule in the source by which a development server passes requests on.
+
+    product: vite, webpack, react-scripts, next, angular, http-proxy-middleware. prefix: of the paths that it takes. upstream: scheme and
+    authority. removed, added: what is taken from the beginning of a path and put there; None when the rewrite cannot be told.
+    websocket: whether upgrades are passed too, None when the product always does.
+    """
+
+    product: str
+    file: str
+    line: int
+    prefix: str
+    upstream: str
+    removed: str | None = ""
+    added: str = ""
+    websocket: bool | None = None
 
 
 class PatternFacts(Struct, frozen=True, kw_only=True, tag="pattern"):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from wsbook.facts import EndpointFacts, PatternFacts
-from wsbook.parsers.endpoints import HTTP_LIBRARIES
+from wsbook.parsers.clients import HTTP_LIBRARIES
 from wsbook.parsers.pattern_table import entry
 from wsbook.target import Endpoint
 
@@ -19,7 +19,7 @@ _LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1", "host.docker.internal", "[
 
 def url_defects(endpoint: EndpointFacts, page: Endpoint | None) -> Iterator[PatternFacts]:
     """Yield the defects of one dialled endpoint; nothing when its URL is unknown and its text says nothing either."""
-    if endpoint.url:
+    if endpoint.url or endpoint.origin:
         yield from _of_url(endpoint, page)
     elif re.search(r"""["'`]ws://["'`]\s*\+|`ws://\$\{""", endpoint.expression) and not _SECURE_TEST.search(endpoint.condition):
         yield _defect("url.insecure-scheme", endpoint, page)
@@ -28,7 +28,7 @@ def url_defects(endpoint: EndpointFacts, page: Endpoint | None) -> Iterator[Patt
 
 
 def _of_url(endpoint: EndpointFacts, page: Endpoint | None) -> Iterator[PatternFacts]:
-    url = endpoint.url or ""
+    url = endpoint.url or endpoint.origin or ""
     scheme, host = url.partition("://")[0].lower(), _host(url)
     if endpoint.library in HTTP_LIBRARIES and endpoint.library != "socket.io" and scheme in ("ws", "wss"):
         yield _defect("url.ws-scheme-for-http-library", endpoint, page)

@@ -1,44 +1,30 @@
 """What a JavaScript or TypeScript expression can be as text, as far as constants, location and the environment tell. Never runs code.
 
-A part that is not known is one private-use character, so that known parts around it stay usable: see UNKNOWN and the others.
+A part that is not known is one private-use character, so that known parts around it stay usable: see values.UNKNOWN and the others.
 """
 
-import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
 
 from msgspec import Struct
 
-from wsbook.parsers.proxies.artifact import try_regex
-from wsbook.parsers.scope import FUNCTIONS, MAX_VALUES, Scope
-from wsbook.target import Endpoint
+from wsbook.parsers import conditions, lookup, methods
+from wsbook.parsers.locations import resolved, url_part
+from wsbook.parsers.scope import Module, Project, short_name
+from wsbook.parsers.values import HOST, MAX_VALUES, NOTHING, ORIGIN, PROTOCOL, UNKNOWN, Ref, Value, joined, unique
 
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
 
-__all__ = ["HOST", "ORIGIN", "PROTOCOL", "UNKNOWN", "Scope", "Value", "pair", "strings"]
+__all__ = ["HOST", "ORIGIN", "PROTOCOL", "UNKNOWN", "Evaluator", "Frame", "Scope", "Value", "strings"]
 
-UNKNOWN = "\ue000"
-"""Anything."""
-HOST = "\ue001"
-"""A host with or without port: location.host, or a variable that says so by its name."""
-PROTOCOL = "\ue002"
-"""The page's protocol, http: or https:."""
-ORIGIN = "\ue003"
-"""The page's protocol, two slashes and host."""
-
-_MAX_DEPTH = 30
+_MAX_DEPTH = 40
 _MAX_STEPS = 3_000
-
 """Expressions looked at for one question; names that refer to one another would double the work with every level."""
 
-_MAX_TOTAL = 20_000
-"""The same for all questions about one piece of code."""
+_MAX_TOTAL = 100_000
+"""The same for all questions about one project."""
 
-_LOCATION = re.compile(r"(?:(?:window|document|self|globalThis|top|parent)\.)*(?:window\.)?location(?:\.(\w+))?$")
-_ENVIRONMENT = re.compile(r"(?:import\.meta\.env|process\.env|import\.meta\.env\?|window\.__ENV__|Deno\.env)\??\.(\w+)$|\$env/\w+/\w+")
-_HOST_NAME = re.compile(r"host|domain|server|addr|authority|(?:^|_)ip$", re.IGNORECASE)
+_MAX_OPERANDS = 200
 _WRAPPERS = (
     "parenthesized_expression",
     "as_expression",
@@ -47,316 +33,263 @@ _WRAPPERS = (
     "await_expression",
     "type_assertion",
 )
+_STRUCTURES = (
+    "object",
+    "array",
+    "arrow_function",
+    "function_expression",
+    "function_declaration",
+    "generator_function_declaration",
+    "method_definition",
+    "class",
+    "class_declaration",
+    "enum_declaration",
+)
+_NAMES = (
+    "identifier",
+    "member_expression",
+    "shorthand_property_identifier",
+    "subscript_expression",
+    "this",
+    "shorthand_property_identifier_pattern",
+)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": ""}
 
 
-class Value(Struct, frozen=True, kw_only=True):
-    """One possible text. condition: source of the tests under which it holds, "" always."""
+class Frame(Struct, frozen=True, eq=False):
+    """Where an expression stands: its module, and what the parameters of the functions around it are bound to.
 
-    text: str
-    condition: str = ""
+    bindings: (start of the function, position of the parameter) → values.
+    """
 
-    def also(self, condition: str) -> "Value":
-        """Return the same text under one more condition."""
-        joined = " and ".join(filter(None, (self.condition, condition)))
-        return Value(text=self.text, condition=joined[:200])
+    module: Module
+    bindings: dict[tuple[int, int], list[Value]] = {}
 
 
-def strings(node: "SgNode | None", scope: Scope, depth: int = 0) -> list[Value]:
-    """Return what an expression can be, at most eight values; what is not known is UNKNOWN."""
-    scope.steps = scope.steps + 1 if depth else 0
-    scope.total += 1
-    if node is None or depth > _MAX_DEPTH or scope.steps > _MAX_STEPS or scope.total > _MAX_TOTAL:
-        return [Value(text=UNKNOWN)]
-    kind = node.kind()
-    if kind in ("string", "template_string", "number"):
-        return _literal(node, scope, depth) if kind != "number" else [Value(text=node.text())]
-    if kind in _WRAPPERS:
-        inner = next((c for c in node.children() if c.is_named()), None)
-        return strings(inner, scope, depth + 1)
-    if kind == "binary_expression":
-        return _binary(node, scope, depth)
-    if kind == "ternary_expression":
-        return _ternary(node, scope, depth)
-    if kind in ("identifier", "member_expression", "shorthand_property_identifier", "subscript_expression"):
-        return _named(node, scope, depth)
-    if kind in ("call_expression", "new_expression"):
-        return _called(node, scope, depth)
-    if kind in ("statement_block", "arrow_function", "function_expression"):
-        return _returned(node, scope, depth)
-    return [Value(text=UNKNOWN)]
+class Scope:
+    """One module within its project: what a reader of calls evaluates arguments in."""
+
+    def __init__(self, module: Module, project: Project) -> None:
+        self.module = module
+        self.project = project
+        self.page = project.page
 
 
-def _literal(node: "SgNode", scope: Scope, depth: int) -> list[Value]:
-    values = [Value(text="")]
-    for part in node.children():
-        if part.kind() == "string_fragment":
-            values = [Value(text=v.text + part.text(), condition=v.condition) for v in values]
-        elif part.kind() == "escape_sequence":
-            letter = part.text()[1:]
-            values = [Value(text=v.text + _ESCAPES.get(letter, letter), condition=v.condition) for v in values]
-        elif part.kind() == "template_substitution":
-            inner = next((c for c in part.children() if c.is_named()), None)
-            values = _joined(values, strings(inner, scope, depth + 1))
-    return values
+def strings(node: "SgNode | None", scope: Scope) -> list[Value]:
+    """Return the texts that an expression can be, at most eight; what is not known is UNKNOWN."""
+    evaluator = Evaluator(scope.project)
+    return evaluator.texts(evaluator.look(node, Frame(scope.module)))
 
 
-def _joined(left: list[Value], right: list[Value]) -> list[Value]:
-    pairs = [Value(text=(a.text + b.text)[:4000], condition=a.condition).also(b.condition) for a in left for b in right if _agree(a, b)]
-    return pairs[:MAX_VALUES] or [Value(text=UNKNOWN)]
+class Evaluator:
+    """One question: it counts the expressions that it looks at, and gives up beyond a bound."""
 
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.page = project.page
+        self._steps = 0
+        self._depth = 0
 
-def _agree(one: Value, other: Value) -> bool:
-    """Whether two conditions can hold together: not a test and its own negation."""
-    return not (
-        one.condition and other.condition and (one.condition == f"not ({other.condition})" or other.condition == f"not ({one.condition})")
-    )
+    def look(self, node: "SgNode | None", frame: Frame) -> list[Value]:
+        """Return what an expression can be, at most eight values."""
+        self._steps += 1
+        self.project.total += 1
+        if node is None or self._depth > _MAX_DEPTH or self._steps > _MAX_STEPS or self.project.total > _MAX_TOTAL:
+            return NOTHING
+        self._depth += 1
+        try:
+            return unique(self._expression(node, node.kind(), frame)) or NOTHING
+        finally:
+            self._depth -= 1
 
+    def _expression(self, node: "SgNode", kind: str, frame: Frame) -> list[Value]:
+        if kind in ("string", "template_string"):
+            return self._literal(node, frame)
+        if kind == "number":
+            return [Value(text=node.text())]
+        if kind in _WRAPPERS:
+            return self.look(next((c for c in node.children() if c.is_named()), None), frame)
+        if kind == "binary_expression":
+            return self._binary(node, frame)
+        if kind == "ternary_expression":
+            return self._ternary(node, frame)
+        if kind in _NAMES:
+            return lookup.named(self, node, frame)
+        if kind in _STRUCTURES:
+            return [Value(ref=Ref(kind="node", node=node, frame=frame))]
+        if kind in ("call_expression", "new_expression"):
+            return self._called(node, frame)
+        if kind in ("undefined", "null", "false"):
+            return [Value(text="")]
+        if kind == "assignment_expression":
+            return self.look(node.field("right"), frame)
+        if kind == "sequence_expression":
+            return self.look(node.children()[-1], frame)
+        return NOTHING
 
-def _binary(node: "SgNode", scope: Scope, depth: int) -> list[Value]:
-    left, right, operator = node.field("left"), node.field("right"), node.field("operator")
-    sign = operator.text() if operator else ""
-    if sign == "+":
-        return _joined(strings(left, scope, depth + 1), strings(right, scope, depth + 1))
-    if sign in ("||", "??"):
-        first = strings(left, scope, depth + 1)
-        known = [v for v in first if v.text and v.text != UNKNOWN]
+    def texts(self, values: list[Value]) -> list[Value]:
+        """Return values as text: a location or a URL object is its href, anything else that is no text is unknown."""
+        return unique([v for value in values for v in self._text(value)]) or NOTHING
+
+    def _text(self, value: Value) -> list[Value]:
+        ref = value.ref
+        if ref is None:
+            return [value]
+        if ref.kind == "location":
+            return [Value(text=lookup.location(self, "href"), condition=value.condition)]
+        if ref.kind == "node" and ref.node.kind() in ("arrow_function", "function_expression", "function_declaration", "method_definition"):
+            return [v.also(value.condition) for v in self.texts(self.returned(ref.node, ref.frame))]
+        return [Value(condition=value.condition)]
+
+    def _literal(self, node: "SgNode", frame: Frame) -> list[Value]:
+        values = [Value(text="")]
+        for part in node.children()[:_MAX_OPERANDS]:
+            if part.kind() == "string_fragment":
+                values = joined(values, [Value(text=part.text())])
+            elif part.kind() == "escape_sequence":
+                letter = part.text()[1:]
+                values = joined(values, [Value(text=_ESCAPES.get(letter, letter))])
+            elif part.kind() == "template_substitution":
+                inner = next((c for c in part.children() if c.is_named()), None)
+                values = joined(values, self.texts(self.look(inner, frame)))
+        return values
+
+    def _binary(self, node: "SgNode", frame: Frame) -> list[Value]:
+        operator = node.field("operator")
+        sign = operator.text() if operator else ""
+        if sign == "+":
+            values = [Value(text="")]
+            for operand in _operands(node):
+                values = joined(values, self.texts(self.look(operand, frame)))
+            return values
+        if sign in ("||", "??"):
+            return self._fallback(node, frame)
+        if sign == "&&":
+            return self.look(node.field("right"), frame)
+        return NOTHING
+
+    def _fallback(self, node: "SgNode", frame: Frame) -> list[Value]:
+        left, right = node.field("left"), node.field("right")
+        first = self.look(left, frame)
+        known = [v for v in first if v.ref is not None or v.text not in ("", UNKNOWN, HOST)]
         if known and len(known) == len(first):
             return first
-        missing = f"{left.text()[:80]} is not set" if left else ""
-        if left and (match := _ENVIRONMENT.search(left.text())) and match[1] and scope.env:
-            return known + strings(right, scope, depth + 1)
-        return (known or [Value(text=UNKNOWN)]) + [v.also(missing) for v in strings(right, scope, depth + 1)]
-    if sign == "&&":
-        return strings(right, scope, depth + 1)
-    return [Value(text=UNKNOWN)]
+        absent = all(v.ref is None and v.text == "" for v in first)
+        if absent:
+            return self.look(right, frame)
+        missing = f"{short_name(left)[:80] or 'the left side'} is not set"
+        unsure = [v for v in first if v not in known and v.text != ""]
+        return known + unsure[:1] + [v.also(missing) for v in self.look(right, frame)]
+
+    def _ternary(self, node: "SgNode", frame: Frame) -> list[Value]:
+        condition = node.field("condition")
+        holds = conditions.truth(self, condition, frame)
+        yes = self.look(node.field("consequence"), frame) if holds is not False else []
+        no = self.look(node.field("alternative"), frame) if holds is not True else []
+        if holds is not None:
+            return yes or no
+        test = conditions.words(condition)
+        half = MAX_VALUES // 2
+        return [v.also(test) for v in yes[:half]] + [v.also(f"not ({test})") for v in no[:half]]
+
+    def _called(self, node: "SgNode", frame: Frame) -> list[Value]:
+        function = node.field("function") or node.field("constructor")
+        arguments = [c for c in (node.field("arguments") or node).children() if c.is_named() and c.kind() != "comment"]
+        name = short_name(function)
+        if node.kind() == "new_expression":
+            if name in ("URL", "window.URL"):
+                return self._url(arguments, frame)
+            return [Value(ref=Ref(kind="node", node=node, frame=frame))]
+        if name in ("require", "import"):
+            return lookup.required(self, self.texts(self.look(arguments[0], frame))[0].text, frame) if arguments else NOTHING
+        if name in methods.TRANSPARENT or name.rpartition(".")[2] in methods.TRANSPARENT_METHODS:
+            return self._through(name, arguments, frame)
+        owner = function.field("object") if function is not None and function.kind() == "member_expression" else None
+        method = name.rpartition(".")[2] if name else _member_name(function)
+        if owner is not None and method == "join" and owner.kind() == "array":
+            return self._joined_array(owner, arguments, frame)
+        if owner is not None and method in methods.TEXT_METHODS:
+            texts = self.texts(self.look(owner, frame))
+            if method in ("toString", "valueOf", "trim") or any(v.text != UNKNOWN for v in texts):
+                return methods.applied(self, method, texts, arguments, frame)
+        found = [v for v in self.look(function, frame) if v.ref is not None and v.ref.kind == "node"]
+        results = [v.also(f.condition) for f in found[:4] if f.ref for v in self.applied(f.ref, arguments, frame)]
+        return results or NOTHING
+
+    def _through(self, name: str, arguments: "list[SgNode]", frame: Frame) -> list[Value]:
+        """Calls that give back what they are given, or what the function that they are given returns: useMemo, ref, computed, freeze."""
+        values = self.look(arguments[0], frame) if arguments else NOTHING
+        functions = [v for v in values if v.ref and v.ref.kind == "node" and v.ref.node.kind() in ("arrow_function", "function_expression")]
+        if functions and name not in ("useCallback", "React.useCallback"):
+            return [v for f in functions if f.ref for v in self.returned(f.ref.node, f.ref.frame)]
+        return values
+
+    def _joined_array(self, array: "SgNode", arguments: "list[SgNode]", frame: Frame) -> list[Value]:
+        between = self.texts(self.look(arguments[0], frame)) if arguments else [Value(text=",")]
+        values: list[Value] = []
+        for element in [c for c in array.children() if c.is_named()][:_MAX_OPERANDS]:
+            mine = self.texts(self.look(element, frame))
+            values = joined(joined(values, between), mine) if values else mine
+        return values
+
+    def applied(self, function: Ref, arguments: "list[SgNode]", frame: Frame) -> list[Value]:
+        """Return what a function of the code returns for arguments."""
+        if function.node.kind() not in _STRUCTURES or function.node.kind() in ("object", "array"):
+            return NOTHING
+        start = function.node.range().start.index
+        given = {(start, index): self.look(argument, frame) for index, argument in enumerate(arguments[:8])}
+        given.setdefault((start, -1), [Value(text=str(len(arguments)))])
+        return self.returned(function.node, Frame(function.frame.module, {**function.frame.bindings, **given}))
+
+    def returned(self, function: "SgNode", frame: Frame) -> list[Value]:
+        """Return what a function returns, each value under the tests around its return."""
+        body = function.field("body")
+        if body is None or body.kind() != "statement_block":
+            return self.look(body, frame)
+        values: list[Value] = []
+        own = [r for r in body.find_all(kind="return_statement")[:12] if _owner(r) == function]
+        for statement in own:
+            test = conditions.around(self, statement, frame)
+            if test is None:
+                continue
+            found = self.look(next((c for c in statement.children() if c.is_named()), None), frame)
+            values += [v.also(test) for v in found]
+            if not test:
+                break
+        return values or NOTHING
+
+    def _url(self, arguments: "list[SgNode]", frame: Frame) -> list[Value]:
+        paths = self.texts(self.look(arguments[0], frame)) if arguments else NOTHING
+        if len(arguments) < 2:
+            return paths
+        bases = self.texts(self.look(arguments[1], frame))
+        return [Value(text=resolved(p.text, b.text), condition=b.condition).also(p.condition) for b in bases for p in paths]
+
+    def url_member(self, value: Value, part: str) -> Value:
+        """Return a member of a text that is used as a URL object."""
+        return Value(text=url_part(value.text, part), condition=value.condition)
 
 
-def _ternary(node: "SgNode", scope: Scope, depth: int) -> list[Value]:
-    condition = node.field("condition")
-    holds = _truth(condition, scope, depth + 1) if condition else None
-    test = re.sub(r"\s+", " ", condition.text())[:80].strip("()") if condition else ""
-    yes = strings(node.field("consequence"), scope, depth + 1) if holds is not False else []
-    no = strings(node.field("alternative"), scope, depth + 1) if holds is not True else []
-    if holds is not None:
-        return (yes or no)[:MAX_VALUES]
-    return [v.also(test) for v in yes[:4]] + [v.also(f"not ({test})") for v in no[:4]]
+def _operands(node: "SgNode") -> "list[SgNode]":
+    """Return the operands of a chain of +, from left to right, without recursion."""
+    found: list[SgNode] = []
+    current: SgNode | None = node
+    while current is not None and len(found) < _MAX_OPERANDS:
+        operator = current.field("operator") if current.kind() == "binary_expression" else None
+        if operator is None or operator.text() != "+":
+            found.append(current)
+            break
+        right = current.field("right")
+        if right is not None:
+            found.append(right)
+        current = current.field("left")
+    return found[::-1]
 
 
-def _truth(node: "SgNode", scope: Scope, depth: int) -> bool | None:
-    """Evaluate an equality of known texts; None when it cannot be told."""
-    while node.kind() == "parenthesized_expression" and depth < _MAX_DEPTH:
-        node, depth = next((c for c in node.children() if c.is_named()), node), depth + 1
-    operator = node.field("operator")
-    if node.kind() != "binary_expression" or operator is None or operator.text() not in ("==", "===", "!=", "!=="):
-        return None
-    left, right = (strings(node.field(side), scope, depth + 1) for side in ("left", "right"))
-    if len(left) != 1 or len(right) != 1 or any(re.search("[\ue000-\ue003]", v.text) for v in (*left, *right)):
-        return None
-    return (left[0].text == right[0].text) == operator.text().startswith("=")
+def _member_name(function: "SgNode | None") -> str:
+    member = function.field("property") if function is not None and function.kind() == "member_expression" else None
+    return member.text() if member is not None else ""
 
 
-def _named(node: "SgNode", scope: Scope, depth: int) -> list[Value]:
-    text = re.sub(r"\s+|\?(?=\.)|!(?=\.|$)", "", node.text())[:200]
-    if location := _LOCATION.match(text):
-        return [Value(text=_location(location[1] or "href", scope.page))]
-    if environment := _ENVIRONMENT.search(text):
-        return [Value(text=scope.env.get(environment[1] or "", UNKNOWN))]
-    definitions = scope.definitions(text)
-    if definitions:
-        return _edited(text, _united(definitions, node, scope, depth), scope, depth)
-    if "." in text:
-        return _property(text, scope, depth)
-    given = _argument(node, text, scope, depth)
-    return given or [Value(text=HOST if _HOST_NAME.search(text) else UNKNOWN)]
-
-
-def _united(definitions: "list[SgNode]", use: "SgNode", scope: Scope, depth: int) -> list[Value]:
-    """Return the values of a name's definitions in force where it is used; += appends to what was before."""
-    values: list[Value] = []
-    for expression in definitions:
-        parent = expression.parent()
-        if _contains(expression, use):
-            continue
-        mine = [v.also(_branch(expression)) for v in strings(expression, scope, depth + 2)]
-        if parent is not None and parent.kind() == "augmented_assignment_expression":
-            values = _joined(values or [Value(text=UNKNOWN)], mine)
-        else:
-            values += [v for v in mine if v.text != "" and v not in values]
-    return values[:MAX_VALUES] or [Value(text=UNKNOWN)]
-
-
-def _contains(outer: "SgNode", inner: "SgNode") -> bool:
-    a, b = outer.range(), inner.range()
-    same = outer.get_root().root().range().end.index == inner.get_root().root().range().end.index
-    return same and a.start.index <= b.start.index and b.end.index <= a.end.index
-
-
-def _branch(expression: "SgNode") -> str:
-    """Return the condition of the nearest if around an assignment, "" outside of one."""
-    inner = expression
-    for ancestor in expression.ancestors():
-        if ancestor.kind() in FUNCTIONS:
-            return ""
-        if ancestor.kind() == "if_statement":
-            condition = ancestor.field("condition")
-            otherwise = ancestor.field("alternative")
-            test = re.sub(r"\s+", " ", condition.text())[:80].strip("()") if condition else ""
-            return f"not ({test})" if otherwise is not None and _contains(otherwise, inner) else test
-    return ""
-
-
-def _location(part: str, page: Endpoint | None) -> str:
-    if page is None:
-        unknown = {"host": HOST, "hostname": HOST, "protocol": PROTOCOL, "origin": ORIGIN, "href": ORIGIN + "/" + UNKNOWN, "port": UNKNOWN}
-        return unknown.get(part, UNKNOWN)
-    default = page.authority.endswith(page.host) or page.authority.endswith("]")
-    known = {
-        "host": page.authority,
-        "hostname": f"[{page.host}]" if ":" in page.host else page.host,
-        "protocol": page.scheme + ":",
-        "origin": page.origin,
-        "href": page.url,
-        "port": "" if default else str(page.port),
-        "pathname": page.path,
-        "search": f"?{page.query}" if page.query else "",
-    }
-    return known.get(part, UNKNOWN)
-
-
-def _property(text: str, scope: Scope, depth: int) -> list[Value]:
-    """Return the value of ``name.key`` where name is an object literal."""
-    name, _, key = text.rpartition(".")
-    for definition in scope.definitions(name):
-        if definition.kind() == "object" and (value := pair(definition, key)) is not None:
-            return strings(value, scope, depth + 2)
-        if definition.kind() == "new_expression" and key == "href":
-            return _edited(name, strings(definition, scope, depth + 2), scope, depth)
-    return [Value(text=HOST if _HOST_NAME.search(key) else UNKNOWN)]
-
-
-def _edited(name: str, values: list[Value], scope: Scope, depth: int) -> list[Value]:
-    """Return URLs after assignments to the protocol and path of the URL object that a name stands for."""
-    for right in scope.names.get(f"{name}.protocol", [])[:1]:
-        own = "replace" in right.text()
-        schemes = [Value(text="")] if own else strings(right, scope, depth + 2)
-        values = [
-            Value(
-                text=re.sub(r"^http", "ws", v.text) if own else re.sub(r"^\w+:?", s.text.rstrip(":") + ":", v.text), condition=v.condition
-            ).also(s.condition)
-            for v in values
-            for s in schemes
-        ]
-    for right in scope.names.get(f"{name}.pathname", [])[:1]:
-        path = strings(right, scope, depth + 2)[0].text.replace("\\", "")
-        values = [Value(text=re.sub(rf"^(\w+://[^/?#]*|{ORIGIN})[^?#]*", rf"\g<1>{path}", v.text), condition=v.condition) for v in values]
-    return values[:MAX_VALUES]
-
-
-def pair(node: "SgNode | None", *keys: str) -> "SgNode | None":
-    """Return the value of the first of the keys that an object literal has."""
-    for key in keys:
-        for child in node.children() if node is not None and node.kind() == "object" else ():
-            name = child.field("key")
-            if child.kind() == "pair" and name is not None and name.text().strip("\"'") == key:
-                return child.field("value")
-            if child.kind() == "shorthand_property_identifier" and child.text() == key:
-                return child
-    return None
-
-
-def _argument(node: "SgNode", name: str, scope: Scope, depth: int) -> list[Value]:
-    """Return what callers in the same file give for a parameter of the enclosing function or constructor."""
-    for function in (a for a in node.ancestors() if a.kind() in FUNCTIONS):
-        parameters = function.field("parameters") or function.field("parameter")
-        names = [p.text() for p in _parameters(parameters)]
-        if name not in names:
-            continue
-        calls = scope.calls.get(_called_as(function), [])
-        given = [g for call in calls[:4] if len(g := [c for c in call.children() if c.is_named()]) > names.index(name)]
-        return [v for g in given for v in strings(g[names.index(name)], scope, depth + 3)][:MAX_VALUES]
-    return []
-
-
-def _parameters(parameters: "SgNode | None") -> "Iterator[SgNode]":
-    if parameters is None:
-        return
-    if parameters.kind() == "identifier":
-        yield parameters
-    for child in parameters.children():
-        if child.is_named():
-            yield child.field("pattern") or child.field("left") or child
-
-
-def _called_as(function: "SgNode") -> str:
-    name = function.field("name")
-    if name is not None and name.text() == "constructor":
-        owner = next((a for a in function.ancestors() if a.kind() in ("class_declaration", "class")), None)
-        name = owner.field("name") if owner is not None else None
-    parent = function.parent()
-    if name is None and parent is not None and parent.kind() == "variable_declarator":
-        name = parent.field("name")
-    return name.text() if name is not None else ""
-
-
-def _called(node: "SgNode", scope: Scope, depth: int) -> list[Value]:
-    function = node.field("function") or node.field("constructor")
-    arguments = [c for c in (node.field("arguments") or node).children() if c.is_named()]
-    name = re.sub(r"\s+", "", function.text())[:200] if function is not None else ""
-    if name in ("URL", "window.URL") and node.kind() == "new_expression":
-        return _url(arguments, scope, depth)
-    if name in ("String", "encodeURI") and arguments:
-        return strings(arguments[0], scope, depth + 1)
-    method = name.rpartition(".")[2]
-    owner = function.field("object") if function is not None else None
-    if method in ("toString", "replace", "concat", "trim", "valueOf", "replaceAll") and owner is not None:
-        return _method(method, strings(owner, scope, depth + 1), arguments, scope, depth)
-    definitions = scope.definitions(name) or scope.definitions("this." + method)
-    return _united(definitions, node, scope, depth) if definitions else [Value(text=UNKNOWN)]
-
-
-def _url(arguments: "list[SgNode]", scope: Scope, depth: int) -> list[Value]:
-    paths = strings(arguments[0], scope, depth + 1) if arguments else [Value(text=UNKNOWN)]
-    if len(arguments) < 2:
-        return paths
-    found = []
-    for base in strings(arguments[1], scope, depth + 1):
-        for path in paths:
-            known = not re.search("[\ue000-\ue003]", base.text)
-            text = urljoin(base.text, path.text) if known else ORIGIN + path.text if path.text.startswith("/") else UNKNOWN
-            found.append(Value(text=path.text if "://" in path.text else text, condition=base.condition).also(path.condition))
-    return found[:MAX_VALUES]
-
-
-def _method(method: str, owners: list[Value], arguments: "list[SgNode]", scope: Scope, depth: int) -> list[Value]:
-    if method in ("toString", "trim", "valueOf"):
-        return owners
-    if method == "concat":
-        for argument in arguments:
-            owners = _joined(owners, strings(argument, scope, depth + 1))
-        return owners
-    if len(arguments) < 2:
-        return [Value(text=UNKNOWN)]
-    new = strings(arguments[1], scope, depth + 1)[0].text
-    return [Value(text=_replaced(v.text, arguments[0], new, scope, depth), condition=v.condition) for v in owners]
-
-
-def _replaced(text: str, pattern: "SgNode", new: str, scope: Scope, depth: int) -> str:
-    if text.startswith((PROTOCOL, ORIGIN)):
-        return text
-    if pattern.kind() != "regex":
-        return text.replace(strings(pattern, scope, depth + 1)[0].text, new, 1)
-    body = pattern.field("pattern")
-    regex = try_regex(body.text().replace("\\/", "/")) if body is not None else None
-    return regex.sub(re.sub(r"\$(\d)", r"\\\1", new.replace("\\", "")), text[:500], count=1) if regex and new != UNKNOWN else UNKNOWN
-
-
-def _returned(node: "SgNode", scope: Scope, depth: int) -> list[Value]:
-    body = node.field("body") if node.kind() != "statement_block" else node
-    if body is not None and body.kind() != "statement_block":
-        return strings(body, scope, depth + 1)
-    values: list[Value] = []
-    for statement in body.find_all(kind="return_statement")[:4] if body is not None else ():
-        expression = next((c for c in statement.children() if c.is_named()), None)
-        values += [v.also(_branch(statement)) for v in strings(expression, scope, depth + 2)]
-    return values[:MAX_VALUES] or [Value(text=UNKNOWN)]
+def _owner(node: "SgNode") -> "SgNode | None":
+    return next((a for a in node.ancestors() if a.kind() in _STRUCTURES and a.kind() not in ("object", "array")), None)

@@ -1,166 +1,214 @@
-"""Where backend code and start commands offer a real-time endpoint: its path and port. Knows servers; clients are in endpoints.py.
+"""Where backend code offers a real-time endpoint: its path and port. Knows how the table of offers is applied; clients are in endpoints.py.
 
-A path keeps its variable parts as {name}, whatever the framework writes. A fact with a port and no path is a listener; one with a path and
-no port is a route; None in both means that any path is taken or that it cannot be told.
+A path keeps its variable parts as {name}, whatever the framework writes; * stands for anything, where a prefix cannot be told or a route
+takes all below it. A fact with a port and no path is a listener; one with a path and no port is a route; None in both means that any path
+is taken or that it cannot be told.
 """
 
 import re
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator
+from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from wsbook.facts import EndpointFacts
-from wsbook.parsers.evaluate import UNKNOWN, Scope, pair, strings
+from wsbook.parsers.literals import ANY, Constants, keyword
+from wsbook.parsers.mounts_go import GoMounts
+from wsbook.parsers.mounts_python import PythonMounts
+from wsbook.parsers.mounts_script import ScriptMounts
+from wsbook.parsers.node_servers import node_servers
 from wsbook.parsers.pattern_table import Offer, offers
+from wsbook.parsers.route_paths import template
+from wsbook.parsers.scope import Module, Project
 from wsbook.parsers.source_files import Code
 
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
 
-__all__ = ["find_offered", "offered_by_command"]
+__all__ = ["Backend", "find_offered"]
 
 _SCRIPTS = ("typescript", "tsx")
-_REGEX_GROUP = re.compile(r"\(\?P<(\w+)>(?:[^()\\]|\\.|\([^()]*\))*\)")
-_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>|(?<=/):(\w+)|\{(\w+)(?::[^}]*)?\}")
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_FUNCTIONS = {
+    "python": ("function_definition", "class_definition"),
+    "go": ("function_declaration", "method_declaration"),
+}
 
 
-def find_offered(root: "SgNode", code: Code) -> Iterator[EndpointFacts]:
-    """Yield what one piece of backend code offers."""
-    if code.language in _SCRIPTS:
-        yield from _node_servers(root, code)
-    prefixes = _prefixes(root) if code.language == "python" else {}
-    for offer in offers():
-        if code.language not in offer.languages or (offer.needs and not re.search(offer.needs, code.text)):
-            continue
-        for pattern in (v for written in offer.patterns for v in _variants(written)):
-            for match in root.find_all(pattern=pattern):
-                yield from _matched(offer, match, code, prefixes)
+class Backend:
+    """All code of a backend, with what is needed to tell the prefix of a route and what a handler does."""
+
+    def __init__(self, parsed: "Iterable[tuple[Code, SgNode]]", project: Project) -> None:
+        self.parsed = tuple(parsed)
+        self.project = project
+        self.constants = Constants(self.parsed)
+
+    @cached_property
+    def python(self) -> PythonMounts:
+        return PythonMounts(self.parsed, self.constants)
+
+    @cached_property
+    def go(self) -> GoMounts:
+        return GoMounts(self.parsed, self.constants)
+
+    @cached_property
+    def scripts(self) -> ScriptMounts:
+        return ScriptMounts(self.project)
+
+    @cached_property
+    def functions(self) -> dict[str, list[str]]:
+        """The source of functions and classes by name."""
+        found: dict[str, list[str]] = {}
+        for code, root in self.parsed:
+            for kind in _FUNCTIONS.get(code.language, ()):
+                for node in root.find_all(kind=kind):
+                    name = node.field("name")
+                    if name is not None:
+                        found.setdefault(name.text(), []).append(node.text()[:20_000])
+        return found
+
+    def does(self, written: str, wanted: str, depth: int = 0) -> bool | None:
+        """Whether code, or a function of the project that it names, matches an expression; None when it names none."""
+        if re.search(wanted, written):
+            return True
+        named = [body for word in dict.fromkeys(_WORD.findall(written[:4000])) for body in self.functions.get(word, ())[:3]]
+        if not named:
+            return None
+        return depth < 2 and any(self.does(body, wanted, depth + 1) for body in named[:20])
+
+
+def find_offered(backend: Backend) -> Iterator[EndpointFacts]:
+    """Yield what the code of a backend offers."""
+    modules = {(module.artifact, module.line): module for module in backend.project.modules}
+    for code, root in backend.parsed:
+        module = modules.get((code.artifact.replace("\\", "/"), code.line))
+        if module is not None:
+            yield from node_servers(module, backend.project)
+        for offer in offers():
+            if code.language not in offer.languages or (offer.needs and not re.search(offer.needs, code.text)):
+                continue
+            seen: set[int] = set()
+            for match in (m for written in offer.patterns for pattern in _variants(written) for m in root.find_all(pattern=pattern)):
+                start = match.range().start.index
+                if start not in seen:
+                    found = list(_matched(offer, match, code, backend, module))
+                    seen |= {start} if found else set()
+                    yield from found
 
 
 @cache
 def _variants(pattern: str) -> tuple[str, ...]:
     """Return the pattern with and without the rest of an argument list: a comma before $$$ must otherwise be in the code."""
-    shorter = re.sub(r", \$\$\$\w*\)$", ")", pattern)
+    shorter = re.sub(r", \$\$\$\w*([)}])", r"\1", pattern)
     return (pattern,) if shorter == pattern else (pattern, shorter)
 
 
-def _matched(offer: Offer, match: "SgNode", code: Code, prefixes: dict[str, str]) -> Iterator[EndpointFacts]:
-    path_node, port_node, owner = match.get_match("PATH"), match.get_match("PORT"), match.get_match("OWNER")
-    path = _text(path_node) if path_node is not None else offer.path or None
-    port = _number(port_node)
-    if path_node is not None and path is None and path_node.kind() not in ("identifier", "attribute"):
+def _matched(offer: Offer, match: "SgNode", code: Code, backend: Backend, module: Module | None) -> Iterator[EndpointFacts]:
+    if not _is_meant(offer, match, backend):
         return
-    if offer.hint and not re.search(offer.hint, match.text()[:400]):
+    path_node, port_node = match.get_match("PATH"), match.get_match("PORT")
+    host, port = _address(port_node, match.get_match("HOST"), code, backend)
+    if path_node is None:
+        given = keyword(match, "path", "socketio_path") if code.language == "python" and offer.path else None
+        path = template(backend.constants.text(given, code)).rstrip("/") + "/" if given is not None else offer.path or None
+        if path is None and port is None and port_node is not None:
+            return
+        for prefix in _prefixes(match, code, backend, module) if offer.path else [""]:
+            yield _fact(offer, match, code, ("*" if prefix else "") + path if path else None, port, host)
         return
-    if path is not None:
-        path = prefixes.get(owner.text() if owner is not None else "", "") + _template(path, regex=offer.regex)
-    if port is None and path is None and port_node is not None:
+    written = _path(path_node, code, backend, module)
+    if written is None:
         return
-    yield _fact(offer.library, match, code, path, port)
+    for prefix in _prefixes(match, code, backend, module):
+        path = template(prefix + _stitch(prefix, written), regex=offer.regex)
+        if offer.subtree and path.endswith("/") and "gorilla/mux" not in code.text:
+            path += ANY
+        yield _fact(offer, match, code, path + offer.suffix, port, host)
 
 
-def _fact(library: str, node: "SgNode", code: Code, path: str | None, port: int | None, condition: str = "") -> EndpointFacts:
-    line = node.range().start.line + code.line
-    text = re.sub(r"\s+", " ", node.text())[:200]
+def _stitch(prefix: str, path: str) -> str:
+    return path if not prefix or path.startswith("/") or not path or prefix.endswith("/") else "/" + path.removeprefix("^")
+
+
+def _is_meant(offer: Offer, match: "SgNode", backend: Backend) -> bool:
+    """Whether a match is a WebSocket's route: by what its handler does, else by how it looks."""
+    if offer.handler:
+        handler = match.get_match("HANDLER")
+        around = match.parent() if handler is None else None
+        decorated = around.parent() if around is not None and around.kind() == "decorator" else None
+        code = handler.text()[:6000] if handler is not None else decorated.text()[:20_000] if decorated is not None else ""
+        does = backend.does(code, offer.handler) if code else None
+        if does is not None:
+            return does
+    return not offer.hint or bool(re.search(offer.hint, match.text()[:400]))
+
+
+def _path(node: "SgNode", code: Code, backend: Backend, module: Module | None) -> str | None:
+    """Return the path as written; None for what is no path."""
+    if module is not None:
+        from wsbook.parsers.evaluate import Scope, strings
+        from wsbook.parsers.values import UNKNOWN
+
+        text = strings(node, Scope(module, backend.project))[0].text.replace(UNKNOWN, ANY)
+    else:
+        text = backend.constants.text(node, code)
+    if text == ANY and node.kind() not in ("identifier", "attribute", "selector_expression", "member_expression", "field_access"):
+        return None
+    if code.language == "go":
+        text = re.sub(r"^(?:[A-Z]+ )?[\w.-]*(?=/)", "", text)
+    return text
+
+
+def _prefixes(match: "SgNode", code: Code, backend: Backend, module: Module | None) -> list[str]:
+    owner = match.get_match("OWNER")
+    if code.language == "python":
+        return backend.python.of(owner.text() if owner is not None else "", match, code)
+    if code.language == "go":
+        return backend.go.of(owner, match, code)
+    return backend.scripts.of(owner, module) if module is not None and owner is not None else [""]
+
+
+def _address(port: "SgNode | None", host: "SgNode | None", code: Code, backend: Backend) -> tuple[str, int | None]:
+    """Return (address that is bound, port) of a port, or of an address with one; numbers in fallbacks count."""
+    bound = backend.constants.text(host, code) if host is not None else ""
+    if port is None:
+        return "" if bound == ANY else bound, None
+    known = backend.constants.text(port, code)
+    text = known if known != ANY else port.text()[:200]
+    found = re.search(r"(?:^|[:\"',(|? ])(\d{2,5})[\"'`)]*$", text)
+    address = re.match(r"[\"']?([\w.\[\]:-]*):\d+[\"']?$", text)
+    bound = bound if bound not in ("", ANY) else address[1] if address else ""
+    return bound, int(found[1]) if found and 0 < int(found[1]) < 65536 else None
+
+
+def _fact(offer: Offer, node: "SgNode", code: Code, path: str | None, port: int | None, bind: str) -> EndpointFacts:
+    library = offer.library
+    if library == "stomp" and "withSockJS" in _statement(node):
+        library = "sockjs"
     return EndpointFacts(
-        side="backend", library=library, file=code.artifact, line=line, expression=text, path=path, port=port, condition=condition
+        side="backend",
+        library=library,
+        file=code.artifact,
+        line=node.range().start.line + code.line,
+        expression=re.sub(r"\s+", " ", node.text())[:200],
+        path=path,
+        port=port,
+        bind=bind,
+        tls=_speaks_tls(node.text()) if port is not None else None,
     )
 
 
-def _text(node: "SgNode | None") -> str | None:
-    """Return the text of a string literal in any of the languages; None for anything else."""
-    if node is None or "string" not in node.kind():
-        return None
-    found = re.fullmatch(r"""[rRbBuU]{0,2}("{3}|'{3}|["'`])(.*)\1""", node.text(), re.DOTALL)
-    return found[2] if found else None
+def _speaks_tls(text: str) -> bool | None:
+    """Whether the call that opens a port gives it a certificate; a variable number of options leaves it open."""
+    if re.search(r"(?i)tls|\bssl\w*\s*=\s*(?!None)|certfile|keyfile", text):
+        return True
+    return None if "**" in text or "..." in text else False
 
 
-def _number(node: "SgNode | None") -> int | None:
-    """Return a port written as a number, at the end of an address, or as the fallback of an expression."""
-    if node is None:
-        return None
-    found = re.search(r"(?:^|[:\"',(|? ])(\d{2,5})[\"'`)]*$", node.text()[:200])
-    return int(found[1]) if found and 0 < int(found[1]) < 65536 else None
-
-
-def _template(path: str, *, regex: bool) -> str:
-    if regex:
-        path = _REGEX_GROUP.sub(r"{\1}", path.removeprefix("^").removesuffix("$").removesuffix("\\Z"))
-        path = path.replace("/?", "/").replace("\\", "")
-    path = _PARAMETER.sub(lambda m: "{" + (m[1] or m[2] or m[3]) + "}", path)
-    return path if path.startswith(("/", "*")) else "/" + path
-
-
-def _prefixes(root: "SgNode") -> dict[str, str]:
-    """Return router name → prefix, from APIRouter(prefix=…) and include_router(…, prefix=…) of the same file."""
-    found: dict[str, str] = {}
-    for call in root.find_all(any=[{"pattern": "$OWNER = APIRouter($$$)"}, {"pattern": "$APP.include_router($OWNER, $$$)"}]):
-        owner = call.get_match("OWNER")
-        prefix = re.search(r"""\b(?:url_)?prefix\s*=\s*["']([^"']*)["']""", call.text())
-        if owner is not None and prefix:
-            before = "include_router" in call.text()
-            found[owner.text()] = prefix[1] + found.get(owner.text(), "") if before else found.get(owner.text(), "") + prefix[1]
-    return found
-
-
-def _node_servers(root: "SgNode", code: Code) -> Iterator[EndpointFacts]:
-    scope = Scope(root)
-    calls = [*root.find_all(kind="new_expression"), *root.find_all(kind="call_expression")]
-    for call in calls:
-        function = call.field("constructor") or call.field("function")
-        name = re.sub(r"\s+", "", function.text()[-80:]) if function is not None else ""
-        arguments = [c for c in (call.field("arguments") or call).children() if c.is_named() and c.kind() != "comment"]
-        library = _node_library(name, call.kind(), code.text)
-        if library:
-            options = next((a for a in reversed(arguments) if a.kind() == "object"), None)
-            path = (
-                _option(options, "path", scope) or _option(options, "prefix", scope) or ("/socket.io/" if library == "socket.io" else None)
-            )
-            port = _port(pair(options, "port"), scope) or _port(arguments[0] if arguments else None, scope)
-            yield _fact(library, call, code, _template(path, regex=False) if path else None, port)
-        elif name.endswith(".listen") and arguments and (port := _port(arguments[0], scope) or _port(pair(arguments[0], "port"), scope)):
-            yield _fact("node", call, code, None, port)
-
-
-def _node_library(name: str, kind: str, text: str) -> str:
-    if kind == "new_expression" and name in ("WebSocket.Server", "WebSocketServer", "ws.Server", "WSServer", "Ws.Server", "WSS"):
-        return "ws"
-    if "socket.io" in text and (
-        (kind == "new_expression" and name in ("Server", "SocketIO", "SocketIOServer", "socketio.Server", "IOServer", "io.Server"))
-        or re.fullmatch(r"require\([\"']socket\.io[\"']\)|socketio|socketIo|socketIO", name)
-    ):
-        return "socket.io"
-    return "sockjs" if name.endswith(".installHandlers") else ""
-
-
-def _option(options: "SgNode | None", key: str, scope: Scope) -> str | None:
-    node = pair(options, key)
-    value = strings(node, scope)[0].text if node is not None else ""
-    return value if value and UNKNOWN not in value else None
-
-
-def _port(node: "SgNode | None", scope: Scope) -> int | None:
-    values = [v.text for v in strings(node, scope)] if node is not None and node.kind() != "object" else []
-    return next((int(v) for v in values if v.isascii() and v.isdigit() and 0 < int(v[:6]) < 65536), None)
-
-
-_COMMANDS = (
-    (
-        "uvicorn",
-        re.compile(r"\b(?:uvicorn|hypercorn|granian)\b[^\n]{0,300}?(?:--port[= \"',]+|--bind[= \"',]+[\w.]*:|-b[= ]+[\w.]*:)(\d{2,5})"),
-    ),
-    ("gunicorn", re.compile(r"\bgunicorn\b[^\n]{0,300}?(?:--bind|-b)[= \"',]+[\w.\[\]]*:(\d{2,5})")),
-    ("daphne", re.compile(r"\bdaphne\b[^\n]{0,300}?(?:-p|--port)[= \"',]+(\d{2,5})")),
-    ("docker", re.compile(r"^[ \t]*EXPOSE[ \t]+(\d{2,5})", re.MULTILINE)),
-    ("compose", re.compile(r"^[ \t]*-[ \t]*[\"']?(?:[\d.]+:)?\d{2,5}:(\d{2,5})[\"']?[ \t]*$", re.MULTILINE)),
-)
-
-
-def offered_by_command(code: Code) -> Iterator[EndpointFacts]:
-    """Yield the listeners that a Dockerfile, compose file, Procfile or script starts."""
-    for library, pattern in _COMMANDS:
-        for match in pattern.finditer(code.text):
-            line = code.text.count("\n", 0, match.start(1)) + code.line
-            yield EndpointFacts(
-                side="backend", library=library, file=code.artifact, line=line, expression=match[0].strip()[:200], port=int(match[1])
-            )
+def _statement(node: "SgNode") -> str:
+    """Return the chain of calls around a node, without the statements beside it."""
+    chain = node
+    for ancestor in node.ancestors():
+        if ancestor.kind() not in ("method_invocation", "call_expression", "field_access", "member_expression"):
+            break
+        chain = ancestor
+    return chain.text()[:600]

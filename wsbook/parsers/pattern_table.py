@@ -65,17 +65,24 @@ class SourcePattern(Struct, frozen=True, kw_only=True):
 class Offer(Struct, frozen=True, kw_only=True):
     """One way in which server code offers an endpoint.
 
-    patterns: ast-grep patterns with $PATH, $PORT and $OWNER (a router with a prefix). needs: expression that the file must match.
-    hint: expression that the match itself must satisfy. path: where the pattern has none. regex: the path is an expression.
+    patterns: ast-grep patterns with $PATH, $PORT, $HOST (that it binds), $HANDLER and $OWNER (a router with a prefix). texts: regular
+    expressions with the groups path and port, for languages that are not parsed. needs: expression that the file must match. handler:
+    expression that the code of the handler, or what it calls, must match; where no handler can be found, hint must match the call. hint:
+    expression that the match itself must satisfy. path: where the pattern has none. regex: the path is an expression. subtree: a path
+    that ends with a slash stands for everything below it. suffix: what the library adds to the path.
     """
 
     library: str
     languages: tuple[str, ...]
-    patterns: tuple[str, ...]
+    patterns: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
     needs: str = ""
+    handler: str = ""
     hint: str = ""
     path: str = ""
     regex: bool = False
+    subtree: bool = False
+    suffix: str = ""
 
 
 @cache

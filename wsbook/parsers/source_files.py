@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from wsbook.errors import UnreadableInputError
+from wsbook.parsers.env_files import EnvFile, read_env
 
 __all__ = ["MAX_BYTES", "Code", "Folder", "codes_of", "language_of", "read_folder"]
 
@@ -27,16 +28,32 @@ _LANGUAGES = {
     **dict.fromkeys((".vue", ".svelte", ".html", ".htm", ".astro"), "html"),
     ".py": "python",
     ".go": "go",
-    **dict.fromkeys((".java", ".kt"), "java"),
+    ".java": "java",
+    ".kt": "kotlin",
+    ".cs": "csharp",
+    **dict.fromkeys((".ex", ".exs"), "elixir"),
+    ".rb": "ruby",
+    ".rs": "rust",
+    ".php": "php",
+    ".dart": "dart",
 }
 _COMMANDS = re.compile(
     r"(?:Dockerfile|Containerfile)(?:\..*)?|.*\.dockerfile|(?:docker-)?compose(?:\..*)?\.ya?ml|Procfile|.*\.service|package\.json|.*\.sh|gunicorn\.conf\.py",
     re.IGNORECASE,
 )
 _ENV = re.compile(r"\.env(?:\.[\w.-]+)?")
+_MANIFESTS = re.compile(r"package\.json|requirements[\w.-]*\.txt|pyproject\.toml|Pipfile|pom\.xml|build\.gradle(?:\.kts)?", re.IGNORECASE)
+_SETTINGS = re.compile(r"(?:application|bootstrap)(?:-\w+)?\.(?:properties|ya?ml)|appsettings(?:\.\w+)?\.json", re.IGNORECASE)
+_RUNTIME = re.compile(r"[\w.-]*(?:config|env|environment|settings|runtime|endpoints)[\w.-]*\.json", re.IGNORECASE)
+"""JSON that a page may fetch or import; those that configure tools are not read."""
+
+_TOOLS = re.compile(
+    r"(?:ts|js)config|package|lock|manifest|eslint|prettier|babel|jest|vercel|renovate|turbo|nx|angular|appsettings", re.IGNORECASE
+)
 _TESTS = re.compile(
     r"(?:^|/)(?:tests?|__tests__|spec|e2e|cypress|fixtures|__mocks__)/|\.(?:test|spec|stories|d)\.[cm]?[jt]sx?$|(?:^|/)test_\w+\.py$"
 )
+_LOADED = re.compile(r"<script\b[^>]{0,500}\bsrc\s*=[^>]{0,1000}>", re.IGNORECASE)
 _SCRIPT = re.compile(r"<script\b([^>]*)>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -50,23 +67,36 @@ class Code(Struct, frozen=True, kw_only=True):
 
 
 class Folder(Struct, frozen=True, kw_only=True):
-    """What was read. env: variables of the ``.env*`` files. commands: texts that start programs. skipped: files too large or too many."""
+    """What was read. env: the ``.env*`` files. commands: texts that start programs. manifests: texts that name packages, and settings.
+
+    skipped: files too large or too many.
+    """
 
     codes: tuple[Code, ...] = ()
-    env: dict[str, str] = {}
+    env: tuple[EnvFile, ...] = ()
     commands: tuple[Code, ...] = ()
+    manifests: tuple[Code, ...] = ()
     size_bytes: int = 0
     skipped: int = 0
 
 
 def language_of(artifact: str) -> str:
     """Return the language by the file's name: as ast-grep names it, html for files with script blocks, "" for others."""
-    return _LANGUAGES.get(Path(artifact).suffix.lower(), "command" if _COMMANDS.fullmatch(Path(artifact).name) else "")
+    name = Path(artifact).name
+    if _COMMANDS.fullmatch(name):
+        return "command"
+    if _SETTINGS.fullmatch(name) or _MANIFESTS.fullmatch(name):
+        return "manifest"
+    if _RUNTIME.fullmatch(name) and not _TOOLS.search(name):
+        return "json"
+    return _LANGUAGES.get(Path(artifact).suffix.lower(), "")
 
 
 def codes_of(text: str, artifact: str, language: str = "") -> list[Code]:
     """Return the pieces of a file: one, or each script block of a page or component."""
     language = language or language_of(artifact)
+    if language == "json":
+        return [Code(artifact=artifact, language="tsx", text=f"export default {text}")]
     if language != "html":
         return [Code(artifact=artifact, language=language, text=text)]
     found = []
@@ -104,22 +134,31 @@ def read_folder(paths: Iterable[str]) -> Folder:
     Raises:
         UnreadableInputError: a path does not exist.
     """
-    codes: list[Code] = []
-    commands: list[Code] = []
-    env_texts: dict[str, str] = {}
+    kept: dict[str, list[Code]] = {"codes": [], "command": [], "manifest": []}
+    env: list[EnvFile] = []
     size = skipped = 0
+    count = 0
     for path in _files(paths):
-        text = _read(path) if len(codes) + len(commands) < _MAX_FILES and size < _MAX_TOTAL_BYTES else None
+        text = _read(path) if count < _MAX_FILES and size < _MAX_TOTAL_BYTES else None
         if text is None:
             skipped += 1
         elif _ENV.fullmatch(path.name):
-            env_texts[path.name] = text
+            env.append(read_env(text, str(path)))
         else:
-            size += len(text)
-            target = commands if language_of(path.name) == "command" else codes
-            target.extend(codes_of(text, str(path)))
-    env = {k: v for name in sorted(env_texts, key=_env_rank) if _env_rank(name)[0] for k, v in _variables(env_texts[name]).items()}
-    return Folder(codes=tuple(codes), env=env, commands=tuple(commands), size_bytes=size, skipped=skipped)
+            size, count = size + len(text), count + 1
+            language = language_of(path.name)
+            kept.get(language, kept["codes"]).extend(codes_of(text, str(path)))
+            if language == "html":
+                kept["manifest"].append(Code(artifact=str(path), language="manifest", text="\n".join(_LOADED.findall(text)[:200])))
+    manifests = [*kept["manifest"], *(c for c in kept["command"] if _MANIFESTS.fullmatch(Path(c.artifact).name))]
+    return Folder(
+        codes=tuple(kept["codes"]),
+        env=tuple(env),
+        commands=tuple(kept["command"]),
+        manifests=tuple(manifests),
+        size_bytes=size,
+        skipped=skipped,
+    )
 
 
 def _files(paths: Iterable[str]) -> Iterator[Path]:
@@ -132,21 +171,3 @@ def _files(paths: Iterable[str]) -> Iterator[Path]:
             continue
         inside = [p for p in _walk(top, built=False) if not _TESTS.search(p.relative_to(top).as_posix())]
         yield from inside if any(not _ENV.fullmatch(p.name) for p in inside) else _walk(top, built=True)
-
-
-def _env_rank(name: str) -> tuple[int, str]:
-    """Order by what a production build reads last (Vite, Next.js, Create React App); 0: examples and tests, which none reads."""
-    if re.search(r"example|sample|template|test|dist", name):
-        return 0, name
-    return (4 if "prod" in name else 1 if "dev" in name else 3 if "local" in name else 2), name
-
-
-def _variables(text: str) -> dict[str, str]:
-    found = {}
-    for line in text.splitlines()[:2000]:
-        match = re.match(r"\s*(?:export\s+)?(\w{1,100})\s*=\s*(.*?)\s*$", line)
-        if match:
-            value = match[2]
-            quoted = re.match(r"""(["'])(.*?)\1""", value)
-            found[match[1]] = (quoted[2] if quoted else value.partition(" #")[0].strip())[:2000]
-    return found

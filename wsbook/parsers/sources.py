@@ -1,23 +1,31 @@
 """Source folders and pieces of source as observations: endpoints and patterns. Knows which parser reads which language, no library."""
 
+import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.facts import EndpointFacts, Facts, PatternFacts, TextFacts
 from wsbook.observation import Observation, Source, observed
+from wsbook.parsers.dev_proxies import find_forwards
 from wsbook.parsers.endpoint_defects import url_defects
 from wsbook.parsers.endpoints import find_dialled
+from wsbook.parsers.env_files import environment
+from wsbook.parsers.evaluate import Scope
 from wsbook.parsers.listener_patterns import listener_patterns
-from wsbook.parsers.offers import find_offered, offered_by_command
+from wsbook.parsers.listeners import offered_by_command, offered_by_text, with_settings
+from wsbook.parsers.offers import Backend, find_offered
+from wsbook.parsers.pattern_table import offers
 from wsbook.parsers.patterns import find_patterns
 from wsbook.parsers.project_patterns import project_patterns
 from wsbook.parsers.react_patterns import react_patterns
 from wsbook.parsers.reconnect_patterns import reconnect_patterns
-from wsbook.parsers.scope import Scope
+from wsbook.parsers.scope import Module, Project
 from wsbook.parsers.script_flow import Flow
 from wsbook.parsers.source_files import MAX_BYTES, Code, Folder, codes_of, language_of, read_folder
 from wsbook.parsers.state_patterns import state_patterns
+from wsbook.parsers.versions import with_versions
 from wsbook.target import Endpoint, parse_endpoint
 
 if TYPE_CHECKING:
@@ -26,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["parse_source_text", "parse_sources"]
 
 _SCRIPTS = ("typescript", "tsx")
+_PARSED = (*_SCRIPTS, "python", "go", "java")
+"""Languages whose syntax is known; the others are searched as text."""
+
 _MAX_FACTS = 2_000
 
 
@@ -88,10 +99,12 @@ def _source(step: str, facts: Facts) -> Source:
 def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> list[Facts]:
     from ast_grep_py import SgRoot
 
-    parsed = [(code, SgRoot(code.text, code.language).root()) for code in folder.codes if code.language not in ("", "html")]
+    parsed = [(code, SgRoot(code.text, code.language).root()) for code in folder.codes if code.language in _PARSED]
     found: list[Facts] = []
     if step not in ("3.1", "3.2"):
         found += _endpoints(parsed, folder, side=side, page=page)
+        if side == "frontend":
+            found += find_forwards(project_of(parsed, folder, page), folder.manifests)
         dialled = [f for f in found if isinstance(f, EndpointFacts) and f.side == "frontend"]
         found += [defect for endpoint in dialled for defect in url_defects(endpoint, page)]
     if step != "1.1":
@@ -114,18 +127,35 @@ def _script_patterns(code: Code, root: "SgNode") -> Iterator[PatternFacts]:
 def _endpoints(parsed: "list[tuple[Code, SgNode]]", folder: Folder, *, side: str, page: Endpoint | None) -> list[EndpointFacts]:
     found: list[EndpointFacts] = []
     if side == "frontend":
-        scripts = [(code, root) for code, root in parsed if code.language in _SCRIPTS]
-        roots = [root for _, root in scripts]
-        for code, root in scripts:
-            if any(word in code.text for word in _WORDS):
-                scope = Scope(root, page=page, env=folder.env, others=[r for r in roots if r is not root][:300])
-                found += find_dialled(root, scope, file=code.artifact, first_line=code.line)
-        return found
-    for code, root in parsed:
-        found += find_offered(root, code)
+        project = project_of(parsed, folder, page)
+        for module in project.modules:
+            if any(word in module.text for word in _WORDS):
+                found += find_dialled(Scope(module, project))
+        return with_versions(found, folder.manifests)
+    found += find_offered(Backend(parsed, project_of(parsed, folder, page)))
+    for code in folder.codes:
+        for offer in offers():
+            if offer.texts and code.language in offer.languages and (not offer.needs or re.search(offer.needs, code.text)):
+                found += [f for pattern in offer.texts for f in offered_by_text(code, offer.library, pattern, offer.suffix)]
     for code in folder.commands:
         found += offered_by_command(code)
-    return found
+    return with_versions(with_settings(found, folder.manifests), folder.manifests)
+
+
+def project_of(parsed: "list[tuple[Code, SgNode]]", folder: Folder, page: Endpoint | None) -> Project:
+    """Return the scripts of a folder as modules, each with the variables that a build in its place knows."""
+    development = page is not None and page.is_loopback
+    local_first = any(re.search(r'"next"\s*:', code.text) for code in folder.manifests)
+    known: dict[str, dict[str, str] | None] = {}
+    modules = []
+    for code, root in parsed:
+        if code.language not in _SCRIPTS:
+            continue
+        place = posixpath.dirname(code.artifact.replace("\\", "/"))
+        if place not in known:
+            known[place] = environment(folder.env, place, development=development, local_first=local_first)
+        modules.append(Module(root, artifact=code.artifact, env=known[place], line=code.line))
+    return Project(modules, page=page)
 
 
 _WORDS = (
@@ -142,6 +172,11 @@ _WORDS = (
     "connect(",
     "Client(",
     "EventSource",
+    "tomp",
+    "Echo(",
+    "Pusher(",
+    "entrifuge(",
+    "forRoot(",
 )
 
 

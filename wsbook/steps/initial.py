@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from wsbook.facts import EndpointFacts, PatternFacts, UpgradeFacts
+from wsbook.facts import EndpointFacts, UpgradeFacts
 from wsbook.steps.looking import Looking, baseline, missing, read, shorter
 
 __all__ = ["look_browser", "look_direct", "look_endpoint", "look_logs", "look_triage"]
@@ -29,9 +29,8 @@ async def look_endpoint(look: Looking) -> None:
             look.add(missing("1.1", f"{side} source", f"no {side} source was given; give its folder as {side}"))
             continue
         seen = await asyncio.to_thread(parse_sources, folders, side=side, page_url=target.page_url, step="1.1")
-        found = [entry for entry in seen if not isinstance(entry.facts, PatternFacts)]
-        look.add(*found)
-        if not any(isinstance(entry.facts, EndpointFacts) for entry in found):
+        look.add(*seen)
+        if not any(isinstance(entry.facts, EndpointFacts) for entry in seen):
             look.add(missing("1.1", f"{side} source", f"no WebSocket endpoint was recognised in the {side} source"))
 
 
