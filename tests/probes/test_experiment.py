@@ -21,6 +21,7 @@ FULL = Attempt(
     subprotocols=("chat",),
     via="http://proxy.example:3128",
 )
+SPELLINGS = (labels.CONNECTION_LIST, labels.OTHER_CASE, labels.OTHER_VERSION)
 
 
 def changes(variants: list[Attempt]) -> list[tuple[str, ...]]:
@@ -47,6 +48,7 @@ def only(variants: list[Attempt], label: str) -> Attempt:
                 labels.OTHER_SCHEME,
                 labels.IPV4_ONLY,
                 labels.IPV6_ONLY,
+                *SPELLINGS,
             },
         ),
         (
@@ -65,11 +67,13 @@ def only(variants: list[Attempt], label: str) -> Attempt:
                 labels.NO_SERVER_NAME,
                 labels.WITH_HTTP2_OFFERED,
                 labels.NO_PROXY,
+                labels.NO_ALPN,
+                *SPELLINGS,
             },
         ),
         (
             Attempt(url="ws://127.0.0.1:8080/", extensions=()),
-            {labels.FOREIGN_ORIGIN, labels.NO_UPGRADE, labels.RANDOM_PATH, labels.OTHER_SCHEME},
+            {labels.FOREIGN_ORIGIN, labels.NO_UPGRADE, labels.RANDOM_PATH, labels.OTHER_SCHEME, *SPELLINGS},
         ),
     ],
 )

@@ -5,7 +5,8 @@ taken and are hostile: whoever shows them escapes them.
 """
 
 from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
-from wsbook.facts.handshake import Check, Headers, TlsFacts, UpgradeFacts
+from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
+from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.log import AccessFacts, SignatureFacts, TextFacts
 from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.facts.page import PageFacts
@@ -17,6 +18,7 @@ from wsbook.facts.told import SymptomFacts
 __all__ = [
     "AccessFacts",
     "BroadcastFacts",
+    "Certificate",
     "Check",
     "EchoFacts",
     "EchoTrial",
@@ -24,6 +26,7 @@ __all__ = [
     "Facts",
     "Frame",
     "Headers",
+    "Http2Facts",
     "IdleFacts",
     "LoadFacts",
     "LoadStep",
@@ -33,6 +36,8 @@ __all__ = [
     "Place",
     "PortFacts",
     "ProxyVariablesFacts",
+    "RedirectFacts",
+    "RedirectHop",
     "RouteFacts",
     "SessionFacts",
     "Setting",
@@ -41,8 +46,10 @@ __all__ = [
     "SymptomFacts",
     "TextFacts",
     "TlsFacts",
+    "TlsScanFacts",
     "TraceFacts",
     "UpgradeFacts",
+    "VersionTrial",
 ]
 
 Facts = (
@@ -65,4 +72,7 @@ Facts = (
     | LoadFacts
     | PageFacts
     | SymptomFacts
+    | TlsScanFacts
+    | Http2Facts
+    | RedirectFacts
 )

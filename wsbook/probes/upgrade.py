@@ -36,7 +36,7 @@ from wsbook.wire.handshake import (
     write_request,
 )
 
-__all__ = ["open_socket", "probe_upgrade"]
+__all__ = ["open_socket", "probe_upgrade", "resolved_request"]
 
 _BODY_S = 1.0
 _CLOSE_S = 0.5
@@ -146,14 +146,24 @@ async def _secure(watch: Stopwatch, draft: _Draft, attempt: Attempt, inner: Byte
 # The exchange
 
 
-def _request(draft: _Draft, attempt: Attempt, key: str) -> bytes:
-    """Return the request in bytes. Only here do secret references become values."""
-    draft.request_headers = request_headers(attempt, key)
+def resolved_request(attempt: Attempt, headers: Headers) -> tuple[str, list[tuple[str, str]]]:
+    """Return (request target, headers) as they go out. Only here do secret references become values.
+
+    Raises:
+        SecretMissingError: a reference names nothing.
+    """
     endpoint = attempt.endpoint
     credentials = "Basic " + base64.b64encode(unquote(secret.resolve(endpoint.userinfo)).encode()).decode()
-    resolved = [(name, credentials if value == URL_CREDENTIALS else secret.resolve(value)) for name, value in draft.request_headers]
+    resolved = [(name, credentials if value == URL_CREDENTIALS else secret.resolve(value)) for name, value in headers]
+    return quote(secret.resolve(endpoint.resource), safe=_URL_CHARACTERS), resolved
+
+
+def _request(draft: _Draft, attempt: Attempt, key: str) -> bytes:
+    """Return the request in bytes."""
+    draft.request_headers = request_headers(attempt, key)
+    resource, resolved = resolved_request(attempt, draft.request_headers)
     try:
-        return write_request("GET", quote(secret.resolve(endpoint.resource), safe=_URL_CHARACTERS), resolved)
+        return write_request("GET", resource, resolved)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
