@@ -41,7 +41,7 @@ class Lab:
         self.fault = fault.slug
         self.proxy = proxy
         self.folder = folder
-        self.url = f"{fault.scheme or served[1]}://{host}{fault.path}"
+        self.url = f"{fault.scheme or served[1]}://{fault.host + host[host.rindex(':') :] if fault.host else host}{fault.path}"
         self.page_url = f"{served[0]}://{host}/"
         hop_path = fault.hop_path or fault.path
         self.hops = {"app": f"ws://127.0.0.1:{ports['ws_a']}{hop_path}", "app-b": f"ws://127.0.0.1:{ports['ws_b']}{hop_path}"}
@@ -53,6 +53,7 @@ class Lab:
         self.trigger = f"POST {self.page_url}publish " + '{"type": "event", "text": "{marker}"}'
         self.message = '{"type": "subscribe", "topic": "ticks"}'
         self.subprotocols = fault.subprotocols
+        self.headers = (f"Cookie: session={'0' * fault.cookie_bytes}",) if fault.cookie_bytes else ()
         self.pids: dict[str, int] = {}
         self._held: Held | None = None
         self._keep = keep
@@ -63,6 +64,7 @@ class Lab:
             self.url,
             page_url=self.page_url,
             subprotocols=self.subprotocols,
+            headers=self.headers,
             hops=[f"{name}={url}" for name, url in self.hops.items()],
             ca_file=self.ca_file,
             frontend=self.frontend,
@@ -164,7 +166,7 @@ def _start(fault: Fault, proxy: str, path: str, folder: Path, *, keep: bool, rea
     ca_file = write_certificate(fault.tls, folder / "tls") if fault.tls else ""
     lab = Lab(fault, proxy, folder, keep, ports, ca_file)
     config = edit_text(fault, f"proxy/{CONFIGS[proxy]}", read_template(proxy))
-    set_up = set_up_proxy(proxy, path, config, folder, ports, bool(fault.tls))
+    set_up = set_up_proxy(proxy, path, config, folder, ports, bool(fault.tls), fault.bind)
     lab.logs += set_up.logs
     lab._held = hold([_proxy_process(proxy, set_up, folder), *_backend_processes(fault, folder, ports)], "" if keep else str(folder))
     try:
