@@ -66,7 +66,8 @@ class UpgradeFacts(Struct, frozen=True, kw_only=True, tag="upgrade"):
 
     status: None when no HTTP answer could be parsed. accepted: the answer satisfies RFC 6455.
     url: as tried. peer: "address:port" dialled. body: first 4 KiB as text; body_bytes: bytes received, None unknown.
-    headers: of the answer, in order, as received. raw: first 512 bytes of an answer that is no HTTP, as text.
+    request_bytes: size of the request as sent, None when nobody counted. headers: of the answer, in order, as received.
+    raw: first 512 bytes of an answer that is no HTTP, as text.
     first_message: text of the first frame after an accepted upgrade, None when none came in time.
     proxy_status: status of a forward proxy's answer to CONNECT. error_text: what a browser printed for this attempt.
     """
@@ -78,6 +79,7 @@ class UpgradeFacts(Struct, frozen=True, kw_only=True, tag="upgrade"):
     http_version: str | None = None
     peer: str | None = None
     request_headers: Headers = ()
+    request_bytes: int | None = None
     headers: Headers = ()
     body: str = ""
     body_bytes: int | None = None

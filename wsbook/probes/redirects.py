@@ -38,7 +38,10 @@ def _target(base: Endpoint, location: str) -> Endpoint:
     """Return where Location leads, as a WebSocket URL without userinfo and fragment (RFC 9110 section 10.2.2)."""
     if secret.has_reference(location) or any(secret.has_reference(part) for part in re.split(r"[/?&=#]", location)):
         raise _Unfollowed("the Location holds what would read one of our secrets")
-    parts = urlsplit(urljoin(base.url.replace("ws", "http", 1), location))
+    try:
+        parts = urlsplit(urljoin(base.url.replace("ws", "http", 1), location))
+    except ValueError as error:
+        raise _Unfollowed(f"the Location is no URL: {str(error)[:80]}") from None
     scheme = _SCHEMES.get(parts.scheme)
     if scheme is None:
         raise _Unfollowed(f"the Location has the scheme {parts.scheme[:40]!r}")

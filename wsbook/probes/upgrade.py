@@ -55,6 +55,7 @@ class _Draft(Struct, kw_only=True):
     reached: Reached
     tls: TlsFacts | None = None
     request_headers: Headers = ()
+    request_bytes: int | None = None
     answer: Answer | None = None
     checks: tuple[Check, ...] = ()
     accepted: bool = False
@@ -75,6 +76,7 @@ class _Draft(Struct, kw_only=True):
             http_version=answer.version,
             peer=self.reached.peer,
             request_headers=self.request_headers,
+            request_bytes=self.request_bytes,
             headers=answer.headers,
             body=self.body,
             body_bytes=self.body_bytes,
@@ -290,6 +292,7 @@ async def _upgrade(watch: Stopwatch, draft: _Draft, attempt: Attempt) -> Socket 
     """Walk all stages; return the open socket, None when the upgrade was not accepted."""
     key = base64.b64encode(os.urandom(16)).decode()
     request = _request(draft, attempt, key)
+    draft.request_bytes = len(request)
     inner = await dial(watch, draft.reached, attempt)
     socket = None
     try:

@@ -82,12 +82,12 @@ def _judge_status(evidence: Evidence, seen: Observation, facts: UpgradeFacts) ->
 
 
 def _judge_size(evidence: Evidence, facts: UpgradeFacts, evident: Proof) -> Iterator[Finding]:
-    size = sum(len(name) + len(value) + 4 for name, value in facts.request_headers)
+    size = facts.request_bytes or sum(len(name) + len(value) + 4 for name, value in facts.request_headers)
     lighter = [seen for seen in evidence.attempts(changed=NO_CREDENTIALS) if seen[1].accepted]
-    words = f"refused with {facts.status}; the request headers have {size} B"
+    words = f"refused with {facts.status}; the request has {size} B"
     if lighter:
         cured = proof(lighter[-1][0], f"without credentials {say(*lighter[-1])}")
-        yield fault("handshake.headers-too-large", 0.95, f"{words}, and are accepted without cookies and tokens", evident, cured)
+        yield fault("handshake.headers-too-large", 0.95, f"{words}, and is accepted without cookies and tokens", evident, cured)
     else:
         yield fault("handshake.headers-too-large", 0.85, words, evident)
 

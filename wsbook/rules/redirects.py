@@ -42,18 +42,24 @@ def _begins(chain: RedirectFacts, facts: UpgradeFacts) -> bool:
 
 
 def _plain(url: str) -> tuple[str, str, str]:
-    """Return what two URLs must share to be the same place to ask: scheme, host with port, path."""
-    parts = urlsplit(url.replace("ws", "http", 1) if url.startswith("ws") else url)
+    """Return what two URLs must share to be the same place to ask: scheme, host with port, path; nothing of what is no URL."""
+    try:
+        parts = urlsplit(url.replace("ws", "http", 1) if url.startswith("ws") else url)
+    except ValueError:
+        return "", "", ""
     return parts.scheme, parts.netloc.rpartition("@")[2].removesuffix(":443" if parts.scheme == "https" else ":80"), parts.path or "/"
 
 
-def _absolute(facts: UpgradeFacts, location: str) -> str:
-    return urljoin(facts.url.replace("ws", "http", 1), location)
+def _absolute(url: str, location: str) -> str:
+    try:
+        return urljoin(url.replace("ws", "http", 1), location)
+    except ValueError:
+        return location
 
 
 def _is_same_over_tls(facts: UpgradeFacts, location: str) -> bool:
     asked = _plain(facts.url)
-    return asked[0] == "https" and _plain(_absolute(facts, location)) == asked
+    return asked[0] == "https" and _plain(_absolute(facts.url, location)) == asked
 
 
 def _loops_on_tls(chain: RedirectFacts | None) -> bool:
@@ -61,7 +67,7 @@ def _loops_on_tls(chain: RedirectFacts | None) -> bool:
     last = chain.hops[-1] if chain is not None and chain.hops else None
     if last is None:
         return False
-    return last.url.startswith("wss:") and _plain(urljoin(last.url.replace("ws", "http", 1), last.location)) == _plain(last.url)
+    return last.url.startswith("wss:") and _plain(_absolute(last.url, last.location)) == _plain(last.url)
 
 
 def _judge_same(facts: UpgradeFacts, proofs: list[Proof], told: list[tuple[Observation, UpgradeFacts]], looped: bool) -> Finding:
@@ -99,7 +105,7 @@ def _ending(chain: RedirectFacts) -> tuple[float, str]:
 
 def _kind(facts: UpgradeFacts, location: str) -> str:
     """Return what the redirect changes: scheme, host, slash, or the page it leads to."""
-    asked, given = _plain(facts.url), _plain(_absolute(facts, location))
+    asked, given = _plain(facts.url), _plain(_absolute(facts.url, location))
     if _LOGIN.search(location):
         return f"to a login page, {location[:80]}"
     if given[0] != asked[0] and given[2] == asked[2]:
