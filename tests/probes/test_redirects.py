@@ -111,7 +111,10 @@ def test_what_goes_along(location: str, url: str, withheld: tuple[str, ...]) -> 
         assert (followed.headers, followed.subprotocols) == (SECRETS.headers, SECRETS.subprotocols)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "10.0.0.1", "192.168.1.1"])
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "[::1]", "169.254.169.254", "10.0.0.1", "192.168.1.1", "localhost.", "2130706433", "127.1", "0x7f.0x1"],
+)
 def test_nobody_outside_leads_us_inside(host: str) -> None:
     with pytest.raises(_Unfollowed, match="inner network"):
         next_attempt(SECRETS, f"http://{host}/latest", 1)

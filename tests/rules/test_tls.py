@@ -146,6 +146,26 @@ def test_alerts(observation: Observation, slug: str) -> None:
     assert first(observation).cause == slug
 
 
+def plain(status: int, url: str = "ws://shop.test:8443/ws", body: str = "") -> Observation:
+    return answer(status, url=url, changed=labels.OTHER_SCHEME, body=body)
+
+
+@pytest.mark.parametrize("reason", [Reason.CLOSED, Reason.RESET, Reason.TIMEOUT])
+@pytest.mark.parametrize(
+    ("more", "confidence"),
+    [
+        ([plain(101)], 0.93),
+        ([plain(404)], 0.93),
+        ([plain(400, body="Client sent an HTTP request to an HTTPS server.")], 0.4),
+        ([plain(301, url="ws://shop.test/ws")], 0.4),
+        ([], 0.4),
+    ],
+)
+def test_no_tls_at_that_port(reason: Reason, more: list[Observation], confidence: float) -> None:
+    found = first(failed("tls", reason, url=URL), *more)
+    assert (found.cause, found.confidence) == ("endpoint.tls-to-plain-port", confidence)
+
+
 @pytest.mark.parametrize(("label", "slug"), [(labels.PAGE_SERVER_NAME, "tls.sni-missing"), (labels.NO_ALPN, "tls.alpn-h2-negotiated")])
 @pytest.mark.parametrize("reason", [Reason.TLS_ALERT, Reason.CLOSED, Reason.RESET])
 def test_what_one_change_cures(label: str, slug: str, reason: Reason) -> None:
@@ -200,6 +220,7 @@ def test_versions(observations: list[Observation], verdict: Verdict | None, word
         ([answer(400, url=URL, body="No required SSL certificate was sent"), scan("1.3", asks=True)], Verdict.FAULT, 0.94),
         ([accepted(), scan("1.3", asks=False)], Verdict.CLEAR, 0.9),
         ([accepted(), scan("1.3", asks=None)], Verdict.UNKNOWN, 0.05),
+        ([HANDSHAKE, scan("", asks=True, refused_after="handshake failure")], Verdict.FAULT, 0.94),
         ([accepted()], None, 0.0),
     ],
 )
@@ -207,6 +228,7 @@ def test_client_certificates(observations: list[Observation], verdict: Verdict |
     found = about("tls.client-cert-requested", *observations)
     assert (found.verdict if found else None) is verdict
     assert found is None or found.confidence >= confidence
+    assert roots(*observations, target=TARGET)[:1] == (["tls.client-cert-requested"] if verdict is Verdict.FAULT else [])
 
 
 @pytest.mark.parametrize(
@@ -254,6 +276,8 @@ def http2(spoken: bool, extended: bool | None = None, status: int | None = None,
         ([accepted(), http2(True, None, None, "timeout")], Verdict.UNKNOWN, "timeout"),
         ([answer(400, url=URL), http2(True, True, 200)], Verdict.FAULT, "not over HTTP/1.1"),
         ([answer(400, url=URL), http2(True, True, 400)], None, ""),
+        ([alert("tlsv1 alert no application protocol"), http2(True, False)], Verdict.FAULT, "wants HTTP/2 only"),
+        ([alert("tlsv1 alert no application protocol"), http2(True, True, 200)], Verdict.FAULT, "HTTP/2 only"),
         ([accepted()], None, ""),
     ],
 )

@@ -50,10 +50,13 @@ def _target(base: Endpoint, location: str) -> Endpoint:
 
 
 def _is_inside(endpoint: Endpoint) -> bool:
+    """Tell whether a host is inner by what it is called; numbers that resolvers read as addresses, such as 0x7f.1, count."""
     try:
         address = ipaddress.ip_address(endpoint.host)
     except ValueError:
-        return endpoint.is_loopback
+        name = endpoint.host.rstrip(".")
+        last = name.rpartition(".")[2]
+        return name == "localhost" or name.endswith(".localhost") or last.isdigit() or last.startswith("0x")
     return not address.is_global
 
 

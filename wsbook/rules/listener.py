@@ -51,7 +51,9 @@ def _judge_versions(evidence: Evidence, seen: Observation, scan: TlsScanFacts) -
             yield fault(slug, 0.9, f"{where} speaks {names} only, which browsers no longer do", evident)
         elif scan.versions:
             yield unknown(slug, 0.05, f"no TLS version could be tried by itself at {where}", evident)
-    elif current and not scan.client_certificate:
+    elif scan.client_certificate:
+        return  # refused for want of a certificate, which says nothing of versions
+    elif current:
         ciphers = ", ".join(f"{trial.cipher} in {trial.version}" for trial in current)
         yield fault(slug, 0.9, f"{where} agrees only with ciphers that clients no longer offer: {ciphers}", evident)
     elif accepted:
@@ -111,10 +113,10 @@ def _judge_nameless(evidence: Evidence) -> Iterator[Finding]:
 def _judge_http2(evidence: Evidence, seen: Observation, facts: Http2Facts) -> Iterator[Finding]:
     """Compare the extended CONNECT of RFC 8441, which browsers use where it is announced, with the upgrade over HTTP/1.1."""
     slug, tried = "tls.alpn-h2-negotiated", baseline(evidence)
-    if tried is None or seen.failure is not None:
-        return
-    over_1 = proof(tried[0], f"HTTP/1.1: {say(*tried)}")
     good = facts.status is not None and 200 <= facts.status < 300
+    if tried is None or seen.failure is not None or (tried[1].status is None and not good):
+        return  # without an answer over HTTP/1.1 there is nothing to compare with
+    over_1 = proof(tried[0], f"HTTP/1.1: {say(*tried)}")
     if not facts.spoken:
         yield clear(slug, "HTTP/2 is not spoken there: every client upgrades over HTTP/1.1", proof(seen, "h2 was not chosen"))
     elif facts.extended_connect is None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from wsbook.attempt import NO_ALPN, NO_SERVER_NAME, PAGE_SERVER_NAME
+from wsbook.attempt import NO_ALPN, NO_SERVER_NAME, OTHER_SCHEME, PAGE_SERVER_NAME
 from wsbook.evidence import Evidence
 from wsbook.facts import TlsScanFacts, UpgradeFacts
 from wsbook.finding import Finding, Proof
@@ -11,6 +11,7 @@ from wsbook.observation import Observation, Reason
 from wsbook.rules.certificates import judge_accepted, judge_certificate
 from wsbook.rules.make import fault, proof
 from wsbook.rules.outcome import Seen, baseline, inner_hops, say
+from wsbook.target import parse_endpoint
 
 __all__ = ["judge_tls"]
 
@@ -58,9 +59,15 @@ def _judge_failure(evidence: Evidence, seen: Observation, facts: UpgradeFacts) -
         yield cured
     elif failure.reason is Reason.TLS_ALERT:
         yield from _judge_alert(evidence, facts, endpoint, failure.message.lower(), evident)
+    elif plain := _plain_answer(evidence, facts):
+        summary = f"{endpoint} does not answer TLS, and answers {plain[1].status} without it"
+        yield fault("endpoint.tls-to-plain-port", 0.93, summary, evident, proof(plain[0], f"without TLS: {say(*plain)}"))
     elif failure.reason in (Reason.CLOSED, Reason.RESET) and not _shakes_hands(evidence):
         yield fault("endpoint.tls-to-plain-port", 0.4, f"{endpoint} ends the connection when TLS begins", evident)
         yield fault("tls.sni-missing", 0.25, f"{endpoint} ends the connection when TLS begins", evident)
+    elif failure.reason is Reason.TIMEOUT and not _shakes_hands(evidence):
+        yield fault("endpoint.tls-to-plain-port", 0.4, f"{endpoint} takes the connection and does not answer TLS", evident)
+        yield fault("net.mtu-blackhole", 0.3, f"{endpoint} takes the connection, and the TLS handshake gets no answer", evident)
 
 
 def _cured(evidence: Evidence, endpoint: str, evident: Proof) -> Finding | None:
@@ -73,6 +80,13 @@ def _cured(evidence: Evidence, endpoint: str, evident: Proof) -> Finding | None:
             if facts.tls is not None and facts.tls.version:
                 return fault(slug, 0.95, f"{endpoint} {words}", evident, proof(seen, f"{label}: {say(seen, facts)}"))
     return None
+
+
+def _plain_answer(evidence: Evidence, facts: UpgradeFacts) -> Seen | None:
+    """Return the attempt without TLS at the same port, when it was answered."""
+    port = parse_endpoint(facts.url).port
+    tried = [seen for seen in evidence.attempts(changed=OTHER_SCHEME) if parse_endpoint(seen[1].url).port == port]
+    return next((seen for seen in tried if seen[1].status is not None and not _PLAIN_TO_TLS.search(seen[1].body)), None)
 
 
 def _shakes_hands(evidence: Evidence) -> bool:
@@ -92,7 +106,7 @@ def _judge_alert(evidence: Evidence, facts: UpgradeFacts, endpoint: str, text: s
         yield fault("tls.sni-missing", 0.8 if nameless else 0.35, summary, evident)
         if not nameless:
             yield fault("tls.hostname-mismatch", 0.6, f"{summary}: it has no certificate for it", evident)
-    else:
+    elif not any(scan.client_certificate for _, scan in evidence.of(TlsScanFacts)):  # else rules/listener.py knows why
         yield fault("tls.version-or-cipher-mismatch", 0.7, f"{endpoint} refuses the TLS handshake", evident)
         if _is_bare_address(endpoint):
             yield fault("tls.sni-missing", 0.4, f"{endpoint} is an address, for which no server name is sent", evident)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from wsbook.attempt import FORWARDED_HTTPS, OTHER_PORT, Attempt
 from wsbook.facts import UpgradeFacts
-from wsbook.observation import Observation
+from wsbook.observation import Observation, Reason
 from wsbook.steps.looking import Looking
 
 __all__ = ["look_around"]
@@ -57,7 +57,7 @@ def _transport(attempt: Attempt, seen: Observation, quick: bool) -> list[Job]:
     if not endpoint.secure:
         return [] if quick else [probe_http2(attempt, step="1.3")]
     jobs: list[Job] = [probe_tls_scan(attempt, step="1.3")]
-    if stage != "tls":
+    if stage != "tls" or (seen.failure is not None and seen.failure.reason is Reason.TLS_ALERT):
         jobs.append(probe_http2(attempt, step="1.3"))
     if endpoint.port != _HTTPS and not endpoint.is_loopback:
         beside = replace(attempt, url=replace(endpoint, port=_HTTPS).url)
