@@ -39,6 +39,8 @@ async def test_the_one_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> N
         url = server.url("/good").replace("127.0.0.1", "shop.example")
         seen = await probe_addresses(Attempt(url=url, timeout_s=0.5, first_message_s=0.01), step="1.3")
         request = server.requests[0]
+        assert len(server.requests) == 1
+    assert len(seen) == 5
     found = {one.source.changed[0].removeprefix(ONE_ADDRESS): outcome(one) for one in seen}
     assert found == {"127.0.0.1": "accepted", "127.0.0.2": "connection refused", "::1": "connection refused"}
     assert b"Host: shop.example" in request

@@ -4,6 +4,7 @@ import pytest
 from observations import answer, failed, findings
 
 from wsbook.attempt import ONE_ADDRESS
+from wsbook.facts import TlsFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Reason
 from wsbook.target import parse_target
@@ -17,6 +18,8 @@ def at(address: str, status: int = 101) -> Observation:
     return failed("tcp", Reason.TIMEOUT, changed=changed) if status == 0 else answer(status, changed=changed)
 
 
+EXPIRED = TlsFacts(server_name="shop.test", verify_code=10)
+OLD = failed("tls", Reason.CERTIFICATE, tls=EXPIRED, changed=f"{ONE_ADDRESS}192.0.2.2")
 ROWS = [
     ("all work", [at("192.0.2.1"), at("192.0.2.2"), at("2001:db8::1")], "net.dns-wrong", Verdict.CLEAR),
     ("IPv6 fails", [at("192.0.2.1"), at("192.0.2.2"), at("2001:db8::1", 0)], "net.ipv6", Verdict.FAULT),
@@ -25,6 +28,8 @@ ROWS = [
     ("one of three is dead", [at("192.0.2.1"), at("192.0.2.2", 0), at("192.0.2.3")], "net.dns-wrong", Verdict.FAULT),
     ("one of two is another site", [at("192.0.2.1"), at("192.0.2.2", 404)], "net.dns-wrong", Verdict.FAULT),
     ("one of each family", [at("192.0.2.1"), at("192.0.2.2", 0), at("2001:db8::1"), at("2001:db8::2", 0)], "net.dns-wrong", Verdict.FAULT),
+    ("one with an old certificate", [at("192.0.2.1"), OLD, at("192.0.2.3")], "tls.cert-expired", Verdict.FAULT),
+    ("one failed once", [at("192.0.2.1"), at("192.0.2.2", 0), at("192.0.2.2")], "net.dns-wrong", Verdict.CLEAR),
     ("one without backend", [at("192.0.2.1"), at("192.0.2.2", 502)], "proxy.upstream-unreachable", Verdict.FAULT),
     ("one differs among failures", [at("192.0.2.1", 404), at("192.0.2.2", 404), at("192.0.2.3", 0)], "net.dns-wrong", Verdict.UNKNOWN),
     ("all fail alike", [at("192.0.2.1", 404), at("192.0.2.2", 404)], "net.dns-wrong", None),

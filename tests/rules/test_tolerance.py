@@ -3,7 +3,7 @@
 import pytest
 from observations import TARGET, answer, failed, findings, roots
 
-from wsbook.attempt import CONNECTION_LIST, LARGE_COOKIE, NO_CREDENTIALS, OTHER_CASE, OTHER_VERSION
+from wsbook.attempt import CONNECTION_LIST, LARGE_COOKIE, NO_CREDENTIALS, NO_EXTENSIONS, OTHER_CASE, OTHER_VERSION
 from wsbook.causes import causes
 from wsbook.finding import Severity, Verdict
 from wsbook.observation import Observation, Reason
@@ -35,6 +35,12 @@ def verdict(slug: str, *observations: Observation) -> Verdict | None:
 def test_spelling(label: str, plain: int, variant: int, expected: Verdict | None) -> None:
     varied = failed("upgrade", Reason.TIMEOUT, changed=label) if variant == 0 else answer(variant, changed=label)
     assert verdict(EXACT, answer(plain), varied) is expected
+
+
+def test_a_server_that_refuses_every_tenth_attempt_minds_no_spelling() -> None:
+    tried = [answer(101), answer(403, changed=CONNECTION_LIST, body="slow down")]
+    assert verdict(EXACT, *tried, answer(101, changed=NO_EXTENSIONS)) is Verdict.FAULT
+    assert verdict(EXACT, *tried, answer(403, changed=NO_EXTENSIONS, body="slow down")) is None
 
 
 def test_spelling_without_evidence() -> None:

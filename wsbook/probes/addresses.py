@@ -4,6 +4,7 @@ import asyncio
 from itertools import zip_longest
 
 from wsbook.attempt import ONE_ADDRESS, Attempt, Family
+from wsbook.facts import UpgradeFacts
 from wsbook.observation import Observation
 from wsbook.probes.names import Address, is_address, look_up
 from wsbook.probes.upgrade import probe_upgrade
@@ -28,6 +29,7 @@ def at_every_address(attempt: Attempt, addresses: tuple[Address, ...], limit: in
 async def probe_addresses(attempt: Attempt, *, step: str) -> list[Observation]:
     """Resolve the name and try the upgrade at each of its addresses, side by side, at most eight.
 
+    Addresses that fail where others work are tried a second time, so that one lost packet condemns nobody: the last one counts.
     Nothing is tried when the URL has an address, when a forward proxy resolves the name, or when there is one address only.
 
     Raises:
@@ -37,4 +39,8 @@ async def probe_addresses(attempt: Attempt, *, step: str) -> list[Observation]:
     if attempt.via or attempt.address is not None or is_address(endpoint.host):
         return []
     found = await look_up(endpoint.host, endpoint.port, attempt.timeout_s)
-    return list(await asyncio.gather(*(probe_upgrade(one, step=step) for one in at_every_address(attempt, found.addresses))))
+    tried = at_every_address(attempt, found.addresses)
+    seen = await asyncio.gather(*(probe_upgrade(one, step=step) for one in tried))
+    works = [isinstance(one.facts, UpgradeFacts) and one.facts.accepted for one in seen]
+    again = [one for one, good in zip(tried, works, strict=True) if not good] if any(works) else []
+    return [*seen, *await asyncio.gather(*(probe_upgrade(one, step=step) for one in again))]

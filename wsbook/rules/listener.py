@@ -12,6 +12,7 @@ from wsbook.rules.outcome import baseline, say
 
 __all__ = ["judge_listener"]
 
+_BUSY = frozenset({429, 503})
 _CURRENT = ("TLSv1.2", "TLSv1.3")
 
 
@@ -142,6 +143,8 @@ def _compared(facts: Http2Facts, good: bool, evident: Proof, over_1: Proof) -> F
     slug = "tls.alpn-h2-negotiated"
     if good:
         return clear(slug, f"accepted over HTTP/1.1 and over HTTP/2 with {facts.status}", evident, over_1)
+    if facts.status in _BUSY:
+        return unknown(slug, 0.3, f"over HTTP/2 the answer was {facts.status}: too busy to tell", evident, over_1)
     answered = f"answered {facts.status}" if facts.status is not None else f"ended with {facts.ended or 'no answer'}"
     summary = f"announces extended CONNECT, and a WebSocket over HTTP/2 is {answered}: Firefox fails here, curl --http1.1 passes"
     return fault(slug, 0.88 if facts.status is not None else 0.7, summary, evident, over_1)

@@ -4,17 +4,18 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from wsbook.attempt import CONNECTION_LIST, LARGE_COOKIE, OTHER_CASE, OTHER_VERSION
+from wsbook.attempt import CONNECTION_LIST, IPV4_ONLY, LARGE_COOKIE, NO_ALPN, NO_EXTENSIONS, OTHER_CASE, OTHER_VERSION
 from wsbook.evidence import Evidence
 from wsbook.finding import Finding, Severity
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.outcome import Seen, baseline, inner_hops, say
+from wsbook.rules.outcome import Seen, baseline, inner_hops, same_answer, say
 
 __all__ = ["judge_tolerance"]
 
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 """Statuses that tell of load or of an upstream, not of how a header is spelt."""
 _LARGE = frozenset({400, 413, 431, 494})
+_MINDED_BY_NOBODY = (NO_EXTENSIONS, NO_ALPN, IPV4_ONLY)
 _CLIENTS = {
     CONNECTION_LIST: "Connection: keep-alive, Upgrade, as Firefox sends it",
     OTHER_CASE: "Upgrade: WebSocket and Connection: upgrade, as some proxies and libraries write it",
@@ -44,7 +45,7 @@ def _judge_spelling(evidence: Evidence, name: str, plain: Seen, outer: Seen | No
         if not tried:
             continue
         proofs = [proof(plain[0], f"{name}: {say(*plain)}"), proof(tried[-1][0], f"{name} with {label}: {say(*tried[-1])}")]
-        if plain[1].accepted and _refused(tried[-1]):
+        if plain[1].accepted and _refused(tried[-1]) and not _refused_anyway(evidence, name, tried[-1]):
             summary = f"{name} accepts the upgrade, and answers {tried[-1][1].status} to {words}"
             hidden = name != "endpoint" and works and not _also_outside(evidence, label)
             yield unknown(slug, 0.4, f"{summary}; the proxy in front hides it", *proofs) if hidden else fault(slug, 0.93, summary, *proofs)
@@ -52,6 +53,12 @@ def _judge_spelling(evidence: Evidence, name: str, plain: Seen, outer: Seen | No
             yield fault(slug, 0.88, f"{name} answers {plain[1].status} to the usual spelling, and accepts {words}", *proofs)
         elif plain[1].accepted and tried[-1][1].accepted and name == "endpoint":
             yield clear(slug, f"{name} accepts {words}", *proofs)
+
+
+def _refused_anyway(evidence: Evidence, name: str, variant: Seen) -> bool:
+    """Whether a variant that no server minds was refused alike: then it is the number of our attempts, not their spelling."""
+    others = [seen for label in _MINDED_BY_NOBODY for seen in evidence.attempts(name, changed=label)]
+    return any(_refused(seen) and same_answer(seen[1], variant[1]) for seen in others)
 
 
 def _also_outside(evidence: Evidence, label: str) -> bool:

@@ -15,6 +15,8 @@ __all__ = ["look_around"]
 
 _QUICK_S = 1.5
 _THOROUGH_S = 4.0
+_SLOWER = 3.0
+"""An attempt beside others may take this much longer than the baseline took alone."""
 _HTTPS = 443
 
 Job = Coroutine[Any, Any, Observation | list[Observation]]
@@ -23,13 +25,19 @@ Job = Coroutine[Any, Any, Observation | list[Observation]]
 async def look_around(look: Looking, first: Attempt, seen: Observation) -> None:
     """Look at what lies around the baseline attempt and what was seen of it, side by side."""
     quick = look.budget.name == "quick"
-    attempt = replace(first, timeout_s=min(first.timeout_s, _QUICK_S if quick else _THOROUGH_S))
+    attempt = replace(first, timeout_s=min(first.timeout_s, max(_QUICK_S if quick else _THOROUGH_S, _SLOWER * _answered_s(seen))))
     jobs = [*_addresses_and_redirects(attempt, seen), *_transport(attempt, seen, quick)]
     if look.budget.name == "thorough":
         jobs.append(_with_large_cookie(attempt))
     look.progress("every address, redirects, TLS versions and HTTP/2", 0.5)
     for found in await asyncio.gather(*jobs):
         look.add(*(found if isinstance(found, list) else [found]))
+
+
+def _answered_s(seen: Observation) -> float:
+    """Return how long the answer took, so that a distant endpoint gets its time; 0 when there was none."""
+    ends = [stage.started_s + stage.duration_s for stage in seen.stages if stage.name == "upgrade" and stage.ok]
+    return max(ends, default=0.0)
 
 
 def _addresses_and_redirects(attempt: Attempt, seen: Observation) -> list[Job]:
