@@ -52,8 +52,8 @@ def _judge_versions(evidence: Evidence, seen: Observation, scan: TlsScanFacts) -
             yield fault(slug, 0.9, f"{where} speaks {names} only, which browsers no longer do", evident)
         elif scan.versions:
             yield unknown(slug, 0.05, f"no TLS version could be tried by itself at {where}", evident)
-    elif scan.client_certificate:
-        return  # refused for want of a certificate, which says nothing of versions
+    elif scan.client_certificate or any(trial.version == "TLSv1.3" for trial in accepted):
+        return  # refused for want of a certificate, a name or ALPN: TLS 1.3 has no ciphers that clients lack
     elif current:
         ciphers = ", ".join(f"{trial.cipher} in {trial.version}" for trial in current)
         yield fault(slug, 0.9, f"{where} agrees only with ciphers that clients no longer offer: {ciphers}", evident)
