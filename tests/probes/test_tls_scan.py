@@ -65,6 +65,19 @@ async def test_versions(authority: trustme.CA, least: V, most: V, expected: list
     assert all(trial.accepted is not None for trial in facts.versions)
 
 
+async def test_ciphers_that_clients_left_behind(authority: trustme.CA) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1", key_type=trustme.KeyType.RSA).configure_cert(context)
+    context.maximum_version = V.TLSv1_2
+    context.set_ciphers("AES128-SHA:@SECLEVEL=0")
+    async with misbehaving(context=context) as server:
+        facts = await scan(server.url("/good"))
+        seen = await probe_upgrade(Attempt(url=server.url("/good"), verify=False, timeout_s=1.0), step="1.3")
+    assert [(trial.version, trial.cipher) for trial in facts.versions if trial.accepted] == [("TLSv1.2", "AES128-SHA")]
+    assert seen.failure is not None
+    assert seen.failure.stage == "tls"
+
+
 async def test_a_version_that_this_machine_cannot_offer_is_not_known(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> None:
     real = tls_scan._context
     forbidden = lambda version, alpn=(): None if version is V.TLSv1 else real(version, alpn)  # noqa: E731

@@ -174,6 +174,12 @@ def test_what_one_change_cures(label: str, slug: str, reason: Reason) -> None:
     assert first(broken, failed("tls", reason, url=URL, changed=label)).confidence < 0.9
 
 
+def test_a_certificate_that_is_required_after_the_handshake_is_no_fault_of_alpn() -> None:
+    late = alert("tlsv13 alert certificate required", stage="upgrade")
+    variant = replaced(failed("upgrade", Reason.TLS_ALERT, url=URL, changed=labels.NO_ALPN), shown(None, LEAF))
+    assert roots(late, variant, target=TARGET) == ["tls.client-cert-requested"]
+
+
 # The listener
 
 

@@ -77,7 +77,7 @@ def _cured(evidence: Evidence, endpoint: str, evident: Proof) -> Finding | None:
         (NO_ALPN, "tls.alpn-h2-negotiated", "refuses TLS that offers http/1.1 by ALPN, and accepts it without ALPN"),
     ):
         for seen, facts in evidence.attempts(changed=label):
-            if facts.tls is not None and facts.tls.version:
+            if facts.status is not None:
                 return fault(slug, 0.95, f"{endpoint} {words}", evident, proof(seen, f"{label}: {say(seen, facts)}"))
     return None
 

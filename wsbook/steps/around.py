@@ -30,8 +30,13 @@ async def look_around(look: Looking, first: Attempt, seen: Observation) -> None:
     if look.budget.name == "thorough":
         jobs.append(_with_large_cookie(attempt))
     look.progress("every address, redirects, TLS versions and HTTP/2", 0.5)
-    for found in await asyncio.gather(*jobs):
-        look.add(*(found if isinstance(found, list) else [found]))
+    results = await asyncio.gather(*jobs, return_exceptions=True)
+    for found in results:
+        if not isinstance(found, BaseException):
+            look.add(*(found if isinstance(found, list) else [found]))
+    for error in results:  # one question that fails stops no other
+        if isinstance(error, BaseException):
+            raise error
 
 
 def _answered_s(seen: Observation) -> float:
