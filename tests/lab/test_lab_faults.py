@@ -98,7 +98,7 @@ async def test_tls_fails(slug: str, words: str) -> None:
         assert (await answer_of(lab, lab.hops["app"]))[0] == 101
 
 
-@pytest.mark.parametrize(("slug", "proxy"), [*on("tls.version-or-cipher-mismatch"), *on("tls.sni-missing", "nginx")])
+@pytest.mark.parametrize(("slug", "proxy"), [*on("tls.version-or-cipher-mismatch"), *on("tls.sni-missing")])
 async def test_tls_is_refused_with_an_alert(slug: str, proxy: str) -> None:
     with start_lab(slug, proxy=proxy) as lab:
         with pytest.raises(ssl.SSLError) as failure:

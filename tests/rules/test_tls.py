@@ -104,6 +104,8 @@ def test_port_443_shows_the_renewed_one() -> None:
     other = seen(shown(None, certificate("CN=x", "CN=y", names=("other.test",))), probe="tls", changed=labels.OTHER_PORT)
     assert "this process still holds the old one" in first(refused(10, old), beside).summary
     assert "port 443" not in first(refused(10, old), other).summary
+    assert any("port 443 shows CN=x, issued by CN=y" in one.text for one in first(refused(10, old), other).evidence)
+    assert any("port 443 shows the same" in one.text for one in first(refused(18, new), beside).evidence)
 
 
 @pytest.mark.parametrize(
@@ -285,6 +287,10 @@ def http2(spoken: bool, extended: bool | None = None, status: int | None = None,
         ([answer(400, url=URL), http2(True, True, 200)], Verdict.FAULT, "not over HTTP/1.1"),
         ([answer(400, url=URL), http2(True, True, 400)], None, ""),
         ([alert("tlsv1 alert no application protocol"), http2(True, False)], Verdict.FAULT, "wants HTTP/2 only"),
+        ([failed("upgrade", Reason.CLOSED, url=URL), http2(True, False)], Verdict.FAULT, "hung up on"),
+        ([failed("upgrade", Reason.MALFORMED, raw="\0\0\x06\x04\0\0\0\0\0\0\x05\0\0@\0", url="ws://a.test/")], Verdict.FAULT, "in HTTP/2"),
+        ([failed("upgrade", Reason.CLOSED, url=URL), http2(False)], None, ""),
+        ([failed("upgrade", Reason.TIMEOUT, url=URL), http2(True, False)], None, ""),
         ([alert("tlsv1 alert no application protocol"), http2(True, True, 200)], Verdict.FAULT, "HTTP/2 only"),
         ([accepted()], None, ""),
     ],

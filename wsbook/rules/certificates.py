@@ -23,7 +23,8 @@ _SOON_DAYS = 7
 
 def judge_certificate(evidence: Evidence, seen: Observation, tls: TlsFacts, endpoint: str) -> Iterator[Finding]:
     """Judge a certificate that OpenSSL refused. endpoint: host and port as people write them."""
-    proofs = [*([proof(seen, seen.failure.message)] if seen.failure else []), *_chain_proofs(seen, tls), *_works_unverified(evidence)]
+    proofs = [*([proof(seen, seen.failure.message)] if seen.failure else []), *_chain_proofs(seen, tls)]
+    proofs += [*_works_unverified(evidence), *_beside_proofs(evidence, tls)]
     code = tls.verify_code
     if code in (_NOT_YET_VALID, _EXPIRED):
         yield _judge_dates(evidence, seen, tls, endpoint, proofs)
@@ -48,6 +49,16 @@ def _chain_proofs(seen: Observation, tls: TlsFacts) -> list[Proof]:
         for number, one in enumerate(tls.chain, start=1)
         if len(tls.chain) > 1
     ]
+
+
+def _beside_proofs(evidence: Evidence, tls: TlsFacts) -> list[Proof]:
+    """Return what port 443 shows: another process may serve another certificate, and an exception there does not count here."""
+    found = []
+    for seen, other in evidence.of(TlsFacts, where=lambda entry: OTHER_PORT in entry.source.changed):
+        same = bool(tls.chain and other.chain) and tls.chain[0].fingerprint == other.chain[0].fingerprint
+        shown = "the same certificate" if same else f"{other.subject}, issued by {other.issuer}, valid to {other.not_after[:10]}"
+        found.append(proof(seen, f"port 443 shows {shown}"))
+    return found
 
 
 # Dates
@@ -91,17 +102,15 @@ def _judge_dates(evidence: Evidence, seen: Observation, tls: TlsFacts, endpoint:
     summary = f"the certificate of {endpoint} {word} {date[:10]}"
     newer = _newer_beside(evidence, tls)
     if newer is not None:
-        beside, other = newer
-        summary += f", while port 443 serves one valid to {other.not_after[:10]}: this process still holds the old one"
-        proofs = [*proofs, proof(beside, f"port 443: {other.subject}, valid to {other.not_after[:10]}")]
+        summary += f", while port 443 serves one valid to {newer.not_after[:10]}: this process still holds the old one"
     return fault("tls.cert-expired", 0.98 if newer else 0.97, summary, *proofs)
 
 
-def _newer_beside(evidence: Evidence, tls: TlsFacts) -> tuple[Observation, TlsFacts] | None:
+def _newer_beside(evidence: Evidence, tls: TlsFacts) -> TlsFacts | None:
     """Return what port 443 of the host shows, when that is another certificate for the same names that ends later."""
-    for seen, other in evidence.of(TlsFacts, where=lambda entry: OTHER_PORT in entry.source.changed):
+    for _, other in evidence.of(TlsFacts, where=lambda entry: OTHER_PORT in entry.source.changed):
         if other.not_after > tls.not_after and set(other.names) & set(tls.names):
-            return seen, other
+            return other
     return None
 
 

@@ -1,17 +1,19 @@
 """What the TLS listener accepts beside the one handshake: versions, ciphers, client certificates, SNI, HTTP/2 (area D)."""
 
+import re
 from collections.abc import Iterator
 
 from wsbook.attempt import NO_SERVER_NAME
 from wsbook.evidence import Evidence
 from wsbook.facts import Http2Facts, TlsScanFacts
 from wsbook.finding import Finding, Proof
-from wsbook.observation import Observation
+from wsbook.observation import Observation, Reason
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import baseline, say
 
 __all__ = ["judge_listener"]
 
+_SETTINGS = re.compile(r"\x00..\x04[\x00\x01]\x00{4}", re.DOTALL)
 _BUSY = frozenset({429, 503})
 _CURRENT = ("TLSv1.2", "TLSv1.3")
 
@@ -24,6 +26,7 @@ def judge_listener(evidence: Evidence) -> Iterator[Finding]:
     yield from _judge_nameless(evidence)
     for seen, facts in evidence.of(Http2Facts):
         yield from _judge_http2(evidence, seen, facts)
+    yield from _judge_http2_only(evidence)
 
 
 def _failed_in_tls(evidence: Evidence) -> bool:
@@ -132,6 +135,23 @@ def _judge_http2(evidence: Evidence, seen: Observation, facts: Http2Facts) -> It
     elif good:
         summary = f"accepted over HTTP/2 with {facts.status} and not over HTTP/1.1: clients without RFC 8441 fail"
         yield fault(slug, 0.7, summary, proof(seen, _answer_text(facts)), over_1)
+
+
+def _judge_http2_only(evidence: Evidence) -> Iterator[Finding]:
+    """An upgrade that is hung up on, or answered with HTTP/2's SETTINGS (RFC 9113 section 6.5), where HTTP/2 is spoken."""
+    tried, slug = baseline(evidence), "tls.alpn-h2-negotiated"
+    if tried is None or tried[1].status is not None or tried[0].failure is None or tried[0].failure.stage != "upgrade":
+        return
+    spoken = [proof(seen, _settings_text(facts)) for seen, facts in evidence.of(Http2Facts) if facts.extended_connect is not None]
+    evident = proof(tried[0], tried[0].failure.message)
+    if _SETTINGS.match(tried[1].raw):
+        yield fault(slug, 0.9, "an upgrade over HTTP/1.1 is answered in HTTP/2: nothing else is spoken at this port", evident, *spoken)
+    elif spoken and tried[0].failure.reason in (Reason.CLOSED, Reason.RESET):
+        yield fault(slug, 0.85, "HTTP/2 is spoken, and an upgrade over HTTP/1.1 is hung up on", evident, *spoken)
+
+
+def _settings_text(facts: Http2Facts) -> str:
+    return f"HTTP/2 {'with' if facts.extended_connect else 'without'} SETTINGS_ENABLE_CONNECT_PROTOCOL"
 
 
 def _answer_text(facts: Http2Facts) -> str:
