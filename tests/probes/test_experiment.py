@@ -102,6 +102,17 @@ def test_variant_changes_what_it_says(label: str, field: str, value: object) -> 
     assert getattr(only(handshake_variants(FULL), label), field) == value
 
 
+async def test_without_a_way_only_other_ways_are_tried() -> None:
+    attempt = Attempt(url="ws://127.0.0.1:1/ws", timeout_s=0.5)
+    variants = [
+        *handshake_variants(attempt),
+        attempt.change(labels.NO_PROXY, via="http://127.0.0.1:2"),
+        attempt.change("::1", address="::1"),
+    ]
+    seen = await experiment(attempt, variants, step="1.3")
+    assert [one.source.changed for one in seen] == [(), (labels.NO_PROXY,), ("::1",)]
+
+
 def test_other_scheme_keeps_an_unusual_port() -> None:
     variants = handshake_variants(Attempt(url="wss://host.example:8443/ws"))
     assert only(variants, labels.OTHER_SCHEME).url == "ws://host.example:8443/ws"

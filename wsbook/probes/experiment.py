@@ -27,6 +27,8 @@ __all__ = [
 ]
 
 _CREDENTIALS = frozenset({"cookie", "authorization", "x-api-key", "x-auth-token", "x-access-token"})
+_ON_THE_WAY = frozenset({"resolve", "tcp", "proxy"})
+"""Stages before anything is said to the peer."""
 _COOKIE_BYTES = 12_288
 """Above the limit of nginx for one line (8 KiB), below that of Node for all headers (16 KiB)."""
 _FOREIGN = "https://wsbook-foreign.example"
@@ -45,11 +47,14 @@ async def experiment(
     """Return the baseline's observation, made alone and first, then those of the variants in their order.
 
     together: how many variants run side by side. apart: begin the variants in another second of the clock (see next_second).
+    When the baseline finds no way to the peer, only variants that dial otherwise are tried: the others would end where it did.
 
     Raises:
         UsageError: as open_socket().
     """
     first = await probe_upgrade(baseline, step=step)
+    if first.failure is not None and first.failure.stage in _ON_THE_WAY:
+        variants = [variant for variant in variants if _dialled(variant) != _dialled(baseline)]
     if apart:
         await next_second()
     gate = asyncio.Semaphore(together)
@@ -70,6 +75,11 @@ async def experiment(
 def credential_names(attempt: Attempt) -> tuple[str, ...]:
     """Return the names of the attempt's headers that prove who sends them."""
     return tuple(name for name, _ in attempt.headers if name.lower() in _CREDENTIALS)
+
+
+def _dialled(attempt: Attempt) -> tuple[object, ...]:
+    endpoint = attempt.endpoint
+    return endpoint.host, endpoint.port, attempt.address, attempt.family, attempt.via
 
 
 def _without_credentials(attempt: Attempt) -> Attempt | None:
