@@ -4,6 +4,7 @@ The `h2` library speaks the protocol; the connection is the same that every othe
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import h2.config
 import h2.connection
@@ -142,7 +143,7 @@ async def probe_http2(attempt: Attempt, *, step: str) -> Observation:
     Raises:
         UsageError: as probe_upgrade().
     """
-    watch, talk, spoken = Stopwatch(attempt.timeout_s), _Talk(), False
+    watch, talk, spoken, moment = Stopwatch(attempt.timeout_s), _Talk(), False, datetime.now(UTC)
     source = Source(step=step, probe="http2", hop=attempt.hop, changed=(WITH_HTTP2_OFFERED,))
     failure: Failure | None = None
     try:
@@ -170,4 +171,5 @@ async def probe_http2(attempt: Attempt, *, step: str) -> Observation:
         body=talk.body.decode("utf-8", "replace"),
         ended=talk.ended if spoken else "",
     )
-    return observed(source, facts if failure is None else replace(facts, spoken=False), duration_s=watch.spent_s, failure=failure)
+    facts = facts if failure is None else replace(facts, spoken=False)
+    return observed(source, facts, duration_s=watch.spent_s, failure=failure, observed_at=moment)

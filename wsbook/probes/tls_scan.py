@@ -8,6 +8,7 @@ import ssl
 import time
 import warnings
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import Struct
@@ -158,7 +159,7 @@ async def probe_tls_scan(attempt: Attempt, *, step: str) -> Observation:
         UsageError: as dial().
     """
     source = Source(step=step, probe="tls-scan", hop=attempt.hop)
-    endpoint, started = attempt.endpoint, time.perf_counter()
+    endpoint, started, moment = attempt.endpoint, time.perf_counter(), datetime.now(UTC)
     if not endpoint.secure:
         return not_run(source, Reason.SKIPPED, "the endpoint is not reached over TLS")
     try:
@@ -171,7 +172,7 @@ async def probe_tls_scan(attempt: Attempt, *, step: str) -> Observation:
     if facts.tls is not None:
         asked = {"client_certificate": facts.client_certificate, "client_authorities": facts.client_authorities}
         facts = replace(facts, tls=replace(facts.tls, **asked))
-    return observed(source, facts, duration_s=time.perf_counter() - started)
+    return observed(source, facts, duration_s=time.perf_counter() - started, observed_at=moment)
 
 
 async def probe_certificate(attempt: Attempt, *, step: str, label: str) -> Observation:
@@ -180,7 +181,7 @@ async def probe_certificate(attempt: Attempt, *, step: str, label: str) -> Obser
     Raises:
         UsageError: as dial().
     """
-    watch = Stopwatch(attempt.timeout_s)
+    watch, moment = Stopwatch(attempt.timeout_s), datetime.now(UTC)
     source = Source(step=step, probe="tls", hop=attempt.hop, changed=(label,))
     context = _context(None, attempt.alpn)
 
@@ -190,8 +191,9 @@ async def probe_certificate(attempt: Attempt, *, step: str, label: str) -> Obser
     if context is None:
         return not_run(source, Reason.TOOL_MISSING, "this machine's TLS library refuses every cipher list")
     try:
-        return observed(source, await _with_link(attempt, attempt.timeout_s, context, facts), duration_s=watch.spent_s)
+        shown = await _with_link(attempt, attempt.timeout_s, context, facts)
+        return observed(source, shown, duration_s=watch.spent_s, observed_at=moment)
     except Stop as stop:
-        return observed(source, None, duration_s=watch.spent_s, failure=stop.failure)
+        return observed(source, None, duration_s=watch.spent_s, failure=stop.failure, observed_at=moment)
     except NoAddress as error:
         return not_run(source, Reason.SKIPPED, str(error))
