@@ -9,10 +9,14 @@ from msgspec.structs import replace
 from wsbook.target import Endpoint, Target, parse_endpoint
 
 __all__ = [
+    "CONNECTION_LIST",
     "FOREIGN_ORIGIN",
+    "FORWARDED_HTTPS",
     "IPV4_ONLY",
     "IPV6_ONLY",
+    "LARGE_COOKIE",
     "LATE_S",
+    "NO_ALPN",
     "NO_CREDENTIALS",
     "NO_EXTENSIONS",
     "NO_ORIGIN",
@@ -21,11 +25,17 @@ __all__ = [
     "NO_SUBPROTOCOL",
     "NO_UPGRADE",
     "NULL_ORIGIN",
+    "ONE_ADDRESS",
     "ONE_BROKEN",
+    "OTHER_CASE",
+    "OTHER_PORT",
     "OTHER_SCHEME",
     "OTHER_SCHEME_ORIGIN",
+    "OTHER_VERSION",
     "OWN_ORIGIN",
+    "PAGE_SERVER_NAME",
     "RANDOM_PATH",
+    "REDIRECTED",
     "SUFFIXED_ORIGIN",
     "THE_ENDPOINTS_HOST",
     "THE_ENDPOINTS_PATH",
@@ -62,6 +72,18 @@ NO_PROXY = "without the forward proxy"
 ONE_BROKEN = "one subscriber broken off"
 IPV4_ONLY = "IPv4 only"
 IPV6_ONLY = "IPv6 only"
+NO_ALPN = "no ALPN"
+PAGE_SERVER_NAME = "SNI of the page"
+OTHER_VERSION = "Sec-WebSocket-Version 99"
+CONNECTION_LIST = "Connection: keep-alive, Upgrade"
+OTHER_CASE = "Upgrade and Connection in other letters"
+LARGE_COOKIE = "12 KiB of cookies more"
+FORWARDED_HTTPS = "X-Forwarded-Proto: https added"
+OTHER_PORT = "port 443 of the same host"
+ONE_ADDRESS = "only the address "
+"""Followed by the address."""
+REDIRECTED = "redirect followed, number "
+"""Followed by the number, from 1."""
 
 LATE_S = 0.3
 """A program may write the log line of an attempt this much after the attempt ended."""

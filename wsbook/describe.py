@@ -143,6 +143,25 @@ def _symptom(facts: f.SymptomFacts) -> str:
     return f"told: {facts.text}"
 
 
+def _tls_scan(facts: f.TlsScanFacts) -> str:
+    words = {True: "accepted", False: "refused", None: "cannot be offered from here"}
+    asked = {True: ", asks for a client certificate", False: ", asks for no client certificate", None: ""}[facts.client_certificate]
+    return f"{', '.join(f'{trial.version} {words[trial.accepted]}' for trial in facts.versions) or 'no version tried'}{asked}"
+
+
+def _http2(facts: f.Http2Facts) -> str:
+    if not facts.spoken:
+        return "HTTP/2 is not spoken here"
+    said = {True: "announces extended CONNECT", False: "does not announce extended CONNECT", None: "sent no settings"}
+    answered = f", answered {facts.status} to it" if facts.status is not None else f", ended it: {facts.ended}" if facts.ended else ""
+    return f"HTTP/2 {said[facts.extended_connect]}{answered}"
+
+
+def _redirects(facts: f.RedirectFacts) -> str:
+    status = f" with {facts.final_status}" if facts.final_status is not None else ""
+    return f"{quantity(len(facts.hops), 'redirect')} to {facts.final_url}, {facts.ended}{status}"
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.UpgradeFacts: _upgrade,
     f.SessionFacts: _session,
@@ -165,6 +184,9 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.PageFacts: _page,
     f.RecordingFacts: _recording,
     f.SymptomFacts: _symptom,
+    f.TlsScanFacts: _tls_scan,
+    f.Http2Facts: _http2,
+    f.RedirectFacts: _redirects,
 }
 
 

@@ -92,6 +92,17 @@ direct.table("checks")
 direct.table("echo")
 direct.findings()
 
+# %% [markdown] id=s13-listener-about
+# An upgrade can also fail at what lies around it. A redirect is followed here, one hop at a time and without carrying cookies
+# or tokens to another place; browsers do not follow it. Over TLS the listener is asked for each version by itself, for the
+# certificates that it sends, for whether it wants one from the client, and for WebSockets over HTTP/2, which Firefox uses
+# wherever they are announced.
+
+# %% id=s13-listener tags=step-1.3
+direct.table("redirects")
+direct.table("listener")
+direct.table("certificates")
+
 # %% id=s13-verdict tags=nbval-check-output,step-1.3
 direct.verdict()
 

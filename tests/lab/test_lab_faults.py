@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+import subprocess
 from difflib import unified_diff
 from importlib.resources import files
 from typing import Any
@@ -60,6 +61,8 @@ REFUSALS = [
     ("endpoint.protocol-library-mismatch", ("caddy",), 404, "no route for /socket.io/", 404),
     ("backend.ws-library-missing", ("caddy",), 404, "Not Found", 404),
     ("handshake.redirected", (), 301, "", 101),
+    ("proxy.forwarded-headers-wrong", (), 301, "https only", 301),
+    ("backend.upgrade-header-exact-compare", ("nginx",), 400, "bad request", 101),
 ]
 
 
@@ -95,6 +98,45 @@ async def test_tls_fails(slug: str, words: str) -> None:
             await answer_of(lab)
         assert words in str(failure.value)
         assert (await answer_of(lab, lab.hops["app"]))[0] == 101
+
+
+@pytest.mark.parametrize(("slug", "proxy"), [*on("tls.version-or-cipher-mismatch"), *on("tls.sni-missing")])
+async def test_tls_is_refused_with_an_alert(slug: str, proxy: str) -> None:
+    with start_lab(slug, proxy=proxy) as lab:
+        with pytest.raises(ssl.SSLError) as failure:
+            await answer_of(lab)
+        assert "alert" in str(failure.value).lower() or "UNRECOGNIZED" in str(failure.value)
+        if slug == "tls.sni-missing":
+            assert (await answer_of(lab, lab.url.replace("127.0.0.1", "localhost")))[0] == 101
+
+
+@needs("openssl")
+@pytest.mark.parametrize(("slug", "proxy"), on("tls.client-cert-requested"))
+async def test_a_client_certificate_is_asked_for(slug: str, proxy: str) -> None:
+    with start_lab(slug, proxy=proxy) as lab:
+        assert (await answer_of(lab))[0] == 101
+        argv = ["openssl", "s_client", "-connect", lab.url.split("/")[2], "-servername", "localhost"]
+        shown = await asyncio.to_thread(subprocess.run, argv, input=b"", capture_output=True, timeout=5)
+        assert b"No client certificate CA names sent" not in shown.stdout or proxy == "caddy"
+        assert b"Client Certificate Types" in shown.stdout or b"Requested Signature Algorithms" in shown.stdout
+
+
+@needs("curl")
+@pytest.mark.parametrize(("slug", "proxy"), on("tls.alpn-h2-negotiated"))
+async def test_http2_is_answered_otherwise(slug: str, proxy: str) -> None:
+    with start_lab(slug, proxy=proxy) as lab:
+        assert (await answer_of(lab))[0] == 101
+        argv = ["curl", "-sko", "/dev/null", "-w", "%{http_version} %{http_code}", "--http2", lab.url.replace("wss:", "https:")]
+        shown = await asyncio.to_thread(subprocess.run, argv, capture_output=True, timeout=5)
+        assert shown.stdout == b"2 426"
+
+
+@pytest.mark.parametrize(("slug", "proxy"), on("handshake.headers-too-large"))
+async def test_a_large_cookie_is_refused(slug: str, proxy: str) -> None:
+    with start_lab(slug, proxy=proxy) as lab:
+        (cookie,) = lab.target().headers
+        assert (await answer_of(lab, additional_headers=[cookie]))[0] == 400
+        assert (await answer_of(lab))[0] == 101
 
 
 async def test_plain_request_to_tls_port_is_answered_with_400() -> None:

@@ -21,6 +21,7 @@ FULL = Attempt(
     subprotocols=("chat",),
     via="http://proxy.example:3128",
 )
+SPELLINGS = (labels.CONNECTION_LIST, labels.OTHER_CASE, labels.OTHER_VERSION)
 
 
 def changes(variants: list[Attempt]) -> list[tuple[str, ...]]:
@@ -47,6 +48,7 @@ def only(variants: list[Attempt], label: str) -> Attempt:
                 labels.OTHER_SCHEME,
                 labels.IPV4_ONLY,
                 labels.IPV6_ONLY,
+                *SPELLINGS,
             },
         ),
         (
@@ -65,11 +67,13 @@ def only(variants: list[Attempt], label: str) -> Attempt:
                 labels.NO_SERVER_NAME,
                 labels.WITH_HTTP2_OFFERED,
                 labels.NO_PROXY,
+                labels.NO_ALPN,
+                *SPELLINGS,
             },
         ),
         (
             Attempt(url="ws://127.0.0.1:8080/", extensions=()),
-            {labels.FOREIGN_ORIGIN, labels.NO_UPGRADE, labels.RANDOM_PATH, labels.OTHER_SCHEME},
+            {labels.FOREIGN_ORIGIN, labels.NO_UPGRADE, labels.RANDOM_PATH, labels.OTHER_SCHEME, *SPELLINGS},
         ),
     ],
 )
@@ -96,6 +100,17 @@ def test_handshake_variants(attempt: Attempt, expected: set[str]) -> None:
 )
 def test_variant_changes_what_it_says(label: str, field: str, value: object) -> None:
     assert getattr(only(handshake_variants(FULL), label), field) == value
+
+
+async def test_without_a_way_only_other_ways_are_tried() -> None:
+    attempt = Attempt(url="ws://127.0.0.1:1/ws", timeout_s=0.5)
+    variants = [
+        *handshake_variants(attempt),
+        attempt.change(labels.NO_PROXY, via="http://127.0.0.1:2"),
+        attempt.change("::1", address="::1"),
+    ]
+    seen = await experiment(attempt, variants, step="1.3")
+    assert [one.source.changed for one in seen] == [(), (labels.NO_PROXY,), ("::1",)]
 
 
 def test_other_scheme_keeps_an_unusual_port() -> None:

@@ -6,7 +6,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wsbook import facts as f
-from wsbook.attempt import FOREIGN_ORIGIN, NO_CREDENTIALS, NO_ORIGIN, NO_UPGRADE, ONE_BROKEN, RANDOM_PATH, THE_ENDPOINTS_PATH
+from wsbook.attempt import (
+    CONNECTION_LIST,
+    FOREIGN_ORIGIN,
+    FORWARDED_HTTPS,
+    LARGE_COOKIE,
+    NO_ALPN,
+    NO_CREDENTIALS,
+    NO_ORIGIN,
+    NO_SERVER_NAME,
+    NO_UPGRADE,
+    ONE_ADDRESS,
+    ONE_BROKEN,
+    OTHER_CASE,
+    OTHER_PORT,
+    OTHER_VERSION,
+    PAGE_SERVER_NAME,
+    RANDOM_PATH,
+    THE_ENDPOINTS_PATH,
+)
 from wsbook.causes import causes
 from wsbook.evidence import Evidence
 from wsbook.finding import STEP_TITLES, Verdict
@@ -25,9 +43,9 @@ short = st.text(max_size=12)
 seconds = st.floats(0, 1e4, allow_nan=False)
 numbers = st.integers(0, 20)
 urls = st.sampled_from([TARGET.url, "ws://10.0.0.5:8000/ws", "ws://10.0.0.6:8000/live", "ws://[::1]:1/"])
-headers = st.lists(
-    st.tuples(st.sampled_from(["Server", "Location", "Via", "Content-Type", "Sec-WebSocket-Version"]), short), max_size=3
-).map(tuple)
+locations = st.sampled_from(["//[", "https://shop.test/ws", "/login", "//other.test", "http://[::1", "https://shop.test:x/"])
+named = st.sampled_from(["Server", "Location", "Via", "Content-Type", "Sec-WebSocket-Version", "Retry-After", "Allow"])
+headers = st.lists(st.one_of(st.tuples(st.just("Location"), locations), st.tuples(named, short)), max_size=3).map(tuple)
 values = st.one_of(st.none(), st.sampled_from(["absent", "forwarded", "upgrade", "close", "1.0", "1.1", "60", "3600"]))
 times = st.lists(st.floats(0, 2e9), max_size=4).map(tuple)
 slugs = st.sampled_from(sorted(causes()))
@@ -37,8 +55,15 @@ def setting(of: st.SearchStrategy) -> st.SearchStrategy:
     return st.one_of(st.none(), st.builds(f.Setting, value=of, file=short, line=numbers, default=st.booleans()))
 
 
+stamps = st.sampled_from(["", "2020-01-01T00:00:00Z", "2026-01-03T00:00:00Z", "2030-01-01T00:00:00", "never"])
+certificates = st.builds(f.Certificate, subject=short, issuer=short, names=st.lists(short, max_size=2).map(tuple), not_after=stamps)
 tls = st.builds(
-    f.TlsFacts, server_name=short, verify_code=st.sampled_from([None, 0, 10, 18, 20, 62, 99]), version=st.sampled_from([None, "TLSv1.3"])
+    f.TlsFacts,
+    server_name=short,
+    verify_code=st.sampled_from([None, 0, 9, 10, 18, 19, 20, 62, 99]),
+    version=st.sampled_from([None, "TLSv1.3"]),
+    not_after=stamps,
+    chain=st.lists(certificates, max_size=3).map(tuple),
 )
 checks = st.lists(
     st.builds(f.Check, name=st.sampled_from(["accept", "subprotocol", "extensions", "status"]), ok=st.booleans()), max_size=3
@@ -199,10 +224,45 @@ any_facts = st.one_of(
     st.builds(f.TraceFacts, marker=short, places=places),
     st.builds(f.LoadFacts, steps=load_steps, void=short),
     st.builds(f.PageFacts, url=urls, browser=short, console=st.lists(st.tuples(st.just("error"), short), max_size=2).map(tuple)),
+    st.builds(
+        f.TlsScanFacts,
+        host=short,
+        port=numbers,
+        versions=st.lists(
+            st.builds(
+                f.VersionTrial, version=st.sampled_from(["TLSv1.0", "TLSv1.2", "TLSv1.3"]), accepted=st.sampled_from([None, True, False])
+            ),
+            max_size=3,
+        ).map(tuple),
+        client_certificate=st.sampled_from([None, True, False]),
+        refused_after=short,
+        tls=st.one_of(st.none(), tls),
+    ),
+    st.builds(
+        f.Http2Facts,
+        url=urls,
+        spoken=st.booleans(),
+        extended_connect=st.sampled_from([None, True, False]),
+        status=st.one_of(st.none(), st.integers(100, 599)),
+        ended=short,
+    ),
+    st.builds(
+        f.RedirectFacts,
+        hops=st.lists(st.builds(f.RedirectHop, url=urls, status=st.just(302), location=st.one_of(short, locations)), max_size=3).map(tuple),
+        ended=st.sampled_from(["accepted", "answered", "loop", "too many", "failed", "not followed"]),
+        final_url=urls,
+        final_status=st.one_of(st.none(), st.integers(100, 599)),
+    ),
     st.builds(f.SymptomFacts, text=short, status=st.one_of(st.none(), st.integers(100, 599)), age_s=st.one_of(st.none(), seconds)),
 )
 
-labels = st.sampled_from(["", NO_ORIGIN, FOREIGN_ORIGIN, NO_CREDENTIALS, NO_UPGRADE, ONE_BROKEN, RANDOM_PATH, THE_ENDPOINTS_PATH])
+labels = st.sampled_from(
+    [
+        *("", NO_ORIGIN, FOREIGN_ORIGIN, NO_CREDENTIALS, NO_UPGRADE, ONE_BROKEN, RANDOM_PATH, THE_ENDPOINTS_PATH, OTHER_VERSION),
+        *(CONNECTION_LIST, FORWARDED_HTTPS, LARGE_COOKIE, NO_ALPN, NO_SERVER_NAME, OTHER_CASE, OTHER_PORT, PAGE_SERVER_NAME),
+        *(f"{ONE_ADDRESS}192.0.2.1", f"{ONE_ADDRESS}2001:db8::1"),
+    ]
+)
 failures = st.one_of(
     st.none(),
     st.builds(

@@ -6,11 +6,13 @@ from typing import Any
 from wsbook.facts import (
     AccessFacts,
     BroadcastFacts,
+    Certificate,
     Check,
     EchoFacts,
     EchoTrial,
     EndpointFacts,
     Frame,
+    Http2Facts,
     IdleFacts,
     LoadFacts,
     LoadStep,
@@ -20,6 +22,8 @@ from wsbook.facts import (
     Place,
     PortFacts,
     ProxyVariablesFacts,
+    RedirectFacts,
+    RedirectHop,
     RouteFacts,
     SessionFacts,
     Setting,
@@ -28,8 +32,10 @@ from wsbook.facts import (
     SymptomFacts,
     TextFacts,
     TlsFacts,
+    TlsScanFacts,
     TraceFacts,
     UpgradeFacts,
+    VersionTrial,
 )
 from wsbook.observation import Failure, Observation, Reason, Source, Stage, not_run, observed
 
@@ -68,6 +74,10 @@ def attempt(
 
 def seen(step: str, facts: Any, seconds: float = 1.0, **source: Any) -> Observation:
     return observed(Source(step=step, probe="probe", **source), facts, duration_s=0.1, observed_at=AT + timedelta(seconds=seconds))
+
+
+def _certificate(text: str) -> Certificate:
+    return Certificate(subject=text, issuer=text, names=(text,), not_after=text, key=text, signature=text, issuer_url=text)
 
 
 def everything(text: str = HOSTILE) -> list[Observation]:
@@ -120,7 +130,27 @@ def everything(text: str = HOSTILE) -> list[Observation]:
                 url=URL, echoes=True, trials=(EchoTrial(kind="text", size_bytes=9, ok=False, rtt_s=0.001, detail=text),), pings_sent=2
             ),
         ),
-        seen("1.3", TlsFacts(server_name=text, subject=text, issuer=text, verify_code=20, verify_message=text)),
+        seen(
+            "1.3", TlsFacts(server_name=text, subject=text, issuer=text, verify_code=20, verify_message=text, chain=(_certificate(text),))
+        ),
+        seen(
+            "1.3",
+            TlsScanFacts(
+                host=text,
+                port=443,
+                versions=(VersionTrial(version="TLSv1.2", accepted=None, detail=text),),
+                client_certificate=True,
+                client_authorities=(text,),
+                refused_after=text,
+            ),
+        ),
+        seen("1.3", Http2Facts(url=f"wss://{text}/", spoken=True, extended_connect=True, body=text, ended=text)),
+        seen(
+            "1.3",
+            RedirectFacts(
+                hops=(RedirectHop(url=text, status=302, location=text, withheld=(text,)),), ended="loop", final_url=text, detail=text
+            ),
+        ),
         seen(
             "1.4",
             SignatureFacts(signature="x", program=text, count=3, text=text, causes=(("net.refused", 0.9),)),

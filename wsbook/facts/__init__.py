@@ -5,7 +5,8 @@ taken and are hostile: whoever shows them escapes them.
 """
 
 from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
-from wsbook.facts.handshake import Check, Headers, TlsFacts, UpgradeFacts
+from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
+from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.log import AccessFacts, SignatureFacts, TextFacts
 from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.facts.page import PageFacts
@@ -18,6 +19,7 @@ from wsbook.facts.told import SymptomFacts
 __all__ = [
     "AccessFacts",
     "BroadcastFacts",
+    "Certificate",
     "Check",
     "Companion",
     "EchoFacts",
@@ -27,6 +29,7 @@ __all__ = [
     "ForwardFacts",
     "Frame",
     "Headers",
+    "Http2Facts",
     "IdleFacts",
     "LoadFacts",
     "LoadStep",
@@ -37,6 +40,8 @@ __all__ = [
     "PortFacts",
     "ProxyVariablesFacts",
     "RecordingFacts",
+    "RedirectFacts",
+    "RedirectHop",
     "RouteFacts",
     "SessionFacts",
     "Setting",
@@ -46,8 +51,10 @@ __all__ = [
     "SymptomFacts",
     "TextFacts",
     "TlsFacts",
+    "TlsScanFacts",
     "TraceFacts",
     "UpgradeFacts",
+    "VersionTrial",
 ]
 
 Facts = (
@@ -72,4 +79,7 @@ Facts = (
     | PageFacts
     | RecordingFacts
     | SymptomFacts
+    | TlsScanFacts
+    | Http2Facts
+    | RedirectFacts
 )

@@ -2,13 +2,38 @@
 
 from msgspec import Struct
 
-__all__ = ["Check", "Headers", "TlsFacts", "UpgradeFacts"]
+__all__ = ["Certificate", "Check", "Headers", "TlsFacts", "UpgradeFacts"]
 
 Headers = tuple[tuple[str, str], ...]
 
 
+class Certificate(Struct, frozen=True, kw_only=True):
+    """One certificate as it was sent (RFC 5280); times are UTC, ISO 8601.
+
+    key, signature: algorithm in words, such as "RSA 2048" and "sha256WithRSAEncryption". authority: basicConstraints says that it
+    may issue others, None when it does not say. issuer_url: where the issuer's certificate can be fetched (AIA, section 4.2.2.1).
+    fingerprint: SHA-256 of its bytes, hexadecimal.
+    """
+
+    subject: str
+    issuer: str
+    names: tuple[str, ...] = ()
+    not_before: str = ""
+    not_after: str = ""
+    key: str = ""
+    signature: str = ""
+    authority: bool | None = None
+    issuer_url: str = ""
+    fingerprint: str = ""
+
+
 class TlsFacts(Struct, frozen=True, kw_only=True, tag="tls"):
-    """What a TLS listener showed (RFC 8446); times are UTC, ISO 8601. verify_code is OpenSSL's, 0 = accepted."""
+    """What a TLS listener showed (RFC 8446); times are UTC, ISO 8601. verify_code is OpenSSL's, 0 = accepted.
+
+    chain: the certificates as sent, leaf first, at most ten; empty where Python does not tell. chain_length counts all of them.
+    client_certificate: the listener asked for a client's certificate, None when nobody watched for that; client_authorities: the
+    names of the authorities that it would accept, as it sent them.
+    """
 
     server_name: str
     version: str | None = None
@@ -22,6 +47,9 @@ class TlsFacts(Struct, frozen=True, kw_only=True, tag="tls"):
     chain_length: int | None = None
     verify_code: int | None = None
     verify_message: str = ""
+    chain: tuple[Certificate, ...] = ()
+    client_certificate: bool | None = None
+    client_authorities: tuple[str, ...] = ()
 
 
 class Check(Struct, frozen=True, kw_only=True):
@@ -38,7 +66,8 @@ class UpgradeFacts(Struct, frozen=True, kw_only=True, tag="upgrade"):
 
     status: None when no HTTP answer could be parsed. accepted: the answer satisfies RFC 6455.
     url: as tried. peer: "address:port" dialled. body: first 4 KiB as text; body_bytes: bytes received, None unknown.
-    headers: of the answer, in order, as received. raw: first 512 bytes of an answer that is no HTTP, as text.
+    request_bytes: size of the request as sent, None when nobody counted. headers: of the answer, in order, as received.
+    raw: first 512 bytes of an answer that is no HTTP, as text.
     first_message: text of the first frame after an accepted upgrade, None when none came in time.
     proxy_status: status of a forward proxy's answer to CONNECT. error_text: what a browser printed for this attempt.
     """
@@ -50,6 +79,7 @@ class UpgradeFacts(Struct, frozen=True, kw_only=True, tag="upgrade"):
     http_version: str | None = None
     peer: str | None = None
     request_headers: Headers = ()
+    request_bytes: int | None = None
     headers: Headers = ()
     body: str = ""
     body_bytes: int | None = None

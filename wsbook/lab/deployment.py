@@ -54,6 +54,7 @@ class Lab:
         self.trigger = f"POST {self.page_url}publish " + '{"type": "event", "text": "{marker}"}'
         self.message = '{"type": "subscribe", "topic": "ticks"}'
         self.subprotocols = fault.subprotocols
+        self.headers = (f"Cookie: session={'0' * fault.cookie_bytes}",) if fault.cookie_bytes else ()
         self.pids: dict[str, int] = {}
         self._held: Held | None = None
         self._keep = keep
@@ -64,6 +65,7 @@ class Lab:
             self.url,
             page_url=self.page_url,
             subprotocols=self.subprotocols,
+            headers=self.headers,
             hops=[f"{name}={url}" for name, url in self.hops.items()],
             ca_file=self.ca_file,
             frontend=self.frontend,
@@ -165,7 +167,7 @@ def _start(fault: Fault, proxy: str, path: str, folder: Path, *, keep: bool, rea
     ca_file = write_certificate(fault.tls, folder / "tls") if fault.tls else ""
     lab = Lab(fault, proxy, folder, keep, ports, ca_file)
     config = edit_text(fault, f"proxy/{CONFIGS[proxy]}", read_template(proxy))
-    set_up = set_up_proxy(proxy, path, config, folder, ports, bool(fault.tls))
+    set_up = set_up_proxy(proxy, path, config, folder, ports, bool(fault.tls), fault.bind)
     lab.logs += set_up.logs
     lab._held = hold([_proxy_process(proxy, set_up, folder), *_backend_processes(fault, folder, ports)], "" if keep else str(folder))
     try:

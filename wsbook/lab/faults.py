@@ -32,7 +32,9 @@ class Fault(Struct, frozen=True, kw_only=True):
     shows: the symptom in a few words. tls: kind of certificate (certificates.py), empty for plain HTTP. scheme: what the page
     dials when it is not what the proxy serves. host: where the endpoint is dialled, "" where the proxy listens. path: what the
     page dials. hop_path: where the application answers, when it is not path. origins: the allow-list in place of the page's own
-    origin. bus: whether the instances are connected. subprotocols: what the page offers.
+    origin. bus: whether the instances are connected. subprotocols: what the page offers. bind: options after the address of HAProxy's
+    listeners. cookie_bytes: size of a cookie that clients send along. shown_by: the proxies that can show it, where the edits do not
+    tell.
     """
 
     slug: str
@@ -46,11 +48,16 @@ class Fault(Struct, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()
     bus: bool = True
     subprotocols: tuple[str, ...] = ()
+    bind: str = ""
+    cookie_bytes: int = 0
+    shown_by: tuple[str, ...] = ()
 
     @property
     def proxies(self) -> tuple[str, ...]:
-        """The proxies that can show it: those whose configuration it changes, or all when it changes none."""
-        changed = {_CONFIGS[edit.file] for edit in self.edits if edit.file in _CONFIGS}
+        """The proxies that can show it: those named, those whose configuration it changes, or all when it changes none."""
+        if self.shown_by:
+            return self.shown_by
+        changed = {_CONFIGS[edit.file] for edit in self.edits if edit.file in _CONFIGS} | ({"haproxy"} if self.bind else set())
         return tuple(name for name in PROXIES if name in changed or not changed)
 
 

@@ -38,11 +38,12 @@ def _user_line() -> str:
     return f"user {pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name};"
 
 
-def _places(name: str, folder: Path, port: int, tls: bool) -> dict[str, str]:
+def _places(name: str, folder: Path, port: int, tls: bool, bind: str) -> dict[str, str]:
     addresses = ["127.0.0.1"]
     if tls and has_ipv6_loopback():
         addresses.append("[::1]")  # the URL says localhost, which is both
     listen = [f"{address}:{port}" for address in addresses]
+    options = f" {bind.replace('@folder@', str(folder))}" if bind else ""
     cert, key = folder / "tls" / "cert.pem", folder / "tls" / "key.pem"
     tls_lines = {"caddy": f"tls {cert} {key}", "nginx": f"ssl_certificate {cert};\n        ssl_certificate_key {key};"}
     return {
@@ -50,7 +51,7 @@ def _places(name: str, folder: Path, port: int, tls: bool) -> dict[str, str]:
         "site": f"{'https' if tls else 'http'}://:{port}",
         "addresses": " ".join(address.strip("[]") for address in addresses),
         "listen": "\n        ".join(f"listen {address}{' ssl' if tls else ''};" for address in listen),
-        "bind": "\n    ".join(f"bind {address}{f' ssl crt {folder}/tls/server.pem' if tls else ''}" for address in listen),
+        "bind": "\n    ".join(f"bind {address}{f' ssl crt {folder}/tls/server.pem' if tls else ''}{options}" for address in listen),
         "user": _user_line() if name == "nginx" else "",
         "tls": tls_lines.get(name, "") if tls else "",
     }
@@ -67,9 +68,9 @@ def _fill(template: str, places: dict[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def set_up_proxy(name: str, path: str, template: str, folder: Path, ports: dict[str, int], tls: bool) -> Proxy:
-    """Write the proxy's configuration into the folder and return how to start it; path is its program."""
-    places = _places(name, folder, ports["proxy"], tls) | {key: str(port) for key, port in ports.items()}
+def set_up_proxy(name: str, path: str, template: str, folder: Path, ports: dict[str, int], tls: bool, bind: str = "") -> Proxy:
+    """Write the proxy's configuration into the folder and return how to start it; path is its program, bind as in Fault."""
+    places = _places(name, folder, ports["proxy"], tls, bind) | {key: str(port) for key, port in ports.items()}
     config, home, logs = folder / "proxy" / CONFIGS[name], folder / "proxy" / "home", folder / "logs"
     home.mkdir(parents=True)
     config.write_text(_fill(template, places), encoding="utf-8")

@@ -100,6 +100,7 @@ def find_tls(text: str) -> TlsFacts | None:
     if not version and code is None:
         return None
     shown = code is not None and "no peer certificate available" not in text
+    dates = _dates(text)
     return TlsFacts(
         server_name=_field("server_name", text),
         version=version or None,
@@ -111,5 +112,6 @@ def find_tls(text: str) -> TlsFacts | None:
         chain_length=len(CHAIN.findall(text)) or None,
         verify_code=code if shown else None,
         verify_message=words if shown else "",
-        **_dates(text),
+        not_before=dates.get("not_before", ""),
+        not_after=dates.get("not_after", ""),
     )

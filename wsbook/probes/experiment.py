@@ -15,9 +15,22 @@ from wsbook.probes.names import is_address
 from wsbook.probes.upgrade import probe_upgrade
 from wsbook.target import Endpoint, parse_endpoint
 
-__all__ = ["experiment", "handshake_variants", "hop_variants", "next_second", "origin_variants", "random_path"]
+__all__ = [
+    "credential_names",
+    "experiment",
+    "handshake_variants",
+    "hop_variants",
+    "large_cookie",
+    "next_second",
+    "origin_variants",
+    "random_path",
+]
 
 _CREDENTIALS = frozenset({"cookie", "authorization", "x-api-key", "x-auth-token", "x-access-token"})
+_ON_THE_WAY = frozenset({"resolve", "tcp", "proxy"})
+"""Stages before anything is said to the peer."""
+_COOKIE_BYTES = 12_288
+"""Above the limit of nginx for one line (8 KiB), below that of Node for all headers (16 KiB)."""
 _FOREIGN = "https://wsbook-foreign.example"
 """No page of anybody's: RFC 2606 reserves the domain."""
 
@@ -34,11 +47,14 @@ async def experiment(
     """Return the baseline's observation, made alone and first, then those of the variants in their order.
 
     together: how many variants run side by side. apart: begin the variants in another second of the clock (see next_second).
+    When the baseline finds no way to the peer, only variants that dial otherwise are tried: the others would end where it did.
 
     Raises:
         UsageError: as open_socket().
     """
     first = await probe_upgrade(baseline, step=step)
+    if first.failure is not None and first.failure.stage in _ON_THE_WAY:
+        variants = [variant for variant in variants if _dialled(variant) != _dialled(baseline)]
     if apart:
         await next_second()
     gate = asyncio.Semaphore(together)
@@ -54,6 +70,16 @@ async def experiment(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def credential_names(attempt: Attempt) -> tuple[str, ...]:
+    """Return the names of the attempt's headers that prove who sends them."""
+    return tuple(name for name, _ in attempt.headers if name.lower() in _CREDENTIALS)
+
+
+def _dialled(attempt: Attempt) -> tuple[object, ...]:
+    endpoint = attempt.endpoint
+    return endpoint.host, endpoint.port, attempt.address, attempt.family, attempt.via
 
 
 def _without_credentials(attempt: Attempt) -> Attempt | None:
@@ -122,12 +148,35 @@ def _network_variants(attempt: Attempt) -> list[Attempt]:
         variants += [attempt.change(labels.UNVERIFIED, verify=False)] if attempt.verify else []
         variants.append(attempt.change(labels.NO_SERVER_NAME, server_name="", verify=False))
         variants.append(attempt.change(labels.WITH_HTTP2_OFFERED, alpn=("h2", "http/1.1")))
+        variants.append(attempt.change(labels.NO_ALPN, alpn=()))
+        variants += _named_by_page(attempt)
     if attempt.via:
         variants.append(attempt.change(labels.NO_PROXY, via=None))
     elif attempt.address is None and attempt.family is Family.ANY and not is_address(attempt.endpoint.host):
         variants.append(attempt.change(labels.IPV4_ONLY, family=Family.IPV4))
         variants.append(attempt.change(labels.IPV6_ONLY, family=Family.IPV6))
     return variants
+
+
+def _named_by_page(attempt: Attempt) -> list[Attempt]:
+    """Return the variant with SNI where the URL has a bare address, which sends none (RFC 6066 section 3), and the page a name."""
+    page = parse_endpoint(attempt.origin).host if attempt.origin and "://" in attempt.origin else ""
+    if not is_address(attempt.endpoint.host) or not page or is_address(page):
+        return []
+    return [attempt.change(labels.PAGE_SERVER_NAME, server_name=page, verify=False)]
+
+
+def _token_variants(attempt: Attempt) -> list[Attempt]:
+    """Return spellings of the upgrade that RFC 6455 section 4.2.1 allows: Firefox' list of tokens, and other letters."""
+    return [
+        attempt.change(labels.CONNECTION_LIST, headers=(*attempt.headers, ("Connection", "keep-alive, Upgrade"))),
+        attempt.change(labels.OTHER_CASE, headers=(*attempt.headers, ("Upgrade", "WebSocket"), ("Connection", "upgrade"))),
+    ]
+
+
+def large_cookie(attempt: Attempt) -> Attempt:
+    """Return the variant with 12 KiB of cookies more, as after several sign-ons."""
+    return attempt.change(labels.LARGE_COOKIE, headers=(*attempt.headers, ("Cookie", f"wsbook={'x' * _COOKIE_BYTES}")))
 
 
 def handshake_variants(attempt: Attempt) -> list[Attempt]:
@@ -141,6 +190,7 @@ def handshake_variants(attempt: Attempt) -> list[Attempt]:
         variants.append(attempt.change(labels.NO_SUBPROTOCOL, subprotocols=()))
     if bare := _without_credentials(attempt):
         variants.append(bare)
+    variants += [*_token_variants(attempt), attempt.change(labels.OTHER_VERSION, version=99)]
     return [*variants, *_path_variants(attempt), *_network_variants(attempt)]
 
 
@@ -151,6 +201,9 @@ def hop_variants(attempt: Attempt, endpoint: Endpoint) -> list[Attempt]:
     """
     own = attempt.endpoint
     variants = [attempt.change(labels.NO_UPGRADE, upgrade=False), attempt.change(labels.RANDOM_PATH, url=random_path(attempt.url))]
+    variants.append(_token_variants(attempt)[1])
+    if own.secure:
+        variants.append(attempt.change(labels.NO_SERVER_NAME, server_name="", verify=False))
     if own.path != endpoint.path:
         moved = f"{own.scheme}://{own.authority}{endpoint.resource}"
         variants.append(attempt.change(labels.THE_ENDPOINTS_PATH, url=moved))

@@ -7,10 +7,8 @@ import asyncio
 import contextlib
 import ssl
 import time
-from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,13 +20,14 @@ from wsbook.probes.link import ByteLink
 from wsbook.probes.names import is_address
 from wsbook.probes.stopwatch import Stop, reason_of, shown_time
 from wsbook.wire.answer import shown_raw
+from wsbook.wire.certificates import read_certificate
 
 __all__ = ["CertificateStop", "NotTlsStop", "TlsLink", "TlsOptions", "TlsTiming", "describe_refusal", "open_tls"]
 
 _HEADER_BYTES = 5
 _RECORD_LIMIT = 16_384 + 2_048  # RFC 5246 section 6.2.3
 _RECORD_TYPES = frozenset(range(20, 25))
-_NAMES_KEPT = 100
+_CHAIN_KEPT = 10
 _RAW_KEPT = 512
 
 
@@ -101,10 +100,10 @@ def _without_name_check(options: TlsOptions) -> ssl.SSLContext:
 class TlsLink:
     """TLS inside another link; see ByteLink. Reads one record at a time, so that later bytes do not move a stamp."""
 
-    def __init__(self, inner: ByteLink, options: TlsOptions) -> None:
-        context = _context_for(options)
-        if options.verify and not options.server_name:
-            context = _without_name_check(options)
+    def __init__(self, inner: ByteLink, options: TlsOptions, context: ssl.SSLContext | None = None) -> None:
+        """context: None makes one of the options; another decides what is offered and checked."""
+        if context is None:
+            context = _without_name_check(options) if options.verify and not options.server_name else _context_for(options)
         self._inner = inner
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._sending = asyncio.Lock()
@@ -212,50 +211,34 @@ class TlsLink:
 
     def facts(self, server_name: str, verified: bool) -> TlsFacts:
         """Return what the finished handshake showed."""
-        cipher = self.tls.cipher()
+        cipher, sent = self.tls.cipher(), _sent_chain(self.tls)
         seen = TlsFacts(
             server_name=server_name,
             version=self.tls.version(),
             cipher=cipher[0] if cipher else None,
             alpn=self.tls.selected_alpn_protocol(),
-            chain_length=_chain_length(self.tls),
+            chain=tuple(_read(certificate) for certificate in (sent or ())[:_CHAIN_KEPT]),
+            chain_length=None if sent is None else len(sent),
             verify_code=0 if verified else None,
             verify_message="accepted" if verified else "not verified, as asked",
         )
         der = self.tls.getpeercert(binary_form=True)
-        return replace(seen, **_certificate(der)) if der else seen
+        if not der:
+            return seen
+        leaf = _read(der)
+        dates = {"not_before": leaf.not_before, "not_after": leaf.not_after}
+        return replace(seen, subject=leaf.subject, issuer=leaf.issuer, names=leaf.names, **dates)
 
 
-def _chain_length(tls: ssl.SSLObject) -> int | None:
-    """Return how many certificates the peer sent; None where Python does not tell (public since 3.13)."""
+def _sent_chain(tls: ssl.SSLObject) -> list[bytes] | None:
+    """Return the certificates that the peer sent, DER, leaf first; None where Python does not tell (public since 3.13)."""
     ask = getattr(tls, "get_unverified_chain", None) or getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)
-    return len(ask() or ()) if ask else None
+    if ask is None:
+        return None
+    return [entry if isinstance(entry, bytes) else ssl.PEM_cert_to_DER_cert(entry.public_bytes()) for entry in ask() or ()]
 
 
-def _stamp(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-def _certificate(der: bytes) -> dict[str, Any]:
-    """Return the fields of TlsFacts that a certificate fills."""
-    from cryptography import x509
-
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        try:
-            found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            names = [str(name.value)[:255] for name in found if isinstance(name, x509.DNSName | x509.IPAddress)]
-        except x509.ExtensionNotFound:
-            names = []
-        return {
-            "subject": certificate.subject.rfc4514_string()[:500],
-            "issuer": certificate.issuer.rfc4514_string()[:500],
-            "names": tuple(names[:_NAMES_KEPT]),
-            "not_before": _stamp(certificate.not_valid_before_utc),
-            "not_after": _stamp(certificate.not_valid_after_utc),
-        }
-    except (ValueError, TypeError, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        return {"subject": f"(cannot be read: {str(error)[:200]})"}
+_read = lru_cache(maxsize=64)(read_certificate)
 
 
 def describe_refusal(stop: CertificateStop, facts: TlsFacts | None, name: str) -> str:
@@ -289,14 +272,16 @@ async def _tls_stop(link: TlsLink, error: OSError, stage: str, spent: float) -> 
     return Stop(stage, reason_of(error), f"the connection was reset during the TLS handshake, after {shown_time(spent)}")
 
 
-async def open_tls(inner: ByteLink, options: TlsOptions, timeout_s: float, stage: str = "tls") -> tuple[TlsLink, TlsTiming]:
-    """Return the link inside TLS, and when its handshake ran.
+async def open_tls(
+    inner: ByteLink, options: TlsOptions, timeout_s: float, stage: str = "tls", context: ssl.SSLContext | None = None
+) -> tuple[TlsLink, TlsTiming]:
+    """Return the link inside TLS, and when its handshake ran. context: as for TlsLink.
 
     Raises:
         Stop: it failed; CertificateStop and NotTlsStop say more.
         UsageError: the CA file cannot be read.
     """
-    link = TlsLink(inner, options)
+    link = TlsLink(inner, options, context)
     started = time.perf_counter()
     try:
         return link, await link.handshake(timeout_s)

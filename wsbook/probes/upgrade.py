@@ -36,7 +36,7 @@ from wsbook.wire.handshake import (
     write_request,
 )
 
-__all__ = ["open_socket", "probe_upgrade"]
+__all__ = ["open_socket", "probe_upgrade", "resolved_request"]
 
 _BODY_S = 1.0
 _CLOSE_S = 0.5
@@ -55,6 +55,7 @@ class _Draft(Struct, kw_only=True):
     reached: Reached
     tls: TlsFacts | None = None
     request_headers: Headers = ()
+    request_bytes: int | None = None
     answer: Answer | None = None
     checks: tuple[Check, ...] = ()
     accepted: bool = False
@@ -75,6 +76,7 @@ class _Draft(Struct, kw_only=True):
             http_version=answer.version,
             peer=self.reached.peer,
             request_headers=self.request_headers,
+            request_bytes=self.request_bytes,
             headers=answer.headers,
             body=self.body,
             body_bytes=self.body_bytes,
@@ -146,14 +148,24 @@ async def _secure(watch: Stopwatch, draft: _Draft, attempt: Attempt, inner: Byte
 # The exchange
 
 
-def _request(draft: _Draft, attempt: Attempt, key: str) -> bytes:
-    """Return the request in bytes. Only here do secret references become values."""
-    draft.request_headers = request_headers(attempt, key)
+def resolved_request(attempt: Attempt, headers: Headers) -> tuple[str, list[tuple[str, str]]]:
+    """Return (request target, headers) as they go out. Only here do secret references become values.
+
+    Raises:
+        SecretMissingError: a reference names nothing.
+    """
     endpoint = attempt.endpoint
     credentials = "Basic " + base64.b64encode(unquote(secret.resolve(endpoint.userinfo)).encode()).decode()
-    resolved = [(name, credentials if value == URL_CREDENTIALS else secret.resolve(value)) for name, value in draft.request_headers]
+    resolved = [(name, credentials if value == URL_CREDENTIALS else secret.resolve(value)) for name, value in headers]
+    return quote(secret.resolve(endpoint.resource), safe=_URL_CHARACTERS), resolved
+
+
+def _request(draft: _Draft, attempt: Attempt, key: str) -> bytes:
+    """Return the request in bytes."""
+    draft.request_headers = request_headers(attempt, key)
+    resource, resolved = resolved_request(attempt, draft.request_headers)
     try:
-        return write_request("GET", quote(secret.resolve(endpoint.resource), safe=_URL_CHARACTERS), resolved)
+        return write_request("GET", resource, resolved)
     except ValueError as error:
         raise UsageError(str(error)) from error
 
@@ -280,6 +292,7 @@ async def _upgrade(watch: Stopwatch, draft: _Draft, attempt: Attempt) -> Socket 
     """Walk all stages; return the open socket, None when the upgrade was not accepted."""
     key = base64.b64encode(os.urandom(16)).decode()
     request = _request(draft, attempt, key)
+    draft.request_bytes = len(request)
     inner = await dial(watch, draft.reached, attempt)
     socket = None
     try:

@@ -9,11 +9,14 @@ from wsbook.evidence import Evidence
 from wsbook.facts import SymptomFacts
 from wsbook.finding import Finding, StepVerdict, Verdict, rank
 from wsbook.rules.access import judge_access
+from wsbook.rules.addresses import judge_addresses
+from wsbook.rules.answers import judge_answers
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.handshake import judge_handshake
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
+from wsbook.rules.listener import judge_listener
 from wsbook.rules.make import complete
 from wsbook.rules.network import judge_network
 from wsbook.rules.origin import judge_origin
@@ -26,6 +29,7 @@ from wsbook.rules.sessions import judge_sessions
 from wsbook.rules.texts import judge_texts
 from wsbook.rules.tls import judge_tls
 from wsbook.rules.told import judge_refusals, weigh_told
+from wsbook.rules.tolerance import judge_tolerance
 from wsbook.rules.traffic import judge_traffic
 from wsbook.rules.verdicts import judge_steps
 
@@ -33,8 +37,12 @@ __all__ = ["RULES", "judge"]
 
 RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_network,
+    judge_addresses,
     judge_tls,
+    judge_listener,
     judge_handshake,
+    judge_answers,
+    judge_tolerance,
     judge_endpoint,
     judge_hops,
     judge_refusal,

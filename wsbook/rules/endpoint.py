@@ -143,7 +143,7 @@ def _judge_unresolved(pair: Pair) -> Iterator[Finding]:
 
 
 def _judge_stale_build(evidence: Evidence) -> Iterator[Finding]:
-    """What the deployed bundle dials against what the source dials: a difference means that the build is older, or made for another place."""
+    """What the deployed bundle dials against what the source dials: a difference means an older build, or one for another place."""
     dialled: list[tuple[Observation, EndpointFacts]] = [
         (seen, facts) for seen, facts in evidence.of(EndpointFacts) if facts.side == "frontend" and facts.url
     ]

@@ -1,15 +1,15 @@
 """Answers to the upgrade that name their cause by themselves (area F, except Origin)."""
 
 from collections.abc import Iterator
-from urllib.parse import urljoin, urlsplit
 
-from wsbook.attempt import NO_EXTENSIONS
+from wsbook.attempt import NO_CREDENTIALS, NO_EXTENSIONS
 from wsbook.evidence import Evidence
 from wsbook.facts import EchoFacts, UpgradeFacts
-from wsbook.finding import Finding
+from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation, Reason
 from wsbook.rules.make import clear, fault, proof
 from wsbook.rules.outcome import answerer, baseline, refusals, say
+from wsbook.rules.redirects import judge_redirect
 from wsbook.words import duration_text
 
 __all__ = ["judge_handshake"]
@@ -24,7 +24,7 @@ def judge_handshake(evidence: Evidence) -> Iterator[Finding]:
         if facts.status == 101:
             yield from _judge_malformed(evidence, seen, facts)
         elif facts.status is not None:
-            yield from _judge_status(seen, facts)
+            yield from _judge_status(evidence, seen, facts)
         if facts.status in (None, 101) and seen.failure is not None:
             yield from _judge_silence(seen, facts)
     tried = baseline(evidence)
@@ -50,12 +50,12 @@ def _judge_malformed(evidence: Evidence, seen: Observation, facts: UpgradeFacts)
         )
 
 
-def _judge_status(seen: Observation, facts: UpgradeFacts) -> Iterator[Finding]:
+def _judge_status(evidence: Evidence, seen: Observation, facts: UpgradeFacts) -> Iterator[Finding]:
     status = facts.status or 0
     evident = proof(seen, f"{status} {facts.reason} {facts.body[:120]}".strip())
     by = answerer(facts)
     if status in (301, 302, 303, 307, 308):
-        yield from _judge_redirect(seen, facts)
+        yield from judge_redirect(evidence, seen, facts)
     elif status == 401:
         sent = [name for name in _CREDENTIALS if facts.request_header(name)]
         scheme = facts.header("www-authenticate") or ""
@@ -65,11 +65,14 @@ def _judge_status(seen: Observation, facts: UpgradeFacts) -> Iterator[Finding]:
                 "auth.token-expired-on-reconnect", 0.55, f"{', '.join(sent)} was sent and refused with 401 by {by or 'the server'}", evident
             )
         yield fault("auth.credential-not-sent", 0.4 if sent else 0.75, f"refused with 401 by {by or 'the server'}{asked}", evident)
-    elif status in (413, 431) or (status == 400 and "header" in facts.body.lower() and "too" in facts.body.lower()):
-        size = sum(len(name) + len(value) + 4 for name, value in facts.request_headers)
-        yield fault("handshake.headers-too-large", 0.85, f"refused with {status}; the request headers have {size} B", evident)
+    elif status in (413, 431, 494) or (status == 400 and "header" in facts.body.lower() and "too" in facts.body.lower()):
+        yield from _judge_size(evidence, facts, evident)
     elif status == 405:
-        yield fault("handshake.invalid-exchange", 0.6, f"refused with 405 by {by or 'the server'}: the route does not take GET", evident)
+        allowed = facts.header("allow") or ""
+        lacks = bool(allowed) and "GET" not in [method.strip().upper() for method in allowed.split(",")]
+        takes = f", it takes {allowed[:60]}" if allowed else ""
+        summary = f"refused with 405 by {by or 'the server'}: the route does not take GET{takes}"
+        yield fault("handshake.invalid-exchange", 0.75 if lacks else 0.6, summary, evident)
     elif status == 426 and "13" not in (facts.header("sec-websocket-version") or "13"):
         offered = facts.header("sec-websocket-version")
         yield fault("handshake.invalid-exchange", 0.8, f"the server speaks version {offered} of the protocol, not 13", evident)
@@ -78,17 +81,15 @@ def _judge_status(seen: Observation, facts: UpgradeFacts) -> Iterator[Finding]:
         yield fault("load.rate-limited", 0.8, f"refused with 429{f', retry after {after} s' if after else ''}", evident)
 
 
-def _judge_redirect(seen: Observation, facts: UpgradeFacts) -> Iterator[Finding]:
-    where = facts.header("location") or ""
-    evident = proof(seen, f"{facts.status} Location: {where}"[:200])
-    asked, given = urlsplit(facts.url.replace("ws", "http", 1)), urlsplit(urljoin(facts.url.replace("ws", "http", 1), where))
-    same = (given.scheme, given.netloc, given.path) == (asked.scheme, asked.netloc, asked.path)
-    if same and asked.scheme == "https":
-        summary = "redirected to the very same https URL: the server does not know that it was reached over TLS"
-        yield fault("proxy.forwarded-headers-wrong", 0.8, summary, evident)
-        return
-    reason = "to TLS" if given.scheme != asked.scheme and given.path == asked.path else "to " + (where[:80] or "nowhere")
-    yield fault("handshake.redirected", 0.88, f"redirected with {facts.status} {reason}; browsers do not follow", evident)
+def _judge_size(evidence: Evidence, facts: UpgradeFacts, evident: Proof) -> Iterator[Finding]:
+    size = facts.request_bytes or sum(len(name) + len(value) + 4 for name, value in facts.request_headers)
+    lighter = [seen for seen in evidence.attempts(changed=NO_CREDENTIALS) if seen[1].accepted]
+    words = f"refused with {facts.status}; the request has {size} B"
+    if lighter:
+        cured = proof(lighter[-1][0], f"without credentials {say(*lighter[-1])}")
+        yield fault("handshake.headers-too-large", 0.95, f"{words}, and is accepted without cookies and tokens", evident, cured)
+    else:
+        yield fault("handshake.headers-too-large", 0.85, words, evident)
 
 
 def _judge_silence(seen: Observation, facts: UpgradeFacts) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ hops run from the application outwards; the endpoint is the last. What works at 
 
 from collections.abc import Iterator
 
-from wsbook.attempt import NO_UPGRADE, RANDOM_PATH, THE_ENDPOINTS_PATH
+from wsbook.attempt import NO_UPGRADE, OTHER_CASE, RANDOM_PATH, THE_ENDPOINTS_PATH
 from wsbook.evidence import Evidence
 from wsbook.facts import EndpointFacts, RouteFacts
 from wsbook.finding import Finding, Proof
@@ -73,11 +73,18 @@ def _judge_status(evidence: Evidence, good: tuple[str, Seen], bad: tuple[str, Se
     if like_a_get:
         proofs = [*_proofs(good, bad), proof(plain[-1][0], f"{good[0]} without Upgrade answers the same: {say(*plain[-1])}")]
         summary = f"{bad[0]} answers {status}, exactly as {good[0]} answers a GET without Upgrade, while {good[0]} accepts the upgrade"
-        yield fault("proxy.upgrade-header-missing", 0.6 if like_unknown else 0.95, summary, *proofs)
+        sure = 0.4 if _is_spelling(evidence, good[0], bad[1]) else 0.6 if like_unknown else 0.95
+        yield fault("proxy.upgrade-header-missing", sure, summary, *proofs)
     if like_unknown or (status == 404 and not like_a_get):
         yield from _judge_path(evidence, good, bad, sure=0.8 if like_a_get else 1.0)
     elif not like_a_get:
         yield from _judge_other_status(good, bad)
+
+
+def _is_spelling(evidence: Evidence, good: str, bad: Seen) -> bool:
+    """Whether the good hop refuses an upgrade in other letters just like that: proxies write it so, and rules/tolerance.py says more."""
+    spelt = evidence.attempts(good, changed=OTHER_CASE)
+    return bool(spelt) and not spelt[-1][1].accepted and same_answer(spelt[-1][1], bad[1])
 
 
 def _judge_other_status(good: tuple[str, Seen], bad: tuple[str, Seen]) -> Iterator[Finding]:
@@ -162,7 +169,7 @@ def _judge_application(evidence: Evidence, name: str, bad: Seen) -> Iterator[Fin
                 *proofs,
             )
         return
-    if facts.status is not None and facts.status not in _GATEWAY:
+    if facts.status is not None and facts.status not in _GATEWAY and not 300 <= facts.status < 400:
         yield from _judge_own_refusal(evidence, name, bad)
 
 

@@ -5,6 +5,7 @@ from math import floor
 
 from wsbook.attempt import LATE_S
 from wsbook.evidence import Evidence
+from wsbook.facts import Http2Facts, TlsScanFacts, UpgradeFacts
 
 __all__ = ["only_ours"]
 
@@ -16,11 +17,15 @@ _ZONE_S = 900.0
 
 
 def only_ours(evidence: Evidence) -> Callable[[Sequence[float]], bool]:
-    """Return the question whether all of these instants (epoch seconds) fall into our variants and none anywhere else.
+    """Return the question whether all of these instants (epoch seconds) fall into our variants and scans and none anywhere else.
 
     No instants: not known to be ours. An instant that an unchanged attempt shares counts as that attempt's.
     """
-    tried = [(seen.observed_at.timestamp(), seen.duration_s, bool(seen.source.changed)) for seen, _ in evidence.upgrades]
+    tried = [
+        (seen.observed_at.timestamp(), seen.duration_s, bool(seen.source.changed) or not isinstance(seen.facts, UpgradeFacts))
+        for seen in evidence.observations
+        if isinstance(seen.facts, UpgradeFacts | TlsScanFacts | Http2Facts)
+    ]
     changed = [(start, start + duration) for start, duration, variant in tried if variant]
     unchanged = [(start, start + duration) for start, duration, variant in tried if not variant]
 

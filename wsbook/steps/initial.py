@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 from wsbook.facts import EndpointFacts, UpgradeFacts
+from wsbook.steps.around import look_around
 from wsbook.steps.looking import Looking, baseline, missing, read, shorter
 
 __all__ = ["look_browser", "look_direct", "look_endpoint", "look_logs", "look_triage"]
@@ -74,6 +75,7 @@ async def look_direct(look: Looking) -> None:
     first = baseline(look)
     seen = await experiment(first, shorter(handshake_variants(first)), step="1.3", apart=bool(look.target.logs))
     look.add(*seen)
+    await look_around(look, first, seen[0])
     if isinstance(seen[0].facts, UpgradeFacts) and seen[0].facts.accepted:
         look.progress("echo, pings and the closing handshake", 0.6)
         look.add(await probe_echo(first, step="1.3", binary=look.budget.name != "quick"))

@@ -27,6 +27,7 @@ from wsbook.views.tables.handshake import (
     table_tls,
 )
 from wsbook.views.tables.judgement import table_findings, table_inputs, table_not_looked, table_steps, table_timeline
+from wsbook.views.tables.listener import table_certificates, table_listener, table_redirects
 
 __all__ = [
     "OPCODES",
@@ -38,6 +39,7 @@ __all__ = [
     "table_access",
     "table_attempts",
     "table_broadcast",
+    "table_certificates",
     "table_checks",
     "table_echo",
     "table_endpoints",
@@ -45,11 +47,13 @@ __all__ = [
     "table_frames",
     "table_idle",
     "table_inputs",
+    "table_listener",
     "table_load",
     "table_not_looked",
     "table_origin",
     "table_patterns",
     "table_ports",
+    "table_redirects",
     "table_routes",
     "table_sessions",
     "table_signatures",

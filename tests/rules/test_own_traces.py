@@ -1,0 +1,42 @@
+"""Which instants in a log are only those of our own experiments."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from msgspec.structs import replace
+from observations import TARGET, answer, seen
+
+from wsbook.attempt import OTHER_SCHEME
+from wsbook.evidence import Evidence
+from wsbook.facts import TlsScanFacts
+from wsbook.observation import Observation
+from wsbook.rules.own_traces import only_ours
+
+START = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+
+
+def at(observation: Observation, after_s: float) -> Observation:
+    return replace(observation, observed_at=START + timedelta(seconds=after_s), duration_s=0.1)
+
+
+BASELINE = at(answer(101), 0.0)
+VARIANT = at(answer(400, changed=OTHER_SCHEME), 2.0)
+SCAN = at(seen(TlsScanFacts(host="shop.test", port=443), probe="tls-scan"), 4.0)
+
+
+@pytest.mark.parametrize(
+    ("after_s", "ours"),
+    [([0.05], False), ([2.05], True), ([4.05], True), ([2.05, 4.05], True), ([2.05, 0.05], False), ([8.0], False), ([], False)],
+)
+def test_instants(after_s: list[float], ours: bool) -> None:
+    question = only_ours(Evidence(TARGET, [BASELINE, VARIANT, SCAN]))
+    assert question([START.timestamp() + seconds for seconds in after_s]) is ours
+
+
+@pytest.mark.parametrize(("second", "ours"), [(0.0, False), (2.0, True), (4.0, True), (7.0, False)])
+def test_whole_seconds(second: float, ours: bool) -> None:
+    assert only_ours(Evidence(TARGET, [BASELINE, VARIANT, SCAN]))([float(int(START.timestamp())) + second]) is ours
+
+
+def test_nothing_was_tried() -> None:
+    assert only_ours(Evidence(TARGET, []))([START.timestamp()]) is False
