@@ -42,6 +42,28 @@ def _echo(facts: f.EchoFacts) -> str:
     return f"{words}, {good} of {len(facts.trials)} messages unharmed, {len(facts.ping_rtts_s)} of {facts.pings_sent} pings answered"
 
 
+def _framing(facts: f.FramingFacts) -> str:
+    good = sum(trial.ok is True for trial in facts.trials)
+    ended = f"; {facts.ended_by} ended the connection" if facts.ended_by else ""
+    return f"{good} of {quantity(len(facts.trials), 'unusual frame sequence')} handled{ended}"
+
+
+def _size(facts: f.SizeFacts) -> str:
+    taken = f"messages up to {size_text(facts.accepted_bytes)} taken" if facts.accepted_bytes else "no message taken"
+    if facts.refused_bytes is None:
+        return taken
+    code = f" with {facts.close_code}" if facts.close_code is not None else ""
+    return f"{taken}, one of {facts.refused_bytes} B refused ({facts.how}{code})"
+
+
+def _compression(facts: f.CompressionFacts) -> str:
+    stream = facts.compressed
+    payload, wire = stream.sent_bytes + stream.received_bytes, stream.sent_wire_bytes + stream.received_wire_bytes
+    plain = facts.plain.ended if facts.plain else "not opened"
+    gain = f"{size_text(payload)} of payload took {size_text(wire)}" if payload else "no messages"
+    return f"{stream.agreed or 'no compression'}: {stream.ended}, {gain}; without extensions: {plain}"
+
+
 def _tls(facts: f.TlsFacts) -> str:
     checked = f"verify code {facts.verify_code}: {facts.verify_message or 'accepted'}"
     return f"{facts.version or 'no TLS'}, {facts.subject or 'no certificate'}, {checked}"
@@ -136,6 +158,9 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.UpgradeFacts: _upgrade,
     f.SessionFacts: _session,
     f.EchoFacts: _echo,
+    f.FramingFacts: _framing,
+    f.SizeFacts: _size,
+    f.CompressionFacts: _compression,
     f.TlsFacts: _tls,
     f.NameFacts: _name,
     f.PortFacts: _port,

@@ -73,8 +73,33 @@ load_steps = st.lists(
     max_size=3,
 ).map(tuple)
 
+frame_trials = st.lists(
+    st.builds(f.FrameTrial, name=short, section=short, must=st.booleans(), ok=st.one_of(st.none(), st.booleans()), detail=short), max_size=3
+).map(tuple)
+streams = st.builds(
+    f.Stream,
+    agreed=short,
+    answered=numbers,
+    sent_bytes=numbers,
+    received=numbers,
+    ended=st.sampled_from(["open", "close", "fin", "rst"]),
+    close_code=st.sampled_from([None, 1000, 1002, 1006]),
+)
+sizes_bytes = st.integers(0, 1 << 21)
+
 any_facts = st.one_of(
     st.none(),
+    st.builds(f.FramingFacts, url=urls, trials=frame_trials, ended_by=short),
+    st.builds(
+        f.SizeFacts,
+        url=urls,
+        accepted_bytes=sizes_bytes,
+        limit_bytes=sizes_bytes,
+        refused_bytes=st.one_of(st.none(), sizes_bytes),
+        how=st.sampled_from(["", "close", "rst", "fin", "silence"]),
+        close_code=st.sampled_from([None, 1009]),
+    ),
+    st.builds(f.CompressionFacts, url=urls, offered=short, compressed=streams, plain=st.one_of(st.none(), streams)),
     st.builds(
         f.UpgradeFacts,
         url=urls,

@@ -7,10 +7,13 @@ from wsbook.facts import (
     AccessFacts,
     BroadcastFacts,
     Check,
+    CompressionFacts,
     EchoFacts,
     EchoTrial,
     EndpointFacts,
     Frame,
+    FrameTrial,
+    FramingFacts,
     IdleFacts,
     LoadFacts,
     LoadStep,
@@ -24,6 +27,8 @@ from wsbook.facts import (
     SessionFacts,
     Setting,
     SignatureFacts,
+    SizeFacts,
+    Stream,
     Subscriber,
     SymptomFacts,
     TextFacts,
@@ -61,6 +66,7 @@ def attempt(
         headers=(("Server", f"nginx {HOSTILE}"),),
         body=HOSTILE,
         checks=(Check(name="status", ok=status == 101, detail=HOSTILE),),
+        commands=(("curl", f"curl -H 'X: {HOSTILE}'"),),
         **more,
     )
     return observed(Source(step=step, probe="upgrade", hop=hop, changed=changed), facts, duration_s=0.333, stages=stages(), observed_at=AT)
@@ -118,6 +124,19 @@ def everything(text: str = HOSTILE) -> list[Observation]:
             "1.3",
             EchoFacts(
                 url=URL, echoes=True, trials=(EchoTrial(kind="text", size_bytes=9, ok=False, rtt_s=0.001, detail=text),), pings_sent=2
+            ),
+        ),
+        seen("1.3", FramingFacts(url=URL, trials=(FrameTrial(name=text, section="5.4", must=True, ok=None, detail=text),), ended_by=text)),
+        seen(
+            "1.3",
+            SizeFacts(
+                url=URL, accepted_bytes=8192, limit_bytes=1 << 20, refused_bytes=8193, how="close", close_code=1009, close_reason=text
+            ),
+        ),
+        seen(
+            "1.3",
+            CompressionFacts(
+                url=URL, offered="permessage-deflate", compressed=Stream(agreed=text, sent_bytes=9), plain=Stream(error_text=text)
             ),
         ),
         seen("1.3", TlsFacts(server_name=text, subject=text, issuer=text, verify_code=20, verify_message=text)),

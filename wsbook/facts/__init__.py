@@ -7,6 +7,7 @@ taken and are hostile: whoever shows them escapes them.
 from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
 from wsbook.facts.handshake import Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.log import AccessFacts, SignatureFacts, TextFacts
+from wsbook.facts.messages import CompressionFacts, FrameTrial, FramingFacts, SizeFacts, SizeTrial, Stream
 from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.facts.page import PageFacts
 from wsbook.facts.route import RouteFacts, Setting
@@ -18,11 +19,14 @@ __all__ = [
     "AccessFacts",
     "BroadcastFacts",
     "Check",
+    "CompressionFacts",
     "EchoFacts",
     "EchoTrial",
     "EndpointFacts",
     "Facts",
     "Frame",
+    "FrameTrial",
+    "FramingFacts",
     "Headers",
     "IdleFacts",
     "LoadFacts",
@@ -37,6 +41,9 @@ __all__ = [
     "SessionFacts",
     "Setting",
     "SignatureFacts",
+    "SizeFacts",
+    "SizeTrial",
+    "Stream",
     "Subscriber",
     "SymptomFacts",
     "TextFacts",
@@ -50,6 +57,9 @@ Facts = (
     | UpgradeFacts
     | SessionFacts
     | EchoFacts
+    | FramingFacts
+    | SizeFacts
+    | CompressionFacts
     | NameFacts
     | PortFacts
     | ProxyVariablesFacts

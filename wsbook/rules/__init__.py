@@ -15,6 +15,7 @@ from wsbook.rules.handshake import judge_handshake
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
 from wsbook.rules.make import complete
+from wsbook.rules.messages import judge_compression, judge_framing, judge_sizes
 from wsbook.rules.network import judge_network
 from wsbook.rules.origin import judge_origin
 from wsbook.rules.outcome import baseline
@@ -38,6 +39,9 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_routes,
     judge_origin,
     judge_sessions,
+    judge_sizes,
+    judge_framing,
+    judge_compression,
     judge_idle,
     judge_delivery,
     judge_access,

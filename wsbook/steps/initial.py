@@ -3,7 +3,8 @@
 import asyncio
 from functools import partial
 
-from wsbook.facts import EndpointFacts, PatternFacts, UpgradeFacts
+from wsbook.facts import EchoFacts, EndpointFacts, PatternFacts, UpgradeFacts
+from wsbook.steps.direct import look_messages
 from wsbook.steps.looking import Looking, baseline, missing, read, shorter
 
 __all__ = ["look_browser", "look_direct", "look_endpoint", "look_logs", "look_triage"]
@@ -77,7 +78,9 @@ async def look_direct(look: Looking) -> None:
     look.add(*seen)
     if isinstance(seen[0].facts, UpgradeFacts) and seen[0].facts.accepted:
         look.progress("echo, pings and the closing handshake", 0.6)
-        look.add(await probe_echo(first, step="1.3", binary=look.budget.name != "quick"))
+        echo = await probe_echo(first, step="1.3", binary=look.budget.name != "quick")
+        look.add(echo)
+        await look_messages(look, first, echoes=isinstance(echo.facts, EchoFacts) and bool(echo.facts.echoes))
 
 
 async def look_logs(look: Looking) -> None:

@@ -27,6 +27,7 @@ from wsbook.views.tables.handshake import (
     table_tls,
 )
 from wsbook.views.tables.judgement import table_findings, table_inputs, table_not_looked, table_steps, table_timeline
+from wsbook.views.tables.messages import table_commands, table_compression, table_framing, table_sizes
 
 __all__ = [
     "OPCODES",
@@ -39,10 +40,13 @@ __all__ = [
     "table_attempts",
     "table_broadcast",
     "table_checks",
+    "table_commands",
+    "table_compression",
     "table_echo",
     "table_endpoints",
     "table_findings",
     "table_frames",
+    "table_framing",
     "table_idle",
     "table_inputs",
     "table_load",
@@ -53,6 +57,7 @@ __all__ = [
     "table_routes",
     "table_sessions",
     "table_signatures",
+    "table_sizes",
     "table_stages",
     "table_steps",
     "table_timeline",
