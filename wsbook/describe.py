@@ -42,6 +42,15 @@ def _echo(facts: f.EchoFacts) -> str:
     return f"{words}, {good} of {len(facts.trials)} messages unharmed, {len(facts.ping_rtts_s)} of {facts.pings_sent} pings answered"
 
 
+def _dialect(facts: f.DialectFacts) -> str:
+    spoken = {None: "nothing answered", True: "spoken", False: "not spoken"}[facts.spoken]
+    versions = f" {', '.join(facts.versions)}" if facts.versions else ""
+    bad = next((step for step in facts.steps if step.ok is False), None)
+    failed = f"; {bad.name}: {bad.detail}" if bad else ""
+    pairs = f", {facts.pairs_lost} of {facts.pairs} sessions lost" if facts.pairs else ""
+    return f"{facts.dialect}{versions} {spoken} ({facts.why}){pairs}{failed}"
+
+
 def _framing(facts: f.FramingFacts) -> str:
     good = sum(trial.ok is True for trial in facts.trials)
     ended = f"; {facts.ended_by} ended the connection" if facts.ended_by else ""
@@ -158,6 +167,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.UpgradeFacts: _upgrade,
     f.SessionFacts: _session,
     f.EchoFacts: _echo,
+    f.DialectFacts: _dialect,
     f.FramingFacts: _framing,
     f.SizeFacts: _size,
     f.CompressionFacts: _compression,

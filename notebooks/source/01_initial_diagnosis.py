@@ -102,6 +102,14 @@ direct.table("framing")
 direct.table("sizes")
 direct.table("compression")
 
+# %% [markdown] id=s13-dialect-about
+# Socket.IO, SockJS, SignalR, GraphQL, STOMP and others speak a protocol of their own on top. Where the endpoint, or the page's
+# source, gives one away, the endpoint is asked as that library's client asks, and each refusal is explained. A session that
+# begins with one request and is unknown to the next one has reached two processes.
+
+# %% id=s13-dialect tags=step-1.3
+direct.table("dialect")
+
 # %% [markdown] id=s13-commands-about
 # Every attempt can be repeated without this workbook. Secrets are variables of the shell; set them first. `curl` keeps an
 # accepted upgrade open until its time is up, so exit code 28 after a printed `101` is success.

@@ -13,6 +13,8 @@ from wsbook.finding import STEP_TITLES, Verdict
 from wsbook.observation import Failure, Observation, Outcome, Reason, Source, Stage
 from wsbook.rules import judge
 from wsbook.target import parse_target
+from wsbook.wire.dialects.detect import DIALECTS
+from wsbook.wire.dialects.refusals import refusals
 
 TARGET = parse_target(
     "wss://shop.test/ws",
@@ -89,6 +91,23 @@ sizes_bytes = st.integers(0, 1 << 21)
 
 any_facts = st.one_of(
     st.none(),
+    st.builds(
+        f.DialectFacts,
+        url=urls,
+        dialect=st.sampled_from(DIALECTS),
+        basis=st.sampled_from(["said", "asked", "path"]),
+        spoken=st.one_of(st.none(), st.booleans()),
+        versions=st.lists(st.sampled_from(["3", "4", "graphql-ws"]), max_size=2).map(tuple),
+        steps=st.lists(
+            st.builds(
+                f.DialectStep, name=short, ok=st.one_of(st.none(), st.booleans()), refusal=st.sampled_from(["", "no such", *refusals()])
+            ),
+            max_size=3,
+        ).map(tuple),
+        settings=st.lists(st.tuples(st.sampled_from(["heart-beat", "websocket", "transports", "upgrades"]), short), max_size=3).map(tuple),
+        pairs=numbers,
+        pairs_lost=numbers,
+    ),
     st.builds(f.FramingFacts, url=urls, trials=frame_trials, ended_by=short),
     st.builds(
         f.SizeFacts,

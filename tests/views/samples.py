@@ -8,6 +8,8 @@ from wsbook.facts import (
     BroadcastFacts,
     Check,
     CompressionFacts,
+    DialectFacts,
+    DialectStep,
     EchoFacts,
     EchoTrial,
     EndpointFacts,
@@ -124,6 +126,18 @@ def everything(text: str = HOSTILE) -> list[Observation]:
             "1.3",
             EchoFacts(
                 url=URL, echoes=True, trials=(EchoTrial(kind="text", size_bytes=9, ok=False, rtt_s=0.001, detail=text),), pings_sent=2
+            ),
+        ),
+        seen(
+            "1.3",
+            DialectFacts(
+                url=URL,
+                dialect="engine.io",
+                why=text,
+                steps=(DialectStep(name=text, ok=False, detail=text, status=400, code=5, refusal="engine.io-5"),),
+                settings=((text, text),),
+                pairs=4,
+                pairs_lost=2,
             ),
         ),
         seen("1.3", FramingFacts(url=URL, trials=(FrameTrial(name=text, section="5.4", must=True, ok=None, detail=text),), ended_by=text)),

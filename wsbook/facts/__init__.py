@@ -4,6 +4,7 @@ A field that is None was not seen; an empty value was seen and was empty. Texts 
 taken and are hostile: whoever shows them escapes them.
 """
 
+from wsbook.facts.dialect import DialectFacts, DialectStep
 from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
 from wsbook.facts.handshake import Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.log import AccessFacts, SignatureFacts, TextFacts
@@ -20,6 +21,8 @@ __all__ = [
     "BroadcastFacts",
     "Check",
     "CompressionFacts",
+    "DialectFacts",
+    "DialectStep",
     "EchoFacts",
     "EchoTrial",
     "EndpointFacts",
@@ -57,6 +60,7 @@ Facts = (
     | UpgradeFacts
     | SessionFacts
     | EchoFacts
+    | DialectFacts
     | FramingFacts
     | SizeFacts
     | CompressionFacts

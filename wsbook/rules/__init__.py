@@ -10,6 +10,7 @@ from wsbook.facts import SymptomFacts
 from wsbook.finding import Finding, StepVerdict, Verdict, rank
 from wsbook.rules.access import judge_access
 from wsbook.rules.delivery import judge_delivery
+from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.handshake import judge_handshake
 from wsbook.rules.hops import judge_hops
@@ -34,6 +35,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_tls,
     judge_handshake,
     judge_endpoint,
+    judge_dialects,
     judge_hops,
     judge_refusal,
     judge_routes,

@@ -1,13 +1,19 @@
 """What step 1.3 asks of a socket that opened: unusual frames, large messages, compression."""
 
 import asyncio
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
-from wsbook.facts import SizeFacts
+from wsbook.facts import EndpointFacts, SizeFacts
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.steps.looking import Looking, at_hops
 
-__all__ = ["look_messages"]
+if TYPE_CHECKING:
+    from wsbook.wire.dialects.detect import Clue
+
+__all__ = ["look_dialects", "look_messages"]
 
 _MIB = 1 << 20
 _LARGEST = {"quick": _MIB, "standard": 16 * _MIB, "thorough": 16 * _MIB}
@@ -56,3 +62,49 @@ async def _look_sizes(look: Looking, attempt: Attempt, echoes: bool) -> list[Obs
         return [first]
     inner = [probe_size(hop, step="1.3", limit_bytes=limit, seconds=seconds) for hop in at_hops(look)]
     return [first, *await asyncio.gather(*inner)]
+
+
+_CLUES = {"quick": 2, "standard": 4, "thorough": 8}
+_DIALECT_SECONDS = {"quick": 1.5, "standard": 6.0, "thorough": 40.0}
+_PAIRS = {"quick": 6, "standard": 12, "thorough": 24}
+
+
+async def look_dialects(look: Looking, attempt: Attempt) -> None:
+    """Ask an endpoint that gives HTTP answers as a client of each dialect that it, or its client, seems to speak."""
+    from wsbook.probes.dialects import probe_dialect
+
+    if not any(facts.status is not None for _, facts in look.evidence.attempts(step="1.3")):
+        return
+    clues = _clues(look, attempt)[: _CLUES[look.budget.name]]
+    if not clues:
+        return
+    look.progress(f"as a client of {', '.join(clue.dialect for clue, _ in clues)}", 0.9)
+    seconds, pairs = _DIALECT_SECONDS[look.budget.name], _PAIRS[look.budget.name]
+    look.add(*await asyncio.gather(*(probe_dialect(tried, clue, step="1.3", pairs=pairs, seconds=seconds) for clue, tried in clues)))
+
+
+def _clues(look: Looking, attempt: Attempt) -> "list[tuple[Clue, Attempt]]":
+    """Return each dialect with the attempt at the path where its client dials, as far as source says."""
+    from wsbook.wire.dialects.detect import recognise
+
+    tried = [facts for _, facts in look.evidence.attempts(step="1.3")]
+    dialled = {facts.library: facts for _, facts in look.evidence.of(EndpointFacts) if facts.side == "frontend" and facts.library}
+    found = recognise(
+        attempt.endpoint.resource,
+        subprotocols=attempt.subprotocols,
+        first_message=next((facts.first_message for facts in tried if facts.first_message), None),
+        body=next((facts.body for facts in tried if facts.body), ""),
+        libraries=dialled,
+    )
+    return [(clue, _at_path(attempt, dialled, clue)) for clue in found]
+
+
+def _at_path(attempt: Attempt, dialled: dict[str, EndpointFacts], clue: "Clue") -> Attempt:
+    """Return the attempt at the path that the client library of a clue dials, where source tells it."""
+    from wsbook.wire.dialects.detect import recognise
+
+    for library, facts in dialled.items():
+        speaks = clue.basis == "asked" and any(one.dialect == clue.dialect for one in recognise("", libraries=[library]))
+        if speaks and facts.path and facts.path.startswith("/"):
+            return replace(attempt, url=f"{attempt.endpoint.scheme}://{attempt.endpoint.authority}{facts.path}")
+    return attempt

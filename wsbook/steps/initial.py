@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 
 from wsbook.facts import EchoFacts, EndpointFacts, PatternFacts, UpgradeFacts
-from wsbook.steps.direct import look_messages
+from wsbook.steps.direct import look_dialects, look_messages
 from wsbook.steps.looking import Looking, baseline, missing, read, shorter
 
 __all__ = ["look_browser", "look_direct", "look_endpoint", "look_logs", "look_triage"]
@@ -81,6 +81,7 @@ async def look_direct(look: Looking) -> None:
         echo = await probe_echo(first, step="1.3", binary=look.budget.name != "quick")
         look.add(echo)
         await look_messages(look, first, echoes=isinstance(echo.facts, EchoFacts) and bool(echo.facts.echoes))
+    await look_dialects(look, first)
 
 
 async def look_logs(look: Looking) -> None:

@@ -69,6 +69,7 @@ TABLES: dict[str, dict[str, Table]] = {
         "framing": tables.table_framing,
         "sizes": tables.table_sizes,
         "compression": tables.table_compression,
+        "dialect": tables.table_dialect,
         "commands": tables.table_commands,
         "tls": tables.table_tls,
     },

@@ -27,7 +27,7 @@ from wsbook.views.tables.handshake import (
     table_tls,
 )
 from wsbook.views.tables.judgement import table_findings, table_inputs, table_not_looked, table_steps, table_timeline
-from wsbook.views.tables.messages import table_commands, table_compression, table_framing, table_sizes
+from wsbook.views.tables.messages import table_commands, table_compression, table_dialect, table_framing, table_sizes
 
 __all__ = [
     "OPCODES",
@@ -42,6 +42,7 @@ __all__ = [
     "table_checks",
     "table_commands",
     "table_compression",
+    "table_dialect",
     "table_echo",
     "table_endpoints",
     "table_findings",

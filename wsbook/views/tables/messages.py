@@ -4,14 +4,15 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from wsbook.facts import CompressionFacts, FramingFacts, SizeFacts, Stream, UpgradeFacts
+from wsbook.facts import CompressionFacts, DialectFacts, FramingFacts, SizeFacts, Stream, UpgradeFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.views.tables.frames import frame, milliseconds, rows_of
+from wsbook.wire.dialects.refusals import refusals
 from wsbook.wire.limits import limits_between
 from wsbook.words import MARKS, cap, plain
 
-__all__ = ["table_commands", "table_compression", "table_framing", "table_sizes"]
+__all__ = ["table_commands", "table_compression", "table_dialect", "table_framing", "table_sizes"]
 
 _MARK = {True: MARKS[Verdict.CLEAR], False: MARKS[Verdict.FAULT], None: MARKS[Verdict.UNKNOWN]}
 
@@ -83,6 +84,40 @@ def table_compression(observations: Iterable[Observation]) -> pd.DataFrame:
         rows.append(_stream(seen.source.hop, facts.offered, facts.compressed))
         rows += [_stream(seen.source.hop, "nothing", facts.plain)] if facts.plain else []
     return frame(rows, [*_COMPRESSION, "wire / payload"])
+
+
+def table_dialect(observations: Iterable[Observation]) -> pd.DataFrame:
+    """Return what a client of the endpoint's dialect does, step by step, what came of it, and what a refusal means."""
+    rows = []
+    for _, facts in rows_of(observations, DialectFacts):
+        for step in facts.steps:
+            known = refusals().get(step.refusal)
+            answered = " ".join(str(value) for value in (step.status, step.code) if value is not None)
+            rows.append(
+                {
+                    "dialect": facts.dialect,
+                    "step": step.name,
+                    "works": _MARK[step.ok],
+                    "status, code": answered,
+                    "detail": cap(step.detail),
+                    "means": known.means if known else "",
+                    "time (ms)": milliseconds(step.duration_s),
+                }
+            )
+        rows += [{"dialect": facts.dialect, "step": f"announced {name}", "detail": cap(value)} for name, value in facts.settings]
+        if facts.pairs:
+            kept = facts.pairs - facts.pairs_lost
+            rows.append(
+                {
+                    "dialect": facts.dialect,
+                    "step": "sessions kept",
+                    "works": _MARK[not facts.pairs_lost],
+                    "detail": f"{kept} of {facts.pairs}",
+                }
+            )
+    columns = ["dialect", "step", "works", "status, code", "detail", "means", "time (ms)"]
+    blank = {"works": "", "status, code": "", "means": "", "time (ms)": None}
+    return frame([blank | row for row in rows], columns)
 
 
 def table_commands(observations: Iterable[Observation]) -> pd.DataFrame:
