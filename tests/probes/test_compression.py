@@ -29,7 +29,7 @@ def of(seen: Observation) -> CompressionFacts:
 async def test_gain_at_the_reference_server() -> None:
     async with serve(echo, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        facts = of(await probe_compression(Attempt(url=f"ws://127.0.0.1:{port}/"), step="1.3", echoes=True))
+        facts = of(await probe_compression(Attempt(url=f"ws://127.0.0.1:{port}/"), step="1.3", messages=3))
     one, other = facts.compressed, facts.plain
     assert other is not None
     assert (one.answered, other.answered, one.ended, other.ended) == (3, 3, "open", "open")
@@ -46,7 +46,7 @@ async def test_context_takeover_is_read_and_shows_in_the_gain() -> None:
         factory = ServerPerMessageDeflateFactory(server_no_context_takeover=alone, client_no_context_takeover=alone)
         async with serve(echo, "127.0.0.1", 0, compression=None, extensions=[factory]) as server:
             port = server.sockets[0].getsockname()[1]
-            facts = of(await probe_compression(Attempt(url=f"ws://127.0.0.1:{port}/"), step="1.3", echoes=True))
+            facts = of(await probe_compression(Attempt(url=f"ws://127.0.0.1:{port}/"), step="1.3", messages=3))
         assert (facts.server_no_context_takeover, facts.client_no_context_takeover) == (alone, alone)
         sizes.append(facts.compressed.sent_wire_bytes)
     assert sizes[1] > 1.5 * sizes[0]
@@ -82,7 +82,7 @@ def squeezed(text: bytes) -> bytes:
 )
 async def test_what_is_pushed_with_compression(data: bytes, ended: str, code: int | None) -> None:
     async with misbehaving(pushes=pushes(data)) as server:
-        facts = of(await probe_compression(Attempt(url=server.url("/pushes")), step="1.3", echoes=False, seconds=0.1))
+        facts = of(await probe_compression(Attempt(url=server.url("/pushes")), step="1.3", messages=0, seconds=0.1))
     assert facts.plain is not None
     assert (facts.compressed.ended, facts.compressed.close_code) == (ended, code)
     assert (facts.plain.ended, facts.plain.received) == ("open", 1)
@@ -91,8 +91,8 @@ async def test_what_is_pushed_with_compression(data: bytes, ended: str, code: in
 
 async def test_without_an_offer_and_without_a_socket_nothing_is_known() -> None:
     async with misbehaving() as server:
-        bare = await probe_compression(Attempt(url=server.url("/good"), extensions=()), step="1.3", echoes=False)
-        refused = await probe_compression(Attempt(url=server.url("/nothing")), step="1.3", echoes=False)
+        bare = await probe_compression(Attempt(url=server.url("/good"), extensions=()), step="1.3", messages=0)
+        refused = await probe_compression(Attempt(url=server.url("/nothing")), step="1.3", messages=0)
     assert (bare.outcome, refused.outcome) == (Outcome.NOT_RUN, Outcome.NOT_RUN)
 
 

@@ -154,8 +154,8 @@ def stream(**fields: object) -> Stream:
     return Stream(**{"agreed": "permessage-deflate", "answered": 3, "sent_bytes": 100, "sent_wire_bytes": 20, **fields})  # type: ignore[arg-type]
 
 
-def compression(compressed: Stream, plain: Stream | None) -> Observation:
-    return seen(CompressionFacts(url=URL, offered="permessage-deflate", compressed=compressed, plain=plain), probe="compression")
+def compression(compressed: Stream, plain: Stream | None, hop: str = "endpoint") -> Observation:
+    return seen(CompressionFacts(url=URL, offered="permessage-deflate", compressed=compressed, plain=plain), probe="compression", hop=hop)
 
 
 FINE, BARE = stream(), stream(agreed="")
@@ -182,6 +182,12 @@ BROKEN = {"ended": "close", "closed_by": "us", "close_code": 1002, "answered": 0
 def test_compression_is_judged_by_comparison(compressed: Stream, plain: Stream | None, verdict: Verdict | None) -> None:
     found = of("frame.compression-broken", compression(compressed, plain))
     assert [one.verdict for one in found] == ([verdict] if verdict else [])
+
+
+def test_the_hop_before_which_compression_breaks() -> None:
+    (found,) = of("frame.compression-broken", compression(stream(**BROKEN), BARE), compression(FINE, BARE, hop="app"))
+    assert "at app they pass" in found.summary
+    assert of("frame.compression-broken", compression(stream(**BROKEN), BARE, hop="app")) == []
 
 
 def test_nothing_is_found_where_nothing_was_measured() -> None:

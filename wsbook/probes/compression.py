@@ -22,9 +22,9 @@ _REPLY_S = 0.5
 
 
 def _texts(token: str) -> list[str]:
-    """Return texts that deflate shortens much, again (which a kept context shortens more), and not at all."""
+    """Return texts that deflate shortens not at all, much, and much again, where a kept context shortens more."""
     prices = ",".join(f'{{"symbol":"AB{n % 7}","price":{n}.25,"change":0.5}}' for n in range(40))
-    return [f'{{"wsbook":"{token}","prices":[{prices}]}}'] * 2 + [f"wsbook {token}"]
+    return [f"wsbook {token}", *[f'{{"wsbook":"{token}","prices":[{prices}]}}'] * 2]
 
 
 def _count(frames: list[Frame], direction: str) -> tuple[int, int, int]:
@@ -74,11 +74,11 @@ async def _stream(attempt: Attempt, step: str, texts: list[str], seconds: float)
     )
 
 
-async def probe_compression(attempt: Attempt, *, step: str, echoes: bool, seconds: float = 0.5) -> Observation:
+async def probe_compression(attempt: Attempt, *, step: str, messages: int, seconds: float = 0.5) -> Observation:
     """Open two sockets, one of which offers no extensions; send both the same texts and listen for at most seconds to each.
 
-    echoes False sends nothing and only listens. Ended early is what happened before our own close. NOT_RUN when the attempt offers
-    no permessage-deflate or the compressed socket did not open.
+    messages: how many texts to send, at most three, the first one short; 0 only listens. How a socket ended is told as it stood
+    before our own close. NOT_RUN when the attempt offers no permessage-deflate or the compressed socket did not open.
 
     Raises:
         UsageError: as open_socket().
@@ -88,7 +88,7 @@ async def probe_compression(attempt: Attempt, *, step: str, echoes: bool, second
     if not offered:
         return not_run(source, Reason.SKIPPED, "the attempt offers no permessage-deflate")
     started, moment = time.perf_counter(), datetime.now(UTC)
-    texts = _texts(f"{time.time_ns():x}") if echoes else []
+    texts = _texts(f"{time.time_ns():x}")[:messages]
     plain = attempt.change(NO_EXTENSIONS, extensions=())
     (seen, compressed), (_, bare) = await asyncio.gather(
         *(_stream(replace(one, first_message_s=0.0), step, texts, seconds) for one in (attempt, plain))

@@ -131,15 +131,23 @@ def judge_framing(evidence: Evidence) -> Iterator[Finding]:
 
 def judge_compression(evidence: Evidence) -> Iterator[Finding]:
     """Judge the same texts with and without compression: only what fails with it and passes without speaks against it."""
-    for seen, facts in evidence.of(CompressionFacts):
-        if not facts.compressed.agreed or facts.plain is None:
+    measured = list(evidence.of(CompressionFacts))
+    sound = [seen.source.hop for seen, facts in measured if not _fault_of(facts) and facts.compressed.answered]
+    for seen, facts in measured:
+        if seen.source.hop != "endpoint" or not facts.compressed.agreed or facts.plain is None:
             continue
-        problem = _problem(facts.compressed, facts.plain)
+        problem = _fault_of(facts)
         if problem:
-            words = f"with {facts.compressed.agreed} {problem}; without extensions the same texts pass"
-            yield fault("frame.compression-broken", 0.9, words, proof(seen, words))
+            inner = f"; at {sound[-1]} they pass, so what stands before it breaks them" if sound else ""
+            words = f"with {facts.compressed.agreed} {problem}; without extensions the same texts pass{inner}"
+            yield fault("frame.compression-broken", 0.93 if sound else 0.9, words, proof(seen, words))
         elif not _problem(facts.plain, facts.compressed) and (facts.compressed.answered or facts.compressed.received):
             yield clear("frame.compression-broken", _gain(facts), proof(seen, facts.compressed.agreed))
+
+
+def _fault_of(facts: CompressionFacts) -> str:
+    """Return what only the compressed socket suffered, "" nothing or nothing known."""
+    return _problem(facts.compressed, facts.plain) if facts.compressed.agreed and facts.plain else ""
 
 
 def _problem(one: Stream, other: Stream) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
-from wsbook.facts import EndpointFacts, SizeFacts
+from wsbook.facts import CompressionFacts, EchoFacts, EndpointFacts, SizeFacts
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.steps.looking import Looking, at_hops
 
@@ -22,30 +22,45 @@ _SECONDS = {"quick": 1.0, "standard": 10.0, "thorough": 30.0}
 """For the largest message, at each place."""
 
 
-async def look_messages(look: Looking, attempt: Attempt, *, echoes: bool) -> None:
+async def look_messages(look: Looking, attempt: Attempt, echo: Observation) -> None:
     """Ask an endpoint that accepts upgrades what its sockets carry, all at once.
 
-    echoes: it sends back what it gets, so messages of ours do it no harm; one that does not is sent none but control frames.
+    echo: what it does with messages of ours. One that does not send them back is sent none but control frames; one whose connection
+    the very first text has ended is sent that once more, with and without compression.
     """
-    from wsbook.probes.compression import probe_compression
     from wsbook.probes.experiment import next_second
     from wsbook.probes.framing import probe_framing
     from wsbook.probes.socket import probe_echo
 
+    facts = echo.facts if isinstance(echo.facts, EchoFacts) else None
+    echoes = facts is not None and bool(facts.echoes)
+    died = facts is not None and len(facts.trials) == 1 and "ended" in facts.trials[0].detail
     if look.target.logs:
         await next_second()
     look.progress("fragments, control frames, compression and the largest message", 0.8)
     quick = look.budget.name == "quick"
     seen = await asyncio.gather(
         probe_framing(attempt, step="1.3", echoes=echoes, rough=not quick, seconds=1.0 if quick else 5.0),
-        probe_compression(attempt, step="1.3", echoes=echoes, seconds=0.4 if quick else 2.0),
+        _look_compression(look, attempt, 3 if echoes else 1 if died else 0),
         _look_sizes(look, attempt, echoes),
     )
-    look.add(*seen[:2], *seen[2])
+    look.add(seen[0], *seen[1], *seen[2])
     largest = seen[2][0].facts
     sizes = [size for size in _ECHOED if isinstance(largest, SizeFacts) and size <= largest.accepted_bytes]
     if sizes and not quick:
         look.add(await probe_echo(attempt, step="1.3", sizes=sizes))
+
+
+async def _look_compression(look: Looking, attempt: Attempt, messages: int) -> list[Observation]:
+    """Compare with and without compression at the endpoint and, where the compressed socket ends, at every hop behind it."""
+    from wsbook.probes.compression import probe_compression
+
+    seconds = 0.4 if look.budget.name == "quick" else 2.0
+    first = await probe_compression(attempt, step="1.3", messages=messages, seconds=seconds)
+    if not isinstance(first.facts, CompressionFacts) or first.facts.compressed.ended == "open":
+        return [first]
+    inner = [probe_compression(hop, step="1.3", messages=messages, seconds=seconds) for hop in at_hops(look)]
+    return [first, *await asyncio.gather(*inner)]
 
 
 async def _look_sizes(look: Looking, attempt: Attempt, echoes: bool) -> list[Observation]:

@@ -3,7 +3,7 @@
 import asyncio
 from functools import partial
 
-from wsbook.facts import EchoFacts, EndpointFacts, PatternFacts, UpgradeFacts
+from wsbook.facts import EndpointFacts, PatternFacts, UpgradeFacts
 from wsbook.steps.direct import look_dialects, look_messages
 from wsbook.steps.looking import Looking, baseline, missing, read, shorter
 
@@ -80,7 +80,7 @@ async def look_direct(look: Looking) -> None:
         look.progress("echo, pings and the closing handshake", 0.6)
         echo = await probe_echo(first, step="1.3", binary=look.budget.name != "quick")
         look.add(echo)
-        await look_messages(look, first, echoes=isinstance(echo.facts, EchoFacts) and bool(echo.facts.echoes))
+        await look_messages(look, first, echo)
     await look_dialects(look, first)
 
 
