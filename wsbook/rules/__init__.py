@@ -58,6 +58,13 @@ def _nobody_complains(evidence: Evidence) -> bool:
     return tried is not None and tried[1].accepted and evidence.first(SymptomFacts) is None
 
 
+def _repeat(finding: Finding, commands: dict[str, str]) -> str:
+    """Return the command that repeats the first attempt that a fault rests on."""
+    if finding.verdict is not Verdict.FAULT:
+        return ""
+    return next((commands[proof.observation] for proof in finding.evidence if commands.get(proof.observation)), "")
+
+
 def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, ...]]:
     """Return the findings, root causes first, and the verdict of each of the twelve steps."""
     found = [finding for rule in RULES for finding in rule(evidence)]
@@ -65,5 +72,6 @@ def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, .
     ranked = rank(weigh_told(evidence, found), explains())
     if _nobody_complains(evidence):
         ranked = tuple(replace(finding, root=finding.root and finding.verdict is not Verdict.UNKNOWN) for finding in ranked)
-    findings = tuple(complete(finding, evidence.target.url) for finding in ranked)
+    repeated = {seen.id: dict(facts.commands).get("curl", "") for seen, facts in evidence.upgrades if seen.id}
+    findings = tuple(complete(finding, evidence.target.url, _repeat(finding, repeated)) for finding in ranked)
     return findings, judge_steps(evidence, findings)
