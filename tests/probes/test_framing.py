@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from dialect_servers import needs_node, node
 from misbehaving import Behave, Peer, close_frame, echoes, frame, head, misbehaving
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -177,3 +178,11 @@ async def test_refused_upgrade_is_not_run() -> None:
     async with misbehaving(echo=after(echoes)) as running:
         seen = await probe_framing(Attempt(url=running.url("/nothing-here")), step="1.3", echoes=True)
     assert seen.outcome is Outcome.NOT_RUN
+
+
+@needs_node("ws")
+async def test_ws_in_node_copes_with_everything() -> None:
+    async with node("ws") as port:
+        seen = await probe_framing(Attempt(url=f"ws://127.0.0.1:{port}/"), step="1.3", echoes=True)
+    assert isinstance(seen.facts, FramingFacts)
+    assert {trial.name for trial in seen.facts.trials if not trial.ok} == set()

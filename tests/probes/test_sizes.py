@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 import pytest
+from dialect_servers import needs_node, node
 from misbehaving import Behave, Peer, frame, head, misbehaving
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -99,3 +100,19 @@ async def test_refused_upgrade_is_not_run() -> None:
     async with misbehaving() as server:
         seen = await probe_size(Attempt(url=server.url("/nothing")), step="1.3", limit_bytes=MIB, seconds=1.0)
     assert seen.outcome is Outcome.NOT_RUN
+
+
+@needs_node("ws")
+async def test_the_limit_of_ws_in_node() -> None:
+    async with node("ws") as port:
+        facts = await measured(f"ws://127.0.0.1:{port}/")
+    assert facts.refused_bytes is not None
+    assert facts.accepted_bytes <= 100_000 < facts.refused_bytes
+    assert facts.close_code == 1009
+
+
+async def test_more_than_our_usual_limit() -> None:
+    async with serve(echo, "127.0.0.1", 0, max_size=None, logger=QUIET) as server:
+        facts = await measured(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/", limit=17 * MIB, seconds=20)
+    assert (facts.accepted_bytes, facts.refused_bytes) == (17 * MIB, None)
+    assert facts.trials[-1].how in ("echo", "pong")

@@ -20,6 +20,7 @@ from websockets.protocol import CLIENT, OPEN, Protocol
 from wsbook.attempt import Attempt
 from wsbook.facts import Frame, SessionFacts
 from wsbook.observation import Observation, Source, observed
+from wsbook.probes.kept import kept_frame
 from wsbook.probes.link import ByteLink
 from wsbook.probes.meter import Meter
 from wsbook.probes.stopwatch import shown_time
@@ -28,7 +29,6 @@ __all__ = ["MESSAGE_LIMIT_BYTES", "Socket"]
 
 MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024
 FRAMES_KEPT = 2_000
-_PREVIEW = 200
 _QUEUE_MESSAGES = 10_000
 _QUEUE_BYTES = 32 * 1024 * 1024
 _READ_BYTES = 65_536
@@ -104,6 +104,10 @@ class Socket:
         """Seconds of silence in both directions, up to the end or to now; a close frame does not break it."""
         return max(0.0, self.age_s - max(self.last_received_s, self.last_sent_s))
 
+    def allow(self, size_bytes: int) -> None:
+        """Take messages up to this size, where that is more than MESSAGE_LIMIT_BYTES."""
+        self._protocol.max_message_size = max(MESSAGE_LIMIT_BYTES, size_bytes)
+
     # Receiving.
 
     async def _read(self, rest: bytes) -> None:
@@ -166,23 +170,9 @@ class Socket:
         if frame.opcode is not Opcode.CLOSE:
             self.last_received_s = at_s if direction == "received" else self.last_received_s
             self.last_sent_s = at_s if direction == "sent" else self.last_sent_s
-        if len(self.frames) >= FRAMES_KEPT:
-            return
-        data = bytes(frame.data[: 4 * _PREVIEW])
-        is_text = frame.opcode is _TEXT or (frame.opcode is _CONTINUATION and self._part_is_text)
-        text = data.decode("utf-8", "replace") if is_text else ""
-        if frame.opcode is Opcode.CLOSE and len(data) >= 2:
-            text = f"{int.from_bytes(data[:2], 'big')} {data[2:].decode('utf-8', 'replace')}".strip()
-        self.frames.append(
-            Frame(
-                at_s=at_s,
-                direction=direction,
-                opcode=int(frame.opcode),
-                size_bytes=len(frame.data),
-                text=text[:_PREVIEW],
-                wire_bytes=wire_bytes,
-            )
-        )
+        if len(self.frames) < FRAMES_KEPT:
+            is_text = frame.opcode is _TEXT or (frame.opcode is _CONTINUATION and self._part_is_text)
+            self.frames.append(kept_frame(direction, frame, at_s, wire_bytes, is_text=is_text))
 
     def _act(self, frame: WireFrame, at_s: float) -> None:
         if frame.opcode in (_TEXT, _BINARY, _CONTINUATION):

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from wsbook.attempt import Attempt
 from wsbook.facts import SizeFacts, SizeTrial
 from wsbook.observation import Observation, Source, observed
-from wsbook.probes.connection import MESSAGE_LIMIT_BYTES, Socket
+from wsbook.probes.connection import Socket
 from wsbook.probes.endings import why_no_socket
 from wsbook.probes.upgrade import open_socket
 
@@ -30,8 +30,8 @@ _SETTLE_S = 0.02
 class _Search:
     """Between the largest size that was taken and the smallest that was refused; opens a new socket after each refusal."""
 
-    def __init__(self, attempt: Attempt, socket: Socket, step: str, end: float) -> None:
-        self.attempt, self.socket, self.step, self.end = attempt, socket, step, end
+    def __init__(self, attempt: Attempt, socket: Socket, step: str, limit: int, end: float) -> None:
+        self.attempt, self.socket, self.step, self.limit, self.end = attempt, socket, step, limit, end
         self.trials: list[SizeTrial] = []
         self.accepted = 0
         self.refused: int | None = None
@@ -48,8 +48,11 @@ class _Search:
         if self.socket.ended == "open":
             return True
         _, socket = await open_socket(self.attempt, step=self.step)
-        self.socket = socket or self.socket
-        return socket is not None
+        if socket is None:
+            return False
+        socket.allow(self.limit)
+        self.socket = socket
+        return True
 
     async def try_size(self, size: int) -> bool:
         """Send one message and keep what became of it; True when it was taken, or the time did not suffice to tell."""
@@ -104,7 +107,7 @@ async def _search(search: _Search, limit: int) -> bool:
 
 
 async def probe_size(attempt: Attempt, *, step: str, limit_bytes: int, seconds: float) -> Observation:
-    """Return the largest text that the peer takes, up to limit_bytes (at most 16 MiB, our own limit), known to 1 KiB.
+    """Return the largest text that the peer takes, up to limit_bytes, known to 1 KiB.
 
     Without extensions, so that what is sent is what is counted. seconds bounds the whole. NOT_RUN when the upgrade was not accepted.
 
@@ -117,10 +120,10 @@ async def probe_size(attempt: Attempt, *, step: str, limit_bytes: int, seconds: 
     seen, socket = await open_socket(bare, step=step)
     if socket is None:
         return why_no_socket(source, seen)
-    search = _Search(bare, socket, step, started + seconds)
-    limit = min(limit_bytes, MESSAGE_LIMIT_BYTES)
+    search = _Search(bare, socket, step, limit_bytes, started + seconds)
+    socket.allow(limit_bytes)
     try:
-        complete = await _search(search, limit)
+        complete = await _search(search, limit_bytes)
         await search.socket.close(timeout_s=0.2)
     except BaseException:
         search.socket.abort()
@@ -129,7 +132,7 @@ async def probe_size(attempt: Attempt, *, step: str, limit_bytes: int, seconds: 
     facts = SizeFacts(
         url=attempt.url,
         accepted_bytes=search.accepted,
-        limit_bytes=limit,
+        limit_bytes=limit_bytes,
         refused_bytes=search.refused,
         how=next((trial.how for trial in reversed(search.trials) if not trial.accepted), ""),
         close_code=by.close_code if by and by.ended == "close" else None,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["look_dialects", "look_messages"]
 
 _MIB = 1 << 20
-_LARGEST = {"quick": _MIB, "standard": 16 * _MIB, "thorough": 16 * _MIB}
+_LARGEST = {"quick": _MIB, "standard": 16 * _MIB, "thorough": 64 * _MIB}
 _ECHOED = (_MIB, 4 * _MIB)
 _SECONDS = {"quick": 1.0, "standard": 10.0, "thorough": 30.0}
 """For the largest message, at each place."""
