@@ -107,6 +107,28 @@ def test_a_library_that_only_the_page_speaks(observations: list[Observation], mi
     assert (MISMATCH in faults(*observations)) is mismatch
 
 
+def plain(path: str = "/ws") -> Observation:
+    facts = EndpointFacts(side="frontend", library="native", file="app.js", line=3, expression="new WebSocket(url)", path=path)
+    return seen(facts, step="1.1", probe="source", hop="")
+
+
+@pytest.mark.parametrize(
+    ("observations", "mismatch"),
+    [
+        ([plain(), dialect("engine.io", FINE)], True),
+        ([plain(), dialect("signalr", FINE)], True),
+        ([plain("/other"), dialect("engine.io", FINE)], False),
+        ([plain(), dials("socket.io"), dialect("engine.io", FINE)], False),
+        ([plain(), dialect("engine.io", FINE, basis="path")], False),
+        ([plain(), dialect("engine.io", spoken=None)], False),
+        ([plain(), dialect("stomp", FINE)], False),
+        ([dialect("engine.io", FINE)], False),
+    ],
+)
+def test_a_plain_client_at_an_endpoint_of_a_library(observations: list[Observation], mismatch: bool) -> None:
+    assert (MISMATCH in faults(*observations)) is mismatch
+
+
 @pytest.mark.parametrize(
     ("offered", "server", "mismatch"),
     [

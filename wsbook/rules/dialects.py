@@ -17,6 +17,10 @@ __all__ = ["judge_dialects"]
 
 _MISMATCH = "endpoint.protocol-library-mismatch"
 _ENOUGH_PAIRS = 4
+_PLAIN = frozenset({"native", "ws", "reconnecting-websocket", "partysocket", "react-use-websocket"})
+"""Clients that hand the application each message as it came."""
+_OVER_PLAIN = frozenset({"graphql", "stomp", "actioncable", "mqtt", "phoenix"})
+"""Dialects of messages alone: an application may well speak them by itself over a plain client."""
 _EIO = re.compile(r"[?&]EIO=(\d)")
 
 
@@ -29,6 +33,7 @@ def judge_dialects(evidence: Evidence) -> Iterator[Finding]:
             *_judge_refusals(seen, facts),
             *_judge_version(evidence, seen, facts),
             *_judge_absence(evidence, seen, facts),
+            *_judge_plain_client(evidence, seen, facts),
             *_judge_pairs(seen, facts),
             *_judge_subprotocol(evidence, seen, facts),
             *_judge_settings(seen, facts),
@@ -100,6 +105,23 @@ def _judge_absence(evidence: Evidence, seen: Observation, facts: DialectFacts) -
     summary = f"the page speaks {place.library}, the endpoint accepts plain WebSockets and does not answer as {facts.dialect}"
     proofs = [proof(own[0][0], place.expression, f"{place.file}:{place.line}"), *(proof(seen, _named(step)) for step in facts.steps[:2])]
     yield fault(_MISMATCH, 0.8, summary, *proofs)
+
+
+def _judge_plain_client(evidence: Evidence, seen: Observation, facts: DialectFacts) -> Iterator[Finding]:
+    """The endpoint speaks it and the page dials the same path with nothing that does."""
+    own, _ = _clients(evidence, facts.dialect)
+    path = evidence.target.endpoint.path if evidence.target.endpoint else ""
+    plain = [
+        (place, dialled)
+        for place, dialled in evidence.of(EndpointFacts)
+        if dialled.side == "frontend" and dialled.library in _PLAIN and dialled.path == path
+    ]
+    if not facts.spoken or facts.basis != "said" or facts.dialect in _OVER_PLAIN or own or not plain:
+        return
+    place, dialled = plain[0]
+    summary = f"the endpoint speaks {facts.dialect}, the page dials it with {dialled.library} and understands none of its packets"
+    proofs = [proof(place, dialled.expression, f"{dialled.file}:{dialled.line}"), proof(seen, facts.why)]
+    yield fault(_MISMATCH, 0.85, summary, *proofs)
 
 
 def _judge_pairs(seen: Observation, facts: DialectFacts) -> Iterator[Finding]:

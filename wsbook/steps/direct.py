@@ -108,7 +108,7 @@ def _clues(look: Looking, attempt: Attempt) -> "list[tuple[Clue, Attempt]]":
         attempt.endpoint.resource,
         subprotocols=attempt.subprotocols,
         first_message=next((facts.first_message for facts in tried if facts.first_message), None),
-        body=next((facts.body for facts in tried if facts.body), ""),
+        body=next((facts.body for facts in tried if recognise("", body=facts.body)), ""),
         libraries=dialled,
     )
     return [(clue, _at_path(attempt, dialled, clue)) for clue in found]
