@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "wsbook"
 LAYERS = (
     {"errors", "secret", "target", "attempt", "observation", "facts", "evidence", "finding", "causes", "symptoms", "signatures", "words"}
     | {"describe", "chain", "markup", "servers"},
-    {"wire"},
+    {"wire", "equivalents"},
     {"probes", "parsers", "rules"},
     {"lab"},
     {"record", "redact", "report", "case", "steps"},

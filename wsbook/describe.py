@@ -42,6 +42,37 @@ def _echo(facts: f.EchoFacts) -> str:
     return f"{words}, {good} of {len(facts.trials)} messages unharmed, {len(facts.ping_rtts_s)} of {facts.pings_sent} pings answered"
 
 
+def _dialect(facts: f.DialectFacts) -> str:
+    spoken = {None: "nothing answered", True: "spoken", False: "not spoken"}[facts.spoken]
+    versions = f" {', '.join(facts.versions)}" if facts.versions else ""
+    bad = next((step for step in facts.steps if step.ok is False), None)
+    failed = f"; {bad.name}: {bad.detail}" if bad else ""
+    pairs = f", {facts.pairs_lost} of {facts.pairs} sessions lost" if facts.pairs else ""
+    return f"{facts.dialect}{versions} {spoken} ({facts.why}){pairs}{failed}"
+
+
+def _framing(facts: f.FramingFacts) -> str:
+    good = sum(trial.ok is True for trial in facts.trials)
+    ended = f"; {facts.ended_by} ended the connection" if facts.ended_by else ""
+    return f"{good} of {quantity(len(facts.trials), 'unusual frame sequence')} handled{ended}"
+
+
+def _size(facts: f.SizeFacts) -> str:
+    taken = f"messages up to {size_text(facts.accepted_bytes)} taken" if facts.accepted_bytes else "no message taken"
+    if facts.refused_bytes is None:
+        return taken
+    code = f" with {facts.close_code}" if facts.close_code is not None else ""
+    return f"{taken}, one of {facts.refused_bytes} B refused ({facts.how}{code})"
+
+
+def _compression(facts: f.CompressionFacts) -> str:
+    stream = facts.compressed
+    payload, wire = stream.sent_bytes + stream.received_bytes, stream.sent_wire_bytes + stream.received_wire_bytes
+    plain = facts.plain.ended if facts.plain else "not opened"
+    gain = f"{size_text(payload)} of payload took {size_text(wire)}" if payload else "no messages"
+    return f"{stream.agreed or 'no compression'}: {stream.ended}, {gain}; without extensions: {plain}"
+
+
 def _tls(facts: f.TlsFacts) -> str:
     checked = f"verify code {facts.verify_code}: {facts.verify_message or 'accepted'}"
     return f"{facts.version or 'no TLS'}, {facts.subject or 'no certificate'}, {checked}"
@@ -166,6 +197,10 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.UpgradeFacts: _upgrade,
     f.SessionFacts: _session,
     f.EchoFacts: _echo,
+    f.DialectFacts: _dialect,
+    f.FramingFacts: _framing,
+    f.SizeFacts: _size,
+    f.CompressionFacts: _compression,
     f.TlsFacts: _tls,
     f.NameFacts: _name,
     f.PortFacts: _port,

@@ -11,17 +11,12 @@ from urllib.parse import quote
 
 from msgspec import convert, to_builtins
 
-from wsbook.secret import reference_names, resolve
+from wsbook.secret import SECRET_HEADERS, reference_names, resolve
 
 __all__ = ["HIDDEN", "Redactor", "seal"]
 
 HIDDEN = "***"
 
-_HEADERS = frozenset(
-    {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "apikey"}
-    | {"x-auth-token", "x-access-token", "x-csrf-token", "x-xsrf-token", "x-session-id", "x-session-token"}
-    | {"x-amz-security-token", "x-goog-iap-jwt-assertion", "cf-access-jwt-assertion"}
-)
 _NAME = (
     r"(?:[\w.-]*(?:token|secret|passw(?:or)?d|passwd|pwd|api[_-]?key|access[_-]?key|private[_-]?key|signature|credential|jwt|ticket|session[_-]?id)"
     r"|auth|authorization|sid|sig|key|code|session|sess(?:ion)?_?(?:id)?)"
@@ -46,7 +41,8 @@ _COOKIE_PAIR = re.compile(r"(?P<name>[^=;\s]+)=(?P<value>[^;]*)")
 _COOKIE_ATTRIBUTES = frozenset(["path", "domain", "expires", "max-age", "samesite", "priority"])
 _PARTS = re.compile(r"[\n;]|: ")
 """What separates values in a list of headers: ``env:NAME`` counts as a reference only as a whole value."""
-_REFERENCE = re.compile(r"\$\{(?:env|file):[^}\s]+\}|env:\w+")
+_REFERENCE = re.compile(r"\$\{(?:(?:env|file):[^}\s]+|[A-Z_][A-Z0-9_]*)\}|\$\(cat [^)\s]+\)|env:\w+")
+"""To a secret: ours, and a shell's, as the commands of equivalents.py name it."""
 
 T = TypeVar("T")
 
@@ -115,7 +111,7 @@ class Redactor:
         lower = name.lower()
         if lower in ("cookie", "set-cookie"):
             return _hide_cookie(self.text(value)) if not _REFERENCE.fullmatch(value) else value
-        if lower in _HEADERS and not _REFERENCE.search(value):
+        if lower in SECRET_HEADERS and not _REFERENCE.search(value):
             scheme, space, rest = value.partition(" ")
             return f"{scheme} {HIDDEN}" if space and rest else HIDDEN
         return self.text(value)
@@ -130,7 +126,7 @@ class Redactor:
         if isinstance(value, dict):
             return {key: self._walk(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
-            if len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], str) and value[0].lower() in _HEADERS:
+            if len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], str) and value[0].lower() in SECRET_HEADERS:
                 return [value[0], self.header(value[0], value[1])]
             return [self._walk(item) for item in value]
         return value

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from wsbook.errors import SecretMissingError
 
-__all__ = ["has_reference", "reference_names", "resolve"]
+__all__ = ["SECRET_HEADERS", "has_reference", "reference_names", "resolve"]
+
+SECRET_HEADERS = frozenset(
+    {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "apikey"}
+    | {"x-auth-token", "x-access-token", "x-csrf-token", "x-xsrf-token", "x-session-id", "x-session-token"}
+    | {"x-amz-security-token", "x-goog-iap-jwt-assertion", "cf-access-jwt-assertion"}
+)
+"""Headers whose value is a secret whatever it looks like, in lower case."""
 
 _REFERENCE = re.compile(r"\$\{(?P<kind>env|file):(?P<name>[^}\s]+)\}")
 _WHOLE = re.compile(r"(?P<kind>env):(?P<name>[A-Za-z_][A-Za-z0-9_]*)")

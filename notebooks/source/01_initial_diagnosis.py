@@ -90,6 +90,32 @@ direct.table("attempts")
 # %% id=s13-checks tags=step-1.3
 direct.table("checks")
 direct.table("echo")
+
+# %% [markdown] id=s13-messages-about
+# An open socket still has to carry messages. RFC 6455 lets a message come in fragments, with a ping between them, and asks
+# that a close frame be answered; the first table says which of this the server does, and which section asks for it. The
+# second gives the largest message that gets through, at the endpoint and behind it, and whose default that is. The third
+# sends the same texts with and without compression: what fails only with it is broken by a hop that touches frames.
+
+# %% id=s13-messages tags=step-1.3
+direct.table("framing")
+direct.table("sizes")
+direct.table("compression")
+
+# %% [markdown] id=s13-dialect-about
+# Socket.IO, SockJS, SignalR, GraphQL, STOMP and others speak a protocol of their own on top. Where the endpoint, or the page's
+# source, gives one away, the endpoint is asked as that library's client asks, and each refusal is explained. A session that
+# begins with one request and is unknown to the next one has reached two processes.
+
+# %% id=s13-dialect tags=step-1.3
+direct.table("dialect")
+
+# %% [markdown] id=s13-commands-about
+# Every attempt can be repeated without this workbook. Secrets are variables of the shell; set them first. `curl` keeps an
+# accepted upgrade open until its time is up, so exit code 28 after a printed `101` is success.
+
+# %% id=s13-commands tags=step-1.3
+direct.table("commands")
 direct.findings()
 
 # %% [markdown] id=s13-listener-about

@@ -308,6 +308,20 @@ async def test_large_messages_close_the_socket() -> None:
             assert socket.close_code == 1009
 
 
+@pytest.mark.parametrize(("slug", "proxy"), on("frame.compression-broken"))
+@pytest.mark.parametrize("compression", [None, "deflate"])
+async def test_only_compressed_messages_close_the_socket(slug: str, proxy: str, compression: str | None) -> None:
+    with start_lab(slug, proxy=proxy) as lab:
+        async with open_socket(lab, compression=compression) as socket:
+            await socket.send("hello " * 20)
+            if compression is None:
+                assert await asyncio.wait_for(socket.recv(), 1) == "hello " * 20
+            else:
+                with pytest.raises(ConnectionClosed):
+                    await asyncio.wait_for(socket.recv(), 1)
+                assert socket.close_code == 1002
+
+
 @pytest.mark.parametrize(("slug", "kept"), [("", 100), ("message.lost", 1)])
 async def test_fast_messages_are_dropped(slug: str, kept: int) -> None:
     with start_lab(slug) as lab:

@@ -36,12 +36,29 @@ async def test_echo_of_the_reference_server() -> None:
         port = server.sockets[0].getsockname()[1]
         facts = echo_of(await probe_echo(Attempt(url=f"ws://127.0.0.1:{port}/"), step="1.3"))
     assert facts.echoes is True
-    assert {trial.kind for trial in facts.trials} == {"text", "binary", "emoji", "empty"}
+    assert {trial.kind for trial in facts.trials} == {"text", "binary", "emoji", "combining", "json", "empty"}
     assert max(trial.size_bytes for trial in facts.trials) == 65_536
     assert all(trial.ok and trial.rtt_s is not None for trial in facts.trials)
     assert (facts.pings_sent, len(facts.ping_rtts_s), facts.close_code) == (3, 3, 1000)
     assert facts.close_s is not None
     assert facts.close_s < 0.2
+
+
+async def test_sizes_that_are_asked_for_and_what_they_take_on_the_wire() -> None:
+    async def echo(peer: ServerConnection) -> None:
+        async for message in peer:
+            await peer.send(message)
+
+    async with serve(echo, "127.0.0.1", 0, max_size=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        facts = echo_of(await probe_echo(Attempt(url=f"ws://127.0.0.1:{port}/"), step="1.3", sizes=(1, 300_000, 4_194_304)))
+    assert [(trial.kind, trial.size_bytes, trial.ok) for trial in facts.trials] == [
+        (kind, size, True) for size in (1, 300_000, 4_194_304) for kind in ("text", "binary")
+    ]
+    large = facts.trials[2]
+    assert large.sent_wire_bytes is not None
+    assert large.received_wire_bytes is not None
+    assert large.sent_wire_bytes < 0.1 * large.size_bytes
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ from wsbook.finding import STEP_TITLES, Verdict
 from wsbook.observation import Failure, Observation, Outcome, Reason, Source, Stage
 from wsbook.rules import judge
 from wsbook.target import parse_target
+from wsbook.wire.dialects.detect import DIALECTS
+from wsbook.wire.dialects.refusals import refusals
 
 TARGET = parse_target(
     "wss://shop.test/ws",
@@ -110,9 +112,50 @@ frames = st.builds(
     size_bytes=st.integers(0, 10**6),
     text=messages,
 )
+frame_trials = st.lists(
+    st.builds(f.FrameTrial, name=short, section=short, must=st.booleans(), ok=st.one_of(st.none(), st.booleans()), detail=short), max_size=3
+).map(tuple)
+streams = st.builds(
+    f.Stream,
+    agreed=short,
+    answered=numbers,
+    sent_bytes=numbers,
+    received=numbers,
+    ended=st.sampled_from(["open", "close", "fin", "rst"]),
+    close_code=st.sampled_from([None, 1000, 1002, 1006]),
+)
+sizes_bytes = st.integers(0, 1 << 21)
 
 any_facts = st.one_of(
     st.none(),
+    st.builds(
+        f.DialectFacts,
+        url=urls,
+        dialect=st.sampled_from(DIALECTS),
+        basis=st.sampled_from(["said", "asked", "path"]),
+        spoken=st.one_of(st.none(), st.booleans()),
+        versions=st.lists(st.sampled_from(["3", "4", "graphql-ws"]), max_size=2).map(tuple),
+        steps=st.lists(
+            st.builds(
+                f.DialectStep, name=short, ok=st.one_of(st.none(), st.booleans()), refusal=st.sampled_from(["", "no such", *refusals()])
+            ),
+            max_size=3,
+        ).map(tuple),
+        settings=st.lists(st.tuples(st.sampled_from(["heart-beat", "websocket", "transports", "upgrades"]), short), max_size=3).map(tuple),
+        pairs=numbers,
+        pairs_lost=numbers,
+    ),
+    st.builds(f.FramingFacts, url=urls, trials=frame_trials, ended_by=short),
+    st.builds(
+        f.SizeFacts,
+        url=urls,
+        accepted_bytes=sizes_bytes,
+        limit_bytes=sizes_bytes,
+        refused_bytes=st.one_of(st.none(), sizes_bytes),
+        how=st.sampled_from(["", "close", "rst", "fin", "silence"]),
+        close_code=st.sampled_from([None, 1009]),
+    ),
+    st.builds(f.CompressionFacts, url=urls, offered=short, compressed=streams, plain=st.one_of(st.none(), streams)),
     st.builds(
         f.UpgradeFacts,
         url=urls,

@@ -8,10 +8,15 @@ from wsbook.facts import (
     BroadcastFacts,
     Certificate,
     Check,
+    CompressionFacts,
+    DialectFacts,
+    DialectStep,
     EchoFacts,
     EchoTrial,
     EndpointFacts,
     Frame,
+    FrameTrial,
+    FramingFacts,
     Http2Facts,
     IdleFacts,
     LoadFacts,
@@ -28,6 +33,8 @@ from wsbook.facts import (
     SessionFacts,
     Setting,
     SignatureFacts,
+    SizeFacts,
+    Stream,
     Subscriber,
     SymptomFacts,
     TextFacts,
@@ -67,6 +74,7 @@ def attempt(
         headers=(("Server", f"nginx {HOSTILE}"),),
         body=HOSTILE,
         checks=(Check(name="status", ok=status == 101, detail=HOSTILE),),
+        commands=(("curl", f"curl -H 'X: {HOSTILE}'"),),
         **more,
     )
     return observed(Source(step=step, probe="upgrade", hop=hop, changed=changed), facts, duration_s=0.333, stages=stages(), observed_at=AT)
@@ -149,6 +157,31 @@ def everything(text: str = HOSTILE) -> list[Observation]:
             "1.3",
             RedirectFacts(
                 hops=(RedirectHop(url=text, status=302, location=text, withheld=(text,)),), ended="loop", final_url=text, detail=text
+            ),
+        ),
+        seen(
+            "1.3",
+            DialectFacts(
+                url=URL,
+                dialect="engine.io",
+                why=text,
+                steps=(DialectStep(name=text, ok=False, detail=text, status=400, code=5, refusal="engine.io-5"),),
+                settings=((text, text),),
+                pairs=4,
+                pairs_lost=2,
+            ),
+        ),
+        seen("1.3", FramingFacts(url=URL, trials=(FrameTrial(name=text, section="5.4", must=True, ok=None, detail=text),), ended_by=text)),
+        seen(
+            "1.3",
+            SizeFacts(
+                url=URL, accepted_bytes=8192, limit_bytes=1 << 20, refused_bytes=8193, how="close", close_code=1009, close_reason=text
+            ),
+        ),
+        seen(
+            "1.3",
+            CompressionFacts(
+                url=URL, offered="permessage-deflate", compressed=Stream(agreed=text, sent_bytes=9), plain=Stream(error_text=text)
             ),
         ),
         seen(

@@ -4,10 +4,12 @@ A field that is None was not seen; an empty value was seen and was empty. Texts 
 taken and are hostile: whoever shows them escapes them.
 """
 
+from wsbook.facts.dialect import DialectFacts, DialectStep
 from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.log import AccessFacts, SignatureFacts, TextFacts
+from wsbook.facts.messages import CompressionFacts, FrameTrial, FramingFacts, SizeFacts, SizeTrial, Stream
 from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.facts.page import PageFacts
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
@@ -22,12 +24,17 @@ __all__ = [
     "Certificate",
     "Check",
     "Companion",
+    "CompressionFacts",
+    "DialectFacts",
+    "DialectStep",
     "EchoFacts",
     "EchoTrial",
     "EndpointFacts",
     "Facts",
     "ForwardFacts",
     "Frame",
+    "FrameTrial",
+    "FramingFacts",
     "Headers",
     "Http2Facts",
     "IdleFacts",
@@ -46,7 +53,10 @@ __all__ = [
     "SessionFacts",
     "Setting",
     "SignatureFacts",
+    "SizeFacts",
+    "SizeTrial",
     "Snapshot",
+    "Stream",
     "Subscriber",
     "SymptomFacts",
     "TextFacts",
@@ -62,6 +72,10 @@ Facts = (
     | UpgradeFacts
     | SessionFacts
     | EchoFacts
+    | DialectFacts
+    | FramingFacts
+    | SizeFacts
+    | CompressionFacts
     | NameFacts
     | PortFacts
     | ProxyVariablesFacts

@@ -70,6 +70,7 @@ class UpgradeFacts(Struct, frozen=True, kw_only=True, tag="upgrade"):
     raw: first 512 bytes of an answer that is no HTTP, as text.
     first_message: text of the first frame after an accepted upgrade, None when none came in time.
     proxy_status: status of a forward proxy's answer to CONNECT. error_text: what a browser printed for this attempt.
+    commands: (tool, shell command) that repeat our own attempt, secrets as variables; empty for what others saw.
     """
 
     url: str
@@ -92,6 +93,7 @@ class UpgradeFacts(Struct, frozen=True, kw_only=True, tag="upgrade"):
     proxy_headers: Headers = ()
     first_message: str | None = None
     error_text: str = ""
+    commands: tuple[tuple[str, str], ...] = ()
 
     def header(self, name: str) -> str | None:
         """Return the first value of an answer's header, None when absent; the name in any case."""

@@ -6,13 +6,17 @@ __all__ = ["EchoFacts", "EchoTrial", "Frame", "SessionFacts"]
 
 
 class Frame(Struct, frozen=True, kw_only=True):
-    """One frame or message; at_s counts from the upgrade's answer. direction: sent or received, seen from the client."""
+    """One frame or message; at_s counts from the upgrade's answer. direction: sent or received, seen from the client.
+
+    size_bytes: of the payload as the application sees it. wire_bytes: of the payload as it travelled, None when that was not seen.
+    """
 
     at_s: float
     direction: str
     opcode: int
     size_bytes: int
     text: str = ""
+    wire_bytes: int | None = None
 
 
 class SessionFacts(Struct, frozen=True, kw_only=True, tag="session"):
@@ -36,13 +40,18 @@ class SessionFacts(Struct, frozen=True, kw_only=True, tag="session"):
 
 
 class EchoTrial(Struct, frozen=True, kw_only=True):
-    """One message sent and what came back. kind: text, binary, emoji, empty."""
+    """One message sent and what came back. kind: text, binary, emoji, combining, json, empty.
+
+    sent_wire_bytes, received_wire_bytes: the payload as it travelled, None when not seen.
+    """
 
     kind: str
     size_bytes: int
     ok: bool
     rtt_s: float | None = None
     detail: str = ""
+    sent_wire_bytes: int | None = None
+    received_wire_bytes: int | None = None
 
 
 class EchoFacts(Struct, frozen=True, kw_only=True, tag="echo"):

@@ -20,14 +20,15 @@ from websockets.protocol import CLIENT, OPEN, Protocol
 from wsbook.attempt import Attempt
 from wsbook.facts import Frame, SessionFacts
 from wsbook.observation import Observation, Source, observed
+from wsbook.probes.kept import kept_frame
 from wsbook.probes.link import ByteLink
+from wsbook.probes.meter import Meter
 from wsbook.probes.stopwatch import shown_time
 
 __all__ = ["MESSAGE_LIMIT_BYTES", "Socket"]
 
 MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024
 FRAMES_KEPT = 2_000
-_PREVIEW = 200
 _QUEUE_MESSAGES = 10_000
 _QUEUE_BYTES = 32 * 1024 * 1024
 _READ_BYTES = 65_536
@@ -46,7 +47,7 @@ class Socket:
     the peer's close frame, of ours when the peer broke the protocol, None when there was none. error_text: more words.
     frames: the first 2,000, both directions, but for our automatic pongs and close replies; frame_count counts all.
     last_received_s, last_sent_s: age of the last frame of each direction, close frames excluded. dropped: messages that nobody
-    received in time.
+    received in time. hung_up_s: age at which the peer's FIN came, None when it did not come while we waited.
     """
 
     def __init__(
@@ -73,10 +74,12 @@ class Socket:
         self.ended_s: float | None = None
         self.last_received_s = 0.0
         self.last_sent_s = 0.0
+        self.hung_up_s: float | None = None
         self._link = link
         self.answered = answered
         self._protocol = Protocol(CLIENT, state=OPEN, max_size=MESSAGE_LIMIT_BYTES)
-        self._protocol.extensions = list(extensions)
+        self._meter = Meter.around(extensions)
+        self._protocol.extensions = [self._meter] if self._meter else []
         self._messages: deque[str | bytes] = deque()
         self._queued_bytes = 0
         self._part: bytearray | None = None
@@ -101,6 +104,10 @@ class Socket:
         """Seconds of silence in both directions, up to the end or to now; a close frame does not break it."""
         return max(0.0, self.age_s - max(self.last_received_s, self.last_sent_s))
 
+    def allow(self, size_bytes: int) -> None:
+        """Take messages up to this size, where that is more than MESSAGE_LIMIT_BYTES."""
+        self._protocol.max_message_size = max(MESSAGE_LIMIT_BYTES, size_bytes)
+
     # Receiving.
 
     async def _read(self, rest: bytes) -> None:
@@ -110,6 +117,7 @@ class Socket:
                 await self._flush()
                 data = await self._link.recv(_READ_BYTES, None)
                 if not data:
+                    self.hung_up_s = self.now_s
                     self._end("fin", "peer", error_text="in the middle of a message" if self._part is not None else "")
                     break
                 self._take(data)
@@ -130,6 +138,7 @@ class Socket:
             fin = self.ended == "fin"
             while not fin:
                 fin = not await self._link.recv(_READ_BYTES, max(0.0, end - self.now_s))
+                self.hung_up_s = self.now_s if fin else None
                 await asyncio.sleep(0)
 
     def _take(self, data: bytes) -> None:
@@ -139,8 +148,11 @@ class Socket:
         at_s = self._arrived_s()
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
-            if isinstance(event, WireFrame) and self.ended == "open":
-                self._keep("received", event, at_s)
+            if not isinstance(event, WireFrame):
+                continue
+            wire_bytes = self._meter.received.popleft() if self._meter else len(event.data)
+            if self.ended == "open":
+                self._keep("received", event, at_s, wire_bytes)
                 self._act(event, at_s)
         broken = self._protocol.parser_exc
         if broken is not None and self.ended == "open":
@@ -151,20 +163,16 @@ class Socket:
         late_s = (time.time_ns() - self._link.received_ns) / 1e9 if self._link.stamped else 0.0
         return max(self.last_received_s, self.now_s - late_s) if 0.0 <= late_s < _LATE_S else self.now_s
 
-    def _keep(self, direction: str, frame: WireFrame, at_s: float) -> None:
+    def _keep(self, direction: str, frame: WireFrame, at_s: float, wire_bytes: int | None = None) -> None:
+        if wire_bytes is None:
+            wire_bytes = self._meter.sent_bytes if self._meter else len(frame.data)
         self.frame_count += 1
         if frame.opcode is not Opcode.CLOSE:
             self.last_received_s = at_s if direction == "received" else self.last_received_s
             self.last_sent_s = at_s if direction == "sent" else self.last_sent_s
-        if len(self.frames) >= FRAMES_KEPT:
-            return
-        data = bytes(frame.data[: 4 * _PREVIEW])
-        is_text = frame.opcode is _TEXT or (frame.opcode is _CONTINUATION and self._part_is_text)
-        text = data.decode("utf-8", "replace") if is_text else ""
-        if frame.opcode is Opcode.CLOSE and len(data) >= 2:
-            text = f"{int.from_bytes(data[:2], 'big')} {data[2:].decode('utf-8', 'replace')}".strip()
-        kept = Frame(at_s=at_s, direction=direction, opcode=int(frame.opcode), size_bytes=len(frame.data), text=text[:_PREVIEW])
-        self.frames.append(kept)
+        if len(self.frames) < FRAMES_KEPT:
+            is_text = frame.opcode is _TEXT or (frame.opcode is _CONTINUATION and self._part_is_text)
+            self.frames.append(kept_frame(direction, frame, at_s, wire_bytes, is_text=is_text))
 
     def _act(self, frame: WireFrame, at_s: float) -> None:
         if frame.opcode in (_TEXT, _BINARY, _CONTINUATION):
@@ -275,11 +283,21 @@ class Socket:
             return await self._flush()
         return False
 
-    async def ping(self, timeout_s: float) -> float | None:
-        """Send a ping and return the time until its pong, in s; None when none came in time."""
+    async def send_frames(self, frames: Sequence[tuple[int, bytes, bool]]) -> bool:
+        """Send (opcode, payload, FIN bit) as they are: fragments, a pong nobody asked for. False as send()."""
+        if self.ended != "open":
+            return False
+        for opcode, content, fin in frames:
+            frame = WireFrame(Opcode(opcode), content, fin)
+            self._protocol.send_frame(frame)
+            self._keep("sent", frame, self.now_s)
+        return await self._flush()
+
+    async def ping(self, timeout_s: float, content: bytes | None = None) -> float | None:
+        """Send a ping, with four random bytes by default, and return the time until its pong, in s; None when none came in time."""
         if self.ended != "open":
             return None
-        content = os.urandom(4)
+        content = os.urandom(4) if content is None else content
         waiting: asyncio.Future[float] = asyncio.get_running_loop().create_future()
         self._pings[content] = waiting
         sent_s = self.now_s
@@ -296,14 +314,17 @@ class Socket:
 
     # Ending.
 
-    async def close(self, code: int = 1000, reason: str = "", timeout_s: float = 1.0) -> None:
-        """Do the closing handshake, waiting at most timeout_s for the peer's close frame, then close the connection."""
+    async def close(self, code: int | None = 1000, reason: str = "", timeout_s: float = 1.0) -> None:
+        """Do the closing handshake, waiting at most timeout_s for the peer's close frame, then close the connection.
+
+        code: None sends a close frame without a code, and no reason.
+        """
         end = asyncio.get_running_loop().time() + timeout_s
         if self.ended == "open":
             self._we_closed = True
             with contextlib.suppress(InvalidState):
                 self._protocol.send_close(code, reason)
-                content = code.to_bytes(2, "big") + reason.encode()
+                content = b"" if code is None else code.to_bytes(2, "big") + reason.encode()
                 self._keep("sent", WireFrame(Opcode.CLOSE, content), self.now_s)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(end):
@@ -314,6 +335,11 @@ class Socket:
             self._end("silence", "us", error_text=f"our close frame was not answered within {shown_time(timeout_s)}")
         await asyncio.wait({self._reader}, timeout=max(0.02, min(0.2, end - asyncio.get_running_loop().time())))
         await self._stop()
+
+    def finish(self) -> None:
+        """Half-close: send a FIN without a closing handshake and go on reading."""
+        self._we_closed = True
+        self._link.finish()
 
     async def _stop(self) -> None:
         self._reader.cancel()

@@ -10,17 +10,29 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from wsbook.facts import UpgradeFacts
-from wsbook.observation import Failure, Observation, Reason
+from wsbook.observation import Failure, Observation, Outcome, Reason, Source, not_run
 
-__all__ = ["close_all", "why_not_open"]
+__all__ = ["close_all", "how_ended", "why_no_socket", "why_not_open"]
 
 _CLOSE_S = 0.5
 
 
 class _Closing(Protocol):
-    async def close(self, code: int = 1000, reason: str = "", timeout_s: float = 1.0) -> None: ...
+    async def close(self, code: int | None = 1000, reason: str = "", timeout_s: float = 1.0) -> None: ...
 
     def abort(self) -> None: ...
+
+
+class _Ended(Protocol):
+    ended: str
+    close_code: int | None
+    close_reason: str
+
+
+def how_ended(socket: _Ended) -> str:
+    """Return how a socket's connection ended, in words."""
+    code = f" {socket.close_code} {socket.close_reason}".rstrip() if socket.close_code is not None else ""
+    return f"the connection ended ({socket.ended}{code})"
 
 
 def why_not_open(seen: Observation) -> Failure:
@@ -30,6 +42,12 @@ def why_not_open(seen: Observation) -> Failure:
     status = seen.facts.status if isinstance(seen.facts, UpgradeFacts) else None
     answer = f"answered with HTTP {status}" if status is not None and status != 101 else "not accepted"
     return Failure(stage="upgrade", reason=Reason.CLOSED, message=f"there was no socket to look at: the upgrade was {answer}")
+
+
+def why_no_socket(source: Source, seen: Observation) -> Observation:
+    """Return that a probe did not run because this attempt of its own gave no socket."""
+    why = seen.failure.message if seen.outcome is not Outcome.ANSWERED and seen.failure else "the upgrade was not accepted"
+    return not_run(source, Reason.SKIPPED, f"no messages were sent: {why}")
 
 
 async def close_all(sockets: Sequence[_Closing]) -> None:

@@ -51,6 +51,9 @@ class ByteLink(Protocol):
             OSError: the connection broke.
         """
 
+    def finish(self) -> None:
+        """Send a FIN and go on reading: a half-closed connection (RFC 9293 section 3.6)."""
+
     def close(self) -> None:
         """Close the connection with a FIN."""
 
@@ -164,6 +167,11 @@ class TcpLink:
             loop.remove_writer(self.sock.fileno())
             for ready in self._waiting:
                 _settle(ready)
+
+    def finish(self) -> None:
+        """See ByteLink."""
+        with contextlib.suppress(OSError):  # the peer has already reset it
+            self.sock.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """See ByteLink."""

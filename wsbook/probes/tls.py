@@ -190,6 +190,10 @@ class TlsLink:
         self.tls.write(data)
         return await self.flush(timeout_s)
 
+    def finish(self) -> None:
+        """See ByteLink; without a close_notify."""
+        self._inner.finish()
+
     def close(self) -> None:
         """See ByteLink; says good-bye without waiting for an answer."""
         self._inner.close()

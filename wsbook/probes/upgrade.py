@@ -10,13 +10,14 @@ import os
 import time
 import traceback
 from datetime import UTC, datetime
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from wsbook import secret
 from wsbook.attempt import Attempt
+from wsbook.equivalents import commands
 from wsbook.errors import UsageError, WsbookError
 from wsbook.facts import Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
@@ -33,6 +34,7 @@ from wsbook.wire.handshake import (
     check_answer,
     is_accepted,
     request_headers,
+    request_target,
     write_request,
 )
 
@@ -44,8 +46,6 @@ _LATE_S = 0.002
 _FIRST_MESSAGE_LIMIT = 4_096
 _READ_BYTES = 16_384
 _RAW_KEPT = 512
-_URL_CHARACTERS = "/?:@!$&'()*+,;=%-._~[]|{}^`\"<>\\"
-"""Sent as they are; spaces and what is outside ASCII go out in percent form (RFC 3986 section 2.1)."""
 
 
 class _Draft(Struct, kw_only=True):
@@ -64,6 +64,7 @@ class _Draft(Struct, kw_only=True):
     body_bytes: int | None = None
     raw: str = ""
     first_message: str | None = None
+    commands: tuple[tuple[str, str], ...] = ()
 
     def facts(self) -> UpgradeFacts:
         """Return the facts as they stand."""
@@ -88,6 +89,7 @@ class _Draft(Struct, kw_only=True):
             proxy_status=self.reached.proxy_status,
             proxy_headers=self.reached.proxy_headers,
             first_message=self.first_message,
+            commands=self.commands,
         )
 
 
@@ -157,12 +159,13 @@ def resolved_request(attempt: Attempt, headers: Headers) -> tuple[str, list[tupl
     endpoint = attempt.endpoint
     credentials = "Basic " + base64.b64encode(unquote(secret.resolve(endpoint.userinfo)).encode()).decode()
     resolved = [(name, credentials if value == URL_CREDENTIALS else secret.resolve(value)) for name, value in headers]
-    return quote(secret.resolve(endpoint.resource), safe=_URL_CHARACTERS), resolved
+    return request_target(secret.resolve(endpoint.resource)), resolved
 
 
 def _request(draft: _Draft, attempt: Attempt, key: str) -> bytes:
     """Return the request in bytes."""
     draft.request_headers = request_headers(attempt, key)
+    draft.commands = commands(attempt, draft.request_headers)
     resource, resolved = resolved_request(attempt, draft.request_headers)
     try:
         return write_request("GET", resource, resolved)

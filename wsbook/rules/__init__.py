@@ -12,12 +12,14 @@ from wsbook.rules.access import judge_access
 from wsbook.rules.addresses import judge_addresses
 from wsbook.rules.answers import judge_answers
 from wsbook.rules.delivery import judge_delivery
+from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.handshake import judge_handshake
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
 from wsbook.rules.listener import judge_listener
 from wsbook.rules.make import complete
+from wsbook.rules.messages import judge_compression, judge_framing, judge_sizes
 from wsbook.rules.network import judge_network
 from wsbook.rules.origin import judge_origin
 from wsbook.rules.outcome import baseline
@@ -44,6 +46,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_answers,
     judge_tolerance,
     judge_endpoint,
+    judge_dialects,
     judge_hops,
     judge_refusal,
     judge_request,
@@ -52,6 +55,9 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_sessions,
     judge_traffic,
     judge_recordings,
+    judge_sizes,
+    judge_framing,
+    judge_compression,
     judge_idle,
     judge_delivery,
     judge_access,
@@ -66,6 +72,13 @@ def _nobody_complains(evidence: Evidence) -> bool:
     return tried is not None and tried[1].accepted and evidence.first(SymptomFacts) is None
 
 
+def _repeat(finding: Finding, commands: dict[str, str]) -> str:
+    """Return the command that repeats the first attempt that a fault rests on."""
+    if finding.verdict is not Verdict.FAULT:
+        return ""
+    return next((commands[proof.observation] for proof in finding.evidence if commands.get(proof.observation)), "")
+
+
 def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, ...]]:
     """Return the findings, root causes first, and the verdict of each of the twelve steps."""
     found = [finding for rule in RULES for finding in rule(evidence)]
@@ -73,5 +86,6 @@ def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, .
     ranked = rank(weigh_told(evidence, found), explains())
     if _nobody_complains(evidence):
         ranked = tuple(replace(finding, root=finding.root and finding.verdict is not Verdict.UNKNOWN) for finding in ranked)
-    findings = tuple(complete(finding, evidence.target.url) for finding in ranked)
+    repeated = {seen.id: dict(facts.commands).get("curl", "") for seen, facts in evidence.upgrades if seen.id}
+    findings = tuple(complete(finding, evidence.target.url, _repeat(finding, repeated)) for finding in ranked)
     return findings, judge_steps(evidence, findings)

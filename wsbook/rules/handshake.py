@@ -118,4 +118,8 @@ def _judge_first_frames(evidence: Evidence) -> Iterator[Finding]:
             )
         elif facts.echoes:
             largest = max((trial.size_bytes for trial in facts.trials if trial.ok), default=0)
-            yield clear("frame.protocol-violation", f"{len(facts.trials)} echoes unharmed up to {largest} B", proof(seen, "echo"))
+            yield clear(
+                "frame.protocol-violation",
+                f"{sum(trial.ok for trial in facts.trials)} echoes unharmed up to {largest} B",
+                proof(seen, "echo"),
+            )

@@ -44,13 +44,16 @@ def clear(slug: str, summary: str, *evidence: Proof, confidence: float = 0.9) ->
     return _finding(slug, Verdict.CLEAR, confidence, summary, evidence, "", "")
 
 
-def complete(finding: Finding, url: str) -> Finding:
-    """Return the finding with the catalogue's remedy where a rule had none of its own, and with the command that proves the fix."""
+def complete(finding: Finding, url: str, repeat: str = "") -> Finding:
+    """Return the finding with the catalogue's remedy where a rule had none of its own, and with the command that proves the fix.
+
+    repeat: a shell command that makes the attempt of its evidence again, "" none.
+    """
     entry = cause(finding.cause)
     steps = sorted({one.observation.partition("-")[0] for one in finding.evidence if one.observation[:1] in "1234" and one.observation})
     files = list(dict.fromkeys(one.where.rpartition(":")[0] for one in finding.evidence if one.where.rpartition(":")[2].isdigit()))
     again = f"wsbook run {url} --steps {','.join(steps)}" if url and steps else f"wsbook read {files[0]}" if files else ""
-    check = finding.check or "\n".join(filter(None, (again, entry.test)))
+    check = finding.check or "\n".join(filter(None, (again, repeat, entry.test)))
     return replace(finding, remedy=finding.remedy or entry.remedy, check=check)
 
 

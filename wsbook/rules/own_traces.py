@@ -1,23 +1,27 @@
 """Which lines of a log are only the echo of our own experiments: an experiment is meant to be refused, and proves nothing by it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import floor
 
 from wsbook.attempt import LATE_S
 from wsbook.evidence import Evidence
-from wsbook.facts import Http2Facts, TlsScanFacts, UpgradeFacts
+from wsbook.facts import FramingFacts, Http2Facts, SizeFacts, TlsScanFacts, UpgradeFacts
+from wsbook.observation import Observation, Outcome
 
-__all__ = ["only_ours"]
+__all__ = ["only_ours", "provoked"]
 
 _ROUNDED_S = 0.02
 """What a log's fraction of a second may have been cut off by."""
+
+_ODD_PROBES = frozenset({"echo", "framing", "size", "compression", "dialect"})
+"""Probes that send what an application does not expect."""
 
 _ZONE_S = 900.0
 """Logs that name no zone may be off by whole quarters of an hour."""
 
 
 def only_ours(evidence: Evidence) -> Callable[[Sequence[float]], bool]:
-    """Return the question whether all of these instants (epoch seconds) fall into our variants and scans and none anywhere else.
+    """Return the question whether all of these instants (epoch seconds) fall into our variants, scans and unusual messages, none elsewhere.
 
     No instants: not known to be ours. An instant that an unchanged attempt shares counts as that attempt's.
     """
@@ -27,6 +31,7 @@ def only_ours(evidence: Evidence) -> Callable[[Sequence[float]], bool]:
         if isinstance(seen.facts, UpgradeFacts | TlsScanFacts | Http2Facts)
     ]
     changed = [(start, start + duration) for start, duration, variant in tried if variant]
+    changed += [(seen.observed_at.timestamp(), seen.observed_at.timestamp() + seen.duration_s) for seen in _odd(evidence)]
     unchanged = [(start, start + duration) for start, duration, variant in tried if not variant]
 
     def ours(times: Sequence[float]) -> bool:
@@ -34,6 +39,17 @@ def only_ours(evidence: Evidence) -> Callable[[Sequence[float]], bool]:
         return bool(times) and all(_within(time, changed, whole) and not _within(time, unchanged, whole) for time in times)
 
     return ours
+
+
+def _odd(evidence: Evidence) -> Iterator[Observation]:
+    return (seen for seen in evidence.observations if seen.source.probe in _ODD_PROBES and seen.outcome is not Outcome.NOT_RUN)
+
+
+def provoked(evidence: Evidence) -> frozenset[str]:
+    """Return the causes that our own messages may have left in a log: lines without an instant prove nothing about them."""
+    refused = any(facts.refused_bytes is not None for _, facts in evidence.of(SizeFacts))
+    ended = any(trial.ended for _, facts in evidence.of(FramingFacts) for trial in facts.trials)
+    return frozenset((["frame.message-too-big"] if refused else []) + (["backend.exception-in-handler"] if ended else []))
 
 
 def _within(time: float, spans: Sequence[tuple[float, float]], whole: bool) -> bool:

@@ -9,7 +9,7 @@ from wsbook.errors import UsageError
 from wsbook.evidence import Evidence
 from wsbook.facts import EndpointFacts, ForwardFacts, RouteFacts
 from wsbook.observation import Observation
-from wsbook.rules.dialects import LISTENERS, is_foreign, speaks, versions_meet
+from wsbook.rules.libraries import LISTENERS, is_foreign, speaks, versions_meet
 from wsbook.rules.network import is_internal_name
 from wsbook.rules.route_paths import differing, likeness
 from wsbook.target import Endpoint, parse_endpoint

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from wsbook.causes import cause
 from wsbook.evidence import Evidence
-from wsbook.facts import BroadcastFacts, EchoFacts, PageFacts, PatternFacts, SignatureFacts, UpgradeFacts
+from wsbook.facts import BroadcastFacts, EchoFacts, FramingFacts, PageFacts, PatternFacts, SignatureFacts, SizeFacts, UpgradeFacts
 from wsbook.finding import PROVEN, Finding
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import baseline
-from wsbook.rules.own_traces import only_ours
+from wsbook.rules.own_traces import only_ours, provoked
 from wsbook.signatures import Hit, matcher
 
 __all__ = ["judge_texts"]
@@ -50,10 +50,11 @@ _LIKELY = 0.2
 def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     """Judge signatures in logs, console and bodies, source patterns, and the console of a page that was opened."""
     disproved = _disproved(evidence)
-    ours = only_ours(evidence)
+    ours, own = only_ours(evidence), provoked(evidence)
     for seen, facts in evidence.of(SignatureFacts):
         for slug, weight in () if ours(facts.times) else facts.causes:
-            yield _printed(seen, facts.text, facts.count, slug, weight, outranked=disproved(slug))
+            outranked = disproved(slug) or (slug in own and not facts.times)
+            yield _printed(seen, facts.text, facts.count, slug, weight, outranked=outranked)
     refused_there = any(seen.source.probe == "browser" and not facts.accepted for seen, facts in evidence.upgrades)
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
@@ -73,6 +74,8 @@ def _disproved(evidence: Evidence) -> Callable[[str], bool]:
     carries = any(facts.echoes and all(trial.ok for trial in facts.trials) for _, facts in evidence.of(EchoFacts))
 
     shocked = any("ended" in trial.detail for _, facts in evidence.of(EchoFacts) for trial in facts.trials)
+    shocked = shocked or any(facts.ended_by for _, facts in evidence.of(FramingFacts))
+    shocked = shocked or any(facts.refused_bytes is not None for _, facts in evidence.of(SizeFacts))
 
     def disproved(slug: str) -> bool:
         if shocked and slug == "backend.exception-in-handler":

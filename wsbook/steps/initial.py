@@ -5,6 +5,7 @@ from functools import partial
 
 from wsbook.facts import EndpointFacts, UpgradeFacts
 from wsbook.steps.around import look_around
+from wsbook.steps.direct import look_dialects, look_messages
 from wsbook.steps.looking import Looking, baseline, missing, read, shorter
 
 __all__ = ["look_browser", "look_direct", "look_endpoint", "look_logs", "look_triage"]
@@ -78,7 +79,10 @@ async def look_direct(look: Looking) -> None:
     await look_around(look, first, seen[0])
     if isinstance(seen[0].facts, UpgradeFacts) and seen[0].facts.accepted:
         look.progress("echo, pings and the closing handshake", 0.6)
-        look.add(await probe_echo(first, step="1.3", binary=look.budget.name != "quick"))
+        echo = await probe_echo(first, step="1.3", binary=look.budget.name != "quick")
+        look.add(echo)
+        await look_messages(look, first, echo)
+    await look_dialects(look, first)
 
 
 async def look_logs(look: Looking) -> None:

@@ -6,6 +6,7 @@ No I/O. It must not know about sockets, TLS or time, nor resolve secrets: refere
 import base64
 import hashlib
 from collections.abc import Iterable, Sequence
+from urllib.parse import quote
 
 from websockets.exceptions import InvalidHandshake
 from websockets.extensions import Extension
@@ -25,8 +26,10 @@ __all__ = [
     "agreed_subprotocol",
     "check_answer",
     "connect_headers",
+    "deflate_parameters",
     "is_accepted",
     "request_headers",
+    "request_target",
     "write_request",
 ]
 
@@ -35,6 +38,13 @@ USER_AGENT = f"wsbook/{__version__}"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 URL_CREDENTIALS = "Basic (user and password of the URL)"
 """Stands for the value in facts and records."""
+_URL_CHARACTERS = "/?:@!$&'()*+,;=%-._~[]|{}^`\"<>\\"
+"""Sent as they are; spaces and what is outside ASCII go out in percent form (RFC 3986 section 2.1)."""
+
+
+def request_target(resource: str) -> str:
+    """Return the path and query of a URL as they are sent."""
+    return quote(resource, safe=_URL_CHARACTERS)
 
 
 def accept_for(key: str) -> str:
@@ -105,6 +115,14 @@ def _deflate(parameters: Sequence[tuple[str, str | None]]) -> ClientPerMessageDe
         )
     except ValueError:
         return None
+
+
+def deflate_parameters(agreed: str) -> dict[str, int | None]:
+    """Return the parameters of permessage-deflate in an answer (RFC 7692 section 7.1); None for one without a number, {} without it."""
+    for name, parameters in map(_offer, agreed.split(",")):
+        if name == "permessage-deflate":
+            return {key: int(value) if value and value.isdecimal() else None for key, value in parameters}
+    return {}
 
 
 def _match_extension(

@@ -28,6 +28,7 @@ from wsbook.views.tables.handshake import (
 )
 from wsbook.views.tables.judgement import table_findings, table_inputs, table_not_looked, table_steps, table_timeline
 from wsbook.views.tables.listener import table_certificates, table_listener, table_redirects
+from wsbook.views.tables.messages import table_commands, table_compression, table_dialect, table_framing, table_sizes
 
 __all__ = [
     "OPCODES",
@@ -41,10 +42,14 @@ __all__ = [
     "table_broadcast",
     "table_certificates",
     "table_checks",
+    "table_commands",
+    "table_compression",
+    "table_dialect",
     "table_echo",
     "table_endpoints",
     "table_findings",
     "table_frames",
+    "table_framing",
     "table_idle",
     "table_inputs",
     "table_listener",
@@ -57,6 +62,7 @@ __all__ = [
     "table_routes",
     "table_sessions",
     "table_signatures",
+    "table_sizes",
     "table_stages",
     "table_steps",
     "table_timeline",
