@@ -9,10 +9,14 @@ from msgspec.structs import replace
 from wsbook.target import Endpoint, Target, parse_endpoint
 
 __all__ = [
+    "FEWEST_HEADERS",
     "FOREIGN_ORIGIN",
+    "HOST_WITHOUT_PORT",
     "IPV4_ONLY",
     "IPV6_ONLY",
+    "KEEP_ALIVE",
     "LATE_S",
+    "NO_COOKIES",
     "NO_CREDENTIALS",
     "NO_EXTENSIONS",
     "NO_ORIGIN",
@@ -22,8 +26,10 @@ __all__ = [
     "NO_UPGRADE",
     "NULL_ORIGIN",
     "ONE_BROKEN",
+    "ONLY_UPGRADE",
     "OTHER_SCHEME",
     "OTHER_SCHEME_ORIGIN",
+    "OUR_USER_AGENT",
     "OWN_ORIGIN",
     "RANDOM_PATH",
     "SUFFIXED_ORIGIN",
@@ -31,6 +37,7 @@ __all__ = [
     "THE_ENDPOINTS_PATH",
     "UNVERIFIED",
     "WITHOUT_SLASH",
+    "WITH_HELD_BACK",
     "WITH_HTTP2_OFFERED",
     "WITH_SLASH",
     "Attempt",
@@ -62,6 +69,13 @@ NO_PROXY = "without the forward proxy"
 ONE_BROKEN = "one subscriber broken off"
 IPV4_ONLY = "IPv4 only"
 IPV6_ONLY = "IPv6 only"
+NO_COOKIES = "no cookies"
+OUR_USER_AGENT = "our User-Agent"
+ONLY_UPGRADE = "Connection: Upgrade alone"
+KEEP_ALIVE = "Connection: keep-alive, Upgrade"
+HOST_WITHOUT_PORT = "Host without its port"
+WITH_HELD_BACK = "with the cookies that the browser held back"
+FEWEST_HEADERS = "only the headers that the handshake needs"
 
 LATE_S = 0.3
 """A program may write the log line of an attempt this much after the attempt ended."""
@@ -81,6 +95,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     address: the IP address to dial instead of resolving the host; None resolves.
     via: URL of a forward proxy for CONNECT; None dials directly. The environment's proxy variables are never used.
     headers: extra request headers in order, after the handshake's own; values may hold secret references.
+    exact: every header of the request, in order, names in this case, in place of all that the other fields would send; only the value
+    of Sec-WebSocket-Key is made anew. None builds the request from the other fields.
     origin: None sends no Origin header.
     extensions: offered in this order; empty sends no Sec-WebSocket-Extensions header.
     server_name: SNI; None uses the URL's host, an empty string sends none.
@@ -96,6 +112,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     family: Family = Family.ANY
     via: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    exact: tuple[tuple[str, str], ...] | None = None
     host_header: str | None = None
     origin: str | None = None
     subprotocols: tuple[str, ...] = ()

@@ -128,6 +128,12 @@ def _page(facts: f.PageFacts) -> str:
     return f"{facts.browser}: page {facts.status or 'did not load'}, {counts}"
 
 
+def _cookies(facts: f.CookieFacts) -> str:
+    sent = [cookie.name for cookie in facts.cookies if cookie.sent]
+    kept = [f"{cookie.name} ({'; '.join(cookie.held_back)})" for cookie in facts.held_back]
+    return f"{quantity(len(sent), 'cookie')} sent, {len(kept)} held back{': ' + ', '.join(kept) if kept else ''}"
+
+
 def _symptom(facts: f.SymptomFacts) -> str:
     return f"told: {facts.text}"
 
@@ -151,6 +157,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.TraceFacts: _trace,
     f.LoadFacts: _load,
     f.PageFacts: _page,
+    f.CookieFacts: _cookies,
     f.SymptomFacts: _symptom,
 }
 

@@ -22,7 +22,8 @@ from wsbook.facts import PageFacts, SessionFacts, UpgradeFacts
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes import browser, browser_start
 from wsbook.probes.browser import browser_available, probe_browser_socket, probe_page
-from wsbook.probes.browser_capture import Capture, explain_error
+from wsbook.probes.browser_capture import Capture
+from wsbook.probes.browser_sockets import explain_error
 
 PAGE = """<!doctype html><html><head><title>A &amp; B</title>{head}</head><body><p id=shown></p><p id=other></p><script>
 const shown = document.getElementById("shown");
@@ -190,12 +191,16 @@ async def test_an_endpoint_is_tried_from_a_blank_page_at_the_origin() -> None:
     async with deployment() as (_, ws, _):
         attempt = Attempt(url=f"{ws}/close", origin="http://app.test:8080")
         upgrade, session = await probe_browser_socket(attempt, step="1.2", watch_s=5.0)
-        (refused,) = await probe_browser_socket(attempt.change(url=f"{ws}/refused", origin=None), step="1.2", watch_s=5.0)
+        refused, *repeated = await probe_browser_socket(attempt.change(url=f"{ws}/refused", origin=None), step="1.2", watch_s=5.0)
     assert isinstance(upgrade.facts, UpgradeFacts) and upgrade.facts.accepted
     assert upgrade.facts.request_header("Origin") == "http://app.test:8080"
     assert isinstance(session.facts, SessionFacts) and session.facts.close_code == 4001
     assert isinstance(refused.facts, UpgradeFacts) and refused.facts.status == 403
     assert refused.facts.request_header("Origin") == ws.replace("ws", "http")
+    again = repeated[0].facts
+    assert isinstance(again, UpgradeFacts) and (again.status, again.body) == (403, "no")
+    assert [name for name, _ in again.request_headers] == [name for name, _ in refused.facts.request_headers]
+    assert {seen.source.probe for seen in repeated} == {"repeated"} and "no Origin" in {seen.source.changed[0] for seen in repeated[1:]}
 
 
 @needs("chromium")

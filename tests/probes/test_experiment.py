@@ -41,6 +41,7 @@ def only(variants: list[Attempt], label: str) -> Attempt:
                 labels.NO_ORIGIN,
                 labels.FOREIGN_ORIGIN,
                 labels.NO_UPGRADE,
+                labels.KEEP_ALIVE,
                 labels.NO_EXTENSIONS,
                 labels.RANDOM_PATH,
                 labels.WITH_SLASH,
@@ -55,6 +56,7 @@ def only(variants: list[Attempt], label: str) -> Attempt:
                 labels.NO_ORIGIN,
                 labels.FOREIGN_ORIGIN,
                 labels.NO_UPGRADE,
+                labels.KEEP_ALIVE,
                 labels.NO_EXTENSIONS,
                 labels.NO_SUBPROTOCOL,
                 labels.NO_CREDENTIALS,
@@ -69,7 +71,7 @@ def only(variants: list[Attempt], label: str) -> Attempt:
         ),
         (
             Attempt(url="ws://127.0.0.1:8080/", extensions=()),
-            {labels.FOREIGN_ORIGIN, labels.NO_UPGRADE, labels.RANDOM_PATH, labels.OTHER_SCHEME},
+            {labels.FOREIGN_ORIGIN, labels.NO_UPGRADE, labels.KEEP_ALIVE, labels.RANDOM_PATH, labels.OTHER_SCHEME},
         ),
     ],
 )

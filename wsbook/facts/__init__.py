@@ -8,7 +8,7 @@ from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Pl
 from wsbook.facts.handshake import Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.log import AccessFacts, SignatureFacts, TextFacts
 from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
-from wsbook.facts.page import PageFacts
+from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.route import RouteFacts, Setting
 from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
 from wsbook.facts.source import EndpointFacts, PatternFacts
@@ -18,6 +18,8 @@ __all__ = [
     "AccessFacts",
     "BroadcastFacts",
     "Check",
+    "Cookie",
+    "CookieFacts",
     "EchoFacts",
     "EchoTrial",
     "EndpointFacts",
@@ -43,6 +45,7 @@ __all__ = [
     "TlsFacts",
     "TraceFacts",
     "UpgradeFacts",
+    "Violation",
 ]
 
 Facts = (
@@ -64,5 +67,6 @@ Facts = (
     | TraceFacts
     | LoadFacts
     | PageFacts
+    | CookieFacts
     | SymptomFacts
 )

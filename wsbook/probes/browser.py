@@ -19,9 +19,13 @@ import msgspec
 from wsbook.attempt import Attempt
 from wsbook.facts import PageFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
-from wsbook.probes.browser_capture import Capture, explain_error
+from wsbook.probes.browser_capture import Capture
+from wsbook.probes.browser_netlog import NetLog
+from wsbook.probes.browser_sockets import Socket, explain_error, is_open
 from wsbook.probes.browser_start import START_S, browser_available, quietly, running_browser, trusted_by
+from wsbook.probes.explain_1006 import Told, explain
 from wsbook.secret import resolve
+from wsbook.target import parse_endpoint
 
 __all__ = ["BrowserMissingError", "Page", "browser_available", "open_page", "probe_browser_socket", "probe_page"]
 
@@ -49,9 +53,10 @@ class Page:
 
     def __init__(self, page: Any, url: str, capture: Capture, version: str, distrust: str) -> None:
         self._page, self.url, self.capture, self.version, self._distrust = page, url, capture, version, distrust
+        self.cookies: list[dict[str, Any]] = []
         self.status: int | None = None
         self.failure: Failure | None = None
-        self.csp = ""
+        self.csp = self.csp_report_only = ""
 
     async def goto(self, timeout_s: float) -> None:
         """Load the page; what went wrong is kept in ``failure``."""
@@ -62,7 +67,8 @@ class Page:
             if response is not None:
                 self.status = response.status
                 headers = await response.headers_array()
-                self.csp = "; ".join(h["value"] for h in headers if h["name"].lower() == "content-security-policy")[:4000]
+                self.csp = _policies(headers, "content-security-policy")
+                self.csp_report_only = _policies(headers, "content-security-policy-report-only")
         except Error as error:
             self.failure = _page_failure(error.message, self._distrust)
 
@@ -82,6 +88,21 @@ class Page:
                 return
             await asyncio.sleep(min(0.1, left))
 
+    async def take_cookies(self) -> None:
+        """Keep the browser's cookies in memory, with their values: told() needs those that were held back."""
+        self.cookies = await self._page.context.cookies()
+
+    def told(self, socket: Socket) -> Told:
+        """Return the handshake of a socket as it is repeated outside of the browser."""
+        kept = {(cookie.name, cookie.domain, cookie.path) for cookie in socket.cookies if not cookie.sent and not cookie.elsewhere}
+        clear = socket.url.startswith("ws:") and not parse_endpoint(socket.url).is_loopback
+        withheld = [
+            f"{cookie['name']}={cookie['value']}"
+            for cookie in self.cookies
+            if (cookie["name"], cookie["domain"], cookie["path"]) in kept and not (cookie["secure"] and clear)
+        ]
+        return Told(url=socket.url, headers=socket.exact_headers, opened=is_open(socket), withheld="; ".join(withheld))
+
     @property
     def loaded(self) -> bool:
         """Whether there is a page to watch: one that is still loading counts, the browser's own error page does not."""
@@ -96,11 +117,19 @@ class Page:
             status=self.status,
             sockets=seen.socket_count,
             console=tuple(self.capture.console),
-            csp="; ".join(filter(None, (self.csp, seen.csp))),
+            csp=", ".join(filter(None, (self.csp, seen.csp))),
+            csp_report_only=self.csp_report_only,
+            violations=tuple(seen.violations),
+            frames=seen.frames,
+            lifecycle=tuple(seen.lifecycle),
             changes=seen.changes,
             change_times=tuple(seen.change_times),
             title=seen.title,
         )
+
+
+def _policies(headers: Iterable[dict[str, str]], name: str) -> str:
+    return ", ".join(header["value"] for header in headers if header["name"].lower() == name)[:4000]
 
 
 def _page_failure(message: str, distrust: str) -> Failure:
@@ -170,10 +199,12 @@ async def open_page(
     forward_proxy: str = "",
     trust_urls: Iterable[str] = (),
     flags: Iterable[str] = (),
+    net_log: NetLog | None = None,
 ) -> AsyncIterator[Page]:
     """Yield an instrumented page that has not loaded anything yet.
 
     trust_urls: further https or wss URLs whose servers the given CA may vouch for, such as the endpoint's.
+    net_log: filled when the block ends.
 
     Raises:
         BrowserMissingError: Playwright or a browser is missing.
@@ -186,7 +217,8 @@ async def open_page(
     async with contextlib.AsyncExitStack() as stack:
         async with asyncio.timeout(START_S):
             pins, distrust = await trusted_by((url, *trust_urls), ca_file)
-            context = await stack.enter_async_context(running_browser(path, [*pins, *flags], forward_proxy))
+            ended = net_log.read if net_log is not None else None
+            context = await stack.enter_async_context(running_browser(path, [*pins, *flags], forward_proxy, ended))
             page = await _instrument(context, capture, selector, tasks)
             version = context.browser.version if context.browser else ""
         yield Page(page, url, capture, version, distrust)
@@ -209,8 +241,11 @@ async def probe_page(
     forward_proxy: str = "",
     trust_urls: Iterable[str] = (),
     on_progress: Progress | None = None,
+    repeated: Attempt | None = None,
 ) -> list[Observation]:
-    """Load the page, watch it for watch_s seconds, and return what was seen: the page, then each socket's upgrade and session.
+    """Load the page, watch it for watch_s seconds, and return what was seen: the page, then each socket's upgrade, session and cookies.
+
+    repeated: how handshakes that failed are repeated outside of the browser afterwards (explain_1006.py); None repeats none.
 
     Takes at most START_S + watch_s + GRACE_S + a few seconds for the browser's end. selector: count only changes inside elements that it
     matches. ca_file: accept what this CA vouches for; a certificate error is otherwise seen as a person sees it.
@@ -218,7 +253,7 @@ async def probe_page(
     opened = partial(
         open_page, page_url, ca_file=ca_file, selector=selector, executable=executable, forward_proxy=forward_proxy, trust_urls=trust_urls
     )
-    return await _watch(opened, step, watch_s, executable, on_progress)
+    return await _watch(opened, step, watch_s, executable, on_progress, repeated=repeated)
 
 
 async def probe_browser_socket(
@@ -226,7 +261,8 @@ async def probe_browser_socket(
 ) -> list[Observation]:
     """Open the endpoint in a browser without its page: from a blank page of our own that stands at the attempt's origin.
 
-    Returns the upgrade and, when it opened, the session. Of the attempt's headers a browser can send the cookies only.
+    Returns the upgrade and, when it opened, the session; when it failed, its repetition outside of the browser. Of the attempt's headers
+    a browser can send the cookies only.
     """
     page_url = f"{attempt.origin or attempt.endpoint.origin}/"
     opened = partial(
@@ -240,19 +276,21 @@ async def probe_browser_socket(
     )
     wanted = [msgspec.json.encode(part).decode().replace("<", "\\u003c") for part in (resolve(attempt.url), attempt.subprotocols)]
     html = f"<!doctype html><title>wsbook</title><script>globalThis.kept = new WebSocket({wanted[0]}, {wanted[1]})</script>"
-    found = await _watch(opened, step, watch_s, executable, on_progress, html, until=lambda seen: seen.settled and seen.ended)
+    until = lambda seen: seen.settled and seen.ended  # noqa: E731
+    found = await _watch(opened, step, watch_s, executable, on_progress, html, until, repeated=attempt)
     sockets = [seen for seen in found if not isinstance(seen.facts, PageFacts)]
     return sockets or found
 
 
 async def _watch(
-    opening: Callable[[], AbstractAsyncContextManager[Page]],
+    opening: Callable[..., AbstractAsyncContextManager[Page]],
     step: str,
     watch_s: float,
     executable: str,
     on_progress: Progress | None,
     html: str = "",
     until: Callable[[Capture], bool] | None = None,
+    repeated: Attempt | None = None,
 ) -> list[Observation]:
     """Open, load, watch and close; html: answer the page with this instead of the network. until: enough was seen."""
     source = Source(step=step, probe="browser", hop="browser")
@@ -262,9 +300,9 @@ async def _watch(
 
     say = on_progress or (lambda text, fraction: None)
     say("starting the browser", 0.0)
-    begin, page = time.time(), None
+    begin, page, log = time.time(), None, NetLog()
     try:
-        async with opening() as page:
+        async with opening(net_log=log) as page:
             begin, end = time.time(), time.monotonic() + watch_s
             say("watching the page", 0.3)
             if html:
@@ -273,11 +311,17 @@ async def _watch(
             if page.loaded:
                 await page.watch(end - time.monotonic(), until)
                 await page.watch(GRACE_S, lambda seen: seen.settled)
-            say("closing the browser", 0.9)
+                await quietly(page.take_cookies())
+            say("closing the browser", 0.8)
     except (Error, TimeoutError, OSError, BrowserMissingError) as error:
         if page is None:
             return [observed(source, None, failure=_start_failure(error))]
-    return _seen(source, page, begin) if page else []
+    page.capture.join(log.handshakes)
+    found = _seen(source, page, begin)
+    if repeated is not None and page.loaded:
+        say("repeating failed handshakes outside of the browser", 0.9)
+        found += await explain(map(page.told, page.capture.failed), repeated, step=step)
+    return found
 
 
 def _seen(source: Source, page: Page, begin: float) -> list[Observation]:

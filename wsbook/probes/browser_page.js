@@ -68,11 +68,24 @@
     texts.forEach((text) => mark("document", text, at));
     if (texts.length) requestAnimationFrame(() => requestAnimationFrame(() => { const shown = now(); texts.forEach((text) => mark("screen", text, shown)); }));
   });
-  const begin = () => {
-    if (globalThis.top === globalThis) {
-      const policies = [...document.querySelectorAll("meta[http-equiv]")].filter((m) => m.httpEquiv.toLowerCase() === "content-security-policy");
-      report({ kind: "page", title: document.title.slice(0, 500), csp: policies.map((m) => m.content).join("; ").slice(0, 4000) });
+  addEventListener("securitypolicyviolation", (event) => report({
+    kind: "violation", directive: event.effectiveDirective || event.violatedDirective, url: String(event.blockedURI).slice(0, 2000),
+    disposition: event.disposition, policy: String(event.originalPolicy).slice(0, 4000),
+  }), true);
+  const inside_frame = globalThis.top !== globalThis;
+  if (!inside_frame) {
+    for (const name of ["pagehide", "pageshow", "freeze", "resume"]) {
+      (name.startsWith("page") ? globalThis : document).addEventListener(name, (event) => {
+        if (name === "pageshow" && !event.persisted) return;
+        report({ kind: "lifecycle", event: event.persisted ? `${name} kept` : name, at: now() });
+      }, true);
     }
+    document.addEventListener("visibilitychange", () => report({ kind: "lifecycle", event: document.visibilityState, at: now() }), true);
+  }
+  const begin = () => {
+    const policies = [...document.querySelectorAll("meta[http-equiv]")].filter((m) => m.httpEquiv.toLowerCase() === "content-security-policy");
+    const csp = policies.map((m) => m.content).join(", ").slice(0, 4000);
+    report({ kind: "page", inside: inside_frame, title: document.title.slice(0, 500), csp });
     observer.observe(document, { childList: true, characterData: true, attributes: true, subtree: true });
   };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin, { once: true }); else begin();

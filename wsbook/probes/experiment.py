@@ -29,27 +29,28 @@ async def next_second() -> None:
 
 
 async def experiment(
-    baseline: Attempt, variants: Iterable[Attempt], *, step: str, together: int = 8, apart: bool = False
+    baseline: Attempt | None, variants: Iterable[Attempt], *, step: str, probe: str = "upgrade", together: int = 8, apart: bool = False
 ) -> list[Observation]:
     """Return the baseline's observation, made alone and first, then those of the variants in their order.
 
+    baseline: None when it was tried before. probe: the name in the source of each observation.
     together: how many variants run side by side. apart: begin the variants in another second of the clock (see next_second).
 
     Raises:
         UsageError: as open_socket().
     """
-    first = await probe_upgrade(baseline, step=step)
+    first = [await probe_upgrade(baseline, step=step, probe=probe)] if baseline is not None else []
     if apart:
         await next_second()
     gate = asyncio.Semaphore(together)
 
     async def run(variant: Attempt) -> Observation:
         async with gate:
-            return await probe_upgrade(variant, step=step)
+            return await probe_upgrade(variant, step=step, probe=probe)
 
     tasks = [asyncio.create_task(run(variant)) for variant in variants]
     try:
-        return [first, *await asyncio.gather(*tasks)]
+        return [*first, *await asyncio.gather(*tasks)]
     finally:
         for task in tasks:
             task.cancel()
@@ -134,6 +135,7 @@ def handshake_variants(attempt: Attempt) -> list[Attempt]:
     """Return the attempts that show which part of the handshake decides: Origin, extensions, credentials, path, TLS, address."""
     variants = [attempt.change(labels.NO_ORIGIN, origin=None)] if attempt.origin else []
     variants.append(attempt.change(labels.NO_UPGRADE, upgrade=False))
+    variants.append(attempt.change(labels.KEEP_ALIVE, headers=(*attempt.headers, ("Connection", "keep-alive, Upgrade"))))
     variants.append(attempt.change(labels.FOREIGN_ORIGIN, origin=_FOREIGN))
     if attempt.extensions:
         variants.append(attempt.change(labels.NO_EXTENSIONS, extensions=()))

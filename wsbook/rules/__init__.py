@@ -9,6 +9,7 @@ from wsbook.evidence import Evidence
 from wsbook.facts import SymptomFacts
 from wsbook.finding import Finding, StepVerdict, Verdict, rank
 from wsbook.rules.access import judge_access
+from wsbook.rules.browser import judge_browser
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.handshake import judge_handshake
@@ -19,6 +20,7 @@ from wsbook.rules.network import judge_network
 from wsbook.rules.origin import judge_origin
 from wsbook.rules.outcome import baseline
 from wsbook.rules.refusal import judge_refusal
+from wsbook.rules.repeated import judge_repeated, judge_spelling
 from wsbook.rules.routes import judge_routes
 from wsbook.rules.sessions import judge_sessions
 from wsbook.rules.texts import judge_texts
@@ -42,6 +44,9 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_delivery,
     judge_access,
     judge_texts,
+    judge_browser,
+    judge_repeated,
+    judge_spelling,
 )
 """Every rule; the order does not matter."""
 

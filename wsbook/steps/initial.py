@@ -48,7 +48,8 @@ async def look_browser(look: Looking) -> None:
 
         look.progress("opening the page in a browser", 0.3)
         watch_s = min(2.0, look.budget.total_s / 12)
-        look.add(*await probe_page(target.page_url, step="1.2", watch_s=watch_s, ca_file=target.ca_file))
+        repeated = shorter([baseline(look)])[0] if target.url else None
+        look.add(*await probe_page(target.page_url, step="1.2", watch_s=watch_s, ca_file=target.ca_file, repeated=repeated))
     elif not (target.har or target.console):
         await _look_without_page(look)
 
