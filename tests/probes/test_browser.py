@@ -8,17 +8,19 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from conftest import needs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 
-from wsbook.attempt import Attempt
-from wsbook.facts import PageFacts, SessionFacts, UpgradeFacts
+from wsbook.attempt import WITH_HELD_BACK, Attempt
+from wsbook.facts import CookieFacts, PageFacts, SessionFacts, UpgradeFacts
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes import browser, browser_start
 from wsbook.probes.browser import browser_available, probe_browser_socket, probe_page
@@ -204,6 +206,78 @@ async def test_an_endpoint_is_tried_from_a_blank_page_at_the_origin() -> None:
 
 
 @needs("chromium")
+async def test_cookies_sent_and_held_back_and_what_they_would_have_changed() -> None:
+    """The page at 127.0.0.1 dials localhost, which is another site: SameSite=Lax stays in the browser, and the handshake needs it."""
+
+    def login_only(connection: ServerConnection, request: Any) -> Any:
+        if request.path == "/set":
+            answer = connection.respond(http.HTTPStatus.FOUND, "")
+            answer.headers["Location"] = page_at[0]
+            for value in ("session=5f3a9c02d1; SameSite=Lax", "theme=dark; Path=/set", "bad=1; SameSite=None"):
+                answer.headers["Set-Cookie"] = value
+            return answer
+        if "session=5f3a9c02d1" not in request.headers.get("Cookie", ""):
+            return connection.respond(http.HTTPStatus.UNAUTHORIZED, "who are you")
+        return None
+
+    page_at: list[str] = []
+    async with deployment() as (page, _, publish), serve(_handler, "127.0.0.1", 0, process_request=login_only) as sockets:
+        own = _origin("ws", sockets).replace("127.0.0.1", "localhost")
+        publish("/in", f'const s = new WebSocket("{own}/live");')
+        page_at.append(f"{page}/in")
+        template = Attempt(url=f"{own}/live", timeout_s=3.0)
+        found = await probe_page(f"{own.replace('ws', 'http')}/set", step="1.2", watch_s=1.0, repeated=template)
+
+    refused = _observation(found, "/live")
+    assert refused.facts.status == 401 and refused.facts.request_header("Cookie") is None
+    kept = _facts(found, CookieFacts, "/live")
+    assert kept.page_url == page
+    reasons = {cookie.name: (cookie.sent, cookie.elsewhere, cookie.held_back[0]) for cookie in kept.cookies}
+    assert reasons["session"] == (False, False, "SameSite=Lax, and the page is of another site")
+    assert reasons["theme"][:2] == (False, True)
+    assert reasons["bad"][2] == "not stored when it was set: SameSite=None without Secure"
+    again = {seen.source.changed: seen.facts.status for seen in found if seen.source.probe == "repeated"}
+    assert again[()] == 401 and again[(WITH_HELD_BACK,)] == 101
+    assert {status for changed, status in again.items() if changed != (WITH_HELD_BACK,)} == {401}
+    assert "5f3a9c02d1" not in msgspec.json.encode(found).decode()
+
+
+@needs("chromium")
+async def test_frames_workers_and_the_pages_life() -> None:
+    """Sockets of frames of other sites and of shared workers are seen; a violation in a frame too."""
+    async with deployment() as (page, ws, publish):
+        other = page.replace("127.0.0.1", "localhost")
+        publish("/inner", f'const s = new WebSocket("{ws}/framed");')
+        shared = f"const s = new WebSocket('{ws}/shared'); onconnect = () => {{}};"
+        script = f"""
+        new SharedWorker(URL.createObjectURL(new Blob([`{shared}`])));
+        const frame = document.createElement("iframe"); frame.src = "{other}/inner"; document.body.append(frame);
+        const s = new WebSocket("{ws}/outer");
+        """
+        publish("/", script)
+        found = await probe_page(f"{page}/", step="1.2", watch_s=1.5)
+    assert {o.facts.url.rpartition("/")[2] for o in found if isinstance(o.facts, UpgradeFacts) and o.facts.accepted} == {
+        "framed",
+        "shared",
+        "outer",
+    }
+    assert _page(found).frames == 1
+    assert _observation(found, "/framed").facts.request_header("Origin") == other
+
+
+@needs("chromium")
+async def test_a_public_page_may_not_reach_a_private_address() -> None:
+    async with deployment() as (page, ws, publish):
+        publish("/", f'const s = new WebSocket("{ws}/good");')
+        public = [f"--ip-address-space-overrides={page.removeprefix('http://')}=public"]
+        opened = partial(browser.open_page, f"{page}/", flags=public)
+        found = await browser._watch(opened, "1.2", 1.0, "", None)
+    seen = _observation(found, "/good")
+    assert seen.failure.stage == "browser" and seen.failure.reason is Reason.NOT_PERMITTED
+    assert "LOCAL_NETWORK_ACCESS" in seen.facts.error_text
+
+
+@needs("chromium")
 async def test_policy_queue_and_selector() -> None:
     script = """
     const q = [new WebSocket("{hang}/hang"), new WebSocket("{hang}/behind")];
@@ -221,6 +295,7 @@ async def test_policy_queue_and_selector() -> None:
         busy = await probe_page(f"{page}/#busy", step="1.2", watch_s=1.0)
         took_s = time.monotonic() - begin
     assert _page(found).csp == f"connect-src {hang}"
+    assert [(v.directive, v.url, v.enforced) for v in _page(found).violations] == [("connect-src", f"{ws}/blocked", True)]
     assert _page(found).changes == 1
     blocked = _observation(found, "/blocked")
     assert blocked.outcome is Outcome.FAILED and blocked.failure.stage == "browser" and blocked.failure.reason is Reason.NOT_PERMITTED

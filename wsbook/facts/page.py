@@ -47,7 +47,8 @@ class Cookie(Struct, frozen=True, kw_only=True):
     """One cookie of the browser and whether it went with a socket's handshake; never its value.
 
     held_back: why it did not, one entry for each rule that forbids it (RFC 6265bis section 5.8.3), in the words of browser_cookies.toml;
-    empty when it was sent. elsewhere: it belongs to other hosts or paths, so that nobody would expect it here.
+    empty when it was sent. elsewhere: it belongs to other hosts or paths, so that nobody may expect it here. other_host: it went with the
+    page's own requests and belongs to their host, not the socket's.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Cookie(Struct, frozen=True, kw_only=True):
     sent: bool
     held_back: tuple[str, ...] = ()
     elsewhere: bool = False
+    other_host: bool = False
 
 
 class CookieFacts(Struct, frozen=True, kw_only=True, tag="cookies"):

@@ -94,7 +94,7 @@ class Page:
 
     def told(self, socket: Socket) -> Told:
         """Return the handshake of a socket as it is repeated outside of the browser."""
-        kept = {(cookie.name, cookie.domain, cookie.path) for cookie in socket.cookies if not cookie.sent and not cookie.elsewhere}
+        kept = {(cookie.name, cookie.domain, cookie.path) for cookie in socket.cookies if not cookie.sent and not cookie.other_host}
         clear = socket.url.startswith("ws:") and not parse_endpoint(socket.url).is_loopback
         withheld = [
             f"{cookie['name']}={cookie['value']}"

@@ -241,13 +241,19 @@ class Capture:
     def _blocked(self, socket: Socket) -> str:
         """Return the socket's error, or what the console says about a socket that sent no request, "" when nothing is known.
 
-        A socket that a Content Security Policy forbids has no error of its own, and with Chromium 156 no close event either.
+        A socket that a Content Security Policy forbids has no error of its own, and with Chromium 156 no close event either. Each line of
+        the console counts for one socket, for those that ended first.
         """
         if socket.error_text or socket.asked_at is not None:
             return socket.error_text
-        named = (text for level, text in self.console if level == "error" and socket.url.rstrip("/") in text)
+        silent = [one for one in self.sockets if one.url == socket.url and not one.error_text and one.asked_at is None]
+        silent.sort(key=lambda one: one.ended_at is None)
+        told = {one.error_text for one in self.sockets if one.error_text}
+        lines = [text for level, text in self.console if level == "error" and socket.url.rstrip("/") in text]
+        own = [line for line in lines if not any(text in line for text in told)]
+        position = next(number for number, one in enumerate(silent) if one is socket)
         unsent = "the browser closed the socket before it sent a request" if socket.ended_at is not None else ""
-        return next(named, unsent)
+        return own[position] if position < len(own) else unsent
 
 
 def _decoded_size(payload: str) -> int:

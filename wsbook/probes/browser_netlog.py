@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.facts import Cookie, Headers
 
@@ -93,6 +94,7 @@ class NetLog:
         self.handshakes: list[Handshake] = []
         self._sources: dict[int, Handshake] = {}
         self._rejected: list[Cookie] = []
+        self._pages: dict[tuple[str, str], Cookie] = {}
         self._types: dict[int, str] = {}
         self._epoch_ms = 0.0
 
@@ -100,12 +102,13 @@ class NetLog:
         """Take what the file holds, as far as it can be understood; a missing or broken file leaves nothing. At most 64 MB are read."""
         with contextlib.suppress(OSError), file.open("rb") as lines:
             for event in self._events(iter(lambda: lines.readline(4_000_000), b"")):
-                with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):  # an event of another version
+                with contextlib.suppress(LookupError, TypeError, ValueError, AttributeError):  # an event of another version
                     self._take(event)
         for handshake in self.handshakes:
             host = re.sub(r"^wss?://(?:[^@/]*@)?(\[[^\]]*\]|[^:/?#]*).*", r"\1", handshake.url, flags=re.DOTALL).strip("[]").lower()
-            refused = tuple(cookie for cookie in self._rejected if _belongs(cookie, host))
-            handshake.cookies = (*handshake.cookies, *refused)[:_COOKIES]
+            refused = [cookie for cookie in self._rejected if _belongs(cookie, host)]
+            foreign = [cookie for cookie in self._pages.values() if not _belongs(cookie, host)]
+            handshake.cookies = (*handshake.cookies, *refused, *foreign)[:_COOKIES]
 
     def _events(self, lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
         read_bytes = 0
@@ -141,6 +144,12 @@ class NetLog:
                 self.handshakes.append(self._sources[source])
         elif source in self._sources:
             self._add(self._sources[source], name, params)
+        elif name == "COOKIE_INCLUSION_STATUS" and "INCLUDE" in params["status"] and len(self._pages) < _COOKIES:
+            seen = _cookie(params)
+            foreign = replace(
+                seen, sent=False, held_back=("it belongs to the page's host, not the socket's",), elsewhere=True, other_host=True
+            )
+            self._pages[seen.name, seen.domain] = foreign
 
     def _add(self, handshake: Handshake, name: str, params: Mapping[str, Any]) -> None:
         if name == "COOKIE_INCLUSION_STATUS" and len(handshake.cookies) < _COOKIES:

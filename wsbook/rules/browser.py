@@ -116,7 +116,7 @@ def _judge_cookies(opened: list[Seen], seen: Observation, cookies: CookieFacts) 
     if not tried or not cookies.cookies:
         return
     upgrade, facts = tried[-1]
-    kept = cookies.held_back
+    kept = cookies.held_back or tuple(cookie for cookie in cookies.cookies if not cookie.sent)
     if facts.accepted or not kept:
         sent = sum(cookie.sent for cookie in cookies.cookies)
         if facts.accepted and sent:
@@ -128,7 +128,7 @@ def _judge_cookies(opened: list[Seen], seen: Observation, cookies: CookieFacts) 
         return
     words = f"the browser held back {_names(kept)}; the handshake was {say(upgrade, facts)}"
     proofs = [proof(seen, f"held back: {_names(kept)}"), proof(upgrade, say(upgrade, facts))]
-    if facts.status in _UNNAMED:
+    if facts.status in _UNNAMED and cookies.held_back:
         yield fault("auth.credential-not-sent", 0.6, words, *proofs, remedy=_cookie_remedy(kept, cookies.url))
     elif facts.status is not None:
         yield unknown("auth.credential-not-sent", 0.3, words, *proofs)

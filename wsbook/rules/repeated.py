@@ -52,6 +52,8 @@ def judge_repeated(evidence: Evidence) -> Iterator[Finding]:
 
 
 _ALL = frozenset({*_CURES, labels.NO_COOKIES})
+_DISPROVES = (labels.NO_ORIGIN, labels.OUR_USER_AGENT)
+"""Without these nobody is refused for them; other changes prove nothing when they cure nothing."""
 
 
 def _of(evidence: Evidence, probe: str) -> list[Seen]:
@@ -74,6 +76,9 @@ def _judge_cures(exact: Seen, variants: dict[str, Seen]) -> Iterator[Finding]:
     before = proof(seen, f"the browser's request, repeated: {say(seen, facts)}")
     for label, (other, value) in variants.items():
         if not value.accepted:
+            if label in _DISPROVES and value.status == facts.status:
+                words = f"{label}: {say(other, value)} too, so that is not the reason"
+                yield clear(_CURES[label][0], words, before, proof(other, words))
             continue
         after = proof(other, f"{label}: {say(other, value)}")
         if label == labels.NO_COOKIES:

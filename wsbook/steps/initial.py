@@ -3,8 +3,10 @@
 import asyncio
 from functools import partial
 
+from wsbook.errors import UsageError
 from wsbook.facts import EndpointFacts, PatternFacts, UpgradeFacts
 from wsbook.steps.looking import Looking, baseline, missing, read, shorter
+from wsbook.target import parse_endpoint
 
 __all__ = ["look_browser", "look_direct", "look_endpoint", "look_logs", "look_triage"]
 
@@ -43,6 +45,7 @@ async def look_browser(look: Looking) -> None:
     for path, kind in ((target.har, "har"), (target.console, "browser_console")):
         if path:
             await read(look, "1.2", path, partial(read_artifact, path, kind=kind, step="1.2"))
+    await _repeat_recorded(look)
     if target.page_url:
         from wsbook.probes.browser import probe_page
 
@@ -52,6 +55,33 @@ async def look_browser(look: Looking) -> None:
         look.add(*await probe_page(target.page_url, step="1.2", watch_s=watch_s, ca_file=target.ca_file, repeated=repeated))
     elif not (target.har or target.console):
         await _look_without_page(look)
+
+
+async def _repeat_recorded(look: Looking) -> None:
+    """Repeat the failed handshakes of a recording; only those to the target's own hosts, whatever else a file names."""
+    from wsbook.probes.explain_1006 import Told, explain
+
+    own = {parse_endpoint(url).host for url in (look.target.url, look.target.page_url.partition("#")[0]) if url}
+    if not look.target.url:
+        return
+    told = [
+        Told(url=_socket_url(facts.url), headers=facts.request_headers, hop="recording")
+        for seen, facts in look.evidence.of(UpgradeFacts, step="1.2")
+        if seen.source.artifact and not facts.accepted and facts.request_headers and _host(facts.url) in own
+    ]
+    look.add(*await explain(told, shorter([baseline(look)])[0], step="1.2"))
+
+
+def _host(url: str) -> str:
+    try:
+        return parse_endpoint(url.partition("#")[0]).host
+    except UsageError:
+        return ""
+
+
+def _socket_url(url: str) -> str:
+    """Return the ws form of a URL that a recording tells as http."""
+    return f"ws{url[4:]}" if url.startswith("http") else url
 
 
 async def _look_without_page(look: Looking) -> None:

@@ -12,6 +12,8 @@ from wsbook.words import cap
 
 __all__ = ["table_browser", "table_cookies"]
 
+_COLUMNS = ("browser", "URL", "the browser showed", "really answered", "cookies held back", "what flips it")
+
 
 def _told(seen: Observation) -> bool:
     """Whether a browser or a recording of one tells of a handshake."""
@@ -59,7 +61,10 @@ def _flips(again: list[Observation]) -> str:
 
 
 def table_browser(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return one row for each attempt: browser, URL, what it showed, what was really answered, cookies held back, what flips it."""
+    """Return one row for each attempt: browser, URL, what it showed, what was really answered, cookies held back, what flips it.
+
+    Attempts that are alike in all of that share a row; times counts them.
+    """
     seen_all = tuple(observations)
     names = {seen.source.hop: facts.browser for seen, facts in rows_of(seen_all, PageFacts)}
     sessions = {(seen.source.hop, facts.url): facts for seen, facts in rows_of(seen_all, SessionFacts) if seen.source.probe == "browser"}
@@ -68,22 +73,21 @@ def table_browser(observations: Iterable[Observation]) -> pd.DataFrame:
     for seen in seen_all:
         if seen.source.probe == "repeated" and isinstance(seen.facts, UpgradeFacts):
             again.setdefault((seen.source.hop, seen.facts.url), []).append(seen)
-    rows = []
+    counted: dict[tuple[str, ...], int] = {}
     for seen in filter(_told, seen_all):
         url = seen.facts.url if isinstance(seen.facts, UpgradeFacts) else ""
         place = (_hop(seen), url)
-        held = cookies[place].held_back if place in cookies else ()
-        rows.append(
-            {
-                "browser": names.get(seen.source.hop) or seen.source.artifact or seen.source.hop,
-                "URL": cap(url, 80),
-                "the browser showed": cap(_showed(seen, sessions.get(place)), 160),
-                "really answered": cap(_answered(again.get(place, [])), 160),
-                "cookies held back": cap(", ".join(f"{one.name} ({'; '.join(one.held_back)})" for one in held), 160),
-                "what flips it": cap(_flips(again.get(place, [])), 160),
-            }
+        held = [one for one in cookies[place].cookies if not one.sent] if place in cookies else []
+        row = (
+            names.get(seen.source.hop) or seen.source.artifact or seen.source.hop,
+            cap(url, 80),
+            cap(_showed(seen, sessions.get(place)), 160),
+            cap(_answered(again.get(place, [])), 160),
+            cap(", ".join(f"{one.name} ({'; '.join(one.held_back)})" for one in held), 160),
+            cap(_flips(again.get(place, [])), 160),
         )
-    return frame(rows, ["browser", "URL", "the browser showed", "really answered", "cookies held back", "what flips it"])
+        counted[row] = counted.get(row, 0) + 1
+    return frame([{**dict(zip(_COLUMNS, row, strict=True)), "times": times} for row, times in counted.items()], [*_COLUMNS, "times"])
 
 
 def table_cookies(observations: Iterable[Observation]) -> pd.DataFrame:
@@ -100,4 +104,4 @@ def table_cookies(observations: Iterable[Observation]) -> pd.DataFrame:
         for _, facts in rows_of(observations, CookieFacts)
         for one in facts.cookies
     ]
-    return frame(rows, ["URL", "cookie", "domain", "path", "sent", "why"])
+    return frame({tuple(row.values()): row for row in rows}.values(), ["URL", "cookie", "domain", "path", "sent", "why"])
