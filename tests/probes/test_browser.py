@@ -26,6 +26,7 @@ from wsbook.probes import browser, browser_start
 from wsbook.probes.browser import browser_available, probe_browser_socket, probe_page
 from wsbook.probes.browser_capture import Capture
 from wsbook.probes.browser_sockets import explain_error
+from wsbook.probes.browser_visit import Watching
 
 PAGE = """<!doctype html><html><head><title>A &amp; B</title>{head}</head><body><p id=shown></p><p id=other></p><script>
 const shown = document.getElementById("shown");
@@ -271,7 +272,7 @@ async def test_a_public_page_may_not_reach_a_private_address() -> None:
         publish("/", f'const s = new WebSocket("{ws}/good");')
         public = [f"--ip-address-space-overrides={page.removeprefix('http://')}=public"]
         opened = partial(browser.open_page, f"{page}/", flags=public)
-        found = await browser._watch(opened, "1.2", 1.0, "", None)
+        found = await browser._watch(opened, "", Watching("1.2", 1.0))
     seen = _observation(found, "/good")
     assert seen.failure.stage == "browser" and seen.failure.reason is Reason.NOT_PERMITTED
     assert "LOCAL_NETWORK_ACCESS" in seen.facts.error_text
