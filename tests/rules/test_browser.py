@@ -11,7 +11,7 @@ from wsbook.facts import Cookie, CookieFacts, PageFacts, SessionFacts, UpgradeFa
 from wsbook.finding import Verdict
 from wsbook.observation import Failure, Observation, Reason, Stage
 from wsbook.rules.browser import judge_browser
-from wsbook.rules.repeated import judge_repeated, judge_spelling
+from wsbook.rules.repeated import judge_difference, judge_repeated, judge_spelling
 
 URL = TARGET.url
 SENT = (("Host", "shop.test"), ("Origin", "http://shop.test"), ("Connection", "Upgrade"), ("Cookie", "session=***"))
@@ -45,7 +45,7 @@ def cookie(sent: bool = False, elsewhere: bool = False) -> Cookie:
 def verdict(slug: str, *observations: Observation) -> str:
     """Return what the rules of this file alone say of a cause."""
     evidence = Evidence(TARGET, observations)
-    own = [one for rule in (judge_browser, judge_repeated, judge_spelling) for one in rule(evidence)]
+    own = [one for rule in (judge_browser, judge_repeated, judge_difference, judge_spelling) for one in rule(evidence)]
     found = [one for one in own if one.cause == slug]
     return found[0].verdict.value if found else "nothing"
 
@@ -173,3 +173,31 @@ def test_compression_breaks_the_first_frame(error: str, with_offer: Observation,
 def test_connection_is_a_list(plain: int, listed: int | None, expected: str) -> None:
     observations = [answer(plain), *([answer(listed, changed=labels.KEEP_ALIVE)] if listed else [])]
     assert verdict("backend.upgrade-header-exact-compare", *observations) == expected
+
+
+def firefox(status: int, **fields: Any) -> Observation:
+    return tried(status, probe="browser", hop="firefox", **fields)
+
+
+def over_http2(status: int) -> Observation:
+    facts = UpgradeFacts(url=URL, accepted=False, status=status, http_version="2")
+    return seen(facts, step="1.2", probe="browser", hop="firefox")
+
+
+@pytest.mark.parametrize(
+    ("slug", "observations", "expected"),
+    [
+        ("backend.upgrade-header-exact-compare", [browser(101), firefox(400)], "fault"),
+        ("backend.upgrade-header-exact-compare", [browser(400), firefox(101)], "fault"),
+        ("backend.upgrade-header-exact-compare", [browser(101), firefox(101)], "nothing"),
+        ("backend.upgrade-header-exact-compare", [browser(400), firefox(403)], "nothing"),
+        ("backend.upgrade-header-exact-compare", [browser(101)], "nothing"),
+        ("backend.upgrade-header-exact-compare", [blocked("net::ERR_BLOCKED_BY_CLIENT"), firefox(101)], "nothing"),
+        ("tls.alpn-h2-negotiated", [browser(101), over_http2(426)], "fault"),
+        ("tls.alpn-h2-negotiated", [browser(426), over_http2(426)], "nothing"),
+        ("tls.alpn-h2-negotiated", [browser(101), firefox(426)], "nothing"),
+        ("tls.alpn-h2-negotiated", [over_http2(426)], "nothing"),
+    ],
+)
+def test_what_only_one_browser_opens(slug: str, observations: list[Observation], expected: str) -> None:
+    assert verdict(slug, *observations) == expected

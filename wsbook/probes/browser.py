@@ -9,7 +9,6 @@ import contextlib
 import os
 from collections.abc import AsyncIterator, Callable, Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,10 +19,22 @@ from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.probes.browser_capture import Capture
 from wsbook.probes.browser_netlog import NetLog
 from wsbook.probes.browser_start import START_S, browser_available, quietly, running_browser, trusted_by
-from wsbook.probes.browser_visit import BrowserError, BrowserMissingError, Progress, Visit, Watching, page_failure, policies, watch_page
+from wsbook.probes.browser_visit import (
+    BrowserError,
+    BrowserMissingError,
+    Progress,
+    Visit,
+    Watching,
+    enough,
+    page_failure,
+    page_script,
+    policies,
+    stand_in_page,
+    watch_page,
+)
 from wsbook.secret import resolve
 
-__all__ = ["Page", "browser_available", "open_page", "probe_browser_socket", "probe_page", "stand_in_page"]
+__all__ = ["Page", "browser_available", "open_page", "probe_browser_socket", "probe_page"]
 
 MISSING = "not run: needs a browser; install chromium and pip install 'wsbook[browser]'"
 
@@ -115,10 +126,7 @@ async def _instrument(context: Any, capture: Capture, selector: str, tasks: set[
     for domain in ("Network", "Log", "Runtime", "Page"):
         await session.send(f"{domain}.enable")
     binding = f"wsbook{os.urandom(8).hex()}"
-    script = (Path(__file__).parent / "browser_page.js").read_text(encoding="utf-8")
-    script = script.replace("globalThis.BINDING", f"globalThis.{binding}").replace(
-        "= SELECTOR;", f"= {msgspec.json.encode(selector).decode()};"
-    )
+    script = page_script(binding, selector, frames=False)
     await session.send("Runtime.addBinding", {"name": binding})
     await session.send("Page.addScriptToEvaluateOnNewDocument", {"source": script})
     await session.send("Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": False})
@@ -207,20 +215,10 @@ async def probe_browser_socket(
         trust_urls=[attempt.url],
         flags=[_NO_NETWORK_OF_ITS_OWN],
     )
-    how = Watching(step, watch_s, html=stand_in_page(attempt), until=_enough, repeated=attempt, on_progress=on_progress)
+    how = Watching(step, watch_s, html=stand_in_page(attempt), until=enough, repeated=attempt, on_progress=on_progress)
     found = await _watch(opened, executable, how)
     sockets = [seen for seen in found if not isinstance(seen.facts, PageFacts)]
     return sockets or found
-
-
-def stand_in_page(attempt: Attempt) -> str:
-    """Return a page that does nothing but dial the attempt's URL."""
-    wanted = [msgspec.json.encode(part).decode().replace("<", "\\u003c") for part in (resolve(attempt.url), attempt.subprotocols)]
-    return f"<!doctype html><title>wsbook</title><script>globalThis.kept = new WebSocket({wanted[0]}, {wanted[1]})</script>"
-
-
-def _enough(seen: Capture) -> bool:
-    return seen.settled and seen.ended
 
 
 async def _watch(opened: Callable[[], contextlib.AbstractAsyncContextManager[Page]], executable: str, how: Watching) -> list[Observation]:

@@ -17,15 +17,27 @@
     }
   };
 
+  // Only where the browser's own protocol shows no frames.
+  const sizeOf = (data) => (typeof data === "string" ? new Blob([data]).size : data.byteLength ?? data.size ?? 0);
+  const frameSeen = (id, sent, data) => {
+    if (!FRAMES) return;
+    const text = typeof data === "string";
+    report({ kind: "frame", id, sent, text, size: sizeOf(data), data: text ? data.slice(0, 2000) : "", at: now() });
+  };
+  const identities = new WeakMap();
+
   const Native = globalThis.WebSocket;
   const closedByPage = new WeakSet();
   const close = Native.prototype.close;
   Native.prototype.close = function (...values) { closedByPage.add(this); return close.apply(this, values); };
+  const send = Native.prototype.send;
+  Native.prototype.send = function (data) { const sent = send.call(this, data); frameSeen(identities.get(this), true, data); return sent; };
   let created = 0;
   const frame = Math.random().toString(36).slice(2, 10);
   const watch = (socket, id) => {
     socket.addEventListener("open", () => report({ kind: "open", id, at: now() }));
-    socket.addEventListener("message", (event) => mark("handler", event.data, now()));
+    identities.set(socket, id);
+    socket.addEventListener("message", (event) => { mark("handler", event.data, now()); frameSeen(id, false, event.data); });
     socket.addEventListener("close", (event) => report({
       kind: "close", id, at: now(), code: event.code, reason: event.reason, clean: event.wasClean, page: closedByPage.has(socket),
     }));

@@ -12,9 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from wsbook.attempt import Attempt
 from wsbook.facts import Check, Cookie, CookieFacts, Frame, Headers, SessionFacts, UpgradeFacts
 from wsbook.observation import Failure, Observation, Reason, Source, Stage, observed
+from wsbook.wire.answer import Answer
 from wsbook.wire.credentials import hide_credentials
+from wsbook.wire.handshake import check_answer
 
 __all__ = ["Socket", "explain_error", "is_open", "socket_observations"]
 
@@ -115,6 +118,7 @@ def socket_observations(source: Source, socket: Socket, sockets: Sequence[Socket
 
 def _upgrade(source: Source, socket: Socket, error_text: str, waiting: str, ended_at: float) -> Observation:
     status, check, failure = (None, None, None) if is_open(socket) else explain_error(error_text)
+    status = socket.status or status
     if waiting:
         failure = Failure(stage="upgrade" if socket.asked_at else "tcp", reason=Reason.TIMEOUT, message=waiting)
     elif failure is None and not is_open(socket) and status is None:
@@ -124,12 +128,12 @@ def _upgrade(source: Source, socket: Socket, error_text: str, waiting: str, ende
     facts = UpgradeFacts(
         url=socket.url,
         accepted=is_open(socket),
-        status=socket.status or status,
+        status=status,
         reason=socket.reason,
         http_version=socket.http_version,
         request_headers=hide_credentials(socket.exact_headers or socket.request_headers),
         headers=socket.headers,
-        checks=(check,) if check else (),
+        checks=(check,) if check else _failed_checks(socket),
         subprotocol=next((v for k, v in socket.headers if k.lower() == "sec-websocket-protocol"), None),
         extensions=tuple(v for k, v in socket.headers if k.lower() == "sec-websocket-extensions"),
         error_text=error_text,
@@ -143,6 +147,20 @@ def _upgrade(source: Source, socket: Socket, error_text: str, waiting: str, ende
         stages=(stage,) if socket.asked_at else (),
         observed_at=datetime.fromtimestamp(begin, UTC),
     )
+
+
+def _failed_checks(socket: Socket) -> tuple[Check, ...]:
+    """Return what is wrong with the answer of a socket that did not open, where the browser shows the answer and not the reason."""
+    if is_open(socket) or socket.status is None:
+        return ()
+    names = {name.lower(): value for name, value in socket.request_headers}
+    attempt = Attempt(
+        url=socket.url,
+        subprotocols=tuple(part.strip() for part in names.get("sec-websocket-protocol", "").split(",") if part.strip()),
+        extensions=tuple(part.strip() for part in names.get("sec-websocket-extensions", "").split(",") if part.strip()),
+    )
+    answer = Answer(version=socket.http_version or "1.1", status=socket.status, reason=socket.reason, headers=socket.headers)
+    return tuple(check for check in check_answer(attempt, socket.key, answer) if not check.ok)
 
 
 def _session(source: Source, socket: Socket, ended_at: float) -> Observation:

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from wsbook.target import parse_endpoint
 
-__all__ = ["START_S", "browser_available", "quietly", "running_browser", "trusted_by"]
+__all__ = ["START_S", "STOP_S", "browser_available", "known_environment", "quietly", "running_browser", "trusted_by"]
 
 START_S, STOP_S = 15.0, 5.0
 
@@ -48,7 +48,11 @@ _ENVIRONMENT = (
     "XDG_RUNTIME_DIR",
     "PLAYWRIGHT_BROWSERS_PATH",
 )
-"""What a browser may know of our environment: no proxy, no secret."""
+
+
+def known_environment() -> dict[str, str]:
+    """Return what a browser may know of our environment: no proxy, no secret."""
+    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
 
 
 def _own_browser() -> str:
@@ -111,7 +115,7 @@ def _launch_options(executable: str, profile: str, extra: list[str], forward_pro
         "chromium_sandbox": not as_root,
         "accept_downloads": False,
         "proxy": {"server": forward_proxy, "bypass": "<-loopback>"} if forward_proxy else None,
-        "env": {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+        "env": known_environment(),
         "timeout": START_S * 1000,
     }
 

@@ -5,7 +5,10 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from wsbook.attempt import Attempt
 from wsbook.facts import PageFacts
@@ -13,9 +16,23 @@ from wsbook.observation import Failure, Observation, Reason, Source, observed
 from wsbook.probes.browser_capture import Capture
 from wsbook.probes.browser_sockets import Socket, explain_error, is_open
 from wsbook.probes.explain_1006 import Told, explain
+from wsbook.secret import resolve
 from wsbook.target import parse_endpoint
 
-__all__ = ["GRACE_S", "BrowserError", "BrowserMissingError", "Progress", "Visit", "Watching", "page_failure", "policies", "watch_page"]
+__all__ = [
+    "GRACE_S",
+    "BrowserError",
+    "BrowserMissingError",
+    "Progress",
+    "Visit",
+    "Watching",
+    "enough",
+    "page_failure",
+    "page_script",
+    "policies",
+    "stand_in_page",
+    "watch_page",
+]
 
 GRACE_S, FLOOD_BYTES = 3.0, 64_000_000
 """GRACE_S: how much longer a page is watched that has opened no socket yet, or whose handshake is still unanswered."""
@@ -110,6 +127,30 @@ class Visit(abc.ABC):
         now = time.time()
         whole = observed(source, self.facts(), duration_s=now - begin, failure=self.failure)
         return [whole, *self.capture.observations(source.step, now)]
+
+
+def page_script(binding: str, selector: str, *, frames: bool) -> str:
+    """Return browser_page.js: it reports to the function of this name, counts changes inside the selector, and tells frames if asked."""
+    script = (Path(__file__).parent / "browser_page.js").read_text(encoding="utf-8")
+    chosen = msgspec.json.encode(selector).decode()
+    for name, value in (
+        ("globalThis.BINDING", f"globalThis.{binding}"),
+        ("= SELECTOR;", f"= {chosen};"),
+        ("!FRAMES", f"!{str(frames).lower()}"),
+    ):
+        script = script.replace(name, value)
+    return script
+
+
+def stand_in_page(attempt: Attempt) -> str:
+    """Return a page that does nothing but dial the attempt's URL."""
+    wanted = [msgspec.json.encode(part).decode().replace("<", "\\u003c") for part in (resolve(attempt.url), attempt.subprotocols)]
+    return f"<!doctype html><title>wsbook</title><script>globalThis.kept = new WebSocket({wanted[0]}, {wanted[1]})</script>"
+
+
+def enough(seen: Capture) -> bool:
+    """Tell whether there are sockets, and each of them has ended."""
+    return seen.settled and seen.ended
 
 
 def policies(headers: Iterable[tuple[str, str]], name: str) -> str:

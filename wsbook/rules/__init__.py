@@ -20,7 +20,7 @@ from wsbook.rules.network import judge_network
 from wsbook.rules.origin import judge_origin
 from wsbook.rules.outcome import baseline
 from wsbook.rules.refusal import judge_refusal
-from wsbook.rules.repeated import judge_repeated, judge_spelling
+from wsbook.rules.repeated import judge_difference, judge_repeated, judge_spelling
 from wsbook.rules.routes import judge_routes
 from wsbook.rules.sessions import judge_sessions
 from wsbook.rules.texts import judge_texts
@@ -46,6 +46,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_texts,
     judge_browser,
     judge_repeated,
+    judge_difference,
     judge_spelling,
 )
 """Every rule; the order does not matter."""

@@ -11,7 +11,7 @@ from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import Seen, say
 
-__all__ = ["judge_repeated", "judge_spelling"]
+__all__ = ["judge_difference", "judge_repeated", "judge_spelling"]
 
 _CURES: dict[str, tuple[str, float, str]] = {
     labels.NO_ORIGIN: ("origin.not-in-allowlist", 0.94, "Origin {Origin} is refused, and the same request without Origin is accepted"),
@@ -138,6 +138,25 @@ def _judge_first_frames(evidence: Evidence, exact: Seen, variants: dict[str, See
 def _dies(seen: Observation) -> bool:
     """Tell whether an accepted attempt ended before its first message."""
     return any(stage.name == "first-message" and not stage.ok and "ended at once" in stage.detail for stage in seen.stages)
+
+
+def judge_difference(evidence: Evidence) -> Iterator[Finding]:
+    """Does one browser open what the other does not? Whoever answers looks at something that only one of them does."""
+    for seen, facts in _told(evidence, "firefox"):
+        other = next((one for one in _told(evidence, "browser") if one[1].url == facts.url), None)
+        if other is None or other[1].accepted == facts.accepted:
+            continue
+        failed, works = ((seen, facts), other) if other[1].accepted else (other, (seen, facts))
+        words = f"{failed[0].source.hop} was {say(*failed)}, {works[0].source.hop} {say(*works)}"
+        proofs = [proof(one[0], f"{one[0].source.hop}: {say(*one)}") for one in (failed, works)]
+        if failed[0].failure is not None and failed[0].failure.stage in ("browser", "start", "page"):
+            continue  # a policy of that browser, which the rules of browser.py judge
+        if failed[1].http_version in ("2", "3"):
+            yield fault("tls.alpn-h2-negotiated", 0.85, f"{words}: it asked over HTTP/{failed[1].http_version}", *proofs)
+        else:
+            yield fault("backend.upgrade-header-exact-compare", 0.45, words, *proofs)
+            if facts.url.startswith("wss:"):
+                yield fault("tls.alpn-h2-negotiated", 0.42, words, *proofs)
 
 
 def judge_spelling(evidence: Evidence) -> Iterator[Finding]:

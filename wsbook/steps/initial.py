@@ -47,14 +47,34 @@ async def look_browser(look: Looking) -> None:
             await read(look, "1.2", path, partial(read_artifact, path, kind=kind, step="1.2"))
     await _repeat_recorded(look)
     if target.page_url:
-        from wsbook.probes.browser import probe_page
-
-        look.progress("opening the page in a browser", 0.3)
-        watch_s = min(2.0, look.budget.total_s / 12)
-        repeated = shorter([baseline(look)])[0] if target.url else None
-        look.add(*await probe_page(target.page_url, step="1.2", watch_s=watch_s, ca_file=target.ca_file, repeated=repeated))
+        await _watch_page(look)
     elif not (target.har or target.console):
         await _look_without_page(look)
+
+
+def _browsers(look: Looking) -> tuple[bool, bool]:
+    """Return whether Chromium and whether Firefox look: in a quick run one of them, Chromium first, else each that is there."""
+    from wsbook.probes.browser import browser_available
+    from wsbook.probes.firefox import firefox_available
+
+    chromium, firefox = bool(browser_available()), bool(firefox_available())
+    return chromium or not firefox, firefox and (not chromium or look.budget.name != "quick")
+
+
+async def _watch_page(look: Looking) -> None:
+    """Watch the page in each browser, side by side."""
+    from wsbook.probes.browser import probe_page
+    from wsbook.probes.firefox import probe_firefox
+
+    target = look.target
+    look.progress("opening the page in a browser", 0.3)
+    watch_s = min(2.0, look.budget.total_s / 12)
+    repeated = shorter([baseline(look)])[0] if target.url else None
+    chosen = [probe for probe, wanted in zip((probe_page, probe_firefox), _browsers(look), strict=True) if wanted]
+    for found in await asyncio.gather(
+        *(probe(target.page_url, step="1.2", watch_s=watch_s, ca_file=target.ca_file, repeated=repeated) for probe in chosen)
+    ):
+        look.add(*found)
 
 
 async def _repeat_recorded(look: Looking) -> None:
@@ -87,12 +107,15 @@ def _socket_url(url: str) -> str:
 async def _look_without_page(look: Looking) -> None:
     """Let a browser open the endpoint from a blank page of the expected origin."""
     from wsbook.probes.browser import probe_browser_socket
+    from wsbook.probes.firefox import probe_firefox_socket
 
     if not look.target.url:
         look.add(missing("1.2", "browser", "no page, HAR or console text was given; give page_url, har or console"))
         return
     look.progress("opening the endpoint in a browser, from a blank page", 0.3)
-    look.add(*await probe_browser_socket(baseline(look), step="1.2", watch_s=1.0))
+    both = zip((probe_browser_socket, probe_firefox_socket), _browsers(look), strict=True)
+    for found in await asyncio.gather(*(probe(baseline(look), step="1.2", watch_s=1.0) for probe, wanted in both if wanted)):
+        look.add(*found)
 
 
 async def look_direct(look: Looking) -> None:
