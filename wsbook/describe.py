@@ -131,7 +131,9 @@ def _page(facts: f.PageFacts) -> str:
 def _cookies(facts: f.CookieFacts) -> str:
     sent = [cookie.name for cookie in facts.cookies if cookie.sent]
     kept = [f"{cookie.name} ({'; '.join(cookie.held_back)})" for cookie in facts.held_back]
-    return f"{quantity(len(sent), 'cookie')} sent, {len(kept)} held back{': ' + ', '.join(kept) if kept else ''}"
+    other = len(facts.cookies) - len(sent) - len(kept)
+    held = f"{len(kept)} held back{': ' + ', '.join(kept) if kept else ''}"
+    return f"{quantity(len(sent), 'cookie')} sent, {held}{f', {other} for other hosts or paths' if other else ''}"
 
 
 def _symptom(facts: f.SymptomFacts) -> str:

@@ -34,6 +34,6 @@ def test_a_browser_alone_names_it(fault: str, answered: str, flips: str) -> None
     assert causes[:1] == [fault]
     assert result.duration_s < 15
     row = table_browser(result.observations).iloc[-1]
-    assert row["browser"].startswith("Chromium ") and row["the browser showed"] not in ("", "open")
+    assert row["browser"].startswith("Chromium ") and row["it showed"] not in ("", "open")
     assert row["really answered"].startswith(answered) and bool(row["really answered"]) is bool(answered)
     assert row["what flips it"] == flips

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from wsbook import attempt as labels
 from wsbook.evidence import Evidence
-from wsbook.facts import SessionFacts, UpgradeFacts
+from wsbook.facts import CookieFacts, SessionFacts, UpgradeFacts
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
@@ -15,7 +15,6 @@ __all__ = ["judge_difference", "judge_repeated", "judge_spelling"]
 
 _CURES: dict[str, tuple[str, float, str]] = {
     labels.NO_ORIGIN: ("origin.not-in-allowlist", 0.94, "Origin {Origin} is refused, and the same request without Origin is accepted"),
-    labels.WITH_HELD_BACK: ("auth.credential-not-sent", 0.97, "with the cookies that the browser held back the same request is accepted"),
     labels.NO_EXTENSIONS: ("frame.compression-broken", 0.9, "the offer of {Sec-WebSocket-Extensions} is refused, and accepted without"),
     labels.NO_SUBPROTOCOL: ("subprotocol.mismatch", 0.9, "the offer of {Sec-WebSocket-Protocol} is refused, and accepted without"),
     labels.OUR_USER_AGENT: ("proxy.security-layer-blocks", 0.9, "the browser's User-Agent is refused, another one is accepted"),
@@ -29,6 +28,16 @@ _CURES: dict[str, tuple[str, float, str]] = {
     labels.HOST_WITHOUT_PORT: ("origin.proxy-rewrites-host", 0.5, "Host {Host} is refused, and accepted without its port"),
 }
 """The one change that cures → cause, confidence, words; a name in braces stands for the request's header."""
+
+_LET_THROUGH = (
+    (
+        "SameSite",
+        "Open the socket at the page's own site, or let the cookie travel:\n  Set-Cookie: {name}=…; Secure; HttpOnly; SameSite=None",
+    ),
+    ("another path", "Set the cookie for the socket's path too:\n  Set-Cookie: {name}=…; Path=/; HttpOnly"),
+    ("not encrypted", "The cookie is Secure: open the socket as wss://, from a page over https://"),
+)
+"""Why a cookie was held back → what would let it through."""
 
 _LARGE_BYTES = 4096
 _TOO_LARGE = (400, 413, 431, 494)
@@ -48,10 +57,10 @@ def judge_repeated(evidence: Evidence) -> Iterator[Finding]:
         elif exact[1].accepted and browser is not None and not exact[0].source.changed:
             yield from _judge_only_in_browser(browser, exact)
         elif not exact[1].accepted:
-            yield from _judge_cures(exact, variants)
+            yield from _judge_cures(evidence, exact, variants)
 
 
-_ALL = frozenset({*_CURES, labels.NO_COOKIES})
+_ALL = frozenset({*_CURES, labels.NO_COOKIES, labels.WITH_HELD_BACK})
 _DISPROVES = (labels.NO_ORIGIN, labels.OUR_USER_AGENT)
 """Without these nobody is refused for them; other changes prove nothing when they cure nothing."""
 
@@ -71,7 +80,7 @@ def _label(seen: Observation) -> str:
     return seen.source.changed[-1] if seen.source.changed else ""
 
 
-def _judge_cures(exact: Seen, variants: dict[str, Seen]) -> Iterator[Finding]:
+def _judge_cures(evidence: Evidence, exact: Seen, variants: dict[str, Seen]) -> Iterator[Finding]:
     seen, facts = exact
     before = proof(seen, f"the browser's request, repeated: {say(seen, facts)}")
     for label, (other, value) in variants.items():
@@ -84,9 +93,23 @@ def _judge_cures(exact: Seen, variants: dict[str, Seen]) -> Iterator[Finding]:
         if label == labels.NO_COOKIES:
             yield from _judge_without_cookies(facts, [before, after])
             continue
+        if label == labels.WITH_HELD_BACK:
+            yield _held_back(evidence, exact, before, after)
+            continue
         slug, confidence, words = _CURES[label]
         sent = re.sub(r"\{([\w-]+)\}", lambda name: (facts.request_header(name[1]) or "none")[:80], words)
         yield fault(slug, confidence, f"{sent} ({say(seen, facts)})", before, after)
+
+
+def _held_back(evidence: Evidence, exact: Seen, before: Proof, after: Proof) -> Finding:
+    """The request was sent without its cookies and is accepted with them: say which, and what their attributes would have to be."""
+    found = [facts for seen, facts in evidence.of(CookieFacts) if (seen.source.hop, facts.url) == (exact[0].source.hop, exact[1].url)]
+    kept = [one for one in (found[-1].cookies if found else ()) if not one.sent and not one.other_host]
+    names = ", ".join(f"{one.name} ({'; '.join(one.held_back)})" for one in kept[:4]) or "cookies"
+    words = f"the browser held back {names}; with it the same request is accepted, without it {say(*exact)}"
+    reasons = " ".join(reason for one in kept for reason in one.held_back)
+    remedy = next((text for part, text in _LET_THROUGH if part in reasons), "").format(name=kept[0].name if kept else "session")
+    return fault("auth.credential-not-sent", 0.97, words, before, after, remedy=remedy)
 
 
 def _judge_without_cookies(facts: UpgradeFacts, proofs: list[Proof]) -> Iterator[Finding]:

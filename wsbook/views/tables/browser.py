@@ -12,7 +12,12 @@ from wsbook.words import cap
 
 __all__ = ["table_browser", "table_cookies"]
 
-_COLUMNS = ("browser", "URL", "the browser showed", "really answered", "cookies held back", "what flips it")
+_COLUMNS = ("browser", "URL", "it showed", "really answered", "cookies held back", "what flips it")
+
+
+def _short(browser: str) -> str:
+    """Return name and main version: ``Chromium 156``."""
+    return browser.partition(".")[0]
 
 
 def _told(seen: Observation) -> bool:
@@ -79,7 +84,7 @@ def table_browser(observations: Iterable[Observation]) -> pd.DataFrame:
         place = (_hop(seen), url)
         held = [one for one in cookies[place].cookies if not one.sent] if place in cookies else []
         row = (
-            names.get(seen.source.hop) or seen.source.artifact or seen.source.hop,
+            _short(names.get(seen.source.hop, "")) or seen.source.artifact or seen.source.hop,
             cap(url, 80),
             cap(_showed(seen, sessions.get(place)), 160),
             cap(_answered(again.get(place, [])), 160),
@@ -87,7 +92,7 @@ def table_browser(observations: Iterable[Observation]) -> pd.DataFrame:
             cap(_flips(again.get(place, [])), 160),
         )
         counted[row] = counted.get(row, 0) + 1
-    return frame([{**dict(zip(_COLUMNS, row, strict=True)), "times": times} for row, times in counted.items()], [*_COLUMNS, "times"])
+    return frame([{**dict(zip(_COLUMNS, row, strict=True)), "times": times} for row, times in counted.items()], ["times", *_COLUMNS])
 
 
 def table_cookies(observations: Iterable[Observation]) -> pd.DataFrame:
