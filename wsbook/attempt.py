@@ -74,7 +74,7 @@ OUR_USER_AGENT = "our User-Agent"
 ONLY_UPGRADE = "Connection: Upgrade alone"
 KEEP_ALIVE = "Connection: keep-alive, Upgrade"
 HOST_WITHOUT_PORT = "Host without its port"
-WITH_HELD_BACK = "with the cookies that the browser held back"
+WITH_HELD_BACK = "with the held-back cookies"
 FEWEST_HEADERS = "only the headers that the handshake needs"
 
 LATE_S = 0.3

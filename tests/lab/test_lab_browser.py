@@ -21,7 +21,7 @@ def look(fault: str) -> tuple[StepResult, list[str]]:
 @pytest.mark.parametrize(
     ("fault", "answered", "flips"),
     [
-        ("auth.credential-not-sent", "401 refused", "with the cookies that the browser held back → 101 accepted"),
+        ("auth.credential-not-sent", "401 refused", "with the held-back cookies → 101 accepted"),
         ("handshake.headers-too-large", "431 refused", "no cookies → 101 accepted"),
         ("origin.not-in-allowlist", "403 refused", "no Origin → 101 accepted"),
         ("browser.csp-connect-src", "", ""),

@@ -1,8 +1,10 @@
 """What browsers forbid, and what the repetition of their handshake shows: fault, clear, boundary, evidence missing."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from observations import TARGET, answer, findings, roots, seen
 
 from wsbook import attempt as labels
@@ -40,6 +42,18 @@ def cookies(*kept: Cookie) -> Observation:
 
 def cookie(sent: bool = False, elsewhere: bool = False) -> Cookie:
     return Cookie(name="session", domain="shop.test", path="/", sent=sent, held_back=() if sent else ("SameSite=Lax",), elsewhere=elsewhere)
+
+
+WSS = "wss://shop.test/ws"
+
+
+def refused_tls(url: str) -> Observation:
+    return blocked("net::ERR_SSL_PROTOCOL_ERROR", url, "tls", Reason.TLS_NOT_SPOKEN)
+
+
+def broke(opened_at: float, age_s: float, ended: str = "unknown") -> Observation:
+    session = seen(SessionFacts(url=URL, ended=ended, age_s=age_s), step="1.2", probe="browser", hop="browser")
+    return replace(session, observed_at=datetime.fromtimestamp(opened_at, UTC))
 
 
 def verdict(slug: str, *observations: Observation) -> str:
@@ -82,6 +96,17 @@ def violation(enforced: bool = True, url: str = URL) -> Violation:
         ("browser.connection-limit", [blocked("net::ERR_INSUFFICIENT_RESOURCES")], "fault"),
         ("browser.connection-limit", [page(sockets=254), browser(101)], "nothing"),
         ("browser.connection-limit", [page(sockets=300)], "nothing"),
+        # a policy that encrypts
+        ("endpoint.tls-to-plain-port", [page(encrypted=(WSS,)), refused_tls(WSS)], "fault"),
+        ("endpoint.tls-to-plain-port", [page(), refused_tls(WSS)], "nothing"),
+        ("endpoint.tls-to-plain-port", [page(encrypted=(WSS,)), blocked("net::ERR_BLOCKED_BY_CLIENT", WSS)], "nothing"),
+        ("endpoint.tls-to-plain-port", [page(encrypted=(WSS,))], "nothing"),
+        # frozen and restored pages
+        ("browser.page-lifecycle-kill", [page(lifecycle=(("freeze", 1010.5),)), broke(1000.0, 10.0)], "fault"),
+        ("browser.page-lifecycle-kill", [page(lifecycle=(("freeze", 1012.0),)), broke(1000.0, 10.0)], "nothing"),
+        ("browser.page-lifecycle-kill", [page(lifecycle=(("hidden", 1010.0),)), broke(1000.0, 10.0)], "nothing"),
+        ("browser.page-lifecycle-kill", [page(lifecycle=(("freeze", 1010.0),)), broke(1000.0, 10.0, "close")], "nothing"),
+        ("browser.page-lifecycle-kill", [page(lifecycle=(("freeze", 1010.0),))], "nothing"),
         # cookies
         ("auth.credential-not-sent", [browser(403), cookies(cookie())], "fault"),
         ("auth.credential-not-sent", [browser(101), cookies(cookie(sent=True))], "clear"),
@@ -145,9 +170,8 @@ def test_a_recording_that_hides_credentials_is_no_exact_repetition() -> None:
 
 def opened(changed: str, message: str | None, detail: str = "") -> Observation:
     facts = UpgradeFacts(url=URL, accepted=True, status=101, request_headers=SENT, first_message=message)
-    observation = seen(facts, step="1.2", probe="repeated", hop="browser", changed=changed)
     stage = Stage(name="first-message", started_s=0.0, duration_s=0.01, ok=message is not None, detail=detail)
-    return Observation(**{name: getattr(observation, name) for name in observation.__struct_fields__} | {"stages": (stage,)})
+    return replace(seen(facts, step="1.2", probe="repeated", hop="browser", changed=changed), stages=(stage,))
 
 
 @pytest.mark.parametrize(

@@ -42,3 +42,14 @@ async def test_a_recorded_refusal_is_repeated_without_what_the_recording_hides(t
     assert {seen.facts.url for seen in again if isinstance(seen.facts, UpgradeFacts)} == {url}
     assert again[0].source.changed == ("without cookie, hidden in the recording",)
     assert all("Cookie" not in request.headers for request in asked)  # type: ignore[attr-defined]
+
+
+async def test_a_server_that_compares_connection_literally_is_named() -> None:
+    def literal(connection: ServerConnection, request: object) -> object:
+        written = request.headers.get("Connection")  # type: ignore[attr-defined]
+        return None if written == "Upgrade" else connection.respond(400, "this is no upgrade")
+
+    async with serve(lambda peer: peer.wait_closed(), "127.0.0.1", 0, process_request=literal) as server:  # type: ignore[arg-type]
+        with Case.open(url=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/live") as case:
+            await case.run("1.3")
+            assert case.judge().root_causes[:1] == ("backend.upgrade-header-exact-compare",)

@@ -24,6 +24,7 @@ class PageFacts(Struct, frozen=True, kw_only=True, tag="page"):
     policies separated by commas as in a header, "" none; csp_report_only: likewise for the one that only reports.
     changes: DOM mutations seen while we watched, after the document was parsed; change_times: epoch seconds of their bursts, first
     1,000. status: HTTP status of the page itself, None when it did not load. frames: documents in frames inside it.
+    encrypted: wss URLs that were dialled where the page asked for ws, because of upgrade-insecure-requests.
     lifecycle: (event, epoch seconds) of being hidden, shown, frozen, resumed, left and restored, first 100.
     browser: name and version.
     """
@@ -39,6 +40,7 @@ class PageFacts(Struct, frozen=True, kw_only=True, tag="page"):
     changes: int = 0
     change_times: tuple[float, ...] = ()
     title: str = ""
+    encrypted: tuple[str, ...] = ()
     frames: int = 0
     lifecycle: tuple[tuple[str, float], ...] = ()
 

@@ -51,6 +51,7 @@ class Capture:
         self.title = self.csp = self.csp_report_only = ""
         self.frames = 0
         self.violations: list[Violation] = []
+        self.encrypted: list[str] = []
         self.lifecycle: list[tuple[str, float]] = []
         self.size_bytes = 0
         self._text_left = _ALL_TEXT
@@ -157,6 +158,8 @@ class Capture:
         free = (s for s in self._wire.values() if s.url == entry["url"] and not s.script_id)
         socket = next(free, None) or self._add(entry["url"])
         socket.script_id = str(entry["id"])[:40]
+        if str(entry.get("asked")).startswith("ws:") and socket.url.startswith("wss:") and len(self.encrypted) < _SOCKETS:
+            self.encrypted.append(socket.url)
         if len(self._script) < _SOCKETS:
             self._script[socket.script_id] = socket
 

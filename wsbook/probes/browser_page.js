@@ -52,7 +52,7 @@
         report({ kind: "throw", id, at: now(), url: String(values[0]).slice(0, 2000), name: error.name, text: String(error.message).slice(0, 1000) });
         throw error;
       }
-      report({ kind: "new", id, at: now(), url: socket.url });
+      report({ kind: "new", id, at: now(), url: socket.url, asked: String(values[0]).slice(0, 2000) });
       watch(socket, id);
       return socket;
     },

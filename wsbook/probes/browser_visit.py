@@ -115,6 +115,7 @@ class Visit(abc.ABC):
             csp=", ".join(filter(None, (self.csp, seen.csp))),
             csp_report_only=self.csp_report_only,
             violations=tuple(seen.violations),
+            encrypted=tuple(dict.fromkeys(seen.encrypted)),
             frames=seen.frames,
             lifecycle=tuple(seen.lifecycle),
             changes=seen.changes,

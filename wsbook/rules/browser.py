@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from wsbook.errors import UsageError
 from wsbook.evidence import Evidence
-from wsbook.facts import Cookie, CookieFacts, PageFacts, UpgradeFacts
+from wsbook.facts import Cookie, CookieFacts, PageFacts, SessionFacts, UpgradeFacts
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation, Reason
 from wsbook.rules.make import clear, fault, proof, unknown
@@ -22,6 +22,8 @@ _BLOCKED = (
     (r"ERR_BLOCKED_BY_\w+", "the browser"),
 )
 _LIMIT = re.compile(r"ERR_INSUFFICIENT_RESOURCES|Insufficient resources", re.IGNORECASE)
+_SUSPENDING = ("freeze", "resume", "pagehide kept", "pageshow kept")
+_NEAR_S = 1.0
 _UNNAMED = (401, 403)
 """Statuses of an answer to somebody who is not known."""
 
@@ -35,6 +37,10 @@ def judge_browser(evidence: Evidence) -> Iterator[Finding]:
     for seen, facts in opened:
         if not facts.accepted:
             yield from _judge_block(evidence, (seen, facts), pages)
+            yield from _judge_encrypted((seen, facts), pages)
+    for seen, session in evidence.of(SessionFacts):
+        if seen.source.probe == "browser":
+            yield from _judge_lifecycle(seen, session, pages)
     for seen, cookies in evidence.of(CookieFacts):
         yield from _judge_cookies(opened, seen, cookies)
 
@@ -101,6 +107,37 @@ def _judge_block(evidence: Evidence, tried: Seen, pages: list[tuple[Observation,
         yield fault("browser.blocked-by-policy", 0.95, f"{by} keeps the page from {facts.url[:100]}", *proofs)
     elif seen.failure.reason is Reason.NOT_PERMITTED and _is_mixed(facts, pages):
         yield fault("endpoint.mixed-content", 0.96, f"an https page opens {facts.url[:100]}, and the browser refuses", *proofs)
+
+
+def _judge_encrypted(tried: Seen, pages: list[tuple[Observation, PageFacts]]) -> Iterator[Finding]:
+    """Judge a plain URL that a policy made encrypted: what is behind it may not speak TLS."""
+    seen, facts = tried
+    page = next((one for one in pages if facts.url in one[1].encrypted), None)
+    if page is None or seen.failure is None or seen.failure.stage not in ("tcp", "tls", "upgrade"):
+        return
+    plain = facts.url.replace("wss:", "ws:", 1)
+    words = f"the page asks for {plain[:100]}, its policy upgrade-insecure-requests makes it wss, which fails: {seen.failure.reason.value}"
+    yield fault(
+        "endpoint.tls-to-plain-port",
+        0.9,
+        words,
+        proof(seen, seen.failure.message),
+        proof(page[0], page[1].csp or "upgrade-insecure-requests"),
+    )
+
+
+def _judge_lifecycle(seen: Observation, session: SessionFacts, pages: list[tuple[Observation, PageFacts]]) -> Iterator[Finding]:
+    """Judge a socket that broke without a closing handshake just when its page was frozen, left or restored."""
+    if session.ended != "unknown" or session.age_s is None:
+        return
+    ended = seen.observed_at.timestamp() + session.age_s
+    for page, facts in pages:
+        near = [name for name, at in facts.lifecycle if name in _SUSPENDING and abs(at - ended) <= _NEAR_S]
+        if near and page.source.hop == seen.source.hop:
+            words = f"the socket broke without a close frame within {_NEAR_S:g} s of the page's {near[0]}"
+            yield fault(
+                "browser.page-lifecycle-kill", 0.7, words, proof(seen, session.error_text or "no close frame"), proof(page, near[0])
+            )
 
 
 def _is_mixed(facts: UpgradeFacts, pages: list[tuple[Observation, PageFacts]]) -> bool:

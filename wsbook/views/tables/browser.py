@@ -20,6 +20,10 @@ def _short(browser: str) -> str:
     return browser.partition(".")[0]
 
 
+def _times(browser: str, count: int) -> str:
+    return f"{browser}, {count} times" if count > 1 else browser
+
+
 def _told(seen: Observation) -> bool:
     """Whether a browser or a recording of one tells of a handshake."""
     return isinstance(seen.facts, UpgradeFacts) and (seen.source.probe == "browser" or bool(seen.source.artifact))
@@ -35,7 +39,8 @@ def _showed(seen: Observation, session: SessionFacts | None) -> str:
     if not isinstance(facts, UpgradeFacts):
         return ""
     if not facts.accepted:
-        return facts.error_text or (seen.failure.message if seen.failure else outcome_text(facts))
+        text = facts.error_text or (seen.failure.message if seen.failure else outcome_text(facts))
+        return text.replace(facts.url, "…")
     if session is None or session.ended == "open":
         return "open"
     return session.error_text or f"closed {session.close_code if session.close_code is not None else ''} {session.close_reason}".strip()
@@ -68,7 +73,7 @@ def _flips(again: list[Observation]) -> str:
 def table_browser(observations: Iterable[Observation]) -> pd.DataFrame:
     """Return one row for each attempt: browser, URL, what it showed, what was really answered, cookies held back, what flips it.
 
-    Attempts that are alike in all of that share a row; times counts them.
+    Attempts that are alike in all of that share a row; the browser's name then says how many they are.
     """
     seen_all = tuple(observations)
     names = {seen.source.hop: facts.browser for seen, facts in rows_of(seen_all, PageFacts)}
@@ -92,7 +97,8 @@ def table_browser(observations: Iterable[Observation]) -> pd.DataFrame:
             cap(_flips(again.get(place, [])), 160),
         )
         counted[row] = counted.get(row, 0) + 1
-    return frame([{**dict(zip(_COLUMNS, row, strict=True)), "times": times} for row, times in counted.items()], ["times", *_COLUMNS])
+    rows = [{**dict(zip(_COLUMNS, row, strict=True)), "browser": _times(row[0], times)} for row, times in counted.items()]
+    return frame(rows, _COLUMNS)
 
 
 def table_cookies(observations: Iterable[Observation]) -> pd.DataFrame:
