@@ -1,6 +1,7 @@
 """The browser probe against pages with planted behaviour, and its reading of protocol events without a browser."""
 
 import asyncio
+import contextlib
 import http
 import socket
 import ssl
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 
 from wsbook.attempt import WITH_HELD_BACK, Attempt
+from wsbook.evidence import Evidence
 from wsbook.facts import CookieFacts, PageFacts, SessionFacts, UpgradeFacts
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes import browser, browser_start
@@ -27,6 +29,10 @@ from wsbook.probes.browser import browser_available, probe_browser_socket, probe
 from wsbook.probes.browser_capture import Capture
 from wsbook.probes.browser_sockets import explain_error
 from wsbook.probes.browser_visit import Watching
+from wsbook.probes.firefox import probe_firefox_socket
+from wsbook.rules import judge
+from wsbook.target import parse_target
+from wsbook.wire.handshake import accept_for
 
 PAGE = """<!doctype html><html><head><title>A &amp; B</title>{head}</head><body><p id=shown></p><p id=other></p><script>
 const shown = document.getElementById("shown");
@@ -276,6 +282,33 @@ async def test_a_public_page_may_not_reach_a_private_address() -> None:
     seen = _observation(found, "/good")
     assert seen.failure.stage == "browser" and seen.failure.reason is Reason.NOT_PERMITTED
     assert "LOCAL_NETWORK_ACCESS" in seen.facts.error_text
+
+
+async def _bad_compression(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Set the bit of compression on a frame that is not compressed, when the client offered compression."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(line.split(": ")[1] for line in request.split("\r\n") if line.lower().startswith("sec-websocket-key"))
+        head = f"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept_for(key)}\r\n\r\n"
+        writer.write(head.encode() + (b"\xc1\x05hello" if "permessage-deflate" in request else b"\x81\x05hello"))
+        await reader.read(100)
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        pytest.param(probe_browser_socket, marks=needs("chromium"), id="chromium"),
+        pytest.param(probe_firefox_socket, marks=needs("firefox-esr"), id="firefox"),
+    ],
+)
+async def test_compression_that_breaks_the_first_frame_is_found_by_leaving_it_out(probe: Callable[..., Any]) -> None:
+    async with await asyncio.start_server(_bad_compression, "127.0.0.1", 0) as server:
+        attempt = Attempt(url=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/x")
+        found = await probe(attempt, step="1.2", watch_s=3.0)
+    assert [seen.facts.accepted for seen in found if isinstance(seen.facts, UpgradeFacts) and not seen.source.changed] == [True, True]
+    judged = [finding for finding in judge(Evidence(parse_target(attempt.url), found))[0] if finding.root]
+    assert [finding.cause for finding in judged] == ["frame.compression-broken"]
 
 
 @needs("chromium")

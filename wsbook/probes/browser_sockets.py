@@ -19,7 +19,7 @@ from wsbook.wire.answer import Answer
 from wsbook.wire.credentials import hide_credentials
 from wsbook.wire.handshake import check_answer
 
-__all__ = ["Socket", "explain_error", "is_open", "socket_observations"]
+__all__ = ["Socket", "explain_error", "failed_checks", "is_open", "socket_observations"]
 
 _CONTROL_CODES = (1005, 1006, 1015)  # RFC 6455 section 7.4.1: never in a frame
 
@@ -133,7 +133,7 @@ def _upgrade(source: Source, socket: Socket, error_text: str, waiting: str, ende
         http_version=socket.http_version,
         request_headers=hide_credentials(socket.exact_headers or socket.request_headers),
         headers=socket.headers,
-        checks=(check,) if check else _failed_checks(socket),
+        checks=(check,) if check else () if is_open(socket) else failed_checks(socket),
         subprotocol=next((v for k, v in socket.headers if k.lower() == "sec-websocket-protocol"), None),
         extensions=tuple(v for k, v in socket.headers if k.lower() == "sec-websocket-extensions"),
         error_text=error_text,
@@ -149,9 +149,9 @@ def _upgrade(source: Source, socket: Socket, error_text: str, waiting: str, ende
     )
 
 
-def _failed_checks(socket: Socket) -> tuple[Check, ...]:
-    """Return what is wrong with the answer of a socket that did not open, where the browser shows the answer and not the reason."""
-    if is_open(socket) or socket.status is None:
+def failed_checks(socket: Socket) -> tuple[Check, ...]:
+    """Return what is wrong with an answer, where the browser shows the answer and not the reason."""
+    if socket.status is None:
         return ()
     names = {name.lower(): value for name, value in socket.request_headers}
     attempt = Attempt(

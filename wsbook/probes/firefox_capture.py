@@ -13,7 +13,7 @@ from typing import Any
 from wsbook.errors import UsageError
 from wsbook.facts import Cookie, Frame, Headers
 from wsbook.probes.browser_capture import Capture
-from wsbook.probes.browser_sockets import Socket
+from wsbook.probes.browser_sockets import Socket, failed_checks
 from wsbook.target import Endpoint, parse_endpoint
 
 __all__ = ["FirefoxCapture"]
@@ -89,7 +89,7 @@ class FirefoxCapture(Capture):
         socket.http_version = protocol.removeprefix("http/") if protocol.startswith("http/") else protocol.removeprefix("h")
         if socket.http_version.startswith(("2", "3")):
             socket.exact_headers = ()
-        if socket.status == 101 and not socket.script_id:  # of a worker, whose script tells nothing
+        if socket.status == 101 and not failed_checks(socket):
             socket.answered_at = float(event["timestamp"]) / 1000
 
     def _failed(self, event: Mapping[str, Any]) -> None:
