@@ -10,13 +10,16 @@ from wsbook.target import Endpoint, Target, parse_endpoint
 
 __all__ = [
     "CONNECTION_LIST",
+    "FEWEST_HEADERS",
     "FOREIGN_ORIGIN",
     "FORWARDED_HTTPS",
+    "HOST_WITHOUT_PORT",
     "IPV4_ONLY",
     "IPV6_ONLY",
     "LARGE_COOKIE",
     "LATE_S",
     "NO_ALPN",
+    "NO_COOKIES",
     "NO_CREDENTIALS",
     "NO_EXTENSIONS",
     "NO_ORIGIN",
@@ -27,11 +30,13 @@ __all__ = [
     "NULL_ORIGIN",
     "ONE_ADDRESS",
     "ONE_BROKEN",
+    "ONLY_UPGRADE",
     "OTHER_CASE",
     "OTHER_PORT",
     "OTHER_SCHEME",
     "OTHER_SCHEME_ORIGIN",
     "OTHER_VERSION",
+    "OUR_USER_AGENT",
     "OWN_ORIGIN",
     "PAGE_SERVER_NAME",
     "RANDOM_PATH",
@@ -41,6 +46,7 @@ __all__ = [
     "THE_ENDPOINTS_PATH",
     "UNVERIFIED",
     "WITHOUT_SLASH",
+    "WITH_HELD_BACK",
     "WITH_HTTP2_OFFERED",
     "WITH_SLASH",
     "Attempt",
@@ -84,6 +90,12 @@ ONE_ADDRESS = "only the address "
 """Followed by the address."""
 REDIRECTED = "redirect followed, number "
 """Followed by the number, from 1."""
+NO_COOKIES = "no cookies"
+OUR_USER_AGENT = "our User-Agent"
+ONLY_UPGRADE = "Connection: Upgrade alone"
+HOST_WITHOUT_PORT = "Host without its port"
+WITH_HELD_BACK = "with the held-back cookies"
+FEWEST_HEADERS = "only the headers that the handshake needs"
 
 LATE_S = 0.3
 """A program may write the log line of an attempt this much after the attempt ended."""
@@ -103,6 +115,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     address: the IP address to dial instead of resolving the host; None resolves.
     via: URL of a forward proxy for CONNECT; None dials directly. The environment's proxy variables are never used.
     headers: extra request headers in order, after the handshake's own; values may hold secret references.
+    exact: every header of the request, in order, names in this case, in place of all that the other fields would send; only the value
+    of Sec-WebSocket-Key is made anew. None builds the request from the other fields.
     origin: None sends no Origin header.
     extensions: offered in this order; empty sends no Sec-WebSocket-Extensions header.
     server_name: SNI; None uses the URL's host, an empty string sends none.
@@ -118,6 +132,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     family: Family = Family.ANY
     via: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    exact: tuple[tuple[str, str], ...] | None = None
     host_header: str | None = None
     origin: str | None = None
     subprotocols: tuple[str, ...] = ()

@@ -64,7 +64,10 @@ def _page(observations: tuple[Observation, ...]) -> tuple[Verdict, str]:
     tried = [
         seen.facts
         for seen in observations
-        if isinstance(seen.facts, UpgradeFacts) and seen.source.step == "1.2" and not seen.source.changed
+        if isinstance(seen.facts, UpgradeFacts)
+        and seen.source.step == "1.2"
+        and not seen.source.changed
+        and seen.source.probe != "repeated"
     ]
     if tried:
         good = sum(facts.accepted for facts in tried)

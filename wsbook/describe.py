@@ -170,6 +170,14 @@ def _recording(facts: f.RecordingFacts) -> str:
     return f"{facts.program or 'a recording'}: {sockets}{beside}"
 
 
+def _cookies(facts: f.CookieFacts) -> str:
+    sent = [cookie.name for cookie in facts.cookies if cookie.sent]
+    kept = [f"{cookie.name} ({'; '.join(cookie.held_back)})" for cookie in facts.held_back]
+    other = len(facts.cookies) - len(sent) - len(kept)
+    held = f"{len(kept)} held back{': ' + ', '.join(kept) if kept else ''}"
+    return f"{quantity(len(sent), 'cookie')} sent, {held}{f', {other} for other hosts or paths' if other else ''}"
+
+
 def _symptom(facts: f.SymptomFacts) -> str:
     return f"told: {facts.text}"
 
@@ -218,6 +226,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.LoadFacts: _load,
     f.PageFacts: _page,
     f.RecordingFacts: _recording,
+    f.CookieFacts: _cookies,
     f.SymptomFacts: _symptom,
     f.TlsScanFacts: _tls_scan,
     f.Http2Facts: _http2,

@@ -47,10 +47,13 @@ code.verdict()
 # ## 1.2 What does the browser see?
 #
 # Scripts in a page learn nothing about a refused upgrade: whatever happened, they get close code 1006. The status and the
-# headers are there, but only in the developer tools. This step reads a recording of them (HAR), the text of the console, or
-# opens the page in a real browser. In the picture frames that were sent point up, frames that were received point down, and
-# the higher they are the larger; control frames such as ping and close lie on the line. A socket that opens and then shows
-# nothing below the line is one on which nothing arrives.
+# headers are there, but only in the developer tools. This step reads a recording of them (HAR), the text of the console,
+# or opens the page in a real browser. A handshake that failed is repeated outside of the browser byte for byte, and then
+# with one thing changed at a time. In the table, what the browser showed stands beside what was really answered, the
+# cookies that it held back with the reason, and the change that flips the outcome: that change is the cause. In the
+# picture frames that were sent point up, frames that were received point down, and the higher they are the larger;
+# control frames such as ping and close lie on the line. A socket that opens and then shows nothing below the line is one
+# on which nothing arrives.
 
 # %% id=s12-run tags=step-1.2
 browser = await book.step("1.2")
@@ -64,8 +67,9 @@ browser.verdict()
 # %% [markdown] id=s12-limits
 # <details><summary>What this does not show</summary>
 #
-# Browsers do not show ping and pong frames to anybody, and for a refused upgrade some hide the answer's headers. Step 1.3
-# makes the same request outside of the browser and shows both.
+# Browsers do not show ping and pong frames to anybody. A repetition is made some moments later and by another program: a
+# filter that looks at TLS fingerprints can tell the two apart, and a one-time ticket is used up. Credentials that a recording
+# hides cannot be repeated; the table says which.
 #
 # </details>
 

@@ -131,14 +131,6 @@ async def test_http2_is_answered_otherwise(slug: str, proxy: str) -> None:
         assert shown.stdout == b"2 426"
 
 
-@pytest.mark.parametrize(("slug", "proxy"), on("handshake.headers-too-large"))
-async def test_a_large_cookie_is_refused(slug: str, proxy: str) -> None:
-    with start_lab(slug, proxy=proxy) as lab:
-        (cookie,) = lab.target().headers
-        assert (await answer_of(lab, additional_headers=[cookie]))[0] == 400
-        assert (await answer_of(lab))[0] == 101
-
-
 async def test_plain_request_to_tls_port_is_answered_with_400() -> None:
     with start_lab("endpoint.plain-to-tls-port") as lab:
         status, body = await asyncio.to_thread(http, lab.url.replace("ws://", "http://"))

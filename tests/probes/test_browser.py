@@ -1,6 +1,7 @@
 """The browser probe against pages with planted behaviour, and its reading of protocol events without a browser."""
 
 import asyncio
+import contextlib
 import http
 import socket
 import ssl
@@ -8,21 +9,30 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from conftest import needs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 
-from wsbook.attempt import Attempt
-from wsbook.facts import PageFacts, SessionFacts, UpgradeFacts
+from wsbook.attempt import WITH_HELD_BACK, Attempt
+from wsbook.evidence import Evidence
+from wsbook.facts import CookieFacts, PageFacts, SessionFacts, UpgradeFacts
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes import browser, browser_start
 from wsbook.probes.browser import browser_available, probe_browser_socket, probe_page
-from wsbook.probes.browser_capture import Capture, explain_error
+from wsbook.probes.browser_capture import Capture
+from wsbook.probes.browser_sockets import explain_error
+from wsbook.probes.browser_visit import Watching
+from wsbook.probes.firefox import probe_firefox_socket
+from wsbook.rules import judge
+from wsbook.target import parse_target
+from wsbook.wire.handshake import accept_for
 
 PAGE = """<!doctype html><html><head><title>A &amp; B</title>{head}</head><body><p id=shown></p><p id=other></p><script>
 const shown = document.getElementById("shown");
@@ -190,12 +200,115 @@ async def test_an_endpoint_is_tried_from_a_blank_page_at_the_origin() -> None:
     async with deployment() as (_, ws, _):
         attempt = Attempt(url=f"{ws}/close", origin="http://app.test:8080")
         upgrade, session = await probe_browser_socket(attempt, step="1.2", watch_s=5.0)
-        (refused,) = await probe_browser_socket(attempt.change(url=f"{ws}/refused", origin=None), step="1.2", watch_s=5.0)
+        refused, *repeated = await probe_browser_socket(attempt.change(url=f"{ws}/refused", origin=None), step="1.2", watch_s=5.0)
     assert isinstance(upgrade.facts, UpgradeFacts) and upgrade.facts.accepted
     assert upgrade.facts.request_header("Origin") == "http://app.test:8080"
     assert isinstance(session.facts, SessionFacts) and session.facts.close_code == 4001
     assert isinstance(refused.facts, UpgradeFacts) and refused.facts.status == 403
     assert refused.facts.request_header("Origin") == ws.replace("ws", "http")
+    again = repeated[0].facts
+    assert isinstance(again, UpgradeFacts) and (again.status, again.body) == (403, "no")
+    assert [name for name, _ in again.request_headers] == [name for name, _ in refused.facts.request_headers]
+    assert {seen.source.probe for seen in repeated} == {"repeated"} and "no Origin" in {seen.source.changed[0] for seen in repeated[1:]}
+
+
+@needs("chromium")
+async def test_cookies_sent_and_held_back_and_what_they_would_have_changed() -> None:
+    """The page at 127.0.0.1 dials localhost, which is another site: SameSite=Lax stays in the browser, and the handshake needs it."""
+
+    def login_only(connection: ServerConnection, request: Any) -> Any:
+        if request.path == "/set":
+            answer = connection.respond(http.HTTPStatus.FOUND, "")
+            answer.headers["Location"] = page_at[0]
+            for value in ("session=5f3a9c02d1; SameSite=Lax", "theme=dark; Path=/set", "bad=1; SameSite=None"):
+                answer.headers["Set-Cookie"] = value
+            return answer
+        if "session=5f3a9c02d1" not in request.headers.get("Cookie", ""):
+            return connection.respond(http.HTTPStatus.UNAUTHORIZED, "who are you")
+        return None
+
+    page_at: list[str] = []
+    async with deployment() as (page, _, publish), serve(_handler, "127.0.0.1", 0, process_request=login_only) as sockets:
+        own = _origin("ws", sockets).replace("127.0.0.1", "localhost")
+        publish("/in", f'const s = new WebSocket("{own}/live");')
+        page_at.append(f"{page}/in")
+        template = Attempt(url=f"{own}/live", timeout_s=3.0)
+        found = await probe_page(f"{own.replace('ws', 'http')}/set", step="1.2", watch_s=1.0, repeated=template)
+
+    refused = _observation(found, "/live")
+    assert refused.facts.status == 401 and refused.facts.request_header("Cookie") is None
+    kept = _facts(found, CookieFacts, "/live")
+    assert kept.page_url == page
+    reasons = {cookie.name: (cookie.sent, cookie.elsewhere, cookie.held_back[0]) for cookie in kept.cookies}
+    assert reasons["session"] == (False, False, "SameSite=Lax, and the page is of another site")
+    assert reasons["theme"][:2] == (False, True)
+    assert reasons["bad"][2] == "not stored when it was set: SameSite=None without Secure"
+    again = {seen.source.changed: seen.facts.status for seen in found if seen.source.probe == "repeated"}
+    assert again[()] == 401 and again[(WITH_HELD_BACK,)] == 101
+    assert {status for changed, status in again.items() if changed != (WITH_HELD_BACK,)} == {401}
+    assert "5f3a9c02d1" not in msgspec.json.encode(found).decode()
+
+
+@needs("chromium")
+async def test_frames_workers_and_the_pages_life() -> None:
+    """Sockets of frames of other sites and of shared workers are seen; a violation in a frame too."""
+    async with deployment() as (page, ws, publish):
+        other = page.replace("127.0.0.1", "localhost")
+        publish("/inner", f'const s = new WebSocket("{ws}/framed");')
+        shared = f"const s = new WebSocket('{ws}/shared'); onconnect = () => {{}};"
+        script = f"""
+        new SharedWorker(URL.createObjectURL(new Blob([`{shared}`])));
+        const frame = document.createElement("iframe"); frame.src = "{other}/inner"; document.body.append(frame);
+        const s = new WebSocket("{ws}/outer");
+        """
+        publish("/", script)
+        found = await probe_page(f"{page}/", step="1.2", watch_s=1.5)
+    assert {o.facts.url.rpartition("/")[2] for o in found if isinstance(o.facts, UpgradeFacts) and o.facts.accepted} == {
+        "framed",
+        "shared",
+        "outer",
+    }
+    assert _page(found).frames == 1
+    assert _observation(found, "/framed").facts.request_header("Origin") == other
+
+
+@needs("chromium")
+async def test_a_public_page_may_not_reach_a_private_address() -> None:
+    async with deployment() as (page, ws, publish):
+        publish("/", f'const s = new WebSocket("{ws}/good");')
+        public = [f"--ip-address-space-overrides={page.removeprefix('http://')}=public"]
+        opened = partial(browser.open_page, f"{page}/", flags=public)
+        found = await browser._watch(opened, "", Watching("1.2", 1.0))
+    seen = _observation(found, "/good")
+    assert seen.failure.stage == "browser" and seen.failure.reason is Reason.NOT_PERMITTED
+    assert "LOCAL_NETWORK_ACCESS" in seen.facts.error_text
+
+
+async def _bad_compression(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Set the bit of compression on a frame that is not compressed, when the client offered compression."""
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        request = (await reader.readuntil(b"\r\n\r\n")).decode()
+        key = next(line.split(": ")[1] for line in request.split("\r\n") if line.lower().startswith("sec-websocket-key"))
+        head = f"HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept_for(key)}\r\n\r\n"
+        writer.write(head.encode() + (b"\xc1\x05hello" if "permessage-deflate" in request else b"\x81\x05hello"))
+        await reader.read(100)
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "probe",
+    [
+        pytest.param(probe_browser_socket, marks=needs("chromium"), id="chromium"),
+        pytest.param(probe_firefox_socket, marks=needs("firefox-esr"), id="firefox"),
+    ],
+)
+async def test_compression_that_breaks_the_first_frame_is_found_by_leaving_it_out(probe: Callable[..., Any]) -> None:
+    async with await asyncio.start_server(_bad_compression, "127.0.0.1", 0) as server:
+        attempt = Attempt(url=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/x")
+        found = await probe(attempt, step="1.2", watch_s=3.0)
+    assert [seen.facts.accepted for seen in found if isinstance(seen.facts, UpgradeFacts) and not seen.source.changed] == [True, True]
+    judged = [finding for finding in judge(Evidence(parse_target(attempt.url), found))[0] if finding.root]
+    assert [finding.cause for finding in judged] == ["frame.compression-broken"]
 
 
 @needs("chromium")
@@ -216,6 +329,7 @@ async def test_policy_queue_and_selector() -> None:
         busy = await probe_page(f"{page}/#busy", step="1.2", watch_s=1.0)
         took_s = time.monotonic() - begin
     assert _page(found).csp == f"connect-src {hang}"
+    assert [(v.directive, v.url, v.enforced) for v in _page(found).violations] == [("connect-src", f"{ws}/blocked", True)]
     assert _page(found).changes == 1
     blocked = _observation(found, "/blocked")
     assert blocked.outcome is Outcome.FAILED and blocked.failure.stage == "browser" and blocked.failure.reason is Reason.NOT_PERMITTED

@@ -25,9 +25,16 @@ def _package(name: str) -> str:
 def equipment() -> list[Tool]:
     """Return every optional tool, found or not."""
     from wsbook.probes.browser import browser_available
+    from wsbook.probes.firefox import firefox_available
 
     return [
         Tool(name="browser", found=browser_available(), enables="1.2 browser; pictures in shared notebooks", install="install chromium"),
+        Tool(
+            name="firefox",
+            found=firefox_available(),
+            enables="1.2 in a second browser, in runs that are not quick",
+            install="install firefox-esr",
+        ),
         Tool(name="playwright", found=_package("playwright"), enables="1.2 browser", install="pip install 'wsbook[browser]'"),
         Tool(name="kaleido", found=_package("kaleido"), enables="pictures in shared notebooks", install="pip install 'wsbook[browser]'"),
         Tool(name="caddy", found=find_program("caddy") or "", enables="the lab", install="pip install 'wsbook[lab]'"),

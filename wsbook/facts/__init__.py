@@ -11,7 +11,7 @@ from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsSca
 from wsbook.facts.log import AccessFacts, SignatureFacts, TextFacts
 from wsbook.facts.messages import CompressionFacts, FrameTrial, FramingFacts, SizeFacts, SizeTrial, Stream
 from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
-from wsbook.facts.page import PageFacts
+from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
 from wsbook.facts.route import RouteFacts, Setting
 from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
@@ -25,6 +25,8 @@ __all__ = [
     "Check",
     "Companion",
     "CompressionFacts",
+    "Cookie",
+    "CookieFacts",
     "DialectFacts",
     "DialectStep",
     "EchoFacts",
@@ -65,6 +67,7 @@ __all__ = [
     "TraceFacts",
     "UpgradeFacts",
     "VersionTrial",
+    "Violation",
 ]
 
 Facts = (
@@ -92,6 +95,7 @@ Facts = (
     | LoadFacts
     | PageFacts
     | RecordingFacts
+    | CookieFacts
     | SymptomFacts
     | TlsScanFacts
     | Http2Facts

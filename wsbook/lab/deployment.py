@@ -54,7 +54,6 @@ class Lab:
         self.trigger = f"POST {self.page_url}publish " + '{"type": "event", "text": "{marker}"}'
         self.message = '{"type": "subscribe", "topic": "ticks"}'
         self.subprotocols = fault.subprotocols
-        self.headers = (f"Cookie: session={'0' * fault.cookie_bytes}",) if fault.cookie_bytes else ()
         self.pids: dict[str, int] = {}
         self._held: Held | None = None
         self._keep = keep
@@ -65,7 +64,6 @@ class Lab:
             self.url,
             page_url=self.page_url,
             subprotocols=self.subprotocols,
-            headers=self.headers,
             hops=[f"{name}={url}" for name, url in self.hops.items()],
             ca_file=self.ca_file,
             frontend=self.frontend,

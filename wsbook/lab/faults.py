@@ -33,8 +33,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     dials when it is not what the proxy serves. host: where the endpoint is dialled, "" where the proxy listens. path: what the
     page dials. hop_path: where the application answers, when it is not path. origins: the allow-list in place of the page's own
     origin. bus: whether the instances are connected. subprotocols: what the page offers. bind: options after the address of HAProxy's
-    listeners. cookie_bytes: size of a cookie that clients send along. shown_by: the proxies that can show it, where the edits do not
-    tell.
+    listeners. shown_by: the proxies that can show it, where the edits do not tell.
     """
 
     slug: str
@@ -49,7 +48,6 @@ class Fault(Struct, frozen=True, kw_only=True):
     bus: bool = True
     subprotocols: tuple[str, ...] = ()
     bind: str = ""
-    cookie_bytes: int = 0
     shown_by: tuple[str, ...] = ()
 
     @property

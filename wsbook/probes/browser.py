@@ -7,27 +7,36 @@ not know how a browser is started (browser_start.py), what the events mean (brow
 import asyncio
 import contextlib
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from wsbook.attempt import Attempt
 from wsbook.facts import PageFacts
-from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
-from wsbook.probes.browser_capture import Capture, explain_error
+from wsbook.observation import Observation, Reason, Source, not_run
+from wsbook.probes.browser_capture import Capture
+from wsbook.probes.browser_netlog import NetLog
 from wsbook.probes.browser_start import START_S, browser_available, quietly, running_browser, trusted_by
+from wsbook.probes.browser_visit import (
+    BrowserError,
+    BrowserMissingError,
+    Progress,
+    Visit,
+    Watching,
+    enough,
+    page_failure,
+    page_script,
+    policies,
+    stand_in_page,
+    watch_page,
+)
 from wsbook.secret import resolve
 
-__all__ = ["BrowserMissingError", "Page", "browser_available", "open_page", "probe_browser_socket", "probe_page"]
+__all__ = ["Page", "browser_available", "open_page", "probe_browser_socket", "probe_page"]
 
 MISSING = "not run: needs a browser; install chromium and pip install 'wsbook[browser]'"
-GRACE_S, FLOOD_BYTES = 3.0, 64_000_000
-"""GRACE_S: how much longer a page is watched that has opened no socket yet, or whose handshake is still unanswered."""
 
 _EVENTS = (
     *(f"Network.webSocket{name}" for name in ("Created", "WillSendHandshakeRequest", "HandshakeResponseReceived")),
@@ -37,21 +46,13 @@ _EVENTS = (
 _NO_NETWORK_OF_ITS_OWN = "--disable-features=LocalNetworkAccessChecks,LocalNetworkAccessChecksWebSockets"
 """A page that we answer comes from no network, so that Local Network Access would forbid it every private address."""
 
-Progress = Callable[[str, float], None]
 
+class Page(Visit):
+    """A page in Chromium; net_log is full when the browser has ended."""
 
-class BrowserMissingError(Exception):
-    """No Chromium or no Playwright; internal to the probes, who turn it into an observation."""
-
-
-class Page:
-    """One watched page: ``capture`` fills while the block runs; ``goto`` loads, ``watch`` waits."""
-
-    def __init__(self, page: Any, url: str, capture: Capture, version: str, distrust: str) -> None:
-        self._page, self.url, self.capture, self.version, self._distrust = page, url, capture, version, distrust
-        self.status: int | None = None
-        self.failure: Failure | None = None
-        self.csp = ""
+    def __init__(self, page: Any, url: str, capture: Capture, browser: str, distrust: str, net_log: NetLog) -> None:
+        super().__init__(url, capture, browser, distrust)
+        self._page, self._net_log = page, net_log
 
     async def goto(self, timeout_s: float) -> None:
         """Load the page; what went wrong is kept in ``failure``."""
@@ -61,10 +62,11 @@ class Page:
             response = await self._page.goto(self.url, wait_until="domcontentloaded", timeout=timeout_s * 1000)
             if response is not None:
                 self.status = response.status
-                headers = await response.headers_array()
-                self.csp = "; ".join(h["value"] for h in headers if h["name"].lower() == "content-security-policy")[:4000]
+                headers = [(header["name"], header["value"]) for header in await response.headers_array()]
+                self.csp = policies(headers, "content-security-policy")
+                self.csp_report_only = policies(headers, "content-security-policy-report-only")
         except Error as error:
-            self.failure = _page_failure(error.message, self._distrust)
+            self.failure = page_failure(error.message.removeprefix("Page.goto: "), self.distrust)
 
     async def stand_in(self, html: str) -> None:
         """Answer the page's own URL ourselves, without the network."""
@@ -74,43 +76,17 @@ class Page:
 
         await self._page.route("**/*", answer)
 
-    async def watch(self, watch_s: float, until: Callable[[Capture], bool] | None = None) -> None:
-        """Wait for watch_s seconds, or until the capture satisfies the condition, or the page floods us."""
-        end = time.monotonic() + watch_s
-        while (left := end - time.monotonic()) > 0:
-            if self.capture.size_bytes > FLOOD_BYTES or (until is not None and until(self.capture)):
-                return
-            await asyncio.sleep(min(0.1, left))
+    async def take_cookies(self) -> None:
+        """Keep the browser's cookies in memory, with their values."""
 
-    @property
-    def loaded(self) -> bool:
-        """Whether there is a page to watch: one that is still loading counts, the browser's own error page does not."""
-        return self.failure is None or self.failure.reason is Reason.TIMEOUT
+        async def take() -> None:
+            self.cookies = await self._page.context.cookies()
 
-    def facts(self) -> PageFacts:
-        """Return what was seen of the page itself so far; nothing of the browser's own error page."""
-        seen = self.capture if self.loaded else Capture()
-        return PageFacts(
-            url=self.url,
-            browser=f"Chromium {self.version}",
-            status=self.status,
-            sockets=seen.socket_count,
-            console=tuple(self.capture.console),
-            csp="; ".join(filter(None, (self.csp, seen.csp))),
-            changes=seen.changes,
-            change_times=tuple(seen.change_times),
-            title=seen.title,
-        )
+        await quietly(take())
 
-
-def _page_failure(message: str, distrust: str) -> Failure:
-    line = message.partition("\n")[0].removeprefix("Page.goto: ")[:500]
-    if "Timeout" in line:
-        return Failure(stage="page", reason=Reason.TIMEOUT, message=f"the page did not load in time: {line}")
-    known = explain_error(line)[2]
-    reason = known.reason if known else Reason.CLOSED
-    words = f" (with the given CA: {distrust})" if distrust and reason is Reason.CERTIFICATE else ""
-    return Failure(stage="page", reason=reason, message=f"the page did not load: {line}{words}")
+    def closed(self) -> None:
+        """Join what the network log holds."""
+        self.capture.join(self._net_log.handshakes)
 
 
 async def _attach_worker(session: Any, capture: Capture, event: dict[str, Any]) -> None:
@@ -150,10 +126,7 @@ async def _instrument(context: Any, capture: Capture, selector: str, tasks: set[
     for domain in ("Network", "Log", "Runtime", "Page"):
         await session.send(f"{domain}.enable")
     binding = f"wsbook{os.urandom(8).hex()}"
-    script = (Path(__file__).parent / "browser_page.js").read_text(encoding="utf-8")
-    script = script.replace("globalThis.BINDING", f"globalThis.{binding}").replace(
-        "= SELECTOR;", f"= {msgspec.json.encode(selector).decode()};"
-    )
+    script = page_script(binding, selector, frames=False)
     await session.send("Runtime.addBinding", {"name": binding})
     await session.send("Page.addScriptToEvaluateOnNewDocument", {"source": script})
     await session.send("Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": False})
@@ -177,25 +150,25 @@ async def open_page(
 
     Raises:
         BrowserMissingError: Playwright or a browser is missing.
+        BrowserError: the browser did not start, or broke while the block ran.
         TimeoutError: the browser did not start within START_S seconds.
     """
     path = browser_available(executable)
     if not path:
         raise BrowserMissingError(MISSING)
-    url, capture, tasks = resolve(page_url), Capture(), set[asyncio.Task[None]]()
-    async with contextlib.AsyncExitStack() as stack:
-        async with asyncio.timeout(START_S):
-            pins, distrust = await trusted_by((url, *trust_urls), ca_file)
-            context = await stack.enter_async_context(running_browser(path, [*pins, *flags], forward_proxy))
-            page = await _instrument(context, capture, selector, tasks)
-            version = context.browser.version if context.browser else ""
-        yield Page(page, url, capture, version, distrust)
+    from playwright.async_api import Error
 
-
-def _start_failure(error: Exception) -> Failure:
-    reason = Reason.TIMEOUT if isinstance(error, TimeoutError) else Reason.TOOL_MISSING
-    words = str(error).partition("\n")[0][:300] or f"not ready within {START_S:g} s"
-    return Failure(stage="start", reason=reason, message=f"the browser did not start: {words}")
+    url, capture, tasks, net_log = resolve(page_url), Capture(), set[asyncio.Task[None]](), NetLog()
+    try:
+        async with contextlib.AsyncExitStack() as stack:
+            async with asyncio.timeout(START_S):
+                pins, distrust = await trusted_by((url, *trust_urls), ca_file)
+                context = await stack.enter_async_context(running_browser(path, [*pins, *flags], forward_proxy, net_log.read))
+                page = await _instrument(context, capture, selector, tasks)
+                version = context.browser.version if context.browser else ""
+            yield Page(page, url, capture, f"Chromium {version}", distrust, net_log)
+    except Error as error:
+        raise BrowserError(error.message) from None
 
 
 async def probe_page(
@@ -209,8 +182,11 @@ async def probe_page(
     forward_proxy: str = "",
     trust_urls: Iterable[str] = (),
     on_progress: Progress | None = None,
+    repeated: Attempt | None = None,
 ) -> list[Observation]:
-    """Load the page, watch it for watch_s seconds, and return what was seen: the page, then each socket's upgrade and session.
+    """Load the page, watch it for watch_s seconds, and return what was seen: the page, then each socket's upgrade, session and cookies.
+
+    repeated: how handshakes that failed are repeated outside of the browser afterwards (explain_1006.py); None repeats none.
 
     Takes at most START_S + watch_s + GRACE_S + a few seconds for the browser's end. selector: count only changes inside elements that it
     matches. ca_file: accept what this CA vouches for; a certificate error is otherwise seen as a person sees it.
@@ -218,7 +194,7 @@ async def probe_page(
     opened = partial(
         open_page, page_url, ca_file=ca_file, selector=selector, executable=executable, forward_proxy=forward_proxy, trust_urls=trust_urls
     )
-    return await _watch(opened, step, watch_s, executable, on_progress)
+    return await _watch(opened, executable, Watching(step, watch_s, repeated=repeated, on_progress=on_progress))
 
 
 async def probe_browser_socket(
@@ -226,7 +202,8 @@ async def probe_browser_socket(
 ) -> list[Observation]:
     """Open the endpoint in a browser without its page: from a blank page of our own that stands at the attempt's origin.
 
-    Returns the upgrade and, when it opened, the session. Of the attempt's headers a browser can send the cookies only.
+    Returns the upgrade and, when it opened, the session; when it failed, its repetition outside of the browser. Of the attempt's headers
+    a browser can send the cookies only.
     """
     page_url = f"{attempt.origin or attempt.endpoint.origin}/"
     opened = partial(
@@ -238,49 +215,14 @@ async def probe_browser_socket(
         trust_urls=[attempt.url],
         flags=[_NO_NETWORK_OF_ITS_OWN],
     )
-    wanted = [msgspec.json.encode(part).decode().replace("<", "\\u003c") for part in (resolve(attempt.url), attempt.subprotocols)]
-    html = f"<!doctype html><title>wsbook</title><script>globalThis.kept = new WebSocket({wanted[0]}, {wanted[1]})</script>"
-    found = await _watch(opened, step, watch_s, executable, on_progress, html, until=lambda seen: seen.settled and seen.ended)
+    how = Watching(step, watch_s, html=stand_in_page(attempt), until=enough, repeated=attempt, on_progress=on_progress)
+    found = await _watch(opened, executable, how)
     sockets = [seen for seen in found if not isinstance(seen.facts, PageFacts)]
     return sockets or found
 
 
-async def _watch(
-    opening: Callable[[], AbstractAsyncContextManager[Page]],
-    step: str,
-    watch_s: float,
-    executable: str,
-    on_progress: Progress | None,
-    html: str = "",
-    until: Callable[[Capture], bool] | None = None,
-) -> list[Observation]:
-    """Open, load, watch and close; html: answer the page with this instead of the network. until: enough was seen."""
-    source = Source(step=step, probe="browser", hop="browser")
+async def _watch(opened: Callable[[], contextlib.AbstractAsyncContextManager[Page]], executable: str, how: Watching) -> list[Observation]:
+    source = Source(step=how.step, probe="browser", hop="browser")
     if not browser_available(executable):
         return [not_run(source, Reason.TOOL_MISSING, MISSING)]
-    from playwright.async_api import Error
-
-    say = on_progress or (lambda text, fraction: None)
-    say("starting the browser", 0.0)
-    begin, page = time.time(), None
-    try:
-        async with opening() as page:
-            begin, end = time.time(), time.monotonic() + watch_s
-            say("watching the page", 0.3)
-            if html:
-                await page.stand_in(html)
-            await page.goto(watch_s)
-            if page.loaded:
-                await page.watch(end - time.monotonic(), until)
-                await page.watch(GRACE_S, lambda seen: seen.settled)
-            say("closing the browser", 0.9)
-    except (Error, TimeoutError, OSError, BrowserMissingError) as error:
-        if page is None:
-            return [observed(source, None, failure=_start_failure(error))]
-    return _seen(source, page, begin) if page else []
-
-
-def _seen(source: Source, page: Page, begin: float) -> list[Observation]:
-    now = time.time()
-    whole = observed(source, page.facts(), duration_s=now - begin, failure=page.failure)
-    return [whole, *page.capture.observations(source.step, now)]
+    return await watch_page(opened(), source, how, START_S)

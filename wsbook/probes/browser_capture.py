@@ -10,69 +10,22 @@ import binascii
 import contextlib
 import re
 import time
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from wsbook.facts import Check, Frame, Headers, SessionFacts, UpgradeFacts
-from wsbook.observation import Failure, Observation, Reason, Source, Stage, observed
+from wsbook.facts import Frame, Headers, Violation
+from wsbook.observation import Observation, Source
+from wsbook.probes.browser_netlog import Handshake
+from wsbook.probes.browser_sockets import Socket, is_open, socket_observations
 from wsbook.probes.marker import MARKER
 
-__all__ = ["Capture", "Socket", "explain_error"]
+__all__ = ["Capture"]
 
 _SOCKETS, _FRAMES, _CONSOLE, _TIMES, _MARKS = 100, 2000, 200, 1000, 2000
 _FRAME_TEXT, _CONSOLE_TEXT, _ALL_TEXT = 2000, 1000, 4_000_000
-_CONTROL_CODES = (1005, 1006, 1015)  # RFC 6455 section 7.4.1: never in a frame
-
-
-@cache
-def _errors() -> dict[str, Any]:
-    return tomllib.loads((Path(__file__).parent / "browser_errors.toml").read_text(encoding="utf-8"))
-
-
-def explain_error(text: str) -> tuple[int | None, Check | None, Failure | None]:
-    """Return (status, failed check, failure) that a browser's error text stands for; None for each part that it does not tell."""
-    if answer := re.search(_errors()["status_pattern"], text):
-        return int(answer[1]), Check(name="status", ok=False, detail=f"HTTP {answer[1]} instead of 101"), None
-    known: dict[str, Any] = next((entry for entry in _errors()["error"] if entry["text"] in text), {})
-    check = Check(name=known["check"], ok=False, detail=text) if "check" in known else None
-    failure = Failure(stage=known["stage"], reason=Reason(known["reason"]), message=text) if "stage" in known else None
-    return known.get("status"), check, failure
-
-
-@dataclass
-class Socket:
-    """One WebSocket while it is watched; times are epoch seconds, None when not seen."""
-
-    url: str
-    request_headers: Headers = ()
-    asked_at: float | None = None
-    answered_at: float | None = None
-    ended_at: float | None = None
-    status: int | None = None
-    reason: str = ""
-    http_version: str | None = None
-    headers: Headers = ()
-    frames: list[Frame] = field(default_factory=list)
-    frame_count: int = 0
-    last_at: float | None = None
-    error_text: str = ""
-    script_id: str = ""
-    code: int | None = None
-    close_reason: str = ""
-    clean: bool = False
-    by_page: bool = False
-
-    @property
-    def pending(self) -> bool:
-        """Whether neither an answer nor an end was seen."""
-        return self.answered_at is None and self.ended_at is None and not self.error_text
+_VIOLATIONS, _LIFECYCLE = 50, 100
 
 
 def _pairs(headers: object) -> Headers:
@@ -82,16 +35,24 @@ def _pairs(headers: object) -> Headers:
 
 
 class Capture:
-    """Collects the events of one page. ``size_bytes`` counts the payload seen, so that the watcher can stop at a flood."""
+    """Collects the events of one page. ``size_bytes`` counts the payload seen, so that the watcher can stop at a flood.
 
-    def __init__(self) -> None:
+    hop: "browser", or the browser's name where another one looks as well.
+    """
+
+    def __init__(self, hop: str = "browser") -> None:
+        self.hop = hop
         self.sockets: list[Socket] = []
         self.socket_count = 0
         self.console: list[tuple[str, str]] = []
         self.changes = 0
         self.change_times: list[float] = []
         self.marks: list[tuple[str, str, float]] = []
-        self.title = self.csp = ""
+        self.title = self.csp = self.csp_report_only = ""
+        self.frames = 0
+        self.violations: list[Violation] = []
+        self.encrypted: list[str] = []
+        self.lifecycle: list[tuple[str, float]] = []
         self.size_bytes = 0
         self._text_left = _ALL_TEXT
         self._wire: dict[str, Socket] = {}
@@ -197,6 +158,8 @@ class Capture:
         free = (s for s in self._wire.values() if s.url == entry["url"] and not s.script_id)
         socket = next(free, None) or self._add(entry["url"])
         socket.script_id = str(entry["id"])[:40]
+        if str(entry.get("asked")).startswith("ws:") and socket.url.startswith("wss:") and len(self.encrypted) < _SOCKETS:
+            self.encrypted.append(socket.url)
         if len(self._script) < _SOCKETS:
             self._script[socket.script_id] = socket
 
@@ -221,7 +184,19 @@ class Capture:
             self.change_times.append(float(entry["at"]) / 1000)
 
     def _tell_page(self, entry: Mapping[str, Any]) -> None:
-        self.title, self.csp = str(entry["title"])[:500], str(entry["csp"])[:4000]
+        if entry.get("inside"):
+            self.frames += 1
+        else:
+            self.title, self.csp = str(entry["title"])[:500], str(entry["csp"])[:4000]
+
+    def _tell_violation(self, entry: Mapping[str, Any]) -> None:
+        if len(self.violations) < _VIOLATIONS:
+            words = {name: self._keep(str(entry[name]), 4000) for name in ("directive", "url", "policy")}
+            self.violations.append(Violation(enforced=entry["disposition"] == "enforce", **words))
+
+    def _tell_lifecycle(self, entry: Mapping[str, Any]) -> None:
+        if len(self.lifecycle) < _LIFECYCLE:
+            self.lifecycle.append((str(entry["event"])[:20], float(entry["at"]) / 1000))
 
     @property
     def settled(self) -> bool:
@@ -229,34 +204,59 @@ class Capture:
         return bool(self.sockets) and not any(socket.pending and not self._blocked(socket) for socket in self.sockets)
 
     @property
+    def failed(self) -> list[Socket]:
+        """The sockets whose request was sent and that were refused or broke."""
+        return [socket for socket in self.sockets if socket.failed]
+
+    @property
     def ended(self) -> bool:
         """Whether no socket is open or being opened."""
-        return all(socket.ended_at is not None and (socket.code is not None or not _opened(socket)) for socket in self.sockets)
+        return all(socket.ended_at is not None and (socket.code is not None or not is_open(socket)) for socket in self.sockets)
+
+    def join(self, handshakes: Iterable[Handshake]) -> None:
+        """Add what the browser's network log knows: exact requests, cookies, and sockets that DevTools did not show."""
+        free = {id(socket): socket for socket in self.sockets if not socket.exact_headers}
+        for handshake in handshakes:
+            same = [socket for socket in free.values() if socket.url == handshake.url and socket.key == handshake.key]
+            socket = free.pop(id(same[0])) if same else self._unseen(handshake)
+            socket.cookies, socket.page_url = handshake.cookies, handshake.initiator
+            if not handshake.http2:
+                socket.exact_headers = handshake.request_headers
+
+    def _unseen(self, handshake: Handshake) -> Socket:
+        """Add the socket of a handshake that no event told of, such as that of a service worker."""
+        socket = self._add(handshake.url)
+        socket.request_headers, socket.headers, socket.status = handshake.request_headers, handshake.headers, handshake.status
+        socket.asked_at = handshake.started_at if handshake.request_headers else None
+        socket.answered_at = handshake.started_at if handshake.status == 101 else None
+        return socket
 
     def observations(self, step: str, ended_at: float) -> list[Observation]:
-        """Return one observation of the upgrade per socket, and one of the session for each that opened, in the page's order.
+        """Return the observations of each socket, in the page's order: upgrade, session, cookies.
 
         ended_at: epoch seconds when the watching ended.
         """
-        source = Source(step=step, probe="browser", hop="browser")
-        found = []
-        for socket in self.sockets:
-            error_text = self._blocked(socket)
-            found.append(_upgrade(source, socket, error_text, "" if error_text else _waiting(socket, self.sockets), ended_at))
-            if _opened(socket):
-                found.append(_session(source, socket, ended_at))
-        return found
+        source = Source(step=step, probe="browser", hop=self.hop)
+        return [
+            seen for socket in self.sockets for seen in socket_observations(source, socket, self.sockets, self._blocked(socket), ended_at)
+        ]
 
     def _blocked(self, socket: Socket) -> str:
         """Return the socket's error, or what the console says about a socket that sent no request, "" when nothing is known.
 
-        A socket that a Content Security Policy forbids has no error of its own, and with Chromium 156 no close event either.
+        A socket that a Content Security Policy forbids has no error of its own, and with Chromium 156 no close event either. Each line of
+        the console counts for one socket, for those that ended first.
         """
         if socket.error_text or socket.asked_at is not None:
             return socket.error_text
-        named = (text for level, text in self.console if level == "error" and socket.url.rstrip("/") in text)
+        silent = [one for one in self.sockets if one.url == socket.url and not one.error_text and one.asked_at is None]
+        silent.sort(key=lambda one: one.ended_at is None)
+        told = {one.error_text for one in self.sockets if one.error_text}
+        lines = [text for level, text in self.console if level == "error" and socket.url.rstrip("/") in text]
+        own = [line for line in lines if not any(text in line for text in told)]
+        position = next(number for number, one in enumerate(silent) if one is socket)
         unsent = "the browser closed the socket before it sent a request" if socket.ended_at is not None else ""
-        return next(named, unsent)
+        return own[position] if position < len(own) else unsent
 
 
 def _decoded_size(payload: str) -> int:
@@ -264,71 +264,3 @@ def _decoded_size(payload: str) -> int:
         return len(base64.b64decode(payload))
     except binascii.Error:
         return len(payload)
-
-
-def _opened(socket: Socket) -> bool:
-    return socket.answered_at is not None and socket.status == 101
-
-
-def _waiting(socket: Socket, sockets: Sequence[Socket]) -> str:
-    """Say for what a socket without an answer waits; browsers open one handshake per host at a time (RFC 6455 section 4.1)."""
-    if not socket.pending:
-        return ""
-    host = socket.url.split("/")[2:3]
-    if socket.asked_at is not None:
-        return "the request was sent, and no answer came while the page was watched"
-    if any(o.pending and o.asked_at is not None and o.url.split("/")[2:3] == host for o in sockets):
-        return "the browser held the request back because another handshake to the same host is still unanswered"
-    return "no connection was made while the page was watched"
-
-
-def _upgrade(source: Source, socket: Socket, error_text: str, waiting: str, ended_at: float) -> Observation:
-    status, check, failure = (None, None, None) if _opened(socket) else explain_error(error_text)
-    if waiting:
-        failure = Failure(stage="upgrade" if socket.asked_at else "tcp", reason=Reason.TIMEOUT, message=waiting)
-    elif failure is None and not _opened(socket) and status is None:
-        failure = Failure(stage="browser", reason=Reason.CLOSED, message=error_text or "the socket closed without an answer")
-    end = socket.answered_at or socket.ended_at or ended_at
-    begin = socket.asked_at or end
-    facts = UpgradeFacts(
-        url=socket.url,
-        accepted=_opened(socket),
-        status=socket.status or status,
-        reason=socket.reason,
-        http_version=socket.http_version,
-        request_headers=socket.request_headers,
-        headers=socket.headers,
-        checks=(check,) if check else (),
-        subprotocol=next((v for k, v in socket.headers if k.lower() == "sec-websocket-protocol"), None),
-        extensions=tuple(v for k, v in socket.headers if k.lower() == "sec-websocket-extensions"),
-        error_text=error_text,
-    )
-    stage = Stage(name="upgrade", started_s=0.0, duration_s=max(0.0, end - begin), ok=facts.accepted)
-    return observed(
-        source,
-        facts,
-        duration_s=stage.duration_s,
-        failure=failure,
-        stages=(stage,) if socket.asked_at else (),
-        observed_at=datetime.fromtimestamp(begin, UTC),
-    )
-
-
-def _session(source: Source, socket: Socket, ended_at: float) -> Observation:
-    begin = socket.answered_at or ended_at
-    end = socket.ended_at or ended_at
-    closed = socket.ended_at is not None
-    sent_code = socket.code if socket.code not in _CONTROL_CODES[1:] else None
-    facts = SessionFacts(
-        url=socket.url,
-        frames=tuple(socket.frames),
-        frame_count=socket.frame_count,
-        ended=("close" if socket.clean else "unknown") if closed else "open",
-        closed_by=("us" if socket.by_page else "peer" if socket.clean else "") if closed else "",
-        close_code=sent_code,
-        close_reason=socket.close_reason,
-        age_s=max(0.0, end - begin) if closed else None,
-        idle_s=max(0.0, end - (socket.last_at or begin)) if closed else None,
-        error_text=socket.error_text or (f"the page saw close code {socket.code}" if socket.code in _CONTROL_CODES[1:] else ""),
-    )
-    return observed(source, facts, duration_s=max(0.0, end - begin), observed_at=datetime.fromtimestamp(begin, UTC))

@@ -17,15 +17,27 @@
     }
   };
 
+  // Only where the browser's own protocol shows no frames.
+  const sizeOf = (data) => (typeof data === "string" ? new Blob([data]).size : data.byteLength ?? data.size ?? 0);
+  const frameSeen = (id, sent, data) => {
+    if (!FRAMES) return;
+    const text = typeof data === "string";
+    report({ kind: "frame", id, sent, text, size: sizeOf(data), data: text ? data.slice(0, 2000) : "", at: now() });
+  };
+  const identities = new WeakMap();
+
   const Native = globalThis.WebSocket;
   const closedByPage = new WeakSet();
   const close = Native.prototype.close;
   Native.prototype.close = function (...values) { closedByPage.add(this); return close.apply(this, values); };
+  const send = Native.prototype.send;
+  Native.prototype.send = function (data) { const sent = send.call(this, data); frameSeen(identities.get(this), true, data); return sent; };
   let created = 0;
   const frame = Math.random().toString(36).slice(2, 10);
   const watch = (socket, id) => {
     socket.addEventListener("open", () => report({ kind: "open", id, at: now() }));
-    socket.addEventListener("message", (event) => mark("handler", event.data, now()));
+    identities.set(socket, id);
+    socket.addEventListener("message", (event) => { mark("handler", event.data, now()); frameSeen(id, false, event.data); });
     socket.addEventListener("close", (event) => report({
       kind: "close", id, at: now(), code: event.code, reason: event.reason, clean: event.wasClean, page: closedByPage.has(socket),
     }));
@@ -40,7 +52,7 @@
         report({ kind: "throw", id, at: now(), url: String(values[0]).slice(0, 2000), name: error.name, text: String(error.message).slice(0, 1000) });
         throw error;
       }
-      report({ kind: "new", id, at: now(), url: socket.url });
+      report({ kind: "new", id, at: now(), url: socket.url, asked: String(values[0]).slice(0, 2000) });
       watch(socket, id);
       return socket;
     },
@@ -68,11 +80,24 @@
     texts.forEach((text) => mark("document", text, at));
     if (texts.length) requestAnimationFrame(() => requestAnimationFrame(() => { const shown = now(); texts.forEach((text) => mark("screen", text, shown)); }));
   });
-  const begin = () => {
-    if (globalThis.top === globalThis) {
-      const policies = [...document.querySelectorAll("meta[http-equiv]")].filter((m) => m.httpEquiv.toLowerCase() === "content-security-policy");
-      report({ kind: "page", title: document.title.slice(0, 500), csp: policies.map((m) => m.content).join("; ").slice(0, 4000) });
+  addEventListener("securitypolicyviolation", (event) => report({
+    kind: "violation", directive: event.effectiveDirective || event.violatedDirective, url: String(event.blockedURI).slice(0, 2000),
+    disposition: event.disposition, policy: String(event.originalPolicy).slice(0, 4000),
+  }), true);
+  const inside_frame = globalThis.top !== globalThis;
+  if (!inside_frame) {
+    for (const name of ["pagehide", "pageshow", "freeze", "resume"]) {
+      (name.startsWith("page") ? globalThis : document).addEventListener(name, (event) => {
+        if (name === "pageshow" && !event.persisted) return;
+        report({ kind: "lifecycle", event: event.persisted ? `${name} kept` : name, at: now() });
+      }, true);
     }
+    document.addEventListener("visibilitychange", () => report({ kind: "lifecycle", event: document.visibilityState, at: now() }), true);
+  }
+  const begin = () => {
+    const policies = [...document.querySelectorAll("meta[http-equiv]")].filter((m) => m.httpEquiv.toLowerCase() === "content-security-policy");
+    const csp = policies.map((m) => m.content).join(", ").slice(0, 4000);
+    report({ kind: "page", inside: inside_frame, title: document.title.slice(0, 500), csp });
     observer.observe(document, { childList: true, characterData: true, attributes: true, subtree: true });
   };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin, { once: true }); else begin();

@@ -12,7 +12,7 @@ import shutil
 import signal
 import ssl
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from wsbook.target import parse_endpoint
 
-__all__ = ["START_S", "browser_available", "quietly", "running_browser", "trusted_by"]
+__all__ = ["START_S", "STOP_S", "browser_available", "known_environment", "quietly", "running_browser", "trusted_by"]
 
 START_S, STOP_S = 15.0, 5.0
 
@@ -48,7 +48,11 @@ _ENVIRONMENT = (
     "XDG_RUNTIME_DIR",
     "PLAYWRIGHT_BROWSERS_PATH",
 )
-"""What a browser may know of our environment: no proxy, no secret."""
+
+
+def known_environment() -> dict[str, str]:
+    """Return what a browser may know of our environment: no proxy, no secret."""
+    return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
 
 
 def _own_browser() -> str:
@@ -111,7 +115,7 @@ def _launch_options(executable: str, profile: str, extra: list[str], forward_pro
         "chromium_sandbox": not as_root,
         "accept_downloads": False,
         "proxy": {"server": forward_proxy, "bypass": "<-loopback>"} if forward_proxy else None,
-        "env": {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+        "env": known_environment(),
         "timeout": START_S * 1000,
     }
 
@@ -134,19 +138,29 @@ async def quietly(ending: Coroutine[Any, Any, object]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running_browser(executable: str, extra: list[str], forward_proxy: str) -> AsyncIterator[Any]:
-    """Yield a browser context with a profile of its own; browser, driver and profile are gone afterwards."""
+async def running_browser(
+    executable: str, extra: list[str], forward_proxy: str, ended: Callable[[Path], None] | None = None
+) -> AsyncIterator[Any]:
+    """Yield a browser context with a profile of its own; browser, driver and profile are gone afterwards.
+
+    ended: is given the browser's network log, which holds secrets, when the browser has written it and before it is deleted; None
+    keeps no log.
+    """
     from playwright.async_api import async_playwright
 
     with tempfile.TemporaryDirectory(prefix="wsbook-browser-", ignore_cleanup_errors=True) as profile:
         driver = await async_playwright().start()
         context = None
         try:
-            options = _launch_options(executable, profile, extra, forward_proxy)
+            log = Path(profile) / "wsbook-net-log.json"
+            flags = [f"--log-net-log={log}", "--net-log-capture-mode=IncludeSensitive", "--net-log-max-size-mb=48"] if ended else []
+            options = _launch_options(executable, profile, [*flags, *extra], forward_proxy)
             context = await driver.chromium.launch_persistent_context(**options)
             yield context
         finally:
             if context is not None:
                 await quietly(context.close())
+                if ended is not None:
+                    await asyncio.to_thread(ended, log)
             _end_leftovers(profile)
             await quietly(driver.stop())

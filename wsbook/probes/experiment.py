@@ -42,18 +42,19 @@ async def next_second() -> None:
 
 
 async def experiment(
-    baseline: Attempt, variants: Iterable[Attempt], *, step: str, together: int = 8, apart: bool = False
+    baseline: Attempt | None, variants: Iterable[Attempt], *, step: str, probe: str = "upgrade", together: int = 8, apart: bool = False
 ) -> list[Observation]:
     """Return the baseline's observation, made alone and first, then those of the variants in their order.
 
+    baseline: None when it was tried before. probe: the name in the source of each observation.
     together: how many variants run side by side. apart: begin the variants in another second of the clock (see next_second).
     When the baseline finds no way to the peer, only variants that dial otherwise are tried: the others would end where it did.
 
     Raises:
         UsageError: as open_socket().
     """
-    first = await probe_upgrade(baseline, step=step)
-    if first.failure is not None and first.failure.stage in _ON_THE_WAY:
+    first = [await probe_upgrade(baseline, step=step, probe=probe)] if baseline is not None else []
+    if baseline is not None and (failure := first[0].failure) is not None and failure.stage in _ON_THE_WAY:
         variants = [variant for variant in variants if _dialled(variant) != _dialled(baseline)]
     if apart:
         await next_second()
@@ -61,11 +62,11 @@ async def experiment(
 
     async def run(variant: Attempt) -> Observation:
         async with gate:
-            return await probe_upgrade(variant, step=step)
+            return await probe_upgrade(variant, step=step, probe=probe)
 
     tasks = [asyncio.create_task(run(variant)) for variant in variants]
     try:
-        return [first, *await asyncio.gather(*tasks)]
+        return [*first, *await asyncio.gather(*tasks)]
     finally:
         for task in tasks:
             task.cancel()

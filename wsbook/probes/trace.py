@@ -17,7 +17,8 @@ from msgspec.structs import replace
 from wsbook.attempt import Attempt
 from wsbook.facts import Place, TraceFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
-from wsbook.probes.browser import MISSING, BrowserMissingError, Page, open_page
+from wsbook.probes.browser import MISSING, Page, open_page
+from wsbook.probes.browser_visit import BrowserError, BrowserMissingError
 from wsbook.probes.endings import close_all, why_not_open
 from wsbook.probes.marker import find_markers, marker, run_marker
 from wsbook.probes.publish import Published, Publisher, SocketPublisher, TriggerPublisher, what_is_missing
@@ -205,7 +206,7 @@ class _Tracer:
             page = await stack.enter_async_context(opened)
         except BrowserMissingError:
             self.unwatched.append(not_run(source, Reason.TOOL_MISSING, MISSING))
-        except (TimeoutError, OSError) as error:
+        except (BrowserError, TimeoutError, OSError) as error:
             failure = Failure(stage="start", reason=Reason.TIMEOUT, message=f"the browser did not start: {error}")
             self.unwatched.append(observed(source, None, failure=failure))
         else:

@@ -11,6 +11,7 @@ from wsbook.finding import Finding, StepVerdict, Verdict, rank
 from wsbook.rules.access import judge_access
 from wsbook.rules.addresses import judge_addresses
 from wsbook.rules.answers import judge_answers
+from wsbook.rules.browser import judge_browser
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
@@ -25,6 +26,7 @@ from wsbook.rules.origin import judge_origin
 from wsbook.rules.outcome import baseline
 from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
+from wsbook.rules.repeated import judge_difference, judge_repeated
 from wsbook.rules.request import judge_request
 from wsbook.rules.routes import judge_routes
 from wsbook.rules.sessions import judge_sessions
@@ -62,6 +64,9 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_delivery,
     judge_access,
     judge_texts,
+    judge_browser,
+    judge_repeated,
+    judge_difference,
 )
 """Every rule; the order does not matter."""
 

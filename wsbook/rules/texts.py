@@ -22,7 +22,7 @@ _CONNECT_SLUGS = frozenset(
     | {"proxy.websocket-support-disabled", "proxy.set-header-inheritance-lost", "proxy.security-layer-blocks"}
     | {"proxy.version-regression", "backend.wrong-server-type", "backend.ws-library-missing", "backend.middleware-breaks-upgrade"}
     | {"backend.upgrade-header-exact-compare", "backend.multiple-upgrade-handlers"}
-    | {"load.rate-limited", "load.connection-cap", "browser.csp-connect-src"}
+    | {"load.rate-limited", "load.connection-cap"}
 )
 """Causes that keep an upgrade from succeeding: one that is accepted now outranks what a log says of others."""
 _FRAME_SLUGS = frozenset({"frame.compression-broken", "frame.protocol-violation", "message.format-mismatch"})

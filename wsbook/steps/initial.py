@@ -3,10 +3,12 @@
 import asyncio
 from functools import partial
 
+from wsbook.errors import UsageError
 from wsbook.facts import EndpointFacts, UpgradeFacts
 from wsbook.steps.around import look_around
 from wsbook.steps.direct import look_dialects, look_messages
 from wsbook.steps.looking import Looking, baseline, missing, read, shorter
+from wsbook.target import parse_endpoint
 
 __all__ = ["look_browser", "look_direct", "look_endpoint", "look_logs", "look_triage"]
 
@@ -44,25 +46,77 @@ async def look_browser(look: Looking) -> None:
     for path, kind in ((target.har, "har"), (target.console, "browser_console")):
         if path:
             await read(look, "1.2", path, partial(read_artifact, path, kind=kind, step="1.2"))
+    await _repeat_recorded(look)
     if target.page_url:
-        from wsbook.probes.browser import probe_page
-
-        look.progress("opening the page in a browser", 0.3)
-        watch_s = min(2.0, look.budget.total_s / 12)
-        look.add(*await probe_page(target.page_url, step="1.2", watch_s=watch_s, ca_file=target.ca_file))
+        await _watch_page(look)
     elif not (target.har or target.console):
         await _look_without_page(look)
+
+
+def _browsers(look: Looking) -> tuple[bool, bool]:
+    """Return whether Chromium and whether Firefox look: in a quick run one of them, Chromium first, else each that is there."""
+    from wsbook.probes.browser import browser_available
+    from wsbook.probes.firefox import firefox_available
+
+    chromium, firefox = bool(browser_available()), bool(firefox_available())
+    return chromium or not firefox, firefox and (not chromium or look.budget.name != "quick")
+
+
+async def _watch_page(look: Looking) -> None:
+    """Watch the page in each browser, side by side."""
+    from wsbook.probes.browser import probe_page
+    from wsbook.probes.firefox import probe_firefox
+
+    target = look.target
+    look.progress("opening the page in a browser", 0.3)
+    watch_s = min(2.0, look.budget.total_s / 12)
+    repeated = shorter([baseline(look)])[0] if target.url else None
+    chosen = [probe for probe, wanted in zip((probe_page, probe_firefox), _browsers(look), strict=True) if wanted]
+    for found in await asyncio.gather(
+        *(probe(target.page_url, step="1.2", watch_s=watch_s, ca_file=target.ca_file, repeated=repeated) for probe in chosen)
+    ):
+        look.add(*found)
+
+
+async def _repeat_recorded(look: Looking) -> None:
+    """Repeat the failed handshakes of a recording; only those to the target's own hosts, whatever else a file names."""
+    from wsbook.probes.explain_1006 import Told, explain
+
+    own = {parse_endpoint(url).host for url in (look.target.url, look.target.page_url.partition("#")[0]) if url}
+    if not look.target.url:
+        return
+    told = [
+        Told(url=_socket_url(facts.url), headers=facts.request_headers, hop="recording")
+        for seen, facts in look.evidence.of(UpgradeFacts, step="1.2")
+        if seen.source.artifact and not facts.accepted and facts.request_headers and _host(facts.url) in own
+    ]
+    look.add(*await explain(told, shorter([baseline(look)])[0], step="1.2"))
+
+
+def _host(url: str) -> str:
+    try:
+        return parse_endpoint(url.partition("#")[0]).host
+    except UsageError:
+        return ""
+
+
+def _socket_url(url: str) -> str:
+    """Return the ws form of a URL that a recording tells as http."""
+    return f"ws{url[4:]}" if url.startswith("http") else url
 
 
 async def _look_without_page(look: Looking) -> None:
     """Let a browser open the endpoint from a blank page of the expected origin."""
     from wsbook.probes.browser import probe_browser_socket
+    from wsbook.probes.firefox import probe_firefox_socket
 
     if not look.target.url:
         look.add(missing("1.2", "browser", "no page, HAR or console text was given; give page_url, har or console"))
         return
     look.progress("opening the endpoint in a browser, from a blank page", 0.3)
-    look.add(*await probe_browser_socket(baseline(look), step="1.2", watch_s=1.0))
+    both = zip((probe_browser_socket, probe_firefox_socket), _browsers(look), strict=True)
+    for found in await asyncio.gather(*(probe(baseline(look), step="1.2", watch_s=1.0) for probe, wanted in both if wanted)):
+        look.add(*found)
 
 
 async def look_direct(look: Looking) -> None:

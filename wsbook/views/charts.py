@@ -72,7 +72,8 @@ def plot_chain(links: tuple[Link, ...]) -> Picture | None:
 
 
 def _name(seen: Observation, *, with_hop: bool) -> str:
-    words, place = ", ".join(seen.source.changed), seen.source.hop or seen.source.probe
+    again = ", repeated" if seen.source.probe == "repeated" else ""
+    words, place = ", ".join(seen.source.changed), f"{seen.source.hop or seen.source.probe}{again}"
     return cap(f"{place}: {words}" if words and with_hop else words or place, 44)
 
 

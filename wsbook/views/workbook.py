@@ -57,7 +57,9 @@ TABLES: dict[str, dict[str, Table]] = {
     "0": {"seen": tables.table_timeline},
     "1.1": {"endpoints": tables.table_endpoints, "seen": tables.table_timeline},
     "1.2": {
+        "browser": tables.table_browser,
         "attempts": tables.table_attempts,
+        "cookies": tables.table_cookies,
         "sessions": tables.table_sessions,
         "frames": tables.table_frames,
         "seen": tables.table_timeline,

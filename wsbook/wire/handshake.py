@@ -55,8 +55,10 @@ def accept_for(key: str) -> str:
 def request_headers(attempt: Attempt, key: str) -> Headers:
     """Return the request's headers in the order sent, secret references unresolved.
 
-    A name in attempt.headers takes the place of the handshake's own header of that name.
+    A name in attempt.headers takes the place of the handshake's own header of that name. With attempt.exact those are all.
     """
+    if attempt.exact is not None:
+        return tuple((name, key if name.lower() == "sec-websocket-key" else value) for name, value in attempt.exact)
     own = [("Host", attempt.host_header or attempt.endpoint.authority), ("User-Agent", USER_AGENT)]
     if attempt.upgrade:
         own += [("Upgrade", "websocket"), ("Connection", "Upgrade")]

@@ -4,6 +4,7 @@ Judges nothing, displays nothing, and never returns a Styler.
 """
 
 from wsbook.views.tables.artifacts import table_access, table_endpoints, table_patterns, table_routes, table_signatures
+from wsbook.views.tables.browser import table_browser, table_cookies
 from wsbook.views.tables.flow import (
     OPCODES,
     direction_word,
@@ -40,10 +41,12 @@ __all__ = [
     "table_access",
     "table_attempts",
     "table_broadcast",
+    "table_browser",
     "table_certificates",
     "table_checks",
     "table_commands",
     "table_compression",
+    "table_cookies",
     "table_dialect",
     "table_echo",
     "table_endpoints",
