@@ -6,7 +6,7 @@ taken and are hostile: whoever shows them escapes them.
 
 from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
 from wsbook.facts.handshake import Check, Headers, TlsFacts, UpgradeFacts
-from wsbook.facts.log import AccessFacts, SignatureFacts, TextFacts
+from wsbook.facts.log import AccessFacts, ClosingsFacts, MarkedLineFacts, SignatureFacts, TemplateFacts, TextFacts
 from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.facts.page import PageFacts
 from wsbook.facts.route import RouteFacts, Setting
@@ -18,6 +18,7 @@ __all__ = [
     "AccessFacts",
     "BroadcastFacts",
     "Check",
+    "ClosingsFacts",
     "EchoFacts",
     "EchoTrial",
     "EndpointFacts",
@@ -27,6 +28,7 @@ __all__ = [
     "IdleFacts",
     "LoadFacts",
     "LoadStep",
+    "MarkedLineFacts",
     "NameFacts",
     "PageFacts",
     "PatternFacts",
@@ -39,6 +41,7 @@ __all__ = [
     "SignatureFacts",
     "Subscriber",
     "SymptomFacts",
+    "TemplateFacts",
     "TextFacts",
     "TlsFacts",
     "TraceFacts",
@@ -58,6 +61,9 @@ Facts = (
     | SignatureFacts
     | AccessFacts
     | TextFacts
+    | ClosingsFacts
+    | TemplateFacts
+    | MarkedLineFacts
     | RouteFacts
     | IdleFacts
     | BroadcastFacts

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 
 from wsbook.facts import SessionFacts, TextFacts, UpgradeFacts
 from wsbook.observation import Observation, Source, observed
-from wsbook.parsers.texts import batched, scan_batch, tally_observations
+from wsbook.parsers.pages import pages
+from wsbook.parsers.texts import scan_page, tally_observations
 from wsbook.signatures import Tally, matcher
 
 __all__ = ["parse_console"]
@@ -55,12 +56,12 @@ def parse_console(lines: Iterable[str], *, artifact: str, step: str = "1.2") -> 
     search, tally = matcher("browser_console"), Tally()
     named: list[tuple[int, UpgradeFacts | SessionFacts]] = []
     count = size = known = 0
-    for batch in batched(lines):
-        known += scan_batch(batch, count, search, tally)
+    for page in pages(lines):
+        known += len(scan_page(page, search, tally))
         if len(named) < LIMIT:
-            named += list(_named(batch, count))[: LIMIT - len(named)]
-        count += len(batch)
-        size += sum(map(len, batch)) + len(batch)
+            named += list(_named(page.lines, count))[: LIMIT - len(named)]
+        count += page.count
+        size += page.size_bytes
     whole = TextFacts(kind="browser_console", size_bytes=size, items=count, unparsed=count - known)
 
     def source(first: int, last: int) -> Source:

@@ -1,17 +1,12 @@
 """One door for every artifact: finds out what it is and calls the parser. Must not know what any format looks like."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.observation import Observation, Reason, Source, not_run
-from wsbook.parsers.access_log import parse_access_log
-from wsbook.parsers.backend_log import parse_backend_log
-from wsbook.parsers.console import parse_console
-from wsbook.parsers.detect import KINDS, detect_kind
-from wsbook.parsers.har import parse_har
-from wsbook.parsers.http_dump import parse_http_dump
+from wsbook.parsers.detect import HEAD_BYTES, KINDS, detect_kind
 from wsbook.parsers.lines import LineReader, decode, read_data, read_head, split_lines
 
 __all__ = ["STEPS", "files_below", "read_artifact", "read_text"]
@@ -30,13 +25,37 @@ FILES = 2_000
 FOLDER_BYTES = 2 * 2**30
 SKIPPED = frozenset((".git", "node_modules", "__pycache__", ".venv", "venv", "dist-packages", "site-packages", ".hg", ".svn"))
 SOURCES = {"frontend_source": "frontend", "backend_source": "backend"}
-LOGS: dict[str, Callable[..., list[Observation]]] = {
-    "backend_log": parse_backend_log,
-    "access_log": parse_access_log,
-    "browser_console": parse_console,
-    "http_dump": parse_http_dump,
-}
+LOGS = frozenset(("backend_log", "access_log"))
+LINES = LOGS | {"browser_console", "http_dump"}
+"""Kinds that are read line by line."""
 CONFIG_BYTES = 16 * 2**20
+LARGE_BYTES, LARGE_HEAD_BYTES = 4 * 2**20, 2**14
+"""Only logs and recordings are large, and their first lines tell which of them."""
+
+
+def _line_parser(kind: str) -> Callable[..., list[Observation]]:
+    """Return the parser of a kind in LINES; only what is needed is imported."""
+    if kind == "access_log":
+        from wsbook.parsers.access_log import parse_access_log
+
+        return parse_access_log
+    if kind == "backend_log":
+        from wsbook.parsers.backend_log import parse_backend_log
+
+        return parse_backend_log
+    if kind == "browser_console":
+        from wsbook.parsers.console import parse_console
+
+        return parse_console
+    from wsbook.parsers.http_dump import parse_http_dump
+
+    return parse_http_dump
+
+
+def _parse_har(data: bytes, artifact: str, step: str) -> list[Observation]:
+    from wsbook.parsers.har import parse_har
+
+    return parse_har(data, artifact=artifact, step=step)
 
 
 def _check(kind: str) -> None:
@@ -48,12 +67,12 @@ def _parse_text(text: str, kind: str, artifact: str, step: str, endpoint_path: s
     if kind == "har":
         looks_json = text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
         return (
-            parse_har(text.encode(), artifact=artifact, step=step)
+            _parse_har(text.encode(), artifact, step)
             if looks_json and '"log"' in text[:200]
-            else parse_http_dump(split_lines(text), artifact=artifact, step=step)
+            else _line_parser("http_dump")(split_lines(text), artifact=artifact, step=step)
         )
-    if kind in LOGS:
-        return LOGS[kind](split_lines(text), artifact=artifact, step=step)
+    if kind in LINES:
+        return _line_parser(kind)(split_lines(text), artifact=artifact, step=step)
     if kind in SOURCES:
         from wsbook.parsers.sources import parse_source_text
 
@@ -113,23 +132,24 @@ def _read_sources(path: str, kind: str, step: str) -> list[Observation]:
 
 def _read_file(path: Path, kind: str, step: str, endpoint_path: str) -> list[Observation]:
     artifact = str(path)
-    kind = kind or detect_kind(artifact, read_head(path))
+    large = path.is_file() and path.stat().st_size > LARGE_BYTES
+    kind = kind or detect_kind(artifact, read_head(path, LARGE_HEAD_BYTES if large else HEAD_BYTES))
     if not kind:
         decode(read_head(path), artifact)
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
     step = step or STEPS.get(kind, "2.2")
     if kind == "har" and read_head(path, 512).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
-        return parse_har(read_data(path), artifact=artifact, step=step)
-    if kind in LOGS:
-        return _read_lines(path, LOGS[kind], artifact, step)
+        return _parse_har(read_data(path), artifact, step)
+    if kind in LINES:
+        return _read_lines(path, kind, artifact, step, endpoint_path)
     text = decode(read_data(path, limit_bytes=CONFIG_BYTES), artifact)
     return _parse_text(text, kind, artifact, step, endpoint_path)
 
 
-def _read_lines(path: Path, parse: Callable[..., list[Observation]], artifact: str, step: str) -> list[Observation]:
+def _read_lines(path: Path, kind: str, artifact: str, step: str, endpoint_path: str) -> list[Observation]:
     reader = LineReader(path)
-    lines: Iterable[str] = reader
-    result = parse(lines, artifact=artifact, step=step)
+    more = {"paths": (endpoint_path,)} if kind in LOGS else {}
+    result = _line_parser(kind)(reader, artifact=artifact, step=step, **more)
     if reader.truncated:
         message = f"{artifact} holds more than {reader.limit_bytes // 2**30} GiB of text; the rest was not read"
         result.append(not_run(Source(step=step, probe="read", artifact=artifact), Reason.TOO_LARGE, message))
