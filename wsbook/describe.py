@@ -94,6 +94,13 @@ def _template(facts: f.TemplateFacts) -> str:
     return f"{quantity(facts.count, 'line')} like: {facts.template}"
 
 
+def _logged_attempt(facts: f.LoggedAttemptFacts) -> str:
+    ours = facts.status or "no HTTP answer"
+    if facts.line is None:
+        return f"our attempt {facts.mark}, answered {ours}, is not in this log"
+    return f"our attempt {facts.mark}, answered {ours}: logged as {facts.line.status}"
+
+
 def _marked_line(facts: f.MarkedLineFacts) -> str:
     took = f" after {duration_text(facts.duration_s)}" if facts.duration_s is not None else ""
     return f"our attempt {facts.mark} was logged: {facts.path} answered {facts.status}{took}"
@@ -163,6 +170,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.ClosingsFacts: _closings,
     f.TemplateFacts: _template,
     f.MarkedLineFacts: _marked_line,
+    f.LoggedAttemptFacts: _logged_attempt,
     f.RouteFacts: _route,
     f.IdleFacts: _idle,
     f.BroadcastFacts: _broadcast,

@@ -8,7 +8,7 @@ import base64
 import binascii
 import re
 
-__all__ = ["PATH_WORDS", "PROBE", "QUERY_NAME", "agent_mark", "find_marks", "is_socket_path", "mark_of_key"]
+__all__ = ["MARK_BYTES", "PATH_WORDS", "PROBE", "QUERY_NAME", "agent_mark", "find_marks", "is_socket_path", "mark_of_key"]
 
 PROBE = "wsbook"
 """Our own product name: in the User-Agent, in random paths and as the name of the marking query parameter."""

@@ -6,7 +6,7 @@ taken and are hostile: whoever shows them escapes them.
 
 from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
 from wsbook.facts.handshake import Check, Headers, TlsFacts, UpgradeFacts
-from wsbook.facts.log import AccessFacts, ClosingsFacts, MarkedLineFacts, SignatureFacts, TemplateFacts, TextFacts
+from wsbook.facts.log import AccessFacts, ClosingsFacts, LoggedAttemptFacts, MarkedLineFacts, SignatureFacts, TemplateFacts, TextFacts
 from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.facts.page import PageFacts
 from wsbook.facts.route import RouteFacts, Setting
@@ -28,6 +28,7 @@ __all__ = [
     "IdleFacts",
     "LoadFacts",
     "LoadStep",
+    "LoggedAttemptFacts",
     "MarkedLineFacts",
     "NameFacts",
     "PageFacts",
@@ -64,6 +65,7 @@ Facts = (
     | ClosingsFacts
     | TemplateFacts
     | MarkedLineFacts
+    | LoggedAttemptFacts
     | RouteFacts
     | IdleFacts
     | BroadcastFacts

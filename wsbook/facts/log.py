@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-__all__ = ["AccessFacts", "ClosingsFacts", "MarkedLineFacts", "SignatureFacts", "TemplateFacts", "TextFacts"]
+__all__ = ["AccessFacts", "ClosingsFacts", "LoggedAttemptFacts", "MarkedLineFacts", "SignatureFacts", "TemplateFacts", "TextFacts"]
 
 
 class SignatureFacts(Struct, frozen=True, kw_only=True, tag="signature"):
@@ -91,3 +91,16 @@ class MarkedLineFacts(Struct, frozen=True, kw_only=True, tag="marked-line"):
     time: float | None = None
     upstream: str = ""
     text: str = ""
+
+
+class LoggedAttemptFacts(Struct, frozen=True, kw_only=True, tag="logged-attempt"):
+    """One of our own attempts beside its line in a log; line None: the log was written meanwhile, names user agents, and does not show it.
+
+    began: epoch seconds. status, duration_s: as we saw them, status None without an HTTP answer.
+    """
+
+    mark: str
+    began: float
+    status: int | None
+    duration_s: float
+    line: MarkedLineFacts | None = None

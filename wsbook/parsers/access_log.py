@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from wsbook.facts import AccessFacts, TextFacts
+from wsbook.facts import AccessFacts, MarkedLineFacts, TextFacts
 from wsbook.observation import Observation, Source, observed
 from wsbook.parsers.access_line import Format, Line, formats, read_line
 from wsbook.parsers.lines import LineReader
+from wsbook.parsers.log_format import w3c_format
 from wsbook.parsers.pages import Page, pages
 from wsbook.parsers.sieve import Sieve
 from wsbook.parsers.texts import scan_page, tally_observations
@@ -23,6 +24,8 @@ __all__ = ["Requests", "parse_access_log"]
 GROUPS = 5_000
 """Groups kept of one log; requests beyond them are only counted."""
 SAMPLES = 1_000
+MARKED = 300
+"""Lines of our own probe kept one by one."""
 PATH_CHARS = 200
 LEARNT_PATHS = 64
 MIXED = 0.02
@@ -105,9 +108,12 @@ class Requests:
         self.paths = {alike(path) for path in paths if path}
         self._learnt = 0
         self.unparsed = self.items = 0
+        self.marked: list[tuple[int, MarkedLineFacts]] = []
 
     def add(self, text: str, number: int) -> bool:
         """Read one line and tell whether it is a request; what is none is only counted."""
+        if text[:8] == "#Fields:" and (form := w3c_format(text)):
+            self.order.insert(0, form)
         line = read_line(text, self.order)
         if line is None:
             self.unparsed += bool(text.strip())
@@ -131,6 +137,7 @@ class Requests:
             group = self.groups[key] = _Group(line, number, text)
             self._learn(key)
         group.add(line, number, marks)
+        self.marked += [(number, _marked(mark, line, text)) for mark in marks] if len(self.marked) < MARKED else []
         return True
 
     def _learn(self, key: _Key) -> None:
@@ -147,6 +154,21 @@ class Requests:
                 continue
             source = Source(step=step, probe=self.probe, artifact=artifact, line=group.first, line_end=group.last)
             yield observed(source, group.facts(key.path, key.marked))
+        for number, facts in self.marked:
+            yield observed(Source(step=step, probe=self.probe, artifact=artifact, line=number, line_end=number), facts)
+
+
+def _marked(mark: str, line: Line, text: str) -> MarkedLineFacts:
+    return MarkedLineFacts(
+        mark=mark,
+        program=line.program,
+        path=line.path[:PATH_CHARS],
+        status=line.status,
+        duration_s=line.duration_s,
+        time=line.time,
+        upstream=line.upstream,
+        text=text[:500],
+    )
 
 
 def alike(path: str) -> str:

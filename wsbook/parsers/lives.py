@@ -20,7 +20,7 @@ SESSIONS = 2_000
 """Connection lives kept one by one of one log."""
 CLOSINGS = 20_000
 OPEN = 100_000
-WORDS = ("clos", "open", "onnect", "nded", "inished", "tarted", "stablish", "pgraded", "left", "joined", "accept")
+WORDS = ("clos", "open", "onnect", "nded", "inished", "tarted", "stablish", "pgraded", "left", "joined", "accept", "CONNECT")
 """A line about the beginning or end of a connection has one of these."""
 
 SUBJECTS = ("", "client ", "connection ", "socket ", "user ", "websocket ", "session ", "ws ", "ws_", "ws.", "websocket_")
@@ -70,7 +70,7 @@ NAMES = (
     re.compile(r"(?P<id>#PID<[\d.]+>|(?<= )<\d+\.\d+\.\d+>)"),
     re.compile(
         r"\b(?:(?:conn|connection|socket|client|session|user)(?:[_ ]?id)?|s?id|as)\b[=:#\"'\[( ]{1,4}"
-        r"(?P<id>(?=[\w-]*[\d_-]|[A-Za-z]*[A-Z])[\w-]{1,64})",
+        r"(?P<id>(?=[\w-]*[\d_-]|(?-i:[A-Za-z]*[A-Z]))[\w-]{1,64})",
         re.IGNORECASE,
     ),
     re.compile(r"\bfor (?P<id>[0-9a-f.:]{7,40}) at\b"),

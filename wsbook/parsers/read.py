@@ -1,13 +1,18 @@
 """One door for every artifact: finds out what it is and calls the parser. Must not know what any format looks like."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.parsers.detect import HEAD_BYTES, KINDS, detect_kind
 from wsbook.parsers.lines import LineReader, decode, read_data, read_head, split_lines
+
+if TYPE_CHECKING:
+    from wsbook.parsers.access_line import Format
 
 __all__ = ["STEPS", "files_below", "read_artifact", "read_text"]
 
@@ -28,6 +33,7 @@ SOURCES = {"frontend_source": "frontend", "backend_source": "backend"}
 LOGS = frozenset(("backend_log", "access_log"))
 LINES = LOGS | {"browser_console", "http_dump"}
 """Kinds that are read line by line."""
+FORMAT_BYTES = 2**20
 CONFIG_BYTES = 16 * 2**20
 LARGE_BYTES, LARGE_HEAD_BYTES = 4 * 2**20, 2**14
 """Only logs and recordings are large, and their first lines tell which of them."""
@@ -99,8 +105,9 @@ def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: st
     return _parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2"))
 
 
-def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: str = "") -> list[Observation]:
+def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: str = "", configs: Sequence[str] = ()) -> list[Observation]:
     """Return what a file, or every file of a folder, holds. kind: "" detects it for each file. endpoint_path: of the WebSocket, "" unknown.
+    configs: files of proxies, whose log formats are then known.
 
     A folder of source code is read as one. In a folder, files that cannot be read become NOT_RUN observations; links are not followed, and
     at most 2,000 files of together 2 GiB are read.
@@ -112,13 +119,13 @@ def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: s
     _check(kind)
     place = Path(path)
     if not place.is_dir():
-        return _read_file(place, kind, step, endpoint_path)
+        return _read_file(place, kind, step, endpoint_path, configs)
     if kind in SOURCES:
         return _read_sources(path, kind, step)
     result: list[Observation] = []
     for file in files_below(place):
         try:
-            result += _read_file(file, kind, step, endpoint_path)
+            result += _read_file(file, kind, step, endpoint_path, configs)
         except UnreadableInputError as error:
             result.append(not_run(Source(step=step or "1.4", probe="read", artifact=str(file)), Reason.UNREADABLE, str(error)))
     return result
@@ -130,10 +137,12 @@ def _read_sources(path: str, kind: str, step: str) -> list[Observation]:
     return parse_sources([path], side=SOURCES[kind], step=step)
 
 
-def _read_file(path: Path, kind: str, step: str, endpoint_path: str) -> list[Observation]:
+def _read_file(path: Path, kind: str, step: str, endpoint_path: str, configs: Sequence[str] = ()) -> list[Observation]:
     artifact = str(path)
     large = path.is_file() and path.stat().st_size > LARGE_BYTES
-    kind = kind or detect_kind(artifact, read_head(path, LARGE_HEAD_BYTES if large else HEAD_BYTES))
+    head = read_head(path, LARGE_HEAD_BYTES if large else HEAD_BYTES)
+    known = _log_formats(head, configs)
+    kind = kind or ("access_log" if _fits(head, known) else detect_kind(artifact, head))
     if not kind:
         decode(read_head(path), artifact)
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
@@ -141,14 +150,34 @@ def _read_file(path: Path, kind: str, step: str, endpoint_path: str) -> list[Obs
     if kind == "har" and read_head(path, 512).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return _parse_har(read_data(path), artifact, step)
     if kind in LINES:
-        return _read_lines(path, kind, artifact, step, endpoint_path)
+        return _read_lines(path, kind, artifact, step, {"paths": (endpoint_path,), "known": known} if kind in LOGS else {})
     text = decode(read_data(path, limit_bytes=CONFIG_BYTES), artifact)
     return _parse_text(text, kind, artifact, step, endpoint_path)
 
 
-def _read_lines(path: Path, kind: str, artifact: str, step: str, endpoint_path: str) -> list[Observation]:
+def _log_formats(head: bytes, configs: Sequence[str]) -> tuple["Format", ...]:
+    """Return the notations that configurations, or a log's own first lines, declare."""
+    texts = [head[:FORMAT_BYTES]] if b"log_format" in head or b"LogFormat" in head or b"log-format" in head else []
+    for config in configs:
+        with suppress(UnreadableInputError):  # step 2.2 reads it and says so
+            texts.append(read_head(config, FORMAT_BYTES))
+    if not texts:
+        return ()
+    from wsbook.parsers.log_format import find_formats
+
+    return find_formats(text.decode("utf-8", "replace") for text in texts)
+
+
+def _fits(head: bytes, known: Sequence["Format"]) -> bool:
+    """Tell whether most of the first lines of a file are in one of these notations."""
+    if not known:
+        return False
+    lines = [line for line in head.decode("utf-8", "replace").splitlines()[:-1][:40] if line.strip()]
+    return sum(any(form.pattern.search(line[:4096]) for form in known) for line in lines) * 2 > len(lines)
+
+
+def _read_lines(path: Path, kind: str, artifact: str, step: str, more: dict[str, Any]) -> list[Observation]:
     reader = LineReader(path)
-    more = {"paths": (endpoint_path,)} if kind in LOGS else {}
     result = _line_parser(kind)(reader, artifact=artifact, step=step, **more)
     if reader.truncated:
         message = f"{artifact} holds more than {reader.limit_bytes // 2**30} GiB of text; the rest was not read"

@@ -14,6 +14,7 @@ from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.handshake import judge_handshake
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
+from wsbook.rules.logged import judge_logged
 from wsbook.rules.make import complete
 from wsbook.rules.network import judge_network
 from wsbook.rules.origin import judge_origin
@@ -41,6 +42,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_idle,
     judge_delivery,
     judge_access,
+    judge_logged,
     judge_texts,
 )
 """Every rule; the order does not matter."""

@@ -52,7 +52,7 @@ def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     disproved = _disproved(evidence)
     ours = only_ours(evidence)
     for seen, facts in evidence.of(SignatureFacts):
-        for slug, weight in () if ours(facts.times) else facts.causes:
+        for slug, weight in () if ours(facts.times, facts.marks) else facts.causes:
             yield _printed(seen, facts.text, facts.count, slug, weight, outranked=disproved(slug))
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:

@@ -3,7 +3,7 @@
 Judges nothing, displays nothing, and never returns a Styler.
 """
 
-from wsbook.views.tables.artifacts import table_access, table_endpoints, table_patterns, table_routes, table_signatures
+from wsbook.views.tables.artifacts import table_endpoints, table_patterns, table_routes
 from wsbook.views.tables.flow import (
     OPCODES,
     direction_word,
@@ -27,6 +27,7 @@ from wsbook.views.tables.handshake import (
     table_tls,
 )
 from wsbook.views.tables.judgement import table_findings, table_inputs, table_not_looked, table_steps, table_timeline
+from wsbook.views.tables.logs import table_access, table_logged, table_signatures, table_templates
 
 __all__ = [
     "OPCODES",
@@ -46,6 +47,7 @@ __all__ = [
     "table_idle",
     "table_inputs",
     "table_load",
+    "table_logged",
     "table_not_looked",
     "table_origin",
     "table_patterns",
@@ -55,6 +57,7 @@ __all__ = [
     "table_signatures",
     "table_stages",
     "table_steps",
+    "table_templates",
     "table_timeline",
     "table_tls",
     "table_trace",
