@@ -18,6 +18,7 @@ __all__ = [
     "IPV6_ONLY",
     "LARGE_COOKIE",
     "LATE_S",
+    "MARKED_QUERY",
     "NO_ALPN",
     "NO_COOKIES",
     "NO_CREDENTIALS",
@@ -75,6 +76,7 @@ UNVERIFIED = "certificate not checked"
 NO_SERVER_NAME = "no SNI"
 WITH_HTTP2_OFFERED = "ALPN offers h2 too"
 NO_PROXY = "without the forward proxy"
+MARKED_QUERY = "our mark in the query"
 ONE_BROKEN = "one subscriber broken off"
 IPV4_ONLY = "IPv4 only"
 IPV6_ONLY = "IPv6 only"

@@ -116,7 +116,29 @@ def _access(facts: f.AccessFacts) -> str:
 def _text(facts: f.TextFacts) -> str:
     kind = facts.program or facts.kind
     entries = f"{quantity(facts.items, 'entry', 'entries')} in {size_text(facts.size_bytes)}"
-    return f"{kind}: {entries}, {quantity(facts.unparsed, 'line')} not understood"
+    skimmed = f", {facts.skimmed:,} only counted" if facts.skimmed else ""
+    return f"{kind}: {entries}, {quantity(facts.unparsed, 'line')} not understood{skimmed}"
+
+
+def _closings(facts: f.ClosingsFacts) -> str:
+    ages = sum(age is not None for age in facts.ages_s)
+    return f"{quantity(len(facts.times), 'connection')} closed, the age of {ages} is known"
+
+
+def _template(facts: f.TemplateFacts) -> str:
+    return f"{quantity(facts.count, 'line')} like: {facts.template}"
+
+
+def _logged_attempt(facts: f.LoggedAttemptFacts) -> str:
+    ours = facts.status or "no HTTP answer"
+    if facts.line is None:
+        return f"our attempt {facts.mark}, answered {ours}, is not in this log"
+    return f"our attempt {facts.mark}, answered {ours}: logged as {facts.line.status}"
+
+
+def _marked_line(facts: f.MarkedLineFacts) -> str:
+    took = f" after {duration_text(facts.duration_s)}" if facts.duration_s is not None else ""
+    return f"our attempt {facts.mark} was logged: {facts.path} answered {facts.status}{took}"
 
 
 def _route(facts: f.RouteFacts) -> str:
@@ -219,6 +241,10 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.SignatureFacts: _signature,
     f.AccessFacts: _access,
     f.TextFacts: _text,
+    f.ClosingsFacts: _closings,
+    f.TemplateFacts: _template,
+    f.MarkedLineFacts: _marked_line,
+    f.LoggedAttemptFacts: _logged_attempt,
     f.RouteFacts: _route,
     f.IdleFacts: _idle,
     f.BroadcastFacts: _broadcast,

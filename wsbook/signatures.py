@@ -6,15 +6,18 @@ so a template is examined once and remembered. Stage two tests the few candidate
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
+from re import _parser as regex_parser  # type: ignore[attr-defined]  # the only way to ask an expression for its literals
+from typing import Any
 
 from msgspec import Struct, convert
 
 from wsbook.facts import SignatureFacts
+from wsbook.literals import LiteralSearch, has_fast_engine
 
-__all__ = ["KINDS", "Hit", "Matcher", "Signature", "Tally", "index_of", "matcher", "signatures"]
+__all__ = ["KINDS", "FastMatcher", "Hit", "Matcher", "Signature", "Tally", "index_of", "matcher", "signatures"]
 
 KINDS = ("backend_log", "access_log", "browser_console", "body")
 TEXT_CHARS = 500
@@ -58,24 +61,50 @@ class Signature(Struct, frozen=True, kw_only=True, dict=True):
         return re.compile(self.regex, 0 if self.case else re.IGNORECASE) if self.regex else None
 
     @cached_property
-    def _literals(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    def _literals(self) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...], tuple[str, ...], tuple[str, ...]]:
+        """Return (all of these, one of these groups whole, none of these, one of these); () asks nothing."""
         fold = str if self.case else str.lower
-        return tuple(tuple(map(fold, group)) for group in (self.match, self.any, self.unless))  # type: ignore[return-value]
+        every, some, never = (tuple(map(fold, group)) for group in (self.match, self.any, self.unless))
+        return every, _ways_to_match(self.regex, fold) if self.regex else (), never, some
 
     def found(self, line: str, lowered: str) -> dict[str, str] | None:
         """Return the captures when the line holds this text, None when it does not. lowered: the line in lower case."""
         text = line if self.case else lowered
-        every, some, never = self._literals
-        if (
-            not all(word in text for word in every)
-            or any(word in text for word in never)
-            or (some and not any(word in text for word in some))
-        ):
+        every, ways, never, some = self._literals
+        if not _all_in(every, text) or (ways and not _one_whole(ways, text)):
+            return None
+        if (never and _any_in(never, text)) or (some and not _any_in(some, text)):
             return None
         if self._pattern is None:
             return {}
         match = self._pattern.search(line)
         return None if match is None else {key: value[:200] for key, value in match.groupdict().items() if value}
+
+    @property
+    def covers(self) -> tuple[str, ...]:
+        """Literals in lower case of which each line with this text holds one."""
+        return tuple(map(str.lower, (max(self.match, key=len),) if self.match else self.any))
+
+
+def _all_in(words: tuple[str, ...], text: str) -> bool:
+    for word in words:  # a loop, because a generator costs more than the search  # noqa: SIM110
+        if word not in text:
+            return False
+    return True
+
+
+def _one_whole(groups: tuple[tuple[str, ...], ...], text: str) -> bool:
+    for group in groups:  # noqa: SIM110
+        if _all_in(group, text):
+            return True
+    return False
+
+
+def _any_in(words: tuple[str, ...], text: str) -> bool:
+    for word in words:  # noqa: SIM110
+        if word in text:
+            return True
+    return False
 
 
 class Hit(Struct, frozen=True):
@@ -85,6 +114,25 @@ class Hit(Struct, frozen=True):
     signature: Signature
     text: str
     captures: dict[str, str]
+
+
+def _ways_to_match(regex: str, fold: Callable[[str], str]) -> tuple[tuple[str, ...], ...]:
+    """Return, for each alternative of a regular expression, literals that whatever it matches must hold."""
+    parsed = list(regex_parser.parse(regex))
+    only = parsed[0] if len(parsed) == 1 else None
+    ways = only[1][1] if only is not None and str(only[0]) == "BRANCH" else [parsed]
+    return tuple(tuple(map(fold, _runs(way))) for way in ways)
+
+
+def _runs(parsed: Iterable[tuple[object, Any]]) -> list[str]:
+    """Return the literal texts of two characters or more that stand outside of options and further alternatives."""
+    runs = [""]
+    for operation, value in parsed:
+        if str(operation) == "LITERAL":
+            runs[-1] += chr(value)
+        else:
+            runs.append("")
+    return [text for text in runs if len(text) > 1]
 
 
 def _template(text: str) -> bytes:
@@ -115,6 +163,24 @@ class Index:
             return
         for literal in literals:
             self._by_key.setdefault(_key(literal), []).append((index, literal))
+
+    def literals(self, sample: str) -> tuple[str, ...]:
+        """Return literals, of which each line with a known text has one, in lower case; those rare in the sample are chosen."""
+        chosen: dict[str, None] = {}
+        for signature in self.known:
+            ways = [(word,) for word in signature.match] + ([signature.any] if signature.any else [])
+            rarest = min(ways, key=lambda words: (sum(sample.count(word.lower()) for word in words), -min(map(len, words)), len(words)))
+            chosen |= dict.fromkeys(word.lower() for word in rarest)
+        return tuple(chosen)
+
+    @cached_property
+    def search(self) -> tuple[LiteralSearch, list[list[int]]]:
+        """Return the search for literals, and for each of them the places in known of the signatures whose lines hold it."""
+        by_cover: dict[str, list[int]] = {}
+        for index, signature in enumerate(self.known):
+            for text in signature.covers:
+                by_cover.setdefault(text, []).append(index)
+        return LiteralSearch(tuple(by_cover)), list(by_cover.values())
 
     def _named(self, word: bytes) -> tuple[tuple[int, bytes], ...]:
         """Return the signatures, with the literal, of which a key stands in this word of a line."""
@@ -152,7 +218,7 @@ class Matcher:
             return
         for index, template in enumerate(templates):
             if template in self._hot:
-                yield from self._confirm(index, lines[index][:SCAN_CHARS], self._hot[template])
+                yield from _confirm(index, lines[index][:SCAN_CHARS], self._index.known, self._hot[template])
 
     def _learn(self, templates: set[bytes]) -> None:
         fresh = templates - self._plain - self._hot.keys()
@@ -166,13 +232,34 @@ class Matcher:
             else:
                 self._plain.add(template)
 
-    def _confirm(self, index: int, line: str, candidates: tuple[int, ...]) -> Iterator[Hit]:
-        lowered, known = line.lower(), self._index.known
-        hits = [
-            Hit(index, known[i], line[:TEXT_CHARS], captures) for i in candidates if (captures := known[i].found(line, lowered)) is not None
-        ]
-        replaced = {name for hit in hits for name in hit.signature.over}
-        yield from (hit for hit in hits if hit.signature.id not in replaced)
+
+class FastMatcher:
+    """Finds signatures in lines with Hyperscan: the same as Matcher, in one pass, whatever the lines look like."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    def scan(self, lines: Sequence[str]) -> Iterator[Hit]:
+        """Yield the occurrences in lines, which hold no line break."""
+        if not lines:
+            return
+        search, covered = self._index.search
+        lines = [line[:SCAN_CHARS] for line in lines]
+        for index, held in search.scan(lines):
+            places = sorted({place for literal in held for place in covered[literal]})
+            yield from _confirm(index, lines[index], self._index.known, places)
+
+
+def _confirm(index: int, line: str, known: Sequence[Signature], places: Iterable[int]) -> list[Hit]:
+    """Return the occurrences on a line of the signatures at these places in known."""
+    lowered = line.lower()
+    hits = [
+        Hit(index, known[place], line[:TEXT_CHARS], captures)
+        for place in places
+        if (captures := known[place].found(line, lowered)) is not None
+    ]
+    replaced = {name for hit in hits for name in hit.signature.over}
+    return [hit for hit in hits if hit.signature.id not in replaced]
 
 
 def _possible(need: tuple[tuple[bytes, ...], tuple[bytes, ...]], template: bytes) -> bool:
@@ -186,11 +273,13 @@ class Tally:
     def __init__(self) -> None:
         self._groups: dict[str, _Group] = {}
 
-    def add(self, hit: Hit, line: int, time: float | None = None) -> None:
-        """Count one occurrence. line: 1-based. time: epoch seconds, None when the line carries none."""
+    def add(self, hit: Hit, line: int, time: float | None = None, marks: tuple[str, ...] = ()) -> None:
+        """Count one occurrence. line: 1-based. time: epoch seconds, None when the line carries none. marks: of our probe, on this line."""
         group = self._groups.setdefault(hit.signature.id, _Group(hit, line))
         group.count += 1
         group.last = line
+        group.marked += bool(marks)
+        group.marks |= dict.fromkeys(marks) if len(group.marks) < TIMES else {}
         if time is not None and len(group.times) < TIMES:
             group.times.append(time)
 
@@ -204,6 +293,8 @@ class _Group:
     def __init__(self, hit: Hit, line: int) -> None:
         self.hit, self.first, self.last, self.count = hit, line, line, 0
         self.times: list[float] = []
+        self.marked = 0
+        self.marks: dict[str, None] = {}
 
     def facts(self) -> SignatureFacts:
         signature = self.hit.signature
@@ -215,6 +306,7 @@ class _Group:
             causes=signature.causes,
             captures=tuple(self.hit.captures.items()),
             times=tuple(self.times),
+            marks=tuple(self.marks) if self.marked == self.count else (),
         )
 
 
@@ -231,6 +323,7 @@ def index_of(*kinds: str) -> Index:
     return Index(signature for signature in signatures().values() if not set(kinds).isdisjoint(signature.kinds))
 
 
-def matcher(*kinds: str) -> Matcher:
-    """Return a fresh matcher for texts of these kinds (see KINDS)."""
-    return Matcher(index_of(*kinds))
+def matcher(*kinds: str, fast: bool | None = None) -> Matcher | FastMatcher:
+    """Return a fresh matcher for texts of these kinds (see KINDS). fast: use Hyperscan; None where it is installed."""
+    index = index_of(*kinds)
+    return FastMatcher(index) if (has_fast_engine() if fast is None else fast) else Matcher(index)

@@ -53,9 +53,10 @@ def groups(lines: list[str]) -> list[AccessFacts]:
 
 def test_alike_requests_meet_in_one_group_without_query_and_ids() -> None:
     stamp = '1.2.3.4 - - [12/Mar/2026:10:00:0{} +0000] "GET /room/{}/ws?t={} HTTP/1.1" 101 5 "-" "{}"'
-    (found,) = groups([stamp.format(i, i + 40, i, "wsbook/0.1" if i == 2 else "UA") for i in range(3)])
-    assert (found.path, found.count, found.marked) == ("/room/*/ws", 3, True)
-    assert [b - a for a, b in zip(found.times, islice(found.times, 1, None), strict=False)] == [1.0, 1.0]
+    found, ours = groups([stamp.format(i, i + 40, i, "wsbook/0.1 (0123abcd)" if i == 2 else "UA") for i in range(3)])
+    assert (found.path, found.count, found.marked) == ("/room/*/ws", 2, False)
+    assert (ours.path, ours.count, ours.marks) == ("/room/*/ws", 1, ("0123abcd",))
+    assert [b - a for a, b in zip(found.times, islice(found.times, 1, None), strict=False)] == [1.0]
 
 
 def test_times_are_ends() -> None:

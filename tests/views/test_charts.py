@@ -6,9 +6,9 @@ import pytest
 
 from views.samples import HOSTILE, attempt, everything, seen
 from wsbook.chain import chain
-from wsbook.facts import IdleFacts, SessionFacts
+from wsbook.facts import AccessFacts, IdleFacts, SessionFacts
 from wsbook.target import parse_target
-from wsbook.views import charts, charts_flow
+from wsbook.views import charts, charts_flow, charts_logs
 from wsbook.views.drawing import Picture
 from wsbook.views.workbook import PLOTS
 
@@ -71,10 +71,10 @@ def test_the_idle_ladder_names_the_limit(facts: list[tuple[float, bool, float, s
 
 def test_a_spike_of_lifetimes_is_the_title() -> None:
     ages = [60.0] * 9 + [5.0]
-    picture = charts_flow.plot_lifetimes([seen("1.4", SessionFacts(url="ws://a", age_s=age)) for age in ages])
+    picture = charts_logs.plot_lifetimes([seen("1.4", SessionFacts(url="ws://a", age_s=age)) for age in ages])
     assert picture is not None
     assert picture.text.startswith("9 of 10 sockets ended at")
-    assert charts_flow.plot_lifetimes([seen("1.4", SessionFacts(url="ws://a", age_s=60.0))] * 4) is None
+    assert charts_logs.plot_lifetimes([seen("1.4", SessionFacts(url="ws://a", age_s=60.0))] * 4) is None
 
 
 def test_a_refused_stage_is_hatched_and_the_title_says_the_answer() -> None:
@@ -112,3 +112,19 @@ def test_instances_of_one_place_stand_together() -> None:
         ("nginx", "unknown"),
         ("app, app-b", "fault"),
     ]
+
+
+def test_ends_of_sockets_are_drawn_beneath_their_ages() -> None:
+    times, ages = tuple(1000.0 + 0.1 * n for n in range(8)), tuple(20.0 * n + 1 for n in range(8))
+    picture = charts_logs.plot_lifetimes(
+        [seen("1.4", AccessFacts(program="nginx", method="GET", path="/ws", status=101, count=8, times=times, durations_s=ages))]
+    )
+    assert picture is not None
+    assert picture.text == "8 of 8 sockets of different ages ended in one second, 00:16:40 UTC"
+    assert [trace["type"] for trace in picture.json["data"]] == ["bar", "scatter"]
+
+
+def test_known_limits_are_named_where_sockets_ended() -> None:
+    picture = charts_logs.plot_lifetimes([seen("1.4", SessionFacts(url="ws://a", age_s=60.0 + n / 10)) for n in range(6)])
+    assert picture is not None
+    assert any("60 s, 6" in note["text"] for note in picture.json["layout"]["annotations"])

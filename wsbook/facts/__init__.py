@@ -8,7 +8,7 @@ from wsbook.facts.dialect import DialectFacts, DialectStep
 from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
-from wsbook.facts.log import AccessFacts, SignatureFacts, TextFacts
+from wsbook.facts.log import AccessFacts, ClosingsFacts, LoggedAttemptFacts, MarkedLineFacts, SignatureFacts, TemplateFacts, TextFacts
 from wsbook.facts.messages import CompressionFacts, FrameTrial, FramingFacts, SizeFacts, SizeTrial, Stream
 from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
@@ -23,6 +23,7 @@ __all__ = [
     "BroadcastFacts",
     "Certificate",
     "Check",
+    "ClosingsFacts",
     "Companion",
     "CompressionFacts",
     "Cookie",
@@ -42,6 +43,8 @@ __all__ = [
     "IdleFacts",
     "LoadFacts",
     "LoadStep",
+    "LoggedAttemptFacts",
+    "MarkedLineFacts",
     "NameFacts",
     "PageFacts",
     "PatternFacts",
@@ -61,6 +64,7 @@ __all__ = [
     "Stream",
     "Subscriber",
     "SymptomFacts",
+    "TemplateFacts",
     "TextFacts",
     "TlsFacts",
     "TlsScanFacts",
@@ -88,6 +92,10 @@ Facts = (
     | SignatureFacts
     | AccessFacts
     | TextFacts
+    | ClosingsFacts
+    | TemplateFacts
+    | MarkedLineFacts
+    | LoggedAttemptFacts
     | RouteFacts
     | IdleFacts
     | BroadcastFacts

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-__all__ = ["AccessFacts", "SignatureFacts", "TextFacts"]
+__all__ = ["AccessFacts", "ClosingsFacts", "LoggedAttemptFacts", "MarkedLineFacts", "SignatureFacts", "TemplateFacts", "TextFacts"]
 
 
 class SignatureFacts(Struct, frozen=True, kw_only=True, tag="signature"):
@@ -11,6 +11,7 @@ class SignatureFacts(Struct, frozen=True, kw_only=True, tag="signature"):
     signature: id in signatures.toml. program: who printed it. count: how often. text: first occurrence, capped at 500 characters.
     captures: named parts of it. causes: (slug, weight 0..1) that it stands for; empty: it is harmless or context.
     times: instants of the occurrences in epoch seconds, first 1,000, () when the text carries none.
+    marks: of the workbook's own probe, when every line with this text shows one (wsbook/signs.py).
     """
 
     signature: str
@@ -20,13 +21,15 @@ class SignatureFacts(Struct, frozen=True, kw_only=True, tag="signature"):
     causes: tuple[tuple[str, float], ...] = ()
     captures: tuple[tuple[str, str], ...] = ()
     times: tuple[float, ...] = ()
+    marks: tuple[str, ...] = ()
 
 
 class AccessFacts(Struct, frozen=True, kw_only=True, tag="access"):
-    """Access-log lines that are alike: same method, path, status, version, termination.
+    """Access-log lines that are alike: same method, path, status, version, termination; our own probe's apart from the others.
 
     program: nginx, haproxy, … upgrade: whether the request asked for an upgrade, None unknown. durations_s: first 1,000, () when
-    not logged. times: epoch seconds of the ends. marked: the workbook's own probe is among them. termination: HAProxy's flags.
+    not logged. times: epoch seconds of the ends. marked: they are the workbook's own probe's. termination: HAProxy's flags, Envoy's.
+    marks: which attempts of the probe, first 1,000 (wsbook/signs.py).
     """
 
     program: str
@@ -41,14 +44,63 @@ class AccessFacts(Struct, frozen=True, kw_only=True, tag="access"):
     termination: str = ""
     upstream: str = ""
     marked: bool = False
+    marks: tuple[str, ...] = ()
     text: str = ""
 
 
 class TextFacts(Struct, frozen=True, kw_only=True, tag="text"):
-    """What an artifact holds as a whole. items: parsed entries; unparsed: lines that no parser knew; program: detected, "" unknown."""
+    """What an artifact holds as a whole. items: parsed entries; unparsed: lines that no parser knew; program: detected, "" unknown.
+
+    skimmed: lines of a large log that were only counted, because they show no sign of WebSockets and no known text.
+    """
 
     kind: str
     program: str = ""
     size_bytes: int = 0
     items: int = 0
     unparsed: int = 0
+    skimmed: int = 0
+
+
+class ClosingsFacts(Struct, frozen=True, kw_only=True, tag="closings"):
+    """The ends of connections that a log tells, first 20,000: instants in epoch seconds, and for each its age, None unknown."""
+
+    times: tuple[float, ...]
+    ages_s: tuple[float | None, ...]
+
+
+class TemplateFacts(Struct, frozen=True, kw_only=True, tag="template"):
+    """Lines that no notation and no known text explains, alike but for their variable parts, and that look like errors.
+
+    count: within the first 4,000 such lines. text: the first of them, capped.
+    """
+
+    template: str
+    count: int
+    text: str
+
+
+class MarkedLineFacts(Struct, frozen=True, kw_only=True, tag="marked-line"):
+    """One line that one of our own attempts left in a log. mark: which attempt (wsbook/signs.py). time: epoch seconds, None not logged."""
+
+    mark: str
+    program: str
+    path: str
+    status: int
+    duration_s: float | None = None
+    time: float | None = None
+    upstream: str = ""
+    text: str = ""
+
+
+class LoggedAttemptFacts(Struct, frozen=True, kw_only=True, tag="logged-attempt"):
+    """One of our own attempts beside its line in a log; line None: the log was written meanwhile, names user agents, and does not show it.
+
+    began: epoch seconds. status, duration_s: as we saw them, status None without an HTTP answer.
+    """
+
+    mark: str
+    began: float
+    status: int | None
+    duration_s: float
+    line: MarkedLineFacts | None = None

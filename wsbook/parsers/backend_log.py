@@ -1,109 +1,89 @@
-"""Logs of any program, line by line: known texts, requests, and connection lives in JSON lines. Must not judge what it finds."""
+"""Logs of any program, line by line: known texts, requests, lives of connections. Must not judge what it finds.
 
-from collections.abc import Iterable, Iterator
+Of a large log only the lines are read that hold a literal of a known text, a sign of WebSockets, or a word of an opening or closing.
+"""
 
-import msgspec
+import re
+from collections.abc import Iterable
 
-from wsbook.facts import SessionFacts, TextFacts
+from wsbook.facts import TextFacts
+from wsbook.literals import has_fast_engine
 from wsbook.observation import Observation, Source, observed
-from wsbook.parsers.access_log import Requests
-from wsbook.parsers.instants import parse_instant
-from wsbook.parsers.texts import batched, scan_batch, tally_observations
-from wsbook.signatures import Tally, matcher
+from wsbook.parsers.access_line import Format
+from wsbook.parsers.access_log import SIGNS, Requests
+from wsbook.parsers.lives import WORDS, Lives
+from wsbook.parsers.pages import Page, pages
+from wsbook.parsers.sieve import Sieve
+from wsbook.parsers.templates import Templates
+from wsbook.parsers.texts import scan_page, tally_observations
+from wsbook.signatures import Tally, index_of, matcher
 
 __all__ = ["parse_backend_log"]
 
-SESSIONS = 2_000
-"""Connection lives kept of one log."""
-OPENED = frozenset(
-    ("open", "opened", "connect", "connected", "accepted", "connection", "established", "ws_open", "ws.open", "websocket_open", "upgraded")
-)
-CLOSED = frozenset(
-    ("close", "closed", "disconnect", "disconnected", "disconnection", "ended", "ws_close", "ws.close", "websocket_close", "terminated")
-)
-EVENT_KEYS = ("ev", "event", "type", "msg", "message", "action", "name", "state")
-ID_KEYS = (
-    "id",
-    "conn",
-    "conn_id",
-    "connection",
-    "connection_id",
-    "connectionId",
-    "socket",
-    "socket_id",
-    "sid",
-    "client",
-    "client_id",
-    "session",
-)
-TIME_KEYS = ("t", "ts", "time", "timestamp", "@timestamp", "at", "datetime", "date")
-CODE_KEYS = ("code", "close_code", "closeCode", "status")
+KINDS = ("backend_log", "access_log")
+REQUEST = ("HTTP/", '"WebSocket ', '"status"')
+"""A line that tells of a request has one of these."""
 
 
-def parse_backend_log(lines: Iterable[str], *, artifact: str, step: str = "1.4") -> list[Observation]:
-    """Return what a program's log holds: SignatureFacts by signature, AccessFacts of the requests told in
-    it, SessionFacts of connections, one TextFacts for the whole.
+class _Reading:
+    """One log being read. Without Hyperscan every line is read: so many literals are no task for Python's expressions."""
 
-    lines: without line ends; any number, read once and never kept.
+    def __init__(self, known: Iterable[Format]) -> None:
+        self.search, self.tally, self.lives, self.requests = matcher(*KINDS), Tally(), Lives(), Requests("backend_log", known)
+        self.templates = Templates()
+        self.count = self.size_bytes = self.known = self.skimmed = 0
+        self._sieve: Sieve | None = None
+        self._sample: list[str] = []
+
+    def sieve(self) -> Sieve | None:
+        """Return what picks the lines beyond the first; None reads every line."""
+        if self._sieve is None and has_fast_engine():
+            literals = index_of(*KINDS).literals("\n".join(self._sample).lower())
+            words = (re.escape(word.encode()) for word in (*WORDS, *literals))
+            self._sieve = Sieve((*SIGNS, *words))
+            self._sample = []
+        return self._sieve
+
+    def page(self, page: Page) -> None:
+        """Read the lines of a page."""
+        known = scan_page(page, self.search, self.tally)
+        self.known += len(known)
+        self.lives.page(page)
+        for line, number in zip(page.lines, page.numbers, strict=True):
+            if any(word in line for word in REQUEST):
+                self.requests.add(line, number)
+        if not page.sieved:
+            self.templates.page(page, known)
+            self._sample += page.lines[:2000]
+        self.count += page.count
+        self.size_bytes += page.size_bytes
+        self.skimmed += page.count - len(page.lines)
+
+
+def parse_backend_log(
+    lines: Iterable[str], *, artifact: str, step: str = "1.4", known: Iterable[Format] = (), paths: Iterable[str] = ()
+) -> list[Observation]:
+    """Return what a program's log holds: SignatureFacts by signature, AccessFacts of the requests told in it, SessionFacts and
+    ClosingsFacts of connections, TemplateFacts of unknown lines that look like errors, one TextFacts for the whole.
+
+    lines: without line ends; any number, read once and never kept. known: notations of a configuration. paths: not needed here.
     """
-    search, tally, lives, requests = matcher("backend_log", "access_log"), Tally(), _Lives(), Requests("backend_log")
-    count = size = known = 0
-    for batch in batched(lines):
-        known += scan_batch(batch, count, search, tally)
-        lives.read(batch, count)
-        for index, line in enumerate(batch):
-            if "HTTP/" in line or '"WebSocket ' in line or '"status"' in line:
-                requests.add(line, count + index + 1)
-        count += len(batch)
-        size += sum(map(len, batch)) + len(batch)
-    program = next((facts.program for _, _, facts in tally.facts()), "")
-    whole = TextFacts(kind="backend_log", program=program, size_bytes=size, items=count, unparsed=count - known)
+    reading = _Reading(known)
+    for page in pages(lines, reading.sieve):
+        reading.page(page)
+    program = next((facts.program for _, _, facts in reading.tally.facts()), "")
+    whole = TextFacts(
+        kind="backend_log",
+        program=program,
+        size_bytes=reading.size_bytes,
+        items=reading.count,
+        unparsed=reading.count - reading.known - reading.skimmed,
+        skimmed=reading.skimmed,
+    )
     return [
-        *tally_observations(tally, probe="backend_log", step=step, artifact=artifact),
-        *requests.observations(step=step, artifact=artifact),
-        *lives.observations(step=step, artifact=artifact),
-        observed(Source(step=step, probe="backend_log", artifact=artifact, line=1 if count else 0, line_end=count), whole),
+        *tally_observations(reading.tally, probe="backend_log", step=step, artifact=artifact),
+        *reading.requests.observations(step=step, artifact=artifact, only_sockets=reading.skimmed > 0),
+        *reading.lives.observations(step=step, artifact=artifact),
+        *reading.templates.observations(step=step, artifact=artifact),
+        observed(Source(step=step, probe="backend_log", artifact=artifact, line=1 if reading.count else 0, line_end=reading.count), whole),
     ]
-
-
-class _Lives:
-    """Pairs the openings and closings of connections in JSON lines."""
-
-    def __init__(self) -> None:
-        self._open: dict[str, float] = {}
-        self._done: list[tuple[int, SessionFacts]] = []
-
-    def read(self, batch: list[str], offset: int) -> None:
-        if len(self._done) >= SESSIONS:
-            return
-        for index, line in enumerate(batch):
-            if line[:1] == "{" and ("clos" in line or "open" in line or "onnect" in line or "nded" in line):
-                self._line(line, offset + index + 1)
-
-    def _line(self, line: str, number: int) -> None:
-        try:
-            entry = msgspec.json.decode(line.encode())
-        except (msgspec.DecodeError, UnicodeEncodeError):
-            return
-        if not isinstance(entry, dict):
-            return
-        event = next((str(entry[key]).strip().lower() for key in EVENT_KEYS if key in entry), "")
-        name = next((str(entry[key]) for key in ID_KEYS if key in entry), "")
-        at = next((time for key in TIME_KEYS if (time := parse_instant(entry.get(key))) is not None), None)
-        if event in OPENED and name and at is not None and len(self._open) < 100_000:
-            self._open[name] = at
-        elif event in CLOSED:
-            self._close(name, at, next((entry[key] for key in CODE_KEYS if isinstance(entry.get(key), int)), None), number)
-
-    def _close(self, name: str, at: float | None, code: int | None, number: int) -> None:
-        since = self._open.pop(name, None)
-        if since is None or at is None or len(self._done) >= SESSIONS:
-            return
-        ended = "close" if code not in (None, 1006) else "unknown"
-        self._done.append((number, SessionFacts(url="", age_s=max(0.0, at - since), close_code=code, ended=ended)))
-
-    def observations(self, *, step: str, artifact: str) -> Iterator[Observation]:
-        for number, facts in self._done:
-            yield observed(
-                Source(step=step, probe="backend_log", artifact=artifact, line=number, line_end=number), facts, duration_s=facts.age_s or 0
-            )

@@ -11,7 +11,8 @@ from importlib.resources import files
 
 from wsbook.facts import SessionFacts, TextFacts, UpgradeFacts
 from wsbook.observation import Observation, Source, observed
-from wsbook.parsers.texts import ANSI, batched, scan_batch, tally_observations
+from wsbook.parsers.pages import pages
+from wsbook.parsers.texts import ANSI, scan_page, tally_observations
 from wsbook.signatures import Tally, matcher
 
 __all__ = ["parse_console"]
@@ -60,9 +61,9 @@ def _session(line: str) -> SessionFacts | None:
     )
 
 
-def _spoken(line: str) -> str:
-    """Return what a program says with a line, "" when it only shows what passes."""
-    return "" if ("-client:" in line or "DEBUG:" in line) and _find("verbose", line[:LINE_CHARS]) is not None else line
+def _is_spoken(line: str) -> bool:
+    """Tell whether a program says something with a line; some only show what passes."""
+    return not (("-client:" in line or "DEBUG:" in line) and _find("verbose", line[:LINE_CHARS]) is not None)
 
 
 def _named(lines: list[str], offset: int) -> Iterator[tuple[int, UpgradeFacts | SessionFacts]]:
@@ -79,12 +80,13 @@ def parse_console(lines: Iterable[str], *, artifact: str, step: str = "1.2") -> 
     search, tally = matcher("browser_console"), Tally()
     named: list[tuple[int, UpgradeFacts | SessionFacts]] = []
     count = size = known = 0
-    for batch in batched(lines):
-        known += scan_batch([_spoken(line) for line in batch], count, search, tally)
+    for page in pages(lines):
+        spoken = [_is_spoken(line) for line in page.lines]
+        known += len(scan_page(page.where(spoken, True), search, tally))
         if len(named) < LIMIT:
-            named += list(_named(batch, count))[: LIMIT - len(named)]
-        count += len(batch)
-        size += sum(map(len, batch)) + len(batch)
+            named += list(_named(page.lines, count))[: LIMIT - len(named)]
+        count += page.count
+        size += page.size_bytes
     whole = TextFacts(kind="browser_console", size_bytes=size, items=count, unparsed=count - known)
 
     def source(first: int, last: int) -> Source:

@@ -84,7 +84,7 @@ def _scaled(number: float) -> float | None:
     return number
 
 
-DURATION = re.compile(r"^\s*(?P<n>\d+(?:\.\d+)?)\s*(?P<u>ns|us|µs|ms|s|m|h)?\s*$")
+DURATION = re.compile(r"^\s*\+?(?P<n>\d+(?:\.\d+)?)\s*(?P<u>ns|us|µs|ms|s|m|h)?\s*$")
 UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 

@@ -1,26 +1,30 @@
 """Bounded reading of text files: plain, gzip or zstd, in any usual encoding. Must not know what the text means.
 
-Nothing here holds a whole file: text arrives in chunks of 4 MB, lines are cut at 16 KiB, and reading stops at a limit.
+Nothing here holds a whole file: text arrives in chunks of at most 4 MB, lines are cut at 16 KiB, and reading stops at a limit.
 """
 
 import codecs
 import gzip
-import importlib
 import io
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, cast
 
 from wsbook.errors import UnreadableInputError
 
-__all__ = ["CHUNK_BYTES", "LINE_CHARS", "LineReader", "decode", "is_folder", "read_data", "read_head", "split_lines"]
+__all__ = ["BLOCK_BYTES", "CHUNK_BYTES", "LINE_CHARS", "LineReader", "decode", "is_folder", "read_data", "read_head", "split_lines"]
 
 CHUNK_BYTES = 4 * 2**20
+BLOCK_BYTES = 2**20
+"""Size of what is searched at once: small enough for a processor's cache."""
 LINE_CHARS = 16 * 2**10
 LIMIT_BYTES = 16 * 2**30
 """Most text read of one file after decompression; a compressed bomb ends here."""
+HEAD_BYTES = 2**16
+BOMB_BYTES, BOMB_RATIO = 256 * 2**20, 400
+"""Unpacked text beyond the first is taken for a bomb when it is more than so many times its packed size; logs shrink 10 to 100 times."""
 DATA_BYTES = 512 * 2**20
 """Most that a file read as a whole may hold (recordings, configurations)."""
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
@@ -30,12 +34,9 @@ CONTROL = bytes(range(9)) + bytes(range(14, 27)) + bytes(range(28, 32))
 
 
 def _zstd(path: Path) -> IO[bytes]:
-    for name, opener in (("compression.zstd", "ZstdFile"), ("zstandard", "open")):
-        try:
-            return cast(IO[bytes], getattr(importlib.import_module(name), opener)(path, "rb"))
-        except ImportError:
-            continue
-    raise UnreadableInputError(f"{path} is compressed with zstd, which this Python cannot read; unpack it first: zstd -d {path.name}")
+    import zstandard
+
+    return zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
 
 
 def is_folder(path: Path) -> bool:
@@ -76,9 +77,27 @@ def _read(source: IO[bytes], size: int, path: Path) -> bytes:
     except (OSError, EOFError, zlib.error) as error:
         raise UnreadableInputError(f"{path} cannot be read: {error}") from error
     except Exception as error:
-        if type(error).__name__ != "ZstdError":
+        if type(error).__name__ != "ZstdError":  # its module is only imported for files that need it
             raise
         raise UnreadableInputError(f"{path} cannot be read: {error}") from error
+
+
+def _read_into(source: IO[bytes], place: memoryview, path: Path) -> int:
+    """Read into place and return how many bytes came, 0 at the end."""
+    if isinstance(source, io.BufferedReader):
+        return source.readinto(place)
+    data = _read(source, len(place), path)
+    place[: len(data)] = data
+    return len(data)
+
+
+def _is_packed(source: IO[bytes]) -> bool:
+    return not isinstance(source, io.BufferedReader)
+
+
+def _encoded(batches: Iterable[list[str]]) -> Iterator[memoryview]:
+    for batch in batches:
+        yield memoryview("".join(f"{line}\n" for line in batch).encode("utf-8", "replace"))
 
 
 def _encoding(head: bytes, name: str) -> str:
@@ -128,6 +147,7 @@ class LineReader:
         self.limit_bytes = limit_bytes
         self.size_bytes = 0
         self.truncated = False
+        self.encoding = "utf-8"
         _open(self.path).close()
 
     def __iter__(self) -> Iterator[str]:
@@ -148,12 +168,53 @@ class LineReader:
         if rest:
             yield [rest.rstrip("\r")]
 
+    def blocks(self) -> Iterator[memoryview]:
+        """Yield the text as UTF-8 or latin-1 in blocks of whole lines, each line with its feed; encoding says which of the two.
+
+        A block is only valid until the next one is asked for. Of lines beyond LINE_CHARS bytes only the beginning is kept.
+        """
+        rest, self.size_bytes = bytearray(), 0
+        with _open(self.path) as source:
+            head = _read(source, min(HEAD_BYTES, self.limit_bytes), self.path)
+            encoding = _encoding(head, str(self.path))
+            if encoding == "utf-16":
+                yield from _encoded(self.batches())
+                return
+            self.encoding = "latin-1" if encoding == "latin-1" else "utf-8"
+            head = head.removeprefix(codecs.BOM_UTF8)
+            block = bytearray(BLOCK_BYTES + LINE_CHARS + 1)
+            while size := self._fill(source, block, rest, head):
+                head = b""
+                end = block.rfind(b"\n", 0, size) + 1
+                tail = block[end:size][:LINE_CHARS]
+                if end:
+                    yield memoryview(block)[:end]
+                rest = tail
+            self.truncated = bool(_read(source, 1, self.path))
+        if rest:
+            yield memoryview(rest + b"\n")
+
+    def _fill(self, source: IO[bytes], block: bytearray, rest: bytearray, head: bytes) -> int:
+        """Put the rest of the last block and new text into the block and return how much it now holds, 0 when nothing is left."""
+        block[: len(rest)] = rest
+        place = memoryview(block)[len(rest) : len(rest) + min(BLOCK_BYTES, self.limit_bytes - self.size_bytes)]
+        place[: len(head)] = head
+        got = len(head) or _read_into(source, place, self.path)
+        self.size_bytes += got
+        self._check_ratio(source)
+        return len(rest) + got if got else 0
+
+    def _check_ratio(self, source: IO[bytes]) -> None:
+        if self.size_bytes > BOMB_BYTES and _is_packed(source) and self.size_bytes > BOMB_RATIO * self.path.stat().st_size:
+            raise UnreadableInputError(f"{self.path} unpacks to more than {BOMB_RATIO} times its size; that is no log")
+
     def _texts(self) -> Iterator[str]:
         with _open(self.path) as source:
             decoder: codecs.IncrementalDecoder | None = None
             while chunk := _read(source, min(CHUNK_BYTES, self.limit_bytes - self.size_bytes), self.path):
                 decoder = decoder or codecs.getincrementaldecoder(_encoding(chunk[:65536], str(self.path)))("replace")
                 self.size_bytes += len(chunk)
+                self._check_ratio(source)
                 yield decoder.decode(chunk)
             self.truncated = bool(_read(source, 1, self.path))
 

@@ -1,18 +1,18 @@
 """One door for every artifact: finds out what it is and calls the parser. Must not know what any format looks like."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.observation import Observation, Reason, Source, not_run
-from wsbook.parsers.access_log import parse_access_log
-from wsbook.parsers.backend_log import parse_backend_log
-from wsbook.parsers.console import parse_console
-from wsbook.parsers.detect import KINDS, detect_kind
-from wsbook.parsers.har import parse_har
-from wsbook.parsers.http_dump import parse_http_dump
+from wsbook.parsers.detect import HEAD_BYTES, KINDS, detect_kind
 from wsbook.parsers.lines import LineReader, decode, is_folder, read_data, read_head, split_lines
+
+if TYPE_CHECKING:
+    from wsbook.parsers.access_line import Format
 
 __all__ = ["STEPS", "files_below", "read_artifact", "read_text"]
 
@@ -30,13 +30,38 @@ FILES = 2_000
 FOLDER_BYTES = 2 * 2**30
 SKIPPED = frozenset((".git", "node_modules", "__pycache__", ".venv", "venv", "dist-packages", "site-packages", ".hg", ".svn"))
 SOURCES = {"frontend_source": "frontend", "backend_source": "backend"}
-LOGS: dict[str, Callable[..., list[Observation]]] = {
-    "backend_log": parse_backend_log,
-    "access_log": parse_access_log,
-    "browser_console": parse_console,
-    "http_dump": parse_http_dump,
-}
+LOGS = frozenset(("backend_log", "access_log"))
+LINES = LOGS | {"browser_console", "http_dump"}
+"""Kinds that are read line by line."""
+FORMAT_BYTES = 2**20
 CONFIG_BYTES = 16 * 2**20
+LARGE_BYTES, LARGE_HEAD_BYTES = 4 * 2**20, 2**14
+"""Only logs and recordings are large, and their first lines tell which of them."""
+
+
+def _line_parser(kind: str) -> Callable[..., list[Observation]]:
+    """Return the parser of a kind in LINES; only what is needed is imported."""
+    if kind == "access_log":
+        from wsbook.parsers.access_log import parse_access_log
+
+        return parse_access_log
+    if kind == "backend_log":
+        from wsbook.parsers.backend_log import parse_backend_log
+
+        return parse_backend_log
+    if kind == "browser_console":
+        from wsbook.parsers.console import parse_console
+
+        return parse_console
+    from wsbook.parsers.http_dump import parse_http_dump
+
+    return parse_http_dump
+
+
+def _parse_har(data: bytes, artifact: str, step: str) -> list[Observation]:
+    from wsbook.parsers.har import parse_har
+
+    return parse_har(data, artifact=artifact, step=step)
 
 
 def _check(kind: str) -> None:
@@ -48,12 +73,12 @@ def _parse_text(text: str, kind: str, artifact: str, step: str, endpoint_path: s
     if kind == "har":
         looks_json = text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
         return (
-            parse_har(text.encode(), artifact=artifact, step=step)
+            _parse_har(text.encode(), artifact, step)
             if looks_json and '"log"' in text[:200]
-            else parse_http_dump(split_lines(text), artifact=artifact, step=step)
+            else _line_parser("http_dump")(split_lines(text), artifact=artifact, step=step)
         )
-    if kind in LOGS:
-        return LOGS[kind](split_lines(text), artifact=artifact, step=step)
+    if kind in LINES:
+        return _line_parser(kind)(split_lines(text), artifact=artifact, step=step)
     if kind in SOURCES:
         from wsbook.parsers.sources import parse_source_text
 
@@ -80,8 +105,9 @@ def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: st
     return _parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2"))
 
 
-def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: str = "") -> list[Observation]:
+def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: str = "", configs: Sequence[str] = ()) -> list[Observation]:
     """Return what a file, or every file of a folder, holds. kind: "" detects it for each file. endpoint_path: of the WebSocket, "" unknown.
+    configs: files of proxies, whose log formats are then known.
 
     A folder of source code is read as one. In a folder, files that cannot be read become NOT_RUN observations; links are not followed, and
     at most 2,000 files of together 2 GiB are read.
@@ -93,13 +119,13 @@ def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: s
     _check(kind)
     place = Path(path)
     if not is_folder(place):
-        return _read_file(place, kind, step, endpoint_path)
+        return _read_file(place, kind, step, endpoint_path, configs)
     if kind in SOURCES:
         return _read_sources(path, kind, step)
     result: list[Observation] = []
     for file in files_below(place):
         try:
-            result += _read_file(file, kind, step, endpoint_path)
+            result += _read_file(file, kind, step, endpoint_path, configs)
         except UnreadableInputError as error:
             result.append(not_run(Source(step=step or "1.4", probe="read", artifact=str(file)), Reason.UNREADABLE, str(error)))
     return result
@@ -111,25 +137,48 @@ def _read_sources(path: str, kind: str, step: str) -> list[Observation]:
     return parse_sources([path], side=SOURCES[kind], step=step)
 
 
-def _read_file(path: Path, kind: str, step: str, endpoint_path: str) -> list[Observation]:
+def _read_file(path: Path, kind: str, step: str, endpoint_path: str, configs: Sequence[str] = ()) -> list[Observation]:
     artifact = str(path)
-    kind = kind or detect_kind(artifact, read_head(path))
+    large = path.is_file() and path.stat().st_size > LARGE_BYTES
+    head = read_head(path, LARGE_HEAD_BYTES if large else HEAD_BYTES)
+    known = _log_formats(head, configs)
+    kind = kind or ("access_log" if _fits(head, known) else detect_kind(artifact, head))
     if not kind:
         decode(read_head(path), artifact)
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
     step = step or STEPS.get(kind, "2.2")
     if kind == "har" and read_head(path, 512).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
-        return parse_har(read_data(path), artifact=artifact, step=step)
-    if kind in LOGS:
-        return _read_lines(path, LOGS[kind], artifact, step)
+        return _parse_har(read_data(path), artifact, step)
+    if kind in LINES:
+        return _read_lines(path, kind, artifact, step, {"paths": (endpoint_path,), "known": known} if kind in LOGS else {})
     text = decode(read_data(path, limit_bytes=CONFIG_BYTES), artifact)
     return _parse_text(text, kind, artifact, step, endpoint_path)
 
 
-def _read_lines(path: Path, parse: Callable[..., list[Observation]], artifact: str, step: str) -> list[Observation]:
+def _log_formats(head: bytes, configs: Sequence[str]) -> tuple["Format", ...]:
+    """Return the notations that configurations, or a log's own first lines, declare."""
+    texts = [head[:FORMAT_BYTES]] if b"log_format" in head or b"LogFormat" in head or b"log-format" in head else []
+    for config in configs:
+        with suppress(UnreadableInputError):  # step 2.2 reads it and says so
+            texts.append(read_head(config, FORMAT_BYTES))
+    if not texts:
+        return ()
+    from wsbook.parsers.log_format import find_formats
+
+    return find_formats(text.decode("utf-8", "replace") for text in texts)
+
+
+def _fits(head: bytes, known: Sequence["Format"]) -> bool:
+    """Tell whether most of the first lines of a file are in one of these notations."""
+    if not known:
+        return False
+    lines = [line for line in head.decode("utf-8", "replace").splitlines()[:-1][:40] if line.strip()]
+    return sum(any(form.pattern.search(line[:4096]) for form in known) for line in lines) * 2 > len(lines)
+
+
+def _read_lines(path: Path, kind: str, artifact: str, step: str, more: dict[str, Any]) -> list[Observation]:
     reader = LineReader(path)
-    lines: Iterable[str] = reader
-    result = parse(lines, artifact=artifact, step=step)
+    result = _line_parser(kind)(reader, artifact=artifact, step=step, **more)
     if reader.truncated:
         message = f"{artifact} holds more than {reader.limit_bytes // 2**30} GiB of text; the rest was not read"
         result.append(not_run(Source(step=step, probe="read", artifact=artifact), Reason.TOO_LARGE, message))

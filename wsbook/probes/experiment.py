@@ -13,6 +13,7 @@ from wsbook.attempt import LATE_S, Attempt, Family
 from wsbook.observation import Observation
 from wsbook.probes.names import is_address
 from wsbook.probes.upgrade import probe_upgrade
+from wsbook.signs import MARK_BYTES, QUERY_NAME
 from wsbook.target import Endpoint, parse_endpoint
 
 __all__ = [
@@ -180,8 +181,19 @@ def large_cookie(attempt: Attempt) -> Attempt:
     return attempt.change(labels.LARGE_COOKIE, headers=(*attempt.headers, ("Cookie", f"wsbook={'x' * _COOKIE_BYTES}")))
 
 
-def handshake_variants(attempt: Attempt) -> list[Attempt]:
-    """Return the attempts that show which part of the handshake decides: Origin, extensions, credentials, path, TLS, address."""
+def _with_mark(attempt: Attempt) -> Attempt:
+    """Return the variant that shows in logs which print the path and no user agent."""
+    mark = f"{QUERY_NAME}={secrets.token_hex(MARK_BYTES)}"
+    parts = urlsplit(attempt.url)
+    query = f"{parts.query}&{mark}" if parts.query else mark
+    return attempt.change(labels.MARKED_QUERY, url=urlunsplit((parts.scheme, parts.netloc, parts.path, query, "")))
+
+
+def handshake_variants(attempt: Attempt, *, marked: bool = False) -> list[Attempt]:
+    """Return the attempts that show which part of the handshake decides: Origin, extensions, credentials, path, TLS, address.
+
+    marked: add one that carries a mark in its query, to be found in logs.
+    """
     variants = [attempt.change(labels.NO_ORIGIN, origin=None)] if attempt.origin else []
     variants.append(attempt.change(labels.NO_UPGRADE, upgrade=False))
     variants.append(attempt.change(labels.FOREIGN_ORIGIN, origin=_FOREIGN))
@@ -192,6 +204,7 @@ def handshake_variants(attempt: Attempt) -> list[Attempt]:
     if bare := _without_credentials(attempt):
         variants.append(bare)
     variants += [*_token_variants(attempt), attempt.change(labels.OTHER_VERSION, version=99)]
+    variants += [_with_mark(attempt)] if marked else []
     return [*variants, *_path_variants(attempt), *_network_variants(attempt)]
 
 

@@ -19,6 +19,7 @@ from wsbook.rules.handshake import judge_handshake
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
 from wsbook.rules.listener import judge_listener
+from wsbook.rules.logged import judge_logged
 from wsbook.rules.make import complete
 from wsbook.rules.messages import judge_compression, judge_framing, judge_sizes
 from wsbook.rules.network import judge_network
@@ -63,6 +64,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_idle,
     judge_delivery,
     judge_access,
+    judge_logged,
     judge_texts,
     judge_browser,
     judge_repeated,

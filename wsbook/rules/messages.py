@@ -98,7 +98,7 @@ def _needed(evidence: Evidence) -> Iterator[Proof]:
         if told.close_code == 1009 or _LARGE.search(told.text):
             yield proof(seen, f"told: {told.text}")
     for seen, printed in evidence.of(SignatureFacts):
-        if printed.times and not ours(printed.times) and any(slug == _TOO_BIG for slug, _ in printed.causes):
+        if printed.times and not ours(printed.times, printed.marks) and any(slug == _TOO_BIG for slug, _ in printed.causes):
             yield proof(seen, printed.text)
     for seen, session in evidence.of(SessionFacts):
         if session.close_code == 1009 and session.closed_by != "us":

@@ -7,8 +7,9 @@ from wsbook.attempt import LATE_S
 from wsbook.evidence import Evidence
 from wsbook.facts import FramingFacts, Http2Facts, SizeFacts, TlsScanFacts, UpgradeFacts
 from wsbook.observation import Observation, Outcome
+from wsbook.signs import find_marks
 
-__all__ = ["only_ours", "provoked"]
+__all__ = ["attempt_marks", "only_ours", "provoked"]
 
 _ROUNDED_S = 0.02
 """What a log's fraction of a second may have been cut off by."""
@@ -20,11 +21,14 @@ _ZONE_S = 900.0
 """Logs that name no zone may be off by whole quarters of an hour."""
 
 
-def only_ours(evidence: Evidence) -> Callable[[Sequence[float]], bool]:
-    """Return the question whether all of these instants (epoch seconds) fall into our variants, scans and unusual messages, none elsewhere.
+def only_ours(evidence: Evidence) -> Callable[[Sequence[float], Sequence[str]], bool]:
+    """Return the question whether lines of a log with these instants (epoch seconds) and marks are nothing but traces of our experiments.
 
-    No instants: not known to be ours. An instant that an unchanged attempt shares counts as that attempt's.
+    Marks, where every line has one, decide: lines of an unchanged attempt count as a user's, any others are ours, also those of earlier
+    runs. Otherwise all of the instants must fall into our variants. No instants: not known to be ours. An instant that an unchanged
+    attempt shares counts as that attempt's.
     """
+    own = {mark for seen, facts in evidence.upgrades if not seen.source.changed for mark in attempt_marks(facts)}
     tried = [
         (seen.observed_at.timestamp(), seen.duration_s, bool(seen.source.changed) or not isinstance(seen.facts, UpgradeFacts))
         for seen in evidence.observations
@@ -34,7 +38,9 @@ def only_ours(evidence: Evidence) -> Callable[[Sequence[float]], bool]:
     changed += [(seen.observed_at.timestamp(), seen.observed_at.timestamp() + seen.duration_s) for seen in _odd(evidence)]
     unchanged = [(start, start + duration) for start, duration, variant in tried if not variant]
 
-    def ours(times: Sequence[float]) -> bool:
+    def ours(times: Sequence[float], marks: Sequence[str] = ()) -> bool:
+        if marks and tried:
+            return own.isdisjoint(marks)
         whole = all(time == int(time) for time in times)
         return bool(times) and all(_within(time, changed, whole) and not _within(time, unchanged, whole) for time in times)
 
@@ -50,6 +56,11 @@ def provoked(evidence: Evidence) -> frozenset[str]:
     refused = any(facts.refused_bytes is not None for _, facts in evidence.of(SizeFacts))
     ended = any(trial.ended for _, facts in evidence.of(FramingFacts) for trial in facts.trials)
     return frozenset((["frame.message-too-big"] if refused else []) + (["backend.exception-in-handler"] if ended else []))
+
+
+def attempt_marks(facts: UpgradeFacts) -> tuple[str, ...]:
+    """Return the marks that an attempt carried (wsbook/signs.py), () when it is none of ours."""
+    return find_marks(f"{facts.request_header('user-agent') or ''} {facts.url}")
 
 
 def _within(time: float, spans: Sequence[tuple[float, float]], whole: bool) -> bool:

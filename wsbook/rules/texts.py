@@ -52,7 +52,7 @@ def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     disproved = _disproved(evidence)
     ours, own = only_ours(evidence), provoked(evidence)
     for seen, facts in evidence.of(SignatureFacts):
-        for slug, weight in () if ours(facts.times) else facts.causes:
+        for slug, weight in () if ours(facts.times, facts.marks) else facts.causes:
             outranked = disproved(slug) or (slug in own and not facts.times)
             yield _printed(seen, facts.text, facts.count, slug, weight, outranked=outranked)
     refused_there = any(seen.source.probe == "browser" and not facts.accepted for seen, facts in evidence.upgrades)

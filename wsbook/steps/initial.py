@@ -128,7 +128,8 @@ async def look_direct(look: Looking) -> None:
         look.add(missing("1.3", "upgrade", "no endpoint was given; give a ws:// or wss:// URL"))
         return
     first = baseline(look)
-    seen = await experiment(first, shorter(handshake_variants(first)), step="1.3", apart=bool(look.target.logs))
+    logs = bool(look.target.logs)
+    seen = await experiment(first, shorter(handshake_variants(first, marked=logs)), step="1.3", apart=logs)
     look.add(*seen)
     await look_around(look, first, seen[0])
     if isinstance(seen[0].facts, UpgradeFacts) and seen[0].facts.accepted:
@@ -140,10 +141,15 @@ async def look_direct(look: Looking) -> None:
 
 
 async def look_logs(look: Looking) -> None:
-    """Read the logs."""
+    """Read the logs, and find our own attempts in them."""
     from wsbook.parsers.read import read_artifact
+    from wsbook.steps.logged import logged_attempts, written_at
 
     if not look.target.logs:
         look.add(missing("1.4", "log", "no log was given; give the files of proxy and backend as logs"))
+    endpoint = look.target.endpoint
+    served = endpoint.path if endpoint else ""
     for path in look.target.logs:
-        await read(look, "1.4", path, partial(read_artifact, path, step="1.4"))
+        await read(look, "1.4", path, partial(read_artifact, path, step="1.4", endpoint_path=served, configs=look.target.configs))
+    read_now = [seen for seen in look.evidence.observations if seen.source.step == "1.4"]
+    look.add(*logged_attempts(look.evidence.upgrades, read_now, written_at(look.target.logs)))

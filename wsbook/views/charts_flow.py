@@ -1,4 +1,4 @@
-"""Pictures of what happens over time: frames, the idle ladder, lifetimes, a broadcast, a trace, load. Judges nothing.
+"""Pictures of what happens over time: frames, the idle ladder, a broadcast, a trace, load. Judges nothing.
 
 Each plot_ function returns None when the observations hold nothing that it could draw.
 """
@@ -10,7 +10,7 @@ from math import log10
 import numpy as np
 import plotly.graph_objects as go
 
-from wsbook.facts import AccessFacts, BroadcastFacts, Frame, IdleFacts, LoadFacts, Place, RouteFacts, SessionFacts, TraceFacts
+from wsbook.facts import BroadcastFacts, Frame, IdleFacts, LoadFacts, Place, RouteFacts, SessionFacts, TraceFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.views.drawing import CONTROL, RECEIVED, SENT, VERDICT_COLOURS, WARNING, Picture, column, figure, label, picture
@@ -18,7 +18,7 @@ from wsbook.views.tables import rows_of
 from wsbook.views.tables.flow import OPCODES
 from wsbook.words import cap, duration_text, quantity, size_text
 
-__all__ = ["plot_broadcast", "plot_frames", "plot_idle", "plot_lifetimes", "plot_load", "plot_trace"]
+__all__ = ["plot_broadcast", "plot_frames", "plot_idle", "plot_load", "plot_trace"]
 
 _DECADES = [digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5)]
 _SIZES = (10, 1_000, 100_000, 10_000_000)
@@ -169,38 +169,6 @@ def plot_idle(observations: Iterable[Observation]) -> Picture | None:
             drawn.add_vline(x=limit, line={"color": WARNING, "dash": "dash"}, annotation={"text": label(f"{product} {limit:g} s", 30)})
     drawn.update_xaxes(title={"text": "silence (s)"}, range=[0, longest * 1.15])
     drawn.update_yaxes(showgrid=False, range=[len(kinds) - 0.3, -0.8], categoryorder="array", categoryarray=kinds)
-    return picture(drawn, title)
-
-
-def plot_lifetimes(observations: Iterable[Observation]) -> Picture | None:
-    """Draw the ages at which sockets ended; a spike is a limit. None below five sockets, which make no distribution."""
-    seen = tuple(observations)
-    ages = [facts.age_s for _, facts in rows_of(seen, SessionFacts) if facts.age_s is not None]
-    ages += [age for _, facts in rows_of(seen, AccessFacts) if facts.status == 101 or facts.upgrade for age in facts.durations_s]
-    if len(ages) < 5:
-        return None
-    bins = min(60, max(10, len(ages)))
-    counts, edges = np.histogram(np.array(ages), bins=bins)
-    peak = int(counts.argmax())
-    low, high = float(edges[peak]), float(edges[peak + 1])
-    spike = counts[peak] * 2 > len(ages) and high - low < 0.2 * high
-    if spike:
-        title = f"{counts[peak]} of {len(ages)} sockets ended at {duration_text(low)} to {duration_text(high)}"
-    else:
-        title = f"{len(ages)} sockets lived {duration_text(min(ages))} to {duration_text(max(ages))}, without a common age"
-    drawn = figure(title, 260, bargap=0.05)
-    middle = (edges[:-1] + edges[1:]) / 2
-    drawn.add_trace(
-        go.Bar(
-            x=middle.astype("f4"),
-            y=counts.astype("i4"),
-            marker={"color": [WARNING if spike and index == peak else SENT for index in range(bins)]},
-            hovertext=[f"{count} ended at {duration_text(float(at))}" for count, at in zip(counts, middle, strict=True)],
-            hoverinfo="text",
-        )
-    )
-    drawn.update_xaxes(title={"text": "age at the end (s)"})
-    drawn.update_yaxes(title={"text": "sockets"})
     return picture(drawn, title)
 
 

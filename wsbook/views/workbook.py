@@ -18,7 +18,7 @@ from wsbook.chain import chain
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation, Outcome
 from wsbook.steps import PHASES, STEPS
-from wsbook.views import charts, charts_flow, show, tables
+from wsbook.views import charts, charts_flow, charts_logs, show, tables
 from wsbook.views.drawing import Picture
 from wsbook.views.show import Shown
 from wsbook.words import MARKS, cap, duration_text
@@ -78,7 +78,13 @@ TABLES: dict[str, dict[str, Table]] = {
         "listener": tables.table_listener,
         "redirects": tables.table_redirects,
     },
-    "1.4": {"signatures": tables.table_signatures, "access": tables.table_access, "seen": tables.table_timeline},
+    "1.4": {
+        "signatures": tables.table_signatures,
+        "access": tables.table_access,
+        "logged": tables.table_logged,
+        "templates": tables.table_templates,
+        "seen": tables.table_timeline,
+    },
     "2.1": {"ports": tables.table_ports, "tls": tables.table_tls, "seen": tables.table_timeline},
     "2.2": {"attempts": tables.table_attempts, "routes": tables.table_routes},
     "3.1": {"patterns": tables.table_patterns},
@@ -93,7 +99,7 @@ TABLES: dict[str, dict[str, Table]] = {
 PLOTS: dict[str, tuple[Plot, ...]] = {
     "1.2": (charts_flow.plot_frames, charts.plot_stages),
     "1.3": (charts.plot_stages,),
-    "1.4": (charts_flow.plot_lifetimes,),
+    "1.4": (charts_logs.plot_lifetimes,),
     "2.2": (charts.plot_stages,),
     "3.2": (charts_flow.plot_broadcast,),
     "3.3": (charts.plot_origin,),

@@ -16,6 +16,7 @@ from websockets.headers import parse_extension
 from wsbook import __version__
 from wsbook.attempt import Attempt
 from wsbook.facts import Check, Headers
+from wsbook.signs import agent_mark, mark_of_key
 from wsbook.wire.answer import Answer
 
 __all__ = [
@@ -55,11 +56,13 @@ def accept_for(key: str) -> str:
 def request_headers(attempt: Attempt, key: str) -> Headers:
     """Return the request's headers in the order sent, secret references unresolved.
 
-    A name in attempt.headers takes the place of the handshake's own header of that name. With attempt.exact those are all.
+    The User-Agent carries the mark of the attempt, by which its line in a log is found. A name in attempt.headers takes the place of the
+    handshake's own header of that name. With attempt.exact those are all.
     """
     if attempt.exact is not None:
         return tuple((name, key if name.lower() == "sec-websocket-key" else value) for name, value in attempt.exact)
-    own = [("Host", attempt.host_header or attempt.endpoint.authority), ("User-Agent", USER_AGENT)]
+    agent = f"{USER_AGENT}{agent_mark(mark_of_key(key))}"
+    own = [("Host", attempt.host_header or attempt.endpoint.authority), ("User-Agent", agent)]
     if attempt.upgrade:
         own += [("Upgrade", "websocket"), ("Connection", "Upgrade")]
     if attempt.endpoint.userinfo:

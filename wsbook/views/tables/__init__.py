@@ -3,7 +3,7 @@
 Judges nothing, displays nothing, and never returns a Styler.
 """
 
-from wsbook.views.tables.artifacts import table_access, table_endpoints, table_patterns, table_routes, table_signatures
+from wsbook.views.tables.artifacts import table_endpoints, table_patterns, table_routes
 from wsbook.views.tables.browser import table_browser, table_cookies
 from wsbook.views.tables.flow import (
     OPCODES,
@@ -29,6 +29,7 @@ from wsbook.views.tables.handshake import (
 )
 from wsbook.views.tables.judgement import table_findings, table_inputs, table_not_looked, table_steps, table_timeline
 from wsbook.views.tables.listener import table_certificates, table_listener, table_redirects
+from wsbook.views.tables.logs import table_access, table_logged, table_signatures, table_templates
 from wsbook.views.tables.messages import table_commands, table_compression, table_dialect, table_framing, table_sizes
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "table_inputs",
     "table_listener",
     "table_load",
+    "table_logged",
     "table_not_looked",
     "table_origin",
     "table_patterns",
@@ -68,6 +70,7 @@ __all__ = [
     "table_sizes",
     "table_stages",
     "table_steps",
+    "table_templates",
     "table_timeline",
     "table_tls",
     "table_trace",

@@ -1,22 +1,20 @@
-"""What files say: source, configurations, logs."""
+"""What files say: source and configurations."""
 
 from collections.abc import Iterable
 
 import pandas as pd
 
 from wsbook.facts import (
-    AccessFacts,
     EndpointFacts,
     PatternFacts,
     RouteFacts,
     Setting,
-    SignatureFacts,
 )
 from wsbook.observation import Observation
 from wsbook.views.tables.frames import frame, rows_of
-from wsbook.words import cap, duration_text
+from wsbook.words import cap
 
-__all__ = ["table_access", "table_endpoints", "table_patterns", "table_routes", "table_signatures"]
+__all__ = ["table_endpoints", "table_patterns", "table_routes"]
 
 
 def table_endpoints(observations: Iterable[Observation]) -> pd.DataFrame:
@@ -64,39 +62,6 @@ def table_routes(observations: Iterable[Observation]) -> pd.DataFrame:
     return frame(
         rows, ["product", "route", "serves the endpoint", "upstream", "Upgrade", "Connection", "Host", "idle limit", "balance", "place"]
     )
-
-
-def table_signatures(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return the known texts that programs printed, the most telling first."""
-    rows = [
-        {
-            "program": facts.program,
-            "times": facts.count,
-            "text": cap(facts.text, 140),
-            "stands for": ", ".join(slug for slug, _ in facts.causes) or "context",
-            "place": seen.source.where,
-        }
-        for seen, facts in sorted(rows_of(observations, SignatureFacts), key=lambda pair: -max((w for _, w in pair[1].causes), default=0.0))
-    ]
-    return frame(rows, ["program", "times", "text", "stands for", "place"])
-
-
-def table_access(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return alike access-log lines: how many, what was asked and answered, the longest duration."""
-    rows = [
-        {
-            "program": facts.program,
-            "lines": facts.count,
-            "request": f"{facts.method} {cap(facts.path, 60)}",
-            "status": facts.status,
-            "upgrade asked": {None: "?", True: "yes", False: "no"}[facts.upgrade],
-            "longest": duration_text(max(facts.durations_s, default=None)),
-            "ours": "yes" if facts.marked else "",
-            "place": seen.source.where,
-        }
-        for seen, facts in rows_of(observations, AccessFacts)
-    ]
-    return frame(rows, ["program", "lines", "request", "status", "upgrade asked", "longest", "ours", "place"])
 
 
 def table_patterns(observations: Iterable[Observation]) -> pd.DataFrame:

@@ -1,0 +1,79 @@
+"""Picks the lines of a block that show one of many signs, without reading the others. Must not know what a sign means.
+
+Two engines give the same lines: Hyperscan where it is installed (extra `fast`), Python's regular expressions elsewhere.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from wsbook.literals import has_fast_engine
+
+__all__ = ["Sieve", "number_lines"]
+
+FEED = 10
+
+
+class Sieve:
+    """Finds lines by signs: regular expressions over bytes that both engines know, case ignored, which match neither nothing nor a feed.
+
+    unless: lines that this sieve picks are left out. fast: use Hyperscan; None where it is installed.
+    """
+
+    def __init__(self, signs: Iterable[bytes], *, unless: "Sieve | None" = None, fast: bool | None = None) -> None:
+        self.signs = tuple(dict.fromkeys(signs))
+        self.unless = unless
+        self.fast = has_fast_engine() if fast is None else fast
+
+    def lines(self, block: memoryview) -> list[tuple[int, int]]:
+        """Return (beginning, end without the feed) of each line that shows a sign. block: whole lines, each with its feed."""
+        if not self.signs or not block:
+            return []
+        text, found, last = block.obj if isinstance(block.obj, bytearray) else bytes(block), [], -1
+        for end in self._ends(block):
+            place = end - 1
+            if place <= last:
+                continue
+            last = text.find(b"\n", place, len(block))
+            found.append((text.rfind(b"\n", 0, place) + 1, last))
+        if self.unless is not None and found:
+            left_out = set(self.unless.lines(block))
+            found = [place for place in found if place not in left_out]
+        return found
+
+    def _ends(self, block: memoryview) -> Iterable[int]:
+        return self._scan(block) if self.fast else (match.end() for match in self._pattern.finditer(block))
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[bytes]:
+        return re.compile(b"|".join(b"(?:%s)" % sign for sign in self.signs), re.IGNORECASE)
+
+    @cached_property
+    def _database(self) -> Any:
+        import hyperscan
+
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        database.compile(expressions=list(self.signs), ids=list(range(len(self.signs))), flags=hyperscan.HS_FLAG_CASELESS)
+        return database
+
+    def _scan(self, block: memoryview) -> list[int]:
+        ends: list[int] = []
+        self._database.scan(block, match_event_handler=lambda _id, _start, end, _flags, _context: ends.append(end))
+        return ends
+
+
+def number_lines(block: memoryview, places: Iterable[tuple[int, int]], first: int) -> tuple[list[int], int]:
+    """Return the 1-based numbers of the lines that begin at these ascending places, and how many lines the block has.
+
+    first: lines before this block.
+    """
+    data = np.frombuffer(block, dtype=np.uint8) == FEED
+    numbers, seen, count = [], 0, 0
+    for begin, _ in places:
+        count += int(np.count_nonzero(data[seen:begin]))
+        seen = begin
+        numbers.append(first + count + 1)
+    return numbers, count + int(np.count_nonzero(data[seen:]))
