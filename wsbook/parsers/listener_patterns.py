@@ -185,7 +185,8 @@ def _no_catch_up(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     opening = [handler for handler in flow.of(OPEN_EVENTS) if handler.event not in ("error", "ready")]
     if not opening or not _RECONNECTS.search(code.text) or _RESUMES.search(code.text):
         return
-    fetches = [call for call in flow.calls if re.match(r"(?:window\.)?fetch$|axios|\$\.(?:get|getJSON|ajax)$", called(call))]
+    fetches = [call for call in flow.calls if re.match(r"(?:window\.)?fetch$|axios(?:\.get)?$|\$\.(?:get|getJSON|ajax)$", called(call))]
+    fetches = [call for call in fetches if not re.search(r"(?i)\bmethod\s*:\s*['\"](?!get)|\bpost\b", call.text()[:400])]
     if not fetches or any(_refetches(flow, handler.body) for handler in opening):
         return
     yield pattern_fact("listener.no-catch-up", fetches[0], code)
