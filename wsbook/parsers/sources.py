@@ -37,6 +37,7 @@ _SCRIPTS = ("typescript", "tsx")
 _PARSED = (*_SCRIPTS, "python", "go", "java")
 """Languages whose syntax is known; the others are searched as text."""
 
+_OTHERS = ("kotlin", "csharp", "elixir", "ruby", "rust", "php", "dart", "swift", "cpp")
 _MAX_FACTS = 2_000
 
 
@@ -108,7 +109,8 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
         dialled = [f for f in found if isinstance(f, EndpointFacts) and f.side == "frontend"]
         found += [defect for endpoint in dialled for defect in url_defects(endpoint, page)]
     if step != "1.1":
-        found += find_patterns(parsed, folder.commands, side=side)
+        others = [(code, None) for code in folder.codes if code.language in _OTHERS]
+        found += find_patterns([*parsed, *others], folder.commands, side=side)
         if side == "frontend":
             found += [fact for code, root in parsed if code.language in _SCRIPTS for fact in _script_patterns(code, root)]
         else:
