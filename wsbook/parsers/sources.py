@@ -93,6 +93,13 @@ def _observations(folder: Folder, *, side: str, page_url: str, step: str, artifa
     return [observed(Source(step=step, probe="sources", artifact=artifact), total), *(observed(_source(step, f), f) for f in facts)]
 
 
+def _said(codes: Iterable[Code], endpoint: EndpointFacts) -> str:
+    """Return the comment in the two lines before an endpoint, "" when there is none."""
+    code = next((c for c in codes if c.artifact == endpoint.file and c.line <= endpoint.line <= c.line + c.text.count("\n")), None)
+    before = code.text.split("\n")[max(0, endpoint.line - code.line - 2) : endpoint.line - code.line] if code is not None else []
+    return "\n".join(line for line in before if re.match(r"\s*(?://|#|\*|/\*)", line))
+
+
 def _source(step: str, facts: Facts) -> Source:
     return Source(step=step, probe="sources", artifact=str(getattr(facts, "file", "")), line=int(getattr(facts, "line", 0)))
 
@@ -107,7 +114,7 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
         if side == "frontend":
             found += find_forwards(project_of(parsed, folder, page), folder.manifests)
         dialled = [f for f in found if isinstance(f, EndpointFacts) and f.side == "frontend"]
-        found += [defect for endpoint in dialled for defect in url_defects(endpoint, page)]
+        found += [defect for endpoint in dialled for defect in url_defects(endpoint, page, _said(folder.codes, endpoint))]
     if step != "1.1":
         others = [(code, None) for code in folder.codes if code.language in _OTHERS]
         found += find_patterns([*parsed, *others], folder.commands, side=side)
