@@ -36,7 +36,7 @@ _COMMENTS = {"python": ("comment",), "java": ("line_comment", "block_comment")}
 
 
 def find_patterns(read: Iterable[Read], commands: Iterable[Code], *, side: str) -> Iterator[PatternFacts]:
-    """Yield the facts of every pattern of a side that matches, guarded or not. A piece that comes alone is taken to be about the subject."""
+    """Yield the facts of every pattern of a side that matches, guarded or not. A piece that comes alone is about the subject."""
     given = list(read)
     everything = "\n".join([code.text for code, _ in given] + [c.text for c in commands])
     pieces = [(code, root, _without_comments(root, code)) for code, root in given if len(given) == 1 or _SUBJECT.search(code.text)]
@@ -72,7 +72,9 @@ def _without_comments(root: "SgNode | None", code: Code) -> str:
     return "".join(text)
 
 
-def _apply(pattern: SourcePattern, code: Code, root: "SgNode | None", text: str, everything: str, *, crowded: bool) -> Iterator[PatternFacts]:
+def _apply(
+    pattern: SourcePattern, code: Code, root: "SgNode | None", text: str, everything: str, *, crowded: bool
+) -> Iterator[PatternFacts]:
     if not all(_regex(need)(text) for need in pattern.needs) or not all(_regex(need)(everything) for need in pattern.somewhere):
         return
     if pattern.text:

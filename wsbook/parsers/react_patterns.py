@@ -78,7 +78,9 @@ def _changes(name: str, body: str, root: "SgNode") -> bool:
     for declaration in root.find_all(kind="variable_declarator"):
         declared, value = declaration.field("name"), declaration.field("value")
         if declared is not None and value is not None and declared.text() == name and value.kind() in ("object", "array", *_FUNCTIONS):
-            return _in_component(declaration) or not any(_in_component(call) for call in root.find_all(kind="call_expression") if _is_effect(call))
+            return _in_component(declaration) or not any(
+                _in_component(call) for call in root.find_all(kind="call_expression") if _is_effect(call)
+            )
     return False
 
 

@@ -66,7 +66,11 @@ def _calls_left_out(flow: Flow, hook: "SgNode", effect: "SgNode", dependencies: 
     """Tell whether a handler within an effect calls a function that the component was given and that the dependencies leave out."""
     around = flow.function_around(hook)
     parameters = around.field("parameters") if around is not None else None
-    given = set(re.findall(r"\b(on[A-Z]\w*|handle[A-Z]\w*|\w*[cC]allback|\w*[hH]andler|cb)\b", parameters.text())) if parameters is not None else set()
+    given = (
+        set(re.findall(r"\b(on[A-Z]\w*|handle[A-Z]\w*|\w*[cC]allback|\w*[hH]andler|cb)\b", parameters.text()))
+        if parameters is not None
+        else set()
+    )
     handlers = [node for kind in FUNCTIONS for node in effect.find_all(kind=kind)]
     left_out = given - set(re.findall(r"\w+", dependencies))
     return any(re.search(rf"(?<![\w.]){name}\s*\(", node.text()) for name in left_out for node in handlers)
