@@ -474,4 +474,58 @@ PAGE_IDIOMS = [
         "ctx.verify_mode = ssl.CERT_NONE\nws = websockets.connect(u, ssl=ctx)\n",
         "ctx.load_verify_locations(ca)\nws = websockets.connect(u, ssl=ctx)\n",
     ),
+    (
+        "page.tries-by-interval",
+        "a.js",
+        "setInterval(() => { if (ws.readyState === 3) connectAgain() }, 3000)",
+        "ws.onclose = () => setTimeout(connectAgain, wait *= 2)",
+    ),
+    (
+        "page.subscribed-after-first-connect",
+        "a.ts",
+        "client.connect(u).then(() => { client.subscribe('/topic/a', draw) })",
+        "client.onConnect = () => { client.subscribe('/topic/a', draw) }; client.connect(u)",
+    ),
+    (
+        "page.sends-while-connecting",
+        "a.js",
+        "const s = new WebSocket(u);\nfunction ask(x) { s.send(x) }\nask('rates');\n",
+        "const s = new WebSocket(u);\nfunction ask(x) { s.send(x) }\ns.onopen = () => ask('rates');\n",
+    ),
+    (
+        "page.http-setting-for-socket",
+        "a.js",
+        "const s = new WebSocket(`${config.apiUrl}/live`)",
+        "const s = new WebSocket(config.socketUrl)",
+    ),
+    (
+        "page.element-per-message",
+        "a.js",
+        "socket.on('log', (l) => { box.appendChild(row(l)) })",
+        "socket.on('log', (l) => { box.appendChild(row(l)); box.firstChild.remove() })",
+    ),
+    (
+        "page.opened-in-hook-or-body",
+        "a.ts",
+        "export const useLive = (room) => { const s = io(url + room); return s }",
+        "export const useLive = (room) => { const s = useMemo(() => io(url + room), [room]); return s }",
+    ),
+    (
+        "page.one-life-only",
+        "a.py",
+        "async with websockets.connect(u) as ws:\n    async for m in ws:\n        show(m)\n",
+        "async for ws in websockets.connect(u):\n    async for m in ws:\n        show(m)\n",
+    ),
+    (
+        "page.token-kept-by-another-client",
+        "a.ts",
+        "axios.defaults.headers.Authorization = 'Bearer ' + t; const c = new Client({ brokerURL: u }) // socket",
+        "const c = new Client({ brokerURL: u, connectHeaders: { Authorization: 'Bearer ' + t } }) // socket",
+    ),
+    (
+        "page.named-event-of-stream",
+        "a.js",
+        "// the server writes event: price\nconst es = new EventSource('/e'); es.onmessage = draw",
+        "// the server writes event: price\nconst es = new EventSource('/e'); es.addEventListener('price', draw)",
+    ),
 ]

@@ -461,4 +461,34 @@ SERVER_IDIOMS = [
         "wss.on('connection', (a) => a.on('message', (m) => { others(a).forEach((b) => b.send(m)) }))",
         ("wss.on('connection', (a) => a.on('message', (m, isBinary) => { others(a).forEach((b) => b.send(m, { binary: isBinary })) }))"),
     ),
+    (
+        "serve.computes-in-the-loop",
+        "a.js",
+        "socket.on('job', (j) => socket.emit('done', simulateMarket(j)))",
+        "socket.on('job', (j) => worker.postMessage(['simulateMarket', j]))",
+    ),
+    (
+        "serve.unknown-event-has-no-clause",
+        "a.ex",
+        'def handle_in("ping", _, socket), do: {:reply, :ok, socket} # channel',
+        ('def handle_in("ping", _, socket), do: {:reply, :ok, socket}\ndef handle_in(_other, _, socket), do: {:noreply, socket} # channel'),
+    ),
+    (
+        "send.list-changed-in-its-loop",
+        "a.java",
+        "for (WsContext peer : peers) {\n  if (!peer.send(m)) peers.remove(peer);\n}",
+        "for (WsContext peer : List.copyOf(peers)) {\n  if (!peer.send(m)) peers.remove(peer);\n}",
+    ),
+    (
+        "serve.synchronous-client-in-async",
+        "a.py",
+        "async def receive(self, ws):\n    rows = db.query(Order)\n    await ws.send(rows)\n",
+        "async def receive(self, ws):\n    rows = await to_thread(db.query, Order)\n    await ws.send(rows)\n",
+    ),
+    (
+        "serve.compressed-for-each",
+        "a.go",
+        "var up = websocket.Upgrader{EnableCompression: true}",
+        "var up = websocket.Upgrader{EnableCompression: false}",
+    ),
 ]

@@ -131,7 +131,11 @@ def _limit(flow: Flow, body: "SgNode", text: str) -> "SgNode | None":
     for part in flow.reach(body):
         for test in part.find_all(kind="if_statement"):
             condition, then = test.field("condition"), test.field("consequence")
-            found = re.search(r"([\w.#]+)\s*(>=|>|===?|<=|<)\s*([\w.#]+)", condition.text()) if condition is not None else None
+            found = (
+                re.search(r"(?:\+\+)?([\w.#]+)(?:\+\+)?\s*(>=|>|===?|<=|<)\s*([\w.#]+)", condition.text())
+                if condition is not None
+                else None
+            )
             if found is None or then is None or not _COUNTS.search(found[1]):
                 continue
             ends = found[2] in (">=", ">", "==", "===") and re.match(r"\{?\s*(?:return|throw)|(?s:.{0,200}?)\breturn\b", then.text())

@@ -106,11 +106,13 @@ def _same_reference(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """A state updater changes what it is given and returns it: the framework sees the same reference and draws nothing."""
     for call in flow.calls:
         given = arguments_of(call)
-        if not re.match(r"set[A-Z]\w*$", called(call)) or len(given) != 1:
+        if not re.match(r"(?:this\.)?set[A-Z]\w*$", called(call)) or len(given) != 1:
             continue
         if given[0].kind() == "arrow_function" and (name := _parameter(given[0])):
             body = given[0].text()
-            if re.search(rf"\b{re.escape(name)}{_CHANGES_IN_PLACE}", body) and re.search(rf"\breturn\s+{re.escape(name)}\s*[;}}\n]", body):
+            if re.search(rf"\b{re.escape(name)}(?:\.\w+){{0,3}}{_CHANGES_IN_PLACE}", body) and re.search(
+                rf"\breturn\s+{re.escape(name)}\s*[;}}\n]", body
+            ):
                 yield pattern_fact("state.changed-in-place", call, code)
                 return
         elif given[0].kind() == "identifier" and _changed_before(call, given[0].text(), code.text):
