@@ -528,4 +528,34 @@ PAGE_IDIOMS = [
         "// the server writes event: price\nconst es = new EventSource('/e'); es.onmessage = draw",
         "// the server writes event: price\nconst es = new EventSource('/e'); es.addEventListener('price', draw)",
     ),
+    (
+        "page.ended-by-the-server",
+        "a.js",
+        "socket.on('disconnect', (why) => note(why))",
+        "socket.on('disconnect', (why) => { if (why === 'io server disconnect') socket.connect() })",
+    ),
+    (
+        "page.sent-subscription-is-not-kept",
+        "a.js",
+        "const s = new ReconnectingWebSocket(u); button.onclick = () => s.send(JSON.stringify({ op: 'subscribe', id }))",
+        "const s = new ReconnectingWebSocket(u); s.onopen = () => s.send(JSON.stringify({ op: 'subscribe', id }))",
+    ),
+    (
+        "page.constructor-sends",
+        "a.js",
+        "class A { constructor() { this.s = new WebSocket(u); this.greet() } greet() { this.s.send('hi') } }",
+        ("class A { constructor() { this.s = new WebSocket(u); this.s.onopen = () => this.greet() } greet() { this.s.send('hi') } }"),
+    ),
+    (
+        "page.opened-by-watcher",
+        "a.js",
+        "watch(room, () => { new WebSocket(base + room.value).onmessage = put })",
+        "watch(room, () => { ws.close(); ws = new WebSocket(base + room.value) })",
+    ),
+    (
+        "page.list-grows-unseen",
+        "a.js",
+        "let rows = []\nsocket.on('row', (r) => { rows.push(r) })",
+        "let rows = []\nsocket.on('row', (r) => { rows.push(r); redraw(rows) })",
+    ),
 ]

@@ -491,4 +491,22 @@ SERVER_IDIOMS = [
         "var up = websocket.Upgrader{EnableCompression: true}",
         "var up = websocket.Upgrader{EnableCompression: false}",
     ),
+    (
+        "send.state-not-looked-at",
+        "a.js",
+        "wss.clients.forEach((c) => c.send(m))",
+        "wss.clients.forEach((c) => { if (c.readyState === 1) c.send(m) })",
+    ),
+    (
+        "send.emitter-without-bus",
+        "a.py",
+        "outside = SocketIO()\noutside.emit('done')\n",
+        "outside = SocketIO(message_queue=url)\noutside.emit('done')\n",
+    ),
+    (
+        "serve.origins-are-the-hosts",
+        "a.py",
+        "app = AllowedHostsOriginValidator(inner)\n# channels\n",
+        "ALLOWED_HOSTS = ['*']\napp = AllowedHostsOriginValidator(inner)\n# channels\n",
+    ),
 ]

@@ -37,6 +37,8 @@ FRONTEND = [
      "s.onmessage = (e) => { const m = parse(e); on[m.type]?.(m) }",
      "type In = { type: 'cursor_moved' } | { type: 'left' }; const on = { cursor_moved: move, left: drop }; "
      "s.onmessage = (e) => { const m = parse(e); on[m.type]?.(m) }"),
+    ("listener.name-almost-alike", "// the server: io.emit('priceChange', p)\nsocket.on('price_changes', draw)",
+     "// the server: io.emit('priceChange', p)\nsocket.on('priceChange', draw)"),
     ("listener.groups-not-joined-again", "const c = new H().withAutomaticReconnect().build(); c.onreconnected(() => hide()); c.invoke('JoinRoom', r)",
      "const c = new H().withAutomaticReconnect().build(); c.onreconnected(() => c.invoke('JoinRoom', r)); c.invoke('JoinRoom', r)"),
     ("listener.no-catch-up", "const c = io(u); const all = fetch('/api/all'); c.on('connect', () => badge('live'))",

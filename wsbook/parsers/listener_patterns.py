@@ -38,6 +38,8 @@ _TOLD = re.compile(
     r"(?m)(?://|#|\*)[^\n]{0,200}?\b(?:emit|publish|broadcast|trigger|SendAsync|push|event|type|send)\w*!?[^'\"\n]{0,40}['\"]([\w.:/-]{3,60})['\"]"
 )
 """Names that a comment says the other side sends."""
+_SHORT = 3
+"""Consonants up to which two names are alike by chance."""
 _MAX_NAMES = 400
 
 
@@ -129,17 +131,26 @@ def _names(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     declared |= set(_TOLD.findall(code.text)[:_MAX_NAMES])
     if not declared:
         return
-    spelled = {_plain(name): name for name in declared}
+    spelled, sounds = {_plain(name) for name in declared}, {_skeleton(name) for name in declared}
     for name, node in _handled(flow):
-        meant = spelled.get(_plain(name))
-        if meant is not None and name.lstrip(".") not in declared:
+        if name.lstrip(".") in declared:
+            continue
+        if _plain(name) in spelled:
             yield pattern_fact("listener.name-spelled-otherwise", node, code)
+            return
+        if len(_skeleton(name)) > _SHORT and _skeleton(name) in sounds:
+            yield pattern_fact("listener.name-almost-alike", node, code)
             return
 
 
 def _plain(name: str) -> str:
-    """Return a name without separators, capitals and the endings that tell singular from plural and present from past."""
-    return re.sub(r"(?<=\w{3})(?:es|ed|s|d|e)$", "", re.sub(r"[\W_]", "", name).lower())
+    return re.sub(r"[\W_]", "", name).lower()
+
+
+def _skeleton(name: str) -> str:
+    """Return the consonants of a name, endings of plural and past left out: newMessage, new_msg and new-messages are alike."""
+    stem = re.sub(r"(?<=\w{3})(?:es|ed|s|d|e)$", "", _plain(name))
+    return re.sub(r"(.)\1+", r"\1", re.sub(r"[aeiou]", "", stem))
 
 
 def _handled(flow: Flow) -> "Iterator[tuple[str, SgNode]]":
@@ -175,7 +186,7 @@ def _tables(flow: Flow) -> "Iterator[SgNode]":
 
 def _signalr_groups(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     restored = [handler for handler in flow.handlers if handler.event == "reconnected"]
-    if "withAutomaticReconnect" not in code.text or not restored:
+    if not restored:
         return
     invokes = [
         call

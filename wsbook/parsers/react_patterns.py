@@ -113,7 +113,9 @@ def _in_old_handler(call: "SgNode", state: str) -> bool:
     handler = False
     for ancestor in call.ancestors():
         text = ancestor.text()[:200]
-        if re.match(r"[\w.?!]+\.(?:onmessage\s*=|addEventListener\(\s*[\"']message|on\(|subscribe\()|\s*on[mM]essage\s*[:(]", text):
+        if re.match(
+            r"[\w.?!]+\.(?:onmessage\s*=|addEventListener\(\s*[\"']message|on\(|subscribe\(|bind\(|listen\()|\s*on[mM]essage\s*[:(]", text
+        ):
             handler = True
         if handler and ancestor.kind() == "call_expression" and text.startswith(_EFFECTS):
             dependencies = _arguments(ancestor)[1:]

@@ -44,10 +44,10 @@ def _stale_reads(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         given = arguments_of(hook)
         if not _HOOKS.match(called(hook)) or len(given) != 2 or given[1].kind() != "array" or given[0].kind() not in FUNCTIONS:
             continue
-        if "Effect" in called(hook) and not _LIVE.search(given[0].text()):
+        if "Effect" in called(hook) and not _LIVE.search(flow.reached_text(given[0])):
             continue
         left_out = states - set(re.findall(r"\w+", given[1].text()))
-        read = next((name for name in sorted(left_out) if _reads(given[0], name, nested="Effect" in called(hook))), "")
+        read = next((name for name in sorted(left_out) if _read_by(flow, hook, given[0], name)), "")
         if read:
             yield pattern_fact("state.stale-read", hook, code)
             return
@@ -74,6 +74,15 @@ def _calls_left_out(flow: Flow, hook: "SgNode", effect: "SgNode", dependencies: 
     handlers = [node for kind in FUNCTIONS for node in effect.find_all(kind=kind)]
     left_out = given - set(re.findall(r"\w+", dependencies))
     return any(re.search(rf"(?<![\w.]){name}\s*\(", node.text()) for name in left_out for node in handlers)
+
+
+def _read_by(flow: Flow, hook: "SgNode", function: "SgNode", name: str) -> bool:
+    """Tell whether a hook's function reads a state; for an effect that runs once, also whether a handler that it makes elsewhere does."""
+    effect = "Effect" in called(hook)
+    if _reads(function, name, nested=effect):
+        return True
+    once = effect and re.search(r",\s*\[\s*\]\s*\)$", hook.text()) is not None
+    return once and any(_LIVE.search(part.text()) and _reads(part, name, nested=True) for part in flow.reach(function)[1:])
 
 
 def _reads(function: "SgNode", name: str, *, nested: bool) -> bool:
