@@ -10,6 +10,7 @@ from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.parsers.detect import HEAD_BYTES, KINDS, detect_kind
 from wsbook.parsers.lines import LineReader, decode, is_folder, read_data, read_head, split_lines
+from wsbook.parsers.words import parse_words
 
 if TYPE_CHECKING:
     from wsbook.parsers.access_line import Format
@@ -102,7 +103,8 @@ def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: st
     kind = kind or detect_kind(artifact if artifact != "pasted text" else "", text.encode("utf-8", "replace"))
     if not kind:
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
-    return _parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2"))
+    words = parse_words(text, artifact=artifact) if kind in STEPS else []
+    return [*_parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2")), *words]
 
 
 def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: str = "", configs: Sequence[str] = ()) -> list[Observation]:

@@ -33,7 +33,7 @@ from wsbook.rules.routes import judge_routes
 from wsbook.rules.sessions import judge_sessions
 from wsbook.rules.texts import judge_texts
 from wsbook.rules.tls import judge_tls
-from wsbook.rules.told import judge_refusals, weigh_told
+from wsbook.rules.told import judge_refusals, judge_words, weigh_told
 from wsbook.rules.tolerance import judge_tolerance
 from wsbook.rules.traffic import judge_traffic
 from wsbook.rules.verdicts import judge_steps
@@ -90,6 +90,7 @@ def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, .
     """Return the findings, root causes first, and the verdict of each of the twelve steps."""
     found = [finding for rule in RULES for finding in rule(evidence)]
     found += judge_refusals(evidence, found)
+    found += judge_words(evidence, found)
     ranked = rank(weigh_told(evidence, found), explains())
     if _nobody_complains(evidence):
         ranked = tuple(replace(finding, root=finding.root and finding.verdict is not Verdict.UNKNOWN) for finding in ranked)
