@@ -5,9 +5,8 @@ from pathlib import Path
 
 from wsbook.case import Case, Judgement
 from wsbook.errors import UsageError
-from wsbook.parsers.read import read_artifact
+from wsbook.parsers.read import read_artifact, read_words
 from wsbook.parsers.symptom import parse_symptom
-from wsbook.parsers.words import read_words
 from wsbook.target import Budget, Target, parse_endpoint
 
 __all__ = ["read_artifacts"]
@@ -30,5 +29,5 @@ def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", 
     if symptom:
         case.add(parse_symptom(symptom, step="0"))
     for path in paths:
-        case.add(*read_artifact(str(path), kind=kind, endpoint_path=served), *read_words(path))
+        case.add(*read_artifact(str(path), kind=kind, endpoint_path=served), *read_words(str(path), kind=kind))
     return case.judge()

@@ -22,6 +22,8 @@ class SymptomFacts(Struct, frozen=True, kw_only=True, tag="symptom"):
 
 
 class WordsFacts(Struct, frozen=True, kw_only=True, tag="words"):
-    """What the words of a fragment speak for, by vocabulary alone. causes: (slug, score 0..1), best first."""
+    """What the words of a fragment speak for, by vocabulary alone. causes: (slug, score 0..1), best first; shared: the words that the
+    best one rests on."""
 
     causes: tuple[tuple[str, float], ...]
+    shared: tuple[str, ...] = ()

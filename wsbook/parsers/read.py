@@ -10,12 +10,12 @@ from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.parsers.detect import HEAD_BYTES, KINDS, detect_kind
 from wsbook.parsers.lines import LineReader, decode, is_folder, read_data, read_head, split_lines
-from wsbook.parsers.words import parse_words
+from wsbook.parsers.words import SHORT_CHARS, parse_words
 
 if TYPE_CHECKING:
     from wsbook.parsers.access_line import Format
 
-__all__ = ["STEPS", "files_below", "read_artifact", "read_text"]
+__all__ = ["STEPS", "files_below", "read_artifact", "read_text", "read_words"]
 
 STEPS = {
     "backend_log": "1.4",
@@ -131,6 +131,19 @@ def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: s
         except UnreadableInputError as error:
             result.append(not_run(Source(step=step or "1.4", probe="read", artifact=str(file)), Reason.UNREADABLE, str(error)))
     return result
+
+
+def read_words(path: str, *, kind: str = "") -> list[Observation]:
+    """Return what the words of a fragment speak for; nothing for a folder, a configuration, a long text, and what is no text."""
+    place = Path(path)
+    if is_folder(place):
+        return []
+    head = read_head(place)
+    if len(head) > 4 * SHORT_CHARS or (kind or detect_kind(path, head)) not in STEPS:
+        return []
+    with suppress(UnreadableInputError):  # whoever reads the artifact itself says so
+        return parse_words(decode(head), artifact=path)
+    return []
 
 
 def _read_sources(path: str, kind: str, step: str) -> list[Observation]:

@@ -45,10 +45,10 @@ def judge_refusals(evidence: Evidence, found: Iterable[Finding]) -> Iterator[Fin
 
 
 def judge_words(evidence: Evidence, found: Iterable[Finding]) -> Iterator[Finding]:
-    """Name what the words of artifacts speak for, when nothing else speaks louder: no fault, no measurement, no symptom told."""
+    """Name what the words of artifacts speak for, when nothing else speaks louder: no fault and no measurement."""
     known = {finding.cause for finding in found if finding.verdict is not Verdict.CLEAR and finding.confidence > 0}
     loud = any(finding.verdict is Verdict.FAULT for finding in found)
-    if loud or evidence.upgrades or evidence.first(SymptomFacts) is not None:
+    if loud or any(not seen.source.artifact for seen, _ in evidence.upgrades):
         return
     scores: dict[str, tuple[float, Observation]] = {}
     for seen, facts in evidence.of(WordsFacts):
@@ -56,7 +56,13 @@ def judge_words(evidence: Evidence, found: Iterable[Finding]) -> Iterator[Findin
             if slug not in known and score > scores.get(slug, (0.0, seen))[0]:
                 scores[slug] = score, seen
     for slug, (score, seen) in sorted(scores.items(), key=lambda entry: -entry[1][0])[:6]:
-        yield unknown(slug, _GUESS * score, "nothing in the text is known; its words speak for this", proof(seen, "words alone"))
+        yield unknown(
+            slug, _GUESS * score, "the text resembles known cases of this by its words; nothing in it proves it", proof(seen, _shared(seen))
+        )
+
+
+def _shared(seen: Observation) -> str:
+    return f"words in common: {', '.join(seen.facts.shared)}" if isinstance(seen.facts, WordsFacts) and seen.facts.shared else "words alone"
 
 
 def weigh_told(evidence: Evidence, found: Iterable[Finding]) -> list[Finding]:
