@@ -126,6 +126,7 @@ def framing(*outcomes: tuple[bool, bool | None], ended_by: str = "") -> Observat
         ([(True, True), (False, False)], Verdict.CLEAR),
         ([(True, True)], Verdict.CLEAR),
         ([(True, None)], None),
+        ([(True, None), (True, False)], None),
         ([], None),
     ],
 )
