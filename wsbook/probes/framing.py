@@ -135,11 +135,11 @@ def _questions(echoes: bool) -> list[Ask]:
 
 async def _close(
     attempt: Attempt, step: str, reply_s: float, name: str, section: str, code: int | None, reason: str = ""
-) -> FrameTrial | None:
-    """Return how a close frame of ours is answered; None without a socket."""
+) -> list[FrameTrial]:
+    """Return how a close frame of ours is answered, and whether the server then ends TCP first; nothing without a socket."""
     _, socket = await open_socket(attempt, step=step)
     if socket is None:
-        return None
+        return []
     started = socket.now_s
     await socket.close(code, reason, timeout_s=reply_s)
     answered = socket.ended == "close" and socket.closed_by == "us"
@@ -148,49 +148,41 @@ async def _close(
     detail = f"answered by a close frame {shown}" if answered else how_ended(socket)
     if answered and socket.close_code != wanted:
         detail += f" instead of {wanted if code else 'none'}, which is legal"
-    return FrameTrial(
-        name=name, section=section, must=True, ok=answered, detail=detail, rtt_s=socket.age_s - started if answered else None, ended=True
-    )
+    rtt_s = socket.age_s - started if answered else None
+    closed = FrameTrial(name=name, section=section, must=True, ok=answered, detail=detail, rtt_s=rtt_s, ended=True)
+    return [closed, _hang_up(socket)] if answered and reason else [closed]
 
 
-async def _hang_up(attempt: Attempt, step: str) -> FrameTrial | None:
-    """Return whether the server closes the TCP connection first, after the closing handshake."""
-    _, socket = await open_socket(attempt, step=step)
-    if socket is None:
-        return None
-    await socket.close(timeout_s=_REPLY_S)
-    if socket.ended != "close":
-        return None
+def _hang_up(socket: Socket) -> FrameTrial:
+    """Return whether the server has closed the TCP connection first, after the closing handshake."""
     gone_s = None if socket.hung_up_s is None else max(0.0, socket.hung_up_s - socket.age_s)
     detail = "it did not within 0.2 s" if gone_s is None else "it did"
     name = "the server ends TCP first after closing"
     return FrameTrial(name=name, section="7.1.1", must=False, ok=gone_s is not None, detail=detail, rtt_s=gone_s, ended=True)
 
 
-async def _half_close(attempt: Attempt, step: str) -> FrameTrial | None:
+async def _half_close(attempt: Attempt, step: str) -> list[FrameTrial]:
     """Return whether a peer notices that our side of TCP has ended without a close frame."""
     _, socket = await open_socket(attempt, step=step)
     if socket is None:
-        return None
+        return []
     socket.finish()
     noticed = await socket.wait_ended(_HALF_CLOSED_S)
     detail = f"it ended its side too ({socket.ended})" if noticed else f"it kept its side open for {_HALF_CLOSED_S:g} s"
     rtt_s = socket.age_s if noticed else None
     socket.abort()
     name = "our FIN without a close frame"
-    return FrameTrial(name=name, section="7.1.7", must=False, ok=noticed, detail=detail, rtt_s=rtt_s, ended=True)
+    return [FrameTrial(name=name, section="7.1.7", must=False, ok=noticed, detail=detail, rtt_s=rtt_s, ended=True)]
 
 
 async def _endings(attempt: Attempt, step: str, reply_s: float, rough: bool) -> list[FrameTrial]:
     tries = [
         _close(attempt, step, reply_s, "close 1000 with a reason", "5.5.1", 1000, "wsbook"),
         _close(attempt, step, reply_s, "a close frame without a code", "5.5.1", None),
-        _hang_up(attempt, step),
     ]
     if rough:
         tries += [_close(attempt, step, reply_s, "close 3000", "7.4.2", 3000), _half_close(attempt, step)]
-    seen = await asyncio.gather(*tries)
-    return [trial for trial in seen if trial is not None]
+    return [trial for trials in await asyncio.gather(*tries) for trial in trials]
 
 
 async def _control(socket: Socket, echoes: bool, wait_s: float) -> bool:
@@ -205,10 +197,9 @@ async def _talk(socket: Socket, echoes: bool, reply_s: float, seconds: float) ->
     """Ask one question after the other, and none after one that ended the connection, silenced the peer or took all the time."""
     end, trials = time.perf_counter() + seconds, list[FrameTrial]()
     for ask in _questions(echoes):
-        left_s = end - time.perf_counter()
-        if left_s <= 0 or socket.ended != "open":
+        if time.perf_counter() >= end or socket.ended != "open":
             break
-        trial = await ask(socket, min(reply_s, left_s))
+        trial = await ask(socket, reply_s)
         if trial.ok is False and not trial.ended and not await _control(socket, echoes, reply_s):
             trials.append(replace(trial, ok=None, detail=f"{trial.detail}; nor is anything else answered"))
             break
@@ -219,9 +210,9 @@ async def _talk(socket: Socket, echoes: bool, reply_s: float, seconds: float) ->
 async def probe_framing(attempt: Attempt, *, step: str, echoes: bool, rough: bool = True, seconds: float = 2.0) -> Observation:
     """Send what RFC 6455 allows and few clients send, and see whether the peer copes; without extensions.
 
-    echoes: the endpoint is known to send back what it gets; otherwise no message is sent at all. rough: also endings
-    that many handlers report as an error: a code of the 3000s, a FIN without a close frame. seconds bounds the questions that
-    need a socket together; the endings take up to a second more. NOT_RUN when the upgrade was not accepted.
+    echoes: the endpoint is known to send back what it gets; otherwise no message is sent at all. rough: also endings that many
+    handlers report as an error: a code of the 3000s, a FIN without a close frame. seconds: no question but the endings begins later.
+    NOT_RUN when the upgrade was not accepted.
 
     Raises:
         UsageError: as open_socket().
