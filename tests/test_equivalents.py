@@ -83,6 +83,7 @@ def test_any_text_is_one_word_that_a_shell_reads_back(text: str) -> None:
         ({"host_header": "other.example"}, ["-H 'Host: other.example'"], []),
         ({"url": "wss://h.example/p", "server_name": "other"}, ["--connect-to other:443:h.example:443", "https://other/p"], []),
         ({"url": "wss://h.example/", "alpn": ("h2", "http/1.1")}, ["--http2"], ["--http1.1"]),
+        ({"url": "wss://h.example/", "alpn": ()}, ["--no-alpn"], []),
         ({"upgrade": False}, ["-H Accept:"], ["Sec-WebSocket-Key"]),
         ({"headers": (("Cookie", "session=abc"), ("X-Empty", ""))}, ['-H "Cookie: ${COOKIE}"', "-H 'X-Empty;'"], ["abc"]),
         ({"headers": (("Authorization", "env:JWT"),)}, ['-H "Authorization: ${JWT}"'], []),
@@ -165,8 +166,8 @@ async def test_curl_through_a_forward_proxy() -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{}, {"address": "127.0.0.1"}, {"server_name": "other.example"}, {"verify": False, "ca_file": ""}],
-    ids=["authority", "address", "other name", "unchecked"],
+    [{}, {"address": "127.0.0.1"}, {"server_name": "other.example"}, {"verify": False, "ca_file": ""}, {"alpn": ()}],
+    ids=["authority", "address", "other name", "unchecked", "no ALPN"],
 )
 async def test_curl_over_tls(fields: dict[str, object], tmp_path: Path) -> None:
     program("curl")
