@@ -24,7 +24,7 @@ _LARGE = re.compile(
 )
 _SIZE = re.compile(r"\b(\d+(?:\.\d+)?) ?([km])i?b\b", re.IGNORECASE)
 _CONTENT = re.compile(
-    r"\b(?:message|payload|frame|packet|image|picture|photo|file|json|upload|document|body|text|event|update|emit|snapshot)\w*",
+    r"\b(?:message|payload|frame|packet|image|picture|file|json|upload|document|body|text|event|update|emit|snapshot)\w*",
     re.IGNORECASE,
 )
 _MEMORY = re.compile(r"\b(?:memory|rss|heap|ram|oom|swap|disk|log)\b", re.IGNORECASE)
