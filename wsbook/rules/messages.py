@@ -114,7 +114,8 @@ def _needed(evidence: Evidence, accepted_bytes: int) -> Iterator[Proof]:
         if told.close_code == 1009 or _about_size(told.text, accepted_bytes):
             yield proof(seen, f"told: {told.text}")
     for seen, printed in evidence.of(SignatureFacts):
-        if printed.times and not ours(printed.times) and any(slug == _TOO_BIG and sure >= PROVEN for slug, sure in printed.causes):
+        sure = any(slug == _TOO_BIG and weight >= PROVEN for slug, weight in printed.causes)
+        if sure and printed.times and not ours(printed.times):
             yield proof(seen, printed.text)
     for seen, session in evidence.of(SessionFacts):
         if session.close_code == 1009 and session.closed_by != "us":
