@@ -56,6 +56,10 @@ def show_steps(console: Console, steps: Iterable[StepVerdict]) -> None:
     console.print(table)
 
 
+_COMMAND = 4_000
+"""The longest command that is printed whole."""
+
+
 def show_causes(console: Console, findings: Iterable[Finding], limit: int = 3) -> None:
     """Print the root causes as cards: summary, proof, fix, check."""
     roots = [finding for finding in findings if finding.root]
@@ -72,7 +76,7 @@ def show_causes(console: Console, findings: Iterable[Finding], limit: int = 3) -
             where = f"{proof.where}: " if proof.where else ""
             console.print(Text(f"  {'proof   ' if number == 0 else '        '}{cap(where + proof.text, 200)}"))
         _block(console, "fix", finding.remedy)
-        _block(console, "check", finding.check)
+        _block(console, "check", finding.check, _COMMAND)
     if len(roots) > limit:
         console.print(Text(f"\nAlso possible: {_named(roots[limit : limit + 6])}"))
 
@@ -81,9 +85,10 @@ def _named(findings: Iterable[Finding]) -> str:
     return ", ".join(f"{finding.cause} {finding.confidence:.0%}" for finding in findings)
 
 
-def _block(console: Console, title: str, text: str) -> None:
+def _block(console: Console, title: str, text: str, limit: int = 200) -> None:
+    """Print at most twelve lines; one that is longer than the window is not broken, so that a command can be copied."""
     for number, line in enumerate(text.strip().splitlines()[:12]):
-        console.print(Text(f"  {title if number == 0 else '':<8}{cap(line, 200)}"))
+        console.print(Text(f"  {title if number == 0 else '':<8}{cap(line, limit)}"), soft_wrap=limit == _COMMAND)
 
 
 def show_outcome(console: Console, place: str) -> None:

@@ -106,12 +106,14 @@ def table_echo(observations: Iterable[Observation]) -> pd.DataFrame:
             "size (B)": trial.size_bytes,
             "unharmed": MARKS[Verdict.CLEAR if trial.ok else Verdict.FAULT],
             "round trip (ms)": milliseconds(trial.rtt_s),
+            "sent on the wire (B)": trial.sent_wire_bytes,
+            "received on the wire (B)": trial.received_wire_bytes,
             "detail": cap(trial.detail),
         }
         for _, facts in rows_of(observations, EchoFacts)
         for trial in facts.trials
     ]
-    return frame(rows, ["kind", "size (B)", "unharmed", "round trip (ms)", "detail"])
+    return frame(rows, ["kind", "size (B)", "unharmed", "round trip (ms)", "sent on the wire (B)", "received on the wire (B)", "detail"])
 
 
 def table_ports(observations: Iterable[Observation]) -> pd.DataFrame:
