@@ -11,7 +11,6 @@ from wsbook.finding import Finding, StepVerdict, Verdict, rank
 from wsbook.rules.access import judge_access
 from wsbook.rules.addresses import judge_addresses
 from wsbook.rules.answers import judge_answers
-from wsbook.rules.bursts import judge_bursts
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.handshake import judge_handshake
@@ -41,7 +40,6 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_handshake,
     judge_answers,
     judge_tolerance,
-    judge_bursts,
     judge_endpoint,
     judge_hops,
     judge_refusal,
