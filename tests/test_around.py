@@ -14,13 +14,14 @@ from wsbook.finding import Verdict
 from wsbook.observation import Observation, Reason, Source, Stage, not_run
 from wsbook.probes import addresses, experiment, http2, redirects, tls_scan, upgrade
 from wsbook.steps.around import look_around
-from wsbook.target import Budget
+from wsbook.target import Budget, parse_target
 
 
 class Look:
     """A step's surroundings, reduced to what look_around() asks of them."""
 
     def __init__(self, budget: str) -> None:
+        self.target = parse_target("")
         self.budget = Budget.named(budget)
         self.found: list[Observation] = []
 
