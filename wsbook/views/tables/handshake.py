@@ -65,7 +65,7 @@ def table_attempts(observations: Iterable[Observation]) -> pd.DataFrame:
     reference = baseline.get("endpoint") or (tried[0] if tried else None)
     rows = []
     for seen in tried:
-        compared = baseline.get(seen.source.hop) if seen.source.changed else reference
+        compared = baseline.get(seen.source.hop, reference) if seen.source.changed else reference
         flips = compared is not None and compared is not seen and _passed(compared) != _passed(seen)
         facts = seen.facts if isinstance(seen.facts, UpgradeFacts) else None
         rows.append(
