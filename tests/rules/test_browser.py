@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from observations import TARGET, answer, findings, roots, seen
+from observations import TARGET, answer, findings, roots, seen, verdicts
 
 from wsbook import attempt as labels
 from wsbook.evidence import Evidence
@@ -225,3 +225,13 @@ def over_http2(status: int) -> Observation:
 )
 def test_what_only_one_browser_opens(slug: str, observations: list[Observation], expected: str) -> None:
     assert verdict(slug, *observations) == expected
+
+
+def test_a_page_that_does_not_load_is_no_clear_step() -> None:
+    unloaded = PageFacts(url="https://shop.test/", browser="Chromium 156")
+    failures = [
+        (Failure(stage="page", reason=Reason.CERTIFICATE, message="the page did not load"), "fault"),
+        (Failure(stage="page", reason=Reason.TIMEOUT, message="the page did not load in time"), "clear"),
+    ]
+    for failure, expected in failures:
+        assert verdicts(seen(unloaded, step="1.2", probe="browser", hop="browser", failure=failure))["1.2"] == expected
