@@ -16,6 +16,7 @@ __all__ = [
     "IPV6_ONLY",
     "KEEP_ALIVE",
     "LATE_S",
+    "NOT_HEADLESS",
     "NO_COOKIES",
     "NO_CREDENTIALS",
     "NO_EXTENSIONS",
@@ -35,6 +36,7 @@ __all__ = [
     "SUFFIXED_ORIGIN",
     "THE_ENDPOINTS_HOST",
     "THE_ENDPOINTS_PATH",
+    "THE_SAME_AGAIN",
     "UNVERIFIED",
     "WITHOUT_SLASH",
     "WITH_HELD_BACK",
@@ -73,6 +75,8 @@ NO_COOKIES = "no cookies"
 OUR_USER_AGENT = "our User-Agent"
 ONLY_UPGRADE = "Connection: Upgrade alone"
 KEEP_ALIVE = "Connection: keep-alive, Upgrade"
+NOT_HEADLESS = "User-Agent without Headless"
+THE_SAME_AGAIN = "the same again"
 HOST_WITHOUT_PORT = "Host without its port"
 WITH_HELD_BACK = "with the held-back cookies"
 FEWEST_HEADERS = "only the headers that the handshake needs"

@@ -12,6 +12,7 @@ from wsbook.attempt import Attempt
 from wsbook.facts import UpgradeFacts
 from wsbook.observation import Observation, Outcome
 from wsbook.probes.explain_1006 import Told, exact_attempt, exact_variants, explain
+from wsbook.wire.handshake import accept_for
 
 TEMPLATE = Attempt(url="ws://127.0.0.1:1/", timeout_s=2.0, headers=(("X-Mine", "1"),), origin="http://never.test", changed=("something",))
 SENT = (
@@ -49,6 +50,12 @@ def refuse(request: bytes) -> bytes:
     return b"HTTP/1.1 403 No\r\nContent-Length: 23\r\n\r\nwho is 5f3a9c02d1 here?"
 
 
+def accept(request: bytes) -> bytes:
+    key = next(line.partition(b": ")[2] for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+    head = "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: a\r\nSec-WebSocket-Accept: "
+    return f"{head}{accept_for(key.decode())}\r\n\r\n".encode()
+
+
 def flips(found: list[Observation]) -> dict[str, int | None]:
     return {"; ".join(seen.source.changed): seen.facts.status for seen in found if isinstance(seen.facts, UpgradeFacts)}
 
@@ -75,6 +82,19 @@ async def test_one_change_cures() -> None:
     async with server(picky) as (url, _):
         found = await explain([Told(url=url, headers=SENT)], TEMPLATE, step="1.2")
     assert {change for change, status in flips(found).items() if status != 403} == {labels.OUR_USER_AGENT}
+
+
+async def test_what_cures_is_checked_against_chance() -> None:
+    asked: list[bytes] = []
+
+    def every_second(request: bytes) -> bytes:
+        asked.append(request)
+        return accept(request) if len(asked) % 2 == 0 else refuse(request)
+
+    async with server(every_second) as (url, _):
+        found = await explain([Told(url=url, headers=SENT)], TEMPLATE, step="1.2")
+    again = [seen.facts for seen in found if seen.source.changed == (labels.THE_SAME_AGAIN,)]
+    assert len(again) == 2 and any(isinstance(facts, UpgradeFacts) and facts.accepted for facts in again)
 
 
 async def test_a_peer_that_does_not_answer_is_asked_once() -> None:

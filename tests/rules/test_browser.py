@@ -156,6 +156,18 @@ def test_cookies_are_too_large_or_out_of_date(status: int, body: str, cookie_byt
     assert roots(exact, tried(101, labels.NO_COOKIES))[0] == slug
 
 
+def test_an_outcome_that_changes_by_itself_cures_nothing() -> None:
+    cured = [browser(403), tried(403), tried(101, labels.NO_ORIGIN)]
+    assert verdict("origin.not-in-allowlist", *cured, tried(403, labels.THE_SAME_AGAIN), tried(403, labels.THE_SAME_AGAIN)) == "fault"
+    assert verdict("origin.not-in-allowlist", *cured, tried(101, labels.THE_SAME_AGAIN), tried(403, labels.THE_SAME_AGAIN)) == "nothing"
+
+
+@pytest.mark.parametrize(("headless", "expected"), [(101, "unknown"), (403, "fault")])
+def test_a_filter_that_knows_headless_browsers_hurts_nobody_else(headless: int, expected: str) -> None:
+    tries = [browser(403), tried(403), tried(headless, labels.NOT_HEADLESS), tried(101, labels.OUR_USER_AGENT)]
+    assert verdict("proxy.security-layer-blocks", *tries) == expected
+
+
 def test_what_only_the_browser_fails_is_left_open() -> None:
     found = findings(browser(403), tried(101))
     assert {one.cause for one in found if one.verdict is Verdict.UNKNOWN} >= {"proxy.security-layer-blocks"}

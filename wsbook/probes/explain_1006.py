@@ -91,7 +91,7 @@ def exact_variants(attempt: Attempt, withheld: str = "") -> list[Attempt]:
     def change(label: str, headers: Headers, **fields: object) -> list[Attempt]:
         return [attempt.change(label, exact=headers, **fields)] if headers != sent else []
 
-    host = next(iter(_values(sent, "host")), "")
+    host, agent = (next(iter(_values(sent, name)), "") for name in ("host", "user-agent"))
     plain = [value.lower() for value in _values(sent, "connection")] == ["upgrade"]
     other = tuple(name for name in names if name not in _NEEDED and not name.startswith("sec-websocket-"))
     cookies = "; ".join(filter(None, (*_values(sent, "cookie"), withheld)))
@@ -101,6 +101,7 @@ def exact_variants(attempt: Attempt, withheld: str = "") -> list[Attempt]:
         *(change(labels.WITH_HELD_BACK, _with(sent, "Cookie", cookies)) if withheld else []),
         *change(labels.NO_EXTENSIONS, _without(sent, "sec-websocket-extensions"), extensions=()),
         *change(labels.NO_SUBPROTOCOL, _without(sent, "sec-websocket-protocol"), subprotocols=()),
+        *change(labels.NOT_HEADLESS, _with(sent, "User-Agent", agent.replace("Headless", "")) if agent else sent),
         *change(labels.OUR_USER_AGENT, _with(sent, "User-Agent", USER_AGENT)),
         *(change(labels.KEEP_ALIVE, _with(sent, "Connection", "keep-alive, Upgrade")) if plain else []),
         *([] if plain else change(labels.ONLY_UPGRADE, _with(sent, "Connection", "Upgrade"))),
@@ -137,11 +138,16 @@ async def _repeat(told: Told, template: Attempt, step: str) -> list[Observation]
     if isinstance(facts, UpgradeFacts) and facts.status is not None and (told.opened or not facts.accepted):
         short = replace(attempt, timeout_s=min(attempt.timeout_s, 3.0))
         found += await experiment(None, exact_variants(short, told.withheld), step=step, probe="repeated")
+        if not facts.accepted and any(isinstance(seen.facts, UpgradeFacts) and seen.facts.accepted for seen in found):
+            again = short.change(labels.THE_SAME_AGAIN)
+            found += await experiment(again, [again], step=step, probe="repeated")
     return [_hidden(seen, secrets) for seen in found]
 
 
 async def explain(told: Iterable[Told], template: Attempt, *, step: str) -> list[Observation]:
     """Return the repetition of each failed handshake, followed by its variants where it was answered and refused too.
+
+    Where a variant is accepted the unchanged request is made twice more: an outcome that changes by itself proves nothing.
 
     Their sources have the probe "repeated" and the hop of who told; the exact repetition has nothing changed.
 

@@ -50,7 +50,7 @@ def judge_repeated(evidence: Evidence) -> Iterator[Finding]:
         exact = next((one for one in made if _label(one[0]) not in _ALL), None)
         if exact is None:
             continue
-        variants = {_label(seen): (seen, facts) for seen, facts in made if _label(seen) in _ALL}
+        variants = _variants(made)
         browser = next((one for one in _told(evidence, hop) if one[1].url == url), None)
         if exact[1].accepted and browser is not None and browser[1].accepted:
             yield from _judge_first_frames(evidence, exact, variants)
@@ -60,7 +60,7 @@ def judge_repeated(evidence: Evidence) -> Iterator[Finding]:
             yield from _judge_cures(evidence, exact, variants)
 
 
-_ALL = frozenset({*_CURES, labels.NO_COOKIES, labels.WITH_HELD_BACK})
+_ALL = frozenset({*_CURES, labels.NO_COOKIES, labels.WITH_HELD_BACK, labels.NOT_HEADLESS, labels.THE_SAME_AGAIN})
 _DISPROVES = (labels.NO_ORIGIN, labels.OUR_USER_AGENT)
 """Without these nobody is refused for them; other changes prove nothing when they cure nothing."""
 
@@ -76,6 +76,16 @@ def _told(evidence: Evidence, hop: str) -> list[Seen]:
     return [one for one in _of(evidence, "browser") if one[0].source.hop == hop]
 
 
+def _variants(made: list[Seen]) -> dict[str, Seen]:
+    """Return the attempt with each change; of two with the same one the accepted."""
+    found: dict[str, Seen] = {}
+    for seen, facts in made:
+        label = _label(seen)
+        if label in _ALL and not (label in found and found[label][1].accepted):
+            found[label] = (seen, facts)
+    return found
+
+
 def _label(seen: Observation) -> str:
     return seen.source.changed[-1] if seen.source.changed else ""
 
@@ -83,6 +93,14 @@ def _label(seen: Observation) -> str:
 def _judge_cures(evidence: Evidence, exact: Seen, variants: dict[str, Seen]) -> Iterator[Finding]:
     seen, facts = exact
     before = proof(seen, f"the browser's request, repeated: {say(seen, facts)}")
+    if (again := variants.get(labels.THE_SAME_AGAIN)) and again[1].accepted:
+        words = f"the very same request is {say(seen, facts)} and then {say(*again)}: the outcome changes by itself"
+        yield fault("cluster.no-sticky-session", 0.4, words, before, proof(again[0], say(*again)))
+        return
+    headless = variants.get(labels.NOT_HEADLESS)
+    if headless is not None and headless[1].accepted:
+        words = "only a User-Agent that says Headless is refused, as this probe's browser does: people's browsers are not affected"
+        yield unknown("proxy.security-layer-blocks", 0.4, words, before, proof(headless[0], say(*headless)))
     for label, (other, value) in variants.items():
         if not value.accepted:
             if label in _DISPROVES and value.status == facts.status:
@@ -95,6 +113,8 @@ def _judge_cures(evidence: Evidence, exact: Seen, variants: dict[str, Seen]) -> 
             continue
         if label == labels.WITH_HELD_BACK:
             yield _held_back(evidence, exact, before, after)
+            continue
+        if label not in _CURES or (label == labels.OUR_USER_AGENT and headless is not None and headless[1].accepted):
             continue
         slug, confidence, words = _CURES[label]
         sent = re.sub(r"\{([\w-]+)\}", lambda name: (facts.request_header(name[1]) or "none")[:80], words)
