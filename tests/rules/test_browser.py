@@ -9,7 +9,7 @@ from observations import TARGET, answer, findings, roots, seen, verdicts
 
 from wsbook import attempt as labels
 from wsbook.evidence import Evidence
-from wsbook.facts import Cookie, CookieFacts, PageFacts, SessionFacts, UpgradeFacts, Violation
+from wsbook.facts import Cookie, CookieFacts, PageFacts, SessionFacts, TlsFacts, UpgradeFacts, Violation
 from wsbook.finding import Verdict
 from wsbook.observation import Failure, Observation, Reason, Stage
 from wsbook.rules.browser import judge_browser
@@ -166,6 +166,20 @@ def test_an_outcome_that_changes_by_itself_cures_nothing() -> None:
 def test_a_filter_that_knows_headless_browsers_hurts_nobody_else(headless: int, expected: str) -> None:
     tries = [browser(403), tried(403), tried(headless, labels.NOT_HEADLESS), tried(101, labels.OUR_USER_AGENT)]
     assert verdict("proxy.security-layer-blocks", *tries) == expected
+
+
+@pytest.mark.parametrize(
+    ("hop", "alpn", "accepted", "expected"),
+    [("firefox", "h2", False, 0.9), ("browser", "h2", False, 0.45), ("firefox", "http/1.1", False, 0.0), ("firefox", "h2", True, 0.0)],
+)
+def test_http2_is_chosen_where_a_browser_offers_it(hop: str, alpn: str, accepted: bool, expected: float) -> None:
+    failure = Failure(stage="upgrade", reason=Reason.RESET, message="reset")
+    told = seen(UpgradeFacts(url=WSS, accepted=False), step="1.2", probe="browser", hop=hop, failure=failure)
+    exact = seen(UpgradeFacts(url=WSS, accepted=True, status=101), step="1.2", probe="repeated", hop=hop)
+    modern = UpgradeFacts(url=WSS, accepted=accepted, tls=TlsFacts(server_name="shop.test", alpn=alpn))
+    other = seen(modern, step="1.2", probe="repeated", hop=hop, changed=labels.WITH_HTTP2_OFFERED)
+    found = [one for one in judge_repeated(Evidence(TARGET, [told, exact, other])) if one.cause == "tls.alpn-h2-negotiated"]
+    assert [one.confidence for one in found] == ([expected] if expected else [])
 
 
 def test_what_only_the_browser_fails_is_left_open() -> None:

@@ -135,6 +135,8 @@ async def _repeat(told: Told, template: Attempt, step: str) -> list[Observation]
     (first,) = await experiment(attempt, [], step=step, probe="repeated")
     found = [first]
     facts = first.facts
+    if isinstance(facts, UpgradeFacts) and facts.accepted and not told.opened and told.url.startswith("wss:"):
+        found += await experiment(None, [attempt.change(labels.WITH_HTTP2_OFFERED, alpn=("h2", "http/1.1"))], step=step, probe="repeated")
     if isinstance(facts, UpgradeFacts) and facts.status is not None and (told.opened or not facts.accepted):
         short = replace(attempt, timeout_s=min(attempt.timeout_s, 3.0))
         found += await experiment(None, exact_variants(short, told.withheld), step=step, probe="repeated")
@@ -147,7 +149,8 @@ async def _repeat(told: Told, template: Attempt, step: str) -> list[Observation]
 async def explain(told: Iterable[Told], template: Attempt, *, step: str) -> list[Observation]:
     """Return the repetition of each failed handshake, followed by its variants where it was answered and refused too.
 
-    Where a variant is accepted the unchanged request is made twice more: an outcome that changes by itself proves nothing.
+    A repetition that is accepted over TLS is made once more with HTTP/2 offered, as Firefox does. Where a variant is accepted the
+    unchanged request is made twice more: an outcome that changes by itself proves nothing.
 
     Their sources have the probe "repeated" and the hop of who told; the exact repetition has nothing changed.
 

@@ -55,12 +55,12 @@ def judge_repeated(evidence: Evidence) -> Iterator[Finding]:
         if exact[1].accepted and browser is not None and browser[1].accepted:
             yield from _judge_first_frames(evidence, exact, variants)
         elif exact[1].accepted and browser is not None and not exact[0].source.changed:
-            yield from _judge_only_in_browser(browser, exact)
+            yield from _judge_only_in_browser(browser, exact, variants.get(labels.WITH_HTTP2_OFFERED))
         elif not exact[1].accepted:
             yield from _judge_cures(evidence, exact, variants)
 
 
-_ALL = frozenset({*_CURES, labels.NO_COOKIES, labels.WITH_HELD_BACK, labels.NOT_HEADLESS, labels.THE_SAME_AGAIN})
+_ALL = frozenset({*_CURES, labels.NO_COOKIES, labels.WITH_HELD_BACK, labels.NOT_HEADLESS, labels.THE_SAME_AGAIN, labels.WITH_HTTP2_OFFERED})
 _DISPROVES = (labels.NO_ORIGIN, labels.OUR_USER_AGENT)
 """Without these nobody is refused for them; other changes prove nothing when they cure nothing."""
 
@@ -144,13 +144,17 @@ def _judge_without_cookies(facts: UpgradeFacts, proofs: list[Proof]) -> Iterator
         )
 
 
-def _judge_only_in_browser(browser: Seen, exact: Seen) -> Iterator[Finding]:
+def _judge_only_in_browser(browser: Seen, exact: Seen, modern: Seen | None) -> Iterator[Finding]:
     """The very same bytes are accepted outside: what is left is what only a browser does, or what changes from one moment to the next."""
     seen, facts = browser
     if seen.failure is not None and seen.failure.stage in ("browser", "tls", "resolve", "tcp", "proxy"):
         return
     proofs = [proof(seen, f"{seen.source.hop}: {say(seen, facts)}"), proof(exact[0], f"the same request outside of it: {say(*exact)}")]
     words = f"{seen.source.hop} was {say(seen, facts)}, and the very same request is accepted outside of it"
+    if modern is not None and not modern[1].accepted and modern[1].tls is not None and modern[1].tls.alpn == "h2":
+        chosen = f"{words} over HTTP/1.1; where HTTP/2 is offered it is chosen, and no socket opens"
+        offers = seen.source.hop == "firefox"  # Chromium offers a socket's server HTTP/1.1 alone
+        yield fault("tls.alpn-h2-negotiated", 0.9 if offers else 0.45, chosen, *proofs, proof(modern[0], say(*modern)))
     if facts.url.startswith("wss:"):
         yield unknown("net.tls-interception", 0.35, words, *proofs)
     yield unknown("proxy.security-layer-blocks", 0.35, words, *proofs)
