@@ -68,7 +68,7 @@ async def test_the_same_bytes_but_for_the_key() -> None:
     sent = [tuple(line.split(": ", 1)) for line in first[1:-2]]
     assert [(n, v) for n, v in sent if n != "Sec-WebSocket-Key"] == [(n, v) for n, v in SENT if n != "Sec-WebSocket-Key"]
     assert [n for n, _ in sent] == [n for n, _ in SENT] and dict(sent)["Sec-WebSocket-Key"] != dict(SENT)["Sec-WebSocket-Key"]
-    assert len(requests) == len(found) == 1 + 8  # one of the two equal handshakes, and what can be changed in it
+    assert len(requests) == len(found) == 1 + 9  # one of the two equal handshakes, and what can be changed in it
     assert {(seen.source.probe, seen.source.hop, seen.source.step) for seen in found} == {("repeated", "browser", "1.2")}
     assert found[0].source.changed == ()
     text = msgspec.json.encode(found).decode()
@@ -120,6 +120,7 @@ def test_a_credential_that_the_recording_hides_is_left_out_and_named() -> None:
     ("label", "lost", "now"),
     [
         (labels.NO_ORIGIN, "Origin", None),
+        (labels.OWN_ORIGIN, "Origin", "http://api.test"),
         (labels.NO_COOKIES, "Cookie", None),
         (labels.NO_EXTENSIONS, "Sec-WebSocket-Extensions", None),
         (labels.NO_SUBPROTOCOL, "Sec-WebSocket-Protocol", None),
@@ -130,7 +131,7 @@ def test_a_credential_that_the_recording_hides_is_left_out_and_named() -> None:
     ],
 )
 def test_each_variant_changes_one_header(label: str, lost: str, now: str | None) -> None:
-    attempt = exact_attempt(Told(url="ws://shop.test/x", headers=SENT), TEMPLATE)
+    attempt = exact_attempt(Told(url="ws://api.test/x", headers=SENT), TEMPLATE)
     (variant,) = [one for one in exact_variants(attempt, "kept=1") if one.changed == (label,)]
     before, after = dict(SENT), dict(variant.exact or ())
     assert after.pop(lost, None) == now

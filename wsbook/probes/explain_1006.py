@@ -92,11 +92,13 @@ def exact_variants(attempt: Attempt, withheld: str = "") -> list[Attempt]:
         return [attempt.change(label, exact=headers, **fields)] if headers != sent else []
 
     host, agent = (next(iter(_values(sent, name)), "") for name in ("host", "user-agent"))
+    own = attempt.endpoint.origin
     plain = [value.lower() for value in _values(sent, "connection")] == ["upgrade"]
     other = tuple(name for name in names if name not in _NEEDED and not name.startswith("sec-websocket-"))
     cookies = "; ".join(filter(None, (*_values(sent, "cookie"), withheld)))
     return [
         *change(labels.NO_ORIGIN, _without(sent, "origin"), origin=None),
+        *(change(labels.OWN_ORIGIN, _with(sent, "Origin", own), origin=own) if "origin" in names else []),
         *change(labels.NO_COOKIES, _without(sent, "cookie")),
         *(change(labels.WITH_HELD_BACK, _with(sent, "Cookie", cookies)) if withheld else []),
         *change(labels.NO_EXTENSIONS, _without(sent, "sec-websocket-extensions"), extensions=()),

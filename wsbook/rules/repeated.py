@@ -15,6 +15,7 @@ __all__ = ["judge_difference", "judge_repeated", "judge_spelling"]
 
 _CURES: dict[str, tuple[str, float, str]] = {
     labels.NO_ORIGIN: ("origin.not-in-allowlist", 0.94, "Origin {Origin} is refused, and the same request without Origin is accepted"),
+    labels.OWN_ORIGIN: ("origin.not-in-allowlist", 0.95, "Origin {Origin} is refused, and the endpoint's own Origin is accepted"),
     labels.NO_EXTENSIONS: ("frame.compression-broken", 0.9, "the offer of {Sec-WebSocket-Extensions} is refused, and accepted without"),
     labels.NO_SUBPROTOCOL: ("subprotocol.mismatch", 0.9, "the offer of {Sec-WebSocket-Protocol} is refused, and accepted without"),
     labels.OUR_USER_AGENT: ("proxy.security-layer-blocks", 0.9, "the browser's User-Agent is refused, another one is accepted"),
@@ -61,8 +62,6 @@ def judge_repeated(evidence: Evidence) -> Iterator[Finding]:
 
 
 _ALL = frozenset({*_CURES, labels.NO_COOKIES, labels.WITH_HELD_BACK, labels.NOT_HEADLESS, labels.THE_SAME_AGAIN, labels.WITH_HTTP2_OFFERED})
-_DISPROVES = (labels.NO_ORIGIN, labels.OUR_USER_AGENT)
-"""Without these nobody is refused for them; other changes prove nothing when they cure nothing."""
 
 
 def _of(evidence: Evidence, probe: str) -> list[Seen]:
@@ -103,10 +102,7 @@ def _judge_cures(evidence: Evidence, exact: Seen, variants: dict[str, Seen]) -> 
         yield unknown("proxy.security-layer-blocks", 0.4, words, before, proof(headless[0], say(*headless)))
     for label, (other, value) in variants.items():
         if not value.accepted:
-            if label in _DISPROVES and value.status == facts.status:
-                words = f"{label}: {say(other, value)} too, so that is not the reason"
-                yield clear(_CURES[label][0], words, before, proof(other, words))
-            continue
+            continue  # proves nothing: many servers refuse a missing Origin too
         after = proof(other, f"{label}: {say(other, value)}")
         if label == labels.NO_COOKIES:
             yield from _judge_without_cookies(facts, [before, after])
