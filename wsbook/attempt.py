@@ -16,7 +16,6 @@ __all__ = [
     "IPV6_ONLY",
     "KEEP_ALIVE",
     "LATE_S",
-    "NOT_HEADLESS",
     "NO_COOKIES",
     "NO_CREDENTIALS",
     "NO_EXTENSIONS",
@@ -38,6 +37,7 @@ __all__ = [
     "THE_ENDPOINTS_PATH",
     "THE_SAME_AGAIN",
     "UNVERIFIED",
+    "WITHOUT_HEADLESS",
     "WITHOUT_SLASH",
     "WITH_HELD_BACK",
     "WITH_HTTP2_OFFERED",
@@ -75,11 +75,11 @@ NO_COOKIES = "no cookies"
 OUR_USER_AGENT = "our User-Agent"
 ONLY_UPGRADE = "Connection: Upgrade alone"
 KEEP_ALIVE = "Connection: keep-alive, Upgrade"
-NOT_HEADLESS = "User-Agent without Headless"
-THE_SAME_AGAIN = "the same again"
 HOST_WITHOUT_PORT = "Host without its port"
 WITH_HELD_BACK = "with the held-back cookies"
 FEWEST_HEADERS = "only the headers that the handshake needs"
+WITHOUT_HEADLESS = "User-Agent without Headless"
+THE_SAME_AGAIN = "the same again"
 
 LATE_S = 0.3
 """A program may write the log line of an attempt this much after the attempt ended."""

@@ -165,7 +165,7 @@ def test_an_outcome_that_changes_by_itself_cures_nothing() -> None:
 
 @pytest.mark.parametrize(("headless", "expected"), [(101, "unknown"), (403, "fault")])
 def test_a_filter_that_knows_headless_browsers_hurts_nobody_else(headless: int, expected: str) -> None:
-    tries = [browser(403), tried(403), tried(headless, labels.NOT_HEADLESS), tried(101, labels.OUR_USER_AGENT)]
+    tries = [browser(403), tried(403), tried(headless, labels.WITHOUT_HEADLESS), tried(101, labels.OUR_USER_AGENT)]
     assert verdict("proxy.security-layer-blocks", *tries) == expected
 
 

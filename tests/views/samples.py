@@ -3,14 +3,10 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from msgspec.structs import replace
-
 from wsbook.facts import (
     AccessFacts,
     BroadcastFacts,
     Check,
-    Cookie,
-    CookieFacts,
     EchoFacts,
     EchoTrial,
     EndpointFacts,
@@ -74,23 +70,6 @@ def seen(step: str, facts: Any, seconds: float = 1.0, **source: Any) -> Observat
     return observed(Source(step=step, probe="probe", **source), facts, duration_s=0.1, observed_at=AT + timedelta(seconds=seconds))
 
 
-def browser_attempts(text: str, *, changed: str = "no Origin", flips: bool = True) -> list[Observation]:
-    """Return a browser's refused handshake, its repetition, one variant, and its cookies."""
-    kept = Cookie(name=text, domain="shop.example", path="/", sent=False, held_back=(text,))
-
-    def told(probe: str, status: int, *changed: str) -> Observation:
-        made = attempt(status, *changed, hop="browser", step="1.2", error_text=text)
-        return replace(made, source=replace(made.source, probe=probe))
-
-    return [
-        told("browser", 403),
-        told("browser", 403),
-        seen("1.2", CookieFacts(url=URL, cookies=(kept,)), hop="browser"),
-        told("repeated", 403),
-        told("repeated", 101 if flips else 403, changed),
-    ]
-
-
 def everything(text: str = HOSTILE) -> list[Observation]:
     """Return one observation of every kind, with a text of a peer wherever one may stand."""
     frames = tuple(
@@ -132,7 +111,6 @@ def everything(text: str = HOSTILE) -> list[Observation]:
                 error_text=text,
             ),
         ),
-        *browser_attempts(text),
         attempt(400),
         attempt(101, "no Origin"),
         attempt(101, hop="app", step="2.2"),

@@ -3,10 +3,10 @@
 import pytest
 from msgspec.structs import replace
 
-from views.samples import attempt, browser_attempts, everything, seen
-from wsbook.facts import PageFacts, Place, TraceFacts
+from views.samples import URL, attempt, everything, seen
+from wsbook.facts import Cookie, CookieFacts, PageFacts, Place, TraceFacts
 from wsbook.finding import Finding, Severity, StepVerdict, Verdict
-from wsbook.observation import Failure, Reason
+from wsbook.observation import Failure, Observation, Reason
 from wsbook.target import parse_target
 from wsbook.views import show, tables
 from wsbook.views.workbook import PARAMETERS, TABLES
@@ -26,6 +26,23 @@ def test_the_experiment_marks_the_change_that_flips_the_baseline() -> None:
     table = tables.table_attempts([attempt(400), attempt(101, "no Origin"), attempt(400, "no extensions")])
     assert table["flips"].tolist() == ["", "◀ flips", ""]
     assert table["result"].tolist() == ["400 refused", "101 accepted", "400 refused"]
+
+
+def browser_attempts(text: str, *, changed: str = "no Origin", flips: bool = True) -> list[Observation]:
+    """Return a browser's refused handshake, its repetition, one variant, and its cookies."""
+    kept = Cookie(name=text, domain="shop.example", path="/", sent=False, held_back=(text,))
+
+    def told(probe: str, status: int, *changed: str) -> Observation:
+        made = attempt(status, *changed, hop="browser", step="1.2", error_text=text)
+        return replace(made, source=replace(made.source, probe=probe))
+
+    return [
+        told("browser", 403),
+        told("browser", 403),
+        seen("1.2", CookieFacts(url=URL, cookies=(kept,)), hop="browser"),
+        told("repeated", 403),
+        told("repeated", 101 if flips else 403, changed),
+    ]
 
 
 def test_what_a_browser_showed_stands_beside_what_was_answered() -> None:

@@ -103,7 +103,7 @@ def exact_variants(attempt: Attempt, withheld: str = "") -> list[Attempt]:
         *(change(labels.WITH_HELD_BACK, _with(sent, "Cookie", cookies)) if withheld else []),
         *change(labels.NO_EXTENSIONS, _without(sent, "sec-websocket-extensions"), extensions=()),
         *change(labels.NO_SUBPROTOCOL, _without(sent, "sec-websocket-protocol"), subprotocols=()),
-        *change(labels.NOT_HEADLESS, _with(sent, "User-Agent", agent.replace("Headless", "")) if agent else sent),
+        *change(labels.WITHOUT_HEADLESS, _with(sent, "User-Agent", agent.replace("Headless", "")) if agent else sent),
         *change(labels.OUR_USER_AGENT, _with(sent, "User-Agent", USER_AGENT)),
         *(change(labels.KEEP_ALIVE, _with(sent, "Connection", "keep-alive, Upgrade")) if plain else []),
         *([] if plain else change(labels.ONLY_UPGRADE, _with(sent, "Connection", "Upgrade"))),

@@ -61,7 +61,9 @@ def judge_repeated(evidence: Evidence) -> Iterator[Finding]:
             yield from _judge_cures(evidence, exact, variants)
 
 
-_ALL = frozenset({*_CURES, labels.NO_COOKIES, labels.WITH_HELD_BACK, labels.NOT_HEADLESS, labels.THE_SAME_AGAIN, labels.WITH_HTTP2_OFFERED})
+_ALL = frozenset(
+    {*_CURES, labels.NO_COOKIES, labels.WITH_HELD_BACK, labels.WITHOUT_HEADLESS, labels.THE_SAME_AGAIN, labels.WITH_HTTP2_OFFERED}
+)
 
 
 def _of(evidence: Evidence, probe: str) -> list[Seen]:
@@ -96,7 +98,7 @@ def _judge_cures(evidence: Evidence, exact: Seen, variants: dict[str, Seen]) -> 
         words = f"the very same request is {say(seen, facts)} and then {say(*again)}: the outcome changes by itself"
         yield fault("cluster.no-sticky-session", 0.4, words, before, proof(again[0], say(*again)))
         return
-    headless = variants.get(labels.NOT_HEADLESS)
+    headless = variants.get(labels.WITHOUT_HEADLESS)
     if headless is not None and headless[1].accepted:
         words = "only a User-Agent that says Headless is refused, as this probe's browser does: people's browsers are not affected"
         yield unknown("proxy.security-layer-blocks", 0.4, words, before, proof(headless[0], say(*headless)))
