@@ -240,7 +240,7 @@ def over_http2(status: int) -> Observation:
     [
         ("backend.upgrade-header-exact-compare", [browser(101), firefox(400)], "fault"),
         ("backend.upgrade-header-exact-compare", [browser(400), firefox(101)], "fault"),
-        ("backend.upgrade-header-exact-compare", [browser(101), firefox(101)], "nothing"),
+        ("backend.upgrade-header-exact-compare", [browser(101), firefox(101)], "clear"),
         ("backend.upgrade-header-exact-compare", [browser(400), firefox(403)], "nothing"),
         ("backend.upgrade-header-exact-compare", [browser(101)], "nothing"),
         ("backend.upgrade-header-exact-compare", [blocked("net::ERR_BLOCKED_BY_CLIENT"), firefox(101)], "nothing"),

@@ -189,6 +189,9 @@ def judge_difference(evidence: Evidence) -> Iterator[Finding]:
     """Does one browser open what the other does not? Whoever answers looks at something that only one of them does."""
     for seen, facts in _told(evidence, "firefox"):
         other = next((one for one in _told(evidence, "browser") if one[1].url == facts.url), None)
+        if other is not None and other[1].accepted and facts.accepted:
+            words = f"both browsers open {facts.url[:100]}"
+            yield clear("backend.upgrade-header-exact-compare", words, proof(seen, say(seen, facts)), proof(other[0], say(*other)))
         if other is None or other[1].accepted == facts.accepted:
             continue
         failed, works = ((seen, facts), other) if other[1].accepted else (other, (seen, facts))
