@@ -116,6 +116,14 @@ def test_a_credential_that_the_recording_hides_is_left_out_and_named() -> None:
     assert exact_attempt(Told(url="ws://shop.test/x", headers=SENT), TEMPLATE).changed == ()
 
 
+def test_what_a_recording_lacks_is_added_and_named() -> None:
+    recorded = ((":authority", "shop.test"), (":protocol", "websocket"), ("Origin", "http://shop.test"), ("Sec-WebSocket-Version", "13"))
+    attempt = exact_attempt(Told(url="wss://shop.test:8443/x", headers=recorded, hop="recording"), TEMPLATE)
+    assert attempt.changed == ("with Host and Upgrade and Connection and Sec-WebSocket-Key, not in the recording",)
+    sent = dict(attempt.exact or ())
+    assert sent["Host"] == "shop.test:8443" and sent["Upgrade"] == "websocket" and not any(name.startswith(":") for name in sent)
+
+
 @pytest.mark.parametrize(
     ("label", "lost", "now"),
     [

@@ -16,6 +16,7 @@ from wsbook.attempt import Attempt
 from wsbook.facts import Headers, UpgradeFacts
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.probes.experiment import experiment
+from wsbook.target import parse_endpoint
 from wsbook.wire.credentials import credential_values, has_hidden_credential, hide_credentials
 from wsbook.wire.handshake import USER_AGENT
 
@@ -62,13 +63,22 @@ def _with(headers: Headers, name: str, value: str) -> Headers:
     return tuple((key, value if key.lower() == name.lower() else content) for key, content in headers)
 
 
+def _needed(url: str) -> Headers:
+    """Return the headers without which a request is no opening handshake (RFC 6455 section 4.1)."""
+    fixed = (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", ""))
+    return (("Host", parse_endpoint(url).authority), *fixed)
+
+
 def exact_attempt(told: Told, template: Attempt) -> Attempt:
     """Return the attempt that sends what the browser sent. template: where and how to dial: proxy, CA file, time.
 
-    A credential that a recording hides cannot be repeated: its header is left out, and the attempt says so in what it changes.
+    A credential that a recording hides cannot be repeated: its header is left out. What every handshake needs and a recording lacks, as one
+    of HTTP/2 does, is added. The attempt says both in what it changes.
     """
     hidden = tuple(dict.fromkeys(name.lower() for name, value in told.headers if has_hidden_credential(name, value)))
-    headers = _without(told.headers, *hidden)
+    kept = tuple(header for header in _without(told.headers, *hidden) if not header[0].startswith(":"))
+    missing = tuple(header for header in _needed(told.url) if not _values(kept, header[0].lower()))
+    headers = (*kept, *missing)
     exact = replace(
         template,
         url=told.url,
@@ -80,7 +90,9 @@ def exact_attempt(told: Told, template: Attempt) -> Attempt:
         hop=told.hop,
         changed=(),
     )
-    return exact.change(f"without {' and '.join(hidden)}, hidden in the recording") if hidden else exact
+    words = [f"without {' and '.join(hidden)}, hidden in the recording"] if hidden else []
+    words += [f"with {' and '.join(name for name, _ in missing)}, not in the recording"] if missing else []
+    return exact.change("; ".join(words)) if words else exact
 
 
 def exact_variants(attempt: Attempt, withheld: str = "") -> list[Attempt]:
