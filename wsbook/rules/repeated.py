@@ -55,7 +55,7 @@ def judge_repeated(evidence: Evidence) -> Iterator[Finding]:
         browser = next((one for one in _told(evidence, hop) if one[1].url == url), None)
         if exact[1].accepted and browser is not None and browser[1].accepted:
             yield from _judge_first_frames(evidence, exact, variants)
-        elif exact[1].accepted and browser is not None and not exact[0].source.changed:
+        elif exact[1].accepted and browser is not None and hop != "recording":  # what was recorded may be mended since
             yield from _judge_only_in_browser(browser, exact, variants.get(labels.WITH_HTTP2_OFFERED))
         elif not exact[1].accepted:
             yield from _judge_cures(evidence, exact, variants)

@@ -14,6 +14,8 @@ __all__ = ["table_browser", "table_cookies"]
 
 _COLUMNS = ("browser", "URL", "it showed", "really answered", "cookies held back", "what flips it")
 
+_NAMES = {"browser": "Chromium", "firefox": "Firefox"}
+
 
 def _short(browser: str) -> str:
     """Return name and main version: ``Chromium 156``."""
@@ -98,10 +100,10 @@ def table_browser(observations: Iterable[Observation]) -> pd.DataFrame:
             counted[_short(page.browser), cap(page.url, 80), cap(seen.failure.message, 160), "", "", ""] = 1
     for seen in filter(_told, seen_all):
         url = seen.facts.url if isinstance(seen.facts, UpgradeFacts) else ""
-        place = (_hop(seen), url)
+        place = (_hop(seen), f"ws{url[4:]}" if url.startswith("http") else url)
         held = [one for one in cookies[place].cookies if not one.sent] if place in cookies else []
         row = (
-            _short(names.get(seen.source.hop, "")) or seen.source.artifact or seen.source.hop,
+            _short(names.get(seen.source.hop, "")) or seen.source.artifact or _NAMES.get(seen.source.hop, seen.source.hop),
             cap(url, 80),
             cap(_showed(seen, sessions.get(place)), 160),
             cap(_answered(again.get(place, [])) or _accepted(seen), 160),
