@@ -29,16 +29,14 @@ _CONNECT_STEPS = frozenset({"1.1", "1.2", "1.3", "1.4", "2.1", "2.2", "3.2", "3.
 
 def judge_refusals(evidence: Evidence, found: Iterable[Finding]) -> Iterator[Finding]:
     """Name the candidates of a refused upgrade that no other rule has an explanation for."""
-    found = list(found)
     faults = [finding for finding in found if finding.verdict is Verdict.FAULT and finding.step in _CONNECT_STEPS]
-    disproved = {finding.cause for finding in found if finding.verdict is Verdict.CLEAR}
     if any(finding.confidence >= _EXPLAINED for finding in faults):
         return
     told: set[int] = set()
     for seen, facts in refusals(evidence):
         if facts.status is not None and facts.status != 101 and facts.status not in told:
             told.add(facts.status)
-            for slug, prior in [one for one in causes_of_status(facts.status) if one[0] not in disproved][:5]:
+            for slug, prior in causes_of_status(facts.status)[:5]:
                 yield fault(
                     slug, min(PROVEN - 0.01, prior), f"upgrade {say(seen, facts)}", proof(seen, f"{facts.status} {facts.body[:80]}".strip())
                 )

@@ -66,6 +66,8 @@ def _symptom(seen: Observation) -> str:
         return ""
     if isinstance(facts, UpgradeFacts) and not facts.accepted and seen.source.step != "3.3":
         return f"{seen.source.hop or 'upgrade'}: {say(seen, facts)}"
+    if isinstance(facts, PageFacts) and seen.failure is not None and seen.failure.reason is not Reason.TIMEOUT:
+        return seen.failure.message
     if isinstance(facts, SessionFacts) and facts.closed_by != "us" and facts.close_code not in (None, 1000, 1001, 1005):
         return f"closed with {facts.close_code}"
     if isinstance(facts, IdleFacts) and not facts.survived and facts.traffic == "none" and seen.source.hop == "endpoint":
