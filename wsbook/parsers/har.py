@@ -192,35 +192,36 @@ def _when(entry: Entry) -> datetime | None:
     return datetime.fromtimestamp(at, UTC) if at is not None and 0 <= at < 4e9 else None
 
 
-REASONS: tuple[tuple[str, Reason], ...] = (
-    ("ABORTED", Reason.SKIPPED),
-    ("CANCEL", Reason.SKIPPED),
-    ("BEFORE THE CONNECTION IS ESTABLISHED", Reason.SKIPPED),
-    ("NAME_NOT_RESOLVED", Reason.NAME_NOT_FOUND),
-    ("UNKNOWN_HOST", Reason.NAME_NOT_FOUND),
-    ("ENOTFOUND", Reason.NAME_NOT_FOUND),
-    ("REFUSED", Reason.REFUSED),
-    ("TIMED_OUT", Reason.TIMEOUT),
-    ("TIMEOUT", Reason.TIMEOUT),
-    ("TIMED OUT", Reason.TIMEOUT),
-    ("RESET", Reason.RESET),
-    ("CERT", Reason.CERTIFICATE),
-    ("SSL", Reason.TLS_ALERT),
-    ("PROXY", Reason.PROXY_REFUSED),
-    ("TUNNEL", Reason.PROXY_REFUSED),
-    ("UNREACHABLE", Reason.UNREACHABLE),
-    ("BLOCKED", Reason.NOT_PERMITTED),
+REASONS: tuple[tuple[str, str, Reason], ...] = (
+    ("ABORTED", "", Reason.SKIPPED),
+    ("CANCEL", "", Reason.SKIPPED),
+    ("BEFORE THE CONNECTION IS ESTABLISHED", "", Reason.SKIPPED),
+    ("NAME_NOT_RESOLVED", "resolve", Reason.NAME_NOT_FOUND),
+    ("UNKNOWN_HOST", "resolve", Reason.NAME_NOT_FOUND),
+    ("ENOTFOUND", "resolve", Reason.NAME_NOT_FOUND),
+    ("REFUSED", "tcp", Reason.REFUSED),
+    ("TIMED_OUT", "tcp", Reason.TIMEOUT),
+    ("TIMEOUT", "tcp", Reason.TIMEOUT),
+    ("TIMED OUT", "tcp", Reason.TIMEOUT),
+    ("RESET", "upgrade", Reason.RESET),
+    ("EMPTY_RESPONSE", "upgrade", Reason.CLOSED),
+    ("CERT", "tls", Reason.CERTIFICATE),
+    ("SSL", "tls", Reason.TLS_ALERT),
+    ("PROXY", "proxy", Reason.PROXY_REFUSED),
+    ("TUNNEL", "proxy", Reason.PROXY_REFUSED),
+    ("UNREACHABLE", "tcp", Reason.UNREACHABLE),
+    ("BLOCKED", "", Reason.NOT_PERMITTED),
 )
-"""Words of browsers' errors, upper case, the first that fits → what happened. What the page itself gave up says nothing of the peer."""
+"""Words of browsers' errors, upper case, the first that fits → stage and reason. What the page gave up says nothing of the peer."""
 
 
 def _failure(exchange: Exchange, spent_s: float) -> Failure:
+    """Return why there was no answer; stage "" where a recording does not tell how far the attempt came."""
     upper = exchange.error_text.upper()
-    reason = next((reason for word, reason in REASONS if word in upper), None)
-    if reason is None:
-        reason = Reason.TIMEOUT if not upper and spent_s >= HUNG_S else Reason.CLOSED
+    hung = ("upgrade", Reason.TIMEOUT) if not upper and spent_s >= HUNG_S else ("", Reason.CLOSED)
+    stage, reason = next(((stage, reason) for word, stage, reason in REASONS if word in upper), hung)
     unsaid = f"no answer was recorded within {spent_s:.1f} s" if spent_s else "no answer was recorded"
-    return Failure(stage="upgrade", reason=reason, message=exchange.error_text or unsaid)
+    return Failure(stage=stage, reason=reason, message=exchange.error_text or unsaid)
 
 
 def _sockets(log: Log) -> Iterator[tuple[Entry, Exchange]]:

@@ -9,6 +9,7 @@ from wsbook.evidence import Evidence
 from wsbook.facts import SymptomFacts
 from wsbook.finding import Finding, StepVerdict, Verdict, rank
 from wsbook.rules.access import judge_access
+from wsbook.rules.compared import judge_compared
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.handshake import judge_handshake
@@ -26,6 +27,7 @@ from wsbook.rules.texts import judge_texts
 from wsbook.rules.tls import judge_tls
 from wsbook.rules.told import judge_refusals, weigh_told
 from wsbook.rules.traffic import judge_traffic
+from wsbook.rules.unanswered import judge_unanswered
 from wsbook.rules.verdicts import judge_steps
 
 __all__ = ["RULES", "judge"]
@@ -42,6 +44,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_sessions,
     judge_traffic,
     judge_recordings,
+    judge_compared,
+    judge_unanswered,
     judge_idle,
     judge_delivery,
     judge_access,

@@ -1,11 +1,13 @@
 """Sockets as somebody watched them: each handshake with what followed, put into order, and alike addresses together. Judges nothing."""
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.evidence import Evidence
 from wsbook.facts import Frame, SessionFacts, UpgradeFacts
@@ -31,6 +33,11 @@ class Life(Struct, frozen=True, kw_only=True):
     @property
     def started_s(self) -> float:
         return self.seen.observed_at.timestamp()
+
+    @property
+    def timed(self) -> bool:
+        """Whether its instants are those of the socket: a pasted text tells only the order."""
+        return self.seen.source.probe != "http_dump"
 
     @property
     def ended_s(self) -> float | None:
@@ -64,27 +71,23 @@ class Life(Struct, frozen=True, kw_only=True):
 
 
 def lives_of(evidence: Evidence) -> list[Life]:
-    """Return the watched sockets in order of their beginnings."""
+    """Return the watched sockets in order of their beginnings; a session belongs to the first opened socket of its address without one."""
     lives: list[Life] = []
+    waiting: dict[tuple[str, str, str], deque[int]] = {}
     for seen in evidence.observations:
-        if seen.source.probe not in _WATCHED or seen.source.changed:
+        if seen.source.probe not in _WATCHED or seen.source.changed or not isinstance(seen.facts, UpgradeFacts | SessionFacts):
             continue
+        places = waiting.setdefault((seen.source.probe, seen.source.artifact, seen.facts.url), deque())
         if isinstance(seen.facts, UpgradeFacts):
+            if seen.facts.accepted:
+                places.append(len(lives))
             lives.append(Life(seen=seen, upgrade=seen.facts))
-        elif isinstance(seen.facts, SessionFacts):
-            _attach(lives, seen, seen.facts)
+        elif places:
+            index = places.popleft()
+            lives[index] = replace(lives[index], session=seen.facts)
+        elif seen.facts.frames:  # notes that tell frames and no handshake
+            lives.append(Life(seen=seen, upgrade=UpgradeFacts(url=seen.facts.url, accepted=True), session=seen.facts))
     return sorted(lives, key=lambda life: life.started_s)
-
-
-def _attach(lives: list[Life], seen: Observation, session: SessionFacts) -> None:
-    """Give a session to the first opened socket of its address that has none."""
-    for index, life in enumerate(lives):
-        mine = life.upgrade.accepted and life.session is None and life.upgrade.url == session.url
-        if mine and (life.seen.source.probe, life.seen.source.artifact) == (seen.source.probe, seen.source.artifact):
-            lives[index] = Life(seen=life.seen, upgrade=life.upgrade, session=session)
-            return
-    if session.frames:  # notes that tell frames and no handshake
-        lives.append(Life(seen=seen, upgrade=UpgradeFacts(url=session.url, accepted=True), session=session))
 
 
 def groups_of(lives: list[Life]) -> Iterator[list[Life]]:

@@ -38,8 +38,9 @@ def judge_recordings(evidence: Evidence) -> Iterator[Finding]:
     for group in groups_of(lives):
         yield from _judge_ages(group)
         if group[0].seen.source.artifact not in many_clients:
-            for judge in (_judge_spacing, _judge_doubles, _judge_renewal, _judge_expiry):
+            for judge in (_judge_spacing, _judge_doubles, _judge_renewal) if group[0].timed else ():
                 yield from judge(group)
+            yield from _judge_expiry(group)
     for seen, facts in recordings:
         mine = [life for life in lives if life.seen.source.artifact == seen.source.artifact]
         for judge_whole in (_judge_credentials, _judge_giving_up, _judge_snapshots):
