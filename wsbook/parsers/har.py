@@ -5,6 +5,7 @@ mitmproxy writes seconds and Playwright milliseconds, both with the time of the 
 Sources: DevTools HARLog.ts, httptoolkit-ui har.ts, mitmproxy savehar.py, Playwright harTracer.ts.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -31,6 +32,8 @@ ALL_CHARS = 8_000_000
 """Characters of frames kept of a recording."""
 SOCKETS = 2_000
 TEXTS = 2_000
+GREETING = re.compile(r'4?0(?:/[^,]{0,80},)?\{"sid"')
+"""Engine.IO's open packet and Socket.IO's connect packet."""
 TAIL = 200
 """Last messages of a long socket that are searched for errors."""
 HEADER_CHARS = 2_048
@@ -250,18 +253,24 @@ def _upgrades(sockets: list[tuple[Entry, Exchange]], source: Source, program: st
             yield observed(source, _session(entry, exchange, program, budget), observed_at=_when(entry))
 
 
-def _texts(log: Log, sockets: list[tuple[Entry, Exchange]]) -> Iterator[tuple[int, str]]:
-    """Yield error texts and bodies of sockets and of their HTTP companions; other requests of the page are not ours."""
+def _spoken(log: Log, sockets: list[tuple[Entry, Exchange]]) -> list[tuple[Entry, Exchange]]:
+    """Return the sockets and their HTTP companions; other requests of the page are not ours."""
     of_sockets = {id(entry) for entry, _ in sockets}
-    companions = ((entry, _exchange(entry)) for entry in log.entries if is_companion(entry) and id(entry) not in of_sockets)
-    for entry, exchange in (*sockets, *companions):
-        if exchange.error_text:
-            yield 0, f"WebSocket {exchange.url} {exchange.error_text}"
+    companions = (entry for entry in log.entries if is_companion(entry) and id(entry) not in of_sockets)
+    return [*sockets, *((entry, _exchange(entry)) for entry in islice(companions, SOCKETS))]
+
+
+def _texts(spoken: list[tuple[Entry, Exchange]]) -> Iterator[tuple[int, str]]:
+    """Yield bodies of refusals and the first messages; the greeting of Engine.IO is strange only where nobody asked for it."""
+    for entry, exchange in spoken:
         if exchange.body and (exchange.status or 0) >= 400:
             yield 0, exchange.body
+        asked = "EIO=" in exchange.url
         for message in messages_of(entry.messages, 0, TAIL):
             if message.type != "error" and raw_size(message.data) < FRAME_CHARS:
-                yield 0, raw_text(message.data)
+                text = raw_text(message.data)
+                if not (asked and GREETING.match(text)):
+                    yield 0, text
 
 
 def _late_errors(sockets: list[tuple[Entry, Exchange]]) -> Iterator[Known]:
@@ -284,10 +293,12 @@ def parse_har(data: bytes, *, artifact: str, step: str = "1.2") -> list[Observat
     source = Source(step=step, probe="har", artifact=artifact)
     sockets = list(islice(_sockets(log), SOCKETS))
     whole = TextFacts(kind="har", program=log.program, size_bytes=len(data), items=len(log.entries), unparsed=log.broken)
-    texts = list(islice(_texts(log, sockets), TEXTS))
+    spoken = _spoken(log, sockets)
+    errors = [f"WebSocket {exchange.url} {exchange.error_text}" for _, exchange in spoken if exchange.error_text][:TEXTS]
+    late = list(islice(_late_errors(sockets), TEXTS))
     return [
         *_upgrades(sockets, source, log.program),
-        *body_observations(texts, source, list(islice(_late_errors(sockets), TEXTS))),
+        *body_observations(list(islice(_texts(spoken), TEXTS)), source, late, errors=errors),
         observed(source, recording_facts(log, len(sockets))),
         observed(source, whole),
     ]

@@ -49,6 +49,7 @@ CLOSED = re.compile(
     re.IGNORECASE,
 )
 WSCAT = re.compile(r"^Connected \(press CTRL\+C to quit\)\s*$")
+GREETING = re.compile(r'(?:^|\s)4?0(?:/[^,]{0,80},)?\{"sid"')
 DIALLED = re.compile(r"\b(?:wscat|websocat|wsdump|python3? -m websockets)\b.{0,400}?\b(wss?://[^\s'\"]{1,500})")
 REFUSED = re.compile(
     r"^error: Unexpected server response: (?P<status>[1-5]\d\d)\b|Received unexpected status code \((?P<status2>[1-5]\d\d)\b"
@@ -194,7 +195,8 @@ def _session(reader: _Reader, url: str) -> SessionFacts:
 
 def _known_texts(lines: list[str]) -> Tally:
     search, tally = matcher("body"), Tally()
-    for hit in search.scan(lines):
+    asked = any("EIO=" in line for line in lines)  # then the greeting of Engine.IO is what was asked for
+    for hit in search.scan(["" if asked and GREETING.search(line) else line for line in lines]):
         tally.add(hit, hit.index + 1)
     return tally
 

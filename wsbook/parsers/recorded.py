@@ -123,12 +123,16 @@ class Known(Struct, frozen=True):
     text: str
 
 
-def body_observations(texts: list[tuple[int, str]], source: Source, known: Sequence[Known] = ()) -> list[Observation]:
-    """Return the known texts in bodies and error texts. texts: (line in the artifact or 0, text); known: recognised elsewhere."""
-    search, tally = matcher("body"), Tally()
-    for line, text in texts:
-        for hit in search.scan([" ".join(text[: 2 * BODY_CHARS].split())]):
-            tally.add(hit, line)
+def body_observations(
+    texts: list[tuple[int, str]], source: Source, known: Sequence[Known] = (), *, errors: Sequence[str] = ()
+) -> list[Observation]:
+    """Return the known texts in bodies and error texts. texts: (line in the artifact or 0, text); known: recognised elsewhere;
+    errors: what a browser said, which consoles show as well."""
+    tally = Tally()
+    for search, rows in ((matcher("body"), texts), (matcher("body", "browser_console"), [(0, text) for text in errors])):
+        for line, text in rows:
+            for hit in search.scan([" ".join(text[: 2 * BODY_CHARS].split())]):
+                tally.add(hit, line)
     return [
         observed(Source(step=source.step, probe=source.probe, artifact=source.artifact, line=first, line_end=last), facts)
         for first, last, facts in (*tally.facts(), *((0, 0, facts) for facts in _counted(known)))
