@@ -57,7 +57,7 @@ def checks_of(exchange: Exchange) -> tuple[tuple[Check, ...], bool]:
     What was not recorded is not checked: Accept needs key and accept, the other headers need any header at all. Over HTTP/2 and 3 a
     status of 2xx opens (RFC 8441 section 5).
     """
-    modern = exchange.http_version.lower().removeprefix("http/")[:1] in ("2", "3") or exchange.method == "CONNECT"
+    modern = _number(exchange.http_version)[:1] in ("2", "3") or exchange.method == "CONNECT"
     if exchange.status is None:
         return (), False
     if modern and exchange.status != 101:
@@ -74,8 +74,13 @@ def checks_of(exchange: Exchange) -> tuple[tuple[Check, ...], bool]:
     return checks, exchange.status == 101 and (exchange.proof or is_accepted(checks, answer))
 
 
+def _number(version: str) -> str:
+    """Return the number of HTTP/1.1, http/2.0, or of h2 and h3, as recorders write it."""
+    return version.lower().removeprefix("http/").removeprefix("h")
+
+
 def _version(exchange: Exchange) -> str:
-    version = exchange.http_version.lower().removeprefix("http/")
+    version = _number(exchange.http_version)
     return version if version in ("1.0", "1.1") else "1.1"
 
 
@@ -102,7 +107,7 @@ def upgrade_facts(exchange: Exchange) -> UpgradeFacts:
         accepted=accepted,
         status=exchange.status,
         reason=exchange.reason[:200],
-        http_version=exchange.http_version.upper().removeprefix("HTTP/") or None,
+        http_version=_number(exchange.http_version) or None,
         peer=exchange.peer,
         request_headers=exchange.request_headers[:200],
         headers=exchange.headers[:200],
