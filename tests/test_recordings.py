@@ -89,6 +89,7 @@ def found(entries: list[Entry], creator: str = CHROME) -> list[Finding]:
     return list(judge(Evidence(parse_target(""), seen))[0])
 
 
+DEFLATE = {"Sec-WebSocket-Extensions": "permessage-deflate"}
 ASK = (0.1, "▲", '{"op":"subscribe","channel":"x"}')
 PRICES: list[Row] = [(1.0 + i, "▼", f'{{"price":{i},"symbol":"ABC"}}') for i in range(8)]
 TALK: list[Row] = [ASK, *PRICES]
@@ -149,7 +150,7 @@ FAULTS: list[tuple[str, list[Entry], str]] = [
     ("invalid frame", [socket([(0.1, "!", "Invalid frame header")], age_s=0.1)], "frame.compression-broken"),
     (
         "broken at once with compression",
-        [socket(age_s=0.05, say={"Sec-WebSocket-Extensions": "permessage-deflate"})],
+        [socket(age_s=0.05, ask=DEFLATE, say=DEFLATE)],
         "frame.compression-broken",
     ),
     (
@@ -262,6 +263,12 @@ def test_what_is_only_possible_is_no_fault(entries: list[Entry], cause: str) -> 
     findings = found(entries)
     assert [one for one in findings if one.verdict is Verdict.FAULT] == []
     assert cause in [one.cause for one in findings if one.root]
+
+
+def test_a_quiet_socket_that_is_still_open_is_no_broken_one() -> None:
+    entry = socket([], age_s=0.03, ask=DEFLATE, say=DEFLATE)
+    assert found([entry])[0].cause == "frame.compression-broken"
+    assert found([{**entry, "timings": {"wait": 30.0, "receive": 0.0}}]) == []
 
 
 def test_recorders_that_see_many_clients_do_not_blame_a_page() -> None:

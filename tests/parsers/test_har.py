@@ -102,6 +102,13 @@ def test_the_time_of_an_entry_is_the_life_of_the_socket_only_where_it_means_that
     assert [session.age_s for session in facts(name, SessionFacts)] == ages
 
 
+def test_developer_tools_tell_whether_a_socket_is_open() -> None:
+    (session,) = facts("healthy-chrome-still-open", SessionFacts)
+    assert (session.ended, session.age_s, session.idle_s) == ("open", None, None)
+    (session,) = facts("healthy-chrome-graphql", SessionFacts)
+    assert (session.ended, session.idle_s) == ("unknown", pytest.approx(1.0))
+
+
 def entry_without_answer(error: str = "", time: float = 10.0, status: int = 0) -> bytes:
     request = {"method": "GET", "url": "wss://a.test/ws", "headers": []}
     answer = {"status": status, "headers": [], "content": {}, **({"_error": error} if error else {})}

@@ -1,6 +1,7 @@
 """HTTP Archive recordings of browsers, test tools and intercepting proxies: their WebSockets and what accompanies them. Must not judge.
 
-Chrome and Edge write messages in epoch seconds and the socket's life as the entry's time; HTTP Toolkit does too and adds how it closed.
+Chrome and Edge write messages in epoch seconds and the socket's life as the entry's time, of which the part after the last message is the
+time to receive, 0 while the socket is open; HTTP Toolkit writes the life too and adds how it closed.
 mitmproxy writes seconds and Playwright milliseconds, both with the time of the handshake only; Firefox and Safari write no messages.
 Sources: DevTools HARLog.ts, httptoolkit-ui har.ts, mitmproxy savehar.py, Playwright harTracer.ts.
 """
@@ -41,6 +42,8 @@ HEADERS_CHARS = 32_768
 CLOSE_OPCODE = 8
 LIVES = ("webinspector", "chrome", "edge", "http toolkit")
 """Recorders whose time of an entry is the whole life of the socket."""
+TOOLS = ("webinspector", "chrome", "edge")
+"""Developer tools of Chrome and its kin."""
 HUNG_S = 5.0
 SECRET = frozenset(("authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token"))
 
@@ -160,6 +163,11 @@ def _told_closing(raw: Raw) -> _Closing:
     return _Closing(code=code, reason=(told.reason or "")[:125], at_s=told.timestamp)
 
 
+def _is_open(entry: Entry, program: str) -> bool:
+    """Tell whether developer tools still saw the socket open."""
+    return program.lower().startswith(TOOLS) and entry.timings is not None and (entry.timings.receive or 0.0) <= 0
+
+
 def _age(entry: Entry, closing: _Closing, opened: float, last_s: float | None, program: str) -> float | None:
     """Return the life of a socket; the time of an entry counts where it covers the messages or the recorder is known to mean the life."""
     if closing.at_s is not None and closing.at_s >= opened:
@@ -169,19 +177,26 @@ def _age(entry: Entry, closing: _Closing, opened: float, last_s: float | None, p
     return spent if spent and means_life and spent >= (last_s or 0.0) - 0.5 else None
 
 
+def _ended(closing: _Closing, still: bool) -> str:
+    """Return how a socket ended, as SessionFacts say it."""
+    if closing.aborted or closing.code not in (None, 1006):
+        return "rst" if closing.aborted else "close"
+    return "open" if still and closing.code is None else "unknown"
+
+
 def _session(entry: Entry, exchange: Exchange, program: str, budget: _Budget) -> SessionFacts:
     messages = messages_of(entry.messages, 0, min(FRAMES, budget.frames))
     ends = [seconds_of(message.time) for message in messages_of(entry.messages, -1)]
     started = find_instant(entry.startedDateTime) or (seconds_of(messages[0].time) if messages else 0.0)
     opened = min([started, *(seconds_of(message.time) for message in messages[:1])])
     last_s = ends[0] - opened if ends else None
-    closing = _closing(entry)
-    age = _age(entry, closing, opened, last_s, program)
+    closing, still = _closing(entry), _is_open(entry, program)
+    age = None if still else _age(entry, closing, opened, last_s, program)
     return SessionFacts(
         url=exchange.url,
         frames=_frames(messages, opened, budget),
         frame_count=len(entry.messages or ()),
-        ended="rst" if closing.aborted else "unknown" if closing.code in (None, 1006) else "close",
+        ended=_ended(closing, still),
         close_code=closing.code,
         close_reason=closing.reason,
         age_s=age,
