@@ -1,5 +1,6 @@
 """Several sockets of one recording beside one another: how they are repeated, doubled, renewed, and what accompanies them (areas F, J)."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
 from statistics import median
@@ -103,8 +104,14 @@ def _same_messages(a: Life, b: Life) -> tuple[int, int]:
     for frame in data_of(a.session.frames):
         times.setdefault(frame.text, []).append(a.started_s + frame.at_s)
     mine = data_of(b.session.frames)
-    same = sum(any(abs(b.started_s + frame.at_s - at) <= _SAME_S for at in times.get(frame.text, ())) for frame in mine if frame.text)
+    same = sum(_near(b.started_s + frame.at_s, times.get(frame.text, [])) for frame in mine if frame.text)
     return same, len(mine)
+
+
+def _near(at_s: float, times: list[float]) -> bool:
+    """Tell whether one of the times, in ascending order, is almost the same."""
+    index = bisect_left(times, at_s - _SAME_S)
+    return index < len(times) and times[index] <= at_s + _SAME_S
 
 
 def _judge_renewal(group: list[Life]) -> Iterator[Finding]:

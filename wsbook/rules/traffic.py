@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from statistics import median
 
 from wsbook.evidence import Evidence
@@ -24,6 +24,9 @@ _THROTTLED_S = (55.0, 65.0)
 _ONLY_BEATS_S = 45.0
 _AT_ONCE_S = 2.0
 _BIG_BYTES = 60_000
+_JUMP = 1_000
+"""A larger step between numbers begins another count."""
+_CANDIDATES = 20
 
 
 def judge_traffic(evidence: Evidence) -> Iterator[Finding]:
@@ -63,16 +66,15 @@ def _judge_order(life: Life, session: SessionFacts) -> Iterator[Finding]:
     for name, rows in numbers_of(session.frames).items():
         numbers = [number for _, number in rows]
         counts = Counter(numbers)
-        missing = sorted(set(range(min(numbers), min(max(numbers), min(numbers) + 100_000))) - counts.keys())
+        gaps = [(a, b - a - 1) for a, b in pairwise(sorted(counts)) if 1 < b - a <= _JUMP]
+        missing = sum(size for _, size in gaps)
         texts = {(number, frame.text) for frame, number in rows}
         if len(texts) > len(counts):
             continue  # one number, several messages: it counts something else
         repeated = [number for number, count in counts.items() if count > 1]
         late = sum(b < a for a, b in pairwise(numbers) if b not in repeated)
         if missing:
-            words = (
-                f"{quantity(len(missing), 'number')} of {name} missing among {len(counts)} on one open socket, the first is {missing[0]}"
-            )
+            words = f"{quantity(missing, 'number')} of {name} missing among {len(counts)} on one open socket, the first is {gaps[0][0] + 1}"
             yield fault("message.lost", 0.7, words, _proof(life, words))
             yield unknown("load.slow-consumer-no-backpressure", 0.25, words, _proof(life, words))
             yield unknown("load.pubsub-overrun", 0.2, words, _proof(life, words))
@@ -170,9 +172,8 @@ def _judge_first_frames(life: Life, session: SessionFacts) -> Iterator[Finding]:
 def _judge_last_frames(life: Life, session: SessionFacts) -> Iterator[Finding]:
     """A socket that broke right after the largest message it ever carried, and messages with several documents."""
     frames = session.frames
-    glued = next(
-        (f for f in frames if f.direction == "received" and f.opcode == 1 and f.text[:1] == "{" and "}{" in f.text and _is_glued(f)), None
-    )
+    doubtful = (f for f in frames if f.direction == "received" and f.opcode == 1 and f.text[:1] == "{" and "}{" in f.text)
+    glued = next((frame for frame in islice(doubtful, _CANDIDATES) if _is_glued(frame)), None)
     if glued is not None:
         words = f"one message holds several JSON documents: “{glued.text[:120]}”"
         yield fault("message.format-mismatch", 0.6, words, _proof(life, words))
