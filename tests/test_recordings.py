@@ -1,4 +1,6 @@
-"""Recordings with one fault each, in the shapes of several tools, from the file to the cause: what a recording can show is found in it."""
+"""Recordings with one fault each, in the shapes of several tools, and notes of such: what a recording can show is found in it."""
+
+# ruff: noqa: E501  (notes stay whole)
 
 import json
 from collections.abc import Iterable
@@ -11,6 +13,8 @@ from msgspec.structs import replace
 from wsbook.evidence import Evidence
 from wsbook.finding import Finding, Verdict
 from wsbook.parsers.har import parse_har
+from wsbook.parsers.http_dump import parse_http_dump
+from wsbook.parsers.lines import split_lines
 from wsbook.rules import judge
 from wsbook.target import parse_target
 
@@ -248,6 +252,87 @@ FAULTS: list[tuple[str, list[Entry], str]] = [
 def test_the_fault_comes_first(entries: list[Entry], cause: str) -> None:
     faults = [one.cause for one in found(entries) if one.verdict is Verdict.FAULT]
     assert faults[:1] == [cause]
+
+
+NOTES: list[tuple[str, str]] = [
+    ("auth.credential-not-sent", "GET wss://api.example.test/ws\nOrigin: https://app.example.test\n(no cookie)\n-> 401"),
+    (
+        "auth.credential-not-sent",
+        "GET /ws HTTP/1.1\nHost: api.example.test\nUpgrade: websocket\nConnection: Upgrade\nOrigin: https://app.example.test\nSec-WebSocket-Key: abc==\nSec-WebSocket-Version: 13\n\nHTTP/1.1 401 Unauthorized\nWWW-Authenticate: Bearer\n",
+    ),
+    ("handshake.redirected", "GET /ws Upgrade -> 301 Location: https://app.example.test/ws/"),
+    (
+        "handshake.redirected",
+        "> GET /ws HTTP/1.1\n> Host: a.test\n> Upgrade: websocket\n> Connection: Upgrade\n> Sec-WebSocket-Key: x\n> Sec-WebSocket-Version: 13\n>\n< HTTP/1.1 302 Found\n< Location: /login?next=/ws\n<\n",
+    ),
+    ("message.duplicated", '101 Switching Protocols\nws <- {"seq":6}\nws <- {"seq":7}\nws <- {"seq":7}\nws <- {"seq":8}'),
+    (
+        "cluster.every-instance-publishes",
+        '101 Switching Protocols\nws <- {"event":"created","id":5}\nws <- {"event":"created","id":5}\nws <- {"event":"created","id":5}',
+    ),
+    (
+        "client.no-resubscribe-after-reconnect",
+        '101 Switching Protocols\nws -> {"subscribe":"prices"}\nws <- {"price":1}\nclosed 1006\n101 Switching Protocols\nws -> {"type":"ping"}\nws <- {"type":"pong"}\nws -> {"type":"ping"}\nws <- {"type":"pong"}',
+    ),
+    (
+        "client.no-catch-up-after-reconnect",
+        '101 Switching Protocols\nws <- {"seq":9}\nws <- {"seq":10}\nclosed 1006\n101 Switching Protocols\nws <- {"seq":15}\nws <- {"seq":16}',
+    ),
+    ("proxy.idle-timeout-nginx", '101 Switching Protocols\nws <- {"hello":1}  t=0.3\nclosed 1006 after 60.3 s'),
+    (
+        "auth.app-key-mismatch",
+        '101 Switching Protocols\nws <- {"event":"pusher:error","data":{"message":"Application key x does not exist","code":4001}}',
+    ),
+    ("tls.alpn-h2-negotiated", ":method: CONNECT\n:protocol: websocket\n:path: /ws\n:authority: a.test\n\nHTTP/2 426\n"),
+    (
+        "tls.alpn-h2-negotiated",
+        '$ curl -sI https://a.test/ws -H "Upgrade: websocket" -H "Connection: Upgrade"\nHTTP/2 400\n\n$ curl --http1.1 -sI https://a.test/ws -H "Upgrade: websocket" -H "Connection: Upgrade"\nHTTP/1.1 101 Switching Protocols\n',
+    ),
+    ("message.out-of-order", '101 Switching Protocols\nws <- {"seq":5}\nws <- {"seq":7}\nws <- {"seq":6}\nws <- {"seq":8}'),
+    ("message.lost", '101 Switching Protocols\nws <- {"seq":5}\nws <- {"seq":6}\nws <- {"seq":9}\nws <- {"seq":10}'),
+    (
+        "subprotocol.mismatch",
+        "GET /graphql HTTP/1.1\nHost: a.test\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nSec-WebSocket-Version: 13\nSec-WebSocket-Protocol: graphql-transport-ws\n\nHTTP/1.1 101 Switching Protocols\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\n",
+    ),
+    (
+        "endpoint.wrong-path",
+        'GET /ws HTTP/1.1\nHost: a.test\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Key: x\nSec-WebSocket-Version: 13\n\nHTTP/1.1 404 Not Found\nserver: uvicorn\ncontent-type: application/json\n\n{"detail":"Not Found"}',
+    ),
+    ("frame.message-too-big", "101 Switching Protocols\nws -> (text, 1048700 bytes)\nclosed 1009"),
+    ("message.format-mismatch", '101 Switching Protocols\nws <- {"a":1}{"b":2}'),
+    (
+        "frame.compression-broken",
+        "101 Switching Protocols\nSec-WebSocket-Extensions: permessage-deflate\nclosed 1002 after 12 ms (Invalid frame header)",
+    ),
+    ("proxy.upgrade-header-missing", 'GET /socket.io/?EIO=4&transport=websocket -> 400 {"code":3,"message":"Bad request"}'),
+    (
+        "cluster.no-sticky-session",
+        'GET /socket.io/?EIO=4&transport=polling -> 200\nGET /socket.io/?EIO=4&transport=polling&sid=x -> 400 {"code":1,"message":"Session ID unknown"}',
+    ),
+    ("origin.not-in-allowlist", "GET /ws (Origin: https://app.example.test) -> 403\nGET /ws (no Origin) -> 101"),
+    (
+        "origin.not-in-allowlist",
+        '$ curl -i -H "Origin: https://app.test" -H "Upgrade: websocket" -H "Connection: Upgrade" -H "Sec-WebSocket-Key: x" -H "Sec-WebSocket-Version: 13" http://a.test/ws\nHTTP/1.1 403 Forbidden\n\n$ curl -i -H "Upgrade: websocket" -H "Connection: Upgrade" -H "Sec-WebSocket-Key: x" -H "Sec-WebSocket-Version: 13" http://a.test/ws\nHTTP/1.1 101 Switching Protocols\n',
+    ),
+    ("handshake.headers-too-large", "GET /ws Upgrade Cookie: 9 KB -> 431"),
+    (
+        "client.reconnect-no-backoff",
+        "GET /ws -> 503 t=0.0\nGET /ws -> 503 t=0.1\nGET /ws -> 503 t=0.2\nGET /ws -> 503 t=0.3\nGET /ws -> 503 t=0.4\nGET /ws -> 503 t=0.5",
+    ),
+    ("handshake.timeout", "GET /ws Upgrade -> pending 60 s -> 504 Gateway Timeout"),
+    ("backend.exception-in-handler", '101 Switching Protocols\nws -> {"type":"save","x":1}\nclosed 1011'),
+    (
+        "auth.token-expired-on-reconnect",
+        "GET /ws?token=eyJ -> 101\nclosed 1006 after 15 min\nGET /ws?token=eyJ -> 401\nGET /ws?token=eyJ -> 401",
+    ),
+]
+"""Excerpts as people write them down."""
+
+
+@pytest.mark.parametrize(("cause", "text"), NOTES)
+def test_the_fault_of_a_note_comes_first(cause: str, text: str) -> None:
+    seen = [replace(one, id=f"1.2-{number}") for number, one in enumerate(parse_http_dump(split_lines(text), artifact="notes"))]
+    assert judge(Evidence(parse_target(""), seen))[0][0].cause == cause
 
 
 POSSIBLE: list[tuple[str, list[Entry], str]] = [

@@ -19,7 +19,8 @@ BODY_CHARS = 4096
 class Exchange(Struct, frozen=True, kw_only=True):
     """One request and its answer. status None: no answer was recorded. http_version: "" unknown. proof: frames were seen after it.
 
-    partial: only some headers of the answer are told, so that an absent one means nothing."""
+    partial: only some headers of the answer are told, so that an absent one means nothing. at_s: in the artifact's own time.
+    """
 
     url: str
     method: str = "GET"
@@ -34,6 +35,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     peer: str | None = None
     proof: bool = False
     partial: bool = False
+    at_s: float | None = None
 
 
 def _values(headers: Headers, name: str) -> list[str]:

@@ -47,6 +47,15 @@ def judge_compared(evidence: Evidence) -> Iterator[Finding]:
         yield from _judge_pair(refused, opened.get(_place(refused.upgrade.url), [])[:_PAIRS])
     for group in groups_of(lives):
         yield from _judge_alternation(group)
+    for life in lives:
+        yield from _judge_unselected(life)
+
+
+def _judge_unselected(life: Life) -> Iterator[Finding]:
+    """A test with a raw client passes although no subprotocol was selected; a browser closes such a socket."""
+    check = next((check for check in life.upgrade.checks if check.name == "subprotocol" and not check.ok), None)
+    if life.upgrade.accepted and check is not None and not (life.session and life.session.frames):
+        yield fault("subprotocol.mismatch", 0.65, f"accepted with 101, but {check.detail}", proof(life.seen, check.detail))
 
 
 def _place(url: str) -> tuple[str, str]:
@@ -57,7 +66,7 @@ def _place(url: str) -> tuple[str, str]:
 
 def _judge_pair(refused: Life, opened: list[Life]) -> Iterator[Finding]:
     status, asked = refused.upgrade.status, {name.lower() for name, _ in refused.upgrade.request_headers}
-    if "upgrade" in asked and not asked >= _INCOMPLETE and not _is_modern(refused.upgrade):
+    if {"upgrade", "host"} <= asked and not asked >= _INCOMPLETE and not _is_modern(refused.upgrade):
         lacking = " and ".join(sorted(_INCOMPLETE - asked))
         words = f"this test lacks {lacking}, so that its {status} says nothing about the endpoint"
         yield clear("redherring.not-a-fault", words, proof(refused.seen, words))
@@ -68,9 +77,11 @@ def _judge_pair(refused: Life, opened: list[Life]) -> Iterator[Finding]:
             told = f"answered {status} {words}, and accepted otherwise"
             yield fault(slug, confidence, told, proof(refused.seen, told), proof(other.seen, "accepted with 101"))
             return
-    if "upgrade" in asked and _is_modern(refused.upgrade):
-        words = f"answered {status} over HTTP/{refused.upgrade.http_version}, where an Upgrade header means nothing (RFC 9113 section 8.6)"
-        yield fault("tls.alpn-h2-negotiated", 0.5, words, proof(refused.seen, words))
+    if _is_modern(refused.upgrade) and asked & {"upgrade", ":protocol"}:
+        extended = ":protocol" in asked
+        why = "to an extended CONNECT (RFC 8441)" if extended else "where an Upgrade header means nothing (RFC 9113 section 8.6)"
+        words = f"answered {status} over HTTP/{refused.upgrade.http_version}, {why}"
+        yield fault("tls.alpn-h2-negotiated", 0.6 if extended else 0.5, words, proof(refused.seen, words))
 
 
 def _is_modern(facts: UpgradeFacts) -> bool:

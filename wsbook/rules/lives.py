@@ -18,6 +18,7 @@ __all__ = ["Life", "data_of", "groups_of", "lives_of", "numbers_of"]
 
 _WATCHED = frozenset({"har", "browser", "http_dump"})
 """Who watches sockets of others; our own probes' sockets tell nothing of a page."""
+_DATELESS = 1970
 _CHANGING = re.compile(
     r"(?i)(?<=[?&])(?:sid|t|ts|_|\w*token|ticket|nonce|\w*auth\w*|jwt|session\w*|connection_?id|client_?id|id|vsn|key|sig\w*)=[^&]*&?"
 )
@@ -36,8 +37,8 @@ class Life(Struct, frozen=True, kw_only=True):
 
     @property
     def timed(self) -> bool:
-        """Whether its instants are those of the socket: a pasted text tells only the order."""
-        return self.seen.source.probe != "http_dump"
+        """Whether its instants are those of the socket: most pasted texts tell only the order, some a time that counts from 1970."""
+        return self.seen.source.probe != "http_dump" or self.seen.observed_at.year == _DATELESS
 
     @property
     def ended_s(self) -> float | None:
@@ -114,10 +115,12 @@ def numbers_of(frames: tuple[Frame, ...]) -> dict[str, list[tuple[Frame, int]]]:
     for frame in frames:
         if frame.direction == "received" and frame.text and (number := number_of(frame.text)):
             found.setdefault(number[0], []).append((frame, number[1]))
-    return {name: rows for name, rows in found.items() if _counts(sorted({number for _, number in rows}))}
+    return {name: rows for name, rows in found.items() if _counts(sorted({number for _, number in rows}), name.lower().startswith("s"))}
 
 
-def _counts(numbers: list[int]) -> bool:
-    """Tell whether at least three in four of the distinct numbers follow the one before."""
+def _counts(numbers: list[int], certain: bool) -> bool:
+    """Tell whether most distinct numbers follow the one before; certain: the field's name says so, and a few are enough."""
     steps = sum(b - a == 1 for a, b in pairwise(numbers))
-    return len(numbers) >= 5 and steps >= 0.75 * (len(numbers) - 1)
+    if len(numbers) < 5:
+        return certain and len(numbers) >= 2 and steps >= 0.6 * (len(numbers) - 1)
+    return steps >= 0.75 * (len(numbers) - 1)

@@ -39,8 +39,9 @@ def judge_recordings(evidence: Evidence) -> Iterator[Finding]:
     for group in groups_of(lives):
         yield from _judge_ages(group)
         if group[0].seen.source.artifact not in many_clients:
-            for judge in (_judge_spacing, _judge_doubles, _judge_renewal) if group[0].timed else ():
+            for judge in (_judge_spacing, _judge_doubles) if all(life.timed for life in group) else ():
                 yield from judge(group)
+            yield from _judge_renewal(group)
             yield from _judge_expiry(group)
     for seen, facts in recordings:
         mine = [life for life in lives if life.seen.source.artifact == seen.source.artifact]
@@ -118,7 +119,9 @@ def _judge_renewal(group: list[Life]) -> Iterator[Finding]:
     """What is missing on a socket that replaces another."""
     opened = [life for life in group if life.session is not None]
     for a, b in pairwise(opened):
-        if a.session is None or b.session is None or a.session.frame_count > len(a.session.frames) or b.started_s < a.last_s - _SAME_S:
+        if a.session is None or b.session is None or a.session.frame_count > len(a.session.frames):
+            continue
+        if a.timed and b.started_s < a.last_s - _SAME_S:
             continue
         yield from _judge_gap(a, b)
         subscribed = [any(is_subscription(f.text) for f in life.session.frames if f.direction == "sent") for life in (a, b) if life.session]

@@ -18,6 +18,7 @@ __all__ = ["judge_traffic"]
 _COPY_S = 0.25
 """Equal messages within this are copies; later ones may be new and equal."""
 _COPY_CHARS = 12
+_COPIES = 6
 _HALF_OPEN_S = 45.0
 _THROTTLED_S = (55.0, 65.0)
 """Chrome runs timers of hidden pages once a minute (intensive throttling)."""
@@ -90,7 +91,7 @@ def _judge_repeats(life: Life, copies: list[int], example: str) -> Iterator[Find
     usual, often = Counter(copies).most_common(1)[0]
     repeated = sum(count > 1 for count in copies)
     words = f"{repeated} of {quantity(len(copies), 'message')} came more than once on one socket, such as {example}"
-    if usual > 1 and often >= 0.8 * len(copies) and len(copies) >= 4:
+    if usual > 1 and often >= 0.8 * len(copies) and (len(copies) >= 4 or not life.timed):
         words = f"{often} of {quantity(len(copies), 'message')} came exactly {usual} times on one socket, such as {example}"
         yield fault("cluster.every-instance-publishes", 0.6, words, _proof(life, words))
         yield fault("message.duplicated", 0.4, words, _proof(life, words))
@@ -102,7 +103,7 @@ def _judge_repeats(life: Life, copies: list[int], example: str) -> Iterator[Find
 def _judge_copies(life: Life, session: SessionFacts) -> Iterator[Finding]:
     """Messages without numbers: equal texts at almost the same moment."""
     data = [frame for frame in data_of(session.frames) if len(frame.text) >= _COPY_CHARS]
-    if len(data) < 6 or numbers_of(session.frames):
+    if len(data) < (_COPIES if life.timed else 3) or numbers_of(session.frames):
         return
     copies: list[int] = []
     last: dict[str, tuple[float, int]] = {}
@@ -113,7 +114,8 @@ def _judge_copies(life: Life, session: SessionFacts) -> Iterator[Finding]:
         else:
             last[frame.text] = (frame.at_s, len(copies))
             copies.append(1)
-    if sum(count > 1 for count in copies) >= max(3, 0.3 * len(copies)):
+    few = not life.timed and min(copies) >= 3  # an excerpt shows one message or two
+    if few or sum(count > 1 for count in copies) >= max(3, 0.3 * len(copies)):
         example = next((text for text, (_, index) in last.items() if copies[index] > 1), data[0].text)
         yield from _judge_repeats(life, copies, f"“{example[:80]}”")
 
@@ -145,6 +147,9 @@ def _judge_silence(life: Life, session: SessionFacts) -> Iterator[Finding]:
     if received and asked >= 2 and quiet_s >= _HALF_OPEN_S and any(f.direction == "received" for f in beats):
         words = f"{quantity(asked, 'heartbeat')} sent and nothing received for {duration_text(quiet_s)} before the end: the peer is gone"
         yield fault("heartbeat.none-half-open", 0.6, words, _proof(life, words))
+    elif asked >= 3 and quiet_s >= _HALF_OPEN_S:
+        words = f"{quantity(asked, 'heartbeat')} sent and nothing received for {duration_text(quiet_s)}"
+        yield unknown("heartbeat.none-half-open", 0.4, words, _proof(life, words))
     elif len(beats) >= 3 and len(beats) >= len(frames) - 2 and not data_of(frames) and end_s >= _ONLY_BEATS_S:
         words = f"only heartbeats ({len(beats)}) pass during {duration_text(end_s)}, no message"
         for slug, likely in (
