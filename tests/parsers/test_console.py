@@ -1,7 +1,7 @@
 """Handshakes and closings that a console names."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsbook.facts import SessionFacts, SignatureFacts, UpgradeFacts
@@ -128,6 +128,7 @@ def test_blocked_analytics_are_nothing_to_us() -> None:
     assert not [s for s in seen if isinstance(s.facts, SignatureFacts)]
 
 
+@settings(deadline=None)  # the first call reads the tables
 @given(st.text(max_size=2000))
 def test_any_text_ends_with_its_description(text: str) -> None:
     assert parse_console(split_lines(text), artifact="c")[-1].kind == "text"

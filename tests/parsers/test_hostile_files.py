@@ -58,7 +58,7 @@ def _bomb(path: Path) -> None:
 
 def _text_bomb(path: Path) -> None:
     with gzip.open(path, "wb", 6) as file:
-        for _ in range(12):
+        for _ in range(3):
             file.write(b"2026-03-12 10:00:00 GET /ws HTTP/1.1\n" * 27_000)
 
 

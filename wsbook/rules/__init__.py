@@ -12,6 +12,7 @@ from wsbook.rules.access import judge_access
 from wsbook.rules.addresses import judge_addresses
 from wsbook.rules.answers import judge_answers
 from wsbook.rules.browser import judge_browser
+from wsbook.rules.compared import judge_compared
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
@@ -36,6 +37,7 @@ from wsbook.rules.tls import judge_tls
 from wsbook.rules.told import judge_refusals, judge_words, weigh_told
 from wsbook.rules.tolerance import judge_tolerance
 from wsbook.rules.traffic import judge_traffic
+from wsbook.rules.unanswered import judge_unanswered
 from wsbook.rules.verdicts import judge_steps
 
 __all__ = ["RULES", "judge"]
@@ -61,6 +63,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_sizes,
     judge_framing,
     judge_compression,
+    judge_compared,
+    judge_unanswered,
     judge_idle,
     judge_delivery,
     judge_access,

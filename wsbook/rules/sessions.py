@@ -34,8 +34,8 @@ def judge_sessions(evidence: Evidence) -> Iterator[Finding]:
             continue
         if facts.close_code in _BY_CODE:
             yield from _judge_code(seen, facts)
-        elif facts.ended in ("fin", "rst", "silence") or facts.close_code == 1006:
-            yield from _judge_age(seen, facts)
+        elif facts.ended in ("fin", "rst", "silence") or facts.close_code in (None, 1006):
+            yield from _judge_age(seen, facts)  # a recording without a close code does not tell who ended it
 
 
 def _judge_code(seen: Observation, facts: SessionFacts) -> Iterator[Finding]:
@@ -60,7 +60,9 @@ def _judge_age(seen: Observation, facts: SessionFacts) -> Iterator[Finding]:
     """A socket that broke at an age, or after a silence, that a known program ends sockets at."""
     if facts.age_s is None or facts.age_s < 5:
         return
-    silence_s = facts.idle_s if facts.idle_s is not None else None
+    silence_s = facts.idle_s
     words = f"ended without a close frame after {duration_text(facts.age_s)}"
+    if silence_s is not None:
+        words += f", {duration_text(silence_s)} of them silent"
     for slug, likely in causes_of_age(facts.age_s, silence_s):
         yield unknown(slug, likely, words, proof(seen, words))
