@@ -23,14 +23,13 @@ _PARTS = re.compile(
     rf"(?:(?:\w{{2,8}}|{PROTOCOL}?{UNKNOWN}?|(?:ws|http){PROTOCOL}|{UNKNOWN}):?//|(?:ws|http)?{PROTOCOL}//|{ORIGIN})([^/?#]*)([^?#]*)"
 )
 _MAX_CALLS = 60_000
-_LARGEST = 20_000
 
 
 def find_dialled(scope: Scope, *, built: bool = False) -> Iterator[EndpointFacts]:
     """Yield the endpoints that one script dials, in order of the code. built: what a bundler made, where only what is told counts."""
     root = scope.module.root
-    calls = [*root.find_all(kind="new_expression"), *root.find_all(kind="call_expression")]
-    for node in sorted(calls[:_MAX_CALLS], key=lambda n: n.range().start.index):
+    calls = root.find_all(any=[{"kind": "new_expression"}, {"kind": "call_expression"}])
+    for node in calls[:_MAX_CALLS]:
         read = reader_of(node, scope, built=built)
         if read is None or _is_import(node, scope):
             continue
@@ -51,13 +50,12 @@ def _fact(dialled: Dialled, scope: Scope, node: "SgNode", *, built: bool) -> End
     if dialled.path:
         seen = dialled.path
         url = f"{origin}{seen}" if origin and is_known(seen) else None
-    span = node.range()
-    text = node.text()[:400] if span.end.index - span.start.index < _LARGEST else ""
+    text = node.text()[:400]
     return EndpointFacts(
         side="frontend",
         library=dialled.library,
         file=scope.module.artifact,
-        line=span.start.line + scope.module.line,
+        line=node.range().start.line + scope.module.line,
         expression=re.sub(r"\s+", " ", text)[:200],
         url=url,
         path=_template(seen),

@@ -107,6 +107,8 @@ def _united(ev: "Evaluator", definitions: list[Definition], use: "SgNode", frame
     """Return the values of a name's definitions; += appends to what was before."""
     values: list[Value] = []
     for definition in definitions:
+        if ev.exhausted:
+            break
         if definition.node is not None and _contains(definition.node, use) and definition.function is None:
             continue
         test = conditions.around(ev, definition.at, frame) if definition.function is None else ""
@@ -125,10 +127,7 @@ def _replacing(before: list[Value], mine: list[Value]) -> list[Value]:
 
 
 def _contains(outer: "SgNode", inner: "SgNode") -> bool:
-    a, b = outer.range(), inner.range()
-    if outer.kind() in (*FUNCTIONS, *_CLASSES):
-        return False
-    return a.start.index <= b.start.index and b.end.index <= a.end.index
+    return outer.kind() not in (*FUNCTIONS, *_CLASSES) and (outer == inner or outer in inner.ancestors())
 
 
 def _defined(ev: "Evaluator", definition: Definition, frame: "Frame") -> list[Value]:
@@ -159,7 +158,7 @@ def _given(ev: "Evaluator", definition: Definition, frame: "Frame") -> list[Valu
     function = definition.function
     if function is None:
         return NOTHING
-    start = function.range().start.index
+    start = hash(function)
     bound = frame.bindings.get((start, definition.parameter))
     if bound is not None:
         return bound
@@ -286,7 +285,7 @@ def _of_instance(ev: "Evaluator", ref: Ref, key: str) -> list[Value]:
     found: list[Value] = []
     for one in classes[:2]:
         constructor = _method(one.node, "constructor")
-        start = constructor.range().start.index if constructor is not None else -1
+        start = hash(constructor) if constructor is not None else -1
         given = {(start, index): ev.look(argument, ref.frame) for index, argument in enumerate(arguments[:8])}
         frame = type(ref.frame)(one.frame.module, {**one.frame.bindings, **given, (start, -1): [Value()]})
         found += _of_class(ev, one.node, key, frame)
@@ -329,8 +328,7 @@ def _inherited(ev: "Evaluator", node: "SgNode", key: str, frame: "Frame") -> lis
 
 
 def _within(inner: "SgNode", outer: "SgNode") -> bool:
-    a, b = outer.range(), inner.range()
-    return a.start.index <= b.start.index and b.end.index <= a.end.index
+    return outer in inner.ancestors()
 
 
 def _environment(ev: "Evaluator", key: str, frame: "Frame") -> list[Value]:

@@ -23,7 +23,7 @@ _LISTENS = re.compile(r"\.listen$|^(?:Bun|Deno)\.serve$|^serve$")
 def node_servers(module: Module, project: Project) -> Iterator[EndpointFacts]:
     """Yield the servers that one script makes."""
     scope = Scope(module, project)
-    for node in sorted((n for nodes in module.calls.values() for n in nodes), key=lambda n: n.range().start.index):
+    for node in module.root.find_all(any=[{"kind": "call_expression"}, {"kind": "new_expression"}]):
         name = short_name(node.field("constructor") or node.field("function"))
         arguments = [c for c in (node.field("arguments") or node).children() if c.is_named() and c.kind() != "comment"]
         library = _library(name, node.kind(), module)

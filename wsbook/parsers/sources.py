@@ -4,6 +4,7 @@ import posixpath
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.facts import EndpointFacts, Facts, TextFacts
@@ -27,13 +28,15 @@ from wsbook.target import Endpoint, parse_endpoint
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
 
-__all__ = ["parse_source_text", "parse_sources"]
+__all__ = ["parse_bundles", "parse_source_text", "parse_sources"]
 
 _SCRIPTS = ("typescript", "tsx")
 _PARSED = (*_SCRIPTS, "python", "go", "java")
 """Languages whose syntax is known; the others are searched as text."""
 
 _MAX_FACTS = 2_000
+_MAX_BUNDLES = 8_000_000
+_NAMES_SOCKET = re.compile(r"WebSocket|wss?:|socket\.io|sockjs|SockJS|signalr|\bio\(|Pusher|graphql-ws|EventSource")
 
 
 def parse_sources(paths: Iterable[str], *, side: str, page_url: str = "", step: str) -> list[Observation]:
@@ -47,6 +50,26 @@ def parse_sources(paths: Iterable[str], *, side: str, page_url: str = "", step: 
         UnreadableInputError: a path does not exist.
     """
     return _observations(read_folder(paths), side=side, page_url=page_url, step=step, artifact="")
+
+
+def parse_bundles(scripts: Iterable[tuple[str, str]], *, page_url: str, step: str) -> list[Observation]:
+    """Return the endpoints that the scripts of a page dial, as built, with the defects of their URLs.
+
+    scripts: (URL, text), the page itself among them. Those that name no socket are not parsed; 8 MB of the others are.
+    """
+    codes: list[Code] = []
+    room = _MAX_BUNDLES
+    for url, text in scripts:
+        if _NAMES_SOCKET.search(text) and len(text) <= room:
+            room -= len(text)
+            is_page = bool(re.match(r"\s*<", text[:200]))
+            codes += codes_of(text, url, "html" if is_page else language_of(urlsplit(url).path) or "tsx")
+    page = parse_endpoint(page_url.partition("#")[0])
+    parsed = _parsed(codes)
+    project = project_of(parsed, Folder(), page)
+    found: list[Facts] = [fact for module in project.modules for fact in find_dialled(Scope(module, project), built=True)]
+    found += [defect for fact in found if isinstance(fact, EndpointFacts) and not fact.condition for defect in url_defects(fact, page)]
+    return [observed(_source(step, fact), fact) for fact in _unique(found)[:_MAX_FACTS]]
 
 
 def parse_source_text(text: str, *, artifact: str, side: str, step: str, page_url: str = "", language: str = "") -> list[Observation]:
@@ -92,10 +115,14 @@ def _source(step: str, facts: Facts) -> Source:
     return Source(step=step, probe="sources", artifact=str(getattr(facts, "file", "")), line=int(getattr(facts, "line", 0)))
 
 
-def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> list[Facts]:
+def _parsed(codes: Iterable[Code]) -> "list[tuple[Code, SgNode]]":
     from ast_grep_py import SgRoot
 
-    parsed = [(code, SgRoot(code.text, code.language).root()) for code in folder.codes if code.language in _PARSED]
+    return [(code, SgRoot(code.text, code.language).root()) for code in codes if code.language in _PARSED]
+
+
+def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> list[Facts]:
+    parsed = _parsed(folder.codes)
     found: list[Facts] = []
     if step not in ("3.1", "3.2"):
         found += _endpoints(parsed, folder, side=side, page=page)

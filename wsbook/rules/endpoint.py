@@ -19,7 +19,8 @@ _PATHS = ("path", "slash", "case")
 
 def judge_endpoint(evidence: Evidence) -> Iterator[Finding]:
     """Judge what the frontend dials, alone and against the backend."""
-    found = [pair for pair in pairs(evidence) if not pair.dialled[1].built]
+    every = pairs(evidence)
+    found = [pair for pair in every if not pair.dialled[1].built] or list(every)
     for pair in found:
         yield from _judge_url(evidence, pair)
         yield from _judge_library(pair)
@@ -143,7 +144,7 @@ def _judge_unresolved(pair: Pair) -> Iterator[Finding]:
 
 
 def _judge_stale_build(evidence: Evidence) -> Iterator[Finding]:
-    """What the deployed bundle dials against what the source dials: a difference means that the build is older, or made for another place."""
+    """What the deployed bundle dials against what the source dials: where they differ, the build is older, or made for another place."""
     dialled: list[tuple[Observation, EndpointFacts]] = [
         (seen, facts) for seen, facts in evidence.of(EndpointFacts) if facts.side == "frontend" and facts.url
     ]
@@ -157,13 +158,9 @@ def _judge_stale_build(evidence: Evidence) -> Iterator[Finding]:
             continue
         other, one = like[0]
         words = f"the deployed bundle dials {facts.url}, the source says {one.url}: rebuild"
-        yield fault(
-            _stale_cause(evidence, facts, one),
-            0.75,
-            words,
-            proof(seen, facts.expression, facts.file),
-            proof(other, one.expression, _where(one)),
-        )
+        evident = proof(seen, facts.expression, _where(facts)), proof(other, one.expression, _where(one))
+        slug = _stale_cause(evidence, facts, one)
+        yield fault(slug, 0.75 if slug == "endpoint.wrong-path" else 0.96, words, *evident)
 
 
 def _comparable(url: str | None) -> str:
