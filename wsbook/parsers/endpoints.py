@@ -34,9 +34,12 @@ def find_dialled(scope: Scope, *, built: bool = False) -> Iterator[EndpointFacts
         if read is None or _is_import(node, scope):
             continue
         call, reader = read
+        seen: set[tuple[str | None, ...]] = set()
         for dialled in reader(call):
             fact = _fact(dialled, scope, node, built=built)
-            if not built or fact.origin or fact.url or fact.path:
+            same = fact.library, fact.origin, fact.path, fact.condition
+            if same not in seen and (not built or fact.origin or fact.path):
+                seen.add(same)
                 yield fact
 
 

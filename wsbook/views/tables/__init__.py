@@ -27,6 +27,7 @@ from wsbook.views.tables.handshake import (
     table_tls,
 )
 from wsbook.views.tables.judgement import table_findings, table_inputs, table_not_looked, table_steps, table_timeline
+from wsbook.views.tables.pairs import table_pairs
 
 __all__ = [
     "OPCODES",
@@ -48,6 +49,7 @@ __all__ = [
     "table_load",
     "table_not_looked",
     "table_origin",
+    "table_pairs",
     "table_patterns",
     "table_ports",
     "table_routes",
