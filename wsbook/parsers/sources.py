@@ -18,6 +18,7 @@ from wsbook.parsers.listeners import offered_by_command, offered_by_text, with_s
 from wsbook.parsers.offers import Backend, find_offered
 from wsbook.parsers.pattern_table import offers
 from wsbook.parsers.patterns import find_patterns
+from wsbook.parsers.program_clients import find_program_dials
 from wsbook.parsers.project_patterns import project_patterns
 from wsbook.parsers.react_patterns import react_patterns
 from wsbook.parsers.scope import Module, Project
@@ -146,6 +147,7 @@ def _endpoints(parsed: "list[tuple[Code, SgNode]]", folder: Folder, *, side: str
         for module in project.modules:
             if any(word in module.text for word in _WORDS):
                 found += find_dialled(Scope(module, project))
+        found += find_program_dials(((code, root) for code, root in parsed if code.language not in _SCRIPTS), folder.codes)
         return with_versions(found, folder.manifests)
     found += find_offered(Backend(parsed, project_of(parsed, folder, page)))
     for code in folder.codes:
