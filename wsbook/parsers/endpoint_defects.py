@@ -12,7 +12,7 @@ from wsbook.target import Endpoint
 
 __all__ = ["url_defects"]
 
-_DEVELOPMENT = re.compile(r"\bdev|NODE_ENV|localhost|127\.0\.0\.1|\.DEV\b|\blocal\b|isDev|debug|prod", re.IGNORECASE)
+_DEVELOPMENT = re.compile(r"\bdev|NODE_ENV|localhost|127\.0\.0\.1|\.DEV\b|local(?!e|i[sz])|isDev|debug|prod", re.IGNORECASE)
 _SECURE_TEST = re.compile(r"https|secure|protocol|ssl|tls", re.IGNORECASE)
 _LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1", "host.docker.internal", "[::1]")  # noqa: S104
 

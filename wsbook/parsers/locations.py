@@ -40,7 +40,7 @@ def resolved(path: str, base: str) -> str:
     head = _HEAD.match(base)
     if path.startswith("/") and not path.startswith("//") and head:
         return head[1] + path
-    return UNKNOWN
+    return f"{UNKNOWN}//{HOST}{path}" if re.match(r"/(?!/)", path) else UNKNOWN
 
 
 def _onto(path: str, base: str) -> str:

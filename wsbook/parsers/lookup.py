@@ -23,6 +23,7 @@ _MEMBERS = ("protocol", "host", "hostname", "port", "pathname", "search", "href"
 _URL_PARTS = (*_MEMBERS, "origin", "hash")
 _HELD = ("current", "value")
 _CLASSES = ("class_declaration", "class")
+_BINDERS = ("method_definition", "public_field_definition", "function_expression")
 _CONFIG_FILE = re.compile(r"""["'`][^"'`]*?([\w.-]+\.json)["'`]""")
 
 
@@ -199,8 +200,10 @@ def _called_as(function: "SgNode") -> str:
 
 
 def _this(node: "SgNode", frame: "Frame") -> list[Value]:
-    owner = next((a for a in node.ancestors() if a.kind() in (*_CLASSES, "object")), None)
-    return [Value(ref=Ref(kind="node", node=owner, frame=frame))] if owner is not None else NOTHING
+    """Return the class or object whose method, field or function property is nearest around; arrow functions do not bind this."""
+    binder = next((a for a in node.ancestors() if a.kind() in _BINDERS), None)
+    holder = next((a for a in binder.ancestors() if a.kind() in (*_CLASSES, "object")), None) if binder is not None else None
+    return [Value(ref=Ref(kind="node", node=holder, frame=frame))] if holder is not None else NOTHING
 
 
 def _member_expression(ev: "Evaluator", node: "SgNode", name: str, frame: "Frame") -> list[Value]:
@@ -366,6 +369,9 @@ def _edits(ev: "Evaluator", name: str, values: list[Value], use: "SgNode", frame
                 continue
             test = conditions.around(ev, definition.at, frame)
             if test is None:
+                continue
+            if part == "protocol" and f"{name}.protocol" in right.text()[:300]:  # its own scheme decides: https becomes wss
+                values = [Value(text=re.sub(r"^http", "ws", v.text), condition=v.condition) for v in values if v.ref is None]
                 continue
             new = ev.texts(ev.look(right, frame))
             changed = [Value(text=edited(v.text, part, n.text), condition=v.condition).also(n.condition).also(test)

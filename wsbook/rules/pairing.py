@@ -122,9 +122,9 @@ def _own_parts(evidence: Evidence, facts: EndpointFacts, page: Endpoint | None) 
         return ()
     host, _ = found
     inside = is_local(host) or is_internal_name(host)
-    wrong = inside and not page.is_loopback and host != page.host
+    wrong = inside and not page.is_loopback and host != page.host and (not facts.condition or facts.condition.endswith("is not set"))
     scheme = (facts.url or facts.origin or "").partition(":")[0].lower()
-    insecure = scheme in ("ws", "http") and page.secure and not is_local(host)
+    insecure = scheme in ("ws", "http") and page.secure and not is_local(host) and not facts.condition
     return (*(("scheme",) if insecure else ()), *(("host",) if wrong else ()))
 
 
