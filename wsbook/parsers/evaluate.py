@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from wsbook.parsers import conditions, lookup, methods
+from wsbook.parsers import conditions, lookup, members, methods
 from wsbook.parsers.locations import resolved, url_part
 from wsbook.parsers.scope import Module, Project, short_name
 from wsbook.parsers.values import HOST, MAX_VALUES, NOTHING, ORIGIN, PROTOCOL, UNKNOWN, Ref, Value, joined, unique
@@ -151,6 +151,10 @@ class Evaluator:
         if kind == "sequence_expression":
             return self.look(node.children()[-1], frame)
         return NOTHING
+
+    def member(self, base: Value, key: str) -> list[Value]:
+        """Return what a member of a value can be."""
+        return members.member(self, base, key)
 
     def texts(self, values: list[Value]) -> list[Value]:
         """Return values as text: a location or a URL object is its href, anything else that is no text is unknown."""

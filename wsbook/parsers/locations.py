@@ -6,7 +6,10 @@ from urllib.parse import urljoin, urlsplit
 from wsbook.parsers.values import HOST, ORIGIN, PROTOCOL, UNKNOWN, is_known
 from wsbook.target import Endpoint
 
-__all__ = ["edited", "location_part", "resolved", "url_part"]
+__all__ = ["URL_PARTS", "edited", "location_part", "resolved", "url_part"]
+
+URL_PARTS = ("protocol", "host", "hostname", "port", "pathname", "search", "href", "origin", "hash")
+"""Members of a URL object."""
 
 _HEAD = re.compile(rf"((?:[\w+.-]+:|{PROTOCOL}|{UNKNOWN})?//[^/?#]*|{ORIGIN})")
 

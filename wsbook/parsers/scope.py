@@ -12,9 +12,10 @@ from wsbook.target import Endpoint
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
 
-__all__ = ["FUNCTIONS", "Definition", "Module", "Project", "pair", "short_name"]
+__all__ = ["CLASSES", "FUNCTIONS", "Definition", "Module", "Project", "pair", "short_name"]
 
 FUNCTIONS = ("function_declaration", "function_expression", "arrow_function", "method_definition", "generator_function_declaration")
+CLASSES = ("class_declaration", "class")
 _BLOCKS = (*FUNCTIONS, "program", "statement_block", "for_statement", "for_in_statement", "class_body")
 _SUFFIXES = (
     "",

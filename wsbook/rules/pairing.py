@@ -176,8 +176,11 @@ def _carried(evidence: Evidence, path: str) -> list[tuple[str, str]]:
     for _, rule in evidence.of(ForwardFacts):
         if path.startswith(rule.prefix):
             removed = rule.removed
-            changed = "*" if removed is None else rule.added + path[len(removed) :] if path.startswith(removed) else path
-            found.append((changed if changed.startswith(("/", "*")) else "/" + changed, f"{rule.product} at {rule.file}:{rule.line}"))
+            if removed is None:
+                changed = "/{…}"
+            else:
+                changed = rule.added + path[len(removed) :] if path.startswith(removed) else path
+            found.append((changed if changed.startswith("/") else "/" + changed, f"{rule.product} at {rule.file}:{rule.line}"))
     return list(dict.fromkeys(found))
 
 
