@@ -175,13 +175,15 @@ def _carried(evidence: Evidence, path: str) -> list[tuple[str, str]]:
             found.append((route.upstream_path, f"{route.product} {route.matcher} at {route.file}:{route.line}"))
     for _, rule in evidence.of(ForwardFacts):
         if path.startswith(rule.prefix):
-            removed = rule.removed
-            if removed is None:
-                changed = "/{…}"
-            else:
-                changed = rule.added + path[len(removed) :] if path.startswith(removed) else path
+            changed = _changed(rule, path)
             found.append((changed if changed.startswith("/") else "/" + changed, f"{rule.product} at {rule.file}:{rule.line}"))
     return list(dict.fromkeys(found))
+
+
+def _changed(rule: ForwardFacts, path: str) -> str:
+    if rule.removed is None:
+        return "/{…}"
+    return rule.added + path[len(rule.removed) :] if path.startswith(rule.removed) else path
 
 
 def _port_differs(
