@@ -12,7 +12,7 @@ from wsbook.observation import Observation, Source, observed
 from wsbook.parsers.dev_proxies import find_forwards
 from wsbook.parsers.endpoint_defects import url_defects
 from wsbook.parsers.endpoints import find_dialled
-from wsbook.parsers.env_files import environment
+from wsbook.parsers.env_files import build_variables, environment
 from wsbook.parsers.evaluate import Scope
 from wsbook.parsers.listeners import offered_by_command, offered_by_text, with_settings
 from wsbook.parsers.offers import Backend, find_offered
@@ -164,13 +164,15 @@ def project_of(parsed: "list[tuple[Code, SgNode]]", folder: Folder, page: Endpoi
     development = page is not None and page.is_loopback
     local_first = any(re.search(r'"next"\s*:', code.text) for code in folder.manifests)
     known: dict[str, dict[str, str] | None] = {}
+    given = build_variables(code.text for code in folder.commands if not code.artifact.endswith("package.json"))
     modules = []
     for code, root in parsed:
         if code.language not in _SCRIPTS:
             continue
         place = posixpath.dirname(code.artifact.replace("\\", "/"))
         if place not in known:
-            known[place] = environment(folder.env, place, development=development, local_first=local_first)
+            files = environment(folder.env, place, development=development, local_first=local_first)
+            known[place] = (files or {}) | given if files is not None or given else None
         modules.append(Module(root, artifact=code.artifact, env=known[place], line=code.line))
     return Project(modules, page=page)
 
