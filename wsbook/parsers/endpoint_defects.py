@@ -46,7 +46,8 @@ def _of_url(endpoint: EndpointFacts, page: Endpoint | None) -> Iterator[PatternF
     elif _is_internal(host) and not (page and page.host == host) and not _DEVELOPMENT.search(endpoint.condition):
         yield _defect("url.internal-host", endpoint, page)
     insecure = scheme == "ws" or (scheme == "http" and endpoint.library in HTTP_LIBRARIES and page is not None and page.secure)
-    if insecure and not local and not _SECURE_TEST.search(endpoint.condition):
+    follows = page is not None and not page.secure and page.host == host  # the page itself is plain
+    if insecure and not local and not follows and not _SECURE_TEST.search(endpoint.condition):
         yield _defect("url.mixed-content" if page and page.secure else "url.insecure-scheme", endpoint, page)
 
 

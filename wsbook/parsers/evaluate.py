@@ -231,6 +231,8 @@ class Evaluator:
             return [Value(ref=Ref(kind="node", node=node, frame=frame))]
         if name in ("require", "import"):
             return lookup.required(self, self.texts(self.look(arguments[0], frame))[0].text, frame) if arguments else NOTHING
+        if name == "useRuntimeConfig":
+            return lookup.runtime_config(self, frame)
         if name in methods.TRANSPARENT or name.rpartition(".")[2] in methods.TRANSPARENT_METHODS:
             return self._through(name, arguments, frame)
         owner = function.field("object") if function is not None and function.kind() == "member_expression" else None

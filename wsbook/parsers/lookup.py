@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from wsbook.parsers.evaluate import Evaluator, Frame
 
-__all__ = ["default_member", "defined", "environment_value", "imported", "location", "named", "required"]
+__all__ = ["default_member", "defined", "environment_value", "imported", "location", "named", "required", "runtime_config"]
 
 _LOCATION = re.compile(r"(?:(?:window|document|self|globalThis|top|parent)\.)*(?:window\.)?location")
 _ENVIRONMENT = re.compile(r"(?:globalThis\.|window\.)?(?:import\.meta\.env|process\.env|Deno\.env)")
@@ -86,6 +86,16 @@ def imported(ev: "Evaluator", importer: Module, written: str, name: str, *, fram
     if name == "default":
         return [Value(ref=Ref(kind="module", frame=_frame(frame, module)))]
     return default_member(ev, module, name, frame)
+
+
+def runtime_config(ev: "Evaluator", frame: "Frame") -> list[Value]:
+    """Return runtimeConfig of a Nuxt project's configuration (https://nuxt.com/docs/guide/going-further/runtime-config)."""
+    for module in ev.project.modules:
+        if module.artifact.rpartition("/")[2].startswith("nuxt.config"):
+            for found in module.root.find_all(kind="pair"):
+                if (found.field("key") or found).text() == "runtimeConfig":
+                    return ev.look(found.field("value"), _frame(frame, module))
+    return NOTHING
 
 
 def required(ev: "Evaluator", written: str, frame: "Frame") -> list[Value]:

@@ -11,6 +11,7 @@ from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.network import is_internal_name
 from wsbook.rules.outcome import baseline
 from wsbook.rules.pairing import Pair, is_local, listeners, page_of, pairs, parts_of
+from wsbook.target import Endpoint
 
 __all__ = ["judge_endpoint"]
 
@@ -57,9 +58,15 @@ def _judge_url(evidence: Evidence, pair: Pair) -> Iterator[Finding]:
         yield fault("endpoint.localhost-or-internal-address", 0.85, summary, *evident)
     if "scheme" in pair.differs:
         yield fault("endpoint.mixed-content", 0.9, f"an https page opens {_shown(facts)}", *evident)
-    elif parts.scheme == "ws" and not parts.is_loopback and not is_internal_name(parts.host) and "ws://" in facts.expression:
+    elif _is_plain_by_choice(facts, parts, page):
         yield fault("client.insecure-url", 0.6, f"the source dials {_shown(facts)} without TLS", *evident)
     yield from _judge_tls(evidence, pair)
+
+
+def _is_plain_by_choice(facts: EndpointFacts, parts: Endpoint, page: Endpoint | None) -> bool:
+    """Whether ws:// is written in the source and leads to another machine than the one that serves a plain page."""
+    inside = parts.is_loopback or is_internal_name(parts.host) or (page is not None and page.host == parts.host and not page.secure)
+    return parts.scheme == "ws" and "ws://" in facts.expression and not inside
 
 
 def _judge_tls(evidence: Evidence, pair: Pair) -> Iterator[Finding]:
