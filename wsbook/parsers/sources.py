@@ -126,9 +126,8 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
     parsed = _parsed(folder.codes)
     found: list[Facts] = []
     if step not in ("3.1", "3.2"):
-        found += _endpoints(parsed, folder, side=side, page=page)
-        if side == "frontend":
-            found += find_forwards(project_of(parsed, folder, page), folder.manifests)
+        project = project_of(parsed, folder, page)
+        found += _dialled(parsed, folder, project) if side == "frontend" else _offered(parsed, folder, project)
         dialled = [f for f in found if isinstance(f, EndpointFacts) and f.side == "frontend"]
         found += [defect for endpoint in dialled for defect in url_defects(endpoint, page)]
     if step != "1.1":
@@ -140,23 +139,24 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
     return _unique(found)
 
 
-def _endpoints(parsed: "list[tuple[Code, SgNode]]", folder: Folder, *, side: str, page: Endpoint | None) -> list[EndpointFacts]:
+def _dialled(parsed: "list[tuple[Code, SgNode]]", folder: Folder, project: Project) -> list[Facts]:
     found: list[EndpointFacts] = []
-    if side == "frontend":
-        project = project_of(parsed, folder, page)
-        for module in project.modules:
-            if any(word in module.text for word in _WORDS):
-                found += find_dialled(Scope(module, project))
-        found += find_program_dials(((code, root) for code, root in parsed if code.language not in _SCRIPTS), folder.codes)
-        return with_versions(found, folder.manifests)
-    found += find_offered(Backend(parsed, project_of(parsed, folder, page)))
+    for module in project.modules:
+        if any(word in module.text for word in _WORDS):
+            found += find_dialled(Scope(module, project))
+    found += find_program_dials(((code, root) for code, root in parsed if code.language not in _SCRIPTS), folder.codes)
+    return [*with_versions(found, folder.manifests), *find_forwards(project, folder.manifests)]
+
+
+def _offered(parsed: "list[tuple[Code, SgNode]]", folder: Folder, project: Project) -> list[Facts]:
+    found = list(find_offered(Backend(parsed, project)))
     for code in folder.codes:
         for offer in offers():
             if offer.texts and code.language in offer.languages and (not offer.needs or re.search(offer.needs, code.text)):
                 found += [f for pattern in offer.texts for f in offered_by_text(code, offer.library, pattern, offer.suffix)]
     for code in folder.commands:
         found += offered_by_command(code)
-    return with_versions(with_settings(found, folder.manifests), folder.manifests)
+    return list(with_versions(with_settings(found, folder.manifests), folder.manifests))
 
 
 def project_of(parsed: "list[tuple[Code, SgNode]]", folder: Folder, page: Endpoint | None) -> Project:
