@@ -120,6 +120,19 @@ def test_a_build_that_is_older_than_its_source(bundle: str, source: str, cause: 
     assert [f.cause for f in found if "rebuild" in f.summary] == ([cause] if cause else [])
 
 
+def test_a_source_map_adds_what_the_build_does_not_tell() -> None:
+    scripts = [
+        ("https://h.test/a.js", "const q=Z(1);new WebSocket(q);new WebSocket('wss://h.test/a')"),
+        ("src/live.ts", "import { BASE } from './base'; new WebSocket(BASE + '/b'); new WebSocket('wss://h.test/a')"),
+        ("src/base.ts", "export const BASE = 'wss://h.test'"),
+    ]
+    found = [o.facts for o in parse_bundles(scripts, page_url="https://h.test/", step="1.1")]
+    assert [(f.file, f.url) for f in found if isinstance(f, EndpointFacts)] == [
+        ("https://h.test/a.js", "wss://h.test/a"),
+        ("src/live.ts", "wss://h.test/b"),
+    ]
+
+
 def test_a_bundle_alone_is_what_is_dialled() -> None:
     text = '(()=>{const z={host:location.host};function J(e){return new WebSocket("wss://"+e.host+"/ws")}J(z);(0,a.io)("https://h.test",{transports:["websocket"],path:"/rt"})})()'
     found = [o.facts for o in parse_bundles([("https://h.test/a.js", text)], page_url="https://h.test/", step="1.1")]

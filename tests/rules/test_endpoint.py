@@ -11,6 +11,7 @@ from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.rules.dialects import speaks, versions_meet
 from wsbook.rules.endpoint import judge_endpoint
+from wsbook.rules.forwards import judge_forwards
 from wsbook.rules.pairing import pairs
 from wsbook.rules.route_paths import differing, offers_path
 from wsbook.target import parse_target
@@ -93,6 +94,35 @@ def test_what_is_dialled_against_what_is_offered(observations: tuple[Observation
 )  # fmt: skip
 def test_carried_through_a_proxy(observations: tuple[Observation, ...], url: str, expected: str) -> None:
     assert judged(*observations, url=url) == {PATH: expected}
+
+
+def forward(prefix: str = "/ws", *, websocket: bool | None = True, product: str = "vite") -> Observation:
+    facts = ForwardFacts(product=product, file="v.ts", line=4, prefix=prefix, upstream="http://localhost:8000", websocket=websocket)
+    return seen(facts, step="1.1", probe="sources", hop="")
+
+
+LOCAL, LISTENS = "http://localhost:5173/", offers(None, "uvicorn", port=8000)
+
+
+@pytest.mark.parametrize(
+    ("observations", "page", "confidence"),
+    [
+        ((dials("ws://localhost:5173/ws"), forward(websocket=False), LISTENS), LOCAL, 0.8),
+        ((dials("ws://localhost:5173/ws"), forward(), LISTENS), LOCAL, None),
+        ((dials("ws://localhost:5173/ws"), forward(websocket=None, product="next"), LISTENS), LOCAL, None),
+        ((dials("ws://localhost:5173/ws"), forward("/api"), LISTENS), LOCAL, 0.6),
+        ((dials("ws://localhost:5173/ws"), forward("/api")), LOCAL, None),
+        ((dials("ws://localhost:5173/ws"), LISTENS), LOCAL, None),
+        ((dials("ws://localhost:8000/ws"), forward("/api"), LISTENS), LOCAL, None),
+        ((dials("ws://localhost:8000/ws"), forward("/api"), LISTENS), "http://localhost:8000/", None),
+        ((dials("wss://shop.test/ws"), forward(websocket=False), LISTENS), PAGE, None),
+        ((dials("ws://localhost:5173/ws"), forward(websocket=False), LISTENS, answer(101)), LOCAL, None),
+        ((dials(None), forward(websocket=False), LISTENS), LOCAL, None),
+    ],
+)
+def test_development_servers_pass_upgrades(observations: tuple[Observation, ...], page: str, confidence: float | None) -> None:
+    found = list(judge_forwards(Evidence(parse_target("", page_url=page), observations)))
+    assert [f.confidence for f in found] == ([] if confidence is None else [confidence])
 
 
 PORT = "net.not-listening-outside"

@@ -37,6 +37,7 @@ _PARSED = (*_SCRIPTS, "python", "go", "java")
 
 _MAX_FACTS = 2_000
 _MAX_BUNDLES = 8_000_000
+_SMALL = 50_000
 _NAMES_SOCKET = re.compile(r"WebSocket|wss?:|socket\.io|sockjs|SockJS|signalr|\bio\(|Pusher|graphql-ws|EventSource")
 
 
@@ -56,12 +57,13 @@ def parse_sources(paths: Iterable[str], *, side: str, page_url: str = "", step: 
 def parse_bundles(scripts: Iterable[tuple[str, str]], *, page_url: str, step: str) -> list[Observation]:
     """Return the endpoints that the scripts of a page dial, as built, with the defects of their URLs.
 
-    scripts: (URL, text), the page itself among them. Those that name no socket are not parsed; 8 MB of the others are.
+    scripts: (URL, text), the page itself among them, sources out of source maps last. Large ones that name no socket are not parsed; 8 MB of
+    the others are.
     """
     codes: list[Code] = []
     room = _MAX_BUNDLES
     for url, text in scripts:
-        if _NAMES_SOCKET.search(text) and len(text) <= room:
+        if len(text) <= room and (len(text) < _SMALL or _NAMES_SOCKET.search(text)):
             room -= len(text)
             is_page = bool(re.match(r"\s*<", text[:200]))
             codes += codes_of(text, url, "html" if is_page else language_of(urlsplit(url).path) or "tsx")
@@ -69,8 +71,18 @@ def parse_bundles(scripts: Iterable[tuple[str, str]], *, page_url: str, step: st
     parsed = _parsed(codes)
     project = project_of(parsed, Folder(), page)
     found: list[Facts] = [fact for module in project.modules for fact in find_dialled(Scope(module, project), built=True)]
+    found = _different(found)
     found += [defect for fact in found if isinstance(fact, EndpointFacts) and not fact.condition for defect in url_defects(fact, page)]
     return [observed(_source(step, fact), fact) for fact in _unique(found)[:_MAX_FACTS]]
+
+
+def _different(found: Iterable[Facts]) -> list[Facts]:
+    """Return the endpoints that differ in what is dialled: a build and its source map name each twice."""
+    seen: dict[object, Facts] = {}
+    for fact in found:
+        if isinstance(fact, EndpointFacts):
+            seen.setdefault((fact.library, fact.origin, fact.path, fact.condition), fact)
+    return list(seen.values())
 
 
 def parse_source_text(text: str, *, artifact: str, side: str, step: str, page_url: str = "", language: str = "") -> list[Observation]:

@@ -11,6 +11,7 @@ from wsbook.finding import Finding, StepVerdict, Verdict, rank
 from wsbook.rules.access import judge_access
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.endpoint import judge_endpoint
+from wsbook.rules.forwards import judge_forwards
 from wsbook.rules.handshake import judge_handshake
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
@@ -33,6 +34,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_tls,
     judge_handshake,
     judge_endpoint,
+    judge_forwards,
     judge_hops,
     judge_refusal,
     judge_routes,

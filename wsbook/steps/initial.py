@@ -51,7 +51,7 @@ async def _look_bundles(look: Looking) -> None:
         target.page_url, step="1.1", ca_file=target.ca_file, headers=target.headers if own else (), limits=limits
     )
     look.add(seen)
-    built = [(script.url, script.text) for script in scripts if not script.original]
+    built = [(script.url, script.text) for script in sorted(scripts, key=lambda script: script.original)]
     look.add(*await asyncio.to_thread(parse_bundles, built, page_url=target.page_url, step="1.1"))
 
 
