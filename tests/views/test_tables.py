@@ -3,8 +3,9 @@
 import pytest
 
 from views.samples import attempt, everything, seen
-from wsbook.facts import Place, TraceFacts
+from wsbook.facts import EndpointFacts, Place, TraceFacts
 from wsbook.finding import Finding, Severity, StepVerdict, Verdict
+from wsbook.observation import Observation
 from wsbook.target import parse_target
 from wsbook.views import show, tables
 from wsbook.views.workbook import PARAMETERS, TABLES
@@ -24,6 +25,29 @@ def test_the_experiment_marks_the_change_that_flips_the_baseline() -> None:
     table = tables.table_attempts([attempt(400), attempt(101, "no Origin"), attempt(400, "no extensions")])
     assert table["flips"].tolist() == ["", "◀ flips", ""]
     assert table["result"].tolist() == ["400 refused", "101 accepted", "400 refused"]
+
+
+def endpoint(side: str, **fields: object) -> Observation:
+    known = {"library": "native", "file": "a.ts", "line": 1, "expression": "new WebSocket(url)"}
+    return seen("1.1", EndpointFacts(side=side, **{**known, **fields}))
+
+
+@pytest.mark.parametrize(
+    ("dialled", "offered", "expected"),
+    [
+        ({"url": "wss://h.test/ws", "origin": "wss://h.test", "path": "/ws"}, {"library": "fastapi", "path": "/ws"},
+         ("wss://h.test/ws", "/ws", "nothing")),
+        ({"url": "wss://h.test/ws", "origin": "wss://h.test", "path": "/ws"}, {"library": "fastapi", "path": "/api/ws"},
+         ("wss://h.test»/ws«", "»/api/ws«", "path")),
+        ({"origin": "ws://h.test:9", "path": "/r/{…}"}, {"library": "ws", "path": None}, ("ws://h.test:9/r/{…}", "any path", "nothing")),
+        ({"path": "/socket.io/", "library": "socket.io", "version": "3"}, {"library": "socket.io", "path": "/socket.io/", "version": "4"},
+         ("page's host/socket.io/", "/socket.io/", "version")),
+        ({}, {"library": "ws", "path": "/ws"}, ("? new WebSocket(url)", "", "")),
+    ],
+)  # fmt: skip
+def test_pairs_mark_the_part_that_differs(dialled: dict[str, str], offered: dict[str, str], expected: tuple[str, str, str]) -> None:
+    (row,) = tables.table_pairs([endpoint("frontend", **dialled), endpoint("backend", **offered)]).to_dict("records")
+    assert (row["dialled"], row["offered"], row["differs"]) == expected
 
 
 def test_another_hop_is_compared_with_the_endpoint() -> None:

@@ -57,8 +57,8 @@ def parse_sources(paths: Iterable[str], *, side: str, page_url: str = "", step: 
 def parse_bundles(scripts: Iterable[tuple[str, str]], *, page_url: str, step: str) -> list[Observation]:
     """Return the endpoints that the scripts of a page dial, as built, with the defects of their URLs.
 
-    scripts: (URL, text), the page itself among them, sources out of source maps last. Large ones that name no socket are not parsed; 8 MB of
-    the others are.
+    scripts: (URL, text), the page itself among them, sources out of source maps last. Large ones that name no socket are left out, and
+    what goes beyond 8 MB.
     """
     codes: list[Code] = []
     room = _MAX_BUNDLES
@@ -96,7 +96,7 @@ def parse_source_text(text: str, *, artifact: str, side: str, step: str, page_ur
         raise UnreadableInputError(f"{artifact}: {len(text):,} characters, binary or larger than {MAX_BYTES:,}")
     known = language or language_of(artifact) or _guessed(text)
     codes = tuple(codes_of(text, artifact, known))
-    folder = Folder(commands=codes) if known == "command" else Folder(codes=codes)
+    folder = Folder(commands=codes) if known == "command" else Folder(manifests=codes) if known == "manifest" else Folder(codes=codes)
     return _observations(folder, side=side, page_url=page_url, step=step, artifact=artifact)
 
 
