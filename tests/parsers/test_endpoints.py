@@ -117,6 +117,7 @@ def test_a_build_is_read_when_nothing_else_is_there(tmp_path: Path) -> None:
         ("new WebSocket('ws://localhost:8000/ws')", "http://localhost:3000/", []),
         ("new WebSocket(process.env.NODE_ENV === 'development' ? 'ws://localhost:1/ws' : 'wss://h.test/ws')", "", []),
         ("new WebSocket(process.env.WS_URL || 'ws://localhost:1/ws')", "", ["url.localhost-fallback"]),
+        ("new WebSocket(location.hostname === 'localhost' ? 'ws://192.168.1.4/ws' : 'wss://h.test/ws')", "", []),
         ("new WebSocket('ws://backend:8000/ws')", "", ["url.internal-host", "url.insecure-scheme"]),
         ("new WebSocket('wss://10.0.0.7/ws')", "", ["url.internal-host"]),
         ("new WebSocket('https://h.test/ws')", "", ["url.http-scheme"]),

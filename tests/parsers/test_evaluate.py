@@ -92,6 +92,8 @@ def test_one_file(code: str, url: str | None, tmp_path: Path) -> None:
         {"environments/environment.ts": "export const environment = { ws: 'ws://localhost:3000/a' }", "environments/environment.prod.ts": "export const environment = { ws: 'wss://h.test/a' }", "app/a.ts": "import { environment } from '../environments/environment'; new WebSocket(environment.ws)"},
         {"a.ts": "export class Live { constructor(private url: string) {} open() { return new WebSocket(this.url) } }", "b.ts": "import { Live } from './a'; new Live('wss://h.test/a')"},
         {"a.ts": "import { conf } from './b'; new WebSocket(conf.url())", "b.ts": "class Conf { base = 'wss://h.test'; url() { return this.base + '/a' } } export const conf = new Conf()"},
+        {"Dockerfile": "FROM node\nARG VITE_U=wss://h.test/a\nRUN npm run build", "a.ts": "new WebSocket(import.meta.env.VITE_U)"},
+        {"docker-compose.yml": "services:\n  web:\n    build:\n      args:\n        VITE_U: wss://h.test/a\n", ".env": "VITE_U=wss://no.test/a", "a.ts": "new WebSocket(import.meta.env.VITE_U)"},
         {".env": "VITE_HOST=h.test\nVITE_URL=wss://${VITE_HOST}/a", "src/a.ts": "const { VITE_URL } = import.meta.env; new WebSocket(VITE_URL)"},
         {"web/.env.production": "VITE_U=wss://h.test/a", "api/.env.production": "VITE_U=wss://no.test/a", "web/src/a.ts": "new WebSocket(import.meta.env.VITE_U)"},
         {".env.local": "NEXT_PUBLIC_U=wss://h.test/a", ".env.production": "NEXT_PUBLIC_U=wss://no.test/a", "package.json": '{"dependencies": {"next": "15"}}', "a.ts": "new WebSocket(process.env.NEXT_PUBLIC_U!)"},

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from views.samples import URL, attempt, everything, seen
-from wsbook.facts import Cookie, CookieFacts, PageFacts, Place, TraceFacts
+from wsbook.facts import Cookie, CookieFacts, EndpointFacts, PageFacts, Place, TraceFacts
 from wsbook.finding import Finding, Severity, StepVerdict, Verdict
 from wsbook.observation import Failure, Observation, Reason
 from wsbook.target import parse_target
@@ -65,6 +65,29 @@ def test_a_page_that_did_not_load_has_a_row() -> None:
     failed = Failure(stage="page", reason=Reason.CERTIFICATE, message="the page did not load")
     page = replace(seen("1.2", PageFacts(url="https://a/", browser="Firefox 153.7"), hop="firefox"), failure=failed)
     assert tables.table_browser([page]).iloc[0].tolist()[:3] == ["Firefox 153", "https://a/", "the page did not load"]
+
+
+def endpoint(side: str, **fields: object) -> Observation:
+    known = {"library": "native", "file": "a.ts", "line": 1, "expression": "new WebSocket(url)"}
+    return seen("1.1", EndpointFacts(side=side, **{**known, **fields}))
+
+
+@pytest.mark.parametrize(
+    ("dialled", "offered", "expected"),
+    [
+        ({"url": "wss://h.test/ws", "origin": "wss://h.test", "path": "/ws"}, {"library": "fastapi", "path": "/ws"},
+         ("wss://h.test/ws", "/ws", "nothing")),
+        ({"url": "wss://h.test/ws", "origin": "wss://h.test", "path": "/ws"}, {"library": "fastapi", "path": "/api/ws"},
+         ("wss://h.test»/ws«", "»/api/ws«", "path")),
+        ({"origin": "ws://h.test:9", "path": "/r/{…}"}, {"library": "ws", "path": None}, ("ws://h.test:9/r/{…}", "any path", "nothing")),
+        ({"path": "/socket.io/", "library": "socket.io", "version": "3"}, {"library": "socket.io", "path": "/socket.io/", "version": "4"},
+         ("page's host/socket.io/", "/socket.io/", "version")),
+        ({}, {"library": "ws", "path": "/ws"}, ("? new WebSocket(url)", "", "")),
+    ],
+)  # fmt: skip
+def test_pairs_mark_the_part_that_differs(dialled: dict[str, str], offered: dict[str, str], expected: tuple[str, str, str]) -> None:
+    (row,) = tables.table_pairs([endpoint("frontend", **dialled), endpoint("backend", **offered)]).to_dict("records")
+    assert (row["dialled"], row["offered"], row["differs"]) == expected
 
 
 def test_another_hop_is_compared_with_the_endpoint() -> None:

@@ -12,8 +12,8 @@ from wsbook.target import Endpoint
 
 __all__ = ["url_defects"]
 
-_DEVELOPMENT = re.compile(r"\bdev|NODE_ENV|localhost|127\.0\.0\.1|\.DEV\b|\blocal\b|isDev|debug|prod", re.IGNORECASE)
-_SECURE_TEST = re.compile(r"https|secure|protocol|ssl|tls", re.IGNORECASE)
+_DEVELOPMENT = re.compile(r"\bdev|NODE_ENV|localhost|127\.0\.0\.1|\.DEV\b|local(?!e|i[sz])|isDev|debug|prod", re.IGNORECASE)
+_SECURE_TEST = re.compile(r"https|secure|protocol|ssl|tls|localhost|127\.0\.0\.1", re.IGNORECASE)
 _LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1", "host.docker.internal", "[::1]")  # noqa: S104
 
 
@@ -43,10 +43,11 @@ def _of_url(endpoint: EndpointFacts, page: Endpoint | None) -> Iterator[PatternF
     if local and not (page and _is_local(page.host)) and not _DEVELOPMENT.search(endpoint.condition):
         fallback = "is not set" in endpoint.condition
         yield _defect("url.localhost-fallback" if fallback else "url.localhost", endpoint, page)
-    elif _is_internal(host) and not (page and page.host == host):
+    elif _is_internal(host) and not (page and page.host == host) and not _DEVELOPMENT.search(endpoint.condition):
         yield _defect("url.internal-host", endpoint, page)
     insecure = scheme == "ws" or (scheme == "http" and endpoint.library in HTTP_LIBRARIES and page is not None and page.secure)
-    if insecure and not local and not _SECURE_TEST.search(endpoint.condition):
+    follows = page is not None and not page.secure and page.host == host  # the page itself is plain
+    if insecure and not local and not follows and not _SECURE_TEST.search(endpoint.condition):
         yield _defect("url.mixed-content" if page and page.secure else "url.insecure-scheme", endpoint, page)
 
 

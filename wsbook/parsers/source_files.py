@@ -36,6 +36,7 @@ _LANGUAGES = {
     ".rs": "rust",
     ".php": "php",
     ".dart": "dart",
+    ".swift": "swift",
 }
 _COMMANDS = re.compile(
     r"(?:Dockerfile|Containerfile)(?:\..*)?|.*\.dockerfile|(?:docker-)?compose(?:\..*)?\.ya?ml|Procfile|.*\.service|package\.json|.*\.sh|gunicorn\.conf\.py",

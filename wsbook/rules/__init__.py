@@ -16,6 +16,7 @@ from wsbook.rules.compared import judge_compared
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
+from wsbook.rules.forwards import judge_forwards
 from wsbook.rules.handshake import judge_handshake
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
@@ -52,6 +53,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_tolerance,
     judge_endpoint,
     judge_dialects,
+    judge_forwards,
     judge_hops,
     judge_refusal,
     judge_request,
