@@ -55,8 +55,8 @@ def follow_logs(paths: Sequence[Path], console: Console, stop: threading.Event |
         if path.is_dir():
             raise UsageError(f"{path} is a folder; --follow watches files")
     stop = stop or threading.Event()
-    console.print(f"watching {', '.join(map(str, paths))}; Ctrl-C ends", style="#999999")
     with following([str(path) for path in paths], console):
+        console.print(f"watching {', '.join(map(str, paths))}; Ctrl-C ends", style="#999999", soft_wrap=True)
         try:
             stop.wait()
         except KeyboardInterrupt:
