@@ -228,8 +228,7 @@ class _Reading:
         """Read the lines of a page."""
         told = [self.requests.add(text, number) for text, number in zip(page.lines, page.numbers, strict=True)]
         scan_page(page.where(told, True), self.search, self.tally)
-        others = page.where(told, False)
-        scan_page(others.where([line[:1] == "#" for line in others.lines], False), self.search_rest, self.tally)
+        scan_page(page.where(told, False), self.search_rest, self.tally)
         self.count += page.count
         self.size_bytes += page.size_bytes
         self.skimmed += page.count - len(page.lines)
