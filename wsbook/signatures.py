@@ -31,6 +31,8 @@ SCAN_CHARS = 4096
 DIGITS = b"0123456789"
 WORD = re.compile(rb"[a-z]{2,60}")
 KEY_BYTES = 20
+FREQUENT = 0.01
+"""Share of lines in which a literal tells nothing."""
 WORDS = 100_000
 """Words remembered before the memory starts afresh."""
 
@@ -79,6 +81,15 @@ class Signature(Struct, frozen=True, kw_only=True, dict=True):
             return {}
         match = self._pattern.search(line)
         return None if match is None else {key: value[:200] for key, value in match.groupdict().items() if value}
+
+    @property
+    def alternatives(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of literals in lower case; each line with this text holds one literal of each group."""
+        ways = _ways_to_match(self.regex, str.lower) if self.regex else ()
+        every = [*((word.lower(),) for word in self.match), tuple(map(str.lower, self.any))]
+        if ways and all(ways):
+            every.append(tuple(max(way, key=len) for way in ways))
+        return tuple(group for group in every if group)
 
     @property
     def covers(self) -> tuple[str, ...]:
@@ -164,14 +175,22 @@ class Index:
         for literal in literals:
             self._by_key.setdefault(_key(literal), []).append((index, literal))
 
-    def literals(self, sample: str) -> tuple[str, ...]:
-        """Return literals, of which each line with a known text has one, in lower case; those rare in the sample are chosen."""
-        chosen: dict[str, None] = {}
+    def signs(self, sample: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return (literals in lower case, regular expressions), of which each line with a known text shows one.
+
+        sample: lines in lower case; literals that are rare in them are chosen, and where there are none the signature's own expression.
+        """
+        literals: dict[str, None] = {}
+        expressions: dict[str, None] = {}
+        frequent = FREQUENT * sample.count("\n")
         for signature in self.known:
-            ways = [(word,) for word in signature.match] + ([signature.any] if signature.any else [])
-            rarest = min(ways, key=lambda words: (sum(sample.count(word.lower()) for word in words), -min(map(len, words)), len(words)))
-            chosen |= dict.fromkeys(word.lower() for word in rarest)
-        return tuple(chosen)
+            counted = [(sum(sample.count(word) for word in words), -min(map(len, words)), words) for words in signature.alternatives]
+            count, _, rarest = min(counted)
+            if signature.regex and count > frequent:
+                expressions[signature.regex] = None
+            else:
+                literals |= dict.fromkeys(rarest)
+        return tuple(literals), tuple(expressions)
 
     @cached_property
     def search(self) -> tuple[LiteralSearch, list[list[int]]]:

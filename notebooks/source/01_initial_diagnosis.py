@@ -158,6 +158,7 @@ logs = await book.step("1.4")
 logs.plot()
 logs.table("signatures")
 logs.table("access")
+logs.table("logged")
 logs.findings()
 
 # %% id=s14-verdict tags=nbval-check-output,step-1.4

@@ -131,7 +131,10 @@ def test_both_engines_pick_the_same_lines(parts: list[str], every: int) -> None:
 
 def test_each_line_with_a_known_text_holds_one_of_its_literals() -> None:
     assert all(one.covers for one in index_of("backend_log").known)
-    assert index_of("backend_log").literals("")
+    literals, expressions = index_of("backend_log").signs("worker " * 200 + "\n" * 100)
+    assert literals
+    assert "worker" not in literals
+    assert expressions
 
 
 @pytest.mark.usefixtures("small_blocks")

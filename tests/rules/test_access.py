@@ -10,6 +10,7 @@ from wsbook.causes import causes
 from wsbook.facts import AccessFacts, ClosingsFacts, Headers, LoggedAttemptFacts, MarkedLineFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
+from wsbook.parsers.read import read_artifact
 from wsbook.rules.lifetimes import Closing, clusters
 from wsbook.rules.terminations import explain_termination
 
@@ -72,6 +73,19 @@ def test_terminations_are_explained_in_words_and_name_causes_of_the_catalogue() 
     table = tomllib.loads((Path(wsbook.rules.__file__).parent / "terminations.toml").read_text(encoding="utf-8"))
     rows = [*table["haproxy"]["state"], *table["envoy"]["flag"], *table["alb"]["status"], *table["cloudfront"]["result"]]
     assert {row["cause"] for row in rows if "cause" in row} <= causes().keys()
+
+
+HEALTHY = sorted((Path(__file__).parents[2] / "data" / "samples" / "logs").glob("healthy-*.log"))
+
+
+@pytest.mark.parametrize("path", HEALTHY, ids=lambda path: path.stem)
+def test_healthy_logs_show_no_fault(path: Path) -> None:
+    assert faults(*read_artifact(str(path))) == []
+
+
+def test_sessions_of_a_proxy_in_tcp_mode_are_judged() -> None:
+    assert "proxy.idle-timeout-haproxy" in faults(access(status=0, method="", path="/", termination="sD", durations_s=(50.0,) * 3))
+    assert faults(access(status=0, method="", path="/", termination="CD", durations_s=(50.0,))) == []
 
 
 AGES = [3.0 + 40 * n for n in range(12)]

@@ -11,6 +11,9 @@ from wsbook.target import Budget, Target, parse_endpoint
 
 __all__ = ["read_artifacts"]
 
+_CONFIG_BYTES = 2**20
+"""Larger files declare no log formats."""
+
 
 def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", url: str = "") -> Judgement:
     """Return the judgement on files alone.
@@ -29,5 +32,7 @@ def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", 
     if symptom:
         case.add(parse_symptom(symptom, step="0"))
     for path in paths:
-        case.add(*read_artifact(str(path), kind=kind, endpoint_path=served), *read_words(str(path), kind=kind))
+        others = [str(other) for other in paths if other != path and other.is_file() and other.stat().st_size < _CONFIG_BYTES]
+        case.add(*read_artifact(str(path), kind=kind, endpoint_path=served, configs=others))
+        case.add(*read_words(str(path), kind=kind))
     return case.judge()

@@ -91,19 +91,26 @@ def _json_line(line: str) -> Line | None:
     path, status = got["path"][1], got["status"][1]
     if path is None or not str(status).isdigit():
         return None
-    upgrade = got["upgrade"][1]
+    upgrade, envoy = got["upgrade"][1], "response_flags" in entry or "upstream_cluster" in entry
     return Line(
-        program="caddy" if "request" in entry and "logger" in entry else "traefik" if "DownstreamStatus" in entry else "",
+        program=_program(entry, envoy),
         method=str(got["method"][1] or ""),
         path=str(path),
         status=int(status),
         version=str(got["version"][1] or "").removeprefix("HTTP/"),
-        duration_s=_seconds(*got["duration"], units),
+        duration_s=_seconds(*got["duration"], {"duration": "ms"} if envoy else units),
         time=parse_instant(got["time"][1]),
         termination=str(got["termination"][1] or "").strip("-"),
         upstream=str(got["upstream"][1] or ""),
         upgrade=None if upgrade is None else str(upgrade).lower() == "websocket",
     )
+
+
+def _program(entry: dict[str, Any], envoy: bool) -> str:
+    """Return who writes JSON lines with these fields."""
+    if "request" in entry and "logger" in entry:
+        return "caddy"
+    return "envoy" if envoy else "traefik" if "DownstreamStatus" in entry else ""
 
 
 def _upgrade(part: dict[str, str | None], line: str) -> bool | None:
