@@ -9,9 +9,9 @@ from wsbook.evidence import Evidence
 from wsbook.facts import EndpointFacts, ForwardFacts, RouteFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
-from wsbook.rules.dialects import speaks, versions_meet
 from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.forwards import judge_forwards
+from wsbook.rules.libraries import speaks, versions_meet
 from wsbook.rules.pairing import pairs
 from wsbook.rules.route_paths import differing, offers_path
 from wsbook.target import parse_target
