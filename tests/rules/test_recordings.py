@@ -321,6 +321,14 @@ def test_a_socket_that_is_not_tried_again() -> None:
     assert "9 requests to https://a.test/longpoll instead" in words[0]
 
 
+def test_two_browsers_side_by_side_are_not_one_page() -> None:
+    def watched(hop: str) -> list[Observation]:
+        return [replace(one, source=Source(step="1.2", probe="browser", hop=hop)) for one in life(TALK)]
+
+    assert "client.double-connect" in faults(*watched("browser"), *watched("browser"))
+    assert "client.double-connect" not in faults(*watched("browser"), *watched("firefox"))
+
+
 def test_our_own_sockets_tell_nothing_of_a_page() -> None:
     twice = [(i + d, "▼", f'{{"event":"order-{i}"}}') for i in range(6) for d in (0.0, 0.01)]
     upgrade, session = life(twice)
