@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsbook.facts import SessionFacts, SignatureFacts, UpgradeFacts
+from wsbook.observation import Reason
 from wsbook.parsers.console import parse_console
 from wsbook.parsers.lines import split_lines
 
@@ -67,6 +68,22 @@ CLIENTS = [
 def test_what_clients_print_when_the_handshake_fails(text: str, url: str, status: int | None) -> None:
     (facts,) = [seen.facts for seen in parse_console([text], artifact="c") if isinstance(seen.facts, UpgradeFacts)]
     assert (facts.url, facts.status) == (url, status)
+
+
+REASONS = [
+    (FAILED + "Error in connection establishment: net::ERR_CONNECTION_TIMED_OUT", Reason.TIMEOUT),
+    (FAILED + "Error in connection establishment: net::ERR_NAME_NOT_RESOLVED", Reason.NAME_NOT_FOUND),
+    (FAILED + "WebSocket is closed before the connection is established.", Reason.SKIPPED),
+    (' ERROR  WebSocket error {"message": "Failed to connect to /192.0.2.7:8080"}', Reason.REFUSED),
+    (FAILED, None),
+    (FAILED + "Error during WebSocket handshake: Unexpected response code: 502", None),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), REASONS)
+def test_why_there_was_no_answer(text: str, reason: Reason | None) -> None:
+    (seen,) = [one for one in parse_console([text], artifact="c") if isinstance(one.facts, UpgradeFacts)]
+    assert (seen.failure.reason if seen.failure else None) is reason
 
 
 ENDS = [

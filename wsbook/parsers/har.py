@@ -16,6 +16,7 @@ from msgspec import Raw, Struct
 
 from wsbook.facts import Frame, Headers, SessionFacts, TextFacts
 from wsbook.observation import Failure, Observation, Reason, Source, observed
+from wsbook.parsers.failures import find_failure
 from wsbook.parsers.har_companions import is_companion, recording_facts
 from wsbook.parsers.har_format import Content, Entry, Log, Message, Pair, Response, decode_har, messages_of, raw_size, raw_text, seconds_of
 from wsbook.parsers.instants import find_instant
@@ -210,36 +211,14 @@ def _when(entry: Entry) -> datetime | None:
     return datetime.fromtimestamp(at, UTC) if at is not None and 0 <= at < 4e9 else None
 
 
-REASONS: tuple[tuple[str, str, Reason], ...] = (
-    ("ABORTED", "", Reason.SKIPPED),
-    ("CANCEL", "", Reason.SKIPPED),
-    ("BEFORE THE CONNECTION IS ESTABLISHED", "", Reason.SKIPPED),
-    ("NAME_NOT_RESOLVED", "resolve", Reason.NAME_NOT_FOUND),
-    ("UNKNOWN_HOST", "resolve", Reason.NAME_NOT_FOUND),
-    ("ENOTFOUND", "resolve", Reason.NAME_NOT_FOUND),
-    ("REFUSED", "tcp", Reason.REFUSED),
-    ("TIMED_OUT", "tcp", Reason.TIMEOUT),
-    ("TIMEOUT", "tcp", Reason.TIMEOUT),
-    ("TIMED OUT", "tcp", Reason.TIMEOUT),
-    ("RESET", "upgrade", Reason.RESET),
-    ("EMPTY_RESPONSE", "upgrade", Reason.CLOSED),
-    ("CERT", "tls", Reason.CERTIFICATE),
-    ("SSL", "tls", Reason.TLS_ALERT),
-    ("PROXY", "proxy", Reason.PROXY_REFUSED),
-    ("TUNNEL", "proxy", Reason.PROXY_REFUSED),
-    ("UNREACHABLE", "tcp", Reason.UNREACHABLE),
-    ("BLOCKED", "", Reason.NOT_PERMITTED),
-)
-"""Words of browsers' errors, upper case, the first that fits → stage and reason. What the page gave up says nothing of the peer."""
-
-
 def _failure(exchange: Exchange, spent_s: float) -> Failure:
     """Return why there was no answer; stage "" where a recording does not tell how far the attempt came."""
-    upper = exchange.error_text.upper()
-    hung = ("upgrade", Reason.TIMEOUT) if not upper and spent_s >= HUNG_S else ("", Reason.CLOSED)
-    stage, reason = next(((stage, reason) for word, stage, reason in REASONS if word in upper), hung)
-    unsaid = f"no answer was recorded within {spent_s:.1f} s" if spent_s else "no answer was recorded"
-    return Failure(stage=stage, reason=reason, message=exchange.error_text or unsaid)
+    if exchange.error_text:
+        unknown = Failure(stage="", reason=Reason.CLOSED, message=exchange.error_text)
+        return find_failure(exchange.error_text) or unknown
+    message = f"no answer was recorded within {spent_s:.1f} s" if spent_s else "no answer was recorded"
+    hung = spent_s >= HUNG_S
+    return Failure(stage="upgrade" if hung else "", reason=Reason.TIMEOUT if hung else Reason.CLOSED, message=message)
 
 
 def _sockets(log: Log) -> Iterator[tuple[Entry, Exchange]]:

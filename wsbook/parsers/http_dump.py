@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from wsbook.facts import RecordingFacts, SessionFacts, Snapshot, TextFacts, UpgradeFacts
 from wsbook.observation import Observation, Source, observed
-from wsbook.parsers.dump_ends import find_failure, find_tls
+from wsbook.parsers.dump_ends import find_end, find_tls
 from wsbook.parsers.dump_layouts import raw_lines
 from wsbook.parsers.dump_reader import DumpReader, Told
 from wsbook.parsers.recorded import body_observations, is_upgrade, upgrade_facts
@@ -53,7 +53,7 @@ def _known_texts(lines: list[str]) -> Tally:
 
 def _observations(reader: DumpReader, text: str, source: Source) -> Iterator[Observation]:
     upgrades = [(line, exchange) for line, exchange in reader.exchanges if is_upgrade(exchange)]
-    tls, failed = find_tls(text), None if reader.exchanges and any(e.status for _, e in reader.exchanges) else find_failure(text)
+    tls, failed = find_tls(text), None if reader.exchanges and any(e.status for _, e in reader.exchanges) else find_end(text)
     if failed is not None:
         url = next((exchange.url for _, exchange in upgrades), "") or failed[0]
         yield observed(source, UpgradeFacts(url=url, accepted=False, tls=tls, error_text=failed[1].message), failure=failed[1])

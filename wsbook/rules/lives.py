@@ -36,6 +36,11 @@ class Life(Struct, frozen=True, kw_only=True):
         return self.seen.observed_at.timestamp()
 
     @property
+    def watcher(self) -> tuple[str, str, str, str]:
+        """Who watched: sockets of two browsers, or of two visits of a page, are not those of one page."""
+        return watcher_of(self.seen)
+
+    @property
     def timed(self) -> bool:
         """Whether its instants are those of the socket: most pasted texts tell only the order, some a time that counts from 1970."""
         return self.seen.source.probe != "http_dump" or self.seen.observed_at.year == _DATELESS
@@ -71,14 +76,19 @@ class Life(Struct, frozen=True, kw_only=True):
         return self.session is not None and self.session.ended == "open"
 
 
+def watcher_of(seen: Observation) -> tuple[str, str, str, str]:
+    """Return step, probe, hop and artifact of an observation."""
+    return seen.source.step, seen.source.probe, seen.source.hop, seen.source.artifact
+
+
 def lives_of(evidence: Evidence) -> list[Life]:
     """Return the watched sockets in order of their beginnings; a session belongs to the first opened socket of its address without one."""
     lives: list[Life] = []
-    waiting: dict[tuple[str, str, str], deque[int]] = {}
+    waiting: dict[tuple[tuple[str, str, str, str], str], deque[int]] = {}
     for seen in evidence.observations:
         if seen.source.probe not in _WATCHED or seen.source.changed or not isinstance(seen.facts, UpgradeFacts | SessionFacts):
             continue
-        places = waiting.setdefault((seen.source.probe, seen.source.artifact, seen.facts.url), deque())
+        places = waiting.setdefault((watcher_of(seen), seen.facts.url), deque())
         if isinstance(seen.facts, UpgradeFacts):
             if seen.facts.accepted:
                 places.append(len(lives))
@@ -92,13 +102,13 @@ def lives_of(evidence: Evidence) -> list[Life]:
 
 
 def groups_of(lives: list[Life]) -> Iterator[list[Life]]:
-    """Yield the sockets of one address in one recording; parts of a query that change with each attempt do not count."""
-    found: dict[tuple[str, str, str], list[Life]] = {}
+    """Yield the sockets of one address that one watcher saw; parts of a query that change with each attempt do not count."""
+    found: dict[tuple[tuple[str, str, str, str], str], list[Life]] = {}
     for life in lives:
         parts = urlsplit(life.upgrade.url)
         query = _CHANGING.sub("", f"?{parts.query}").strip("?&")
         address = f"{parts.netloc}{parts.path}?{query}"
-        found.setdefault((life.seen.source.probe, life.seen.source.artifact, address), []).append(life)
+        found.setdefault((life.watcher, address), []).append(life)
     yield from found.values()
 
 

@@ -22,6 +22,8 @@ _SHORT_S = 5.0
 """A socket that lived less did not serve."""
 _ATTEMPTS = 5
 _STORM_S = 1.0
+_NOTICED_S = 0.3
+"""Waits that grow and stay below this spare nobody."""
 _CONSTANT_S = 10.0
 _EVEN = 0.15
 _OVERLAP_S = 2.0
@@ -67,16 +69,22 @@ def _judge_spacing(group: list[Life]) -> Iterator[Finding]:
         waits = [b.started_s - (a.ended_s or a.started_s) for a, b in pairwise(run)]
         if len(run) < _ATTEMPTS or min(waits) < -0.05:
             continue
-        usual, first, last = median(waits), waits[0], waits[-1]
+        usual, grow = median(waits), _grow(waits)
         words = f"{len(run)} attempts in a row failed, with waits of {duration_text(max(0.0, min(waits)))} to {duration_text(max(waits))}"
         seen = proof(run[-1].seen, words)
         even = max(waits) - min(waits) <= max(_EVEN * usual, 0.1)
-        if usual < _STORM_S:
+        if usual < _STORM_S and not (grow and waits[-1] >= _NOTICED_S):
             yield fault("client.reconnect-no-backoff", 0.75, f"{words}: a storm", seen)
-        elif last >= 1.5 * first or max(waits[len(waits) // 2 :]) >= 1.5 * max(waits[: len(waits) // 2]):
+        elif grow:
             yield clear("client.reconnect-no-backoff", f"{words}: they grow", seen)
         elif even and usual <= _CONSTANT_S:
             yield fault("client.reconnect-no-backoff", 0.5, f"{words}: always the same, which is no backoff", seen)
+
+
+def _grow(waits: list[float]) -> bool:
+    """Tell whether the later half of the waits is clearly longer than the earlier one."""
+    half = len(waits) // 2
+    return median(waits[half:]) >= 1.5 * median(waits[:half])
 
 
 def _judge_doubles(group: list[Life]) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from wsbook.rules.outcome import baseline, refusals
 
 __all__ = ["judge_unanswered"]
 
-_READ = frozenset({"har", "http_dump"})
+_READ = frozenset({"har", "http_dump", "console"})
 _INSIDE = "endpoint.localhost-or-internal-address"
 _BY_REASON: dict[Reason, tuple[tuple[str, float], ...]] = {
     Reason.NAME_NOT_FOUND: (("net.dns-wrong", 0.6),),
