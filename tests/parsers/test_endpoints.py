@@ -213,6 +213,7 @@ _WORDS = [
     ";",
 ]
 _WORDS += [
+    *("webSocket(", "@ServerEndpoint(", "r.Group(", "http.HandleFunc(", "app.mount(", "include_router(", "prefix=", "server:", "port: 80"),
     "io(",
     ".replace(/(a+)+$/, ",
     "function a(",
@@ -228,10 +229,16 @@ _WORDS += [
 ]
 
 
-@settings(deadline=3000, max_examples=150)
+_ARTIFACTS = (
+    *((name, "frontend") for name in ("a.tsx", "a.html", "vite.config.ts", "a.py", "a.go", "a.dart")),
+    *((name, "backend") for name in ("a.py", "a.js", "a.go", "a.java", "a.kt", "a.rb", "Dockerfile", "application.yml")),
+)
+
+
+@settings(deadline=None, max_examples=100)
 @given(st.one_of(st.lists(st.sampled_from(_WORDS), max_size=60).map(" ".join), st.text(max_size=200)), st.sampled_from(["", PAGE]))
 def test_any_text_is_read_or_refused(text: str, page: str) -> None:
-    for artifact, side in (("a.tsx", "frontend"), ("a.html", "frontend"), ("a.py", "backend"), ("a.js", "backend")):
+    for artifact, side in _ARTIFACTS:
         try:
             observations = parse_source_text(text, artifact=artifact, side=side, step="1.1", page_url=page)
         except UnreadableInputError:
