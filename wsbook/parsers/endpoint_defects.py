@@ -67,7 +67,10 @@ def _host(url: str) -> str:
 
 
 def _glued(url: str, host: str) -> bool:
-    """Whether parts were put together wrongly: two schemes, no host, undefined or null, a port without a number."""
+    """Whether parts were put together wrongly: two schemes, no host, undefined or null.
+
+    A colon without a port is none: the URL standard reads it as the scheme's default (https://url.spec.whatwg.org/#port-state).
+    """
     rest = url.partition("://")[2]
     try:
         urlsplit(url).port  # noqa: B018
@@ -76,7 +79,7 @@ def _glued(url: str, host: str) -> bool:
     before_query = rest.partition("?")[0]
     if not host or host in ("undefined", "null", "http", "https", "ws", "wss") or "undefined" in before_query.split("/"):
         return True
-    return "://" in before_query or bool(re.match(r"[^/?]*:(?:/|$)", rest))
+    return "://" in before_query
 
 
 def _is_local(host: str) -> bool:

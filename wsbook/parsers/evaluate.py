@@ -194,8 +194,19 @@ class Evaluator:
         if sign in ("||", "??"):
             return self._fallback(node, frame)
         if sign == "&&":
-            return self.look(node.field("right"), frame)
+            return self._both(node, frame)
         return NOTHING
+
+    def _both(self, node: "SgNode", frame: Frame) -> list[Value]:
+        left, right = node.field("left"), node.field("right")
+        holds = conditions.truth(self, left, frame)
+        if holds is False:
+            return [Value(text="")]
+        values = self.look(right, frame)
+        if holds or left is None or left.kind() != "binary_expression":
+            return values
+        test = conditions.words(left)
+        return [v.also(test) for v in values] + [Value(text="", condition=f"not ({test})")]
 
     def _fallback(self, node: "SgNode", frame: Frame) -> list[Value]:
         left, right = node.field("left"), node.field("right")
@@ -231,6 +242,8 @@ class Evaluator:
             return [Value(ref=Ref(kind="node", node=node, frame=frame))]
         if name in ("require", "import"):
             return lookup.required(self, self.texts(self.look(arguments[0], frame))[0].text, frame) if arguments else NOTHING
+        if name in ("useState", "React.useState"):
+            return [Value(ref=Ref(kind="state", node=arguments[0] if arguments else None, frame=frame))]
         if name == "useRuntimeConfig":
             return lookup.runtime_config(self, frame)
         if name in methods.TRANSPARENT or name.rpartition(".")[2] in methods.TRANSPARENT_METHODS:

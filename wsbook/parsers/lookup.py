@@ -17,7 +17,13 @@ __all__ = ["default_member", "defined", "environment_value", "imported", "locati
 
 _LOCATION = re.compile(r"(?:(?:window|document|self|globalThis|top|parent)\.)*(?:window\.)?location")
 _ENVIRONMENT = re.compile(r"(?:globalThis\.|window\.)?(?:import\.meta\.env|process\.env|Deno\.env)")
-_DOCUMENT = {"document.domain": "hostname", "document.URL": "href", "document.baseURI": "href"}
+_DOCUMENT = {
+    "window.origin": "origin",
+    "self.origin": "origin",
+    "document.domain": "hostname",
+    "document.URL": "href",
+    "document.baseURI": "href",
+}
 _HOST_NAME = re.compile(r"host|domain|server|addr|authority|(?:^|_)ip$", re.IGNORECASE)
 _MEMBERS = ("protocol", "host", "hostname", "port", "pathname", "search", "href")
 _BINDERS = ("method_definition", "public_field_definition", "function_expression")
@@ -180,6 +186,8 @@ def _given(ev: "Evaluator", definition: Definition, frame: "Frame") -> list[Valu
 
 
 def _from_callers(ev: "Evaluator", function: "SgNode", position: int, frame: "Frame") -> list[Value]:
+    if position == 0 and (iterated := _iterated(function)) is not None:
+        return [v for array in ev.look(iterated, frame) for v in _elements(ev, array)]
     name = _called_as(function)
     modules = [frame.module, *(m for m in ev.project.modules if m is not frame.module)] if name else []
     values: list[Value] = []
@@ -190,7 +198,41 @@ def _from_callers(ev: "Evaluator", function: "SgNode", position: int, frame: "Fr
             given = [c for c in (call.field("arguments") or call).children() if c.is_named() and c.kind() != "comment"]
             if len(given) > position and not _contains(function, call):
                 values += [v for v in ev.look(given[position], _frame(frame, module)) if v != Value()]
+        if position == 0 and name[:1].isupper():
+            elements = module.elements.get(name, [])[:4]
+            values += [Value(ref=Ref(kind="node", node=element, frame=_frame(frame, module))) for element in elements]
     return values
+
+
+def _iterated(function: "SgNode") -> "SgNode | None":
+    """Return the array whose elements a callback is given: URLS.map((url) => …)."""
+    arguments = function.parent()
+    call = arguments.parent() if arguments is not None and arguments.kind() == "arguments" else None
+    callee = call.field("function") if call is not None else None
+    member = callee.field("property") if callee is not None and callee.kind() == "member_expression" else None
+    return callee.field("object") if callee is not None and member is not None and member.text() in ("map", "forEach", "flatMap") else None
+
+
+def _elements(ev: "Evaluator", array: Value) -> list[Value]:
+    node = array.ref.node if array.ref is not None and array.ref.kind == "node" else None
+    if node is None or array.ref is None or node.kind() != "array":
+        return []
+    return [v for child in node.children()[:16] if child.is_named() for v in ev.look(child, array.ref.frame)]
+
+
+def _split(ev: "Evaluator", owner: "SgNode", index: str, frame: "Frame") -> list[Value]:
+    """Return a part of a known text: location.host.split(':')[0]; [] for any other subscript."""
+    function = owner.field("function") if owner.kind() == "call_expression" else None
+    member = function.field("property") if function is not None and function.kind() == "member_expression" else None
+    arguments = [c for c in (owner.field("arguments") or owner).children() if c.is_named()] if member is not None else []
+    if function is None or member is None or member.text() != "split" or not arguments or not index.isdigit():
+        return []
+    between = ev.texts(ev.look(arguments[0], frame))[0].text
+    found = []
+    for value in ev.texts(ev.look(function.field("object"), frame)):
+        parts = value.text.split(between) if between and is_known(between) and is_known(value.text) else []
+        found.append(Value(text=parts[int(index[:3])] if int(index[:3]) < len(parts) else UNKNOWN, condition=value.condition))
+    return found
 
 
 def _called_as(function: "SgNode") -> str:
@@ -218,6 +260,8 @@ def _this(node: "SgNode", frame: "Frame") -> list[Value]:
 def _member_expression(ev: "Evaluator", node: "SgNode", name: str, frame: "Frame") -> list[Value]:
     owner, index = node.field("object"), node.field("index")
     key = (node.field("property") or node).text() if index is None else ev.texts(ev.look(index, frame))[0].text
+    if index is not None and owner is not None and (parts := _split(ev, owner, key, frame)):
+        return parts
     assigned = [d for d in frame.module.names.get(name, ()) if not d.declares] if name and not name.startswith("this.") else []
     values: list[Value] = []
     if not assigned and re.match(r"(?:window|globalThis|self)\.\w+$", name):

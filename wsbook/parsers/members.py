@@ -31,6 +31,8 @@ def member(ev: "Evaluator", base: Value, key: str) -> list[Value]:
         return [Value(text=location(ev, key))]
     if ref.kind == "env":
         return environment_value(ev, key, ref.frame)
+    if ref.kind == "state":
+        return ev.texts(ev.look(ref.node, ref.frame)) if key == "0" else NOTHING
     if ref.kind == "module":
         return _of_module(ev, ref, key)
     return _of_node(ev, ref, key)
@@ -50,6 +52,8 @@ def _of_node(ev: "Evaluator", ref: Ref, key: str) -> list[Value]:
     node, kind = ref.node, ref.node.kind()
     if key in _HELD and kind not in ("object", "enum_declaration") and not (kind in CLASSES or kind == "new_expression"):
         return [Value(ref=ref)]
+    if kind.startswith("jsx_"):
+        return _of_element(ev, ref, key)
     if kind == "object":
         return _of_object(ev, node, key, ref.frame)
     if kind == "array" and key.isdigit():
@@ -69,8 +73,26 @@ def _of_object(ev: "Evaluator", node: "SgNode", key: str, frame: "Frame") -> lis
         return ev.returned(value, frame)
     if value is not None:
         return ev.look(value, frame)
+    data = pair(node, "data")  # Vue's options: this.url is what data() or computed returns
+    if key != "data" and data is not None and data.kind() == "method_definition":
+        held = [v for base in ev.returned(data, frame) for v in member(ev, base, key)]
+        if any(v != Value() for v in held):
+            return held
+    computed = pair(pair(node, "computed"), key)
+    if computed is not None:
+        return ev.returned(computed, frame)
     spreads = [c.children()[-1] for c in node.children() if c.kind() == "spread_element"]
     return [v for spread in spreads[:4] for base in ev.look(spread, frame) for v in member(ev, base, key)] or NOTHING
+
+
+def _of_element(ev: "Evaluator", ref: Ref, key: str) -> list[Value]:
+    """Return an attribute of a JSX element: the properties of a component."""
+    for attribute in ref.node.find_all(kind="jsx_attribute"):
+        parts = [c for c in attribute.children() if c.is_named()]
+        if attribute.parent() == ref.node and len(parts) == 2 and parts[0].text() == key:
+            inner = next((c for c in parts[1].children() if c.is_named()), None) if parts[1].kind() == "jsx_expression" else parts[1]
+            return ev.look(inner, ref.frame)
+    return NOTHING
 
 
 def _of_instance(ev: "Evaluator", ref: Ref, key: str) -> list[Value]:

@@ -62,13 +62,19 @@ class Definition(NamedTuple):
 
 
 class Module:
-    """One script. env: the variables of its folder's ``.env*`` files, None when there are none. line: of its first line in the file."""
+    """One script. env: the variables of its folder's ``.env*`` files, None when there are none. line: of its first line in the file.
 
-    def __init__(self, root: "SgNode", *, artifact: str = "", env: dict[str, str] | None = None, line: int = 1) -> None:
+    has_markup: its grammar knows JSX.
+    """
+
+    def __init__(
+        self, root: "SgNode", *, artifact: str = "", env: dict[str, str] | None = None, line: int = 1, has_markup: bool = False
+    ) -> None:
         self.root = root
         self.artifact = artifact.replace("\\", "/")
         self.env = env
         self.line = line
+        self.has_markup = has_markup
         self._known_homes: dict[str, dict[int, list[Definition]]] = {}
 
     @cached_property
@@ -105,6 +111,16 @@ class Module:
         found: dict[str, list[SgNode]] = {}
         for node in self.root.find_all(any=[{"kind": "call_expression"}, {"kind": "new_expression"}]):
             found.setdefault(short_name(node.field("function") or node.field("constructor")).rpartition(".")[2], []).append(node)
+        return found
+
+    @cached_property
+    def elements(self) -> "dict[str, list[SgNode]]":
+        """JSX elements by the name of their component."""
+        found: dict[str, list[SgNode]] = {}
+        if not self.has_markup:
+            return found
+        for node in self.root.find_all(any=[{"kind": "jsx_self_closing_element"}, {"kind": "jsx_opening_element"}]):
+            found.setdefault(short_name(node.field("name")), []).append(node)
         return found
 
     def visible(self, name: str, use: "SgNode") -> list[Definition]:

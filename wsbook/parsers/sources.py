@@ -197,7 +197,7 @@ def project_of(parsed: "list[tuple[Code, SgNode]]", folder: Folder, page: Endpoi
         if place not in known:
             files = environment(folder.env, place, development=development, local_first=local_first)
             known[place] = (files or {}) | given if files is not None or given else None
-        modules.append(Module(root, artifact=code.artifact, env=known[place], line=code.line))
+        modules.append(Module(root, artifact=code.artifact, env=known[place], line=code.line, has_markup=code.language == "tsx"))
     return Project(modules, page=page)
 
 
