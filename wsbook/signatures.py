@@ -302,6 +302,11 @@ class Tally:
         if time is not None and len(group.times) < TIMES:
             group.times.append(time)
 
+    def wants_time(self, hit: Hit) -> bool:
+        """Tell whether the instant of another occurrence would still be kept."""
+        group = self._groups.get(hit.signature.id)
+        return group is None or len(group.times) < TIMES
+
     def facts(self) -> Iterator[tuple[int, int, SignatureFacts]]:
         """Yield (first line, last line, facts) in order of first occurrence."""
         for group in self._groups.values():

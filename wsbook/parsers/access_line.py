@@ -82,7 +82,7 @@ def _seconds(name: str, value: Any, units: dict[str, str]) -> float | None:
 def _json_line(line: str) -> Line | None:
     try:
         entry = msgspec.json.decode(line.encode("utf-8", "replace"))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     if not isinstance(entry, dict):
         return None
