@@ -75,8 +75,8 @@ def _field(entry: dict[str, Any], names: list[str]) -> tuple[str, Any]:
 
 
 def _seconds(name: str, value: Any, units: dict[str, str]) -> float | None:
-    unit = units.get(name, "s")
-    return find_seconds(str(value), unit) if value is not None else None
+    seconds = find_seconds(str(value), units.get(name, "s")) if value is not None else None
+    return None if seconds is None else round(seconds, 6)
 
 
 def _json_line(line: str) -> Line | None:
