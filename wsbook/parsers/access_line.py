@@ -129,7 +129,9 @@ def _instant(text: str) -> float | None:
 
 def _request(part: dict[str, str | None]) -> dict[str, str | None]:
     """Return the fields with the request line, where the notation has it as a whole, taken apart."""
-    found = REQUEST.match(part.get("request") or "")
+    if not part.get("request"):
+        return part
+    found = REQUEST.match(part["request"] or "")
     return {**part, **found.groupdict()} if found else part
 
 
@@ -149,7 +151,8 @@ def _text_line(line: str, form: Format) -> Line | None:
         return None
     part = _request(found.groupdict())
     time, duration_s = _times(part, line, form)
-    upstream, termination = UPSTREAM.search(part.get("rest") or ""), part.get("termination") or ""
+    rest, termination = part.get("rest") or "", part.get("termination") or ""
+    upstream = UPSTREAM.search(rest) if ":" in rest else None
     status = part.get("status") or ("101" if part.get("accepted") else "0")
     return Line(
         program=form.program,
