@@ -31,6 +31,10 @@ SCAN_CHARS = 4096
 DIGITS = b"0123456789"
 WORD = re.compile(rb"[a-z]{2,60}")
 KEY_BYTES = 20
+TELLING_CHARS = 3
+"""Shorter literals stand in most lines."""
+QUICK_CHARS = 250
+"""Longer expressions may take Hyperscan seconds to compile."""
 FREQUENT = 0.01
 """Share of lines in which a literal tells nothing."""
 WORDS = 100_000
@@ -194,12 +198,17 @@ class Index:
 
     @cached_property
     def search(self) -> tuple[LiteralSearch, list[list[int]]]:
-        """Return the search for literals, and for each of them the places in known of the signatures whose lines hold it."""
+        """Return the search, and for each thing that it finds the places in known of the signatures whose lines hold it.
+
+        A signature is found by a literal, or by its whole expression where that is short and its literals are found everywhere.
+        """
         by_cover: dict[str, list[int]] = {}
+        by_regex: dict[str, list[int]] = {}
         for index, signature in enumerate(self.known):
-            for text in signature.covers:
-                by_cover.setdefault(text, []).append(index)
-        return LiteralSearch(tuple(by_cover)), list(by_cover.values())
+            vague = min(map(len, signature.covers)) < TELLING_CHARS and 0 < len(signature.regex) <= QUICK_CHARS
+            for text in (signature.regex,) if vague else signature.covers:
+                (by_regex if vague else by_cover).setdefault(text, []).append(index)
+        return LiteralSearch(tuple(by_cover), tuple(by_regex)), [*by_cover.values(), *by_regex.values()]
 
     def _named(self, word: bytes) -> tuple[tuple[int, bytes], ...]:
         """Return the signatures, with the literal, of which a key stands in this word of a line."""
@@ -301,6 +310,11 @@ class Tally:
         group.marks |= dict.fromkeys(marks) if len(group.marks) < TIMES else {}
         if time is not None and len(group.times) < TIMES:
             group.times.append(time)
+
+    def wants_time(self, hit: Hit) -> bool:
+        """Tell whether the instant of another occurrence would still be kept."""
+        group = self._groups.get(hit.signature.id)
+        return group is None or len(group.times) < TIMES
 
     def facts(self) -> Iterator[tuple[int, int, SignatureFacts]]:
         """Yield (first line, last line, facts) in order of first occurrence."""

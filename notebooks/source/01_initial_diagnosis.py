@@ -151,7 +151,8 @@ direct.verdict()
 # A proxy that answers instead of the application leaves a line in its own log and none in the application's. A plain `GET`
 # where an upgrade should be says that a proxy before it dropped the header. Log lines are grouped: equal requests with equal
 # answers become one row. If there are enough ended connections, the picture shows how old they became; many of one age are
-# a time limit, many in one second are a restart.
+# a time limit, many in one second are a restart. Every attempt of this workbook carries a mark in its User-Agent: its line in
+# each log stands beside what we saw of it. Last come lines that nothing explains and that look like errors.
 
 # %% id=s14-run tags=step-1.4
 logs = await book.step("1.4")
@@ -159,6 +160,7 @@ logs.plot()
 logs.table("signatures")
 logs.table("access")
 logs.table("logged")
+logs.table("templates")
 logs.findings()
 
 # %% id=s14-verdict tags=nbval-check-output,step-1.4

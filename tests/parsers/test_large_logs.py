@@ -174,6 +174,14 @@ def test_a_log_of_no_requests_is_read_whole(tmp_path: Path, monkeypatch: pytest.
     assert (facts.unparsed, facts.skimmed) == (20_000, 0)
 
 
+@pytest.mark.usefixtures("small_blocks")
+def test_paths_that_nobody_sane_uses_are_no_signs(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    rows = [CLF.format(0, 0, odd, 101, "UA", 1) for odd in ("/\0\0\0", "/é\x7f(", "/(((", "/[a-", "/a{9999}", "/\\", "/-/-", "/1/2/3")]
+    path.write_text(log(3, 100) + "".join(rows) * 10)
+    assert parse_access_log(LineReader(path), artifact="a")[-1].facts.items > 0
+
+
 def test_the_root_path_counts_only_where_it_was_refused() -> None:
     assert [
         bool(Sieve([access_log.ROOT_REFUSED]).lines(memoryview(bytearray(line))))

@@ -193,7 +193,7 @@ def _path_signs(paths: Iterable[str]) -> Iterator[bytes]:
         part = max(path.split("*"), key=len)
         if path == "/":
             yield ROOT_REFUSED
-        elif len(part) > 2:
+        elif len(part) > 2 and part.isprintable():
             yield re.escape(part.encode())
 
 

@@ -157,7 +157,7 @@ def _read_file(path: Path, kind: str, step: str, endpoint_path: str, configs: Se
     large = path.is_file() and path.stat().st_size > LARGE_BYTES
     head = read_head(path, LARGE_HEAD_BYTES if large else HEAD_BYTES)
     known = _log_formats(head, configs)
-    kind = kind or ("access_log" if _fits(head, known) else detect_kind(artifact, head))
+    kind = kind or ("access_log" if _fits(head, known) or (large and _tells_requests(head)) else detect_kind(artifact, head))
     if not kind:
         decode(read_head(path), artifact)
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
@@ -189,6 +189,14 @@ def _fits(head: bytes, known: Sequence["Format"]) -> bool:
         return False
     lines = [line for line in head.decode("utf-8", "replace").splitlines()[:-1][:40] if line.strip()]
     return sum(any(form.pattern.search(line[:4096]) for form in known) for line in lines) * 2 > len(lines)
+
+
+def _tells_requests(head: bytes) -> bool:
+    """Tell whether nearly all of the first lines of a file are requests: then nothing else need be considered."""
+    from wsbook.parsers.access_line import read_line
+
+    lines = [line for line in head.decode("utf-8", "replace").splitlines()[:-1][:40] if line.strip()]
+    return len(lines) > 9 and sum(read_line(line) is not None for line in lines) >= 0.95 * len(lines)
 
 
 def _read_lines(path: Path, kind: str, artifact: str, step: str, more: dict[str, Any]) -> list[Observation]:

@@ -36,5 +36,6 @@ def scan_page(page: Page, search: Matcher | FastMatcher, tally: Tally) -> set[in
     for hit in search.scan(lines):
         seen.add(hit.index)
         line = lines[hit.index]
-        tally.add(hit, page.numbers[hit.index], find_instant(line), find_marks(line))
+        time = find_instant(line) if tally.wants_time(hit) else None
+        tally.add(hit, page.numbers[hit.index], time, find_marks(line))
     return seen
