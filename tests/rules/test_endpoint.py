@@ -6,10 +6,9 @@ import pytest
 from observations import answer, seen
 
 from wsbook.evidence import Evidence
-from wsbook.facts import EndpointFacts, ForwardFacts, RouteFacts, TextFacts
+from wsbook.facts import EndpointFacts, ForwardFacts, RouteFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
-from wsbook.rules import judge
 from wsbook.rules.dialects import speaks, versions_meet
 from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.forwards import judge_forwards
@@ -228,19 +227,3 @@ def test_a_client_is_paired_with_the_route_that_it_most_plausibly_means() -> Non
     (pair,) = pairs(Evidence(parse_target("", page_url=PAGE), observations))
     assert pair.offered is not None
     assert (pair.offered[1].path, pair.differs) == ("/v1/orders/live", ("path",))
-
-
-@pytest.mark.parametrize(
-    ("observations", "verdict"),
-    [
-        ((dials(None), offers("/ws")), UNKNOWN),
-        ((dials(None), dials("wss://shop.test/ws"), offers("/ws")), CLEAR),
-        ((dials(None, path="/ws"), offers("/ws")), CLEAR),
-        ((offers("/ws"),), CLEAR),
-    ],
-)
-def test_a_url_that_cannot_be_told_leaves_the_step_open(observations: tuple[Observation, ...], verdict: str) -> None:
-    whole = seen(TextFacts(kind="frontend_source", items=1), step="1.1", probe="sources", hop="")
-    findings, steps = judge(Evidence(parse_target("", page_url=PAGE), (whole, *observations)))
-    assert steps[0].verdict.value == verdict
-    assert not any(finding.root for finding in findings)
