@@ -147,7 +147,7 @@ def _judge_unresolved(pair: Pair) -> Iterator[Finding]:
     seen, facts = pair.dialled
     if facts.url is None and facts.path is None and facts.origin is None:
         words = f"the URL of {facts.expression[:120]} cannot be told from the source"
-        yield unknown("endpoint.wrong-path", 0.05, words, proof(seen, facts.expression, _where(facts)))
+        yield unknown("endpoint.wrong-path", 0.0, words, proof(seen, facts.expression, _where(facts)))
 
 
 def _judge_stale_build(evidence: Evidence) -> Iterator[Finding]:

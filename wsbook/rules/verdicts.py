@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from wsbook.describe import describe
 from wsbook.evidence import Evidence
-from wsbook.facts import IdleFacts, PageFacts, SessionFacts, SignatureFacts, SymptomFacts, TextFacts, UpgradeFacts
+from wsbook.facts import EndpointFacts, IdleFacts, PageFacts, SessionFacts, SignatureFacts, SymptomFacts, TextFacts, UpgradeFacts
 from wsbook.finding import STEP_TITLES, Finding, Severity, StepVerdict, Verdict
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.rules.outcome import say
@@ -86,6 +86,9 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     if clear:
         return Verdict.CLEAR, clear[0].summary
     sources = [entry.facts for entry in useful if isinstance(entry.facts, TextFacts) and entry.facts.kind.endswith("_source")]
+    dialled = [facts for entry in useful if isinstance(facts := entry.facts, EndpointFacts) and facts.side == "frontend"]
+    if dialled and not any(facts.url or facts.path or facts.origin for facts in dialled):
+        return Verdict.UNKNOWN, f"the URL of {dialled[0].expression[:100]} cannot be told from the source"
     if sources:
         return Verdict.CLEAR, f"no known defect in {quantity(sum(facts.items for facts in sources), 'source file')}"
     return Verdict.CLEAR, describe(_most_telling(useful), 120)
