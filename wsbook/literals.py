@@ -2,12 +2,13 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import accumulate
+from re import _parser as regex_parser  # type: ignore[attr-defined]  # the only way to ask an expression for its literals
 from typing import Any
 
-__all__ = ["LiteralSearch", "has_fast_engine"]
+__all__ = ["LiteralSearch", "has_fast_engine", "ways_to_match"]
 
 
 @cache
@@ -70,3 +71,22 @@ def _merged(found: Iterable[tuple[int, set[int]]], more: dict[int, set[int]]) ->
     for place, held in found:
         result[place] = result.get(place, set()) | held
     return result
+
+
+def ways_to_match(regex: str, fold: Callable[[str], str]) -> tuple[tuple[str, ...], ...]:
+    """Return, for each alternative of a regular expression, literals that whatever it matches must hold."""
+    parsed = list(regex_parser.parse(regex))
+    only = parsed[0] if len(parsed) == 1 else None
+    ways = only[1][1] if only is not None and str(only[0]) == "BRANCH" else [parsed]
+    return tuple(tuple(map(fold, _runs(way))) for way in ways)
+
+
+def _runs(parsed: Iterable[tuple[object, Any]]) -> list[str]:
+    """Return the literal texts of two characters or more that stand outside of options and further alternatives."""
+    runs = [""]
+    for operation, value in parsed:
+        if str(operation) == "LITERAL":
+            runs[-1] += chr(value)
+        else:
+            runs.append("")
+    return [text for text in runs if len(text) > 1]

@@ -6,16 +6,14 @@ so a template is examined once and remembered. Stage two tests the few candidate
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
-from re import _parser as regex_parser  # type: ignore[attr-defined]  # the only way to ask an expression for its literals
-from typing import Any
 
 from msgspec import Struct, convert
 
 from wsbook.facts import SignatureFacts
-from wsbook.literals import LiteralSearch, has_fast_engine
+from wsbook.literals import LiteralSearch, has_fast_engine, ways_to_match
 
 __all__ = ["KINDS", "FastMatcher", "Hit", "Matcher", "Signature", "Tally", "index_of", "matcher", "signatures"]
 
@@ -71,7 +69,7 @@ class Signature(Struct, frozen=True, kw_only=True, dict=True):
         """Return (all of these, one of these groups whole, none of these, one of these); () asks nothing."""
         fold = str if self.case else str.lower
         every, some, never = (tuple(map(fold, group)) for group in (self.match, self.any, self.unless))
-        return every, _ways_to_match(self.regex, fold) if self.regex else (), never, some
+        return every, ways_to_match(self.regex, fold) if self.regex else (), never, some
 
     def found(self, line: str, lowered: str) -> dict[str, str] | None:
         """Return the captures when the line holds this text, None when it does not. lowered: the line in lower case."""
@@ -89,7 +87,7 @@ class Signature(Struct, frozen=True, kw_only=True, dict=True):
     @property
     def alternatives(self) -> tuple[tuple[str, ...], ...]:
         """Groups of literals in lower case; each line with this text holds one literal of each group."""
-        ways = _ways_to_match(self.regex, str.lower) if self.regex else ()
+        ways = ways_to_match(self.regex, str.lower) if self.regex else ()
         every = [*((word.lower(),) for word in self.match), tuple(map(str.lower, self.any))]
         if ways and all(ways):
             every.append(tuple(max(way, key=len) for way in ways))
@@ -129,25 +127,6 @@ class Hit(Struct, frozen=True):
     signature: Signature
     text: str
     captures: dict[str, str]
-
-
-def _ways_to_match(regex: str, fold: Callable[[str], str]) -> tuple[tuple[str, ...], ...]:
-    """Return, for each alternative of a regular expression, literals that whatever it matches must hold."""
-    parsed = list(regex_parser.parse(regex))
-    only = parsed[0] if len(parsed) == 1 else None
-    ways = only[1][1] if only is not None and str(only[0]) == "BRANCH" else [parsed]
-    return tuple(tuple(map(fold, _runs(way))) for way in ways)
-
-
-def _runs(parsed: Iterable[tuple[object, Any]]) -> list[str]:
-    """Return the literal texts of two characters or more that stand outside of options and further alternatives."""
-    runs = [""]
-    for operation, value in parsed:
-        if str(operation) == "LITERAL":
-            runs[-1] += chr(value)
-        else:
-            runs.append("")
-    return [text for text in runs if len(text) > 1]
 
 
 def _template(text: str) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wsbook.literals import has_fast_engine
+from wsbook.literals import has_fast_engine, ways_to_match
 
 __all__ = ["Sieve", "number_lines"]
 
@@ -50,11 +50,28 @@ class Sieve:
         return found
 
     def _ends(self, block: memoryview) -> Iterable[int]:
-        return self._scan(block) if self.fast else (match.end() for match in self._pattern.finditer(block))
+        return self._scan(block) if self.fast else self._search(block)
+
+    def _search(self, block: memoryview) -> list[int]:
+        """Return where signs end, one for each line and sign; the literal in each is sought first, which is much quicker."""
+        text, ends = bytes(block).lower(), []
+        for literal, pattern in self._literals:
+            place = text.find(literal)
+            while 0 <= place < len(text):
+                begin, end = text.rfind(b"\n", 0, place) + 1, text.find(b"\n", place) + 1 or len(text)
+                if found := pattern.search(text, begin, end):
+                    ends.append(found.end())
+                place = text.find(literal, end)
+        return sorted(ends)
 
     @cached_property
-    def _pattern(self) -> re.Pattern[bytes]:
-        return re.compile(b"|".join(b"(?:%s)" % sign for sign in self.signs), re.IGNORECASE)
+    def _literals(self) -> list[tuple[bytes, re.Pattern[bytes]]]:
+        """Return, for each alternative of each sign, the longest literal that its matches hold, and the sign."""
+        return [
+            (max(way, key=len, default="").encode("latin-1").lower(), re.compile(sign, re.IGNORECASE))
+            for sign in self.signs
+            for way in ways_to_match(sign.decode("latin-1"), str)
+        ]
 
     @cached_property
     def _database(self) -> Any:
