@@ -11,6 +11,7 @@ from importlib.resources import files
 
 from wsbook.facts import SessionFacts, TextFacts, UpgradeFacts
 from wsbook.observation import Observation, Source, observed
+from wsbook.parsers.instants import find_age, find_silence
 from wsbook.parsers.pages import pages
 from wsbook.parsers.texts import ANSI, scan_page, tally_observations
 from wsbook.signatures import Tally, matcher
@@ -57,6 +58,8 @@ def _session(line: str) -> SessionFacts | None:
         close_reason=found.get("reason", "").strip(" \"'"),
         ended="unknown" if code == 1006 else "close",
         closed_by=BY.get(found.get("by", "").lower(), ""),
+        age_s=find_age(line),
+        idle_s=find_silence(line),
         error_text=line.strip()[:500],
     )
 

@@ -25,6 +25,7 @@ from wsbook.rules.messages import judge_compression, judge_framing, judge_sizes
 from wsbook.rules.network import judge_network
 from wsbook.rules.origin import judge_origin
 from wsbook.rules.outcome import baseline
+from wsbook.rules.pace import judge_pace
 from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
 from wsbook.rules.repeated import judge_difference, judge_repeated
@@ -33,6 +34,7 @@ from wsbook.rules.routes import judge_routes
 from wsbook.rules.sessions import judge_sessions
 from wsbook.rules.texts import judge_texts
 from wsbook.rules.tls import judge_tls
+from wsbook.rules.together import judge_together
 from wsbook.rules.told import judge_refusals, weigh_told
 from wsbook.rules.tolerance import judge_tolerance
 from wsbook.rules.traffic import judge_traffic
@@ -66,6 +68,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_access,
     judge_logged,
     judge_texts,
+    judge_together,
+    judge_pace,
     judge_browser,
     judge_repeated,
     judge_difference,

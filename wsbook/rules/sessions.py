@@ -27,6 +27,10 @@ _BY_CODE: dict[int, tuple[tuple[str, float, str], ...]] = {
 """Close code (RFC 6455 section 7.4.1; 44xx as in the graphql-transport-ws protocol) → causes, confidence, what it reports."""
 
 
+_UNTOLD = 0.4
+"""What an age is worth when the log does not say that the end was no deliberate one."""
+
+
 def judge_sessions(evidence: Evidence) -> Iterator[Finding]:
     """Judge every socket that somebody else closed, or that broke."""
     for seen, facts in evidence.of(SessionFacts):
@@ -34,7 +38,7 @@ def judge_sessions(evidence: Evidence) -> Iterator[Finding]:
             continue
         if facts.close_code in _BY_CODE:
             yield from _judge_code(seen, facts)
-        elif facts.ended in ("fin", "rst", "silence") or facts.close_code == 1006:
+        elif facts.ended in ("fin", "rst", "silence", "unknown") or facts.close_code == 1006:
             yield from _judge_age(seen, facts)
 
 
@@ -62,5 +66,6 @@ def _judge_age(seen: Observation, facts: SessionFacts) -> Iterator[Finding]:
         return
     silence_s = facts.idle_s if facts.idle_s is not None else None
     words = f"ended without a close frame after {duration_text(facts.age_s)}"
+    told = facts.ended != "unknown" or facts.close_code is not None
     for slug, likely in causes_of_age(facts.age_s, silence_s):
-        yield unknown(slug, likely, words, proof(seen, words))
+        yield unknown(slug, likely if told else likely * _UNTOLD, words, proof(seen, words))
