@@ -2,7 +2,16 @@
 
 from msgspec import Struct
 
-__all__ = ["AccessFacts", "ClosingsFacts", "LoggedAttemptFacts", "MarkedLineFacts", "SignatureFacts", "TemplateFacts", "TextFacts"]
+__all__ = [
+    "AccessFacts",
+    "ClosingsFacts",
+    "CopiesFacts",
+    "LoggedAttemptFacts",
+    "MarkedLineFacts",
+    "SignatureFacts",
+    "TemplateFacts",
+    "TextFacts",
+]
 
 
 class SignatureFacts(Struct, frozen=True, kw_only=True, tag="signature"):
@@ -67,6 +76,20 @@ class ClosingsFacts(Struct, frozen=True, kw_only=True, tag="closings"):
 
     times: tuple[float, ...]
     ages_s: tuple[float | None, ...]
+
+
+class CopiesFacts(Struct, frozen=True, kw_only=True, tag="copies"):
+    """Deliveries that a log tells more than once within a few lines, equal but for time and writer.
+
+    told: different deliveries. by_sources: of these, how many several writers tell; by_one: how many one writer tells again.
+    most: how often the most repeated one is told. text: the first of them, without time and writer.
+    """
+
+    told: int
+    by_sources: int
+    by_one: int
+    most: int
+    text: str
 
 
 class TemplateFacts(Struct, frozen=True, kw_only=True, tag="template"):

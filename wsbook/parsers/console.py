@@ -11,7 +11,8 @@ from importlib.resources import files
 
 from wsbook.facts import SessionFacts, TextFacts, UpgradeFacts
 from wsbook.observation import Observation, Source, observed
-from wsbook.parsers.instants import find_age, find_silence
+from wsbook.parsers.copies import Copies
+from wsbook.parsers.instants import find_age, find_count, find_silence
 from wsbook.parsers.pages import pages
 from wsbook.parsers.texts import ANSI, scan_page, tally_observations
 from wsbook.signatures import Tally, matcher
@@ -60,6 +61,7 @@ def _session(line: str) -> SessionFacts | None:
         closed_by=BY.get(found.get("by", "").lower(), ""),
         age_s=find_age(line),
         idle_s=find_silence(line),
+        frame_count=find_count(line),
         error_text=line.strip()[:500],
     )
 
@@ -80,12 +82,13 @@ def _named(lines: list[str], offset: int) -> Iterator[tuple[int, UpgradeFacts | 
 
 def parse_console(lines: Iterable[str], *, artifact: str, step: str = "1.2") -> list[Observation]:
     """Return what a console's text holds: SignatureFacts, UpgradeFacts of failed handshakes, SessionFacts of closings, one TextFacts."""
-    search, tally = matcher("browser_console"), Tally()
+    search, tally, copies = matcher("browser_console"), Tally(), Copies()
     named: list[tuple[int, UpgradeFacts | SessionFacts]] = []
     count = size = known = 0
     for page in pages(lines):
         spoken = [_is_spoken(line) for line in page.lines]
         known += len(scan_page(page.where(spoken, True), search, tally))
+        copies.page(page)
         if len(named) < LIMIT:
             named += list(_named(page.lines, count))[: LIMIT - len(named)]
         count += page.count
@@ -98,5 +101,6 @@ def parse_console(lines: Iterable[str], *, artifact: str, step: str = "1.2") -> 
     return [
         *tally_observations(tally, probe="console", step=step, artifact=artifact),
         *(observed(source(number, number), facts) for number, facts in named),
+        *copies.observations(probe="console", step=step, artifact=artifact),
         observed(source(1 if count else 0, count), whole),
     ]

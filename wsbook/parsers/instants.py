@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-__all__ = ["find_age", "find_instant", "find_seconds", "find_silence", "parse_instant"]
+__all__ = ["find_age", "find_count", "find_instant", "find_seconds", "find_silence", "parse_instant"]
 
 MONTHS = dict(zip(("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), range(1, 13), strict=True))
 
@@ -117,3 +117,14 @@ def find_age(line: str) -> float | None:
 def find_silence(line: str) -> float | None:
     """Return how many seconds of silence a line says there were before, such as "last rx 100.1 s ago"; None when it does not say."""
     return _span(SILENCE.search(line))
+
+
+COUNT = re.compile(
+    r"(?i)\b(?:msgs|messages|frames(?:_?rx)?|rx|received|events)\"?[=: ]{1,2}(?P<n>\d{1,9})\b(?! ?(?:b|kb|mb|kib|bytes|s|ms)\b)"
+)
+
+
+def find_count(line: str) -> int:
+    """Return how many messages a line says were carried, 0 when it does not say."""
+    found = COUNT.search(line)
+    return int(found["n"]) if found else 0

@@ -11,7 +11,9 @@ from wsbook.finding import Finding, StepVerdict, Verdict, rank
 from wsbook.rules.access import judge_access
 from wsbook.rules.addresses import judge_addresses
 from wsbook.rules.answers import judge_answers
+from wsbook.rules.asked import judge_asked
 from wsbook.rules.browser import judge_browser
+from wsbook.rules.copies import judge_copies
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
@@ -69,6 +71,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_logged,
     judge_texts,
     judge_together,
+    judge_asked,
+    judge_copies,
     judge_pace,
     judge_browser,
     judge_repeated,

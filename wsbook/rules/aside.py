@@ -1,4 +1,4 @@
-"""Which texts of a log tell of something other than its WebSockets: other requests of the same server, other services of the same machine."""
+"""Which texts of a log tell of something other than its WebSockets: of other requests, or of other services of the same machine."""
 
 import re
 from collections.abc import Callable
@@ -16,7 +16,9 @@ _PATH = re.compile(
     r"|\): (?P<last>/[^\s\"'?,;)]{0,300})$"
 )
 _METHOD = re.compile(r"\bmethod\"?[=:] ?\"?(POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\b")
-_REALTIME = re.compile(r"(?i)sock|\bws|event|push|publi|broadcast|hub|live|stream|auth|negotiat|poll|sync|notif|messag|send|emit|chat|feed|EIO=")
+_REALTIME = re.compile(
+    r"(?i)sock|\bws|event|push|publi|broadcast|hub|live|stream|auth|negotiat|poll|sync|notif|messag|send|emit|chat|feed|EIO="
+)
 _FILE = re.compile(r"(?i)\.(?:html?|css|m?js|map|json|xml|txt|csv|pdf|zip|png|jpe?g|gif|svg|ico|webp|woff2?|php|aspx?)$")
 _ON_THE_WAY = re.compile(r"(?i)websocket|upgrad|\bws\b|wss?:")
 

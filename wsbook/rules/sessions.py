@@ -27,6 +27,8 @@ _BY_CODE: dict[int, tuple[tuple[str, float, str], ...]] = {
 """Close code (RFC 6455 section 7.4.1; 44xx as in the graphql-transport-ws protocol) → causes, confidence, what it reports."""
 
 
+_BUSY_S = 5.0
+"""A socket that was silent for less before its end did not end for silence."""
 _UNTOLD = 0.4
 """What an age is worth when the log does not say that the end was no deliberate one."""
 
@@ -38,7 +40,7 @@ def judge_sessions(evidence: Evidence) -> Iterator[Finding]:
             continue
         if facts.close_code in _BY_CODE:
             yield from _judge_code(seen, facts)
-        elif facts.ended in ("fin", "rst", "silence", "unknown") or facts.close_code == 1006:
+        elif facts.ended in ("fin", "rst", "silence") or facts.close_code in (None, 1006):
             yield from _judge_age(seen, facts)
 
 
@@ -67,5 +69,10 @@ def _judge_age(seen: Observation, facts: SessionFacts) -> Iterator[Finding]:
     silence_s = facts.idle_s if facts.idle_s is not None else None
     words = f"ended without a close frame after {duration_text(facts.age_s)}"
     told = facts.ended != "unknown" or facts.close_code is not None
+    if silence_s is None and facts.frame_count >= facts.age_s:
+        silence_s = facts.age_s / facts.frame_count  # so many messages leave no long silence
+    if silence_s is not None and silence_s < _BUSY_S and abs(facts.age_s - 30 * round(facts.age_s / 30)) <= 0.5:
+        for slug in ("proxy.max-lifetime", "backend.request-timeout-on-socket"):
+            yield unknown(slug, 0.35, f"{words} with traffic up to the end: a limit of the whole duration", proof(seen, words))
     for slug, likely in causes_of_age(facts.age_s, silence_s):
         yield unknown(slug, likely if told else likely * _UNTOLD, words, proof(seen, words))

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 
 from msgspec import Struct, convert
 
@@ -55,7 +56,7 @@ def _first(found: dict[str, Row], ids: tuple[str, ...]) -> Row | None:
 
 def _in_order(rows: list[Row]) -> bool:
     lines = [seen.source.line for seen, _ in rows]
-    return all(before < after for before, after in zip(lines, lines[1:], strict=False))
+    return all(before < after for before, after in pairwise(lines))
 
 
 def _found(entry: _Together, rows: list[Row]) -> Iterator[Finding]:
