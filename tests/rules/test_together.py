@@ -150,7 +150,7 @@ def dump(status: int, url: str = "wss://shop.example/ws", **headers: str) -> Obs
         (dump(101, origin="https://www.shop.example", host="shop.example", cookie="a=b"), "origin.not-checked", None),
         (dump(403, origin="https://evil.example.net", host="shop.example"), "origin.not-checked", None),
         (dump(101, url="ws://shop.example/ws?token=abc"), "client.insecure-url", Verdict.FAULT),
-        (dump(101, url="ws://shop.example/ws"), "client.insecure-url", Verdict.UNKNOWN),
+        (dump(101, url="ws://shop.example/ws"), "client.insecure-url", None),
         (dump(101, url="ws://192.168.1.4/ws?token=abc"), "client.insecure-url", None),
         (dump(101, url="wss://shop.example/ws?token=abc"), "client.insecure-url", None),
     ],

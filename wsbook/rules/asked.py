@@ -81,14 +81,10 @@ def _judge_foreign(life: Life) -> Iterator[Finding]:
 
 
 def _judge_clear_text(life: Life) -> Iterator[Finding]:
-    """A socket without TLS to a public name; with a secret in its address it is read on the way."""
+    """A secret that is sent without TLS to a public name is read on the way."""
     url = life.upgrade.url
     if not url.startswith("ws:") or not life.upgrade.accepted or _is_internal(_host(url)):
         return
     if _SECRET.search(url) or life.upgrade.request_header("authorization") is not None:
         words = f"a secret travels in the clear to {_host(url)}"
         yield fault("client.insecure-url", 0.6, words, proof(life.seen, words))
-    else:
-        yield unknown(
-            "client.insecure-url", 0.3, f"the socket to {_host(url)} is not encrypted", proof(life.seen, url[:80].partition("?")[0])
-        )
