@@ -131,6 +131,11 @@ def _copies(facts: f.CopiesFacts) -> str:
     )
 
 
+def _numbers(facts: f.NumbersFacts) -> str:
+    missing = facts.missing + facts.missing_renewed
+    return f"{quantity(facts.arrivals, 'arrival')} by number: {missing} missing, {facts.repeated} repeated, {facts.late} late"
+
+
 def _template(facts: f.TemplateFacts) -> str:
     return f"{quantity(facts.count, 'line')} like: {facts.template}"
 
@@ -249,6 +254,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.TextFacts: _text,
     f.ClosingsFacts: _closings,
     f.CopiesFacts: _copies,
+    f.NumbersFacts: _numbers,
     f.TemplateFacts: _template,
     f.MarkedLineFacts: _marked_line,
     f.LoggedAttemptFacts: _logged_attempt,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wsbook.facts import CopiesFacts, SessionFacts
+from wsbook.facts import CopiesFacts, NumbersFacts, SessionFacts
 from wsbook.parsers.instants import find_age, find_count, find_silence
 from wsbook.parsers.read import read_text
 
@@ -58,3 +58,26 @@ def test_a_stated_age_needs_no_opening() -> None:
         seen.facts for seen in read_text("10:02:00 close id=1 code=1006 age=120.0s", "backend_log") if isinstance(seen.facts, SessionFacts)
     ]
     assert (session.age_s, session.close_code) == (120.0, 1006)
+
+
+def numbers(text: str) -> NumbersFacts | None:
+    return next((seen.facts for seen in read_text(text, "backend_log") if isinstance(seen.facts, NumbersFacts)), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("client got seq=1\nclient got seq=2\nclient got seq=5", NumbersFacts(arrivals=3, missing=2)),
+        ("recv seq=1..40,52..100 client=7", NumbersFacts(arrivals=2, missing=11)),
+        ("got n=7\nreconnected\ngot n=9", NumbersFacts(arrivals=2, missing_renewed=1)),
+        ("got n=7\ngot n=9\ngot n=8", NumbersFacts(arrivals=3, missing=1, late=1)),
+        ("got n=7\ngot n=7", NumbersFacts(arrivals=2, repeated=1)),
+        ("got n=7\ngot n=8\ngot n=9", None),
+        ("sent n=7\nsent n=9", None),
+        ("got n=7\ngot n=999999", None),
+        ("", None),
+    ],
+    ids=["gap", "ranges", "gap over a reconnect", "late", "repeated", "in order", "only sent", "other counts", "empty"],
+)
+def test_numbers_of_arrivals(text: str, expected: NumbersFacts | None) -> None:
+    assert numbers(text) == expected

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from observations import TARGET, answer, findings, seen
 
 from wsbook.evidence import Evidence
-from wsbook.facts import AccessFacts, CopiesFacts, SessionFacts, SignatureFacts
+from wsbook.facts import AccessFacts, CopiesFacts, NumbersFacts, SessionFacts, SignatureFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Source
 from wsbook.rules.asked import judge_asked
@@ -184,3 +184,26 @@ def test_busy_sockets_of_a_round_age_meet_a_limit_of_the_duration(frame_count: i
     ended = replace(placed(seen(facts, step="1.4", probe="backend_log")), observed_at=datetime.now(UTC))
     verdict = found("proxy.max-lifetime", ended)
     assert (verdict is not None) is fires
+
+
+@pytest.mark.parametrize(
+    ("facts", "cause"),
+    [
+        (NumbersFacts(arrivals=5, missing=2), "message.lost"),
+        (NumbersFacts(arrivals=5, missing_renewed=2), "client.no-catch-up-after-reconnect"),
+        (NumbersFacts(arrivals=5, late=1), "message.out-of-order"),
+        (NumbersFacts(arrivals=5, repeated=1), "message.duplicated"),
+        (NumbersFacts(arrivals=6, late=3, repeated=2), ""),
+        (NumbersFacts(arrivals=5), ""),
+    ],
+    ids=["lost", "not fetched", "late", "repeated", "boundary: no count", "in order"],
+)
+def test_numbers_of_arrivals_are_hints(facts: NumbersFacts, cause: str) -> None:
+    found_ = findings(seen(facts, step="1.4", probe="backend_log", hop=""))
+    assert [(one.cause, one.verdict) for one in found_] == ([(cause, Verdict.UNKNOWN)] if cause else [])
+
+
+def test_a_log_in_which_sockets_open_has_its_library() -> None:
+    missing = text("unsupported-upgrade", 2, ("backend.ws-library-missing", 0.5))
+    assert found("backend.ws-library-missing", missing) == (Verdict.FAULT, 0.5)
+    assert found("backend.ws-library-missing", missing, access("/ws", 101)) == (Verdict.UNKNOWN, 0.1)

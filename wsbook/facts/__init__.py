@@ -14,6 +14,7 @@ from wsbook.facts.log import (
     CopiesFacts,
     LoggedAttemptFacts,
     MarkedLineFacts,
+    NumbersFacts,
     SignatureFacts,
     TemplateFacts,
     TextFacts,
@@ -56,6 +57,7 @@ __all__ = [
     "LoggedAttemptFacts",
     "MarkedLineFacts",
     "NameFacts",
+    "NumbersFacts",
     "PageFacts",
     "PatternFacts",
     "Place",
@@ -104,6 +106,7 @@ Facts = (
     | TextFacts
     | ClosingsFacts
     | CopiesFacts
+    | NumbersFacts
     | TemplateFacts
     | MarkedLineFacts
     | LoggedAttemptFacts

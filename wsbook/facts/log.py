@@ -8,6 +8,7 @@ __all__ = [
     "CopiesFacts",
     "LoggedAttemptFacts",
     "MarkedLineFacts",
+    "NumbersFacts",
     "SignatureFacts",
     "TemplateFacts",
     "TextFacts",
@@ -90,6 +91,20 @@ class CopiesFacts(Struct, frozen=True, kw_only=True, tag="copies"):
     by_one: int
     most: int
     text: str
+
+
+class NumbersFacts(Struct, frozen=True, kw_only=True, tag="numbers"):
+    """Sequence numbers that lines tell of messages that arrived, in the order of the lines.
+
+    arrivals: numbers or ranges told. missing: numbers left out between two of them; missing_renewed: those with the end of a connection
+    between. repeated: numbers told again at once. late: steps back.
+    """
+
+    arrivals: int
+    missing: int = 0
+    missing_renewed: int = 0
+    repeated: int = 0
+    late: int = 0
 
 
 class TemplateFacts(Struct, frozen=True, kw_only=True, tag="template"):

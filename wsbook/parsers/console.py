@@ -13,6 +13,7 @@ from wsbook.facts import SessionFacts, TextFacts, UpgradeFacts
 from wsbook.observation import Observation, Source, observed
 from wsbook.parsers.copies import Copies
 from wsbook.parsers.instants import find_age, find_count, find_silence
+from wsbook.parsers.numbers import Numbers
 from wsbook.parsers.pages import pages
 from wsbook.parsers.texts import ANSI, scan_page, tally_observations
 from wsbook.signatures import Tally, matcher
@@ -83,12 +84,14 @@ def _named(lines: list[str], offset: int) -> Iterator[tuple[int, UpgradeFacts | 
 def parse_console(lines: Iterable[str], *, artifact: str, step: str = "1.2") -> list[Observation]:
     """Return what a console's text holds: SignatureFacts, UpgradeFacts of failed handshakes, SessionFacts of closings, one TextFacts."""
     search, tally, copies = matcher("browser_console"), Tally(), Copies()
+    numbers = Numbers()
     named: list[tuple[int, UpgradeFacts | SessionFacts]] = []
     count = size = known = 0
     for page in pages(lines):
         spoken = [_is_spoken(line) for line in page.lines]
         known += len(scan_page(page.where(spoken, True), search, tally))
         copies.page(page)
+        numbers.page(page)
         if len(named) < LIMIT:
             named += list(_named(page.lines, count))[: LIMIT - len(named)]
         count += page.count
@@ -102,5 +105,6 @@ def parse_console(lines: Iterable[str], *, artifact: str, step: str = "1.2") -> 
         *tally_observations(tally, probe="console", step=step, artifact=artifact),
         *(observed(source(number, number), facts) for number, facts in named),
         *copies.observations(probe="console", step=step, artifact=artifact),
+        *numbers.observations(probe="console", step=step, artifact=artifact),
         observed(source(1 if count else 0, count), whole),
     ]

@@ -25,6 +25,7 @@ from wsbook.rules.logged import judge_logged
 from wsbook.rules.make import complete
 from wsbook.rules.messages import judge_compression, judge_framing, judge_sizes
 from wsbook.rules.network import judge_network
+from wsbook.rules.numbers import judge_numbers
 from wsbook.rules.origin import judge_origin
 from wsbook.rules.outcome import baseline
 from wsbook.rules.pace import judge_pace
@@ -73,6 +74,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_together,
     judge_asked,
     judge_copies,
+    judge_numbers,
     judge_pace,
     judge_browser,
     judge_repeated,

@@ -20,11 +20,13 @@ _REALTIME = re.compile(
     r"(?i)sock|\bws|event|push|publi|broadcast|hub|live|stream|auth|negotiat|poll|sync|notif|messag|send|emit|chat|feed|EIO="
 )
 _FILE = re.compile(r"(?i)\.(?:html?|css|m?js|map|json|xml|txt|csv|pdf|zip|png|jpe?g|gif|svg|ico|webp|woff2?|php|aspx?)$")
+_NEVER_OPENS = frozenset({"backend.ws-library-missing", "backend.wrong-server-type", "proxy.apache-wstunnel-not-loaded"})
+"""Causes with which no socket at all opens."""
 _ON_THE_WAY = re.compile(r"(?i)websocket|upgrad|\bws\b|wss?:")
 
 
-def asides(evidence: Evidence) -> Callable[[Observation, SignatureFacts], bool]:
-    """Return the question whether a text is about something other than WebSockets.
+def asides(evidence: Evidence) -> Callable[[Observation, SignatureFacts, str], bool]:
+    """Return the question whether a text, taken for this cause, is about something other than WebSockets.
 
     It is when it names a file, or a request that is neither GET nor of a real-time path; and, where its log shows sockets that opened, when
     it names another path than theirs, or when none of the upgrades in the log was refused and it names no path at all.
@@ -38,8 +40,10 @@ def asides(evidence: Evidence) -> Callable[[Observation, SignatureFacts], bool]:
             refused.add(seen.source.artifact)
     lived = {seen.source.artifact for seen, _ in (*evidence.of(SessionFacts), *evidence.of(ClosingsFacts))}
 
-    def aside(seen: Observation, facts: SignatureFacts) -> bool:
+    def aside(seen: Observation, facts: SignatureFacts, slug: str) -> bool:
         artifact = seen.source.artifact
+        if slug in _NEVER_OPENS and artifact in opened:
+            return True
         found = _PATH.search(facts.text)
         if found is None or _ON_THE_WAY.search(facts.text):
             return found is None and artifact in opened and artifact not in refused and facts.count < 2

@@ -57,7 +57,7 @@ def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     for seen, facts in evidence.of(SignatureFacts):
         for slug, weight in () if ours(facts.times, facts.marks) else facts.causes:
             outranked = disproved(slug) or (slug in own and not facts.times)
-            likely = min(weight, _ASIDE) if _connects(slug) and aside(seen, facts) else weight
+            likely = min(weight, _ASIDE) if _connects(slug) and aside(seen, facts, slug) else weight
             yield _printed(seen, facts.text, facts.count, slug, likely, outranked=outranked)
     refused_there = any(seen.source.probe == "browser" and not facts.accepted for seen, facts in evidence.upgrades)
     for seen, hit in _live_hits(evidence):
