@@ -125,6 +125,17 @@ def _closings(facts: f.ClosingsFacts) -> str:
     return f"{quantity(len(facts.times), 'connection')} closed, the age of {ages} is known"
 
 
+def _copies(facts: f.CopiesFacts) -> str:
+    return (
+        f"{facts.by_sources + facts.by_one} of {quantity(facts.told, 'delivery', 'deliveries')} told up to {facts.most} times: {facts.text}"
+    )
+
+
+def _numbers(facts: f.NumbersFacts) -> str:
+    missing = facts.missing + facts.missing_renewed
+    return f"{quantity(facts.arrivals, 'arrival')} by number: {missing} missing, {facts.repeated} repeated, {facts.late} late"
+
+
 def _template(facts: f.TemplateFacts) -> str:
     return f"{quantity(facts.count, 'line')} like: {facts.template}"
 
@@ -246,6 +257,8 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.AccessFacts: _access,
     f.TextFacts: _text,
     f.ClosingsFacts: _closings,
+    f.CopiesFacts: _copies,
+    f.NumbersFacts: _numbers,
     f.TemplateFacts: _template,
     f.MarkedLineFacts: _marked_line,
     f.LoggedAttemptFacts: _logged_attempt,

@@ -33,6 +33,7 @@ def judge_access(evidence: Evidence) -> Iterator[Finding]:
             yield from _judge_status(seen, facts)
     yield from judge_closings(evidence, rows)
     yield from _judge_plain_gets([] if works else rows)
+    yield from _judge_prefix([] if works else rows)
 
 
 def _is_upgrade(evidence: Evidence, facts: AccessFacts) -> bool:
@@ -65,3 +66,17 @@ def _judge_plain_gets(rows: list[Row]) -> Iterator[Finding]:
         elif facts.status in (400, 426) and facts.upgrade is False:
             summary = f"{facts.count} requests for {facts.path} reached the application without Upgrade"
             yield fault("proxy.upgrade-header-missing", 0.7, summary, proof(seen, facts.text))
+
+
+def _judge_prefix(rows: list[Row]) -> Iterator[Finding]:
+    """A path that is unknown, and without its first part is one on which sockets open: the prefix should have been removed on the way."""
+    opened = {facts.path for _, facts in rows if facts.status == 101 and len(facts.path) > 1}
+    for seen, facts in rows:
+        if facts.status != 404 or facts.path in opened:
+            continue
+        inner = next((path for path in sorted(opened) if facts.path.endswith(path) or path.endswith(facts.path)), None)
+        if inner is not None:
+            summary = (
+                f"{facts.count} requests for {facts.path} were answered 404, and {inner} opens sockets: a prefix is kept or lost on the way"
+            )
+            yield fault("proxy.path-rewrite-wrong", 0.7, summary, proof(seen, facts.text))

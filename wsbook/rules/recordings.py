@@ -41,7 +41,7 @@ def judge_recordings(evidence: Evidence) -> Iterator[Finding]:
     for group in groups_of(lives):
         yield from _judge_ages(group)
         if group[0].seen.source.artifact not in many_clients:
-            for judge in (_judge_spacing, _judge_doubles) if all(life.timed for life in group) else ():
+            for judge in (_judge_spacing, _judge_doubles, _judge_aborted) if all(life.timed for life in group) else ():
                 yield from judge(group)
             yield from _judge_renewal(group)
             yield from _judge_expiry(group)
@@ -96,13 +96,28 @@ def _judge_doubles(group: list[Life]) -> Iterator[Finding]:
             continue
         same, of = _same_messages(a, b)
         words = f"two sockets to {urlsplit(b.upgrade.url).path or '/'} are open together for at least {duration_text(together_s)}"
-        if same >= 3 and same >= 0.5 * of:
-            yield fault("client.double-connect", 0.75, f"{words} and carry the same {same} messages", proof(b.seen, words))
+        if same >= 2 and same >= 0.5 * of:
+            yield fault(
+                "client.double-connect", 0.75 if same >= 3 else 0.6, f"{words} and carry the same {same} messages", proof(b.seen, words)
+            )
         elif of == 0:
             yield unknown("client.double-connect", 0.35, words, proof(b.seen, words))
         else:
             continue
         return
+
+
+def _judge_aborted(group: list[Life]) -> Iterator[Finding]:
+    """The page gives up an attempt at once and opens another, as effects do that run twice."""
+    twice = [
+        b
+        for a, b in pairwise(group)
+        if a.session is None and a.by_the_page and b.upgrade.accepted and 0 <= b.started_s - a.started_s <= _SAME_S
+    ]
+    if twice:
+        words = f"{quantity(len(twice), 'attempt')} given up by the page within {duration_text(_SAME_S)}, each followed by one that opened"
+        say = fault if len(twice) > 1 else unknown
+        yield say("client.effect-cleanup-during-connect", 0.6 if len(twice) > 1 else 0.4, words, proof(twice[0].seen, words))
 
 
 def _same_messages(a: Life, b: Life) -> tuple[int, int]:
