@@ -1,4 +1,4 @@
-"""The table of patterns: reads patterns.toml once, answers by id. Knows neither a language nor a product."""
+"""The tables of patterns: reads patterns.toml and patterns/*.toml once, answers by id. Knows neither a language nor a product."""
 
 import tomllib
 from functools import cache
@@ -115,8 +115,10 @@ def config_patterns() -> dict[str, ConfigPattern]:
 
 @cache
 def source_patterns() -> tuple[SourcePattern, ...]:
-    """Return every source pattern in the order of the table."""
-    return tuple(convert({"id": key, **fields}, SourcePattern) for key, fields in _table().get("source", {}).items())
+    """Return every source pattern, file by file in the order of their names."""
+    tables = sorted((file for file in files("wsbook").joinpath("patterns").iterdir() if file.name.endswith(".toml")), key=lambda f: f.name)
+    read = [tomllib.loads(file.read_text(encoding="utf-8"))["source"] for file in tables]
+    return tuple(convert({"id": key, **fields}, SourcePattern) for table in read for key, fields in table.items())
 
 
 @cache

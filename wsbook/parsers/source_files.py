@@ -37,6 +37,7 @@ _LANGUAGES = {
     ".php": "php",
     ".dart": "dart",
     ".swift": "swift",
+    **dict.fromkeys((".cpp", ".cc", ".hpp"), "cpp"),
 }
 _COMMANDS = re.compile(
     r"(?:Dockerfile|Containerfile)(?:\..*)?|.*\.dockerfile|(?:docker-)?compose(?:\..*)?\.ya?ml|Procfile|.*\.service|package\.json|.*\.sh|gunicorn\.conf\.py",

@@ -39,6 +39,7 @@ _SCRIPTS = ("typescript", "tsx")
 _PARSED = (*_SCRIPTS, "python", "go", "java")
 """Languages whose syntax is known; the others are searched as text."""
 
+_OTHERS = ("kotlin", "csharp", "elixir", "ruby", "rust", "php", "dart", "swift", "cpp")
 _MAX_FACTS = 2_000
 _MAX_BUNDLES = 8_000_000
 _SMALL = 50_000
@@ -128,6 +129,13 @@ def _observations(folder: Folder, *, side: str, page_url: str, step: str, artifa
     return [observed(Source(step=step, probe="sources", artifact=artifact), total), *(observed(_source(step, f), f) for f in facts)]
 
 
+def _said(codes: Iterable[Code], endpoint: EndpointFacts) -> str:
+    """Return the comment in the two lines before an endpoint, "" when there is none."""
+    code = next((c for c in codes if c.artifact == endpoint.file and c.line <= endpoint.line <= c.line + c.text.count("\n")), None)
+    before = code.text.split("\n")[max(0, endpoint.line - code.line - 2) : endpoint.line - code.line] if code is not None else []
+    return "\n".join(line for line in before if re.match(r"\s*(?://|#|\*|/\*)", line))
+
+
 def _source(step: str, facts: Facts) -> Source:
     return Source(step=step, probe="sources", artifact=str(getattr(facts, "file", "")), line=int(getattr(facts, "line", 0)))
 
@@ -145,9 +153,10 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
         project = project_of(parsed, folder, page)
         found += _dialled(parsed, folder, project) if side == "frontend" else _offered(parsed, folder, project)
         dialled = [f for f in found if isinstance(f, EndpointFacts) and f.side == "frontend"]
-        found += [defect for endpoint in dialled for defect in url_defects(endpoint, page)]
+        found += [defect for endpoint in dialled for defect in url_defects(endpoint, page, _said(folder.codes, endpoint))]
     if step != "1.1":
-        found += find_patterns(parsed, folder.commands, side=side)
+        others = [(code, None) for code in folder.codes if code.language in _OTHERS]
+        found += find_patterns([*parsed, *others], folder.commands, side=side)
         if side == "frontend":
             found += [fact for code, root in parsed if code.language in _SCRIPTS for fact in _script_patterns(code, root)]
         else:
