@@ -125,6 +125,17 @@ def _closings(facts: f.ClosingsFacts) -> str:
     return f"{quantity(len(facts.times), 'connection')} closed, the age of {ages} is known"
 
 
+def _copies(facts: f.CopiesFacts) -> str:
+    return (
+        f"{facts.by_sources + facts.by_one} of {quantity(facts.told, 'delivery', 'deliveries')} told up to {facts.most} times: {facts.text}"
+    )
+
+
+def _numbers(facts: f.NumbersFacts) -> str:
+    missing = facts.missing + facts.missing_renewed
+    return f"{quantity(facts.arrivals, 'arrival')} by number: {missing} missing, {facts.repeated} repeated, {facts.late} late"
+
+
 def _template(facts: f.TemplateFacts) -> str:
     return f"{quantity(facts.count, 'line')} like: {facts.template}"
 
@@ -223,6 +234,10 @@ def _redirects(facts: f.RedirectFacts) -> str:
     return f"{quantity(len(facts.hops), 'redirect')} to {facts.final_url}, {facts.ended}{status}"
 
 
+def _words(facts: f.WordsFacts) -> str:
+    return f"its words speak for {', '.join(slug for slug, _ in facts.causes[:3])}"
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.UpgradeFacts: _upgrade,
     f.SessionFacts: _session,
@@ -242,6 +257,8 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.AccessFacts: _access,
     f.TextFacts: _text,
     f.ClosingsFacts: _closings,
+    f.CopiesFacts: _copies,
+    f.NumbersFacts: _numbers,
     f.TemplateFacts: _template,
     f.MarkedLineFacts: _marked_line,
     f.LoggedAttemptFacts: _logged_attempt,
@@ -254,6 +271,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.RecordingFacts: _recording,
     f.CookieFacts: _cookies,
     f.SymptomFacts: _symptom,
+    f.WordsFacts: _words,
     f.TlsScanFacts: _tls_scan,
     f.Http2Facts: _http2,
     f.RedirectFacts: _redirects,

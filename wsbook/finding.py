@@ -25,6 +25,9 @@ STEP_TITLES = {
 }
 """The twelve steps of the investigation, in order."""
 
+NOT_A_FAULT = "redherring.not-a-fault"
+"""What looks like a fault and is none: a cause of the catalogue, so that it can be the answer."""
+
 PROVEN = 0.5
 """From this confidence on a fault may explain others."""
 
@@ -130,6 +133,7 @@ def _joined(group: list[Finding]) -> Finding:
 def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> tuple[Finding, ...]:
     """Return the findings with root and explained_by set, root causes first, surest first.
 
+    Where there is no fault, a text that looks like one and is harmless is the answer, and root.
     A candidate far less sure than the surest fault is no root: it may be listed, and names nothing.
     explains: slug → slugs of the causes that it explains; "area.*" stands for all of an area. A fault is explained when a proven
     fault (confidence >= PROVEN) that explains it is nearly as sure (NEAR); of two that explain each other the surer one does.
@@ -154,5 +158,6 @@ def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> 
         by = explained(finding.cause) if finding.verdict is Verdict.FAULT else ()
         allowed = (Verdict.FAULT,) if faults else (Verdict.UNKNOWN,)
         candidate = finding.verdict in allowed and finding.confidence > max(0.0, FAR * surest)
+        candidate = candidate or (not faults and finding.verdict is Verdict.CLEAR and finding.cause == NOT_A_FAULT)
         ranked.append(replace(finding, root=candidate and not by, explained_by=by))
     return tuple(sorted(ranked, key=lambda f: (not f.root, -f.confidence * _WEIGHT[f.severity], f.step, f.cause)))

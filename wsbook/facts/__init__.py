@@ -8,7 +8,17 @@ from wsbook.facts.dialect import DialectFacts, DialectStep
 from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
-from wsbook.facts.log import AccessFacts, ClosingsFacts, LoggedAttemptFacts, MarkedLineFacts, SignatureFacts, TemplateFacts, TextFacts
+from wsbook.facts.log import (
+    AccessFacts,
+    ClosingsFacts,
+    CopiesFacts,
+    LoggedAttemptFacts,
+    MarkedLineFacts,
+    NumbersFacts,
+    SignatureFacts,
+    TemplateFacts,
+    TextFacts,
+)
 from wsbook.facts.messages import CompressionFacts, FrameTrial, FramingFacts, SizeFacts, SizeTrial, Stream
 from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
@@ -16,7 +26,7 @@ from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
 from wsbook.facts.route import RouteFacts, Setting
 from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
 from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
-from wsbook.facts.told import SymptomFacts
+from wsbook.facts.told import SymptomFacts, WordsFacts
 
 __all__ = [
     "AccessFacts",
@@ -28,6 +38,7 @@ __all__ = [
     "CompressionFacts",
     "Cookie",
     "CookieFacts",
+    "CopiesFacts",
     "DialectFacts",
     "DialectStep",
     "EchoFacts",
@@ -46,6 +57,7 @@ __all__ = [
     "LoggedAttemptFacts",
     "MarkedLineFacts",
     "NameFacts",
+    "NumbersFacts",
     "PageFacts",
     "PatternFacts",
     "Place",
@@ -72,6 +84,7 @@ __all__ = [
     "UpgradeFacts",
     "VersionTrial",
     "Violation",
+    "WordsFacts",
 ]
 
 Facts = (
@@ -93,6 +106,8 @@ Facts = (
     | AccessFacts
     | TextFacts
     | ClosingsFacts
+    | CopiesFacts
+    | NumbersFacts
     | TemplateFacts
     | MarkedLineFacts
     | LoggedAttemptFacts
@@ -105,6 +120,7 @@ Facts = (
     | RecordingFacts
     | CookieFacts
     | SymptomFacts
+    | WordsFacts
     | TlsScanFacts
     | Http2Facts
     | RedirectFacts

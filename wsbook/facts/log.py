@@ -2,7 +2,17 @@
 
 from msgspec import Struct
 
-__all__ = ["AccessFacts", "ClosingsFacts", "LoggedAttemptFacts", "MarkedLineFacts", "SignatureFacts", "TemplateFacts", "TextFacts"]
+__all__ = [
+    "AccessFacts",
+    "ClosingsFacts",
+    "CopiesFacts",
+    "LoggedAttemptFacts",
+    "MarkedLineFacts",
+    "NumbersFacts",
+    "SignatureFacts",
+    "TemplateFacts",
+    "TextFacts",
+]
 
 
 class SignatureFacts(Struct, frozen=True, kw_only=True, tag="signature"):
@@ -67,6 +77,34 @@ class ClosingsFacts(Struct, frozen=True, kw_only=True, tag="closings"):
 
     times: tuple[float, ...]
     ages_s: tuple[float | None, ...]
+
+
+class CopiesFacts(Struct, frozen=True, kw_only=True, tag="copies"):
+    """Deliveries that a log tells more than once within a few lines, equal but for time and writer.
+
+    told: different deliveries. by_sources: of these, how many several writers tell; by_one: how many one writer tells again.
+    most: how often the most repeated one is told. text: the first of them, without time and writer.
+    """
+
+    told: int
+    by_sources: int
+    by_one: int
+    most: int
+    text: str
+
+
+class NumbersFacts(Struct, frozen=True, kw_only=True, tag="numbers"):
+    """Sequence numbers that lines tell of messages that arrived, in the order of the lines.
+
+    arrivals: numbers or ranges told. missing: numbers left out between two of them; missing_renewed: those with the end of a connection
+    between. repeated: numbers told again at once. late: steps back.
+    """
+
+    arrivals: int
+    missing: int = 0
+    missing_renewed: int = 0
+    repeated: int = 0
+    late: int = 0
 
 
 class TemplateFacts(Struct, frozen=True, kw_only=True, tag="template"):

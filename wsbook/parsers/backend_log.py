@@ -11,7 +11,9 @@ from wsbook.literals import has_fast_engine
 from wsbook.observation import Observation, Source, observed
 from wsbook.parsers.access_line import Format
 from wsbook.parsers.access_log import SIGNS, Requests
+from wsbook.parsers.copies import Copies
 from wsbook.parsers.lives import WORDS, Lives
+from wsbook.parsers.numbers import Numbers
 from wsbook.parsers.pages import Page, pages
 from wsbook.parsers.sieve import Sieve
 from wsbook.parsers.templates import Templates
@@ -21,7 +23,7 @@ from wsbook.signatures import Tally, index_of, matcher
 __all__ = ["parse_backend_log"]
 
 KINDS = ("backend_log", "access_log")
-REQUEST = ("HTTP/", '"WebSocket ', '"status"')
+REQUEST = ("HTTP/", '"WebSocket ', '"status"', '"statusCode"', "haproxy[")
 """A line that tells of a request has one of these."""
 
 
@@ -30,7 +32,7 @@ class _Reading:
 
     def __init__(self, known: Iterable[Format]) -> None:
         self.search, self.tally, self.lives, self.requests = matcher(*KINDS), Tally(), Lives(), Requests("backend_log", known)
-        self.templates = Templates()
+        self.templates, self.copies, self.numbers = Templates(), Copies(), Numbers()
         self.count = self.size_bytes = self.known = self.skimmed = 0
         self._sieve: Sieve | None = None
         self._sample: list[str] = []
@@ -38,9 +40,9 @@ class _Reading:
     def sieve(self) -> Sieve | None:
         """Return what picks the lines beyond the first; None reads every line."""
         if self._sieve is None and has_fast_engine():
-            literals = index_of(*KINDS).literals("\n".join(self._sample).lower())
+            literals, expressions = index_of(*KINDS).signs("\n".join(self._sample).lower())
             words = (re.escape(word.encode()) for word in (*WORDS, *literals))
-            self._sieve = Sieve((*SIGNS, *words))
+            self._sieve = Sieve((*SIGNS, *words), slow=[expression.encode() for expression in expressions])
             self._sample = []
         return self._sieve
 
@@ -54,6 +56,8 @@ class _Reading:
                 self.requests.add(line, number)
         if not page.sieved:
             self.templates.page(page, known)
+            self.copies.page(page)
+            self.numbers.page(page)
             self._sample += page.lines[:2000]
         self.count += page.count
         self.size_bytes += page.size_bytes
@@ -85,5 +89,7 @@ def parse_backend_log(
         *reading.requests.observations(step=step, artifact=artifact, only_sockets=reading.skimmed > 0),
         *reading.lives.observations(step=step, artifact=artifact),
         *reading.templates.observations(step=step, artifact=artifact),
+        *reading.copies.observations(probe="backend_log", step=step, artifact=artifact),
+        *reading.numbers.observations(probe="backend_log", step=step, artifact=artifact),
         observed(Source(step=step, probe="backend_log", artifact=artifact, line=1 if reading.count else 0, line_end=reading.count), whole),
     ]

@@ -10,7 +10,11 @@ from functools import cache
 from importlib.resources import files
 
 from wsbook.facts import SessionFacts, TextFacts, UpgradeFacts
-from wsbook.observation import Observation, Source, observed
+from wsbook.observation import Failure, Observation, Source, observed
+from wsbook.parsers.copies import Copies
+from wsbook.parsers.failures import find_failure
+from wsbook.parsers.instants import find_age, find_count, find_silence
+from wsbook.parsers.numbers import Numbers
 from wsbook.parsers.pages import pages
 from wsbook.parsers.texts import ANSI, scan_page, tally_observations
 from wsbook.signatures import Tally, matcher
@@ -46,6 +50,11 @@ def _upgrade(line: str) -> UpgradeFacts | None:
     return UpgradeFacts(url=url[:500], accepted=False, status=int(status) if status else None, error_text=line.strip()[:500])
 
 
+def _failure(facts: UpgradeFacts | SessionFacts) -> Failure | None:
+    """Return why a handshake got no answer, None where it got one or the line does not tell."""
+    return find_failure(facts.error_text) if isinstance(facts, UpgradeFacts) and facts.status is None else None
+
+
 def _session(line: str) -> SessionFacts | None:
     found = _find("closed", line)
     if found is None or "handshake" in line:
@@ -57,6 +66,9 @@ def _session(line: str) -> SessionFacts | None:
         close_reason=found.get("reason", "").strip(" \"'"),
         ended="unknown" if code == 1006 else "close",
         closed_by=BY.get(found.get("by", "").lower(), ""),
+        age_s=find_age(line),
+        idle_s=find_silence(line),
+        frame_count=find_count(line),
         error_text=line.strip()[:500],
     )
 
@@ -77,12 +89,15 @@ def _named(lines: list[str], offset: int) -> Iterator[tuple[int, UpgradeFacts | 
 
 def parse_console(lines: Iterable[str], *, artifact: str, step: str = "1.2") -> list[Observation]:
     """Return what a console's text holds: SignatureFacts, UpgradeFacts of failed handshakes, SessionFacts of closings, one TextFacts."""
-    search, tally = matcher("browser_console"), Tally()
+    search, tally, copies = matcher("browser_console"), Tally(), Copies()
+    numbers = Numbers()
     named: list[tuple[int, UpgradeFacts | SessionFacts]] = []
     count = size = known = 0
     for page in pages(lines):
         spoken = [_is_spoken(line) for line in page.lines]
         known += len(scan_page(page.where(spoken, True), search, tally))
+        copies.page(page)
+        numbers.page(page)
         if len(named) < LIMIT:
             named += list(_named(page.lines, count))[: LIMIT - len(named)]
         count += page.count
@@ -94,6 +109,8 @@ def parse_console(lines: Iterable[str], *, artifact: str, step: str = "1.2") -> 
 
     return [
         *tally_observations(tally, probe="console", step=step, artifact=artifact),
-        *(observed(source(number, number), facts) for number, facts in named),
+        *(observed(source(number, number), facts, failure=_failure(facts)) for number, facts in named),
+        *copies.observations(probe="console", step=step, artifact=artifact),
+        *numbers.observations(probe="console", step=step, artifact=artifact),
         observed(source(1 if count else 0, count), whole),
     ]

@@ -12,9 +12,9 @@ from wsbook.target import Endpoint
 
 __all__ = ["url_defects"]
 
-_DEVELOPMENT = re.compile(r"\bdev|NODE_ENV|localhost|127\.0\.0\.1|\.DEV\b|\blocal\b|isDev|debug|prod", re.IGNORECASE)
+_DEVELOPMENT = re.compile(r"\bdev|NODE_ENV|localhost|127\.0\.0\.1|\.DEV\b|local(?!e|i[sz])|isDev|debug|prod", re.IGNORECASE)
 _SAID = re.compile(r"(?i)\b(?:lab|demo|local(?:ly)?|dev(?:elopment)?|tests?|testing|playground|sandbox)\b")
-_SECURE_TEST = re.compile(r"https|secure|protocol|ssl|tls", re.IGNORECASE)
+_SECURE_TEST = re.compile(r"https|secure|protocol|ssl|tls|localhost|127\.0\.0\.1", re.IGNORECASE)
 _LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1", "host.docker.internal", "[::1]")  # noqa: S104
 
 
@@ -48,10 +48,11 @@ def _of_url(endpoint: EndpointFacts, page: Endpoint | None, said: str) -> Iterat
     if local and not (page and _is_local(page.host)) and not developing:
         fallback = "is not set" in endpoint.condition
         yield _defect("url.localhost-fallback" if fallback else "url.localhost", endpoint, page)
-    elif _is_internal(host) and not (page and page.host == host):
+    elif _is_internal(host) and not (page and page.host == host) and not _DEVELOPMENT.search(endpoint.condition):
         yield _defect("url.internal-host", endpoint, page)
     insecure = scheme == "ws" or (scheme == "http" and endpoint.library in HTTP_LIBRARIES and page is not None and page.secure)
-    if insecure and not local and not _SECURE_TEST.search(endpoint.condition):
+    follows = page is not None and not page.secure and page.host == host  # the page itself is plain
+    if insecure and not local and not follows and not _SECURE_TEST.search(endpoint.condition):
         yield _defect("url.mixed-content" if page and page.secure else "url.insecure-scheme", endpoint, page)
 
 
@@ -71,7 +72,10 @@ def _host(url: str) -> str:
 
 
 def _glued(url: str, host: str) -> bool:
-    """Whether parts were put together wrongly: two schemes, no host, undefined or null, a port without a number."""
+    """Whether parts were put together wrongly: two schemes, no host, undefined or null.
+
+    A colon without a port is none: the URL standard reads it as the scheme's default (https://url.spec.whatwg.org/#port-state).
+    """
     rest = url.partition("://")[2]
     try:
         urlsplit(url).port  # noqa: B018

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-__all__ = ["find_instant", "find_seconds", "parse_instant"]
+__all__ = ["find_age", "find_count", "find_instant", "find_seconds", "find_silence", "parse_instant"]
 
 MONTHS = dict(zip(("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), range(1, 13), strict=True))
 
@@ -92,3 +92,39 @@ def find_seconds(text: str, unit: str = "s") -> float | None:
     """Return a duration such as 1.5, 300ms, 2m as seconds, None when it is none. unit: of a bare number."""
     found = DURATION.match(text)
     return float(found["n"]) * UNITS[found["u"] or unit] if found else None
+
+
+SPAN = r"(?P<n>\d{1,7}(?:\.\d{1,6})?) ?(?P<u>ms|s|sec(?:ond)?s?|m|min(?:ute)?s?|h)\b(?! ago)"
+AGE = re.compile(rf"(?i)\b(?:age|lived|lifetime|uptime|up|dur|duration|open for|connected for|alive|held|took|after)[=: (]{{1,3}}{SPAN}")
+SILENCE = re.compile(
+    r"(?i)\b(?:last ?(?:msg|message|rx|frame|data|activity|received|seen)|idle(?: for)?|silent(?: for)?|silence)[=: ]{1,2}"
+    r"(?P<n>\d{1,7}(?:\.\d{1,6})?) ?(?P<u>ms|s|sec(?:ond)?s?|m|min(?:ute)?s?|h)\b"
+)
+
+
+def _span(found: re.Match[str] | None) -> float | None:
+    if found is None:
+        return None
+    unit = found["u"].lower()
+    return float(found["n"]) * UNITS[unit if unit in UNITS else unit[0]]
+
+
+def find_age(line: str) -> float | None:
+    """Return the age in seconds that a line about an end states, such as "age=30.0s" or "after 100.3 s"; None when it states none."""
+    return _span(AGE.search(line))
+
+
+def find_silence(line: str) -> float | None:
+    """Return how many seconds of silence a line says there were before, such as "last rx 100.1 s ago"; None when it does not say."""
+    return _span(SILENCE.search(line))
+
+
+COUNT = re.compile(
+    r"(?i)\b(?:msgs|messages|frames(?:_?rx)?|rx|received|events)\"?[=: ]{1,2}(?P<n>\d{1,9})\b(?! ?(?:b|kb|mb|kib|bytes|s|ms)\b)"
+)
+
+
+def find_count(line: str) -> int:
+    """Return how many messages a line says were carried, 0 when it does not say."""
+    found = COUNT.search(line)
+    return int(found["n"]) if found else 0

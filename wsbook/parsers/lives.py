@@ -11,7 +11,7 @@ import msgspec
 
 from wsbook.facts import ClosingsFacts, SessionFacts
 from wsbook.observation import Observation, Source, observed
-from wsbook.parsers.instants import find_instant, parse_instant
+from wsbook.parsers.instants import find_age, find_count, find_instant, find_silence, parse_instant
 from wsbook.parsers.pages import Page
 
 __all__ = ["WORDS", "Lives"]
@@ -60,7 +60,8 @@ OTHERS = re.compile(r"postgres|mysql|mongo|redis|database|\bsql|kafka|upstream|\
 """Connections that are none of clients."""
 VERB = re.compile(
     r"(?P<end>\b(?:disconnect(?:ed|ion|ing|s)?|clos(?:ed|ing|e|es)|terminated|WSDISCONNECT|has left|Finished|exceeded timeout)\b)"
-    r"|(?P<begin>\b(?:connected|open(?:ed)?|accept(?:ed|ing)|established|WSCONNECT|WebSocket CONNECT|joined|upgraded)\b"
+    r"|(?P<begin>\b(?:connected|open(?:ed)?|accept(?:ed|ing)|established|new (?:client |websocket )?connection|WSCONNECT"
+    r"|WebSocket CONNECT|joined|upgraded)\b"
     r"|\bStarted (?=GET .{0,300}\[WebSocket\]))",
     re.IGNORECASE,
 )
@@ -95,9 +96,9 @@ class Lives:
             if any(word in line for word in WORDS):
                 event = _json_event(line) if line[:1] == "{" else _text_event(line[:2000])
                 if event:
-                    self._event(*event, number)
+                    self._event(*event, line[:2000], number)
 
-    def _event(self, begins: bool, name: str, at: float | None, code: int | None, number: int) -> None:
+    def _event(self, begins: bool, name: str, at: float | None, code: int | None, line: str, number: int) -> None:
         if begins:
             if len(self._open) < OPEN:
                 self._open[name or f"line {number}"] = at
@@ -105,14 +106,23 @@ class Lives:
         if not name and len(self._open) == 1:
             name = next(iter(self._open))
         since = self._open.pop(name, None)
-        age_s = max(0.0, at - since) if at is not None and since is not None else None
+        age_s = find_age(line)
+        if age_s is None and at is not None and since is not None:
+            age_s = max(0.0, at - since)
         if at is not None and len(self._times) < CLOSINGS:
             self._times.append(at)
             self._ages.append(age_s)
             self._first, self._last = self._first or number, number
         if age_s is not None and len(self._done) < SESSIONS:
             ended = "close" if code not in (None, 1006) else "unknown"
-            self._done.append((number, SessionFacts(url="", age_s=age_s, close_code=code, ended=ended)))
+            self._done.append(
+                (
+                    number,
+                    SessionFacts(
+                        url="", age_s=age_s, close_code=code, ended=ended, idle_s=find_silence(line), frame_count=find_count(line)
+                    ),
+                )
+            )
 
     def observations(self, *, step: str, artifact: str) -> Iterator[Observation]:
         """Yield a SessionFacts for each life, one ClosingsFacts for all closings that have an instant."""
@@ -146,8 +156,9 @@ def _json_event(line: str) -> Event | None:
 
 def _text_event(line: str) -> Event | None:
     found = VERB.search(line)
-    if not found or not SUBJECT.search(line) or OTHERS.search(line):
+    code = CODE.search(line)
+    subject = SUBJECT.search(line) or (found and found["end"] and code)
+    if not found or not subject or OTHERS.search(line):
         return None
     name = next((one["id"] for pattern in NAMES if (one := pattern.search(line))), "")
-    code = CODE.search(line)
     return bool(found["begin"]), name, find_instant(line), int(code["code"] or code["close"]) if code else None

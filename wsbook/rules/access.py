@@ -27,21 +27,27 @@ def judge_access(evidence: Evidence) -> Iterator[Finding]:
     rows = [row for row in evidence.of(AccessFacts) if _is_upgrade(evidence, row[1]) and not ours(row[1].times, row[1].marks)]
     for seen, facts in rows:
         yield from judge_termination(seen, facts)
-        if facts.status in (101, 200) and facts.durations_s:
+        if (facts.status in (101, 200) or _is_tcp(facts)) and facts.durations_s:
             yield from judge_lifetimes(seen, facts)
         if facts.status >= 300 and not works:
             yield from _judge_status(seen, facts)
     yield from judge_closings(evidence, rows)
     yield from _judge_plain_gets([] if works else rows)
+    yield from _judge_prefix([] if works else rows)
 
 
 def _is_upgrade(evidence: Evidence, facts: AccessFacts) -> bool:
     endpoint = evidence.target.endpoint
-    if facts.upgrade or facts.status == 101 or (facts.termination and not facts.path):
+    if facts.upgrade or facts.status == 101 or _is_tcp(facts):
         return True
     if endpoint is not None and facts.path.split("?")[0] == endpoint.path and endpoint.path != "/":
         return True
     return facts.upgrade is None and is_socket_path(facts.path)
+
+
+def _is_tcp(facts: AccessFacts) -> bool:
+    """Whether a line tells of a session of a proxy in TCP mode, which knows no requests."""
+    return facts.status == 0 and not facts.method and facts.program == "haproxy"
 
 
 def _judge_status(seen: Observation, facts: AccessFacts) -> Iterator[Finding]:
@@ -60,3 +66,17 @@ def _judge_plain_gets(rows: list[Row]) -> Iterator[Finding]:
         elif facts.status in (400, 426) and facts.upgrade is False:
             summary = f"{facts.count} requests for {facts.path} reached the application without Upgrade"
             yield fault("proxy.upgrade-header-missing", 0.7, summary, proof(seen, facts.text))
+
+
+def _judge_prefix(rows: list[Row]) -> Iterator[Finding]:
+    """A path that is unknown, and without its first part is one on which sockets open: the prefix should have been removed on the way."""
+    opened = {facts.path for _, facts in rows if facts.status == 101 and len(facts.path) > 1}
+    for seen, facts in rows:
+        if facts.status != 404 or facts.path in opened:
+            continue
+        inner = next((path for path in sorted(opened) if facts.path.endswith(path) or path.endswith(facts.path)), None)
+        if inner is not None:
+            summary = (
+                f"{facts.count} requests for {facts.path} were answered 404, and {inner} opens sockets: a prefix is kept or lost on the way"
+            )
+            yield fault("proxy.path-rewrite-wrong", 0.7, summary, proof(seen, facts.text))

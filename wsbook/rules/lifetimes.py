@@ -21,6 +21,7 @@ _SPIKE_S = 1.5
 """Lifetimes within this of their median count as one constant age."""
 _LEAST_S = 5.0
 """Sockets that end younger than this have not lived: their handshake or first message failed."""
+_IDLE = frozenset(IDLE_SLUGS.values())
 _TOGETHER = 5
 """So many sockets must end in one second before that means anything."""
 _SPREAD_S = 5.0
@@ -52,9 +53,11 @@ def judge_lifetimes(seen: Observation, facts: AccessFacts) -> Iterator[Finding]:
     if len(spike) < max(1, len(durations) * 0.5):
         return
     summary = f"{len(spike)} of {len(facts.durations_s)} sockets on {facts.path} lived {middle:.4g} s"
-    own = IDLE_SLUGS.get(facts.program)
+    own = IDLE_SLUGS.get(f"aws-{facts.program}" if facts.program == "alb" else facts.program)
     for slug, likely in causes_of_age(middle, None):
         boost = 0.2 if slug == own else 0.0
+        if own and slug != own and slug in _IDLE:
+            likely *= 0.5  # another product's limit, in the log of this one
         several = 0.15 if len(spike) > 1 else 0.0
         yield unknown(slug, min(0.85, likely + boost + several), summary, proof(seen, facts.text))
 
@@ -63,7 +66,7 @@ def judge_closings(evidence: Evidence, rows: Iterable[tuple[Observation, AccessF
     """Unrelated sockets of different ages that end in the same second were ended by a restart. rows: requests of users' sockets."""
     logs: dict[str, list[tuple[Observation, list[Closing]]]] = {}
     for seen, facts in rows:
-        if facts.status == 101 or facts.upgrade:
+        if facts.status in (0, 101) or facts.upgrade:
             logs.setdefault(seen.source.artifact, []).append((seen, _of_requests(facts)))
     for seen, closed in evidence.of(ClosingsFacts):
         ends = [Closing(time, age) for time, age in zip(closed.times, closed.ages_s, strict=True)]

@@ -59,7 +59,7 @@ def _absolute(url: str, location: str) -> str:
 
 def _is_same_over_tls(facts: UpgradeFacts, location: str) -> bool:
     asked = _plain(facts.url)
-    return asked[0] == "https" and _plain(_absolute(facts.url, location)) == asked
+    return bool(location) and asked[0] == "https" and _plain(_absolute(facts.url, location)) == asked
 
 
 def _loops_on_tls(chain: RedirectFacts | None) -> bool:

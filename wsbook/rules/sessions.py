@@ -27,6 +27,12 @@ _BY_CODE: dict[int, tuple[tuple[str, float, str], ...]] = {
 """Close code (RFC 6455 section 7.4.1; 44xx as in the graphql-transport-ws protocol) → causes, confidence, what it reports."""
 
 
+_BUSY_S = 5.0
+"""A socket that was silent for less before its end did not end for silence."""
+_UNTOLD = 0.4
+"""What an age is worth when the log does not say that the end was no deliberate one."""
+
+
 def judge_sessions(evidence: Evidence) -> Iterator[Finding]:
     """Judge every socket that somebody else closed, or that broke."""
     for seen, facts in evidence.of(SessionFacts):
@@ -34,8 +40,8 @@ def judge_sessions(evidence: Evidence) -> Iterator[Finding]:
             continue
         if facts.close_code in _BY_CODE:
             yield from _judge_code(seen, facts)
-        elif facts.ended in ("fin", "rst", "silence") or facts.close_code == 1006:
-            yield from _judge_age(seen, facts)
+        elif facts.ended in ("fin", "rst", "silence") or facts.close_code in (None, 1006):
+            yield from _judge_age(seen, facts)  # a recording without a close code does not tell who ended it
 
 
 def _judge_code(seen: Observation, facts: SessionFacts) -> Iterator[Finding]:
@@ -60,7 +66,15 @@ def _judge_age(seen: Observation, facts: SessionFacts) -> Iterator[Finding]:
     """A socket that broke at an age, or after a silence, that a known program ends sockets at."""
     if facts.age_s is None or facts.age_s < 5:
         return
-    silence_s = facts.idle_s if facts.idle_s is not None else None
+    silence_s = facts.idle_s
     words = f"ended without a close frame after {duration_text(facts.age_s)}"
+    if silence_s is not None:
+        words += f", {duration_text(silence_s)} of them silent"
+    told = facts.ended != "unknown" or facts.close_code is not None
+    if silence_s is None and facts.frame_count >= facts.age_s:
+        silence_s = facts.age_s / facts.frame_count  # so many messages leave no long silence
+    if silence_s is not None and silence_s < _BUSY_S and abs(facts.age_s - 30 * round(facts.age_s / 30)) <= 0.5:
+        for slug in ("proxy.max-lifetime", "backend.request-timeout-on-socket"):
+            yield unknown(slug, 0.35, f"{words} with traffic up to the end: a limit of the whole duration", proof(seen, words))
     for slug, likely in causes_of_age(facts.age_s, silence_s):
-        yield unknown(slug, likely, words, proof(seen, words))
+        yield unknown(slug, likely if told else likely * _UNTOLD, words, proof(seen, words))

@@ -8,6 +8,7 @@ from wsbook.evidence import Evidence
 from wsbook.facts import BroadcastFacts, EchoFacts, FramingFacts, PageFacts, PatternFacts, SignatureFacts, SizeFacts, UpgradeFacts
 from wsbook.finding import PROVEN, Finding
 from wsbook.observation import Observation
+from wsbook.rules.aside import asides
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import baseline
 from wsbook.rules.own_traces import only_ours, provoked
@@ -45,16 +46,19 @@ _UNANSWERED_SLUGS = frozenset(
 
 _LIKELY = 0.2
 """Below this a text only hints: it is listed as unknown."""
+_ASIDE = 0.1
+"""What a text is worth that tells of other requests than those of WebSockets."""
 
 
 def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     """Judge signatures in logs, console and bodies, source patterns, and the console of a page that was opened."""
     disproved = _disproved(evidence)
-    ours, own = only_ours(evidence), provoked(evidence)
+    ours, own, aside = only_ours(evidence), provoked(evidence), asides(evidence)
     for seen, facts in evidence.of(SignatureFacts):
         for slug, weight in () if ours(facts.times, facts.marks) else facts.causes:
             outranked = disproved(slug) or (slug in own and not facts.times)
-            yield _printed(seen, facts.text, facts.count, slug, weight, outranked=outranked)
+            likely = min(weight, _ASIDE) if _connects(slug) and aside(seen, facts, slug) else weight
+            yield _printed(seen, facts.text, facts.count, slug, likely, outranked=outranked)
     refused_there = any(seen.source.probe == "browser" and not facts.accepted for seen, facts in evidence.upgrades)
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
@@ -80,14 +84,18 @@ def _disproved(evidence: Evidence) -> Callable[[str], bool]:
     def disproved(slug: str) -> bool:
         if shocked and slug == "backend.exception-in-handler":
             return True  # our own message, which is none of the application's, ended the socket
-        connecting = slug in _CONNECT_SLUGS or slug.startswith(_CONNECT_PREFIXES) or cause(slug).step in _CONNECT_STEPS
         if certificate_seen and slug.startswith("tls."):
             return True  # rules/tls.py has judged the certificate itself
         if answered and slug in _UNANSWERED_SLUGS:
             return True
-        return (opens and connecting) or (carries and slug in _FRAME_SLUGS) or (reaches_all and slug in _BROADCAST_SLUGS)
+        return (opens and _connects(slug)) or (carries and slug in _FRAME_SLUGS) or (reaches_all and slug in _BROADCAST_SLUGS)
 
     return disproved
+
+
+def _connects(slug: str) -> bool:
+    """Tell whether a cause keeps upgrades from succeeding."""
+    return slug in _CONNECT_SLUGS or slug.startswith(_CONNECT_PREFIXES) or cause(slug).step in _CONNECT_STEPS
 
 
 def _printed(seen: Observation, text: str, count: int, slug: str, weight: float, *, outranked: bool) -> Finding:

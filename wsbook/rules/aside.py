@@ -1,0 +1,56 @@
+"""Which texts of a log tell of something other than its WebSockets: of other requests, or of other services of the same machine."""
+
+import re
+from collections.abc import Callable
+
+from wsbook.evidence import Evidence
+from wsbook.facts import AccessFacts, ClosingsFacts, SessionFacts, SignatureFacts
+from wsbook.observation import Observation
+from wsbook.signs import is_socket_path
+
+__all__ = ["asides"]
+
+_PATH = re.compile(
+    r"\b(?P<method>GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) (?:https?://[^/\s]{1,200})?(?P<path>/[^\s\"'?,;)]{0,300})"
+    r"|\b(?:path|uri|url)[\"']?[=:] ?[\"']?(?P<named>/[^\s\"'?,;)]{0,300})"
+    r"|\): (?P<last>/[^\s\"'?,;)]{0,300})$"
+)
+_METHOD = re.compile(r"\bmethod\"?[=:] ?\"?(POST|PUT|PATCH|DELETE|HEAD|OPTIONS)\b")
+_REALTIME = re.compile(
+    r"(?i)sock|\bws|event|push|publi|broadcast|hub|live|stream|auth|negotiat|poll|sync|notif|messag|send|emit|chat|feed|EIO="
+)
+_FILE = re.compile(r"(?i)\.(?:html?|css|m?js|map|json|xml|txt|csv|pdf|zip|png|jpe?g|gif|svg|ico|webp|woff2?|php|aspx?)$")
+_NEVER_OPENS = frozenset({"backend.ws-library-missing", "backend.wrong-server-type", "proxy.apache-wstunnel-not-loaded"})
+"""Causes with which no socket at all opens."""
+_ON_THE_WAY = re.compile(r"(?i)websocket|upgrad|\bws\b|wss?:")
+
+
+def asides(evidence: Evidence) -> Callable[[Observation, SignatureFacts, str], bool]:
+    """Return the question whether a text, taken for this cause, is about something other than WebSockets.
+
+    It is when it names a file, or a request that is neither GET nor of a real-time path; and, where its log shows sockets that opened, when
+    it names another path than theirs, or when none of the upgrades in the log was refused and it names no path at all.
+    """
+    opened: dict[str, set[str]] = {}
+    refused: set[str] = set()
+    for seen, facts in evidence.of(AccessFacts):
+        if facts.status == 101:
+            opened.setdefault(seen.source.artifact, set()).add(facts.path)
+        elif facts.status >= 400 and (facts.upgrade or is_socket_path(facts.path)):
+            refused.add(seen.source.artifact)
+    lived = {seen.source.artifact for seen, _ in (*evidence.of(SessionFacts), *evidence.of(ClosingsFacts))}
+
+    def aside(seen: Observation, facts: SignatureFacts, slug: str) -> bool:
+        artifact = seen.source.artifact
+        if slug in _NEVER_OPENS and artifact in opened:
+            return True
+        found = _PATH.search(facts.text)
+        if found is None or _ON_THE_WAY.search(facts.text):
+            return found is None and artifact in opened and artifact not in refused and facts.count < 2
+        path = found["path"] or found["named"] or found["last"] or "/"
+        method = found["method"] or (other[1] if (other := _METHOD.search(facts.text)) else "GET")
+        if path in opened.get(artifact, ()) or _REALTIME.search(path):
+            return False
+        return bool(_FILE.search(path)) or method != "GET" or artifact in opened or artifact in lived
+
+    return aside

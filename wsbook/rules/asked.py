@@ -1,0 +1,90 @@
+"""What a recorded handshake shows by itself: whose Origin, which Host, which spelling, and what travels in the clear (areas F and J)."""
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from wsbook.evidence import Evidence
+from wsbook.finding import Finding
+from wsbook.rules.lives import Life, lives_of
+from wsbook.rules.make import fault, proof, unknown
+
+__all__ = ["judge_asked"]
+
+_REFUSED = frozenset({400, 401, 403, 404, 421, 502})
+_HOSTILE = re.compile(r"(?i)evil|attack|malicious|hacker|phish|cswsh|untrusted")
+"""How people name the foreign site of a test."""
+_SECRET = re.compile(r"(?i)[?&](?:\w*token|jwt|\w*auth\w*|\w*key|password|secret|session\w*|sid|ticket)=")
+_SHOWN = 5
+"""Handshakes judged of one artifact."""
+
+
+def judge_asked(evidence: Evidence) -> Iterator[Finding]:
+    """Judge the first handshakes of recordings and dumps."""
+    for life in lives_of(evidence)[:_SHOWN]:
+        for judge in (_judge_host, _judge_spelling, _judge_foreign, _judge_clear_text):
+            yield from judge(life)
+
+
+def _host(text: str) -> str:
+    """Return the host name of an origin or of a Host header, "" when there is none."""
+    try:
+        return urlsplit(text if "//" in text else f"//{text}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_internal(host: str) -> bool:
+    """Tell a name or address that no visitor of the public internet can reach."""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".lan", ".localdomain", ".svc", ".home"))
+
+
+def _site(host: str) -> str:
+    return ".".join(host.split(".")[-2:])
+
+
+def _judge_host(life: Life) -> Iterator[Finding]:
+    """A public Origin beside an internal Host, and a refusal: a proxy replaced Host, and a check compares them."""
+    facts = life.upgrade
+    origin, host = _host(facts.request_header("origin") or ""), _host(facts.request_header("host") or "")
+    if facts.status == 403 and origin and host and not _is_internal(origin) and _is_internal(host):
+        words = f"refused with {facts.status}: Origin is {origin}, Host is {host}, which a proxy has put there"
+        yield fault("origin.proxy-rewrites-host", 0.75, words, proof(life.seen, words))
+
+
+def _judge_spelling(life: Life) -> Iterator[Finding]:
+    """The list that Firefox sends in Connection, and a refusal that names no header."""
+    facts = life.upgrade
+    tokens = [token.strip().lower() for token in (facts.request_header("connection") or "").split(",")]
+    complete = (facts.request_header("upgrade") or "").lower() == "websocket"
+    if facts.status in (400, 426) and complete and "keep-alive" in tokens and "upgrade" in tokens:
+        words = f"refused with {facts.status} although the request is complete; its Connection is a list, as Firefox sends it"
+        yield fault("backend.upgrade-header-exact-compare", 0.5, words, proof(life.seen, words))
+
+
+def _judge_foreign(life: Life) -> Iterator[Finding]:
+    """A handshake from another site that carries the visitor's cookie and is accepted."""
+    facts = life.upgrade
+    told = facts.request_header("origin") or ""
+    origin, host = _host(told), _host(facts.request_header("host") or facts.url)
+    if facts.status != 101 or not origin or not host or _is_internal(host) or _site(origin) == _site(host):
+        return
+    words = f"a page of {origin} opens a socket at {host}"
+    if _HOSTILE.search(origin):
+        yield fault("origin.not-checked", 0.95, f"{words}: the server accepts any Origin", proof(life.seen, f"Origin: {told[:120]} → 101"))
+    elif facts.request_header("cookie") is not None:
+        yield unknown("origin.not-checked", 0.35, f"{words}, with the visitor's cookie", proof(life.seen, f"Origin: {told[:120]} → 101"))
+
+
+def _judge_clear_text(life: Life) -> Iterator[Finding]:
+    """A secret that is sent without TLS to a public name is read on the way."""
+    url = life.upgrade.url
+    if not url.startswith("ws:") or not life.upgrade.accepted or _is_internal(_host(url)):
+        return
+    if _SECRET.search(url) or life.upgrade.request_header("authorization") is not None:
+        words = f"a secret travels in the clear to {_host(url)}"
+        yield fault("client.insecure-url", 0.6, words, proof(life.seen, words))

@@ -1,0 +1,45 @@
+"""How fast refused attempts follow one another: clients that come back at one short, constant distance know no backoff."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from statistics import median
+
+from wsbook.evidence import Evidence
+from wsbook.facts import SignatureFacts
+from wsbook.finding import Finding
+from wsbook.rules.make import fault, proof
+from wsbook.rules.own_traces import only_ours
+from wsbook.words import duration_text
+
+__all__ = ["judge_pace"]
+
+_REFUSED = ("access-", "chrome-status-", "chrome-refused", "connect-refused", "gateway-waited", "uvicorn-403", "nginx-refused")
+"""Beginnings of the ids of signatures that tell a refused attempt."""
+_SLOW_S = 6.0
+"""Attempts this far apart burden nobody."""
+_ALIKE = 0.15
+"""Distances within this share of their median are one distance."""
+_FEWEST = 2
+"""Distances that must be known before they mean anything."""
+
+
+def judge_pace(evidence: Evidence) -> Iterator[Finding]:
+    """Judge the distances between the instants of refused attempts in one log; alike instants are attempts of several clients."""
+    ours = only_ours(evidence)
+    for seen, facts in evidence.of(SignatureFacts):
+        if not facts.signature.startswith(_REFUSED) or ours(facts.times, facts.marks):
+            continue
+        instants = sorted({round(time, 2) for time in facts.times})
+        gaps = [after - before for before, after in pairwise(instants)]
+        if len(gaps) < _FEWEST or not _constant(gaps):
+            continue
+        usual = median(gaps)
+        summary = f"{facts.count} refused attempts, one each {duration_text(usual)} without a longer pause: “{facts.text[:80]}”"
+        yield fault("client.reconnect-no-backoff", 0.85 if len(gaps) > _FEWEST else 0.84, summary, proof(seen, facts.text))
+
+
+def _constant(gaps: list[float]) -> bool:
+    """Tell whether at least four in five distances are the median one, and none before the last is far longer."""
+    usual = median(gaps)
+    alike = sum(abs(gap - usual) <= max(_ALIKE * usual, 0.05) for gap in gaps)
+    return usual <= _SLOW_S and alike >= 0.8 * len(gaps)
