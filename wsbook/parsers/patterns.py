@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from wsbook.facts import PatternFacts
+from wsbook.literals import ways_to_match
 from wsbook.parsers.pattern_table import SourcePattern, entry, shared_rules, source_patterns
 from wsbook.parsers.source_files import Code
 
@@ -93,6 +94,9 @@ def _apply(
 
 def _apply_text(pattern: SourcePattern, code: Code, text: str, everything: str) -> Iterator[PatternFacts]:
     """Yield the facts of a pattern that is an expression; its guards look at the whole file. Lines are cut: longer ones are minified."""
+    folded = text.lower()
+    if not any(all(literal in folded for literal in way) for way in _ways(pattern.text)):
+        return
     text = _LONG_LINE.sub(r"\1", text)
     found = list(islice(re.finditer(pattern.text, text), _MAX_MATCHES))
     if len(found) < pattern.at_least:
@@ -141,6 +145,12 @@ def _around(match: "SgNode", pattern: SourcePattern, text: str) -> str:
         return text
     node = next((n for n in (match, *match.ancestors()) if n.kind() in pattern.around), None)
     return text[node.range().start.index : node.range().end.index] if node is not None else text
+
+
+@cache
+def _ways(expression: str) -> tuple[tuple[str, ...], ...]:
+    """Return, for each alternative of an expression, texts in lower case without which it cannot match: finding those is cheap."""
+    return ways_to_match(expression, str.lower)
 
 
 @cache
