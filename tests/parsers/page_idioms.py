@@ -558,4 +558,22 @@ PAGE_IDIOMS = [
         "let rows = []\nsocket.on('row', (r) => { rows.push(r) })",
         "let rows = []\nsocket.on('row', (r) => { rows.push(r); redraw(rows) })",
     ),
+    (
+        "page.handler-in-body",
+        "a.tsx",
+        (
+            "function Room({ id }) {\n  const [m, setM] = useState([])\n  chatSocket.on('line', (l) => setM((x) => [l, ...x]))\n"
+            "  return <List rows={m} />\n}"
+        ),
+        (
+            "function Room({ id }) {\n  const [m, setM] = useState([])\n  useEffect(() => listen(id, setM), [id])\n"
+            "  return <List rows={m} />\n}"
+        ),
+    ),
+    (
+        "page.retried-without-subscription",
+        "a.ts",
+        "const live = webSocket(url).pipe(retry({ delay: 900 })); out.next({ op: 'subscribe', id })",
+        ("const live = webSocket({ url, openObserver: { next: () => out.next({ op: 'subscribe', id }) } }).pipe(retry({ delay: 900 }))"),
+    ),
 ]

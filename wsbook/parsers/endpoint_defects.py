@@ -84,7 +84,7 @@ def _glued(url: str, host: str) -> bool:
     before_query = rest.partition("?")[0]
     if not host or host in ("undefined", "null", "http", "https", "ws", "wss") or "undefined" in before_query.split("/"):
         return True
-    return "://" in before_query or bool(re.match(r"[^/?]*:(?:/|$)", rest)) or bool(re.search(r"/:\d{2,5}(?:/|$)", before_query))
+    return "://" in before_query or bool(re.search(r"/:\d{2,5}(?:/|$)", before_query))
 
 
 def _is_local(host: str) -> bool:

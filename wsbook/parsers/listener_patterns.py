@@ -35,7 +35,8 @@ _GUARDED_SEND = re.compile(
     r"readyState|\bOPEN\b|isOpen|isConnected|\.connected\b|queue|pending|buffer|backlog|\bawait\b|once\b|waitFor|whenOpen|ready"
 )
 _TOLD = re.compile(
-    r"(?m)(?://|#|\*)[^\n]{0,200}?\b(?:emit|publish|broadcast|trigger|SendAsync|push|event|type|send)\w*!?[^'\"\n]{0,40}['\"]([\w.:/-]{3,60})['\"]"
+    r"(?m)(?://|#|\*)[^\n]{0,200}?\b(?:emit|publish|broadcast|trigger|SendAsync|push|event|type|send)\w*!?"
+    r"[^'\"\n]{0,40}['\"]([\w .:/-]{3,60})['\"]"
 )
 """Names that a comment says the other side sends."""
 _SHORT = 3

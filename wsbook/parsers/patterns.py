@@ -41,9 +41,10 @@ def find_patterns(read: Iterable[Read], commands: Iterable[Code], *, side: str) 
     given = list(read)
     everything = "\n".join([code.text for code, _ in given] + [c.text for c in commands])
     pieces = [(code, root, _without_comments(root, code)) for code, root in given if len(given) == 1 or _SUBJECT.search(code.text)]
+    possible = {p.id for p in source_patterns() if all(_regex(need)(everything) for need in p.somewhere)}
     for code, root, text in pieces:
         crowded = root is not None and _is_crowded(root, code)
-        for pattern in _for_language(side, code.language):
+        for pattern in [p for p in _for_language(side, code.language) if p.id in possible]:
             yield from _apply(pattern, code, root, text, everything, crowded=crowded)
 
 
@@ -76,7 +77,7 @@ def _without_comments(root: "SgNode | None", code: Code) -> str:
 def _apply(
     pattern: SourcePattern, code: Code, root: "SgNode | None", text: str, everything: str, *, crowded: bool
 ) -> Iterator[PatternFacts]:
-    if not all(_regex(need)(text) for need in pattern.needs) or not all(_regex(need)(everything) for need in pattern.somewhere):
+    if not all(_regex(need)(text) for need in pattern.needs):
         return
     if pattern.text:
         yield from _apply_text(pattern, code, text, everything)
