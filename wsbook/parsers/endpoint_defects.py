@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from wsbook.facts import EndpointFacts, PatternFacts
 from wsbook.parsers.clients import HTTP_LIBRARIES
-from wsbook.parsers.pattern_table import entry
+from wsbook.parsers.pattern_table import entry, pattern_found
 from wsbook.target import Endpoint
 
 __all__ = ["url_defects"]
@@ -57,11 +57,8 @@ def _of_url(endpoint: EndpointFacts, page: Endpoint | None, said: str) -> Iterat
 
 
 def _defect(pattern: str, endpoint: EndpointFacts, page: Endpoint | None) -> PatternFacts:
-    known = entry(pattern)
     shown = f"{endpoint.expression} → {endpoint.url}" if endpoint.url and endpoint.url not in endpoint.expression else endpoint.expression
-    return PatternFacts(
-        pattern=pattern, cause=known.cause, ok=False, file=endpoint.file, line=endpoint.line, excerpt=shown[:200], weight=known.weight
-    )
+    return pattern_found(entry(pattern), endpoint.file, endpoint.line, shown)
 
 
 def _host(url: str) -> str:
@@ -84,7 +81,7 @@ def _glued(url: str, host: str) -> bool:
     before_query = rest.partition("?")[0]
     if not host or host in ("undefined", "null", "http", "https", "ws", "wss") or "undefined" in before_query.split("/"):
         return True
-    return "://" in before_query or bool(re.match(r"[^/?]*:(?:/|$)", rest)) or bool(re.search(r"/:\d{2,5}(?:/|$)", before_query))
+    return "://" in before_query or bool(re.search(r"/:\d{2,5}(?:/|$)", before_query))
 
 
 def _is_local(host: str) -> bool:
