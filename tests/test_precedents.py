@@ -82,6 +82,7 @@ def test_a_known_text_silences_the_words() -> None:
     assert not any("by its words" in finding.summary for finding in judged({"kind": "backend_log", "artifact": artifact}))
 
 
+@pytest.mark.slow
 def test_most_made_cases_are_named() -> None:
     """These cases were learnt from, so this guards what was reached; it does not measure what is reached on others."""
     rows = cases("faults")

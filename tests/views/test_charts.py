@@ -6,7 +6,7 @@ import pytest
 
 from views.samples import HOSTILE, attempt, everything, seen
 from wsbook.chain import chain
-from wsbook.facts import AccessFacts, IdleFacts, SessionFacts
+from wsbook.facts import AccessFacts, ClosingsFacts, IdleFacts, SessionFacts
 from wsbook.target import parse_target
 from wsbook.views import charts, charts_flow, charts_logs
 from wsbook.views.drawing import Picture
@@ -121,6 +121,14 @@ def test_ends_of_sockets_are_drawn_beneath_their_ages() -> None:
     )
     assert picture is not None
     assert picture.text == "8 of 8 sockets of different ages ended in one second, 00:16:40 UTC"
+    assert [trace["type"] for trace in picture.json["data"]] == ["bar", "scatter"]
+
+
+def test_ends_in_one_instant_without_an_age_are_drawn_too() -> None:
+    ends = seen("1.4", ClosingsFacts(times=(1000.0,) * 8, ages_s=(None, 3.0, None, 1.0, 2.0, 4.0, 5.0, None)))
+    lives = [seen("1.4", SessionFacts(url="", age_s=float(age))) for age in range(1, 7)]
+    picture = charts_logs.plot_lifetimes([ends, *lives])
+    assert picture is not None
     assert [trace["type"] for trace in picture.json["data"]] == ["bar", "scatter"]
 
 

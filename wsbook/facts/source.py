@@ -55,7 +55,8 @@ class ForwardFacts(Struct, frozen=True, kw_only=True, tag="forward"):
 class PatternFacts(Struct, frozen=True, kw_only=True, tag="pattern"):
     """A source pattern of the catalogue that was found (ok False: the defect) or whose guard was found (ok True).
 
-    pattern: id in patterns.toml. cause: slug the defect stands for.
+    pattern: id in patterns.toml or patterns/*.toml or patterns/*.toml. cause: slug the defect stands for. note: what is wrong about it, in a sentence of
+    the table.
     """
 
     pattern: str
@@ -65,3 +66,4 @@ class PatternFacts(Struct, frozen=True, kw_only=True, tag="pattern"):
     line: int
     excerpt: str
     weight: float = 0.5
+    note: str = ""

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from wsbook.facts import EndpointFacts, PatternFacts
 from wsbook.parsers.clients import HTTP_LIBRARIES
-from wsbook.parsers.pattern_table import entry
+from wsbook.parsers.pattern_table import entry, pattern_found
 from wsbook.target import Endpoint
 
 __all__ = ["url_defects"]
@@ -57,11 +57,8 @@ def _of_url(endpoint: EndpointFacts, page: Endpoint | None, said: str) -> Iterat
 
 
 def _defect(pattern: str, endpoint: EndpointFacts, page: Endpoint | None) -> PatternFacts:
-    known = entry(pattern)
     shown = f"{endpoint.expression} → {endpoint.url}" if endpoint.url and endpoint.url not in endpoint.expression else endpoint.expression
-    return PatternFacts(
-        pattern=pattern, cause=known.cause, ok=False, file=endpoint.file, line=endpoint.line, excerpt=shown[:200], weight=known.weight
-    )
+    return pattern_found(entry(pattern), endpoint.file, endpoint.line, shown)
 
 
 def _host(url: str) -> str:

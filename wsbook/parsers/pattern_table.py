@@ -7,6 +7,8 @@ from typing import Any
 
 from msgspec import Struct, convert
 
+from wsbook.facts import PatternFacts
+
 __all__ = [
     "ConfigPattern",
     "Dial",
@@ -17,6 +19,7 @@ __all__ = [
     "dials",
     "entry",
     "offers",
+    "pattern_found",
     "shared_rules",
     "source_patterns",
 ]
@@ -143,3 +146,17 @@ def dials() -> tuple[Dial, ...]:
 def entry(pattern: str) -> ConfigPattern:
     """Return one configuration pattern; its id is a constant of our code, so a missing one is our bug."""
     return config_patterns()[pattern]
+
+
+def pattern_found(pattern: ConfigPattern | SourcePattern, file: str, line: int, text: str, *, ok: bool = False) -> PatternFacts:
+    """Return the fact that a pattern, or with ok its guard, was found. text: what matched, shortened to an excerpt here."""
+    return PatternFacts(
+        pattern=pattern.id,
+        cause=pattern.cause,
+        ok=ok,
+        file=file,
+        line=line,
+        excerpt=" ".join(text[:400].split())[:200],
+        weight=pattern.weight,
+        note=pattern.note,
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsbook.facts import PatternFacts
 from wsbook.literals import ways_to_match
-from wsbook.parsers.pattern_table import SourcePattern, entry, shared_rules, source_patterns
+from wsbook.parsers.pattern_table import SourcePattern, entry, pattern_found, shared_rules, source_patterns
 from wsbook.parsers.source_files import Code
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _apply(
     elsewhere = any(_regex(guard)(everything) for guard in pattern.elsewhere)
     for match in matches[:1] if pattern.at_least > 1 else matches:
         healthy = elsewhere or any(_regex(guard)(_around(match, pattern, text)) for guard in pattern.unless)
-        yield _fact(pattern, code, match, ok=healthy)
+        yield pattern_found(pattern, code.artifact, match.range().start.line + code.line, match.text(), ok=healthy)
 
 
 def _apply_text(pattern: SourcePattern, code: Code, text: str, everything: str) -> Iterator[PatternFacts]:
@@ -104,15 +104,7 @@ def _apply_text(pattern: SourcePattern, code: Code, text: str, everything: str) 
         return
     healthy = any(_regex(guard)(text) for guard in pattern.unless) or any(_regex(guard)(everything) for guard in pattern.elsewhere)
     for match in found[:1] if pattern.at_least > 1 else found:
-        yield PatternFacts(
-            pattern=pattern.id,
-            cause=pattern.cause,
-            ok=healthy,
-            file=code.artifact,
-            line=text.count("\n", 0, match.start()) + code.line,
-            excerpt=re.sub(r"\s+", " ", match[0][:400])[:200],
-            weight=pattern.weight,
-        )
+        yield pattern_found(pattern, code.artifact, text.count("\n", 0, match.start()) + code.line, match[0], ok=healthy)
 
 
 @cache
@@ -159,27 +151,6 @@ def _regex(pattern: str) -> Callable[[str], object]:
     return re.compile(pattern).search
 
 
-def _fact(pattern: SourcePattern, code: Code, match: "SgNode", *, ok: bool) -> PatternFacts:
-    return PatternFacts(
-        pattern=pattern.id,
-        cause=pattern.cause,
-        ok=ok,
-        file=code.artifact,
-        line=match.range().start.line + code.line,
-        excerpt=re.sub(r"\s+", " ", match.text()[:400])[:200],
-        weight=pattern.weight,
-    )
-
-
 def pattern_fact(pattern: str, node: "SgNode", code: Code) -> PatternFacts:
     """Return the fact that a defect of the table's [config] part was found at a node. Its id is a constant of our code."""
-    known = entry(pattern)
-    return PatternFacts(
-        pattern=pattern,
-        cause=known.cause,
-        ok=False,
-        file=code.artifact,
-        line=node.range().start.line + code.line,
-        excerpt=re.sub(r"\s+", " ", node.text()[:400])[:200],
-        weight=known.weight,
-    )
+    return pattern_found(entry(pattern), code.artifact, node.range().start.line + code.line, node.text())

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from wsbook.facts import PatternFacts
-from wsbook.parsers.pattern_table import entry
+from wsbook.parsers.pattern_table import entry, pattern_found
 from wsbook.parsers.source_files import Code
 
 __all__ = ["project_patterns"]
@@ -44,7 +44,4 @@ def project_patterns(codes: Iterable[Code], commands: Iterable[Code]) -> Iterato
 
 
 def _fact(pattern: str, code: Code, match: "re.Match[str]") -> PatternFacts:
-    known = entry(pattern)
-    line = code.text.count("\n", 0, match.start()) + code.line
-    text = re.sub(r"\s+", " ", match[0])[:200]
-    return PatternFacts(pattern=pattern, cause=known.cause, ok=False, file=code.artifact, line=line, excerpt=text, weight=known.weight)
+    return pattern_found(entry(pattern), code.artifact, code.text.count("\n", 0, match.start()) + code.line, match[0])

@@ -138,8 +138,8 @@ def _judge_patterns(evidence: Evidence, disproved: Callable[[str], bool]) -> Ite
         if facts.ok:
             continue
         where = f"{facts.file}:{facts.line}" if facts.line else facts.file
-        words = facts.pattern.replace("-", " ").replace("_", " ").replace(".", ": ")
-        summary = f"{words} at {Path(facts.file).name}{f':{facts.line}' if facts.line else ''}"
+        words = facts.note.rstrip(".") or facts.pattern.replace("-", " ").replace("_", " ").replace(".", ": ")
+        summary = f"{Path(facts.file).name}{f':{facts.line}' if facts.line else ''}: {words}"
         if disproved(facts.cause):
             yield unknown(facts.cause, 0.0, f"{summary}; tried today, it did not show", proof(seen, facts.excerpt, where))
         else:

@@ -62,7 +62,7 @@ def _ends(seen: Iterable[Observation]) -> list[tuple[float, float | None]]:
     for _, facts in rows_of(seen, AccessFacts):
         if _is_socket(facts) and len(facts.times) == len(facts.durations_s):
             found += zip(facts.times, facts.durations_s, strict=True)
-    return sorted(found)
+    return sorted(found, key=lambda end: end[0])
 
 
 def _title(lived: list[float], ended: list[tuple[float, float]], spike: tuple[float, float, int] | None) -> str:

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import Facts, PatternFacts, RouteFacts, TextFacts
-from wsbook.parsers.pattern_table import entry
+from wsbook.parsers.pattern_table import entry, pattern_found
 
 __all__ = [
     "MAX_BYTES",
@@ -75,10 +75,7 @@ class Parsed(Struct, frozen=True, kw_only=True):
 
 def defect(pattern: str, file: str, line: int, excerpt: str) -> PatternFacts:
     """Return a configuration defect with cause and weight from patterns.toml."""
-    known = entry(pattern)
-    return PatternFacts(
-        pattern=pattern, cause=known.cause, ok=False, file=file, line=line, excerpt=" ".join(excerpt.split())[:200], weight=known.weight
-    )
+    return pattern_found(entry(pattern), file, line, excerpt)
 
 
 def seconds(text: str, *, default_unit: str = "s") -> float | None:
