@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from wsbook.evidence import Evidence
 from wsbook.finding import Finding, Verdict
-from wsbook.parsers.har import parse_har
-from wsbook.parsers.http_dump import parse_http_dump
 from wsbook.parsers.lines import split_lines
+from wsbook.parsers.recordings.har import parse_har
+from wsbook.parsers.recordings.http_dump import parse_http_dump
 from wsbook.rules import judge
 from wsbook.target import parse_target
 

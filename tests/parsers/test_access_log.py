@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsbook.facts import AccessFacts, TextFacts
-from wsbook.parsers.access_log import parse_access_log, read_line
 from wsbook.parsers.lines import split_lines
+from wsbook.parsers.logs.access_log import parse_access_log, read_line
 
 HAPROXY = "lb haproxy[1]: 10.0.0.1:5 [12/Mar/2026:10:00:01.000] fe "
 ROWS = [

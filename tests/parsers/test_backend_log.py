@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.facts import AccessFacts, SessionFacts, SignatureFacts, TextFacts
 from wsbook.observation import Observation
-from wsbook.parsers.backend_log import parse_backend_log
 from wsbook.parsers.instants import find_instant, find_seconds, parse_instant
 from wsbook.parsers.lines import LINE_CHARS, LineReader, decode, split_lines
+from wsbook.parsers.logs.backend_log import parse_backend_log
 from wsbook.parsers.read import read_artifact, read_text
 from wsbook.signatures import index_of, signatures
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from wsbook.facts import ForwardFacts
-from wsbook.parsers.sources import parse_sources
+from wsbook.parsers.code.sources import parse_sources
 
 
 @pytest.mark.parametrize(

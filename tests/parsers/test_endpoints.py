@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import EndpointFacts, PatternFacts, TextFacts
-from wsbook.parsers.sources import parse_source_text, parse_sources
+from wsbook.parsers.code.sources import parse_source_text, parse_sources
 
 PAGE = "https://app.test/x/"
 

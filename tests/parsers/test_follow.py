@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from wsbook.parsers.follow import Follower, Watch
+from wsbook.parsers.logs.follow import Follower, Watch
 
 REFUSED = "2026/03/12 10:01:00 [error] 29#29: *7 connect() failed (111: Connection refused) while connecting to upstream\n"
 

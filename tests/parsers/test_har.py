@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import RecordingFacts, SessionFacts, SignatureFacts, TextFacts, UpgradeFacts
 from wsbook.observation import Outcome, Reason
-from wsbook.parsers.har import parse_har
+from wsbook.parsers.recordings.har import parse_har
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples" / "har"
 

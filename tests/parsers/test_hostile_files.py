@@ -212,7 +212,7 @@ def test_a_file_that_may_not_be_opened_is_refused(kind: str, tmp_path: Path, mon
 
 WATCHED = r"""
 import json, os, sys
-import wsbook.parsers.proxies, wsbook.parsers.read, wsbook.parsers.sources
+import wsbook.parsers.proxies, wsbook.parsers.read, wsbook.parsers.code.sources
 from wsbook.errors import WsbookError
 from wsbook.parsers.detect import KINDS
 from wsbook.parsers.read import read_artifact

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import TextFacts
-from wsbook.parsers.access_log import parse_access_log
-from wsbook.parsers.backend_log import parse_backend_log
 from wsbook.parsers.lines import LineReader
+from wsbook.parsers.logs.access_log import parse_access_log
+from wsbook.parsers.logs.backend_log import parse_backend_log
 from wsbook.parsers.read import read_artifact
 
 ROOT = Path(__file__).parents[2]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from wsbook.facts import RecordingFacts, SessionFacts, SignatureFacts, TextFacts, TlsFacts, UpgradeFacts
 from wsbook.observation import Reason
-from wsbook.parsers.http_dump import parse_http_dump
 from wsbook.parsers.lines import split_lines
+from wsbook.parsers.recordings.http_dump import parse_http_dump
 
 CURL = """* Trying 127.0.0.1:8080...
 * Connected to a.test (127.0.0.1) port 8080

@@ -13,11 +13,12 @@ from wsbook.errors import UnreadableInputError
 from wsbook.facts import AccessFacts, SignatureFacts, TextFacts
 from wsbook.literals import has_fast_engine
 from wsbook.observation import Observation
-from wsbook.parsers import access_log, lines, pages
-from wsbook.parsers.access_log import SIGNS, parse_access_log
-from wsbook.parsers.backend_log import parse_backend_log
+from wsbook.parsers import lines, pages
 from wsbook.parsers.lines import LineReader
-from wsbook.parsers.sieve import Sieve, number_lines
+from wsbook.parsers.logs import access_log
+from wsbook.parsers.logs.access_log import SIGNS, parse_access_log
+from wsbook.parsers.logs.backend_log import parse_backend_log
+from wsbook.parsers.logs.sieve import Sieve, number_lines
 from wsbook.signatures import Tally, index_of, matcher, signatures
 
 needs_hyperscan = pytest.mark.skipif(not has_fast_engine(), reason="needs the extra fast")
@@ -86,7 +87,7 @@ def test_both_engines_give_the_same_observations(parse: object, tmp_path: Path, 
     path = tmp_path / "mixed.log"
     path.write_text(text)
     fast = parse(LineReader(path), artifact="a")
-    for module in ("wsbook.parsers.sieve", "wsbook.signatures", "wsbook.parsers.backend_log"):
+    for module in ("wsbook.parsers.logs.sieve", "wsbook.signatures", "wsbook.parsers.logs.backend_log"):
         monkeypatch.setattr(f"{module}.has_fast_engine", lambda: False)
     plain = parse(LineReader(path), artifact="a")
     if parse is parse_access_log:

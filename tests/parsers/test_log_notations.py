@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsbook.facts import AccessFacts, ClosingsFacts, SessionFacts, TemplateFacts
-from wsbook.parsers.access_line import read_line
-from wsbook.parsers.access_log import parse_access_log
-from wsbook.parsers.backend_log import parse_backend_log
-from wsbook.parsers.lives import Lives
-from wsbook.parsers.log_format import find_formats
+from wsbook.parsers.logs.access_line import read_line
+from wsbook.parsers.logs.access_log import parse_access_log
+from wsbook.parsers.logs.backend_log import parse_backend_log
+from wsbook.parsers.logs.lives import Lives
+from wsbook.parsers.logs.log_format import find_formats
+from wsbook.parsers.logs.wrappers import unwrap
 from wsbook.parsers.pages import Page
 from wsbook.parsers.read import read_artifact
-from wsbook.parsers.wrappers import unwrap
 
 NGINX = """http {
   log_format main '$remote_addr - $remote_user [$time_local] "$request" '

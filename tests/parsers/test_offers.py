@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from wsbook.facts import EndpointFacts
-from wsbook.parsers.sources import parse_source_text, parse_sources
+from wsbook.parsers.code.sources import parse_source_text, parse_sources
 
 
 def offers(files: dict[str, str], folder: Path) -> list[EndpointFacts]:

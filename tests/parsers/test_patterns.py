@@ -12,8 +12,8 @@ from parsers.test_source_review import BACKEND, FRONTEND
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import PatternFacts, TextFacts
 from wsbook.finding import PROVEN
+from wsbook.parsers.code.sources import parse_source_text, parse_sources
 from wsbook.parsers.pattern_table import config_patterns, source_patterns
-from wsbook.parsers.sources import parse_source_text, parse_sources
 
 FAULT = PROVEN
 """Below this weight a pattern is a hint that needs other evidence."""

@@ -5,7 +5,7 @@
 import pytest
 
 from wsbook.facts import EndpointFacts
-from wsbook.parsers.sources import parse_source_text
+from wsbook.parsers.code.sources import parse_source_text
 
 
 @pytest.mark.parametrize(

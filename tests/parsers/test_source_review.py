@@ -5,8 +5,8 @@ from parsers.page_idioms import PAGE_IDIOMS
 from parsers.server_idioms import SERVER_IDIOMS
 
 from wsbook.facts import PatternFacts
+from wsbook.parsers.code.sources import parse_source_text
 from wsbook.parsers.pattern_table import config_patterns, source_patterns
-from wsbook.parsers.sources import parse_source_text
 
 GOPHER = 'import "github.com/gorilla/websocket"\n'
 

@@ -7,7 +7,7 @@ import pytest
 
 from wsbook.errors import UsageError
 from wsbook.facts import EndpointFacts, PatternFacts, TextFacts
-from wsbook.parsers.sources import parse_source_text, parse_sources
+from wsbook.parsers.code.sources import parse_source_text, parse_sources
 
 
 def test_the_total_counts_what_was_read_and_what_was_not(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from wsbook.evidence import Evidence
 from wsbook.facts import EndpointFacts, TextFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Reason
-from wsbook.parsers.sources import parse_bundles, parse_source_text
+from wsbook.parsers.code.sources import parse_bundles, parse_source_text
 from wsbook.probes.bundles import Limits, probe_bundles
 from wsbook.rules import judge
 from wsbook.target import parse_target

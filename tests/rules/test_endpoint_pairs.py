@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from wsbook.evidence import Evidence
 from wsbook.finding import Finding, Verdict
+from wsbook.parsers.code.sources import parse_sources
 from wsbook.parsers.proxies import parse_config
-from wsbook.parsers.sources import parse_sources
 from wsbook.rules import judge
 from wsbook.rules.pairing import Pair, pairs
 from wsbook.target import parse_target

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from wsbook.facts import AccessFacts, LoggedAttemptFacts, UpgradeFacts
 from wsbook.observation import Observation, Source, observed
-from wsbook.parsers.access_log import parse_access_log
+from wsbook.parsers.logs.access_log import parse_access_log
 from wsbook.steps.logged import logged_attempts
 
 LINE = '10.0.0.1 - - [12/Mar/2026:10:00:01 +0000] "GET {} HTTP/1.1" 404 5 "-" "{}" 0.002'

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from wsbook.errors import UsageError
-from wsbook.parsers.follow import Watch
+from wsbook.parsers.logs.follow import Watch
 from wsbook.words import cap
 
 __all__ = ["follow_logs", "following"]

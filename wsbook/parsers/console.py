@@ -11,10 +11,10 @@ from importlib.resources import files
 
 from wsbook.facts import SessionFacts, TextFacts, UpgradeFacts
 from wsbook.observation import Failure, Observation, Source, observed
-from wsbook.parsers.copies import Copies
 from wsbook.parsers.failures import find_failure
 from wsbook.parsers.instants import find_age, find_count, find_silence
-from wsbook.parsers.numbers import Numbers
+from wsbook.parsers.logs.copies import Copies
+from wsbook.parsers.logs.numbers import Numbers
 from wsbook.parsers.pages import pages
 from wsbook.parsers.texts import ANSI, scan_page, tally_observations
 from wsbook.signatures import Tally, matcher

@@ -9,8 +9,8 @@ from itertools import islice
 from msgspec import Struct
 
 from wsbook.parsers.lines import LINE_CHARS, LineReader
-from wsbook.parsers.sieve import Sieve, number_lines
-from wsbook.parsers.wrappers import unwrap
+from wsbook.parsers.logs.sieve import Sieve, number_lines
+from wsbook.parsers.logs.wrappers import unwrap
 
 __all__ = ["Page", "pages"]
 

@@ -13,7 +13,7 @@ from wsbook.parsers.lines import LineReader, decode, is_folder, read_data, read_
 from wsbook.parsers.words import SHORT_CHARS, parse_words
 
 if TYPE_CHECKING:
-    from wsbook.parsers.access_line import Format
+    from wsbook.parsers.logs.access_line import Format
 
 __all__ = ["STEPS", "files_below", "read_artifact", "read_text", "read_words"]
 
@@ -43,24 +43,24 @@ LARGE_BYTES, LARGE_HEAD_BYTES = 4 * 2**20, 2**14
 def _line_parser(kind: str) -> Callable[..., list[Observation]]:
     """Return the parser of a kind in LINES; only what is needed is imported."""
     if kind == "access_log":
-        from wsbook.parsers.access_log import parse_access_log
+        from wsbook.parsers.logs.access_log import parse_access_log
 
         return parse_access_log
     if kind == "backend_log":
-        from wsbook.parsers.backend_log import parse_backend_log
+        from wsbook.parsers.logs.backend_log import parse_backend_log
 
         return parse_backend_log
     if kind == "browser_console":
         from wsbook.parsers.console import parse_console
 
         return parse_console
-    from wsbook.parsers.http_dump import parse_http_dump
+    from wsbook.parsers.recordings.http_dump import parse_http_dump
 
     return parse_http_dump
 
 
 def _parse_har(data: bytes, artifact: str, step: str) -> list[Observation]:
-    from wsbook.parsers.har import parse_har
+    from wsbook.parsers.recordings.har import parse_har
 
     return parse_har(data, artifact=artifact, step=step)
 
@@ -81,7 +81,7 @@ def _parse_text(text: str, kind: str, artifact: str, step: str, endpoint_path: s
     if kind in LINES:
         return _line_parser(kind)(split_lines(text), artifact=artifact, step=step)
     if kind in SOURCES:
-        from wsbook.parsers.sources import parse_source_text
+        from wsbook.parsers.code.sources import parse_source_text
 
         return parse_source_text(text, artifact=artifact, side=SOURCES[kind], step=step)
     from wsbook.parsers import proxies
@@ -147,7 +147,7 @@ def read_words(path: str, *, kind: str = "") -> list[Observation]:
 
 
 def _read_sources(path: str, kind: str, step: str) -> list[Observation]:
-    from wsbook.parsers.sources import parse_sources
+    from wsbook.parsers.code.sources import parse_sources
 
     return parse_sources([path], side=SOURCES[kind], step=step)
 
@@ -178,7 +178,7 @@ def _log_formats(head: bytes, configs: Sequence[str]) -> tuple["Format", ...]:
             texts.append(read_head(config, FORMAT_BYTES))
     if not texts:
         return ()
-    from wsbook.parsers.log_format import find_formats
+    from wsbook.parsers.logs.log_format import find_formats
 
     return find_formats(text.decode("utf-8", "replace") for text in texts)
 
@@ -193,7 +193,7 @@ def _fits(head: bytes, known: Sequence["Format"]) -> bool:
 
 def _tells_requests(head: bytes) -> bool:
     """Tell whether nearly all of the first lines of a file are requests: then nothing else need be considered."""
-    from wsbook.parsers.access_line import read_line
+    from wsbook.parsers.logs.access_line import read_line
 
     lines = [line for line in head.decode("utf-8", "replace").splitlines()[:-1][:40] if line.strip()]
     return len(lines) > 9 and sum(read_line(line) is not None for line in lines) >= 0.95 * len(lines)

@@ -10,7 +10,7 @@ __all__ = ["look_backend", "look_frontend", "look_heartbeat", "look_origin"]
 
 
 async def _look_patterns(look: Looking, step: str, side: str, folders: tuple[str, ...]) -> None:
-    from wsbook.parsers.sources import parse_sources
+    from wsbook.parsers.code.sources import parse_sources
 
     if not folders:
         look.add(missing(step, f"{side} source", f"no {side} source was given; give its folder as {side}"))

@@ -25,7 +25,7 @@ async def look_triage(look: Looking) -> None:
 
 async def look_endpoint(look: Looking) -> None:
     """Find the URLs in the frontend's source and the routes in the backend's."""
-    from wsbook.parsers.sources import parse_sources
+    from wsbook.parsers.code.sources import parse_sources
 
     target = look.target
     for side, folders in (("frontend", target.frontend), ("backend", target.backend)):
@@ -42,7 +42,7 @@ async def look_endpoint(look: Looking) -> None:
 
 async def _look_bundles(look: Looking) -> None:
     """Read the scripts that the page really loads: a build may be older than its source."""
-    from wsbook.parsers.sources import parse_bundles
+    from wsbook.parsers.code.sources import parse_bundles
     from wsbook.probes.bundles import Limits, probe_bundles
 
     target = look.target

@@ -1,0 +1,1 @@
+"""Source code in, endpoints, offers and patterns out. Reads programs, never runs them."""

@@ -1,0 +1,152 @@
+"""What frontend code does after its socket has closed: whether it opens another one, when, and how often. Knows native sockets only.
+
+Libraries that reconnect by themselves are judged by their options, in patterns.toml.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from wsbook.facts import PatternFacts
+from wsbook.parsers.code.patterns import pattern_fact
+from wsbook.parsers.code.script_flow import CLOSE_EVENTS, OPENS, TIMERS, Flow, arguments_of, called, last_name
+from wsbook.parsers.code.source_files import Code
+
+if TYPE_CHECKING:
+    from ast_grep_py import SgNode
+
+__all__ = ["reconnect_patterns"]
+
+_NATIVE = re.compile(r"new\s+(?:window\.|globalThis\.|self\.)?(?:WebSocket|SockJS)\s*\(")
+_CLOSES = re.compile(r"(?i)(?:socket|\bws|connection)\w*[?!]?\.(?:onclose\s*=|addEventListener\(\s*['\"]close)")
+_BY_LIBRARY = re.compile(
+    r"(?i)reconnecting-?websocket|partysocket|robust-?websocket|sockette|useWebSocket|stomp|socket\.io|@microsoft/signalr|createClient"
+)
+_SERVER = re.compile(r"WebSocketServer|WebSocket\.Server|ws\.Server|createServer")
+_SOMEWHERE = re.compile(r"(?i)^(?:\w+\.)*_?(?:\w*(?:reconnect|retry|backoff|schedule|dial)\w*|connect|open|start|init|setup)\w*$")
+"""A name that may stand for reconnecting, when the code of it is elsewhere."""
+_REPORTS = re.compile(r"(?i)(?:emit|dispatch\w*|onclose|ondisconnect|callback|cb|handlers?|listeners?|resolve|reject|next|error)\w*$")
+"""A name that hands the event on, so that somebody else may reconnect."""
+_OTHER_EVENTS = frozenset(("online", "visibilitychange", "focus", "pageshow", "resume", "click"))
+_GROWS = re.compile(r"\*\*|Math\.(?:pow|random|min|max|exp)|<<|\[\s*\w+|%")
+_COUNTS = re.compile(r"(?i)(?:^|[.#_])\w*(?:attempt|retr|tries|count|failures|n)\w*$")
+_LOCAL = re.compile(r"wss?://(?:localhost|127\.|\[::1\])")
+_FEW = 10
+"""Attempts up to which giving up is early: with doubling from half a second they last less than nine minutes."""
+
+
+def reconnect_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
+    """Yield what is wrong with reconnecting; nothing for code without a native socket, on a server, or with a reconnecting library."""
+    opened = [call for call in flow.calls if _NATIVE.match(call.text()[:60])]
+    if not (opened or _CLOSES.search(code.text)) or _SERVER.search(code.text) or _BY_LIBRARY.search(code.text):
+        return
+    closing = flow.of(CLOSE_EVENTS)
+    reconnecting = [handler for handler in closing if flow.opens(handler.body)]
+    if not reconnecting:
+        if opened and not _elsewhere(flow, [handler.body for handler in closing]):
+            local = all(_LOCAL.search(call.text()[:200]) for call in opened)
+            yield pattern_fact("reconnect.none" if closing and not local else "reconnect.not-shown", opened[0], code)
+        return
+    bodies = [handler.body for handler in reconnecting]
+    if any(_at_once(flow, body) for body in bodies):
+        yield pattern_fact("reconnect.immediate", reconnecting[0].node, code)
+        return
+    timers = [timer for body in bodies for timer in _timers(flow, body)]
+    if timers and all(_is_constant(flow, timer, code.text) for timer in timers):
+        yield pattern_fact("reconnect.constant", timers[0], code)
+    limit = next((found for body in bodies if (found := _limit(flow, body, code.text)) is not None), None)
+    if limit is not None and not _other_trigger(flow):
+        yield pattern_fact("reconnect.gives-up", limit, code)
+
+
+def _elsewhere(flow: Flow, bodies: "list[SgNode]") -> bool:
+    """Tell whether something other than the close handlers' own code may open the next socket."""
+    if _other_trigger(flow) or any(flow.opens(call) for call in flow.calls if re.match(r"(?:\w+\.)?setInterval$", called(call))):
+        return True
+    names = [called(call) for body in bodies for part in flow.reach(body) for call in part.find_all(kind="call_expression")]
+    handed = [body.text() for body in bodies if body.kind() in ("identifier", "member_expression")]
+    return any((_SOMEWHERE.match(name) and last_name(name) not in flow.functions) or _REPORTS.search(name) for name in (*names, *handed))
+
+
+def _other_trigger(flow: Flow) -> bool:
+    return any(flow.opens(handler.body) for handler in flow.of(_OTHER_EVENTS))
+
+
+def _timers(flow: Flow, body: "SgNode") -> "list[SgNode]":
+    """Return the calls that wait and then open, among everything that a handler reaches."""
+    calls = [call for part in flow.reach(body) for call in part.find_all(kind="call_expression") if TIMERS.match(called(call))]
+    return [call for call in calls if (given := arguments_of(call)) and flow.opens(given[0])]
+
+
+def _at_once(flow: Flow, body: "SgNode", depth: int = 0) -> bool:
+    """Tell whether a socket is opened within the same turn of the event loop: no timer and no await lies before."""
+    if depth > 4:
+        return False
+    if body.kind() in ("identifier", "member_expression"):
+        return any(_at_once(flow, function, depth + 1) for function in flow.functions.get(last_name(body.text()), [])[:2])
+    for call in (*body.find_all(kind="call_expression"), *body.find_all(kind="new_expression")):
+        if _waits(call, body):
+            continue
+        if OPENS.match(call.text()[:60]):
+            return True
+        name = last_name(called(call))
+        if any(_at_once(flow, function, depth + 1) for function in flow.functions.get(name, [])[:2]):
+            return True
+    return False
+
+
+def _waits(call: "SgNode", body: "SgNode") -> bool:
+    """Tell whether a call lies in the callback of a timer or a promise, in a handler of its own, or after an await."""
+    for ancestor in call.ancestors():
+        if ancestor.range() == body.range():
+            break
+        if ancestor.kind() in ("arrow_function", "function_expression") or TIMERS.match(called(ancestor) or "-"):
+            return True
+    before = body.text()[: max(0, call.range().start.index - body.range().start.index)]
+    return "await " in before
+
+
+def _is_constant(flow: Flow, timer: "SgNode", text: str) -> bool:
+    """Tell whether the delay of a timer is the same every time, as far as its expression and the names in it tell."""
+    given = arguments_of(timer)
+    if len(given) < 2:
+        return last_name(called(timer)).startswith("set")
+    source = given[1].text()
+    if _GROWS.search(source) or given[1].find(kind="call_expression") is not None:
+        return False
+    return not any(_varies(name, text) for name in re.findall(r"[A-Za-z_$#][\w$]*", source) if name not in ("this", "self"))
+
+
+def _varies(name: str, text: str) -> bool:
+    """Tell whether a name is changed after its definition, or defined by something that grows."""
+    named = re.escape(name)
+    if re.search(rf"{named}\s*(?:\+\+|--|[-+*/]=)|(?:\+\+|--)\s*(?:this\.)?#?{named}\b|{named}\s*\*=|{named}\s*=\s*{named}\s*[*+]", text):
+        return True
+    values = re.findall(rf"(?<![\w.]){named}\s*(?::[^=;\n]{{0,40}})?=(?!=)([^;\n]{{1,200}})", text)
+    return len({value.strip() for value in values}) > 1 or any(_GROWS.search(value) for value in values) or not values
+
+
+def _limit(flow: Flow, body: "SgNode", text: str) -> "SgNode | None":
+    """Return the test that ends reconnecting after a few attempts, None when there is none."""
+    for part in flow.reach(body):
+        for test in part.find_all(kind="if_statement"):
+            condition, then = test.field("condition"), test.field("consequence")
+            found = (
+                re.search(r"(?:\+\+)?([\w.#]+)(?:\+\+)?\s*(>=|>|===?|<=|<)\s*([\w.#]+)", condition.text())
+                if condition is not None
+                else None
+            )
+            if found is None or then is None or not _COUNTS.search(found[1]):
+                continue
+            ends = found[2] in (">=", ">", "==", "===") and re.match(r"\{?\s*(?:return|throw)|(?s:.{0,200}?)\breturn\b", then.text())
+            guards = found[2] in ("<", "<=") and flow.opens(then) and test.field("alternative") is None
+            if (ends or guards) and (number := _number(found[3], text)) is not None and number <= _FEW:
+                return test
+    return None
+
+
+def _number(name: str, text: str) -> int | None:
+    if name.isdigit():
+        return int(name)
+    found = re.search(rf"{re.escape(last_name(name))}\s*(?::\s*number\s*)?[=:]\s*(\d{{1,6}})\b", text)
+    return int(found[1]) if found else None

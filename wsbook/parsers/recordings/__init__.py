@@ -1,0 +1,1 @@
+"""Recorded traffic in, handshakes and sessions out: HTTP archives, and exchanges written as text."""
