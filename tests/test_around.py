@@ -14,13 +14,14 @@ from wsbook.finding import Verdict
 from wsbook.observation import Observation, Reason, Source, Stage, not_run
 from wsbook.probes import addresses, experiment, http2, redirects, tls_scan, upgrade
 from wsbook.steps.around import look_around
-from wsbook.target import Budget
+from wsbook.target import Budget, parse_target
 
 
 class Look:
     """A step's surroundings, reduced to what look_around() asks of them."""
 
     def __init__(self, budget: str) -> None:
+        self.target = parse_target("")
         self.budget = Budget.named(budget)
         self.found: list[Observation] = []
 
@@ -102,7 +103,6 @@ FAULTS = [
     "tls.client-cert-requested",
     "tls.sni-missing",
     "tls.alpn-h2-negotiated",
-    "handshake.headers-too-large",
     "proxy.forwarded-headers-wrong",
     "backend.upgrade-header-exact-compare",
     "handshake.redirected",
@@ -119,6 +119,14 @@ async def test_the_fault_comes_first(fault: str) -> None:
     roots = [finding for finding in judgement.findings if finding.root and finding.verdict is Verdict.FAULT]
     assert [finding.cause for finding in roots][:1] == [fault]
     assert roots[0].confidence >= 0.7
+
+
+async def test_cookies_that_are_too_large() -> None:
+    with Case.open() as lab, Case.open(url=lab.target.url, headers=f"Cookie: session={'x' * 9_000}") as case:
+        await case.run("1.3")
+        first = next(finding for finding in case.judge().findings if finding.root)
+    assert (first.cause, first.confidence) == ("handshake.headers-too-large", 0.95)
+    assert "the request has 9" in first.summary
 
 
 async def test_a_healthy_listener_is_clear() -> None:

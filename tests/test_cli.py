@@ -208,3 +208,18 @@ def _alive(pid: int) -> bool:
         return False
     stat = Path(f"/proc/{pid}/stat")
     return not (stat.exists() and stat.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def test_following_a_log_prints_what_it_knows_and_ends_with_an_interrupt(tmp_path: Path) -> None:
+    log = tmp_path / "error.log"
+    log.write_text("old\n")
+    command = [sys.executable, "-m", "wsbook", "read", "--follow", str(log)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline().startswith("watching")
+        with log.open("a") as target:
+            target.write("2026/03/12 10:01:00 [error] 9#9: *7 connect() failed (111: Connection refused) while connecting to upstream\n")
+        assert "proxy.upstream-unreachable" in running.stdout.readline()
+        running.send_signal(signal.SIGTERM)
+        assert running.stdout.read() == "stopped\n"
+    assert running.returncode == 0

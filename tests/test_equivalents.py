@@ -3,15 +3,19 @@
 import asyncio
 import os
 import shlex
+import ssl
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import trustme
 from conftest import REQUIRED, find
+from forward_proxy import Proxy
 from hypothesis import given
 from hypothesis import strategies as st
-from misbehaving import head, misbehaving, says
+from misbehaving import head, misbehaving, says, serving
+from msgspec.structs import replace
 
 from wsbook.attempt import Attempt, Family
 from wsbook.equivalents import commands, curl_command, shell_word, websocat_command
@@ -79,6 +83,7 @@ def test_any_text_is_one_word_that_a_shell_reads_back(text: str) -> None:
         ({"host_header": "other.example"}, ["-H 'Host: other.example'"], []),
         ({"url": "wss://h.example/p", "server_name": "other"}, ["--connect-to other:443:h.example:443", "https://other/p"], []),
         ({"url": "wss://h.example/", "alpn": ("h2", "http/1.1")}, ["--http2"], ["--http1.1"]),
+        ({"url": "wss://h.example/", "alpn": ()}, ["--no-alpn"], []),
         ({"upgrade": False}, ["-H Accept:"], ["Sec-WebSocket-Key"]),
         ({"headers": (("Cookie", "session=abc"), ("X-Empty", ""))}, ['-H "Cookie: ${COOKIE}"', "-H 'X-Empty;'"], ["abc"]),
         ({"headers": (("Authorization", "env:JWT"),)}, ['-H "Authorization: ${JWT}"'], []),
@@ -138,6 +143,46 @@ async def test_curl_sends_the_same_bytes_and_sees_the_same_status(name: str, mon
     assert theirs == ours.replace(b": \r\n", b":\r\n")  # white space of an empty value
     assert done.stdout.split()[1] == str(seen.facts.status).encode()
     assert "session=" not in command
+
+
+async def repeated(attempt: Attempt) -> bytes:
+    """Make the attempt, then run its curl command; return the command's output."""
+    seen = await probe_upgrade(attempt, step="1.3")
+    assert isinstance(seen.facts, UpgradeFacts)
+    command = dict(seen.facts.commands)["curl"].replace("--max-time 1 ", "--max-time 0.3 ")
+    done = await asyncio.to_thread(subprocess.run, ["sh", "-c", command], capture_output=True, timeout=10, env=os.environ)
+    return done.stdout
+
+
+async def test_curl_through_a_forward_proxy() -> None:
+    program("curl")
+    proxy = Proxy(None)
+    async with misbehaving(open=says(head(), then="keep")) as server, serving(proxy.serve) as port:
+        attempt = Attempt(url=f"ws://far.example:{server.port}/open", via=f"http://127.0.0.1:{port}", timeout_s=1.0, first_message_s=0.0)
+        assert b" 101 " in await repeated(attempt)
+    assert server.requests[0] == server.requests[1]
+    assert [request.split()[:2] for request in proxy.requests] == [[b"CONNECT", b"far.example:%d" % server.port]] * 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{}, {"address": "127.0.0.1"}, {"server_name": "other.example"}, {"verify": False, "ca_file": ""}, {"alpn": ()}],
+    ids=["authority", "address", "other name", "unchecked", "no ALPN"],
+)
+async def test_curl_over_tls(fields: dict[str, object], tmp_path: Path) -> None:
+    program("curl")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "other.example").configure_cert(context)
+    asked: list[str | None] = []
+    context.sni_callback = lambda socket, name, context: asked.append(name)
+    async with misbehaving(context=context, open=says(head(), then="keep")) as server:
+        attempt = Attempt(url=f"wss://localhost:{server.port}/open", timeout_s=1.0, first_message_s=0.0)
+        attempt = replace(attempt, **{"ca_file": str(tmp_path / "ca.pem"), **fields})  # type: ignore[arg-type]
+        assert b" 101 " in await repeated(attempt)
+    assert server.requests[0] == server.requests[1]
+    assert asked[0] == asked[1] == (fields.get("server_name") or "localhost")
 
 
 async def test_websocat_opens_the_same_socket() -> None:

@@ -45,7 +45,9 @@ __all__ = [
     "SUFFIXED_ORIGIN",
     "THE_ENDPOINTS_HOST",
     "THE_ENDPOINTS_PATH",
+    "THE_SAME_AGAIN",
     "UNVERIFIED",
+    "WITHOUT_HEADLESS",
     "WITHOUT_SLASH",
     "WITH_HELD_BACK",
     "WITH_HTTP2_OFFERED",
@@ -98,6 +100,8 @@ ONLY_UPGRADE = "Connection: Upgrade alone"
 HOST_WITHOUT_PORT = "Host without its port"
 WITH_HELD_BACK = "with the held-back cookies"
 FEWEST_HEADERS = "only the headers that the handshake needs"
+WITHOUT_HEADLESS = "User-Agent without Headless"
+THE_SAME_AGAIN = "the same again"
 
 LATE_S = 0.3
 """A program may write the log line of an attempt this much after the attempt ended."""

@@ -234,6 +234,10 @@ def _redirects(facts: f.RedirectFacts) -> str:
     return f"{quantity(len(facts.hops), 'redirect')} to {facts.final_url}, {facts.ended}{status}"
 
 
+def _words(facts: f.WordsFacts) -> str:
+    return f"its words speak for {', '.join(slug for slug, _ in facts.causes[:3])}"
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.UpgradeFacts: _upgrade,
     f.SessionFacts: _session,
@@ -267,6 +271,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.RecordingFacts: _recording,
     f.CookieFacts: _cookies,
     f.SymptomFacts: _symptom,
+    f.WordsFacts: _words,
     f.TlsScanFacts: _tls_scan,
     f.Http2Facts: _http2,
     f.RedirectFacts: _redirects,

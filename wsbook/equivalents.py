@@ -81,6 +81,7 @@ def _where(attempt: Attempt, endpoint: Endpoint) -> list[str]:
         options += ["--connect-to", shell_word(f"{attempt.server_name}:{endpoint.port}:{endpoint.host}:{endpoint.port}")]
     if endpoint.secure and attempt.ca_file:
         options += ["--cacert", shell_word(attempt.ca_file)]
+    options += ["--no-alpn"] if endpoint.secure and not attempt.alpn else []
     return options + (["-k"] if endpoint.secure and not attempt.verify else [])
 
 

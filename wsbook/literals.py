@@ -2,12 +2,13 @@
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import accumulate
+from re import _parser as regex_parser  # type: ignore[attr-defined]  # the only way to ask an expression for its literals
 from typing import Any
 
-__all__ = ["LiteralSearch", "has_fast_engine"]
+__all__ = ["LiteralSearch", "has_fast_engine", "ways_to_match"]
 
 
 @cache
@@ -21,20 +22,34 @@ def has_fast_engine() -> bool:
 
 
 class LiteralSearch:
-    """Finds literals, given in lower case, with Hyperscan.
+    """Finds literals, given in lower case, with Hyperscan; and lines that may fit expressions in Python's notation.
 
     Raises:
         ImportError: Hyperscan is not installed.
     """
 
-    def __init__(self, literals: Sequence[str]) -> None:
+    def __init__(self, literals: Sequence[str], expressions: Sequence[str] = ()) -> None:
         import hyperscan
 
+        patterns = [*(re.escape(text.encode()) for text in literals), *(text.encode() for text in expressions)]
+        loose = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_PREFILTER
+        self._loose = set(range(len(literals), len(patterns)))
         self._database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        self._database.compile(expressions=[re.escape(text.encode()) for text in literals], ids=list(range(len(literals))), flags=0)
+        flags = [0] * len(literals) + [loose] * len(expressions)
+        self._database.compile(expressions=patterns, ids=list(range(len(patterns))), flags=flags)
 
     def scan(self, lines: Sequence[str]) -> Iterator[tuple[int, set[int]]]:
-        """Yield (place of a line, places of the literals that it holds in any case), for lines that hold one; lines hold no line break."""
+        """Yield (place of a line, places of what it holds in any case, expressions after literals), for lines that hold something.
+
+        Lines hold no line break. One that is not in ASCII may fit every expression: bytes are no letters.
+        """
+        found = self._held(lines)
+        if self._loose:
+            foreign = {place: set(self._loose) for place, line in enumerate(lines) if not line.isascii()}
+            found = iter(sorted(_merged(found, foreign).items())) if foreign else found
+        yield from found
+
+    def _held(self, lines: Sequence[str]) -> Iterator[tuple[int, set[int]]]:
         data = [line.lower().encode("utf-8", "replace") for line in lines]
         ends = list(accumulate(len(line) + 1 for line in data))
         hits: list[tuple[int, int]] = []
@@ -48,3 +63,30 @@ class LiteralSearch:
             held.add(name)
         if held:
             yield line, held
+
+
+def _merged(found: Iterable[tuple[int, set[int]]], more: dict[int, set[int]]) -> dict[int, set[int]]:
+    """Return what lines hold, by their places."""
+    result = dict(more)
+    for place, held in found:
+        result[place] = result.get(place, set()) | held
+    return result
+
+
+def ways_to_match(regex: str, fold: Callable[[str], str]) -> tuple[tuple[str, ...], ...]:
+    """Return, for each alternative of a regular expression, literals that whatever it matches must hold."""
+    parsed = list(regex_parser.parse(regex))
+    only = parsed[0] if len(parsed) == 1 else None
+    ways = only[1][1] if only is not None and str(only[0]) == "BRANCH" else [parsed]
+    return tuple(tuple(map(fold, _runs(way))) for way in ways)
+
+
+def _runs(parsed: Iterable[tuple[object, Any]]) -> list[str]:
+    """Return the literal texts of two characters or more that stand outside of options and further alternatives."""
+    runs = [""]
+    for operation, value in parsed:
+        if str(operation) == "LITERAL":
+            runs[-1] += chr(value)
+        else:
+            runs.append("")
+    return [text for text in runs if len(text) > 1]

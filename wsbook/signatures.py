@@ -6,16 +6,14 @@ so a template is examined once and remembered. Stage two tests the few candidate
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
 from importlib.resources import files
-from re import _parser as regex_parser  # type: ignore[attr-defined]  # the only way to ask an expression for its literals
-from typing import Any
 
 from msgspec import Struct, convert
 
 from wsbook.facts import SignatureFacts
-from wsbook.literals import LiteralSearch, has_fast_engine
+from wsbook.literals import LiteralSearch, has_fast_engine, ways_to_match
 
 __all__ = ["KINDS", "FastMatcher", "Hit", "Matcher", "Signature", "Tally", "index_of", "matcher", "signatures"]
 
@@ -31,6 +29,12 @@ SCAN_CHARS = 4096
 DIGITS = b"0123456789"
 WORD = re.compile(rb"[a-z]{2,60}")
 KEY_BYTES = 20
+TELLING_CHARS = 3
+"""Shorter literals stand in most lines."""
+QUICK_CHARS = 250
+"""Longer expressions may take Hyperscan seconds to compile."""
+FREQUENT = 0.01
+"""Share of lines in which a literal tells nothing."""
 WORDS = 100_000
 """Words remembered before the memory starts afresh."""
 
@@ -65,7 +69,7 @@ class Signature(Struct, frozen=True, kw_only=True, dict=True):
         """Return (all of these, one of these groups whole, none of these, one of these); () asks nothing."""
         fold = str if self.case else str.lower
         every, some, never = (tuple(map(fold, group)) for group in (self.match, self.any, self.unless))
-        return every, _ways_to_match(self.regex, fold) if self.regex else (), never, some
+        return every, ways_to_match(self.regex, fold) if self.regex else (), never, some
 
     def found(self, line: str, lowered: str) -> dict[str, str] | None:
         """Return the captures when the line holds this text, None when it does not. lowered: the line in lower case."""
@@ -79,6 +83,15 @@ class Signature(Struct, frozen=True, kw_only=True, dict=True):
             return {}
         match = self._pattern.search(line)
         return None if match is None else {key: value[:200] for key, value in match.groupdict().items() if value}
+
+    @property
+    def alternatives(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of literals in lower case; each line with this text holds one literal of each group."""
+        ways = ways_to_match(self.regex, str.lower) if self.regex else ()
+        every = [*((word.lower(),) for word in self.match), tuple(map(str.lower, self.any))]
+        if ways and all(ways):
+            every.append(tuple(max(way, key=len) for way in ways))
+        return tuple(group for group in every if group)
 
     @property
     def covers(self) -> tuple[str, ...]:
@@ -116,25 +129,6 @@ class Hit(Struct, frozen=True):
     captures: dict[str, str]
 
 
-def _ways_to_match(regex: str, fold: Callable[[str], str]) -> tuple[tuple[str, ...], ...]:
-    """Return, for each alternative of a regular expression, literals that whatever it matches must hold."""
-    parsed = list(regex_parser.parse(regex))
-    only = parsed[0] if len(parsed) == 1 else None
-    ways = only[1][1] if only is not None and str(only[0]) == "BRANCH" else [parsed]
-    return tuple(tuple(map(fold, _runs(way))) for way in ways)
-
-
-def _runs(parsed: Iterable[tuple[object, Any]]) -> list[str]:
-    """Return the literal texts of two characters or more that stand outside of options and further alternatives."""
-    runs = [""]
-    for operation, value in parsed:
-        if str(operation) == "LITERAL":
-            runs[-1] += chr(value)
-        else:
-            runs.append("")
-    return [text for text in runs if len(text) > 1]
-
-
 def _template(text: str) -> bytes:
     return text.lower().encode("utf-8", "replace").translate(None, DIGITS)
 
@@ -164,23 +158,36 @@ class Index:
         for literal in literals:
             self._by_key.setdefault(_key(literal), []).append((index, literal))
 
-    def literals(self, sample: str) -> tuple[str, ...]:
-        """Return literals, of which each line with a known text has one, in lower case; those rare in the sample are chosen."""
-        chosen: dict[str, None] = {}
+    def signs(self, sample: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return (literals in lower case, regular expressions), of which each line with a known text shows one.
+
+        sample: lines in lower case; literals that are rare in them are chosen, and where there are none the signature's own expression.
+        """
+        literals: dict[str, None] = {}
+        expressions: dict[str, None] = {}
+        frequent = FREQUENT * sample.count("\n")
         for signature in self.known:
-            ways = [(word,) for word in signature.match] + ([signature.any] if signature.any else [])
-            rarest = min(ways, key=lambda words: (sum(sample.count(word.lower()) for word in words), -min(map(len, words)), len(words)))
-            chosen |= dict.fromkeys(word.lower() for word in rarest)
-        return tuple(chosen)
+            counted = [(sum(sample.count(word) for word in words), -min(map(len, words)), words) for words in signature.alternatives]
+            count, _, rarest = min(counted)
+            if signature.regex and count > frequent:
+                expressions[signature.regex] = None
+            else:
+                literals |= dict.fromkeys(rarest)
+        return tuple(literals), tuple(expressions)
 
     @cached_property
     def search(self) -> tuple[LiteralSearch, list[list[int]]]:
-        """Return the search for literals, and for each of them the places in known of the signatures whose lines hold it."""
+        """Return the search, and for each thing that it finds the places in known of the signatures whose lines hold it.
+
+        A signature is found by a literal, or by its whole expression where that is short and its literals are found everywhere.
+        """
         by_cover: dict[str, list[int]] = {}
+        by_regex: dict[str, list[int]] = {}
         for index, signature in enumerate(self.known):
-            for text in signature.covers:
-                by_cover.setdefault(text, []).append(index)
-        return LiteralSearch(tuple(by_cover)), list(by_cover.values())
+            vague = min(map(len, signature.covers)) < TELLING_CHARS and 0 < len(signature.regex) <= QUICK_CHARS
+            for text in (signature.regex,) if vague else signature.covers:
+                (by_regex if vague else by_cover).setdefault(text, []).append(index)
+        return LiteralSearch(tuple(by_cover), tuple(by_regex)), [*by_cover.values(), *by_regex.values()]
 
     def _named(self, word: bytes) -> tuple[tuple[int, bytes], ...]:
         """Return the signatures, with the literal, of which a key stands in this word of a line."""
@@ -282,6 +289,11 @@ class Tally:
         group.marks |= dict.fromkeys(marks) if len(group.marks) < TIMES else {}
         if time is not None and len(group.times) < TIMES:
             group.times.append(time)
+
+    def wants_time(self, hit: Hit) -> bool:
+        """Tell whether the instant of another occurrence would still be kept."""
+        group = self._groups.get(hit.signature.id)
+        return group is None or len(group.times) < TIMES
 
     def facts(self) -> Iterator[tuple[int, int, SignatureFacts]]:
         """Yield (first line, last line, facts) in order of first occurrence."""

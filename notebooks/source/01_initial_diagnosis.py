@@ -23,9 +23,10 @@ book.chain()
 #
 # A WebSocket URL has a scheme, a host, a port and a path, and a wrong one of them often answers like a working server that
 # says no: a web server answers 404 or 200 to an upgrade on a path it does not know. Code that joins the URL from variables
-# makes this easy to get wrong, and different in development and production. The table lists every place in the source that
-# dials or offers a socket. Compare the paths first, then ports, then libraries: Socket.IO and SockJS speak protocols of
-# their own on top, so their client does not reach a plain WebSocket route.
+# makes this easy to get wrong, and different in development and production. Each row of the table is one place that dials,
+# beside the route of the backend that it most plausibly means; the part between » and « is the one that differs. Socket.IO
+# and SockJS speak protocols of their own on top, so their client does not reach a plain WebSocket route. The scripts that
+# the page really loads are read too: a bundle that dials something else than the source was built before the last change.
 
 # %% id=s11-run tags=step-1.1
 code = await book.step("1.1")
@@ -38,8 +39,8 @@ code.verdict()
 # %% [markdown] id=s11-limits
 # <details><summary>What this does not show</summary>
 #
-# Source says what would be dialled, not what was. A value that is only known when the page runs is left open here and
-# settled in step 1.2.
+# Source says what would be dialled, not what was. A value that is only known when the page runs is left open here, marked
+# with a question mark and its expression, and settled in step 1.2.
 #
 # </details>
 
@@ -150,13 +151,16 @@ direct.verdict()
 # A proxy that answers instead of the application leaves a line in its own log and none in the application's. A plain `GET`
 # where an upgrade should be says that a proxy before it dropped the header. Log lines are grouped: equal requests with equal
 # answers become one row. If there are enough ended connections, the picture shows how old they became; many of one age are
-# a time limit, many in one second are a restart.
+# a time limit, many in one second are a restart. Every attempt of this workbook carries a mark in its User-Agent: its line in
+# each log stands beside what we saw of it. Last come lines that nothing explains and that look like errors.
 
 # %% id=s14-run tags=step-1.4
 logs = await book.step("1.4")
 logs.plot()
 logs.table("signatures")
 logs.table("access")
+logs.table("logged")
+logs.table("templates")
 logs.findings()
 
 # %% id=s14-verdict tags=nbval-check-output,step-1.4

@@ -26,6 +26,9 @@ ROWS = [
     ('INFO:     10.0.0.1:5 - "WebSocket /rt" [accepted]', ("uvicorn", "/rt", 101, "", None, "", True)),
     ('INFO:     10.0.0.1:5 - "WebSocket /rt" 403', ("uvicorn", "/rt", 403, "", None, "", True)),
     ('heroku[router]: at=error code=H15 method=GET path="/rt" host=a dyno=web.1 connect=0ms service=55012ms status=503', ("heroku", "/rt", 503, "", 55.012, "", None)),
+    ("      Request finished HTTP/1.1 GET http://a.test/rt?id=x - 101 - - 60012.5ms", ("kestrel", "http://a.test/rt?id=x", 101, "1.1", 60.0125, "", True)),
+    ('{"start_time":"2026-03-12T10:00:01.443Z","method":"GET","path":"/rt","protocol":"HTTP/1.1","response_code":101,"response_flags":"SI","duration":300001}', ("envoy", "/rt", 101, "1.1", 300.001, "SI", None)),
+    ('{"level":30,"time":1773309600123,"req":{"method":"GET","url":"/rt"},"res":{"statusCode":426},"responseTime":3}', ("", "/rt", 426, "", 0.003, "", None)),
     ('"GET /rt" 502 x 3904 12:00:04', ("", "/rt", 502, "", None, "", None)),
 ]  # fmt: skip
 

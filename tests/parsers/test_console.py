@@ -1,10 +1,11 @@
 """Handshakes and closings that a console names."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsbook.facts import SessionFacts, SignatureFacts, UpgradeFacts
+from wsbook.observation import Reason
 from wsbook.parsers.console import parse_console
 from wsbook.parsers.lines import split_lines
 
@@ -69,6 +70,22 @@ def test_what_clients_print_when_the_handshake_fails(text: str, url: str, status
     assert (facts.url, facts.status) == (url, status)
 
 
+REASONS = [
+    (FAILED + "Error in connection establishment: net::ERR_CONNECTION_TIMED_OUT", Reason.TIMEOUT),
+    (FAILED + "Error in connection establishment: net::ERR_NAME_NOT_RESOLVED", Reason.NAME_NOT_FOUND),
+    (FAILED + "WebSocket is closed before the connection is established.", Reason.SKIPPED),
+    (' ERROR  WebSocket error {"message": "Failed to connect to /192.0.2.7:8080"}', Reason.REFUSED),
+    (FAILED, None),
+    (FAILED + "Error during WebSocket handshake: Unexpected response code: 502", None),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), REASONS)
+def test_why_there_was_no_answer(text: str, reason: Reason | None) -> None:
+    (seen,) = [one for one in parse_console([text], artifact="c") if isinstance(one.facts, UpgradeFacts)]
+    assert (seen.failure.reason if seen.failure else None) is reason
+
+
 ENDS = [
     (
         "ConnectionClosedError: received 1011 (internal error) keepalive ping timeout; then sent 1011",
@@ -128,6 +145,7 @@ def test_blocked_analytics_are_nothing_to_us() -> None:
     assert not [s for s in seen if isinstance(s.facts, SignatureFacts)]
 
 
+@settings(deadline=None)  # the first call reads the tables
 @given(st.text(max_size=2000))
 def test_any_text_ends_with_its_description(text: str) -> None:
     assert parse_console(split_lines(text), artifact="c")[-1].kind == "text"

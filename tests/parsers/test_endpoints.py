@@ -117,12 +117,14 @@ def test_a_build_is_read_when_nothing_else_is_there(tmp_path: Path) -> None:
         ("new WebSocket('ws://localhost:8000/ws')", "http://localhost:3000/", []),
         ("new WebSocket(process.env.NODE_ENV === 'development' ? 'ws://localhost:1/ws' : 'wss://h.test/ws')", "", []),
         ("new WebSocket(process.env.WS_URL || 'ws://localhost:1/ws')", "", ["url.localhost-fallback"]),
+        ("new WebSocket(location.hostname === 'localhost' ? 'ws://192.168.1.4/ws' : 'wss://h.test/ws')", "", []),
         ("new WebSocket('ws://backend:8000/ws')", "", ["url.internal-host", "url.insecure-scheme"]),
         ("new WebSocket('wss://10.0.0.7/ws')", "", ["url.internal-host"]),
         ("new WebSocket('https://h.test/ws')", "", ["url.http-scheme"]),
         ("new SockJS('wss://h.test/ws')", "", ["url.ws-scheme-for-http-library"]),
         ("new WebSocket('wss://' + 'https://h.test' + '/ws')", "", ["url.glued"]),
-        ("new WebSocket('wss://h.test:/ws')", "", ["url.glued"]),
+        ("new WebSocket('wss://h.test:/ws')", "", []),
+        ("new WebSocket('wss://h.test:undefined/ws')", "", ["url.glued"]),
         ("new WebSocket('wss:///ws')", "", ["url.glued"]),
         ("Meteor.connect('wss://h.test')", "", ["url.library-path-missing"]),
         ("io('https://h.test')", PAGE, []),
@@ -211,6 +213,7 @@ _WORDS = [
     ";",
 ]
 _WORDS += [
+    *("webSocket(", "@ServerEndpoint(", "r.Group(", "http.HandleFunc(", "app.mount(", "include_router(", "prefix=", "server:", "port: 80"),
     "io(",
     ".replace(/(a+)+$/, ",
     "function a(",
@@ -226,10 +229,16 @@ _WORDS += [
 ]
 
 
-@settings(deadline=3000, max_examples=150)
+_ARTIFACTS = (
+    *((name, "frontend") for name in ("a.tsx", "a.html", "vite.config.ts", "a.py", "a.go", "a.dart")),
+    *((name, "backend") for name in ("a.py", "a.js", "a.go", "a.java", "a.kt", "a.rb", "Dockerfile", "application.yml")),
+)
+
+
+@settings(deadline=None, max_examples=100)
 @given(st.one_of(st.lists(st.sampled_from(_WORDS), max_size=60).map(" ".join), st.text(max_size=200)), st.sampled_from(["", PAGE]))
 def test_any_text_is_read_or_refused(text: str, page: str) -> None:
-    for artifact, side in (("a.tsx", "frontend"), ("a.html", "frontend"), ("a.py", "backend"), ("a.js", "backend")):
+    for artifact, side in _ARTIFACTS:
         try:
             observations = parse_source_text(text, artifact=artifact, side=side, step="1.1", page_url=page)
         except UnreadableInputError:

@@ -76,6 +76,39 @@ def test_one_file(code: str, url: str | None, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "url"),
+    [
+        ("const ENV = { dev: {ws:'ws://localhost:1'}, prod: {ws:'wss://h.test/a'} }; const e = process.env.NODE_ENV === 'production' ? ENV.prod : ENV.dev; new WebSocket(e.ws)", 'wss://h.test/a'),
+        ("const ENV = { development: 'ws://localhost:1', production: 'wss://h.test/a' }; new WebSocket(ENV[process.env.NODE_ENV])", 'wss://h.test/a'),
+        ("const getBase = () => { if (window.location.hostname === 'localhost') return 'ws://localhost:8000'; return `wss://${window.location.host}`; }; new WebSocket(getBase() + '/a')", 'wss://app.test/a'),
+        ("var wsUri = (location.protocol=='https:'&&'wss://'||'ws://')+location.host+'/a'; new WebSocket(wsUri)", 'wss://app.test/a'),
+        ("const s = (window.location.protocol === 'https:') ? 'wss:' : 'ws:'; const u = s + '//' + window.location.hostname + (window.location.port ? ':' + window.location.port : '') + '/a'; new WebSocket(u)", 'wss://app.test/a'),
+        ("class Foo { static readonly URL = 'wss://h.test/a' } new WebSocket(Foo.URL)", 'wss://h.test/a'),
+        ("function connect(url = 'wss://h.test/a') { return new WebSocket(url) } connect()", 'wss://h.test/a'),
+        ("const URLS = ['wss://h.test/a']; URLS.map((u) => new WebSocket(u))", 'wss://h.test/a'),
+        ("new WebSocket('wss://' + location.host.split(':')[0] + '/a')", 'wss://app.test/a'),
+        ("new WebSocket('wss://' + window.location.href.split('/')[2] + '/a')", 'wss://app.test/a'),
+        ("const base = window.location.origin.split('//')[1]; new WebSocket(`wss://${base}/a`)", 'wss://app.test/a'),
+        ("let socket; const open = async () => { const url = await getUrl(); socket = new WebSocket(url) }; async function getUrl() { return 'wss://h.test/a' }", 'wss://h.test/a'),
+        ("const conf = JSON.parse('{}'); new WebSocket(conf.ws)", None),
+        ("export default { data() { return { url: 'wss://h.test/a' } }, mounted() { this.ws = new WebSocket(this.url) } }", 'wss://h.test/a'),
+        ("const useLive = ({ url }) => { useEffect(() => { const s = new WebSocket(url) }, []) }; useLive({ url: 'wss://h.test/a' })", 'wss://h.test/a'),
+        ("function App() { return <Live url='wss://h.test/a' /> } function Live({ url }) { const s = new WebSocket(url); return null }", 'wss://h.test/a'),
+        ("const a = { ...{ base: 'wss://h.test' }, p: '/a' }; new WebSocket(a.base + a.p)", 'wss://h.test/a'),
+        ("const [url] = useState('wss://h.test/a'); new WebSocket(url)", 'wss://h.test/a'),
+        ("const u = new URL(location); u.protocol = u.protocol === 'http:' ? 'ws:' : 'wss:'; u.pathname = '/a'; new WebSocket(u)", 'wss://app.test/a'),
+        ("const { VITE_H = 'h.test' } = import.meta.env; new WebSocket(`wss://${VITE_H}/a`)", None),
+        ("new WebSocket(location.href.replace('https://', 'wss://').replace('/x/', '/a'))", 'wss://app.test/a'),
+        ("const WS = 'wss://h.test/a' as const; let sock: WebSocket; sock = new WebSocket(WS);", 'wss://h.test/a'),
+        ("const endpoint = '/a'; new WebSocket(`${window.origin.replace('https', 'wss')}${endpoint}`)", 'wss://app.test/a'),
+    ],
+)  # fmt: skip
+def test_idioms_that_were_written_before_they_were_tried(code: str, url: str | None, tmp_path: Path) -> None:
+    found = {found for found, _ in dialled({"a.tsx": code}, tmp_path)}
+    assert found == {url} if url else None in found
+
+
+@pytest.mark.parametrize(
     "files",
     [
         {"a.ts": "import { BASE } from './config'; new WebSocket(BASE + '/a')", "config.ts": "export const BASE = 'wss://h.test'", "other.ts": "export const BASE = 'wss://no.test'"},
@@ -92,6 +125,8 @@ def test_one_file(code: str, url: str | None, tmp_path: Path) -> None:
         {"environments/environment.ts": "export const environment = { ws: 'ws://localhost:3000/a' }", "environments/environment.prod.ts": "export const environment = { ws: 'wss://h.test/a' }", "app/a.ts": "import { environment } from '../environments/environment'; new WebSocket(environment.ws)"},
         {"a.ts": "export class Live { constructor(private url: string) {} open() { return new WebSocket(this.url) } }", "b.ts": "import { Live } from './a'; new Live('wss://h.test/a')"},
         {"a.ts": "import { conf } from './b'; new WebSocket(conf.url())", "b.ts": "class Conf { base = 'wss://h.test'; url() { return this.base + '/a' } } export const conf = new Conf()"},
+        {"Dockerfile": "FROM node\nARG VITE_U=wss://h.test/a\nRUN npm run build", "a.ts": "new WebSocket(import.meta.env.VITE_U)"},
+        {"docker-compose.yml": "services:\n  web:\n    build:\n      args:\n        VITE_U: wss://h.test/a\n", ".env": "VITE_U=wss://no.test/a", "a.ts": "new WebSocket(import.meta.env.VITE_U)"},
         {".env": "VITE_HOST=h.test\nVITE_URL=wss://${VITE_HOST}/a", "src/a.ts": "const { VITE_URL } = import.meta.env; new WebSocket(VITE_URL)"},
         {"web/.env.production": "VITE_U=wss://h.test/a", "api/.env.production": "VITE_U=wss://no.test/a", "web/src/a.ts": "new WebSocket(import.meta.env.VITE_U)"},
         {".env.local": "NEXT_PUBLIC_U=wss://h.test/a", ".env.production": "NEXT_PUBLIC_U=wss://no.test/a", "package.json": '{"dependencies": {"next": "15"}}', "a.ts": "new WebSocket(process.env.NEXT_PUBLIC_U!)"},

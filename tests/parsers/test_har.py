@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsbook.errors import UnreadableInputError
@@ -100,6 +100,13 @@ def test_http_toolkit_tells_how_a_socket_closed() -> None:
 )
 def test_the_time_of_an_entry_is_the_life_of_the_socket_only_where_it_means_that(name: str, ages: list[float | None]) -> None:
     assert [session.age_s for session in facts(name, SessionFacts)] == ages
+
+
+def test_developer_tools_tell_whether_a_socket_is_open() -> None:
+    (session,) = facts("healthy-chrome-still-open", SessionFacts)
+    assert (session.ended, session.age_s, session.idle_s) == ("open", None, None)
+    (session,) = facts("healthy-chrome-graphql", SessionFacts)
+    assert (session.ended, session.idle_s) == ("unknown", pytest.approx(1.0))
 
 
 def entry_without_answer(error: str = "", time: float = 10.0, status: int = 0) -> bytes:
@@ -220,6 +227,7 @@ entry = some(
 )
 
 
+@settings(deadline=None)  # the first call reads the tables
 @given(st.lists(entry, max_size=4))
 def test_any_recording_of_the_right_shape_is_read(entries: list[dict]) -> None:
     seen = parse_har(json.dumps({"log": {"entries": entries}}).encode(), artifact="x")

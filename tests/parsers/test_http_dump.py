@@ -5,7 +5,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsbook.facts import RecordingFacts, SessionFacts, SignatureFacts, TextFacts, TlsFacts, UpgradeFacts
@@ -195,11 +195,13 @@ closed 1006 after 4 ms|ws <- {"seq":1}|"""
 words = st.sampled_from(MIXTURE.replace("\n", "|").split("|"))
 
 
+@settings(deadline=None)  # the first call reads the tables
 @given(st.lists(words, max_size=30))
 def test_any_mixture_of_layouts_is_read(lines: list[str]) -> None:
     assert parse_http_dump(lines, artifact="d")[-1].kind == "text"
 
 
+@settings(deadline=None)  # the first call reads the tables
 @given(st.text(alphabet="<>*\n :/-GETHTP1.0abc{}→0123456789", max_size=600) | st.text(max_size=600))
 def test_any_text_is_read_and_bounded(text: str) -> None:
     (whole,) = read(text, TextFacts)

@@ -131,7 +131,10 @@ def test_both_engines_pick_the_same_lines(parts: list[str], every: int) -> None:
 
 def test_each_line_with_a_known_text_holds_one_of_its_literals() -> None:
     assert all(one.covers for one in index_of("backend_log").known)
-    assert index_of("backend_log").literals("")
+    literals, expressions = index_of("backend_log").signs("worker " * 200 + "\n" * 100)
+    assert literals
+    assert "worker" not in literals
+    assert expressions
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -169,6 +172,14 @@ def test_a_log_of_no_requests_is_read_whole(tmp_path: Path, monkeypatch: pytest.
     path.write_text("what is this\n" * 20_000)
     facts = parse_access_log(LineReader(path), artifact="a")[-1].facts
     assert (facts.unparsed, facts.skimmed) == (20_000, 0)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_paths_that_nobody_sane_uses_are_no_signs(tmp_path: Path) -> None:
+    path = tmp_path / "a.log"
+    rows = [CLF.format(0, 0, odd, 101, "UA", 1) for odd in ("/\0\0\0", "/é\x7f(", "/(((", "/[a-", "/a{9999}", "/\\", "/-/-", "/1/2/3")]
+    path.write_text(log(3, 100) + "".join(rows) * 10)
+    assert parse_access_log(LineReader(path), artifact="a")[-1].facts.items > 0
 
 
 def test_the_root_path_counts_only_where_it_was_refused() -> None:

@@ -121,6 +121,7 @@ def test_what_is_no_wrapper_stays_readable(line: str) -> None:
     assert unwrap(line) in (line, "")
 
 
+@settings(deadline=None)
 @given(
     st.text(max_size=300)
     | st.dictionaries(
@@ -162,6 +163,7 @@ def test_closings_are_kept_with_their_instants() -> None:
     assert facts.times[1] - facts.times[0] == 1.0
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(["open", "closed", "10:00:01", "id=a_1", "connection", '{"event":"close","id":1}', "client", "\0", "disconnected"]),

@@ -2,12 +2,13 @@
 
 # ruff: noqa: E501 (a row is a program)
 
+import time
 from pathlib import Path
 
 import pytest
 
 from wsbook.facts import EndpointFacts
-from wsbook.parsers.sources import parse_sources
+from wsbook.parsers.sources import parse_source_text, parse_sources
 
 
 def offers(files: dict[str, str], folder: Path) -> list[EndpointFacts]:
@@ -111,3 +112,22 @@ def test_listeners(files: dict[str, str], expected: set[tuple[str, int, str, int
 )  # fmt: skip
 def test_libraries_and_majors(files: dict[str, str], library: str, version: str, tmp_path: Path) -> None:
     assert (library, version) in {(f.library, f.version) for f in offers(files, tmp_path) if f.path is not None}
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "times"),
+    [
+        ("docker-compose.yml", "- '80:80'\n", 50_000),
+        ("a.kt", 'webSocket("/a") {\n', 30_000),
+        ("a.java", "@ServerEndpoint(", 4_000),
+        ("Dockerfile", "uvicorn a:app --host ", 30_000),
+        ("application.yml", "a:\n b:\n", 50_000),
+        ("a.py", "A = A + A\nr = APIRouter(prefix=A)\n", 2_000),
+        ("a.go", 'r.Mount("/a", f())\n', 2_000),
+        ("a.js", "app.use('/a', r); r.use('/b', app);\n", 2_000),
+    ],
+)
+def test_repetition_stays_within_seconds(name: str, unit: str, times: int) -> None:
+    before = time.process_time()
+    parse_source_text(unit * times, artifact=name, side="backend", step="1.1")
+    assert time.process_time() - before < 5

@@ -1,6 +1,8 @@
 """Defects of source that need more than one place in the code: each is found, and the same code with its remedy has none."""
 
 import pytest
+from parsers.page_idioms import PAGE_IDIOMS
+from parsers.server_idioms import SERVER_IDIOMS
 
 from wsbook.facts import PatternFacts
 from wsbook.parsers.pattern_table import config_patterns, source_patterns
@@ -14,7 +16,7 @@ FRONTEND = [
     ("reconnect.none", "class Feed { start() { this.s = new WebSocket(u); this.s.addEventListener('close', this.gone) } gone() { mark() } }",
      "class Feed { start() { this.s = new WebSocket(u); this.s.addEventListener('close', () => this.again()) } "
      "again() { setTimeout(() => this.start(), this.ms *= 2) } }"),
-    ("reconnect.none", "const s = new WebSocket(u); s.onmessage = draw",
+    ("reconnect.not-shown", "const s = new WebSocket(u); s.onmessage = draw",
      "const s = new WebSocket(u); s.onclose = scheduleReconnect"),
     ("reconnect.immediate", "function link() { s = new WebSocket(u); s.onclose = () => { s = null; link() } }",
      "function link() { s = new WebSocket(u); s.onclose = () => { s = null; setTimeout(link, pause()) } }"),
@@ -52,6 +54,12 @@ FRONTEND = [
      "return () => socket.off('line') }, [socket, room])"),
     ("state.stale-read", "const [n, setN] = useState(0); const up = useCallback((e) => { setN(n + 1) }, []); ws.onmessage = up",
      "const [n, setN] = useState(0); const up = useCallback((e) => { setN((n) => n + 1) }, []); ws.onmessage = up"),
+    ("state.stale-read", "const { rows } = useStore(); useEffect(() => { const s = io(u); s.on('row', (r) => put([...rows, r])); return () => s.close() }, [])",
+     "const { rows } = useStore(); useEffect(() => { const s = io(u); s.on('row', (r) => put([...rows, r])); return () => s.close() }, [rows])"),
+    ("state.stale-callback", "function Live({ onQuote }) { useEffect(() => { const s = new WebSocket(u); s.onmessage = (e) => onQuote(e.data); return () => s.close() }, []) }",
+     "function Live({ onQuote }) { useEffect(() => { const s = new WebSocket(u); s.onmessage = (e) => onQuote(e.data); return () => s.close() }, [onQuote]) }"),
+    ("react.listener-without-cleanup", "useEffect(() => { chatSocket.on('line', show) }, [room])",
+     "useEffect(() => { chatSocket.on('line', show); return () => chatSocket.off('line', show) }, [room])"),
     ("state.changed-in-place", "bus.on('t', (s) => { setPoints((old) => { old.push(s); return old }) })",
      "bus.on('t', (s) => { setPoints((old) => [...old, s]) })"),
     ("state.changed-in-place", "import { onMount } from 'svelte'\nlet jobs = []\nonMount(() => connect((j) => { jobs.push(j) }))",
@@ -180,7 +188,7 @@ def test_somebody_elses_reconnecting_is_not_denied() -> None:
 
 
 def test_every_pattern_of_these_kinds_has_a_row() -> None:
-    rows = {row[0] for row in (*FRONTEND, *BACKEND)}
+    rows = {row[0] for row in (*FRONTEND, *BACKEND, *PAGE_IDIOMS, *SERVER_IDIOMS)}
     own = {name for name in config_patterns() if name.startswith(("reconnect.", "listener.", "state."))}
     assert own <= rows
     assert {pattern.id for pattern in source_patterns() if pattern.text} <= rows

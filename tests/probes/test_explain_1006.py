@@ -12,6 +12,7 @@ from wsbook.attempt import Attempt
 from wsbook.facts import UpgradeFacts
 from wsbook.observation import Observation, Outcome
 from wsbook.probes.explain_1006 import Told, exact_attempt, exact_variants, explain
+from wsbook.wire.handshake import accept_for
 
 TEMPLATE = Attempt(url="ws://127.0.0.1:1/", timeout_s=2.0, headers=(("X-Mine", "1"),), origin="http://never.test", changed=("something",))
 SENT = (
@@ -49,6 +50,12 @@ def refuse(request: bytes) -> bytes:
     return b"HTTP/1.1 403 No\r\nContent-Length: 23\r\n\r\nwho is 5f3a9c02d1 here?"
 
 
+def accept(request: bytes) -> bytes:
+    key = next(line.partition(b": ")[2] for line in request.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key"))
+    head = "HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: a\r\nSec-WebSocket-Accept: "
+    return f"{head}{accept_for(key.decode())}\r\n\r\n".encode()
+
+
 def flips(found: list[Observation]) -> dict[str, int | None]:
     return {"; ".join(seen.source.changed): seen.facts.status for seen in found if isinstance(seen.facts, UpgradeFacts)}
 
@@ -61,7 +68,7 @@ async def test_the_same_bytes_but_for_the_key() -> None:
     sent = [tuple(line.split(": ", 1)) for line in first[1:-2]]
     assert [(n, v) for n, v in sent if n != "Sec-WebSocket-Key"] == [(n, v) for n, v in SENT if n != "Sec-WebSocket-Key"]
     assert [n for n, _ in sent] == [n for n, _ in SENT] and dict(sent)["Sec-WebSocket-Key"] != dict(SENT)["Sec-WebSocket-Key"]
-    assert len(requests) == len(found) == 1 + 8  # one of the two equal handshakes, and what can be changed in it
+    assert len(requests) == len(found) == 1 + 9  # one of the two equal handshakes, and what can be changed in it
     assert {(seen.source.probe, seen.source.hop, seen.source.step) for seen in found} == {("repeated", "browser", "1.2")}
     assert found[0].source.changed == ()
     text = msgspec.json.encode(found).decode()
@@ -75,6 +82,19 @@ async def test_one_change_cures() -> None:
     async with server(picky) as (url, _):
         found = await explain([Told(url=url, headers=SENT)], TEMPLATE, step="1.2")
     assert {change for change, status in flips(found).items() if status != 403} == {labels.OUR_USER_AGENT}
+
+
+async def test_what_cures_is_checked_against_chance() -> None:
+    asked: list[bytes] = []
+
+    def every_second(request: bytes) -> bytes:
+        asked.append(request)
+        return accept(request) if len(asked) % 2 == 0 else refuse(request)
+
+    async with server(every_second) as (url, _):
+        found = await explain([Told(url=url, headers=SENT)], TEMPLATE, step="1.2")
+    again = [seen.facts for seen in found if seen.source.changed == (labels.THE_SAME_AGAIN,)]
+    assert len(again) == 2 and any(isinstance(facts, UpgradeFacts) and facts.accepted for facts in again)
 
 
 async def test_a_peer_that_does_not_answer_is_asked_once() -> None:
@@ -96,10 +116,19 @@ def test_a_credential_that_the_recording_hides_is_left_out_and_named() -> None:
     assert exact_attempt(Told(url="ws://shop.test/x", headers=SENT), TEMPLATE).changed == ()
 
 
+def test_what_a_recording_lacks_is_added_and_named() -> None:
+    recorded = ((":authority", "shop.test"), (":protocol", "websocket"), ("Origin", "http://shop.test"), ("Sec-WebSocket-Version", "13"))
+    attempt = exact_attempt(Told(url="wss://shop.test:8443/x", headers=recorded, hop="recording"), TEMPLATE)
+    assert attempt.changed == ("with Host and Upgrade and Connection and Sec-WebSocket-Key, not in the recording",)
+    sent = dict(attempt.exact or ())
+    assert sent["Host"] == "shop.test:8443" and sent["Upgrade"] == "websocket" and not any(name.startswith(":") for name in sent)
+
+
 @pytest.mark.parametrize(
     ("label", "lost", "now"),
     [
         (labels.NO_ORIGIN, "Origin", None),
+        (labels.OWN_ORIGIN, "Origin", "http://api.test"),
         (labels.NO_COOKIES, "Cookie", None),
         (labels.NO_EXTENSIONS, "Sec-WebSocket-Extensions", None),
         (labels.NO_SUBPROTOCOL, "Sec-WebSocket-Protocol", None),
@@ -110,7 +139,7 @@ def test_a_credential_that_the_recording_hides_is_left_out_and_named() -> None:
     ],
 )
 def test_each_variant_changes_one_header(label: str, lost: str, now: str | None) -> None:
-    attempt = exact_attempt(Told(url="ws://shop.test/x", headers=SENT), TEMPLATE)
+    attempt = exact_attempt(Told(url="ws://api.test/x", headers=SENT), TEMPLATE)
     (variant,) = [one for one in exact_variants(attempt, "kept=1") if one.changed == (label,)]
     before, after = dict(SENT), dict(variant.exact or ())
     assert after.pop(lost, None) == now

@@ -38,6 +38,7 @@ async def test_the_last_url_is_asked_too(status: int) -> None:
     async with misbehaving(old=to("/middle", status), middle=to("good", status)) as server:
         hops, chain = await follow(attempt(server.url("/old")))
     assert [hop.source.changed for hop in hops] == [(f"{REDIRECTED}1",), (f"{REDIRECTED}2",)]
+    assert {hop.source.hop for hop in hops} == {"redirect"}
     assert (chain.ended, chain.final_status, chain.final_url) == ("accepted", 101, server.url("/good"))
     assert [(hop.status, hop.location) for hop in chain.hops] == [(status, "/middle"), (status, "good")]
 

@@ -10,6 +10,7 @@ from wsbook.causes import causes
 from wsbook.facts import AccessFacts, ClosingsFacts, Headers, LoggedAttemptFacts, MarkedLineFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
+from wsbook.parsers.read import read_artifact
 from wsbook.rules.lifetimes import Closing, clusters
 from wsbook.rules.terminations import explain_termination
 
@@ -72,6 +73,19 @@ def test_terminations_are_explained_in_words_and_name_causes_of_the_catalogue() 
     table = tomllib.loads((Path(wsbook.rules.__file__).parent / "terminations.toml").read_text(encoding="utf-8"))
     rows = [*table["haproxy"]["state"], *table["envoy"]["flag"], *table["alb"]["status"], *table["cloudfront"]["result"]]
     assert {row["cause"] for row in rows if "cause" in row} <= causes().keys()
+
+
+HEALTHY = sorted((Path(__file__).parents[2] / "data" / "samples" / "logs").glob("healthy-*.log"))
+
+
+@pytest.mark.parametrize("path", HEALTHY, ids=lambda path: path.stem)
+def test_healthy_logs_show_no_fault(path: Path) -> None:
+    assert faults(*read_artifact(str(path))) == []
+
+
+def test_sessions_of_a_proxy_in_tcp_mode_are_judged() -> None:
+    assert "proxy.idle-timeout-haproxy" in faults(access(status=0, method="", path="/", termination="sD", durations_s=(50.0,) * 3))
+    assert faults(access(status=0, method="", path="/", termination="CD", durations_s=(50.0,))) == []
 
 
 AGES = [3.0 + 40 * n for n in range(12)]
@@ -137,8 +151,8 @@ def test_lines_of_our_variants_prove_nothing_and_those_of_the_baseline_count() -
     assert any("were answered 403" in one.summary for one in findings(access(marks=("00000002",), **refused)))
 
 
-def logged(status: int | None, found: int | None, artifact: str = "nginx.log") -> Observation:
-    line = None if found is None else MarkedLineFacts(mark="00000001", program="nginx", path="/ws", status=found)
+def logged(status: int | None, found: int | None, artifact: str = "nginx.log", path: str = "/ws") -> Observation:
+    line = None if found is None else MarkedLineFacts(mark="00000001", program="nginx", path=path, status=found)
     entry = seen(LoggedAttemptFacts(mark="00000001", began=1.0, status=status, duration_s=0.1, line=line), step="1.4", probe="logged")
     from msgspec.structs import replace
 
@@ -160,3 +174,18 @@ def logged(status: int | None, found: int | None, artifact: str = "nginx.log") -
 def test_an_attempt_that_one_log_shows_and_another_does_not(rows: list[Observation], verdict: Verdict | None) -> None:
     found = [one for one in findings(*rows) if one.cause == "proxy.ws-location-missing"]
     assert [one.verdict for one in found] == ([verdict] if verdict else [])
+
+
+@pytest.mark.parametrize(
+    ("status", "path", "rewritten"),
+    [
+        (404, "/app/ws", True),
+        (404, "/ws?token=x", False),
+        (404, "https://a.test/ws", False),
+        (101, "/app/ws", False),
+        (None, "/app/ws", False),
+    ],
+)
+def test_an_attempt_that_two_logs_show_with_different_paths(status: int | None, path: str, rewritten: bool) -> None:
+    rows = [logged(status, 404), logged(status, 404, "app.log", path)]
+    assert ("proxy.path-rewrite-wrong" in faults(*rows)) is rewritten

@@ -20,6 +20,7 @@ def at(address: str, status: int = 101) -> Observation:
 
 EXPIRED = TlsFacts(server_name="shop.test", verify_code=10)
 OLD = failed("tls", Reason.CERTIFICATE, tls=EXPIRED, changed=f"{ONE_ADDRESS}192.0.2.2")
+NO_ROUTE = failed("tcp", Reason.UNREACHABLE, changed=f"{ONE_ADDRESS}2001:db8::1")
 ROWS = [
     ("all work", [at("192.0.2.1"), at("192.0.2.2"), at("2001:db8::1")], "net.dns-wrong", Verdict.CLEAR),
     ("IPv6 fails", [at("192.0.2.1"), at("192.0.2.2"), at("2001:db8::1", 0)], "net.ipv6", Verdict.FAULT),
@@ -29,6 +30,8 @@ ROWS = [
     ("one of two is another site", [at("192.0.2.1"), at("192.0.2.2", 404)], "net.dns-wrong", Verdict.FAULT),
     ("one of each family", [at("192.0.2.1"), at("192.0.2.2", 0), at("2001:db8::1"), at("2001:db8::2", 0)], "net.dns-wrong", Verdict.FAULT),
     ("one with an old certificate", [at("192.0.2.1"), OLD, at("192.0.2.3")], "tls.cert-expired", Verdict.FAULT),
+    ("no IPv6 on this machine", [at("192.0.2.1"), at("192.0.2.2"), NO_ROUTE], "net.ipv6", Verdict.UNKNOWN),
+    ("no IPv6, and one is dead", [at("192.0.2.1"), at("192.0.2.2", 0), NO_ROUTE], "net.dns-wrong", Verdict.FAULT),
     ("one failed once", [at("192.0.2.1"), at("192.0.2.2", 0), at("192.0.2.2")], "net.dns-wrong", Verdict.CLEAR),
     ("one without backend", [at("192.0.2.1"), at("192.0.2.2", 502)], "proxy.upstream-unreachable", Verdict.FAULT),
     ("one differs among failures", [at("192.0.2.1", 404), at("192.0.2.2", 404), at("192.0.2.3", 0)], "net.dns-wrong", Verdict.UNKNOWN),

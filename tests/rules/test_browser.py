@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from observations import TARGET, answer, findings, roots, seen
+from observations import TARGET, answer, findings, roots, seen, verdicts
 
 from wsbook import attempt as labels
 from wsbook.evidence import Evidence
-from wsbook.facts import Cookie, CookieFacts, PageFacts, SessionFacts, UpgradeFacts, Violation
+from wsbook.facts import Cookie, CookieFacts, PageFacts, SessionFacts, TlsFacts, UpgradeFacts, Violation
 from wsbook.finding import Verdict
 from wsbook.observation import Failure, Observation, Reason, Stage
 from wsbook.rules.browser import judge_browser
@@ -124,6 +124,7 @@ def test_what_a_browser_forbids(slug: str, observations: list[Observation], expe
     ("label", "slug"),
     [
         (labels.NO_ORIGIN, "origin.not-in-allowlist"),
+        (labels.OWN_ORIGIN, "origin.not-in-allowlist"),
         (labels.WITH_HELD_BACK, "auth.credential-not-sent"),
         (labels.NO_EXTENSIONS, "frame.compression-broken"),
         (labels.NO_SUBPROTOCOL, "subprotocol.mismatch"),
@@ -135,7 +136,7 @@ def test_what_a_browser_forbids(slug: str, observations: list[Observation], expe
 def test_the_one_change_that_cures_names_the_cause(label: str, slug: str) -> None:
     cured = [browser(403), tried(403), tried(101, label)]
     assert roots(*cured)[0] == slug
-    assert verdict(slug, browser(403), tried(403), tried(403, label)) in ("nothing", "clear"), "the change cures nothing"
+    assert verdict(slug, browser(403), tried(403), tried(403, label)) == "nothing", "the change cures nothing"
     assert verdict(slug, browser(403), tried(101, label)) == "nothing", "the repetition is missing"
     assert verdict(slug, browser(403), tried(403), tried(401, label)) == "nothing", "the change changes the answer and cures nothing"
 
@@ -154,6 +155,32 @@ def test_cookies_are_too_large_or_out_of_date(status: int, body: str, cookie_byt
     headers = (("Host", "shop.test"), ("Cookie", "x" * cookie_bytes))
     exact = answer(status, step="1.2", probe="repeated", hop="browser", url=URL, request_headers=headers, body=body)
     assert roots(exact, tried(101, labels.NO_COOKIES))[0] == slug
+
+
+def test_an_outcome_that_changes_by_itself_cures_nothing() -> None:
+    cured = [browser(403), tried(403), tried(101, labels.NO_ORIGIN)]
+    assert verdict("origin.not-in-allowlist", *cured, tried(403, labels.THE_SAME_AGAIN), tried(403, labels.THE_SAME_AGAIN)) == "fault"
+    assert verdict("origin.not-in-allowlist", *cured, tried(101, labels.THE_SAME_AGAIN), tried(403, labels.THE_SAME_AGAIN)) == "nothing"
+
+
+@pytest.mark.parametrize(("headless", "expected"), [(101, "unknown"), (403, "fault")])
+def test_a_filter_that_knows_headless_browsers_hurts_nobody_else(headless: int, expected: str) -> None:
+    tries = [browser(403), tried(403), tried(headless, labels.WITHOUT_HEADLESS), tried(101, labels.OUR_USER_AGENT)]
+    assert verdict("proxy.security-layer-blocks", *tries) == expected
+
+
+@pytest.mark.parametrize(
+    ("hop", "alpn", "accepted", "expected"),
+    [("firefox", "h2", False, 0.9), ("browser", "h2", False, 0.45), ("firefox", "http/1.1", False, 0.0), ("firefox", "h2", True, 0.0)],
+)
+def test_http2_is_chosen_where_a_browser_offers_it(hop: str, alpn: str, accepted: bool, expected: float) -> None:
+    failure = Failure(stage="upgrade", reason=Reason.RESET, message="reset")
+    told = seen(UpgradeFacts(url=WSS, accepted=False), step="1.2", probe="browser", hop=hop, failure=failure)
+    exact = seen(UpgradeFacts(url=WSS, accepted=True, status=101), step="1.2", probe="repeated", hop=hop)
+    modern = UpgradeFacts(url=WSS, accepted=accepted, tls=TlsFacts(server_name="shop.test", alpn=alpn))
+    other = seen(modern, step="1.2", probe="repeated", hop=hop, changed=labels.WITH_HTTP2_OFFERED)
+    found = [one for one in judge_repeated(Evidence(TARGET, [told, exact, other])) if one.cause == "tls.alpn-h2-negotiated"]
+    assert [one.confidence for one in found] == ([expected] if expected else [])
 
 
 def test_what_only_the_browser_fails_is_left_open() -> None:
@@ -204,7 +231,7 @@ def over_http2(status: int) -> Observation:
     [
         ("backend.upgrade-header-exact-compare", [browser(101), firefox(400)], "fault"),
         ("backend.upgrade-header-exact-compare", [browser(400), firefox(101)], "fault"),
-        ("backend.upgrade-header-exact-compare", [browser(101), firefox(101)], "nothing"),
+        ("backend.upgrade-header-exact-compare", [browser(101), firefox(101)], "clear"),
         ("backend.upgrade-header-exact-compare", [browser(400), firefox(403)], "nothing"),
         ("backend.upgrade-header-exact-compare", [browser(101)], "nothing"),
         ("backend.upgrade-header-exact-compare", [blocked("net::ERR_BLOCKED_BY_CLIENT"), firefox(101)], "nothing"),
@@ -216,3 +243,13 @@ def over_http2(status: int) -> Observation:
 )
 def test_what_only_one_browser_opens(slug: str, observations: list[Observation], expected: str) -> None:
     assert verdict(slug, *observations) == expected
+
+
+def test_a_page_that_does_not_load_is_no_clear_step() -> None:
+    unloaded = PageFacts(url="https://shop.test/", browser="Chromium 156")
+    failures = [
+        (Failure(stage="page", reason=Reason.CERTIFICATE, message="the page did not load"), "fault"),
+        (Failure(stage="page", reason=Reason.TIMEOUT, message="the page did not load in time"), "clear"),
+    ]
+    for failure, expected in failures:
+        assert verdicts(seen(unloaded, step="1.2", probe="browser", hop="browser", failure=failure))["1.2"] == expected

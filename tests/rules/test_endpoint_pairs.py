@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from endpoint_pairs import PAIRS, Row
+from endpoint_pairs import HELD_BACK, PAIRS, Row
 from msgspec.structs import replace
 
 from wsbook.evidence import Evidence
@@ -34,11 +34,30 @@ def examine(row: Row, folder: Path) -> tuple[tuple[Pair, ...], list[Finding]]:
     return pairs(evidence), list(judge(evidence)[0])
 
 
-@pytest.mark.parametrize("row", PAIRS, ids=[row.name for row in PAIRS])
+@pytest.mark.parametrize("row", PAIRS + HELD_BACK, ids=[row.name for row in PAIRS + HELD_BACK])
 def test_pair(row: Row, tmp_path: Path) -> None:
     found, findings = examine(row, tmp_path)
     faults = {f.cause for f in findings if f.verdict is Verdict.FAULT and f.cause.startswith(("endpoint.", "net."))}
     assert found, "nothing is dialled"
-    assert found[0].offered is not None, "nothing is offered"
-    assert row.part in found[0].differs if row.part else row.cause or not found[0].differs, found[0].differs
+    assert any(pair.offered is not None for pair in found), "nothing is offered"
+    differs = {part for pair in found for part in pair.differs}
+    assert row.part in differs if row.part else row.cause or not differs
     assert faults == ({row.cause} if row.cause else set())
+
+
+PROJECTS = sorted((Path(__file__).parents[2] / "data" / "samples" / "sources" / "projects").iterdir())
+WITHOUT_ROUTES = {"reverb-and-own"}
+"""Projects whose server is a product of its own: nothing in their code offers an endpoint."""
+
+
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("page", ["https://app.example/", "http://app.example/", ""])
+def test_a_healthy_project_has_no_fault(project: Path, page: str) -> None:
+    seen = parse_sources([str(project / "front")], side="frontend", step="1.1", page_url=page)
+    seen += parse_sources([str(project / "back")], side="backend", step="1.1")
+    evidence = Evidence(parse_target("", page_url=page), [replace(o, id=f"1.1-{number}") for number, o in enumerate(seen)])
+    assert [f.summary for f in judge(evidence)[0] if f.verdict is Verdict.FAULT] == []
+    found = pairs(evidence)
+    assert found
+    assert all(pair.differs == () for pair in found)
+    assert project.name in WITHOUT_ROUTES or any(pair.offered is not None for pair in found)

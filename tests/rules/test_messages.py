@@ -42,8 +42,8 @@ def closed(code: int, by: str = "peer") -> Observation:
     return seen(SessionFacts(url=URL, ended="close", closed_by=by, close_code=code, age_s=2.0), step="1.2", probe="har")
 
 
-def printed(*, times: tuple[float, ...]) -> Observation:
-    facts = SignatureFacts(signature="x", program="many", count=1, text="too big", causes=((BIG, 0.9),), times=times)
+def printed(*, times: tuple[float, ...], sure: float = 0.9) -> Observation:
+    facts = SignatureFacts(signature="x", program="many", count=1, text="too big", causes=((BIG, sure),), times=times)
     return seen(facts, step="1.4", probe="backend_log", hop="")
 
 
@@ -56,10 +56,16 @@ def printed(*, times: tuple[float, ...]) -> Observation:
         ([size(8_192, 9_000), told("works for a large number of clients")], Verdict.CLEAR),
         ([size(8_192, 9_000), told("closed with 1009", 1009)], Verdict.FAULT),
         ([size(8_192, 9_000), told("dies when a big image is sent")], Verdict.FAULT),
+        ([size(8_192, 9_000), told("messages above 1 MB never arrive")], Verdict.FAULT),
+        ([size(1 << 20, 1_049_600), told("a 1 MB snapshot closes the socket")], Verdict.FAULT),
+        ([size(1 << 20, 1_049_600), told("updates of 64 KB are lost")], Verdict.CLEAR),
+        ([size(1 << 20, 1_049_600), told("memory grows to 500 MB with large messages")], Verdict.CLEAR),
+        ([size(1 << 20, 1_049_600), told("no updates after a long time")], Verdict.CLEAR),
         ([size(8_192, 9_000), closed(1009)], Verdict.FAULT),
         ([size(8_192, 9_000), closed(1009, by="us")], Verdict.CLEAR),
         ([size(8_192, 9_000), closed(1000)], Verdict.CLEAR),
         ([size(8_192, 9_000), printed(times=(1.0e9,))], Verdict.FAULT),
+        ([size(8_192, 9_000), printed(times=(1.0e9,), sure=0.1)], Verdict.CLEAR),
         ([size(8_192, 9_000), answer(101), printed(times=())], Verdict.CLEAR),
     ],
 )
@@ -126,6 +132,7 @@ def framing(*outcomes: tuple[bool, bool | None], ended_by: str = "") -> Observat
         ([(True, True), (False, False)], Verdict.CLEAR),
         ([(True, True)], Verdict.CLEAR),
         ([(True, None)], None),
+        ([(True, None), (True, False)], None),
         ([], None),
     ],
 )

@@ -26,6 +26,7 @@ ROWS: list[tuple[str, list[Observation], str | None]] = [
     ("filtered", [failed("tcp", Reason.TIMEOUT), port(443, "filtered"), port(80, "open")], "net.firewall-filtered"),
     ("no name", [failed("resolve", Reason.NAME_NOT_FOUND), missing_name("shop.test")], "net.dns-wrong"),
     ("IPv6 dead", [answer(101), port(443, "open"), port(443, "filtered", "2001:db8::7")], "net.ipv6"),
+    ("no IPv6 on this machine", [answer(101), port(443, "open"), port(443, "unreachable", "2001:db8::7")], None),
     ("both families", [answer(101), port(443, "open"), port(443, "open", "2001:db8::7")], None),
     ("proxy refuses", [failed("proxy", Reason.PROXY_REFUSED)], "net.corporate-proxy-blocks"),
     ("could not look", [not_run(Source(step="2.1", probe="port"), Reason.NOT_GIVEN, "no endpoint")], None),

@@ -164,6 +164,8 @@ SEVERAL: list[tuple[str, list[Observation], str, bool]] = [
     ("always five seconds", attempts([5.0] * 6), "client.reconnect-no-backoff", True),
     ("always a minute", attempts([60.0] * 6), "client.reconnect-no-backoff", False),
     ("growing", attempts([1, 2, 4, 8, 16]), "client.reconnect-no-backoff", False),
+    ("growing from very little", attempts([0.1, 0.2, 0.4, 0.8, 1.6]), "client.reconnect-no-backoff", False),
+    ("jittered very little", attempts([0.01, 0.02, 0.04, 0.03, 0.06]), "client.reconnect-no-backoff", True),
     ("growing to a cap", attempts([1, 2, 4, 5, 5, 5]), "client.reconnect-no-backoff", False),
     ("jittered", attempts([3.1, 1.2, 4.4, 2.2, 4.0]), "client.reconnect-no-backoff", False),
     ("too few", attempts([0.05] * 3), "client.reconnect-no-backoff", False),
@@ -319,6 +321,14 @@ def test_a_socket_that_is_not_tried_again() -> None:
         if f.cause == "client.no-reconnect"
     ]
     assert "9 requests to https://a.test/longpoll instead" in words[0]
+
+
+def test_two_browsers_side_by_side_are_not_one_page() -> None:
+    def watched(hop: str) -> list[Observation]:
+        return [replace(one, source=Source(step="1.2", probe="browser", hop=hop)) for one in life(TALK)]
+
+    assert "client.double-connect" in faults(*watched("browser"), *watched("browser"))
+    assert "client.double-connect" not in faults(*watched("browser"), *watched("firefox"))
 
 
 def test_our_own_sockets_tell_nothing_of_a_page() -> None:

@@ -240,6 +240,13 @@ def test_client_certificates(observations: list[Observation], verdict: Verdict |
     assert roots(*observations, target=TARGET)[:1] == (["tls.client-cert-requested"] if verdict is Verdict.FAULT else [])
 
 
+def test_a_refusal_over_http_is_not_for_want_of_an_optional_certificate() -> None:
+    found = about("tls.client-cert-requested", answer(403, url=URL), scan("1.3", asks=True))
+    assert found is not None
+    assert found.confidence == 0.35
+    assert roots(answer(403, url=URL), scan("1.3", asks=True), target=TARGET)[0] != "tls.client-cert-requested"
+
+
 @pytest.mark.parametrize(
     ("nameless", "verdict"),
     [

@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from wsbook.case import Case
 from wsbook.facts import UpgradeFacts
+from wsbook.steps.initial import _browsers
+from wsbook.target import Budget, parse_target
 
 
 def entry(url: str, *headers: tuple[str, str]) -> dict[str, object]:
@@ -53,3 +56,20 @@ async def test_a_server_that_compares_connection_literally_is_named() -> None:
         with Case.open(url=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/live") as case:
             await case.run("1.3")
             assert case.judge().root_causes[:1] == ("backend.upgrade-header-exact-compare",)
+
+
+@pytest.mark.parametrize(
+    ("chromium", "firefox", "budget", "chosen"),
+    [
+        ("/c", "/f", "quick", (True, False)),
+        ("/c", "/f", "standard", (True, True)),
+        ("/c", "", "thorough", (True, False)),
+        ("", "/f", "quick", (False, True)),
+        ("", "", "quick", (True, False)),  # whose absence is then said
+    ],
+)
+def test_which_browsers_look(monkeypatch: pytest.MonkeyPatch, chromium: str, firefox: str, budget: str, chosen: tuple[bool, bool]) -> None:
+    monkeypatch.setattr("wsbook.probes.browser.browser_available", lambda: chromium)
+    monkeypatch.setattr("wsbook.probes.firefox.firefox_available", lambda: firefox)
+    with Case(parse_target("ws://shop.test/ws"), Budget.named(budget)) as case:
+        assert _browsers(case) == chosen

@@ -41,6 +41,8 @@ def test_what_is_missing_is_only_told_of_logs_that_would_show_it() -> None:
     assert joined([tried("0000000a")], others, written=900.0) == []
     assert joined([tried("0000000a")], ['"GET /rt HTTP/1.1" 404 5']) == []
     assert joined([tried("0000000a")], []) == []
+    another = [LINE.format("/rt", "wsbook/0.1 (0000000b)")]
+    assert joined([tried("0000000a"), tried("0000000b", changed="no Origin")], another) == [("0000000b", 1)]
 
 
 def test_marked_lines_are_groups_of_their_own() -> None:

@@ -14,6 +14,7 @@ from wsbook.facts import (
     EchoFacts,
     EchoTrial,
     EndpointFacts,
+    ForwardFacts,
     Frame,
     FrameTrial,
     FramingFacts,
@@ -114,6 +115,8 @@ def everything(text: str = HOSTILE) -> list[Observation]:
     return [
         seen("0", SymptomFacts(text=text)),
         seen("1.1", EndpointFacts(side="frontend", library=text, file=text, line=3, expression=text, url=text, path=text, condition=text)),
+        seen("1.1", EndpointFacts(side="backend", library=text, file=text, line=3, expression=text, path=text, bind=text, version=text)),
+        seen("1.1", ForwardFacts(product=text, file=text, line=3, prefix="/", upstream=text, added=text)),
         seen("1.2", PageFacts(url=text, browser="Chromium", status=200, sockets=1, console=(("error", text),), title=text), hop="browser"),
         seen(
             "1.2",

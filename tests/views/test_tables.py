@@ -1,10 +1,12 @@
 """Tables say what was seen, with units in the column names, and never break on what peers say."""
 
 import pytest
+from msgspec.structs import replace
 
-from views.samples import attempt, everything, seen
-from wsbook.facts import Place, TraceFacts
+from views.samples import URL, attempt, everything, seen
+from wsbook.facts import Cookie, CookieFacts, EndpointFacts, PageFacts, Place, TraceFacts
 from wsbook.finding import Finding, Severity, StepVerdict, Verdict
+from wsbook.observation import Failure, Observation, Reason
 from wsbook.target import parse_target
 from wsbook.views import show, tables
 from wsbook.views.workbook import PARAMETERS, TABLES
@@ -24,6 +26,68 @@ def test_the_experiment_marks_the_change_that_flips_the_baseline() -> None:
     table = tables.table_attempts([attempt(400), attempt(101, "no Origin"), attempt(400, "no extensions")])
     assert table["flips"].tolist() == ["", "◀ flips", ""]
     assert table["result"].tolist() == ["400 refused", "101 accepted", "400 refused"]
+
+
+def browser_attempts(text: str, *, changed: str = "no Origin", flips: bool = True) -> list[Observation]:
+    """Return a browser's refused handshake, its repetition, one variant, and its cookies."""
+    kept = Cookie(name=text, domain="shop.example", path="/", sent=False, held_back=(text,))
+
+    def told(probe: str, status: int, *changed: str) -> Observation:
+        made = attempt(status, *changed, hop="browser", step="1.2", error_text=text)
+        return replace(made, source=replace(made.source, probe=probe))
+
+    return [
+        told("browser", 403),
+        told("browser", 403),
+        seen("1.2", CookieFacts(url=URL, cookies=(kept,)), hop="browser"),
+        told("repeated", 403),
+        told("repeated", 101 if flips else 403, changed),
+    ]
+
+
+def test_what_a_browser_showed_stands_beside_what_was_answered() -> None:
+    page = seen("1.2", PageFacts(url="https://shop.example/", browser="Chromium 156.0.1", status=200), hop="browser")
+    (row,) = tables.table_browser([page, *browser_attempts("1006")]).to_dict("records")
+    assert row == {
+        "browser": "Chromium 156, 2 times",
+        "URL": "ws://shop.example/ws",
+        "it showed": "1006",
+        "really answered": row["really answered"],
+        "cookies held back": "1006 (1006)",
+        "what flips it": "no Origin → 101 accepted",
+    }
+    assert row["really answered"].startswith("403 refused by nginx")
+    assert tables.table_browser(browser_attempts("x", flips=False))["what flips it"].tolist() == ["none of 1 changes"]
+    assert tables.table_browser(browser_attempts("x")[:1])["really answered"].tolist() == [""]
+
+
+def test_a_page_that_did_not_load_has_a_row() -> None:
+    failed = Failure(stage="page", reason=Reason.CERTIFICATE, message="the page did not load")
+    page = replace(seen("1.2", PageFacts(url="https://a/", browser="Firefox 153.7"), hop="firefox"), failure=failed)
+    assert tables.table_browser([page]).iloc[0].tolist()[:3] == ["Firefox 153", "https://a/", "the page did not load"]
+
+
+def endpoint(side: str, **fields: object) -> Observation:
+    known = {"library": "native", "file": "a.ts", "line": 1, "expression": "new WebSocket(url)"}
+    return seen("1.1", EndpointFacts(side=side, **{**known, **fields}))
+
+
+@pytest.mark.parametrize(
+    ("dialled", "offered", "expected"),
+    [
+        ({"url": "wss://h.test/ws", "origin": "wss://h.test", "path": "/ws"}, {"library": "fastapi", "path": "/ws"},
+         ("wss://h.test/ws", "/ws", "nothing")),
+        ({"url": "wss://h.test/ws", "origin": "wss://h.test", "path": "/ws"}, {"library": "fastapi", "path": "/api/ws"},
+         ("wss://h.test»/ws«", "»/api/ws«", "path")),
+        ({"origin": "ws://h.test:9", "path": "/r/{…}"}, {"library": "ws", "path": None}, ("ws://h.test:9/r/{…}", "any path", "nothing")),
+        ({"path": "/socket.io/", "library": "socket.io", "version": "3"}, {"library": "socket.io", "path": "/socket.io/", "version": "4"},
+         ("page's host/socket.io/", "/socket.io/", "version")),
+        ({}, {"library": "ws", "path": "/ws"}, ("? new WebSocket(url)", "", "")),
+    ],
+)  # fmt: skip
+def test_pairs_mark_the_part_that_differs(dialled: dict[str, str], offered: dict[str, str], expected: tuple[str, str, str]) -> None:
+    (row,) = tables.table_pairs([endpoint("frontend", **dialled), endpoint("backend", **offered)]).to_dict("records")
+    assert (row["dialled"], row["offered"], row["differs"]) == expected
 
 
 def test_another_hop_is_compared_with_the_endpoint() -> None:

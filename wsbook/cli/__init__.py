@@ -73,6 +73,7 @@ def run(
     i_own_this: Annotated[
         bool, typer.Option("--i-own-this", help="Allow load and many connections against a host that is not loopback.")
     ] = False,
+    follow: Annotated[bool, typer.Option("--follow", help="Watch the logs while probing, and read them again at the end.")] = False,
     machine: Json = False,
 ) -> None:
     """Investigate an endpoint, or the lab, and leave a record with executed notebooks."""
@@ -84,7 +85,9 @@ def run(
         "forward_proxy": proxy, "ca_file": ca, "trigger": trigger, "message": send, "symptom": symptom, "owned": i_own_this,
     }  # fmt: skip
     parameters = {name: "\n".join(value) if isinstance(value, list) else value for name, value in given.items() if value}
-    request = Request(parameters=parameters, budget=budget, fault=fault, steps=steps, out=out, command=" ".join(sys.argv[1:]))
+    request = Request(
+        parameters=parameters, budget=budget, fault=fault, steps=steps, out=out, command=" ".join(sys.argv[1:]), follow=follow
+    )
     document = investigate(request, _console(machine))
     if machine:
         print(json.dumps(document))
@@ -97,9 +100,15 @@ def read(
     kind: Annotated[str, typer.Option(help="What the files are, when that cannot be told from their content.")] = "",
     symptom: Symptom = "",
     url: Annotated[str, typer.Option(help="The endpoint, to know which route of a configuration serves it.")] = "",
+    follow: Annotated[bool, typer.Option("--follow", help="Print known texts as logs grow, until Ctrl-C, instead of judging.")] = False,
     machine: Json = False,
 ) -> None:
     """Judge artifacts alone: nothing is dialled."""
+    if follow:
+        from wsbook.cli.following import follow_logs
+
+        follow_logs(files, _console())
+        raise typer.Exit(OK)
     from wsbook.cli.reading import read_artifacts
     from wsbook.cli.terminal import show_causes, show_steps
 

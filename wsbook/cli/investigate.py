@@ -1,9 +1,10 @@
 """wsbook run and replay: a target, the notebooks over it, and the table at the end. Knows no WebSocket."""
 
+import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from wsbook.case import Case, parameters_of, redactor_of, require_files, target_from
 from wsbook.cli.comparing import difference, show_difference, stored_findings
+from wsbook.cli.following import following
 from wsbook.cli.terminal import show_causes, show_head, show_outcome, show_steps
 from wsbook.errors import UsageError
 from wsbook.record import Record
@@ -28,7 +30,10 @@ __all__ = ["Request", "investigate", "replay_record"]
 
 
 class Request(Struct, frozen=True, kw_only=True):
-    """What the user asked for. parameters: texts as in the notebooks. steps: "" means all. out: None means a new folder."""
+    """What the user asked for. parameters: texts as in the notebooks. steps: "" means all. out: None means a new folder.
+
+    follow: watch the logs meanwhile, and read them again at the end, with what the later steps left in them.
+    """
 
     parameters: dict[str, Any]
     budget: str = "quick"
@@ -36,6 +41,7 @@ class Request(Struct, frozen=True, kw_only=True):
     steps: str = ""
     out: Path | None = None
     command: str = ""
+    follow: bool = False
 
 
 def _chosen(steps: str) -> tuple[str, ...]:
@@ -115,9 +121,11 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
         folder = _folder(request, target).absolute()
         Record.create(folder, target, redactor_of(target), budget=limits.name, command=request.command, lab=lab)
         parameters = {**parameters_of(target), "budget": limits.name, "record": str(folder)}
-        with _progress(console) as progress:
+        with _progress(console) as progress, following(target.logs, console) if request.follow else nullcontext():
             summary = run_notebooks(parameters, record=folder, steps=steps, on_progress=progress)
     case = Case.resume(folder)
+    if request.follow and case.done("1.4"):
+        asyncio.run(case.run("1.4"))
     judgement = case.judge()
     report = write_report(folder)
     show_head(console, judgement.target, case.evidence.observations, limits.name, time.monotonic() - started)

@@ -5,11 +5,14 @@ from pathlib import Path
 
 from wsbook.case import Case, Judgement
 from wsbook.errors import UsageError
-from wsbook.parsers.read import read_artifact
+from wsbook.parsers.read import read_artifact, read_words
 from wsbook.parsers.symptom import parse_symptom
 from wsbook.target import Budget, Target, parse_endpoint
 
 __all__ = ["read_artifacts"]
+
+_CONFIG_BYTES = 2**20
+"""Larger files declare no log formats."""
 
 
 def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", url: str = "") -> Judgement:
@@ -29,5 +32,7 @@ def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", 
     if symptom:
         case.add(parse_symptom(symptom, step="0"))
     for path in paths:
-        case.add(*read_artifact(str(path), kind=kind, endpoint_path=served))
+        others = [str(other) for other in paths if other != path and other.is_file() and other.stat().st_size < _CONFIG_BYTES]
+        case.add(*read_artifact(str(path), kind=kind, endpoint_path=served, configs=others))
+        case.add(*read_words(str(path), kind=kind))
     return case.judge()

@@ -25,6 +25,10 @@ _STYLES = {
 }
 
 
+_GUESS = 0.3
+"""Below this a candidate is a guess, and not worth a card."""
+
+
 def show_head(console: Console, target: Target, observations: Iterable[Observation], budget: str, seconds: float) -> None:
     """Print target, budget, duration, and the chain from page to application."""
     name = target.url or "artifacts"
@@ -52,11 +56,17 @@ def show_steps(console: Console, steps: Iterable[StepVerdict]) -> None:
     console.print(table)
 
 
+_COMMAND = 4_000
+"""The longest command that is printed whole."""
+
+
 def show_causes(console: Console, findings: Iterable[Finding], limit: int = 3) -> None:
     """Print the root causes as cards: summary, proof, fix, check."""
     roots = [finding for finding in findings if finding.root]
-    if not roots:
+    if all(finding.verdict is Verdict.UNKNOWN and finding.confidence < _GUESS for finding in roots):
         console.print("\nNo fault was found.")
+        if roots:
+            console.print(Text(f"Merely possible, by words alone: {_named(roots[:limit])}"))
         return
     for index, finding in enumerate(roots[:limit]):
         word = "Root cause" if finding.verdict is Verdict.FAULT else "Candidate"
@@ -66,15 +76,19 @@ def show_causes(console: Console, findings: Iterable[Finding], limit: int = 3) -
             where = f"{proof.where}: " if proof.where else ""
             console.print(Text(f"  {'proof   ' if number == 0 else '        '}{cap(where + proof.text, 200)}"))
         _block(console, "fix", finding.remedy)
-        _block(console, "check", finding.check)
+        _block(console, "check", finding.check, _COMMAND)
     if len(roots) > limit:
-        rest = ", ".join(f"{finding.cause} {finding.confidence:.0%}" for finding in roots[limit : limit + 6])
-        console.print(Text(f"\nAlso possible: {rest}"))
+        console.print(Text(f"\nAlso possible: {_named(roots[limit : limit + 6])}"))
 
 
-def _block(console: Console, title: str, text: str) -> None:
+def _named(findings: Iterable[Finding]) -> str:
+    return ", ".join(f"{finding.cause} {finding.confidence:.0%}" for finding in findings)
+
+
+def _block(console: Console, title: str, text: str, limit: int = 200) -> None:
+    """Print at most twelve lines; one that is longer than the window is not broken, so that a command can be copied."""
     for number, line in enumerate(text.strip().splitlines()[:12]):
-        console.print(Text(f"  {title if number == 0 else '':<8}{cap(line, 200)}"))
+        console.print(Text(f"  {title if number == 0 else '':<8}{cap(line, limit)}"), soft_wrap=limit == _COMMAND)
 
 
 def show_outcome(console: Console, place: str) -> None:

@@ -26,7 +26,7 @@ from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
 from wsbook.facts.route import RouteFacts, Setting
 from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
 from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
-from wsbook.facts.told import SymptomFacts
+from wsbook.facts.told import SymptomFacts, WordsFacts
 
 __all__ = [
     "AccessFacts",
@@ -84,6 +84,7 @@ __all__ = [
     "UpgradeFacts",
     "VersionTrial",
     "Violation",
+    "WordsFacts",
 ]
 
 Facts = (
@@ -119,6 +120,7 @@ Facts = (
     | RecordingFacts
     | CookieFacts
     | SymptomFacts
+    | WordsFacts
     | TlsScanFacts
     | Http2Facts
     | RedirectFacts

@@ -1,8 +1,8 @@
-"""What a person told."""
+"""What a person told, and what words alone speak for."""
 
 from msgspec import Struct
 
-__all__ = ["SymptomFacts"]
+__all__ = ["SymptomFacts", "WordsFacts"]
 
 
 class SymptomFacts(Struct, frozen=True, kw_only=True, tag="symptom"):
@@ -19,3 +19,11 @@ class SymptomFacts(Struct, frozen=True, kw_only=True, tag="symptom"):
     age_s: float | None = None
     share: float | None = None
     place: str = ""
+
+
+class WordsFacts(Struct, frozen=True, kw_only=True, tag="words"):
+    """What the words of a fragment speak for, by vocabulary alone. causes: (slug, score 0..1), best first; shared: the words that the
+    best one rests on."""
+
+    causes: tuple[tuple[str, float], ...]
+    shared: tuple[str, ...] = ()

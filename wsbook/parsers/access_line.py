@@ -75,14 +75,14 @@ def _field(entry: dict[str, Any], names: list[str]) -> tuple[str, Any]:
 
 
 def _seconds(name: str, value: Any, units: dict[str, str]) -> float | None:
-    unit = units.get(name, "s")
-    return find_seconds(str(value), unit) if value is not None else None
+    seconds = find_seconds(str(value), units.get(name, "s")) if value is not None else None
+    return None if seconds is None else round(seconds, 6)
 
 
 def _json_line(line: str) -> Line | None:
     try:
         entry = msgspec.json.decode(line.encode("utf-8", "replace"))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     if not isinstance(entry, dict):
         return None
@@ -91,19 +91,26 @@ def _json_line(line: str) -> Line | None:
     path, status = got["path"][1], got["status"][1]
     if path is None or not str(status).isdigit():
         return None
-    upgrade = got["upgrade"][1]
+    upgrade, envoy = got["upgrade"][1], "response_flags" in entry or "upstream_cluster" in entry
     return Line(
-        program="caddy" if "request" in entry and "logger" in entry else "traefik" if "DownstreamStatus" in entry else "",
+        program=_program(entry, envoy),
         method=str(got["method"][1] or ""),
         path=str(path),
         status=int(status),
         version=str(got["version"][1] or "").removeprefix("HTTP/"),
-        duration_s=_seconds(*got["duration"], units),
+        duration_s=_seconds(*got["duration"], {"duration": "ms"} if envoy else units),
         time=parse_instant(got["time"][1]),
         termination=str(got["termination"][1] or "").strip("-"),
         upstream=str(got["upstream"][1] or ""),
         upgrade=None if upgrade is None else str(upgrade).lower() == "websocket",
     )
+
+
+def _program(entry: dict[str, Any], envoy: bool) -> str:
+    """Return who writes JSON lines with these fields."""
+    if "request" in entry and "logger" in entry:
+        return "caddy"
+    return "envoy" if envoy else "traefik" if "DownstreamStatus" in entry else ""
 
 
 def _upgrade(part: dict[str, str | None], line: str) -> bool | None:
@@ -122,7 +129,9 @@ def _instant(text: str) -> float | None:
 
 def _request(part: dict[str, str | None]) -> dict[str, str | None]:
     """Return the fields with the request line, where the notation has it as a whole, taken apart."""
-    found = REQUEST.match(part.get("request") or "")
+    if not part.get("request"):
+        return part
+    found = REQUEST.match(part["request"] or "")
     return {**part, **found.groupdict()} if found else part
 
 
@@ -142,7 +151,8 @@ def _text_line(line: str, form: Format) -> Line | None:
         return None
     part = _request(found.groupdict())
     time, duration_s = _times(part, line, form)
-    upstream, termination = UPSTREAM.search(part.get("rest") or ""), part.get("termination") or ""
+    rest, termination = part.get("rest") or "", part.get("termination") or ""
+    upstream = UPSTREAM.search(rest) if ":" in rest else None
     status = part.get("status") or ("101" if part.get("accepted") else "0")
     return Line(
         program=form.program,

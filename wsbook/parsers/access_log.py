@@ -34,7 +34,7 @@ HOST = re.compile(r"^[a-z]+://[^/?]*")
 NUMBER = re.compile(r"(?<=/)(?:\d+|[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{24,64})(?=/|$)")
 SIGNS = (
     rb'[ ":=]101[ ",}]',
-    rb"[/_.-](?:%s)[^a-z0-9]" % "|".join(sorted(PATH_WORDS)).encode(),
+    *(rb"[/_.-]%s[^a-z0-9]" % word.encode() for word in sorted(PATH_WORDS)),
     b"websocket",
     PROBE.encode(),
     rb"\[(?:error|crit|alert|emerg)\]",
@@ -193,7 +193,7 @@ def _path_signs(paths: Iterable[str]) -> Iterator[bytes]:
         part = max(path.split("*"), key=len)
         if path == "/":
             yield ROOT_REFUSED
-        elif len(part) > 2:
+        elif len(part) > 2 and part.isprintable():
             yield re.escape(part.encode())
 
 

@@ -23,7 +23,7 @@ from wsbook.signatures import Tally, index_of, matcher
 __all__ = ["parse_backend_log"]
 
 KINDS = ("backend_log", "access_log")
-REQUEST = ("HTTP/", '"WebSocket ', '"status"')
+REQUEST = ("HTTP/", '"WebSocket ', '"status"', '"statusCode"', "haproxy[")
 """A line that tells of a request has one of these."""
 
 
@@ -40,9 +40,9 @@ class _Reading:
     def sieve(self) -> Sieve | None:
         """Return what picks the lines beyond the first; None reads every line."""
         if self._sieve is None and has_fast_engine():
-            literals = index_of(*KINDS).literals("\n".join(self._sample).lower())
+            literals, expressions = index_of(*KINDS).signs("\n".join(self._sample).lower())
             words = (re.escape(word.encode()) for word in (*WORDS, *literals))
-            self._sieve = Sieve((*SIGNS, *words))
+            self._sieve = Sieve((*SIGNS, *words), slow=[expression.encode() for expression in expressions])
             self._sample = []
         return self._sieve
 

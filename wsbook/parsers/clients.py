@@ -243,9 +243,13 @@ def _connect(call: Call) -> _Found:
 
 def _built(call: Call) -> _Found:
     """Code after a build, where names are gone: a call that is given a ws or wss URL, or an http one and the options of Socket.IO."""
-    for value in call.first():
-        if re.match(r"wss?://", value.text):
-            yield Dialled("native", value)
+    written = call.arguments[0] if call.arguments else None
+    if written is None or written.kind() not in ("string", "template_string", "binary_expression", "identifier", "member_expression"):
+        return
+    if written.kind() in ("string", "template_string", "binary_expression") and re.search(r"wss?:", written.text()[:300]):
+        for value in call.first():
+            if re.match(r"wss?://", value.text):
+                yield Dialled("native", value)
     if call.options is not None and call.options is not call.arguments[0] and pair(call.options, "transports") is not None:
         for value in call.first():
             if re.match(r"https?://", value.text) or not is_known(value.text):
@@ -304,7 +308,7 @@ def reader_of(node: "SgNode", scope: Scope, *, built: bool) -> tuple[Call, _Read
     callee = node.field("constructor") or node.field("function")
     name = short_name(callee)
     if built and callee is not None and callee.kind() == "parenthesized_expression":
-        name = name.strip("()").rpartition(",")[2]  # (0, a.io)(…)
+        name = re.split(r"[,.]", name.strip("()"))[-1]  # (0, a.io)(…)
     package = _package(name, scope)
     last = name.rpartition(".")[2]
     reader = _BY_PACKAGE.get(package) or _BY_NAME.get(last) or (_built if built and name else None)

@@ -148,7 +148,4 @@ def around(ev: "Evaluator", statement: "SgNode", frame: "Frame") -> str | None:
 
 
 def _contains(outer: "SgNode | None", inner: "SgNode") -> bool:
-    if outer is None:
-        return False
-    a, b = outer.range(), inner.range()
-    return a.start.index <= b.start.index and b.end.index <= a.end.index
+    return outer is not None and (outer == inner or outer in inner.ancestors())

@@ -10,8 +10,9 @@ from functools import cache
 from importlib.resources import files
 
 from wsbook.facts import SessionFacts, TextFacts, UpgradeFacts
-from wsbook.observation import Observation, Source, observed
+from wsbook.observation import Failure, Observation, Source, observed
 from wsbook.parsers.copies import Copies
+from wsbook.parsers.failures import find_failure
 from wsbook.parsers.instants import find_age, find_count, find_silence
 from wsbook.parsers.numbers import Numbers
 from wsbook.parsers.pages import pages
@@ -47,6 +48,11 @@ def _upgrade(line: str) -> UpgradeFacts | None:
     status, anywhere = found.get("status") or found.get("status2"), URL.search(line)
     url = found.get("url") or (anywhere[0] if anywhere else "")
     return UpgradeFacts(url=url[:500], accepted=False, status=int(status) if status else None, error_text=line.strip()[:500])
+
+
+def _failure(facts: UpgradeFacts | SessionFacts) -> Failure | None:
+    """Return why a handshake got no answer, None where it got one or the line does not tell."""
+    return find_failure(facts.error_text) if isinstance(facts, UpgradeFacts) and facts.status is None else None
 
 
 def _session(line: str) -> SessionFacts | None:
@@ -103,7 +109,7 @@ def parse_console(lines: Iterable[str], *, artifact: str, step: str = "1.2") -> 
 
     return [
         *tally_observations(tally, probe="console", step=step, artifact=artifact),
-        *(observed(source(number, number), facts) for number, facts in named),
+        *(observed(source(number, number), facts, failure=_failure(facts)) for number, facts in named),
         *copies.observations(probe="console", step=step, artifact=artifact),
         *numbers.observations(probe="console", step=step, artifact=artifact),
         observed(source(1 if count else 0, count), whole),

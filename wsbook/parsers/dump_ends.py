@@ -1,6 +1,6 @@
-"""What curl, openssl s_client, nc and wscat say when nothing was answered, and the certificates that they show. Must not judge them.
+"""Where curl, openssl s_client, nc and wscat got no answer, and the certificates that they show. Must not judge them.
 
-The words stand in dump_ends.toml.
+OpenSSL's words for its verdicts stand in dump_ends.toml.
 """
 
 import re
@@ -10,9 +10,10 @@ from functools import cache
 from importlib.resources import files
 
 from wsbook.facts import TlsFacts
-from wsbook.observation import Failure, Reason
+from wsbook.observation import Failure
+from wsbook.parsers.failures import find_failure
 
-__all__ = ["find_failure", "find_tls"]
+__all__ = ["find_end", "find_tls"]
 
 UNKNOWN_ISSUER = 20
 URL = re.compile(r"(?:wss?|https?)://[^\s'\"<>]{1,500}")
@@ -42,19 +43,15 @@ CHAIN = re.compile(r"^ ?\d+ s:", re.MULTILINE)
 
 
 @cache
-def _table() -> tuple[list[tuple[re.Pattern[str], str, Reason]], list[tuple[str, int]]]:
+def _codes() -> tuple[tuple[str, int], ...]:
     table = tomllib.loads(files("wsbook.parsers").joinpath("dump_ends.toml").read_text(encoding="utf-8"))
-    failures = [(re.compile(row["regex"]), row["stage"], Reason(row["reason"])) for row in table["failure"]]
-    return failures, [(row["words"], row["code"]) for row in table["verdict"]]
+    return tuple((row["words"], row["code"]) for row in table["verdict"])
 
 
-def find_failure(text: str) -> tuple[str, Failure] | None:
+def find_end(text: str) -> tuple[str, Failure] | None:
     """Return (URL or address tried, "" unknown; the failure) of a text in which a tool says that it got no answer; None when none does."""
-    for pattern, stage, reason in _table()[0]:
-        if found := pattern.search(text):
-            line = text[text.rfind("\n", 0, found.start()) + 1 :].split("\n", 1)[0].strip(" *")
-            return _tried(text), Failure(stage=stage, reason=reason, message=line[:300] or reason.value)
-    return None
+    failure = find_failure(text)
+    return None if failure is None else (_tried(text), failure)
 
 
 def _tried(text: str) -> str:
@@ -89,7 +86,7 @@ def _verdict(text: str) -> tuple[int | None, str]:
         return int(found[1] or found[4]), found[2] or found[3]
     if found := PROBLEM.search(text):
         words = (found[1] or found[0]).strip()
-        return next((code for said, code in _table()[1] if said in words.lower()), UNKNOWN_ISSUER), words
+        return next((code for said, code in _codes() if said in words.lower()), UNKNOWN_ISSUER), words
     return (0, "ok") if "SSL certificate verify ok" in text else (None, "")
 
 

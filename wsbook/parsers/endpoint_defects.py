@@ -12,22 +12,26 @@ from wsbook.target import Endpoint
 
 __all__ = ["url_defects"]
 
-_DEVELOPMENT = re.compile(r"\bdev|NODE_ENV|localhost|127\.0\.0\.1|\.DEV\b|\blocal\b|isDev|debug|prod", re.IGNORECASE)
-_SECURE_TEST = re.compile(r"https|secure|protocol|ssl|tls", re.IGNORECASE)
+_DEVELOPMENT = re.compile(r"\bdev|NODE_ENV|localhost|127\.0\.0\.1|\.DEV\b|local(?!e|i[sz])|isDev|debug|prod", re.IGNORECASE)
+_SAID = re.compile(r"(?i)\b(?:lab|demo|local(?:ly)?|dev(?:elopment)?|tests?|testing|playground|sandbox)\b")
+_SECURE_TEST = re.compile(r"https|secure|protocol|ssl|tls|localhost|127\.0\.0\.1", re.IGNORECASE)
 _LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1", "host.docker.internal", "[::1]")  # noqa: S104
 
 
-def url_defects(endpoint: EndpointFacts, page: Endpoint | None) -> Iterator[PatternFacts]:
-    """Yield the defects of one dialled endpoint; nothing when its URL is unknown and its text says nothing either."""
+def url_defects(endpoint: EndpointFacts, page: Endpoint | None, said: str = "") -> Iterator[PatternFacts]:
+    """Yield the defects of one dialled endpoint; nothing when its URL is unknown and its text says nothing either.
+
+    said: the comment before it; a host of the own machine is right in code that says that it is for development.
+    """
     if endpoint.url or endpoint.origin:
-        yield from _of_url(endpoint, page)
+        yield from _of_url(endpoint, page, said)
     elif re.search(r"""["'`]ws://["'`]\s*\+|`ws://\$\{""", endpoint.expression) and not _SECURE_TEST.search(endpoint.condition):
         yield _defect("url.insecure-scheme", endpoint, page)
     elif endpoint.library == "native" and re.search(r"""["'`]https?://""", endpoint.expression):
         yield _defect("url.http-scheme", endpoint, page)
 
 
-def _of_url(endpoint: EndpointFacts, page: Endpoint | None) -> Iterator[PatternFacts]:
+def _of_url(endpoint: EndpointFacts, page: Endpoint | None, said: str) -> Iterator[PatternFacts]:
     url = endpoint.url or endpoint.origin or ""
     scheme, host = url.partition("://")[0].lower(), _host(url)
     if endpoint.library in HTTP_LIBRARIES and endpoint.library != "socket.io" and scheme in ("ws", "wss"):
@@ -40,13 +44,15 @@ def _of_url(endpoint: EndpointFacts, page: Endpoint | None) -> Iterator[PatternF
     if endpoint.library == "meteor" and scheme in ("ws", "wss") and endpoint.path in (None, "", "/"):
         yield _defect("url.library-path-missing", endpoint, page)
     local = _is_local(host)
-    if local and not (page and _is_local(page.host)) and not _DEVELOPMENT.search(endpoint.condition):
+    developing = _DEVELOPMENT.search(endpoint.condition) or _SAID.search(said)
+    if local and not (page and _is_local(page.host)) and not developing:
         fallback = "is not set" in endpoint.condition
         yield _defect("url.localhost-fallback" if fallback else "url.localhost", endpoint, page)
-    elif _is_internal(host) and not (page and page.host == host):
+    elif _is_internal(host) and not (page and page.host == host) and not _DEVELOPMENT.search(endpoint.condition):
         yield _defect("url.internal-host", endpoint, page)
     insecure = scheme == "ws" or (scheme == "http" and endpoint.library in HTTP_LIBRARIES and page is not None and page.secure)
-    if insecure and not local and not _SECURE_TEST.search(endpoint.condition):
+    follows = page is not None and not page.secure and page.host == host  # the page itself is plain
+    if insecure and not local and not follows and not _SECURE_TEST.search(endpoint.condition):
         yield _defect("url.mixed-content" if page and page.secure else "url.insecure-scheme", endpoint, page)
 
 
@@ -66,7 +72,10 @@ def _host(url: str) -> str:
 
 
 def _glued(url: str, host: str) -> bool:
-    """Whether parts were put together wrongly: two schemes, no host, undefined or null, a port without a number."""
+    """Whether parts were put together wrongly: two schemes, no host, undefined or null.
+
+    A colon without a port is none: the URL standard reads it as the scheme's default (https://url.spec.whatwg.org/#port-state).
+    """
     rest = url.partition("://")[2]
     try:
         urlsplit(url).port  # noqa: B018
@@ -75,7 +84,7 @@ def _glued(url: str, host: str) -> bool:
     before_query = rest.partition("?")[0]
     if not host or host in ("undefined", "null", "http", "https", "ws", "wss") or "undefined" in before_query.split("/"):
         return True
-    return "://" in before_query or bool(re.match(r"[^/?]*:(?:/|$)", rest))
+    return "://" in before_query or bool(re.match(r"[^/?]*:(?:/|$)", rest)) or bool(re.search(r"/:\d{2,5}(?:/|$)", before_query))
 
 
 def _is_local(host: str) -> bool:

@@ -12,32 +12,35 @@ from urllib.parse import urlsplit
 from wsbook.facts import EndpointFacts
 from wsbook.parsers.clients import HTTP_LIBRARIES, Dialled, reader_of
 from wsbook.parsers.evaluate import Scope
-from wsbook.parsers.values import HOST, ORIGIN, PROTOCOL, UNKNOWN, is_known
+from wsbook.parsers.values import HOST, ORIGIN, PROTOCOL, UNKNOWN, Value, is_known
+from wsbook.target import Endpoint
 
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
 
-__all__ = ["HTTP_LIBRARIES", "find_dialled"]
+__all__ = ["HTTP_LIBRARIES", "endpoint_fact", "find_dialled"]
 
 _PARTS = re.compile(
     rf"(?:(?:\w{{2,8}}|{PROTOCOL}?{UNKNOWN}?|(?:ws|http){PROTOCOL}|{UNKNOWN}):?//|(?:ws|http)?{PROTOCOL}//|{ORIGIN})([^/?#]*)([^?#]*)"
 )
 _MAX_CALLS = 60_000
-_LARGEST = 20_000
 
 
 def find_dialled(scope: Scope, *, built: bool = False) -> Iterator[EndpointFacts]:
     """Yield the endpoints that one script dials, in order of the code. built: what a bundler made, where only what is told counts."""
     root = scope.module.root
-    calls = [*root.find_all(kind="new_expression"), *root.find_all(kind="call_expression")]
-    for node in sorted(calls[:_MAX_CALLS], key=lambda n: n.range().start.index):
+    calls = root.find_all(any=[{"kind": "new_expression"}, {"kind": "call_expression"}])
+    for node in calls[:_MAX_CALLS]:
         read = reader_of(node, scope, built=built)
         if read is None or _is_import(node, scope):
             continue
         call, reader = read
+        seen: set[tuple[str | None, ...]] = set()
         for dialled in reader(call):
             fact = _fact(dialled, scope, node, built=built)
-            if not built or fact.origin or fact.url or fact.path:
+            same = fact.library, fact.origin, fact.path, fact.condition
+            if same not in seen and (not built or fact.origin or fact.path):
+                seen.add(same)
                 yield fact
 
 
@@ -47,22 +50,31 @@ def _is_import(node: "SgNode", scope: Scope) -> bool:
 
 
 def _fact(dialled: Dialled, scope: Scope, node: "SgNode", *, built: bool) -> EndpointFacts:
-    url, seen, origin = _resolved(dialled.value.text, dialled.library, scope)
-    if dialled.path:
-        seen = dialled.path
+    line = node.range().start.line + scope.module.line
+    file = scope.module.artifact
+    return endpoint_fact(
+        dialled.library, dialled.value, dialled.path, page=scope.page, file=file, line=line, expression=node.text()[:400], built=built
+    )
+
+
+def endpoint_fact(
+    library: str, value: Value, path: str, *, page: Endpoint | None, file: str, line: int, expression: str, built: bool = False
+) -> EndpointFacts:
+    """Return what is dialled. value: as the library is given it; path: what the library adds or replaces, "" nothing."""
+    url, seen, origin = _resolved(value.text, library, page)
+    if path:
+        seen = path
         url = f"{origin}{seen}" if origin and is_known(seen) else None
-    span = node.range()
-    text = node.text()[:400] if span.end.index - span.start.index < _LARGEST else ""
     return EndpointFacts(
         side="frontend",
-        library=dialled.library,
-        file=scope.module.artifact,
-        line=span.start.line + scope.module.line,
-        expression=re.sub(r"\s+", " ", text)[:200],
+        library=library,
+        file=file,
+        line=line,
+        expression=re.sub(r"\s+", " ", expression)[:200],
         url=url,
         path=_template(seen),
         port=_port(url or origin or ""),
-        condition=dialled.value.condition,
+        condition=value.condition,
         origin=origin,
         built=built,
     )
@@ -84,9 +96,8 @@ def _port(url: str) -> int | None:
         return None
 
 
-def _absolute(text: str, library: str, scope: Scope) -> str:
+def _absolute(text: str, library: str, page: Endpoint | None) -> str:
     """Return a text with the page's scheme and host in front where it is relative."""
-    page = scope.page
     secure = page is not None and page.secure
     if text.startswith("//") and page:
         scheme = page.origin.partition(":")[0] if library in HTTP_LIBRARIES else "wss" if secure else "ws"
@@ -99,9 +110,9 @@ def _absolute(text: str, library: str, scope: Scope) -> str:
     return text
 
 
-def _resolved(text: str, library: str, scope: Scope) -> tuple[str | None, str | None, str | None]:
+def _resolved(text: str, library: str, page: Endpoint | None) -> tuple[str | None, str | None, str | None]:
     """Return (url, path, scheme and authority) of an evaluated text; a relative one belongs to the page."""
-    text = _absolute(text, library, scope)
+    text = _absolute(text, library, page)
     known, _, _ = text.partition("?")
     parts = _PARTS.match(text)
     path = (parts[2] or "/") if parts and UNKNOWN not in parts[1] else None

@@ -6,9 +6,13 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-__all__ = ["EnvFile", "environment", "read_env"]
+__all__ = ["EnvFile", "build_variables", "environment", "read_env"]
 
 _REFERENCE = re.compile(r"(?<!\\)\$(?:\{(\w{1,100})(?::?-([^}]*))?\}|(\w{1,100}))")
+_SET = re.compile(
+    r"""(?:^|[\s"'])((?:VITE|REACT_APP|NEXT_PUBLIC|NUXT_PUBLIC|VUE_APP|PUBLIC|EXPO_PUBLIC|GATSBY)_\w{1,80})\s*[=:]\s*("[^"\n]+"|'[^'\n]+'|[^\s"'\n]+)""",
+    re.MULTILINE,
+)
 _UNREAD = re.compile(r"example|sample|template|test|dist\b|defaults?$")
 
 
@@ -30,6 +34,18 @@ def read_env(text: str, artifact: str) -> EnvFile:
             quoted = re.match(r"""(["'`])(.*?)\1""", match[2])
             found[match[1]] = (quoted[2] if quoted else re.split(r"\s+#", match[2])[0].strip())[:2000]
     return EnvFile(folder=folder, name=name, variables=found)
+
+
+def build_variables(texts: Iterable[str]) -> dict[str, str]:
+    """Return the public variables that Dockerfiles, compose files and scripts set for a build; those set to several values are left out.
+
+    A variable of the process beats every file (https://vite.dev/guide/env-and-mode).
+    """
+    found: dict[str, set[str]] = {}
+    for text in texts:
+        for name, value in _SET.findall(text[:500_000]):
+            found.setdefault(name, set()).add(value.strip("\"'"))
+    return {name: next(iter(values)) for name, values in found.items() if len(values) == 1 and not any("$" in value for value in values)}
 
 
 def environment(files: Iterable[EnvFile], folder: str, *, development: bool, local_first: bool) -> dict[str, str] | None:

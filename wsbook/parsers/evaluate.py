@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from wsbook.parsers import conditions, lookup, methods
+from wsbook.parsers import conditions, lookup, members, methods
 from wsbook.parsers.locations import resolved, url_part
 from wsbook.parsers.scope import Module, Project, short_name
 from wsbook.parsers.values import HOST, MAX_VALUES, NOTHING, ORIGIN, PROTOCOL, UNKNOWN, Ref, Value, joined, unique
@@ -21,7 +21,7 @@ _MAX_DEPTH = 40
 _MAX_STEPS = 3_000
 """Expressions looked at for one question; names that refer to one another would double the work with every level."""
 
-_MAX_TOTAL = 100_000
+_MAX_TOTAL = 60_000
 """The same for all questions about one project."""
 
 _MAX_OPERANDS = 200
@@ -59,7 +59,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": ""}
 class Frame(Struct, frozen=True, eq=False):
     """Where an expression stands: its module, and what the parameters of the functions around it are bound to.
 
-    bindings: (start of the function, position of the parameter) → values.
+    bindings: (the function's hash, position of the parameter) → values.
     """
 
     module: Module
@@ -89,18 +89,43 @@ class Evaluator:
         self.page = project.page
         self._steps = 0
         self._depth = 0
+        self._cuts = 0
+        self._open: set[tuple[int, int]] = set()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether as much was looked at as one question, or the project, is allowed."""
+        return self._steps > _MAX_STEPS or self.project.total > _MAX_TOTAL
 
     def look(self, node: "SgNode | None", frame: Frame) -> list[Value]:
         """Return what an expression can be, at most eight values."""
+        if node is None or self._depth > _MAX_DEPTH or self.exhausted:
+            self._cuts += 1
+            return NOTHING
         self._steps += 1
         self.project.total += 1
-        if node is None or self._depth > _MAX_DEPTH or self._steps > _MAX_STEPS or self.project.total > _MAX_TOTAL:
-            return NOTHING
-        self._depth += 1
+        key = id(frame.module), hash(node)
+        if not frame.bindings:
+            if key in self.project.known:
+                return self.project.known[key]
+            if key in self._open:
+                self._cuts += 1
+                return NOTHING
+        return self._looked(node, frame, key)
+
+    def _looked(self, node: "SgNode", frame: Frame, key: tuple[int, int]) -> list[Value]:
+        """Evaluate an expression; what was found in full and without bindings is kept for the next question."""
+        cuts, self._depth = self._cuts, self._depth + 1
+        if not frame.bindings:
+            self._open.add(key)
         try:
-            return unique(self._expression(node, node.kind(), frame)) or NOTHING
+            values = unique(self._expression(node, node.kind(), frame)) or NOTHING
         finally:
             self._depth -= 1
+            self._open.discard(key)
+        if not frame.bindings and cuts == self._cuts:
+            self.project.known[key] = values
+        return values
 
     def _expression(self, node: "SgNode", kind: str, frame: Frame) -> list[Value]:
         if kind in ("string", "template_string"):
@@ -126,6 +151,10 @@ class Evaluator:
         if kind == "sequence_expression":
             return self.look(node.children()[-1], frame)
         return NOTHING
+
+    def member(self, base: Value, key: str) -> list[Value]:
+        """Return what a member of a value can be."""
+        return members.member(self, base, key)
 
     def texts(self, values: list[Value]) -> list[Value]:
         """Return values as text: a location or a URL object is its href, anything else that is no text is unknown."""
@@ -165,8 +194,19 @@ class Evaluator:
         if sign in ("||", "??"):
             return self._fallback(node, frame)
         if sign == "&&":
-            return self.look(node.field("right"), frame)
+            return self._both(node, frame)
         return NOTHING
+
+    def _both(self, node: "SgNode", frame: Frame) -> list[Value]:
+        left, right = node.field("left"), node.field("right")
+        holds = conditions.truth(self, left, frame)
+        if holds is False:
+            return [Value(text="")]
+        values = self.look(right, frame)
+        if holds or left is None or left.kind() != "binary_expression":
+            return values
+        test = conditions.words(left)
+        return [v.also(test) for v in values] + [Value(text="", condition=f"not ({test})")]
 
     def _fallback(self, node: "SgNode", frame: Frame) -> list[Value]:
         left, right = node.field("left"), node.field("right")
@@ -202,6 +242,10 @@ class Evaluator:
             return [Value(ref=Ref(kind="node", node=node, frame=frame))]
         if name in ("require", "import"):
             return lookup.required(self, self.texts(self.look(arguments[0], frame))[0].text, frame) if arguments else NOTHING
+        if name in ("useState", "React.useState"):
+            return [Value(ref=Ref(kind="state", node=arguments[0] if arguments else None, frame=frame))]
+        if name == "useRuntimeConfig":
+            return lookup.runtime_config(self, frame)
         if name in methods.TRANSPARENT or name.rpartition(".")[2] in methods.TRANSPARENT_METHODS:
             return self._through(name, arguments, frame)
         owner = function.field("object") if function is not None and function.kind() == "member_expression" else None
@@ -236,7 +280,7 @@ class Evaluator:
         """Return what a function of the code returns for arguments."""
         if function.node.kind() not in _STRUCTURES or function.node.kind() in ("object", "array"):
             return NOTHING
-        start = function.node.range().start.index
+        start = hash(function.node)
         given = {(start, index): self.look(argument, frame) for index, argument in enumerate(arguments[:8])}
         given.setdefault((start, -1), [Value(text=str(len(arguments)))])
         return self.returned(function.node, Frame(function.frame.module, {**function.frame.bindings, **given}))

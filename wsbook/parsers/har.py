@@ -1,10 +1,12 @@
 """HTTP Archive recordings of browsers, test tools and intercepting proxies: their WebSockets and what accompanies them. Must not judge.
 
-Chrome and Edge write messages in epoch seconds and the socket's life as the entry's time; HTTP Toolkit does too and adds how it closed.
+Chrome and Edge write messages in epoch seconds and the socket's life as the entry's time, of which the part after the last message is the
+time to receive, 0 while the socket is open; HTTP Toolkit writes the life too and adds how it closed.
 mitmproxy writes seconds and Playwright milliseconds, both with the time of the handshake only; Firefox and Safari write no messages.
 Sources: DevTools HARLog.ts, httptoolkit-ui har.ts, mitmproxy savehar.py, Playwright harTracer.ts.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import islice
@@ -14,6 +16,7 @@ from msgspec import Raw, Struct
 
 from wsbook.facts import Frame, Headers, SessionFacts, TextFacts
 from wsbook.observation import Failure, Observation, Reason, Source, observed
+from wsbook.parsers.failures import find_failure
 from wsbook.parsers.har_companions import is_companion, recording_facts
 from wsbook.parsers.har_format import Content, Entry, Log, Message, Pair, Response, decode_har, messages_of, raw_size, raw_text, seconds_of
 from wsbook.parsers.instants import find_instant
@@ -31,6 +34,8 @@ ALL_CHARS = 8_000_000
 """Characters of frames kept of a recording."""
 SOCKETS = 2_000
 TEXTS = 2_000
+GREETING = re.compile(r'4?0(?:/[^,]{0,80},)?\{"sid"')
+"""Engine.IO's open packet and Socket.IO's connect packet."""
 TAIL = 200
 """Last messages of a long socket that are searched for errors."""
 HEADER_CHARS = 2_048
@@ -38,6 +43,8 @@ HEADERS_CHARS = 32_768
 CLOSE_OPCODE = 8
 LIVES = ("webinspector", "chrome", "edge", "http toolkit")
 """Recorders whose time of an entry is the whole life of the socket."""
+TOOLS = ("webinspector", "chrome", "edge")
+"""Developer tools of Chrome and its kin."""
 HUNG_S = 5.0
 SECRET = frozenset(("authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token"))
 
@@ -157,6 +164,11 @@ def _told_closing(raw: Raw) -> _Closing:
     return _Closing(code=code, reason=(told.reason or "")[:125], at_s=told.timestamp)
 
 
+def _is_open(entry: Entry, program: str) -> bool:
+    """Tell whether developer tools still saw the socket open."""
+    return program.lower().startswith(TOOLS) and entry.timings is not None and (entry.timings.receive or 0.0) <= 0
+
+
 def _age(entry: Entry, closing: _Closing, opened: float, last_s: float | None, program: str) -> float | None:
     """Return the life of a socket; the time of an entry counts where it covers the messages or the recorder is known to mean the life."""
     if closing.at_s is not None and closing.at_s >= opened:
@@ -166,19 +178,26 @@ def _age(entry: Entry, closing: _Closing, opened: float, last_s: float | None, p
     return spent if spent and means_life and spent >= (last_s or 0.0) - 0.5 else None
 
 
+def _ended(closing: _Closing, still: bool) -> str:
+    """Return how a socket ended, as SessionFacts say it."""
+    if closing.aborted or closing.code not in (None, 1006):
+        return "rst" if closing.aborted else "close"
+    return "open" if still and closing.code is None else "unknown"
+
+
 def _session(entry: Entry, exchange: Exchange, program: str, budget: _Budget) -> SessionFacts:
     messages = messages_of(entry.messages, 0, min(FRAMES, budget.frames))
     ends = [seconds_of(message.time) for message in messages_of(entry.messages, -1)]
     started = find_instant(entry.startedDateTime) or (seconds_of(messages[0].time) if messages else 0.0)
     opened = min([started, *(seconds_of(message.time) for message in messages[:1])])
     last_s = ends[0] - opened if ends else None
-    closing = _closing(entry)
-    age = _age(entry, closing, opened, last_s, program)
+    closing, still = _closing(entry), _is_open(entry, program)
+    age = None if still else _age(entry, closing, opened, last_s, program)
     return SessionFacts(
         url=exchange.url,
         frames=_frames(messages, opened, budget),
         frame_count=len(entry.messages or ()),
-        ended="rst" if closing.aborted else "unknown" if closing.code in (None, 1006) else "close",
+        ended=_ended(closing, still),
         close_code=closing.code,
         close_reason=closing.reason,
         age_s=age,
@@ -192,35 +211,14 @@ def _when(entry: Entry) -> datetime | None:
     return datetime.fromtimestamp(at, UTC) if at is not None and 0 <= at < 4e9 else None
 
 
-REASONS: tuple[tuple[str, Reason], ...] = (
-    ("ABORTED", Reason.SKIPPED),
-    ("CANCEL", Reason.SKIPPED),
-    ("BEFORE THE CONNECTION IS ESTABLISHED", Reason.SKIPPED),
-    ("NAME_NOT_RESOLVED", Reason.NAME_NOT_FOUND),
-    ("UNKNOWN_HOST", Reason.NAME_NOT_FOUND),
-    ("ENOTFOUND", Reason.NAME_NOT_FOUND),
-    ("REFUSED", Reason.REFUSED),
-    ("TIMED_OUT", Reason.TIMEOUT),
-    ("TIMEOUT", Reason.TIMEOUT),
-    ("TIMED OUT", Reason.TIMEOUT),
-    ("RESET", Reason.RESET),
-    ("CERT", Reason.CERTIFICATE),
-    ("SSL", Reason.TLS_ALERT),
-    ("PROXY", Reason.PROXY_REFUSED),
-    ("TUNNEL", Reason.PROXY_REFUSED),
-    ("UNREACHABLE", Reason.UNREACHABLE),
-    ("BLOCKED", Reason.NOT_PERMITTED),
-)
-"""Words of browsers' errors, upper case, the first that fits → what happened. What the page itself gave up says nothing of the peer."""
-
-
 def _failure(exchange: Exchange, spent_s: float) -> Failure:
-    upper = exchange.error_text.upper()
-    reason = next((reason for word, reason in REASONS if word in upper), None)
-    if reason is None:
-        reason = Reason.TIMEOUT if not upper and spent_s >= HUNG_S else Reason.CLOSED
-    unsaid = f"no answer was recorded within {spent_s:.1f} s" if spent_s else "no answer was recorded"
-    return Failure(stage="upgrade", reason=reason, message=exchange.error_text or unsaid)
+    """Return why there was no answer; stage "" where a recording does not tell how far the attempt came."""
+    if exchange.error_text:
+        unknown = Failure(stage="", reason=Reason.CLOSED, message=exchange.error_text)
+        return find_failure(exchange.error_text) or unknown
+    message = f"no answer was recorded within {spent_s:.1f} s" if spent_s else "no answer was recorded"
+    hung = spent_s >= HUNG_S
+    return Failure(stage="upgrade" if hung else "", reason=Reason.TIMEOUT if hung else Reason.CLOSED, message=message)
 
 
 def _sockets(log: Log) -> Iterator[tuple[Entry, Exchange]]:
@@ -249,18 +247,24 @@ def _upgrades(sockets: list[tuple[Entry, Exchange]], source: Source, program: st
             yield observed(source, _session(entry, exchange, program, budget), observed_at=_when(entry))
 
 
-def _texts(log: Log, sockets: list[tuple[Entry, Exchange]]) -> Iterator[tuple[int, str]]:
-    """Yield error texts and bodies of sockets and of their HTTP companions; other requests of the page are not ours."""
+def _spoken(log: Log, sockets: list[tuple[Entry, Exchange]]) -> list[tuple[Entry, Exchange]]:
+    """Return the sockets and their HTTP companions; other requests of the page are not ours."""
     of_sockets = {id(entry) for entry, _ in sockets}
-    companions = ((entry, _exchange(entry)) for entry in log.entries if is_companion(entry) and id(entry) not in of_sockets)
-    for entry, exchange in (*sockets, *companions):
-        if exchange.error_text:
-            yield 0, f"WebSocket {exchange.url} {exchange.error_text}"
+    companions = (entry for entry in log.entries if is_companion(entry) and id(entry) not in of_sockets)
+    return [*sockets, *((entry, _exchange(entry)) for entry in islice(companions, SOCKETS))]
+
+
+def _texts(spoken: list[tuple[Entry, Exchange]]) -> Iterator[tuple[int, str]]:
+    """Yield bodies of refusals and the first messages; the greeting of Engine.IO is strange only where nobody asked for it."""
+    for entry, exchange in spoken:
         if exchange.body and (exchange.status or 0) >= 400:
             yield 0, exchange.body
+        asked = "EIO=" in exchange.url
         for message in messages_of(entry.messages, 0, TAIL):
             if message.type != "error" and raw_size(message.data) < FRAME_CHARS:
-                yield 0, raw_text(message.data)
+                text = raw_text(message.data)
+                if not (asked and GREETING.match(text)):
+                    yield 0, text
 
 
 def _late_errors(sockets: list[tuple[Entry, Exchange]]) -> Iterator[Known]:
@@ -283,10 +287,12 @@ def parse_har(data: bytes, *, artifact: str, step: str = "1.2") -> list[Observat
     source = Source(step=step, probe="har", artifact=artifact)
     sockets = list(islice(_sockets(log), SOCKETS))
     whole = TextFacts(kind="har", program=log.program, size_bytes=len(data), items=len(log.entries), unparsed=log.broken)
-    texts = list(islice(_texts(log, sockets), TEXTS))
+    spoken = _spoken(log, sockets)
+    errors = [f"WebSocket {exchange.url} {exchange.error_text}" for _, exchange in spoken if exchange.error_text][:TEXTS]
+    late = list(islice(_late_errors(sockets), TEXTS))
     return [
         *_upgrades(sockets, source, log.program),
-        *body_observations(texts, source, list(islice(_late_errors(sockets), TEXTS))),
+        *body_observations(list(islice(_texts(spoken), TEXTS)), source, late, errors=errors),
         observed(source, recording_facts(log, len(sockets))),
         observed(source, whole),
     ]

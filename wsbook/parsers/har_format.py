@@ -68,6 +68,10 @@ class Message(Struct):
     data: Raw = field(default_factory=Raw)
 
 
+class Timings(Struct):
+    receive: float | None = None
+
+
 class Entry(Struct):
     """One request. messages: of a socket, see messages_of(). close: HTTP Toolkit's ``_webSocketClose``, an object or the word "aborted"."""
 
@@ -75,6 +79,7 @@ class Entry(Struct):
     response: Response | None = None
     startedDateTime: str = ""  # noqa: N815
     time: float | None = 0.0
+    timings: Timings | None = None
     serverIPAddress: str | None = ""  # noqa: N815
     resource: str | None = field(default="", name="_resourceType")
     messages: list[Raw] | None = field(default=None, name="_webSocketMessages")

@@ -34,6 +34,10 @@ _ONCE = re.compile(r"^!|===?\s*(?:null|undefined|false|0)\b|\.size\s*===?\s*0|\.
 _GUARDED_SEND = re.compile(
     r"readyState|\bOPEN\b|isOpen|isConnected|\.connected\b|queue|pending|buffer|backlog|\bawait\b|once\b|waitFor|whenOpen|ready"
 )
+_TOLD = re.compile(
+    r"(?m)(?://|#|\*)[^\n]{0,200}?\b(?:emit|publish|broadcast|trigger|SendAsync|push|event|type|send)\w*!?[^'\"\n]{0,40}['\"]([\w.:/-]{3,60})['\"]"
+)
+"""Names that a comment says the other side sends."""
 _MAX_NAMES = 400
 
 
@@ -122,18 +126,20 @@ def _names(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     declared |= {
         given[0].text().strip("\"'`") for call in flow.calls if last_name(called(call)) == "emit" and (given := arguments_of(call))
     }
+    declared |= set(_TOLD.findall(code.text)[:_MAX_NAMES])
     if not declared:
         return
     spelled = {_plain(name): name for name in declared}
     for name, node in _handled(flow):
         meant = spelled.get(_plain(name))
-        if meant is not None and name not in declared:
+        if meant is not None and name.lstrip(".") not in declared:
             yield pattern_fact("listener.name-spelled-otherwise", node, code)
             return
 
 
 def _plain(name: str) -> str:
-    return re.sub(r"[\W_]", "", name).lower()
+    """Return a name without separators, capitals and the endings that tell singular from plural and present from past."""
+    return re.sub(r"(?<=\w{3})(?:es|ed|s|d|e)$", "", re.sub(r"[\W_]", "", name).lower())
 
 
 def _handled(flow: Flow) -> "Iterator[tuple[str, SgNode]]":

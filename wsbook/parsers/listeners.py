@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -17,6 +18,7 @@ _LOCAL_BY_DEFAULT = {"uvicorn": 8000, "hypercorn": 8000, "daphne": 8000, "gunico
 _STARTED = re.compile(r"""(?<![\w./@-])(uvicorn|hypercorn|granian|gunicorn|daphne)(?=["', ])([^\n&|;]{0,300})""")
 _PORT = re.compile(r"""(?:--port|--bind|-b|-p)[= "',]+(?:([\w.\[\]:-]*):)?\$?\{?(?:PORT:-)?(\d{2,5})""")
 _HOST = re.compile(r"""(?:--host|-h)[= "',]+([\w.:\[\]-]+)|(?:--bind|-b)[= "',]+([\w.\[\]-]+)(?::\d+)?""")
+_MAX_FOUND = 100
 _EXPOSED = re.compile(r"^[ \t]*EXPOSE[ \t]+(\d{2,5})", re.MULTILINE)
 _PUBLISHED = re.compile(
     r"^[ \t]*-[ \t]*[\"']?(?:([\d.]+):)?(?:\$\{\w+:-)?(\d{2,5})\}?:(\d{2,5})(?:/tcp)?[\"']?[ \t]*(?:#.*)?$", re.MULTILINE
@@ -29,11 +31,11 @@ _SETTINGS_PORT = re.compile(r"(?:server|quarkus\.http)\.port\s*[=:]\s*(?:\$\{\w+
 
 def offered_by_command(code: Code) -> Iterator[EndpointFacts]:
     """Yield the listeners that a Dockerfile, compose file, Procfile, unit or script starts."""
-    for match in _STARTED.finditer(code.text):
+    for match in islice(_STARTED.finditer(code.text), _MAX_FOUND):
         yield from _started(code, match)
-    for match in _EXPOSED.finditer(code.text):
+    for match in islice(_EXPOSED.finditer(code.text), _MAX_FOUND):
         yield _fact(code, "docker", match, int(match[1]))
-    for match in _PUBLISHED.finditer(code.text):
+    for match in islice(_PUBLISHED.finditer(code.text), _MAX_FOUND):
         yield replace(_fact(code, "compose", match, int(match[3])), published=int(match[2]), bind="")
 
 
@@ -58,7 +60,7 @@ def offered_by_text(code: Code, library: str, pattern: str, suffix: str) -> Iter
     """Yield what a regular expression with the groups path and port finds in code that is not parsed; route blocks are prefixes."""
     from wsbook.parsers.route_paths import template
 
-    for match in re.finditer(pattern, code.text[:500_000], re.MULTILINE):
+    for match in islice(re.finditer(pattern, code.text[:500_000], re.MULTILINE), _MAX_FOUND):
         groups = match.groupdict()
         path = groups.get("path")
         fact = _fact(code, library, match, int(groups["port"]) if groups.get("port") else None)

@@ -59,6 +59,10 @@ class Constants:
             return self._named(node.text(), code, depth)
         if kind in _CALLS:
             return self._called(node, code, depth)
+        if kind == "unary_expression":  # *addr of flag.String
+            return self.text(next((c for c in node.children() if c.is_named()), None), code, depth + 1)
+        if kind == "composite_literal" and node.text().startswith("url.URL"):
+            return self._go_url(node, code, depth)
         if kind in ("expression_list", "parenthesized_expression", "boolean_operator"):
             inner = [c for c in node.children() if c.is_named()]
             return self.text(inner[-1] if inner else None, code, depth + 1)
@@ -92,6 +96,18 @@ class Constants:
         found = [] if own else self._everywhere.get(last, [])
         return self.text(found[0][1], found[0][0], depth + 1) if len(found) == 1 else ANY
 
+    def _go_url(self, node: "SgNode", code: Code, depth: int) -> str:
+        parts: dict[str, str] = {}
+        for element in node.find_all(kind="keyed_element"):
+            inner = [c for c in element.children() if c.is_named()]
+            if len(inner) == 2:
+                value = (
+                    next((c for c in inner[1].children() if c.is_named()), inner[1]) if inner[1].kind() == "literal_element" else inner[1]
+                )
+                parts[inner[0].text()] = self.text(value, code, depth + 1)
+        path = parts.get("Path", "")
+        return f"{parts.get('Scheme', ANY)}://{parts.get('Host', ANY)}{path if path.startswith(('/', ANY)) or not path else '/' + path}"
+
     def _called(self, node: "SgNode", code: Code, depth: int) -> str:
         """A call that reads the environment is its fallback; one that only wraps a text is the text; re.compile is its expression."""
         head = node.text()[:120]
@@ -100,9 +116,21 @@ class Constants:
         default = keyword(node, "default")
         if _ENVIRONMENT.search(head.partition("(")[0] + "("):
             return self.text(default if default is not None else values[1] if len(values) > 1 else None, code, depth + 1)
+        owner = node.field("function")
+        operand = owner.field("operand") if owner is not None and owner.kind() == "selector_expression" else None
+        if operand is not None and owner is not None and owner.text().endswith(".String") and not values:
+            return self.text(operand, code, depth + 1)
+        if head.startswith("fmt.Sprintf(") and values:
+            return _filled(self.text(values[0], code, depth + 1), [self.text(v, code, depth + 1) for v in values[1:]])
         if re.match(r"(?:str|int|Path|re\.compile|compile|string|strconv\.Itoa|String\.valueOf)\b", head) and values:
             return self.text(values[0], code, depth + 1)
         return ANY
+
+
+def _filled(text: str, values: list[str]) -> str:
+    """Return a format with its verbs replaced by values."""
+    given = iter(values)
+    return re.sub(r"%[svdq]", lambda _: next(given, ANY), text)
 
 
 def keyword(call: "SgNode", *names: str) -> "SgNode | None":

@@ -6,7 +6,10 @@ from urllib.parse import urljoin, urlsplit
 from wsbook.parsers.values import HOST, ORIGIN, PROTOCOL, UNKNOWN, is_known
 from wsbook.target import Endpoint
 
-__all__ = ["edited", "location_part", "resolved", "url_part"]
+__all__ = ["URL_PARTS", "edited", "location_part", "resolved", "url_part"]
+
+URL_PARTS = ("protocol", "host", "hostname", "port", "pathname", "search", "href", "origin", "hash")
+"""Members of a URL object."""
 
 _HEAD = re.compile(rf"((?:[\w+.-]+:|{PROTOCOL}|{UNKNOWN})?//[^/?#]*|{ORIGIN})")
 
@@ -40,7 +43,7 @@ def resolved(path: str, base: str) -> str:
     head = _HEAD.match(base)
     if path.startswith("/") and not path.startswith("//") and head:
         return head[1] + path
-    return UNKNOWN
+    return f"{UNKNOWN}//{HOST}{path}" if re.match(r"/(?!/)", path) else UNKNOWN
 
 
 def _onto(path: str, base: str) -> str:

@@ -4,8 +4,8 @@ import re
 from typing import TYPE_CHECKING
 
 from wsbook.parsers import conditions
-from wsbook.parsers.locations import edited, location_part
-from wsbook.parsers.scope import FUNCTIONS, Definition, Module, pair, short_name
+from wsbook.parsers.locations import URL_PARTS, edited, location_part
+from wsbook.parsers.scope import CLASSES, FUNCTIONS, Definition, Module, pair, short_name
 from wsbook.parsers.values import HOST, NOTHING, UNKNOWN, Ref, Value, is_known, joined, unique
 
 if TYPE_CHECKING:
@@ -13,16 +13,20 @@ if TYPE_CHECKING:
 
     from wsbook.parsers.evaluate import Evaluator, Frame
 
-__all__ = ["location", "named", "required"]
+__all__ = ["default_member", "defined", "environment_value", "imported", "location", "named", "required", "runtime_config"]
 
 _LOCATION = re.compile(r"(?:(?:window|document|self|globalThis|top|parent)\.)*(?:window\.)?location")
 _ENVIRONMENT = re.compile(r"(?:globalThis\.|window\.)?(?:import\.meta\.env|process\.env|Deno\.env)")
-_DOCUMENT = {"document.domain": "hostname", "document.URL": "href", "document.baseURI": "href"}
+_DOCUMENT = {
+    "window.origin": "origin",
+    "self.origin": "origin",
+    "document.domain": "hostname",
+    "document.URL": "href",
+    "document.baseURI": "href",
+}
 _HOST_NAME = re.compile(r"host|domain|server|addr|authority|(?:^|_)ip$", re.IGNORECASE)
 _MEMBERS = ("protocol", "host", "hostname", "port", "pathname", "search", "href")
-_URL_PARTS = (*_MEMBERS, "origin", "hash")
-_HELD = ("current", "value")
-_CLASSES = ("class_declaration", "class")
+_BINDERS = ("method_definition", "public_field_definition", "function_expression")
 _CONFIG_FILE = re.compile(r"""["'`][^"'`]*?([\w.-]+\.json)["'`]""")
 
 
@@ -56,9 +60,9 @@ def _plain(ev: "Evaluator", node: "SgNode", name: str, frame: "Frame") -> list[V
     if definitions:
         return _united(ev, definitions, node, frame)
     if name in frame.module.imports:
-        return _imported(ev, frame.module, *frame.module.imports[name], frame=frame)
+        return imported(ev, frame.module, *frame.module.imports[name], frame=frame)
     found = [(m, d) for m, d in ev.project.everywhere(name) if d.node is not None and m is not frame.module]
-    values = [v for m, d in found for v in _defined(ev, d, _frame(frame, m))]
+    values = [v for m, d in found for v in defined(ev, d, _frame(frame, m))]
     return values or [Value(text=HOST if _HOST_NAME.search(name) else UNKNOWN)]
 
 
@@ -66,27 +70,38 @@ def _frame(frame: "Frame", module: Module) -> "Frame":
     return frame if frame.module is module else type(frame)(module)
 
 
-def _imported(ev: "Evaluator", importer: Module, written: str, name: str, *, frame: "Frame", depth: int = 0) -> list[Value]:
+def imported(ev: "Evaluator", importer: Module, written: str, name: str, *, frame: "Frame", depth: int = 0) -> list[Value]:
+    """Return what an import of a module, as written, gives under a name."""
     if written.startswith("$env/"):
-        return _environment(ev, name, frame)
+        return environment_value(ev, name, frame)
     module = ev.project.imported(importer, written)
     if module is None or depth > 6:
         found = [(m, d) for m, d in ev.project.everywhere(name) if d.node is not None and m is not importer] if module is None else []
         local = written.startswith((".", "@/", "~", "src/"))
-        return [v for m, d in found[:1] for v in _defined(ev, d, _frame(frame, m))] if len(found) == 1 and local else NOTHING
+        return [v for m, d in found[:1] for v in defined(ev, d, _frame(frame, m))] if len(found) == 1 and local else NOTHING
     if name == "*":
         return [Value(ref=Ref(kind="module", frame=_frame(frame, module)))]
     exported = module.exports.get(name)
     if isinstance(exported, tuple):
-        return _imported(ev, module, *exported, frame=frame, depth=depth + 1)
+        return imported(ev, module, *exported, frame=frame, depth=depth + 1)
     if exported is not None:
         return ev.look(exported, _frame(frame, module))
     for star in module.stars:
-        if values := [v for v in _imported(ev, module, star, name, frame=frame, depth=depth + 1) if v != Value()]:
+        if values := [v for v in imported(ev, module, star, name, frame=frame, depth=depth + 1) if v != Value()]:
             return values
     if name == "default":
         return [Value(ref=Ref(kind="module", frame=_frame(frame, module)))]
-    return _default_member(ev, module, name, frame)
+    return default_member(ev, module, name, frame)
+
+
+def runtime_config(ev: "Evaluator", frame: "Frame") -> list[Value]:
+    """Return runtimeConfig of a Nuxt project's configuration (https://nuxt.com/docs/guide/going-further/runtime-config)."""
+    for module in ev.project.modules:
+        if module.artifact.rpartition("/")[2].startswith("nuxt.config"):
+            for found in module.root.find_all(kind="pair"):
+                if (found.field("key") or found).text() == "runtimeConfig":
+                    return ev.look(found.field("value"), _frame(frame, module))
+    return NOTHING
 
 
 def required(ev: "Evaluator", written: str, frame: "Frame") -> list[Value]:
@@ -95,24 +110,26 @@ def required(ev: "Evaluator", written: str, frame: "Frame") -> list[Value]:
     return [Value(ref=Ref(kind="module", frame=_frame(frame, module)))] if module is not None else NOTHING
 
 
-def _default_member(ev: "Evaluator", module: Module, name: str, frame: "Frame") -> list[Value]:
+def default_member(ev: "Evaluator", module: Module, name: str, frame: "Frame") -> list[Value]:
     """CommonJS: a name taken out of module.exports = {…}."""
     whole = module.exports.get("default")
     if whole is None or isinstance(whole, tuple):
         return NOTHING
-    return [v for base in ev.look(whole, _frame(frame, module)) for v in _member(ev, base, name)]
+    return [v for base in ev.look(whole, _frame(frame, module)) for v in ev.member(base, name)]
 
 
 def _united(ev: "Evaluator", definitions: list[Definition], use: "SgNode", frame: "Frame") -> list[Value]:
     """Return the values of a name's definitions; += appends to what was before."""
     values: list[Value] = []
     for definition in definitions:
+        if ev.exhausted:
+            break
         if definition.node is not None and _contains(definition.node, use) and definition.function is None:
             continue
         test = conditions.around(ev, definition.at, frame) if definition.function is None else ""
         if test is None:
             continue
-        mine = [v.also(test) for v in _defined(ev, definition, frame)]
+        mine = [v.also(test) for v in defined(ev, definition, frame)]
         if definition.adds:
             values = joined(ev.texts(values) if values else [Value()], ev.texts(mine))
         elif definition.node is not None or definition.function is not None:
@@ -125,18 +142,16 @@ def _replacing(before: list[Value], mine: list[Value]) -> list[Value]:
 
 
 def _contains(outer: "SgNode", inner: "SgNode") -> bool:
-    a, b = outer.range(), inner.range()
-    if outer.kind() in (*FUNCTIONS, *_CLASSES):
-        return False
-    return a.start.index <= b.start.index and b.end.index <= a.end.index
+    return outer.kind() not in (*FUNCTIONS, *CLASSES) and (outer == inner or outer in inner.ancestors())
 
 
-def _defined(ev: "Evaluator", definition: Definition, frame: "Frame") -> list[Value]:
+def defined(ev: "Evaluator", definition: Definition, frame: "Frame") -> list[Value]:
+    """Return what a definition gives its name: the key that destructuring takes, or its default."""
     values = _given(ev, definition, frame) if definition.function is not None else ev.look(definition.node, frame)
     if definition.default is not None and len(definition.keys) == 1 and values and all(_lacks(v, definition.keys[0]) for v in values):
         return ev.look(definition.default, frame)
     for key in definition.keys:
-        values = unique([v.also(base.condition) for base in values for v in _member(ev, base, key)])
+        values = unique([v.also(base.condition) for base in values for v in ev.member(base, key)])
     if definition.default is None:
         return values
     known = [v for v in values if v.ref is not None or v.text not in ("", UNKNOWN, HOST)]
@@ -159,7 +174,7 @@ def _given(ev: "Evaluator", definition: Definition, frame: "Frame") -> list[Valu
     function = definition.function
     if function is None:
         return NOTHING
-    start = function.range().start.index
+    start = hash(function)
     bound = frame.bindings.get((start, definition.parameter))
     if bound is not None:
         return bound
@@ -171,6 +186,8 @@ def _given(ev: "Evaluator", definition: Definition, frame: "Frame") -> list[Valu
 
 
 def _from_callers(ev: "Evaluator", function: "SgNode", position: int, frame: "Frame") -> list[Value]:
+    if position == 0 and (iterated := _iterated(function)) is not None:
+        return [v for array in ev.look(iterated, frame) for v in _elements(ev, array)]
     name = _called_as(function)
     modules = [frame.module, *(m for m in ev.project.modules if m is not frame.module)] if name else []
     values: list[Value] = []
@@ -181,13 +198,47 @@ def _from_callers(ev: "Evaluator", function: "SgNode", position: int, frame: "Fr
             given = [c for c in (call.field("arguments") or call).children() if c.is_named() and c.kind() != "comment"]
             if len(given) > position and not _contains(function, call):
                 values += [v for v in ev.look(given[position], _frame(frame, module)) if v != Value()]
+        if position == 0 and name[:1].isupper():
+            elements = module.elements.get(name, [])[:4]
+            values += [Value(ref=Ref(kind="node", node=element, frame=_frame(frame, module))) for element in elements]
     return values
+
+
+def _iterated(function: "SgNode") -> "SgNode | None":
+    """Return the array whose elements a callback is given: URLS.map((url) => …)."""
+    arguments = function.parent()
+    call = arguments.parent() if arguments is not None and arguments.kind() == "arguments" else None
+    callee = call.field("function") if call is not None else None
+    member = callee.field("property") if callee is not None and callee.kind() == "member_expression" else None
+    return callee.field("object") if callee is not None and member is not None and member.text() in ("map", "forEach", "flatMap") else None
+
+
+def _elements(ev: "Evaluator", array: Value) -> list[Value]:
+    node = array.ref.node if array.ref is not None and array.ref.kind == "node" else None
+    if node is None or array.ref is None or node.kind() != "array":
+        return []
+    return [v for child in node.children()[:16] if child.is_named() for v in ev.look(child, array.ref.frame)]
+
+
+def _split(ev: "Evaluator", owner: "SgNode", index: str, frame: "Frame") -> list[Value]:
+    """Return a part of a known text: location.host.split(':')[0]; [] for any other subscript."""
+    function = owner.field("function") if owner.kind() == "call_expression" else None
+    member = function.field("property") if function is not None and function.kind() == "member_expression" else None
+    arguments = [c for c in (owner.field("arguments") or owner).children() if c.is_named()] if member is not None else []
+    if function is None or member is None or member.text() != "split" or not arguments or not index.isdigit():
+        return []
+    between = ev.texts(ev.look(arguments[0], frame))[0].text
+    found = []
+    for value in ev.texts(ev.look(function.field("object"), frame)):
+        parts = value.text.split(between) if between and is_known(between) and is_known(value.text) else []
+        found.append(Value(text=parts[int(index[:3])] if int(index[:3]) < len(parts) else UNKNOWN, condition=value.condition))
+    return found
 
 
 def _called_as(function: "SgNode") -> str:
     name = function.field("name")
     if name is not None and name.text() == "constructor":
-        owner = next((a for a in function.ancestors() if a.kind() in _CLASSES), None)
+        owner = next((a for a in function.ancestors() if a.kind() in CLASSES), None)
         name = owner.field("name") if owner is not None else None
     parent = function.parent()
     while name is None and parent is not None and parent.kind() in ("parenthesized_expression", "arguments", "call_expression"):
@@ -200,140 +251,37 @@ def _called_as(function: "SgNode") -> str:
 
 
 def _this(node: "SgNode", frame: "Frame") -> list[Value]:
-    owner = next((a for a in node.ancestors() if a.kind() in (*_CLASSES, "object")), None)
-    return [Value(ref=Ref(kind="node", node=owner, frame=frame))] if owner is not None else NOTHING
+    """Return the class or object whose method, field or function property is nearest around; arrow functions do not bind this."""
+    binder = next((a for a in node.ancestors() if a.kind() in _BINDERS), None)
+    holder = next((a for a in binder.ancestors() if a.kind() in (*CLASSES, "object")), None) if binder is not None else None
+    return [Value(ref=Ref(kind="node", node=holder, frame=frame))] if holder is not None else NOTHING
 
 
 def _member_expression(ev: "Evaluator", node: "SgNode", name: str, frame: "Frame") -> list[Value]:
     owner, index = node.field("object"), node.field("index")
     key = (node.field("property") or node).text() if index is None else ev.texts(ev.look(index, frame))[0].text
+    if index is not None and owner is not None and (parts := _split(ev, owner, key, frame)):
+        return parts
     assigned = [d for d in frame.module.names.get(name, ()) if not d.declares] if name and not name.startswith("this.") else []
     values: list[Value] = []
     if not assigned and re.match(r"(?:window|globalThis|self)\.\w+$", name):
         found = [(m, d) for m, d in ev.project.everywhere(name) if d.node is not None]
-        values = [v for m, d in found for v in _defined(ev, d, _frame(frame, m))]
+        values = [v for m, d in found for v in defined(ev, d, _frame(frame, m))]
         return values or [Value(text=HOST if _HOST_NAME.search(key) else UNKNOWN)]
     bases = ev.look(owner, frame)
     if assigned and not _is_url(bases, key):
         return _united(ev, assigned, node, frame)
-    values = [v.also(base.condition) for base in bases for v in _member(ev, base, key)]
+    values = [v.also(base.condition) for base in bases for v in ev.member(base, key)]
     if all(v == Value() for v in values):
         values = _of_configuration(ev, key, frame) or [Value(text=HOST if _HOST_NAME.search(key) else UNKNOWN)]
     return _edits(ev, name, values, node, frame)
 
 
 def _is_url(bases: list[Value], key: str) -> bool:
-    return key in _URL_PARTS and any(v.ref is None and "//" in v.text for v in bases)
+    return key in URL_PARTS and any(v.ref is None and "//" in v.text for v in bases)
 
 
-def _member(ev: "Evaluator", base: Value, key: str) -> list[Value]:
-    """Return the member of a value."""
-    ref = base.ref
-    if ref is None:
-        if key in _HELD:
-            return [base]
-        return [ev.url_member(base, key)] if key in _URL_PARTS and base.text != UNKNOWN else NOTHING
-    if ref.kind == "location":
-        return [Value(text=location(ev, key))]
-    if ref.kind == "env":
-        return _environment(ev, key, ref.frame)
-    if ref.kind == "module":
-        return _of_module(ev, ref, key)
-    return _of_node(ev, ref, key)
-
-
-def _of_module(ev: "Evaluator", ref: Ref, key: str) -> list[Value]:
-    module: Module = ref.frame.module
-    exported = module.exports.get(key)
-    if isinstance(exported, tuple):
-        return _imported(ev, module, *exported, frame=ref.frame)
-    if exported is not None:
-        return ev.look(exported, ref.frame)
-    return _default_member(ev, module, key, ref.frame)
-
-
-def _of_node(ev: "Evaluator", ref: Ref, key: str) -> list[Value]:
-    node, kind = ref.node, ref.node.kind()
-    if key in _HELD and kind not in ("object", "enum_declaration") and not (kind in _CLASSES or kind == "new_expression"):
-        return [Value(ref=ref)]
-    if kind == "object":
-        return _of_object(ev, node, key, ref.frame)
-    if kind == "array" and key.isdigit():
-        elements = [c for c in node.children() if c.is_named()]
-        return ev.look(elements[int(key)], ref.frame) if int(key[:4]) < len(elements) else NOTHING
-    if kind == "enum_declaration":
-        found = node.find_all(kind="enum_assignment")
-        return next((ev.look(e.field("value"), ref.frame) for e in found if (e.field("name") or e).text() == key), NOTHING)
-    if kind == "new_expression":
-        return _of_instance(ev, ref, key)
-    return _of_class(ev, node, key, ref.frame) if kind in _CLASSES else NOTHING
-
-
-def _of_object(ev: "Evaluator", node: "SgNode", key: str, frame: "Frame") -> list[Value]:
-    value = pair(node, key)
-    if value is not None and value.kind() == "method_definition" and value.text().lstrip().startswith("get "):
-        return ev.returned(value, frame)
-    if value is not None:
-        return ev.look(value, frame)
-    spreads = [c.children()[-1] for c in node.children() if c.kind() == "spread_element"]
-    return [v for spread in spreads[:4] for base in ev.look(spread, frame) for v in _member(ev, base, key)] or NOTHING
-
-
-def _of_instance(ev: "Evaluator", ref: Ref, key: str) -> list[Value]:
-    """Return a member of new Something(…), with the constructor's parameters bound."""
-    classes = [v.ref for v in ev.look(ref.node.field("constructor"), ref.frame) if v.ref and v.ref.kind == "node"]
-    arguments = [c for c in (ref.node.field("arguments") or ref.node).children() if c.is_named() and c.kind() != "comment"]
-    found: list[Value] = []
-    for one in classes[:2]:
-        constructor = _method(one.node, "constructor")
-        start = constructor.range().start.index if constructor is not None else -1
-        given = {(start, index): ev.look(argument, ref.frame) for index, argument in enumerate(arguments[:8])}
-        frame = type(ref.frame)(one.frame.module, {**one.frame.bindings, **given, (start, -1): [Value()]})
-        found += _of_class(ev, one.node, key, frame)
-    return found or NOTHING
-
-
-def _method(node: "SgNode", name: str) -> "SgNode | None":
-    body = node.field("body")
-    members = body.children() if body is not None else []
-    return next((c for c in members if c.kind() == "method_definition" and (c.field("name") or c).text() == name), None)
-
-
-def _of_class(ev: "Evaluator", node: "SgNode", key: str, frame: "Frame") -> list[Value]:
-    """Return a field, getter or method of a class, what its methods assign to it, or a parameter property of its constructor."""
-    body = node.field("body")
-    method = _method(node, key)
-    if method is not None:
-        is_getter = re.match(r"(?:(?:static|public|private|protected|override)\s+)*get\s", method.text()[:60])
-        return ev.returned(method, frame) if is_getter else [Value(ref=Ref(kind="node", node=method, frame=frame))]
-    values: list[Value] = []
-    for field in body.children() if body is not None else []:
-        if field.kind() == "public_field_definition" and (field.field("name") or field).text() == key and field.field("value") is not None:
-            values += ev.look(field.field("value"), frame)
-    for definition in frame.module.names.get(f"this.{key}", ()):
-        if _within(definition.at, node):
-            test = conditions.around(ev, definition.at, frame)
-            values += [v.also(test) for v in _defined(ev, definition, frame)] if test is not None else []
-    values = [v for v in values if v.text != "" or v.ref is not None]
-    if not values and (constructor := _method(node, "constructor")) is not None:
-        properties = [d for d in frame.module.names.get(key, ()) if d.function == constructor]
-        values = [v for d in properties for v in _defined(ev, d, frame)]
-    return unique(values) or _inherited(ev, node, key, frame)
-
-
-def _inherited(ev: "Evaluator", node: "SgNode", key: str, frame: "Frame") -> list[Value]:
-    heritage = next((c for c in node.children() if c.kind() == "class_heritage"), None)
-    parent = heritage.find(kind="identifier") if heritage is not None else None
-    bases = [v.ref for v in ev.look(parent, frame) if v.ref and v.ref.kind == "node"] if parent is not None else []
-    return [v for base in bases[:1] for v in _of_node(ev, base, key)] or NOTHING
-
-
-def _within(inner: "SgNode", outer: "SgNode") -> bool:
-    a, b = outer.range(), inner.range()
-    return a.start.index <= b.start.index and b.end.index <= a.end.index
-
-
-def _environment(ev: "Evaluator", key: str, frame: "Frame") -> list[Value]:
+def environment_value(ev: "Evaluator", key: str, frame: "Frame") -> list[Value]:
     """Return a variable of the build. With .env files at hand, one that they do not name is not set."""
     env = frame.module.env
     if env is not None and key in env:
@@ -353,7 +301,7 @@ def _of_configuration(ev: "Evaluator", key: str, frame: "Frame") -> list[Value]:
     files = [m for m in ev.project.modules if m.artifact.rpartition("/")[2] in names]
     if len(files) != 1 or (whole := files[0].exports.get("default")) is None or isinstance(whole, tuple):
         return []
-    values = [v for base in ev.look(whole, _frame(frame, files[0])) for v in _member(ev, base, key)]
+    values = [v for base in ev.look(whole, _frame(frame, files[0])) for v in ev.member(base, key)]
     return [v for v in values if v.text != UNKNOWN or v.ref is not None]
 
 
@@ -368,6 +316,9 @@ def _edits(ev: "Evaluator", name: str, values: list[Value], use: "SgNode", frame
                 continue
             test = conditions.around(ev, definition.at, frame)
             if test is None:
+                continue
+            if part == "protocol" and f"{name}.protocol" in right.text()[:300]:  # its own scheme decides: https becomes wss
+                values = [Value(text=re.sub(r"^http", "ws", v.text), condition=v.condition) for v in values if v.ref is None]
                 continue
             new = ev.texts(ev.look(right, frame))
             changed = [Value(text=edited(v.text, part, n.text), condition=v.condition).also(n.condition).also(test)

@@ -32,7 +32,7 @@ _EDGES = (
     "path($PATH, URLRouter($CHILD))",
     "re_path($PATH, URLRouter($CHILD))",
 )
-_NESTING = re.compile(r"(?:\w+\.)?(?:Mount|Include|path|re_path)\(")
+_NESTING = re.compile(r"(?:\w+\.)?(?:Mount|Include|path|re_path|mount)\(")
 _LISTS = ("routes", "websocket_routes", "urlpatterns", "websocket_urlpatterns")
 
 

@@ -15,7 +15,7 @@ __all__ = ["ScriptMounts"]
 _MAX_DEPTH = 8
 _METHODS = ("use", "register", "route", "mount", "group")
 _Key = tuple[str, int]
-"""Module and the beginning of the declaration or function."""
+"""Module and the hash of the declaration or function."""
 
 
 class ScriptMounts:
@@ -62,13 +62,13 @@ class ScriptMounts:
         if not definitions:
             return None
         holder = definitions[0].function if definitions[0].function is not None else definitions[0].at
-        return module.artifact, holder.range().start.index
+        return module.artifact, hash(holder)
 
     def _child(self, node: "SgNode", module: Module, depth: int = 0) -> _Key | None:
         if depth > _MAX_DEPTH:
             return None
         if node.kind() in ("arrow_function", "function_expression", "function_declaration"):
-            return module.artifact, node.range().start.index
+            return module.artifact, hash(node)
         if node.kind() in ("call_expression", "await_expression"):
             return self._called(node, module, depth)
         if node.kind() != "identifier":
@@ -78,8 +78,8 @@ class ScriptMounts:
         definitions = module.visible(node.text(), node)
         value = definitions[0].node if definitions else None
         if value is not None and value.kind() in ("arrow_function", "function_expression", "function_declaration"):
-            return module.artifact, value.range().start.index
-        return (module.artifact, definitions[0].at.range().start.index) if definitions else None
+            return module.artifact, hash(value)
+        return (module.artifact, hash(definitions[0].at)) if definitions else None
 
     def _called(self, node: "SgNode", module: Module, depth: int) -> _Key | None:
         """require('./x'), import('./x'), and routes() of the project, which returns a router."""

@@ -23,7 +23,9 @@ _LISTENS = re.compile(r"\.listen$|^(?:Bun|Deno)\.serve$|^serve$")
 def node_servers(module: Module, project: Project) -> Iterator[EndpointFacts]:
     """Yield the servers that one script makes."""
     scope = Scope(module, project)
-    for node in sorted((n for nodes in module.calls.values() for n in nodes), key=lambda n: n.range().start.index):
+    if "handleUpgrade" in module.text or ".upgrade(" in module.text:
+        yield from _switched(scope)
+    for node in module.root.find_all(any=[{"kind": "call_expression"}, {"kind": "new_expression"}]):
         name = short_name(node.field("constructor") or node.field("function"))
         arguments = [c for c in (node.field("arguments") or node).children() if c.is_named() and c.kind() != "comment"]
         library = _library(name, node.kind(), module)
@@ -33,6 +35,17 @@ def node_servers(module: Module, project: Project) -> Iterator[EndpointFacts]:
             yield _gateway(node, arguments, scope)
         elif _LISTENS.search(name) and arguments:
             yield from _listener(node, arguments, scope)
+
+
+def _switched(scope: Scope) -> Iterator[EndpointFacts]:
+    """Yield the cases of a switch over the path of an upgrade."""
+    for case in scope.module.root.find_all(kind="switch_case"):
+        value = case.field("value")
+        switch = next((a for a in case.ancestors() if a.kind() == "switch_statement"), None)
+        subject = switch.field("value") if switch is not None else None
+        path = strings(value, scope)[0].text if value is not None else ""
+        if subject is not None and re.search(r"(?i)path|url", subject.text()[:200]) and path.startswith("/") and is_known(path):
+            yield _fact("ws", value or case, scope, template(path), None)
 
 
 def _library(name: str, kind: str, module: Module) -> str:

@@ -88,7 +88,7 @@ def find_offered(backend: Backend) -> Iterator[EndpointFacts]:
                 continue
             seen: set[int] = set()
             for match in (m for written in offer.patterns for pattern in _variants(written) for m in root.find_all(pattern=pattern)):
-                start = match.range().start.index
+                start = hash(match)
                 if start not in seen:
                     found = list(_matched(offer, match, code, backend, module))
                     seen |= {start} if found else set()

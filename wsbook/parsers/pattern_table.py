@@ -1,4 +1,4 @@
-"""The table of patterns: reads patterns.toml once, answers by id. Knows neither a language nor a product."""
+"""The tables of patterns: reads patterns.toml and patterns/*.toml once, answers by id. Knows neither a language nor a product."""
 
 import tomllib
 from functools import cache
@@ -9,10 +9,12 @@ from msgspec import Struct, convert
 
 __all__ = [
     "ConfigPattern",
+    "Dial",
     "Offer",
     "Rule",
     "SourcePattern",
     "config_patterns",
+    "dials",
     "entry",
     "offers",
     "shared_rules",
@@ -85,6 +87,21 @@ class Offer(Struct, frozen=True, kw_only=True):
     suffix: str = ""
 
 
+class Dial(Struct, frozen=True, kw_only=True):
+    """One way in which a program that is no browser dials an endpoint.
+
+    patterns: ast-grep patterns with $URL. texts: regular expressions with the group url, for languages that are not parsed. needs:
+    expression that the file must match. suffix: what the library adds to the URL.
+    """
+
+    library: str
+    languages: tuple[str, ...]
+    patterns: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    needs: str = ""
+    suffix: str = ""
+
+
 @cache
 def _table() -> dict[str, Any]:
     return tomllib.loads(files("wsbook").joinpath("patterns.toml").read_text(encoding="utf-8"))
@@ -98,8 +115,10 @@ def config_patterns() -> dict[str, ConfigPattern]:
 
 @cache
 def source_patterns() -> tuple[SourcePattern, ...]:
-    """Return every source pattern in the order of the table."""
-    return tuple(convert({"id": key, **fields}, SourcePattern) for key, fields in _table().get("source", {}).items())
+    """Return every source pattern, file by file in the order of their names."""
+    tables = sorted((file for file in files("wsbook").joinpath("patterns").iterdir() if file.name.endswith(".toml")), key=lambda f: f.name)
+    read = [tomllib.loads(file.read_text(encoding="utf-8"))["source"] for file in tables]
+    return tuple(convert({"id": key, **fields}, SourcePattern) for table in read for key, fields in table.items())
 
 
 @cache
@@ -113,6 +132,12 @@ def shared_rules(language: str) -> Rule:
 def offers() -> tuple[Offer, ...]:
     """Return every way to offer an endpoint."""
     return convert(_table().get("offer", []), tuple[Offer, ...])
+
+
+@cache
+def dials() -> tuple[Dial, ...]:
+    """Return every way in which programs dial."""
+    return convert(_table().get("dial", []), tuple[Dial, ...])
 
 
 def entry(pattern: str) -> ConfigPattern:

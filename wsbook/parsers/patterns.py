@@ -1,4 +1,4 @@
-"""Applies the source patterns of patterns.toml to parsed code. Knows how a pattern is matched and guarded, not what one is about."""
+"""Applies the source patterns of patterns/*.toml to code. Knows how a pattern is matched and guarded, not what one is about."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -13,10 +13,10 @@ from wsbook.parsers.source_files import Code
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
 
-__all__ = ["Parsed", "find_patterns", "pattern_fact"]
+__all__ = ["Read", "find_patterns", "pattern_fact"]
 
-Parsed = tuple[Code, "SgNode"]
-"""A piece of code and its syntax tree."""
+Read = tuple[Code, "SgNode | None"]
+"""A piece of code and its syntax tree, None where the language's syntax is not known: only expressions are searched in it."""
 
 _MAX_MATCHES = 50
 _MAX_STATEMENTS = 600
@@ -29,16 +29,19 @@ _SUBJECT = re.compile(
 
 _LONG_LINE = re.compile(r"^(.{2000}).+$", re.MULTILINE)
 
+_LINE_COMMENT = re.compile(r"(?m)^[ \t]*(?://|#(?!\[)).*$|(?<=[ \t])(?://|# ).*$")
+"""Comments of the languages that are not parsed; ``#[`` is an attribute."""
+
 _COMMENTS = {"python": ("comment",), "java": ("line_comment", "block_comment")}
 
 
-def find_patterns(parsed: Iterable[Parsed], commands: Iterable[Code], *, side: str) -> Iterator[PatternFacts]:
-    """Yield the facts of every pattern of a side that matches, guarded or not."""
-    given = list(parsed)
+def find_patterns(read: Iterable[Read], commands: Iterable[Code], *, side: str) -> Iterator[PatternFacts]:
+    """Yield the facts of every pattern of a side that matches, guarded or not. A piece that comes alone is about the subject."""
+    given = list(read)
     everything = "\n".join([code.text for code, _ in given] + [c.text for c in commands])
-    pieces = [(code, root, _without_comments(root, code)) for code, root in given if _SUBJECT.search(code.text)]
+    pieces = [(code, root, _without_comments(root, code)) for code, root in given if len(given) == 1 or _SUBJECT.search(code.text)]
     for code, root, text in pieces:
-        crowded = _is_crowded(root, code)
+        crowded = root is not None and _is_crowded(root, code)
         for pattern in _for_language(side, code.language):
             yield from _apply(pattern, code, root, text, everything, crowded=crowded)
 
@@ -55,8 +58,10 @@ def _for_language(side: str, language: str) -> tuple[SourcePattern, ...]:
     return tuple(p for p in source_patterns() if p.side in (side, "both") and names & set(p.languages))
 
 
-def _without_comments(root: "SgNode", code: Code) -> str:
+def _without_comments(root: "SgNode | None", code: Code) -> str:
     """Return the text with comments blanked, offsets kept."""
+    if root is None:
+        return _LINE_COMMENT.sub(lambda found: " " * len(found[0]), code.text)
     text = list(root.text())
     for kind in _COMMENTS.get(code.language, ("comment",)):
         for node in root.find_all(kind=kind):
@@ -67,13 +72,15 @@ def _without_comments(root: "SgNode", code: Code) -> str:
     return "".join(text)
 
 
-def _apply(pattern: SourcePattern, code: Code, root: "SgNode", text: str, everything: str, *, crowded: bool) -> Iterator[PatternFacts]:
+def _apply(
+    pattern: SourcePattern, code: Code, root: "SgNode | None", text: str, everything: str, *, crowded: bool
+) -> Iterator[PatternFacts]:
     if not all(_regex(need)(text) for need in pattern.needs) or not all(_regex(need)(everything) for need in pattern.somewhere):
         return
     if pattern.text:
         yield from _apply_text(pattern, code, text, everything)
         return
-    if crowded and "follows" in str(pattern.rule):
+    if root is None or (crowded and "follows" in str(pattern.rule)):
         return
     matches = root.find_all(_config_of(pattern.id, code.language))[:_MAX_MATCHES]
     if len(matches) < pattern.at_least:

@@ -19,6 +19,10 @@ __all__ = ["react_patterns"]
 
 _OPENS = re.compile(
     r"new\s+(?:window\.)?(?:\w*WebSocket|SockJS|PartySocket|EventSource|Client)\s*\(|(?<![\w.])io(?:\.connect)?\s*\(|HubConnectionBuilder"
+    r"|(?<![\w.])(?:create|open|make|init)\w*(?:Socket|WebSocket|WS|Client|Connection|Stream)\w*\s*\("
+)
+_LISTENS = re.compile(
+    r"(?i)(?<![\w.])\w*(?:socket|\bws|hub|connection|channel|pusher|stomp\w*|bus)(?:\.current)?[?!]?\.(?:on|addEventListener|addListener|bind|listen)\("
 )
 _CLOSES = re.compile(r"\breturn\b[\s\S]*?(?:close|disconnect|deactivate|stop|destroy|terminate|dispose|cleanup|unsubscribe|teardown)")
 _FUNCTIONS = ("arrow_function", "function_expression", "function")
@@ -31,10 +35,19 @@ def react_patterns(code: Code, root: "SgNode") -> Iterator[PatternFacts]:
     """Yield the defects of one piece of code; nothing when it uses no React hook."""
     if "useEffect" not in code.text and "useState" not in code.text:
         return
-    effects = [call for call in root.find_all(kind="call_expression") if (f := call.field("function")) is not None and f.text() in _EFFECTS]
+    effects = [call for call in root.find_all(kind="call_expression") if _is_effect(call)]
     for effect in [e for e in effects if _OPENS.search(e.text())][:_MAX_EFFECTS]:
         yield from _effect(effect, code, root)
+    for effect in [e for e in effects if not _OPENS.search(e.text())][:_MAX_EFFECTS]:
+        yield from _listening(effect, code)
     yield from _stale(root, code)
+
+
+def _listening(effect: "SgNode", code: Code) -> Iterator[PatternFacts]:
+    """An effect that adds handlers to a socket from outside has to take them away again."""
+    body = (_arguments(effect) or [effect])[0].text()
+    if _LISTENS.search(body) and not re.search(r"\breturn\b|\.off\(|remove\w*Listener|\bonce\b|\bsignal\b", body):
+        yield pattern_fact("react.listener-without-cleanup", effect, code)
 
 
 def _arguments(call: "SgNode") -> "list[SgNode]":
@@ -65,8 +78,19 @@ def _changes(name: str, body: str, root: "SgNode") -> bool:
     for declaration in root.find_all(kind="variable_declarator"):
         declared, value = declaration.field("name"), declaration.field("value")
         if declared is not None and value is not None and declared.text() == name and value.kind() in ("object", "array", *_FUNCTIONS):
-            return any(a.kind() in (*_FUNCTIONS, "function_declaration") for a in declaration.ancestors())
+            return _in_component(declaration) or not any(
+                _in_component(call) for call in root.find_all(kind="call_expression") if _is_effect(call)
+            )
     return False
+
+
+def _in_component(node: "SgNode") -> bool:
+    return any(a.kind() in (*_FUNCTIONS, "function_declaration") for a in node.ancestors())
+
+
+def _is_effect(call: "SgNode") -> bool:
+    function = call.field("function")
+    return function is not None and function.text() in _EFFECTS
 
 
 _STATE = re.compile(r"const\s*\[\s*(\w+)\s*,\s*(\w+)\s*\]\s*=\s*(?:React\.)?useState")

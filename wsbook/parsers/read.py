@@ -10,11 +10,12 @@ from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.parsers.detect import HEAD_BYTES, KINDS, detect_kind
 from wsbook.parsers.lines import LineReader, decode, is_folder, read_data, read_head, split_lines
+from wsbook.parsers.words import SHORT_CHARS, parse_words
 
 if TYPE_CHECKING:
     from wsbook.parsers.access_line import Format
 
-__all__ = ["STEPS", "files_below", "read_artifact", "read_text"]
+__all__ = ["STEPS", "files_below", "read_artifact", "read_text", "read_words"]
 
 STEPS = {
     "backend_log": "1.4",
@@ -102,7 +103,8 @@ def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: st
     kind = kind or detect_kind(artifact if artifact != "pasted text" else "", text.encode("utf-8", "replace"))
     if not kind:
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
-    return _parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2"))
+    words = parse_words(text, artifact=artifact) if kind in STEPS else []
+    return [*_parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2")), *words]
 
 
 def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: str = "", configs: Sequence[str] = ()) -> list[Observation]:
@@ -131,6 +133,19 @@ def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: s
     return result
 
 
+def read_words(path: str, *, kind: str = "") -> list[Observation]:
+    """Return what the words of a fragment speak for; nothing for a folder, a configuration, a long text, and what is no text."""
+    place = Path(path)
+    if is_folder(place):
+        return []
+    head = read_head(place)
+    if len(head) > 4 * SHORT_CHARS or (kind or detect_kind(path, head)) not in STEPS:
+        return []
+    with suppress(UnreadableInputError):  # whoever reads the artifact itself says so
+        return parse_words(decode(head), artifact=path)
+    return []
+
+
 def _read_sources(path: str, kind: str, step: str) -> list[Observation]:
     from wsbook.parsers.sources import parse_sources
 
@@ -142,7 +157,7 @@ def _read_file(path: Path, kind: str, step: str, endpoint_path: str, configs: Se
     large = path.is_file() and path.stat().st_size > LARGE_BYTES
     head = read_head(path, LARGE_HEAD_BYTES if large else HEAD_BYTES)
     known = _log_formats(head, configs)
-    kind = kind or ("access_log" if _fits(head, known) else detect_kind(artifact, head))
+    kind = kind or ("access_log" if _fits(head, known) or (large and _tells_requests(head)) else detect_kind(artifact, head))
     if not kind:
         decode(read_head(path), artifact)
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
@@ -174,6 +189,14 @@ def _fits(head: bytes, known: Sequence["Format"]) -> bool:
         return False
     lines = [line for line in head.decode("utf-8", "replace").splitlines()[:-1][:40] if line.strip()]
     return sum(any(form.pattern.search(line[:4096]) for form in known) for line in lines) * 2 > len(lines)
+
+
+def _tells_requests(head: bytes) -> bool:
+    """Tell whether nearly all of the first lines of a file are requests: then nothing else need be considered."""
+    from wsbook.parsers.access_line import read_line
+
+    lines = [line for line in head.decode("utf-8", "replace").splitlines()[:-1][:40] if line.strip()]
+    return len(lines) > 9 and sum(read_line(line) is not None for line in lines) >= 0.95 * len(lines)
 
 
 def _read_lines(path: Path, kind: str, artifact: str, step: str, more: dict[str, Any]) -> list[Observation]:

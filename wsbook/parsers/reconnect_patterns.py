@@ -30,6 +30,7 @@ _REPORTS = re.compile(r"(?i)(?:emit|dispatch\w*|onclose|ondisconnect|callback|cb
 _OTHER_EVENTS = frozenset(("online", "visibilitychange", "focus", "pageshow", "resume", "click"))
 _GROWS = re.compile(r"\*\*|Math\.(?:pow|random|min|max|exp)|<<|\[\s*\w+|%")
 _COUNTS = re.compile(r"(?i)(?:^|[.#_])\w*(?:attempt|retr|tries|count|failures|n)\w*$")
+_LOCAL = re.compile(r"wss?://(?:localhost|127\.|\[::1\])")
 _FEW = 10
 """Attempts up to which giving up is early: with doubling from half a second they last less than nine minutes."""
 
@@ -43,7 +44,8 @@ def reconnect_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     reconnecting = [handler for handler in closing if flow.opens(handler.body)]
     if not reconnecting:
         if opened and not _elsewhere(flow, [handler.body for handler in closing]):
-            yield pattern_fact("reconnect.none", opened[0], code)
+            local = all(_LOCAL.search(call.text()[:200]) for call in opened)
+            yield pattern_fact("reconnect.none" if closing and not local else "reconnect.not-shown", opened[0], code)
         return
     bodies = [handler.body for handler in reconnecting]
     if any(_at_once(flow, body) for body in bodies):
@@ -129,7 +131,11 @@ def _limit(flow: Flow, body: "SgNode", text: str) -> "SgNode | None":
     for part in flow.reach(body):
         for test in part.find_all(kind="if_statement"):
             condition, then = test.field("condition"), test.field("consequence")
-            found = re.search(r"([\w.#]+)\s*(>=|>|===?|<=|<)\s*([\w.#]+)", condition.text()) if condition is not None else None
+            found = (
+                re.search(r"(?:\+\+)?([\w.#]+)(?:\+\+)?\s*(>=|>|===?|<=|<)\s*([\w.#]+)", condition.text())
+                if condition is not None
+                else None
+            )
             if found is None or then is None or not _COUNTS.search(found[1]):
                 continue
             ends = found[2] in (">=", ">", "==", "===") and re.match(r"\{?\s*(?:return|throw)|(?s:.{0,200}?)\breturn\b", then.text())

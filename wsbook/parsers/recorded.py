@@ -19,7 +19,8 @@ BODY_CHARS = 4096
 class Exchange(Struct, frozen=True, kw_only=True):
     """One request and its answer. status None: no answer was recorded. http_version: "" unknown. proof: frames were seen after it.
 
-    partial: only some headers of the answer are told, so that an absent one means nothing."""
+    partial: only some headers of the answer are told, so that an absent one means nothing. at_s: in the artifact's own time.
+    """
 
     url: str
     method: str = "GET"
@@ -34,6 +35,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     peer: str | None = None
     proof: bool = False
     partial: bool = False
+    at_s: float | None = None
 
 
 def _values(headers: Headers, name: str) -> list[str]:
@@ -57,7 +59,7 @@ def checks_of(exchange: Exchange) -> tuple[tuple[Check, ...], bool]:
     What was not recorded is not checked: Accept needs key and accept, the other headers need any header at all. Over HTTP/2 and 3 a
     status of 2xx opens (RFC 8441 section 5).
     """
-    modern = exchange.http_version.lower().removeprefix("http/")[:1] in ("2", "3") or exchange.method == "CONNECT"
+    modern = _number(exchange.http_version)[:1] in ("2", "3") or exchange.method == "CONNECT"
     if exchange.status is None:
         return (), False
     if modern and exchange.status != 101:
@@ -74,8 +76,13 @@ def checks_of(exchange: Exchange) -> tuple[tuple[Check, ...], bool]:
     return checks, exchange.status == 101 and (exchange.proof or is_accepted(checks, answer))
 
 
+def _number(version: str) -> str:
+    """Return the number of HTTP/1.1, http/2.0, or of h2 and h3, as recorders write it."""
+    return version.lower().removeprefix("http/").removeprefix("h")
+
+
 def _version(exchange: Exchange) -> str:
-    version = exchange.http_version.lower().removeprefix("http/")
+    version = _number(exchange.http_version)
     return version if version in ("1.0", "1.1") else "1.1"
 
 
@@ -102,7 +109,7 @@ def upgrade_facts(exchange: Exchange) -> UpgradeFacts:
         accepted=accepted,
         status=exchange.status,
         reason=exchange.reason[:200],
-        http_version=exchange.http_version.upper().removeprefix("HTTP/") or None,
+        http_version=_number(exchange.http_version) or None,
         peer=exchange.peer,
         request_headers=exchange.request_headers[:200],
         headers=exchange.headers[:200],
@@ -123,12 +130,16 @@ class Known(Struct, frozen=True):
     text: str
 
 
-def body_observations(texts: list[tuple[int, str]], source: Source, known: Sequence[Known] = ()) -> list[Observation]:
-    """Return the known texts in bodies and error texts. texts: (line in the artifact or 0, text); known: recognised elsewhere."""
-    search, tally = matcher("body"), Tally()
-    for line, text in texts:
-        for hit in search.scan([" ".join(text[: 2 * BODY_CHARS].split())]):
-            tally.add(hit, line)
+def body_observations(
+    texts: list[tuple[int, str]], source: Source, known: Sequence[Known] = (), *, errors: Sequence[str] = ()
+) -> list[Observation]:
+    """Return the known texts in bodies and error texts. texts: (line in the artifact or 0, text); known: recognised elsewhere;
+    errors: what a browser said, which consoles show as well."""
+    tally = Tally()
+    for search, rows in ((matcher("body"), texts), (matcher("body", "browser_console"), [(0, text) for text in errors])):
+        for line, text in rows:
+            for hit in search.scan([" ".join(text[: 2 * BODY_CHARS].split())]):
+                tally.add(hit, line)
     return [
         observed(Source(step=source.step, probe=source.probe, artifact=source.artifact, line=first, line_end=last), facts)
         for first, last, facts in (*tally.facts(), *((0, 0, facts) for facts in _counted(known)))

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+from wsbook.parsers.values import Value
 from wsbook.target import Endpoint
 
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
 
-__all__ = ["FUNCTIONS", "Definition", "Module", "Project", "pair", "short_name"]
+__all__ = ["CLASSES", "FUNCTIONS", "Definition", "Module", "Project", "pair", "short_name"]
 
 FUNCTIONS = ("function_declaration", "function_expression", "arrow_function", "method_definition", "generator_function_declaration")
+CLASSES = ("class_declaration", "class")
 _BLOCKS = (*FUNCTIONS, "program", "statement_block", "for_statement", "for_in_statement", "class_body")
 _SUFFIXES = (
     "",
@@ -31,6 +33,13 @@ _SUFFIXES = (
     "/index.js",
     "/index.mjs",
 )
+_NAMED = (
+    *("identifier", "member_expression", "property_identifier", "private_property_identifier", "this", "subscript_expression", "super"),
+    *("shorthand_property_identifier", "shorthand_property_identifier_pattern", "non_null_expression", "call_expression", "import"),
+    *("type_identifier", "parenthesized_expression"),
+)
+_MAX_NAME = 300
+_MAX_DEFINITIONS = 24
 _GLOBAL = re.compile(r"(?:window|globalThis|self|global)\.")
 _SPACE = re.compile(r"\s+|\?(?=\.)|!(?=\.|$)")
 
@@ -53,13 +62,20 @@ class Definition(NamedTuple):
 
 
 class Module:
-    """One script. env: the variables of its folder's ``.env*`` files, None when there are none. line: of its first line in the file."""
+    """One script. env: the variables of its folder's ``.env*`` files, None when there are none. line: of its first line in the file.
 
-    def __init__(self, root: "SgNode", *, artifact: str = "", env: dict[str, str] | None = None, line: int = 1) -> None:
+    has_markup: its grammar knows JSX.
+    """
+
+    def __init__(
+        self, root: "SgNode", *, artifact: str = "", env: dict[str, str] | None = None, line: int = 1, has_markup: bool = False
+    ) -> None:
         self.root = root
         self.artifact = artifact.replace("\\", "/")
         self.env = env
         self.line = line
+        self.has_markup = has_markup
+        self._known_homes: dict[str, dict[int, list[Definition]]] = {}
 
     @cached_property
     def text(self) -> str:
@@ -93,20 +109,35 @@ class Module:
     def calls(self) -> "dict[str, list[SgNode]]":
         """Calls and constructions by the last name of what is called."""
         found: dict[str, list[SgNode]] = {}
-        for kind, key in (("call_expression", "function"), ("new_expression", "constructor")):
-            for node in self.root.find_all(kind=kind):
-                found.setdefault(short_name(node.field(key)).rpartition(".")[2], []).append(node)
+        for node in self.root.find_all(any=[{"kind": "call_expression"}, {"kind": "new_expression"}]):
+            found.setdefault(short_name(node.field("function") or node.field("constructor")).rpartition(".")[2], []).append(node)
+        return found
+
+    @cached_property
+    def elements(self) -> "dict[str, list[SgNode]]":
+        """JSX elements by the name of their component."""
+        found: dict[str, list[SgNode]] = {}
+        if not self.has_markup:
+            return found
+        for node in self.root.find_all(any=[{"kind": "jsx_self_closing_element"}, {"kind": "jsx_opening_element"}]):
+            found.setdefault(short_name(node.field("name")), []).append(node)
         return found
 
     def visible(self, name: str, use: "SgNode") -> list[Definition]:
-        """Return the definitions of a plain name in the innermost scope around its use; none when the module does not declare it."""
-        homes = [(_home(d), d) for d in self.names.get(name, ()) if d.declares][:200]
-        mine = _innermost([home for home, _ in homes], use.range().start.index)
-        if mine is None:
-            return [d for d in self.names.get(name, ()) if not d.declares]
-        assigned = [d for d in self.names[name] if not d.declares]
-        inside = [d for d in assigned if _innermost([home for home, _ in homes], d.at.range().start.index) == mine]
-        return sorted([d for home, d in homes if home == mine] + inside, key=lambda d: d.at.range().start.index)
+        """Return the definitions of a plain name in the innermost scope around its use; what only assigns when nothing declares it."""
+        homes = self._homes(name)
+        return homes[_innermost(homes, use)][:_MAX_DEFINITIONS]
+
+    def _homes(self, name: str) -> dict[int, list[Definition]]:
+        """Return the definitions of a name by the scope in which they hold; 0 is outside of all."""
+        if name not in self._known_homes:
+            every = self.names.get(name, [])
+            homes: dict[int, list[Definition]] = {_home(d): [] for d in every if d.declares}
+            homes[0] = []
+            for definition in every:
+                homes[_home(definition) if definition.declares else _innermost(homes, definition.at)].append(definition)
+            self._known_homes[name] = homes
+        return self._known_homes[name]
 
 
 class Project:
@@ -116,6 +147,7 @@ class Project:
         self.modules: Sequence[Module] = tuple(modules)
         self.page = page
         self.total = 0
+        self.known: dict[tuple[int, int], list[Value]] = {}
 
     @cached_property
     def _by_path(self) -> dict[str, Module]:
@@ -161,8 +193,10 @@ def short_name(node: "SgNode | None") -> str:
     """Return the source of a name or member without white space, ? and !; "" for anything long."""
     if node is None:
         return ""
-    span = node.range()
-    return _SPACE.sub("", node.text()) if span.end.index - span.start.index <= 300 else ""
+    if node.kind() not in _NAMED:
+        return ""
+    text = node.text()
+    return _SPACE.sub("", text) if len(text) <= _MAX_NAME else ""
 
 
 def pair(node: "SgNode | None", *keys: str) -> "SgNode | None":
@@ -183,38 +217,35 @@ def _top_level(definition: Definition) -> bool:
     return not any(a.kind() in FUNCTIONS or a.kind() == "class_body" for a in definition.at.ancestors())
 
 
-_Span = tuple[int, int]
-
-
-def _home(definition: Definition) -> _Span:
-    """Return the range in which a declaration holds."""
+def _home(definition: Definition) -> int:
+    """Return the node, as its hash, in which a declaration holds: ranges would have to be counted from the beginning of the text."""
     if definition.function is not None:
-        span = definition.function.range()
-        return span.start.index, span.end.index
+        return hash(definition.function)
     parent = definition.at.parent()
     kinds = (*FUNCTIONS, "program") if parent is not None and parent.kind() == "variable_declaration" else _BLOCKS
-    home = next((a for a in definition.at.ancestors() if a.kind() in kinds), definition.at)
-    return home.range().start.index, home.range().end.index
+    return hash(next((a for a in definition.at.ancestors() if a.kind() in kinds), definition.at))
 
 
-def _innermost(homes: list[_Span], position: int) -> _Span | None:
-    around = [home for home in homes if home[0] <= position <= home[1]]
-    return min(around, key=lambda home: home[1] - home[0]) if around else None
+def _innermost(homes: dict[int, list[Definition]], use: "SgNode") -> int:
+    return next((mark for node in (use, *use.ancestors()) if (mark := hash(node)) in homes), 0)
+
+
+_DEFINING = ("variable_declarator", "assignment_expression", "augmented_assignment_expression", "class_declaration", "enum_declaration")
 
 
 def _definitions(root: "SgNode") -> "Iterator[tuple[str, Definition]]":
-    for node in root.find_all(kind="variable_declarator"):
-        yield from _bound(node.field("name"), Definition(at=node, node=node.field("value")))
-    for node in root.find_all(kind="assignment_expression"):
-        yield from _bound(node.field("left"), Definition(at=node, node=node.field("right"), declares=False))
-    for node in root.find_all(kind="augmented_assignment_expression"):
-        adds = "+=" in node.text()[:200]
-        yield from _bound(node.field("left"), Definition(at=node, node=node.field("right"), declares=False, adds=adds))
-    for kind in ("function_declaration", "class_declaration", "enum_declaration"):
-        for node in root.find_all(kind=kind):
+    """Yield what defines names, in the order of the code."""
+    for node in root.find_all(any=[{"kind": kind} for kind in (*_DEFINING, *FUNCTIONS)]):
+        kind = node.kind()
+        if kind == "variable_declarator":
+            yield from _bound(node.field("name"), Definition(at=node, node=node.field("value")))
+        elif kind in ("assignment_expression", "augmented_assignment_expression"):
+            operator = node.field("operator")
+            adds = operator is not None and operator.text() == "+="
+            yield from _bound(node.field("left"), Definition(at=node, node=node.field("right"), declares=False, adds=adds))
+        elif kind in ("function_declaration", "class_declaration", "enum_declaration"):
             yield from _bound(node.field("name"), Definition(at=node, node=node))
-    for kind in FUNCTIONS:
-        for node in root.find_all(kind=kind):
+        if kind in FUNCTIONS:
             yield from _parameters(node)
 
 

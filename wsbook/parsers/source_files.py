@@ -36,6 +36,8 @@ _LANGUAGES = {
     ".rs": "rust",
     ".php": "php",
     ".dart": "dart",
+    ".swift": "swift",
+    **dict.fromkeys((".cpp", ".cc", ".hpp"), "cpp"),
 }
 _COMMANDS = re.compile(
     r"(?:Dockerfile|Containerfile)(?:\..*)?|.*\.dockerfile|(?:docker-)?compose(?:\..*)?\.ya?ml|Procfile|.*\.service|package\.json|.*\.sh|gunicorn\.conf\.py",

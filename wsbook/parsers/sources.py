@@ -4,6 +4,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.facts import EndpointFacts, Facts, PatternFacts, TextFacts
@@ -11,13 +12,14 @@ from wsbook.observation import Observation, Source, observed
 from wsbook.parsers.dev_proxies import find_forwards
 from wsbook.parsers.endpoint_defects import url_defects
 from wsbook.parsers.endpoints import find_dialled
-from wsbook.parsers.env_files import environment
+from wsbook.parsers.env_files import build_variables, environment
 from wsbook.parsers.evaluate import Scope
 from wsbook.parsers.listener_patterns import listener_patterns
 from wsbook.parsers.listeners import offered_by_command, offered_by_text, with_settings
 from wsbook.parsers.offers import Backend, find_offered
 from wsbook.parsers.pattern_table import offers
 from wsbook.parsers.patterns import find_patterns
+from wsbook.parsers.program_clients import find_program_dials
 from wsbook.parsers.project_patterns import project_patterns
 from wsbook.parsers.react_patterns import react_patterns
 from wsbook.parsers.reconnect_patterns import reconnect_patterns
@@ -31,13 +33,17 @@ from wsbook.target import Endpoint, parse_endpoint
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
 
-__all__ = ["parse_source_text", "parse_sources"]
+__all__ = ["parse_bundles", "parse_source_text", "parse_sources"]
 
 _SCRIPTS = ("typescript", "tsx")
 _PARSED = (*_SCRIPTS, "python", "go", "java")
 """Languages whose syntax is known; the others are searched as text."""
 
+_OTHERS = ("kotlin", "csharp", "elixir", "ruby", "rust", "php", "dart", "swift", "cpp")
 _MAX_FACTS = 2_000
+_MAX_BUNDLES = 8_000_000
+_SMALL = 50_000
+_NAMES_SOCKET = re.compile(r"WebSocket|wss?:|socket\.io|sockjs|SockJS|signalr|\bio\(|Pusher|graphql-ws|EventSource")
 
 
 def parse_sources(paths: Iterable[str], *, side: str, page_url: str = "", step: str) -> list[Observation]:
@@ -53,6 +59,37 @@ def parse_sources(paths: Iterable[str], *, side: str, page_url: str = "", step: 
     return _observations(read_folder(paths), side=side, page_url=page_url, step=step, artifact="")
 
 
+def parse_bundles(scripts: Iterable[tuple[str, str]], *, page_url: str, step: str) -> list[Observation]:
+    """Return the endpoints that the scripts of a page dial, as built, with the defects of their URLs.
+
+    scripts: (URL, text), the page itself among them, sources out of source maps last. Large ones that name no socket are left out, and
+    what goes beyond 8 MB.
+    """
+    codes: list[Code] = []
+    room = _MAX_BUNDLES
+    for url, text in scripts:
+        if len(text) <= room and (len(text) < _SMALL or _NAMES_SOCKET.search(text)):
+            room -= len(text)
+            is_page = bool(re.match(r"\s*<", text[:200]))
+            codes += codes_of(text, url, "html" if is_page else language_of(urlsplit(url).path) or "tsx")
+    page = parse_endpoint(page_url.partition("#")[0])
+    parsed = _parsed(codes)
+    project = project_of(parsed, Folder(), page)
+    found: list[Facts] = [fact for module in project.modules for fact in find_dialled(Scope(module, project), built=True)]
+    found = _different(found)
+    found += [defect for fact in found if isinstance(fact, EndpointFacts) and not fact.condition for defect in url_defects(fact, page)]
+    return [observed(_source(step, fact), fact) for fact in _unique(found)[:_MAX_FACTS]]
+
+
+def _different(found: Iterable[Facts]) -> list[Facts]:
+    """Return the endpoints that differ in what is dialled: a build and its source map name each twice."""
+    seen: dict[object, Facts] = {}
+    for fact in found:
+        if isinstance(fact, EndpointFacts):
+            seen.setdefault((fact.library, fact.origin, fact.path, fact.condition), fact)
+    return list(seen.values())
+
+
 def parse_source_text(text: str, *, artifact: str, side: str, step: str, page_url: str = "", language: str = "") -> list[Observation]:
     """Return the same for one text. language: as ast-grep names it; "" means by the name of the artifact, else by the look of the text.
 
@@ -64,7 +101,7 @@ def parse_source_text(text: str, *, artifact: str, side: str, step: str, page_ur
         raise UnreadableInputError(f"{artifact}: {len(text):,} characters, binary or larger than {MAX_BYTES:,}")
     known = language or language_of(artifact) or _guessed(text)
     codes = tuple(codes_of(text, artifact, known))
-    folder = Folder(commands=codes) if known == "command" else Folder(codes=codes)
+    folder = Folder(commands=codes) if known == "command" else Folder(manifests=codes) if known == "manifest" else Folder(codes=codes)
     return _observations(folder, side=side, page_url=page_url, step=step, artifact=artifact)
 
 
@@ -92,23 +129,34 @@ def _observations(folder: Folder, *, side: str, page_url: str, step: str, artifa
     return [observed(Source(step=step, probe="sources", artifact=artifact), total), *(observed(_source(step, f), f) for f in facts)]
 
 
+def _said(codes: Iterable[Code], endpoint: EndpointFacts) -> str:
+    """Return the comment in the two lines before an endpoint, "" when there is none."""
+    code = next((c for c in codes if c.artifact == endpoint.file and c.line <= endpoint.line <= c.line + c.text.count("\n")), None)
+    before = code.text.split("\n")[max(0, endpoint.line - code.line - 2) : endpoint.line - code.line] if code is not None else []
+    return "\n".join(line for line in before if re.match(r"\s*(?://|#|\*|/\*)", line))
+
+
 def _source(step: str, facts: Facts) -> Source:
     return Source(step=step, probe="sources", artifact=str(getattr(facts, "file", "")), line=int(getattr(facts, "line", 0)))
 
 
-def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> list[Facts]:
+def _parsed(codes: Iterable[Code]) -> "list[tuple[Code, SgNode]]":
     from ast_grep_py import SgRoot
 
-    parsed = [(code, SgRoot(code.text, code.language).root()) for code in folder.codes if code.language in _PARSED]
+    return [(code, SgRoot(code.text, code.language).root()) for code in codes if code.language in _PARSED]
+
+
+def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> list[Facts]:
+    parsed = _parsed(folder.codes)
     found: list[Facts] = []
     if step not in ("3.1", "3.2"):
-        found += _endpoints(parsed, folder, side=side, page=page)
-        if side == "frontend":
-            found += find_forwards(project_of(parsed, folder, page), folder.manifests)
+        project = project_of(parsed, folder, page)
+        found += _dialled(parsed, folder, project) if side == "frontend" else _offered(parsed, folder, project)
         dialled = [f for f in found if isinstance(f, EndpointFacts) and f.side == "frontend"]
-        found += [defect for endpoint in dialled for defect in url_defects(endpoint, page)]
+        found += [defect for endpoint in dialled for defect in url_defects(endpoint, page, _said(folder.codes, endpoint))]
     if step != "1.1":
-        found += find_patterns(parsed, folder.commands, side=side)
+        others = [(code, None) for code in folder.codes if code.language in _OTHERS]
+        found += find_patterns([*parsed, *others], folder.commands, side=side)
         if side == "frontend":
             found += [fact for code, root in parsed if code.language in _SCRIPTS for fact in _script_patterns(code, root)]
         else:
@@ -124,22 +172,24 @@ def _script_patterns(code: Code, root: "SgNode") -> Iterator[PatternFacts]:
     yield from state_patterns(code, flow)
 
 
-def _endpoints(parsed: "list[tuple[Code, SgNode]]", folder: Folder, *, side: str, page: Endpoint | None) -> list[EndpointFacts]:
+def _dialled(parsed: "list[tuple[Code, SgNode]]", folder: Folder, project: Project) -> list[Facts]:
     found: list[EndpointFacts] = []
-    if side == "frontend":
-        project = project_of(parsed, folder, page)
-        for module in project.modules:
-            if any(word in module.text for word in _WORDS):
-                found += find_dialled(Scope(module, project))
-        return with_versions(found, folder.manifests)
-    found += find_offered(Backend(parsed, project_of(parsed, folder, page)))
+    for module in project.modules:
+        if any(word in module.text for word in _WORDS):
+            found += find_dialled(Scope(module, project))
+    found += find_program_dials(((code, root) for code, root in parsed if code.language not in _SCRIPTS), folder.codes)
+    return [*with_versions(found, folder.manifests), *find_forwards(project, folder.manifests)]
+
+
+def _offered(parsed: "list[tuple[Code, SgNode]]", folder: Folder, project: Project) -> list[Facts]:
+    found = list(find_offered(Backend(parsed, project)))
     for code in folder.codes:
         for offer in offers():
             if offer.texts and code.language in offer.languages and (not offer.needs or re.search(offer.needs, code.text)):
                 found += [f for pattern in offer.texts for f in offered_by_text(code, offer.library, pattern, offer.suffix)]
     for code in folder.commands:
         found += offered_by_command(code)
-    return with_versions(with_settings(found, folder.manifests), folder.manifests)
+    return list(with_versions(with_settings(found, folder.manifests), folder.manifests))
 
 
 def project_of(parsed: "list[tuple[Code, SgNode]]", folder: Folder, page: Endpoint | None) -> Project:
@@ -147,14 +197,16 @@ def project_of(parsed: "list[tuple[Code, SgNode]]", folder: Folder, page: Endpoi
     development = page is not None and page.is_loopback
     local_first = any(re.search(r'"next"\s*:', code.text) for code in folder.manifests)
     known: dict[str, dict[str, str] | None] = {}
+    given = build_variables(code.text for code in folder.commands if not code.artifact.endswith("package.json"))
     modules = []
     for code, root in parsed:
         if code.language not in _SCRIPTS:
             continue
         place = posixpath.dirname(code.artifact.replace("\\", "/"))
         if place not in known:
-            known[place] = environment(folder.env, place, development=development, local_first=local_first)
-        modules.append(Module(root, artifact=code.artifact, env=known[place], line=code.line))
+            files = environment(folder.env, place, development=development, local_first=local_first)
+            known[place] = (files or {}) | given if files is not None or given else None
+        modules.append(Module(root, artifact=code.artifact, env=known[place], line=code.line, has_markup=code.language == "tsx"))
     return Project(modules, page=page)
 
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["state_patterns"]
 
 _STATE = re.compile(r"const\s*\[\s*(\w+)\s*,\s*(\w+)?\s*\]\s*=\s*(?:React\.)?use(?:State|Reducer)\b")
+_STORE = re.compile(r"const\s*\{([^}]{1,300})\}\s*=\s*use(?!Ref|Effect|Callback|Memo)[A-Z]\w*\(")
+_SELECTED = re.compile(r"const\s+(\w+)\s*=\s*use(?:Selector|Context|AtomValue|RecoilValue|Params|\w*Store|AppSelector)\w*(?:<[^>\n]*>)?\(")
 _HOOKS = re.compile(r"^(?:React\.)?use(?:Effect|LayoutEffect|Callback)$")
 _LIVE = re.compile(r"(?i)socket|\bws\b|\bon\(|onmessage|subscribe\(|\bstream|\bhub\b|channel|EventSource|live|feed")
 _CHANGES_IN_PLACE = r"(?:\.(?:push|unshift|splice|pop|shift|sort|reverse|set|add|delete|clear)\(|\[[^\]]{1,60}\]\s*=(?!=)|\.\w+\s*=(?!=))"
@@ -35,8 +37,8 @@ def state_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
 
 def _stale_reads(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """A handler made by an effect or a callback reads a state that its dependencies leave out: it keeps the value of its first render."""
-    states = {name for name, _ in _STATE.findall(code.text)}
-    if not states or not _LIVE.search(code.text):
+    states = {name for name, _ in _STATE.findall(code.text)} | _from_hooks(code.text)
+    if "use" not in code.text or not _LIVE.search(code.text):
         return
     for hook in flow.calls:
         given = arguments_of(hook)
@@ -49,6 +51,29 @@ def _stale_reads(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         if read:
             yield pattern_fact("state.stale-read", hook, code)
             return
+        if "Effect" in called(hook) and _calls_left_out(flow, hook, given[0], given[1].text()):
+            yield pattern_fact("state.stale-callback", hook, code)
+            return
+
+
+def _from_hooks(text: str) -> set[str]:
+    """Return the values that hooks of a store or a context give and that the code never calls."""
+    several = [name for names in _STORE.findall(text) for name in re.findall(r"\w+(?=\s*(?:,|$))", names)]
+    return {name for name in (*several, *_SELECTED.findall(text)) if not re.search(rf"\b{name}\s*\(|Ref$|^set[A-Z]|^dispatch$", text)}
+
+
+def _calls_left_out(flow: Flow, hook: "SgNode", effect: "SgNode", dependencies: str) -> bool:
+    """Tell whether a handler within an effect calls a function that the component was given and that the dependencies leave out."""
+    around = flow.function_around(hook)
+    parameters = around.field("parameters") if around is not None else None
+    given = (
+        set(re.findall(r"\b(on[A-Z]\w*|handle[A-Z]\w*|\w*[cC]allback|\w*[hH]andler|cb)\b", parameters.text()))
+        if parameters is not None
+        else set()
+    )
+    handlers = [node for kind in FUNCTIONS for node in effect.find_all(kind=kind)]
+    left_out = given - set(re.findall(r"\w+", dependencies))
+    return any(re.search(rf"(?<![\w.]){name}\s*\(", node.text()) for name in left_out for node in handlers)
 
 
 def _reads(function: "SgNode", name: str, *, nested: bool) -> bool:
@@ -81,11 +106,13 @@ def _same_reference(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """A state updater changes what it is given and returns it: the framework sees the same reference and draws nothing."""
     for call in flow.calls:
         given = arguments_of(call)
-        if not re.match(r"set[A-Z]\w*$", called(call)) or len(given) != 1:
+        if not re.match(r"(?:this\.)?set[A-Z]\w*$", called(call)) or len(given) != 1:
             continue
         if given[0].kind() == "arrow_function" and (name := _parameter(given[0])):
             body = given[0].text()
-            if re.search(rf"\b{re.escape(name)}{_CHANGES_IN_PLACE}", body) and re.search(rf"\breturn\s+{re.escape(name)}\s*[;}}\n]", body):
+            if re.search(rf"\b{re.escape(name)}(?:\.\w+){{0,3}}{_CHANGES_IN_PLACE}", body) and re.search(
+                rf"\breturn\s+{re.escape(name)}\s*[;}}\n]", body
+            ):
                 yield pattern_fact("state.changed-in-place", call, code)
                 return
         elif given[0].kind() == "identifier" and _changed_before(call, given[0].text(), code.text):

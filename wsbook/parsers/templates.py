@@ -27,7 +27,7 @@ ERROR = re.compile(
     r"|unable|cannot|can't|could not|couldn't|invalid|unexpected|dropped|dropping|lost|overflow|exhausted|too many|unreachable|reset by)\b",
     re.IGNORECASE,
 )
-NONE_OF_IT = re.compile(r"\b(?:0|no|without) (?:errors?|failures?|failed)\b|error_?count[=: ]+0\b", re.IGNORECASE)
+NONE_OF_IT = re.compile(r"\b(?:0|no|without) (?:\w+ ){0,2}(?:errors?|failures?|failed|lost|dropped)\b|error_?count[=: ]+0\b", re.IGNORECASE)
 HEAD = re.compile(r"^[\[<(]?(?:\d[\d:.,/TZ+ -]{6,32}|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d)[\])>]?[ :-]*")
 PARTS = (
     (re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}\b|\b[0-9a-fA-F]{16,}\b"), "<id>"),

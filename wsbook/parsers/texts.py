@@ -15,6 +15,9 @@ ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 HEADERS = re.compile(r'"[\w-]*headers?"\s*:\s*\{[^{}]*\}', re.IGNORECASE)
 """Header objects of JSON lines: what a client sent is no message of the program that logged it."""
 
+DIRECTIVE = re.compile(r"#(?:Fields|Software|Version|Date|Start-Date|End-Date|Remark): ")
+"""Lines of W3C extended logs that describe the log."""
+
 
 def tally_observations(tally: Tally, *, probe: str, step: str, artifact: str) -> Iterator[Observation]:
     """Yield one observation per signature found."""
@@ -27,10 +30,12 @@ def scan_page(page: Page, search: Matcher | FastMatcher, tally: Tally) -> set[in
     lines = page.lines
     if any("\x1b" in line for line in lines):
         lines = [ANSI.sub("", line) for line in lines]
+    lines = ["" if line[:1] == "#" and DIRECTIVE.match(line) else line for line in lines]
     lines = [HEADERS.sub('"headers":{}', line) if line[:1] == "{" and "eaders" in line else line for line in lines]
     seen = set()
     for hit in search.scan(lines):
         seen.add(hit.index)
         line = lines[hit.index]
-        tally.add(hit, page.numbers[hit.index], find_instant(line), find_marks(line))
+        time = find_instant(line) if tally.wants_time(hit) else None
+        tally.add(hit, page.numbers[hit.index], time, find_marks(line))
     return seen

@@ -23,7 +23,8 @@ _OPEN = re.compile(f"[{UNKNOWN}{HOST}{PROTOCOL}{ORIGIN}]")
 
 
 class Ref(Struct, frozen=True, kw_only=True):
-    """Something that is no text: kind node (an object, array, function, class, enum or new URL in the code), location, env or module.
+    """Something that is no text: kind node (an object, array, function, class, enum, instance or JSX element in the code), location, env,
+    module, or state (what React's useState holds).
 
     node: the syntax node. frame: where it stands, see evaluate.Frame.
     """

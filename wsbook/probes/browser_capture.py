@@ -42,6 +42,7 @@ class Capture:
 
     def __init__(self, hop: str = "browser") -> None:
         self.hop = hop
+        self._stopped = False
         self.sockets: list[Socket] = []
         self.socket_count = 0
         self.console: list[tuple[str, str]] = []
@@ -62,18 +63,24 @@ class Capture:
     def on_event(self, method: str, event: Mapping[str, Any], worker: str = "") -> None:
         """Take one protocol event; worker: id of the worker it comes from, "" for the page. Unknown methods are ignored."""
         handler = getattr(self, "_on_" + method.rpartition(".")[2], None)
-        if handler is None:
+        if handler is None or self._stopped:
             return
         with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):  # an event of another protocol version
             handler({**event, "requestId": f"{worker}{event.get('requestId', '')}", "worker": worker})
 
     def on_report(self, payload: str) -> None:
         """Take one report of browser_page.js; anything else is dropped."""
+        if self._stopped:
+            return
         self.size_bytes += len(payload)
         with contextlib.suppress(KeyError, TypeError, ValueError, msgspec.DecodeError):
             entry = msgspec.json.decode(payload[:20_000])
             if handler := getattr(self, f"_tell_{entry['kind']}", None):
                 handler(entry)
+
+    def stop(self) -> None:
+        """Take nothing more: how a browser ends its sockets when it is closed itself says nothing of them."""
+        self._stopped = True
 
     def _at(self, timestamp: float) -> float:
         if self._offset is None:  # replaced by the exact offset with the first request

@@ -80,9 +80,10 @@ class Socket:
 
     @property
     def failed(self) -> bool:
-        """Whether a request was sent and the socket was refused, or ended without a closing handshake."""
-        broken = self.ended_at is not None and not self.clean and not self.by_page
-        return self.asked_at is not None and (broken if is_open(self) else not self.pending)
+        """Whether a request was sent and the socket was refused, or broke with an error or code 1006; not what the page itself closed."""
+        if self.asked_at is None or self.by_page or self.pending:
+            return False
+        return not is_open(self) or bool(self.error_text) or self.code in _CONTROL_CODES[1:]
 
 
 def is_open(socket: Socket) -> bool:

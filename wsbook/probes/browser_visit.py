@@ -211,6 +211,7 @@ async def watch_page(opening: AbstractAsyncContextManager[Visit], source: Source
                 await page.watch(end - time.monotonic(), how.until)
                 await page.watch(GRACE_S, lambda seen: seen.settled)
                 await page.take_cookies()
+            page.capture.stop()
             how.say("closing the browser", 0.8)
     except (BrowserError, TimeoutError, OSError, BrowserMissingError) as error:
         if page is None:

@@ -54,7 +54,8 @@ class Companion:
         if attempt.host_header:
             self._headers["Host"] = attempt.host_header
         limits = httpx.Limits(max_keepalive_connections=0)
-        self._client = httpx.AsyncClient(trust_env=False, verify=verify, proxy=attempt.via, limits=limits, timeout=_CONNECT_S)
+        proxy = resolve(attempt.via) if attempt.via else None
+        self._client = httpx.AsyncClient(trust_env=False, verify=verify, proxy=proxy, limits=limits, timeout=_CONNECT_S)
 
     async def __aenter__(self) -> "Companion":
         return self

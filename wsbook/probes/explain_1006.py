@@ -16,6 +16,7 @@ from wsbook.attempt import Attempt
 from wsbook.facts import Headers, UpgradeFacts
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.probes.experiment import experiment
+from wsbook.target import parse_endpoint
 from wsbook.wire.credentials import credential_values, has_hidden_credential, hide_credentials
 from wsbook.wire.handshake import USER_AGENT
 
@@ -62,13 +63,22 @@ def _with(headers: Headers, name: str, value: str) -> Headers:
     return tuple((key, value if key.lower() == name.lower() else content) for key, content in headers)
 
 
+def _needed(url: str) -> Headers:
+    """Return the headers without which a request is no opening handshake (RFC 6455 section 4.1)."""
+    fixed = (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", ""))
+    return (("Host", parse_endpoint(url).authority), *fixed)
+
+
 def exact_attempt(told: Told, template: Attempt) -> Attempt:
     """Return the attempt that sends what the browser sent. template: where and how to dial: proxy, CA file, time.
 
-    A credential that a recording hides cannot be repeated: its header is left out, and the attempt says so in what it changes.
+    A credential that a recording hides cannot be repeated: its header is left out. What every handshake needs and a recording lacks, as one
+    of HTTP/2 does, is added. The attempt says both in what it changes.
     """
     hidden = tuple(dict.fromkeys(name.lower() for name, value in told.headers if has_hidden_credential(name, value)))
-    headers = _without(told.headers, *hidden)
+    kept = tuple(header for header in _without(told.headers, *hidden) if not header[0].startswith(":"))
+    missing = tuple(header for header in _needed(told.url) if not _values(kept, header[0].lower()))
+    headers = (*kept, *missing)
     exact = replace(
         template,
         url=told.url,
@@ -80,7 +90,9 @@ def exact_attempt(told: Told, template: Attempt) -> Attempt:
         hop=told.hop,
         changed=(),
     )
-    return exact.change(f"without {' and '.join(hidden)}, hidden in the recording") if hidden else exact
+    words = [f"without {' and '.join(hidden)}, hidden in the recording"] if hidden else []
+    words += [f"with {' and '.join(name for name, _ in missing)}, not in the recording"] if missing else []
+    return exact.change("; ".join(words)) if words else exact
 
 
 def exact_variants(attempt: Attempt, withheld: str = "") -> list[Attempt]:
@@ -91,16 +103,19 @@ def exact_variants(attempt: Attempt, withheld: str = "") -> list[Attempt]:
     def change(label: str, headers: Headers, **fields: object) -> list[Attempt]:
         return [attempt.change(label, exact=headers, **fields)] if headers != sent else []
 
-    host = next(iter(_values(sent, "host")), "")
+    host, agent = (next(iter(_values(sent, name)), "") for name in ("host", "user-agent"))
+    own = attempt.endpoint.origin
     plain = [value.lower() for value in _values(sent, "connection")] == ["upgrade"]
     other = tuple(name for name in names if name not in _NEEDED and not name.startswith("sec-websocket-"))
     cookies = "; ".join(filter(None, (*_values(sent, "cookie"), withheld)))
     return [
         *change(labels.NO_ORIGIN, _without(sent, "origin"), origin=None),
+        *(change(labels.OWN_ORIGIN, _with(sent, "Origin", own), origin=own) if "origin" in names else []),
         *change(labels.NO_COOKIES, _without(sent, "cookie")),
         *(change(labels.WITH_HELD_BACK, _with(sent, "Cookie", cookies)) if withheld else []),
         *change(labels.NO_EXTENSIONS, _without(sent, "sec-websocket-extensions"), extensions=()),
         *change(labels.NO_SUBPROTOCOL, _without(sent, "sec-websocket-protocol"), subprotocols=()),
+        *change(labels.WITHOUT_HEADLESS, _with(sent, "User-Agent", agent.replace("Headless", "")) if agent else sent),
         *change(labels.OUR_USER_AGENT, _with(sent, "User-Agent", USER_AGENT)),
         *(change(labels.CONNECTION_LIST, _with(sent, "Connection", "keep-alive, Upgrade")) if plain else []),
         *([] if plain else change(labels.ONLY_UPGRADE, _with(sent, "Connection", "Upgrade"))),
@@ -134,14 +149,22 @@ async def _repeat(told: Told, template: Attempt, step: str) -> list[Observation]
     (first,) = await experiment(attempt, [], step=step, probe="repeated")
     found = [first]
     facts = first.facts
+    if isinstance(facts, UpgradeFacts) and facts.accepted and not told.opened and told.url.startswith("wss:"):
+        found += await experiment(None, [attempt.change(labels.WITH_HTTP2_OFFERED, alpn=("h2", "http/1.1"))], step=step, probe="repeated")
     if isinstance(facts, UpgradeFacts) and facts.status is not None and (told.opened or not facts.accepted):
         short = replace(attempt, timeout_s=min(attempt.timeout_s, 3.0))
         found += await experiment(None, exact_variants(short, told.withheld), step=step, probe="repeated")
+        if not facts.accepted and any(isinstance(seen.facts, UpgradeFacts) and seen.facts.accepted for seen in found):
+            again = short.change(labels.THE_SAME_AGAIN)
+            found += await experiment(again, [again], step=step, probe="repeated")
     return [_hidden(seen, secrets) for seen in found]
 
 
 async def explain(told: Iterable[Told], template: Attempt, *, step: str) -> list[Observation]:
     """Return the repetition of each failed handshake, followed by its variants where it was answered and refused too.
+
+    A repetition that is accepted over TLS is made once more with HTTP/2 offered, as Firefox does. Where a variant is accepted the
+    unchanged request is made twice more: an outcome that changes by itself proves nothing.
 
     Their sources have the probe "repeated" and the hop of who told; the exact repetition has nothing changed.
 

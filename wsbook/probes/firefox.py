@@ -74,7 +74,12 @@ _PREFERENCES = {
 
 
 def firefox_available(executable: str = "") -> str:
-    """Return the path of the Firefox that would be started, "" when there is none. executable: prefer this one."""
+    """Return the path of the Firefox that would be started, "" when there is none. executable: prefer this one.
+
+    Not on Windows, where a process and its children cannot be ended together in this way.
+    """
+    if os.name == "nt":
+        return ""
     names = (executable,) if executable else _NAMES
     return next(filter(None, map(shutil.which, names)), None) or ""
 
@@ -298,7 +303,10 @@ async def probe_firefox(
     on_progress: Progress | None = None,
     repeated: Attempt | None = None,
 ) -> list[Observation]:
-    """Load and watch the page in Firefox; returns and takes what browser.probe_page() does, with the hop "firefox"."""
+    """Load and watch the page in Firefox; returns and takes what browser.probe_page() does, with the hop "firefox".
+
+    Not seen: sockets of service workers, and control frames.
+    """
     how = Watching(step, watch_s, repeated=repeated, on_progress=on_progress)
     if not firefox_available(executable):
         return [not_run(_source(step), Reason.TOOL_MISSING, MISSING)]

@@ -50,7 +50,7 @@ class FirefoxCapture(Capture):
 
     def on_bidi(self, method: str, params: Mapping[str, Any]) -> None:
         """Take one event; unknown methods are ignored."""
-        if handler := self._handlers.get(method):
+        if (handler := self._handlers.get(method)) and not self._stopped:
             with contextlib.suppress(LookupError, TypeError, ValueError, AttributeError):  # an event of another version
                 handler(params)
 

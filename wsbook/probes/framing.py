@@ -22,7 +22,10 @@ from wsbook.probes.upgrade import open_socket
 __all__ = ["probe_framing"]
 
 _REPLY_S = 1.0
+_SLOW = 4.0
+"""An answer may take this many times what the whole handshake took."""
 _HALF_CLOSED_S = 0.5
+_SOON_S = 0.3
 _MANY = 50
 _LONGEST_CONTROL = 125  # RFC 6455 section 5.5
 
@@ -54,22 +57,32 @@ async def _echo(socket: Socket, text: bytes, wait_s: float) -> tuple[bool, str]:
     return False, f"it did not come back whole within {wait_s:.2f} s{came}" if socket.ended == "open" else how_ended(socket)
 
 
-def _fragments(name: str, text: bytes, cuts: Sequence[int], *, pinged: bool = False) -> Ask:
-    """Return the question whether a text in fragments comes back whole; pinged: with a ping after the first one."""
+def _fragments(name: str, text: bytes, cuts: Sequence[int]) -> Ask:
+    """Return the question whether a text in fragments comes back whole."""
 
     async def ask(socket: Socket, wait_s: float) -> FrameTrial:
-        frames, started, pong_s = _pieces(text, cuts), time.perf_counter(), None
-        await socket.send_frames(frames[:1])
-        if pinged:
-            pong_s = await socket.ping(wait_s)
-        await socket.send_frames(frames[1:])
+        frames, started = _pieces(text, cuts), time.perf_counter()
+        await socket.send_frames(frames)
         whole, problem = await _echo(socket, text, wait_s)
-        rtt_s = time.perf_counter() - started
-        if pinged and pong_s is None:
-            problem = problem or "no pong came before the message was complete"
-        return _trial(socket, name, "5.4", not problem and whole, problem or f"{len(frames)} fragments came back whole", rtt_s)
+        return _trial(socket, name, "5.4", whole, problem or f"{len(frames)} fragments came back whole", time.perf_counter() - started)
 
     return ask
+
+
+async def _ping_between(socket: Socket, wait_s: float) -> FrameTrial:
+    """Send a ping between two fragments; that its pong waits for the end of the message is only advised against (section 5.5.2)."""
+    text = _text("ping")
+    frames, started = _pieces(text, [8]), time.perf_counter()
+    await socket.send_frames(frames[:1])
+    pong = asyncio.create_task(socket.ping(2 * wait_s))
+    await asyncio.wait({pong}, timeout=min(_SOON_S, wait_s))
+    soon = pong.done()
+    await socket.send_frames(frames[1:])
+    whole, problem = await _echo(socket, text, wait_s)
+    pong_s = await pong
+    problem = problem or ("" if pong_s is not None else "the message came back whole, no pong did")
+    said = "the pong came before the rest of the message" if soon else "the pong came only after the rest of the message"
+    return _trial(socket, "a ping between fragments", "5.4", not problem and whole, problem or said, time.perf_counter() - started)
 
 
 def _trial(socket: Socket, name: str, section: str, ok: bool, detail: str, rtt_s: float | None = None) -> FrameTrial:
@@ -112,7 +125,7 @@ def _questions(echoes: bool) -> list[Ask]:
         _fragments("a text in 3 fragments, one of them within a character", cut, [8, len(cut) - 2]),
         _fragments("an empty first fragment", _text("first"), [0]),
         _fragments("an empty last fragment", last := _text("last"), [len(last)]),
-        _fragments("a ping between fragments", _text("ping"), [8], pinged=True),
+        _ping_between,
         _fragments(f"a text in {_MANY} fragments", many, range(1, _MANY)),
     ]
 
@@ -120,81 +133,86 @@ def _questions(echoes: bool) -> list[Ask]:
 # Endings
 
 
-async def _close(attempt: Attempt, step: str, name: str, section: str, code: int | None, reason: str) -> FrameTrial | None:
-    """Return how a close frame of ours is answered; None without a socket."""
+async def _close(
+    attempt: Attempt, step: str, reply_s: float, name: str, section: str, code: int | None, reason: str = ""
+) -> list[FrameTrial]:
+    """Return how a close frame of ours is answered, and whether the server then ends TCP first; nothing without a socket."""
     _, socket = await open_socket(attempt, step=step)
     if socket is None:
-        return None
+        return []
     started = socket.now_s
-    await socket.close(code, reason, timeout_s=_REPLY_S)
+    await socket.close(code, reason, timeout_s=reply_s)
     answered = socket.ended == "close" and socket.closed_by == "us"
     wanted = 1005 if code is None else code
     shown = "without a code" if socket.close_code == 1005 else f"with {socket.close_code} {socket.close_reason}".rstrip()
     detail = f"answered by a close frame {shown}" if answered else how_ended(socket)
     if answered and socket.close_code != wanted:
         detail += f" instead of {wanted if code else 'none'}, which is legal"
-    return FrameTrial(
-        name=name, section=section, must=True, ok=answered, detail=detail, rtt_s=socket.age_s - started if answered else None, ended=True
-    )
+    rtt_s = socket.age_s - started if answered else None
+    closed = FrameTrial(name=name, section=section, must=True, ok=answered, detail=detail, rtt_s=rtt_s, ended=True)
+    return [closed, _hang_up(socket)] if answered and reason else [closed]
 
 
-async def _hang_up(attempt: Attempt, step: str) -> FrameTrial | None:
-    """Return whether the server closes the TCP connection first, after the closing handshake."""
-    _, socket = await open_socket(attempt, step=step)
-    if socket is None:
-        return None
-    await socket.close(timeout_s=_REPLY_S)
-    if socket.ended != "close":
-        return None
+def _hang_up(socket: Socket) -> FrameTrial:
+    """Return whether the server has closed the TCP connection first, after the closing handshake."""
     gone_s = None if socket.hung_up_s is None else max(0.0, socket.hung_up_s - socket.age_s)
     detail = "it did not within 0.2 s" if gone_s is None else "it did"
     name = "the server ends TCP first after closing"
     return FrameTrial(name=name, section="7.1.1", must=False, ok=gone_s is not None, detail=detail, rtt_s=gone_s, ended=True)
 
 
-async def _half_close(attempt: Attempt, step: str) -> FrameTrial | None:
+async def _half_close(attempt: Attempt, step: str) -> list[FrameTrial]:
     """Return whether a peer notices that our side of TCP has ended without a close frame."""
     _, socket = await open_socket(attempt, step=step)
     if socket is None:
-        return None
+        return []
     socket.finish()
     noticed = await socket.wait_ended(_HALF_CLOSED_S)
     detail = f"it ended its side too ({socket.ended})" if noticed else f"it kept its side open for {_HALF_CLOSED_S:g} s"
     rtt_s = socket.age_s if noticed else None
     socket.abort()
     name = "our FIN without a close frame"
-    return FrameTrial(name=name, section="7.1.7", must=False, ok=noticed, detail=detail, rtt_s=rtt_s, ended=True)
+    return [FrameTrial(name=name, section="7.1.7", must=False, ok=noticed, detail=detail, rtt_s=rtt_s, ended=True)]
 
 
-async def _endings(attempt: Attempt, step: str, rough: bool) -> list[FrameTrial]:
+async def _endings(attempt: Attempt, step: str, reply_s: float, rough: bool) -> list[FrameTrial]:
     tries = [
-        _close(attempt, step, "close 1000 with a reason", "5.5.1", 1000, "wsbook"),
-        _close(attempt, step, "a close frame without a code", "5.5.1", None, ""),
-        _hang_up(attempt, step),
+        _close(attempt, step, reply_s, "close 1000 with a reason", "5.5.1", 1000, "wsbook"),
+        _close(attempt, step, reply_s, "a close frame without a code", "5.5.1", None),
     ]
     if rough:
-        tries += [_close(attempt, step, "close 3000", "7.4.2", 3000, ""), _half_close(attempt, step)]
-    seen = await asyncio.gather(*tries)
-    return [trial for trial in seen if trial is not None]
+        tries += [_close(attempt, step, reply_s, "close 3000", "7.4.2", 3000), _half_close(attempt, step)]
+    return [trial for trials in await asyncio.gather(*tries) for trial in trials]
 
 
-async def _talk(socket: Socket, echoes: bool, seconds: float) -> list[FrameTrial]:
-    """Ask one question after the other, and none after one that ended the connection or took all the time."""
+async def _control(socket: Socket, echoes: bool, wait_s: float) -> bool:
+    """Tell whether a peer that has just failed still answers what is usual."""
+    if await socket.ping(wait_s) is not None:
+        return True
+    text = _text("control")
+    return echoes and await socket.send(text.decode()) and (await _echo(socket, text, wait_s))[0]
+
+
+async def _talk(socket: Socket, echoes: bool, reply_s: float, seconds: float) -> list[FrameTrial]:
+    """Ask one question after the other, and none after one that ended the connection, silenced the peer or took all the time."""
     end, trials = time.perf_counter() + seconds, list[FrameTrial]()
     for ask in _questions(echoes):
-        left_s = end - time.perf_counter()
-        if left_s <= 0 or socket.ended != "open":
+        if time.perf_counter() >= end or socket.ended != "open":
             break
-        trials.append(await ask(socket, min(_REPLY_S, left_s)))
+        trial = await ask(socket, reply_s)
+        if trial.ok is False and not trial.ended and not await _control(socket, echoes, reply_s):
+            trials.append(replace(trial, ok=None, detail=f"{trial.detail}; nor is anything else answered"))
+            break
+        trials.append(trial)
     return trials
 
 
 async def probe_framing(attempt: Attempt, *, step: str, echoes: bool, rough: bool = True, seconds: float = 2.0) -> Observation:
     """Send what RFC 6455 allows and few clients send, and see whether the peer copes; without extensions.
 
-    echoes: the endpoint is known to send back what it gets; otherwise no message is sent at all. rough: also endings
-    that many handlers report as an error: a code of the 3000s, a FIN without a close frame. seconds bounds the questions that
-    need a socket together; the endings take up to a second more. NOT_RUN when the upgrade was not accepted.
+    echoes: the endpoint is known to send back what it gets; otherwise no message is sent at all. rough: also endings that many
+    handlers report as an error: a code of the 3000s, a FIN without a close frame. seconds: no question but the endings begins later.
+    NOT_RUN when the upgrade was not accepted.
 
     Raises:
         UsageError: as open_socket().
@@ -206,11 +224,12 @@ async def probe_framing(attempt: Attempt, *, step: str, echoes: bool, rough: boo
     if socket is None:
         return why_no_socket(source, seen)
     try:
-        trials = await _talk(socket, echoes, seconds)
+        reply_s = max(_REPLY_S, _SLOW * seen.duration_s)
+        trials = await _talk(socket, echoes, reply_s, seconds)
         ended_by = trials[-1].name if trials and trials[-1].ended else ""
         await socket.close(timeout_s=0.2)
     except BaseException:
         socket.abort()
         raise
-    facts = FramingFacts(url=attempt.url, trials=(*trials, *await _endings(bare, step, rough)), ended_by=ended_by)
+    facts = FramingFacts(url=attempt.url, trials=(*trials, *await _endings(bare, step, reply_s, rough)), ended_by=ended_by)
     return observed(source, facts, duration_s=time.perf_counter() - started, stages=seen.stages, observed_at=moment)

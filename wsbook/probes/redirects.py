@@ -23,6 +23,8 @@ __all__ = ["follow_redirects", "next_attempt"]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110 section 15.4
 _LIMIT = 5
+_HOP = "redirect"
+"""Where the attempts are made: what another place answers says nothing about the endpoint's own proxy."""
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _HARMLESS = frozenset({"user-agent", "accept", "accept-language", "accept-encoding", "cache-control", "pragma"})
 _TOKEN_NAME = re.compile(r"token|secret|passw|pwd|api[_-]?key|auth|jwt|ticket|sess|sig|credential|^(?:key|code|sid)$", re.IGNORECASE)
@@ -96,7 +98,7 @@ def next_attempt(attempt: Attempt, location: str, number: int) -> tuple[Attempt,
     if _is_inside(to) and not _is_inside(base):
         raise _Unfollowed(f"{to.host} is an address of an inner network")
     label = f"{REDIRECTED}{number}"
-    followed = attempt.change(label, url=to.url, address=None, host_header=None, server_name=None)
+    followed = attempt.change(label, url=to.url, address=None, host_header=None, server_name=None, hop=_HOP)
     if _same_place(base, to):
         if base.userinfo:
             followed = replace(followed, url=to.url.replace("://", f"://{base.userinfo}@", 1))
@@ -159,4 +161,4 @@ def _chain(hops: list[RedirectHop], last: Attempt, facts: object, ended: str, de
         final_type="" if ended else (final.header("content-type") or "")[:100],
         detail=detail,
     )
-    return observed(Source(step=step, probe="redirects", hop=last.hop), chain, duration_s=duration_s)
+    return observed(Source(step=step, probe="redirects", hop="endpoint"), chain, duration_s=duration_s)

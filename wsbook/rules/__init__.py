@@ -13,10 +13,12 @@ from wsbook.rules.addresses import judge_addresses
 from wsbook.rules.answers import judge_answers
 from wsbook.rules.asked import judge_asked
 from wsbook.rules.browser import judge_browser
+from wsbook.rules.compared import judge_compared
 from wsbook.rules.copies import judge_copies
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
+from wsbook.rules.forwards import judge_forwards
 from wsbook.rules.handshake import judge_handshake
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
@@ -38,9 +40,10 @@ from wsbook.rules.sessions import judge_sessions
 from wsbook.rules.texts import judge_texts
 from wsbook.rules.tls import judge_tls
 from wsbook.rules.together import judge_together
-from wsbook.rules.told import judge_refusals, weigh_told
+from wsbook.rules.told import judge_refusals, judge_words, weigh_told
 from wsbook.rules.tolerance import judge_tolerance
 from wsbook.rules.traffic import judge_traffic
+from wsbook.rules.unanswered import judge_unanswered
 from wsbook.rules.verdicts import judge_steps
 
 __all__ = ["RULES", "judge"]
@@ -55,6 +58,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_tolerance,
     judge_endpoint,
     judge_dialects,
+    judge_forwards,
     judge_hops,
     judge_refusal,
     judge_request,
@@ -66,6 +70,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_sizes,
     judge_framing,
     judge_compression,
+    judge_compared,
+    judge_unanswered,
     judge_idle,
     judge_delivery,
     judge_access,
@@ -100,6 +106,7 @@ def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, .
     """Return the findings, root causes first, and the verdict of each of the twelve steps."""
     found = [finding for rule in RULES for finding in rule(evidence)]
     found += judge_refusals(evidence, found)
+    found += judge_words(evidence, found)
     ranked = rank(weigh_told(evidence, found), explains())
     if _nobody_complains(evidence):
         ranked = tuple(replace(finding, root=finding.root and finding.verdict is not Verdict.UNKNOWN) for finding in ranked)

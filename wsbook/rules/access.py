@@ -27,7 +27,7 @@ def judge_access(evidence: Evidence) -> Iterator[Finding]:
     rows = [row for row in evidence.of(AccessFacts) if _is_upgrade(evidence, row[1]) and not ours(row[1].times, row[1].marks)]
     for seen, facts in rows:
         yield from judge_termination(seen, facts)
-        if facts.status in (101, 200) and facts.durations_s:
+        if (facts.status in (101, 200) or _is_tcp(facts)) and facts.durations_s:
             yield from judge_lifetimes(seen, facts)
         if facts.status >= 300 and not works:
             yield from _judge_status(seen, facts)
@@ -38,11 +38,16 @@ def judge_access(evidence: Evidence) -> Iterator[Finding]:
 
 def _is_upgrade(evidence: Evidence, facts: AccessFacts) -> bool:
     endpoint = evidence.target.endpoint
-    if facts.upgrade or facts.status == 101 or (facts.termination and not facts.path):
+    if facts.upgrade or facts.status == 101 or _is_tcp(facts):
         return True
     if endpoint is not None and facts.path.split("?")[0] == endpoint.path and endpoint.path != "/":
         return True
     return facts.upgrade is None and is_socket_path(facts.path)
+
+
+def _is_tcp(facts: AccessFacts) -> bool:
+    """Whether a line tells of a session of a proxy in TCP mode, which knows no requests."""
+    return facts.status == 0 and not facts.method and facts.program == "haproxy"
 
 
 def _judge_status(seen: Observation, facts: AccessFacts) -> Iterator[Finding]:

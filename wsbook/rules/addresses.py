@@ -25,6 +25,12 @@ def judge_addresses(evidence: Evidence) -> Iterator[Finding]:
         for seen in evidence.upgrades
         if seen[0].source.hop == "endpoint" and (address := _address(seen)) and seen[1].status not in _REFUSES_MORE
     }
+    unseen = [address for address, seen in tried.items() if _is_without_route(seen)]
+    if unseen and len(unseen) < len(tried):
+        proofs = [proof(tried[address][0], f"{address}: {say(*tried[address])}") for address in unseen]
+        summary = f"this machine has no route to {', '.join(unseen[:3])}: whether the upgrade works there is not known"
+        yield unknown("net.ipv6", 0.1, summary, *proofs)
+        tried = {address: seen for address, seen in tried.items() if address not in unseen}
     if len(tried) < 2:
         return
     good = [address for address, seen in tried.items() if seen[1].accepted]
@@ -38,6 +44,11 @@ def judge_addresses(evidence: Evidence) -> Iterator[Finding]:
     elif odd := _odd_one(tried):
         summary = f"{odd} fails in another way than the other addresses of {host}: {say(*tried[odd])}"
         yield unknown("net.dns-wrong", 0.35, summary, *proofs)
+
+
+def _is_without_route(seen: Seen) -> bool:
+    """Whether the attempt got nowhere for want of a route, as on a machine without IPv6: nothing was asked then."""
+    return seen[0].failure is not None and seen[0].failure.reason is Reason.UNREACHABLE
 
 
 def _address(seen: Seen) -> str:

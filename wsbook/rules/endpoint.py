@@ -11,6 +11,7 @@ from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.network import is_internal_name
 from wsbook.rules.outcome import baseline
 from wsbook.rules.pairing import Pair, is_local, listeners, page_of, pairs, parts_of
+from wsbook.target import Endpoint
 
 __all__ = ["judge_endpoint"]
 
@@ -19,7 +20,8 @@ _PATHS = ("path", "slash", "case")
 
 def judge_endpoint(evidence: Evidence) -> Iterator[Finding]:
     """Judge what the frontend dials, alone and against the backend."""
-    found = [pair for pair in pairs(evidence) if not pair.dialled[1].built]
+    every = pairs(evidence)
+    found = [pair for pair in every if not pair.dialled[1].built] or list(every)
     for pair in found:
         yield from _judge_url(evidence, pair)
         yield from _judge_library(pair)
@@ -56,9 +58,15 @@ def _judge_url(evidence: Evidence, pair: Pair) -> Iterator[Finding]:
         yield fault("endpoint.localhost-or-internal-address", 0.85, summary, *evident)
     if "scheme" in pair.differs:
         yield fault("endpoint.mixed-content", 0.9, f"an https page opens {_shown(facts)}", *evident)
-    elif parts.scheme == "ws" and not parts.is_loopback and not is_internal_name(parts.host) and "ws://" in facts.expression:
+    elif _is_plain_by_choice(facts, parts, page):
         yield fault("client.insecure-url", 0.6, f"the source dials {_shown(facts)} without TLS", *evident)
     yield from _judge_tls(evidence, pair)
+
+
+def _is_plain_by_choice(facts: EndpointFacts, parts: Endpoint, page: Endpoint | None) -> bool:
+    """Whether ws:// is written in the source and leads to another machine than the one that serves a plain page."""
+    inside = parts.is_loopback or is_internal_name(parts.host) or (page is not None and page.host == parts.host and not page.secure)
+    return parts.scheme == "ws" and "ws://" in facts.expression and not inside
 
 
 def _judge_tls(evidence: Evidence, pair: Pair) -> Iterator[Finding]:
@@ -139,11 +147,11 @@ def _judge_unresolved(pair: Pair) -> Iterator[Finding]:
     seen, facts = pair.dialled
     if facts.url is None and facts.path is None and facts.origin is None:
         words = f"the URL of {facts.expression[:120]} cannot be told from the source"
-        yield unknown("endpoint.wrong-path", 0.05, words, proof(seen, facts.expression, _where(facts)))
+        yield unknown("endpoint.wrong-path", 0.0, words, proof(seen, facts.expression, _where(facts)))
 
 
 def _judge_stale_build(evidence: Evidence) -> Iterator[Finding]:
-    """What the deployed bundle dials against what the source dials: a difference means an older build, or one for another place."""
+    """What the deployed bundle dials against the source: where they differ, the build is older, or made for another place."""
     dialled: list[tuple[Observation, EndpointFacts]] = [
         (seen, facts) for seen, facts in evidence.of(EndpointFacts) if facts.side == "frontend" and facts.url
     ]
@@ -157,13 +165,9 @@ def _judge_stale_build(evidence: Evidence) -> Iterator[Finding]:
             continue
         other, one = like[0]
         words = f"the deployed bundle dials {facts.url}, the source says {one.url}: rebuild"
-        yield fault(
-            _stale_cause(evidence, facts, one),
-            0.75,
-            words,
-            proof(seen, facts.expression, facts.file),
-            proof(other, one.expression, _where(one)),
-        )
+        evident = proof(seen, facts.expression, _where(facts)), proof(other, one.expression, _where(one))
+        slug = _stale_cause(evidence, facts, one)
+        yield fault(slug, 0.75 if slug == "endpoint.wrong-path" else 0.96, words, *evident)
 
 
 def _comparable(url: str | None) -> str:

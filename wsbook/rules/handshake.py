@@ -7,6 +7,7 @@ from wsbook.evidence import Evidence
 from wsbook.facts import EchoFacts, UpgradeFacts
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation, Reason
+from wsbook.rules.bursts import judge_bursts
 from wsbook.rules.make import clear, fault, proof
 from wsbook.rules.outcome import answerer, baseline, refusals, say
 from wsbook.rules.redirects import judge_redirect
@@ -31,6 +32,7 @@ def judge_handshake(evidence: Evidence) -> Iterator[Finding]:
     if tried and tried[1].accepted:
         yield clear("handshake.invalid-exchange", f"upgrade {say(*tried)}, all checks passed", proof(tried[0], "101 Switching Protocols"))
     yield from _judge_first_frames(evidence)
+    yield from judge_bursts(evidence)
 
 
 def _judge_malformed(evidence: Evidence, seen: Observation, facts: UpgradeFacts) -> Iterator[Finding]:

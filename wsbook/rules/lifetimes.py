@@ -66,7 +66,7 @@ def judge_closings(evidence: Evidence, rows: Iterable[tuple[Observation, AccessF
     """Unrelated sockets of different ages that end in the same second were ended by a restart. rows: requests of users' sockets."""
     logs: dict[str, list[tuple[Observation, list[Closing]]]] = {}
     for seen, facts in rows:
-        if facts.status == 101 or facts.upgrade:
+        if facts.status in (0, 101) or facts.upgrade:
             logs.setdefault(seen.source.artifact, []).append((seen, _of_requests(facts)))
     for seen, closed in evidence.of(ClosingsFacts):
         ends = [Closing(time, age) for time, age in zip(closed.times, closed.ages_s, strict=True)]

@@ -83,7 +83,8 @@ def _judge_client_certificate(evidence: Evidence, seen: Observation, scan: TlsSc
         yield fault(slug, 0.94, f"{where} requires a client certificate{issuers}", evident)
     else:
         summary = f"{where} asks for an optional client certificate{issuers}: browsers that own one cannot ask which for a socket"
-        yield fault(slug, 0.7, summary, evident)
+        explained = tried is not None and tried[1].status is not None and not tried[1].accepted
+        yield fault(slug, 0.35 if explained else 0.7, summary, evident)  # an HTTP refusal has another reason
 
 
 def _names_certificate(body: str) -> bool:
@@ -102,11 +103,11 @@ def _judge_nameless(evidence: Evidence) -> Iterator[Finding]:
     named = tried[1].tls
     if facts.tls is None or not facts.tls.version:
         if seen.failure is not None and seen.failure.stage == "tls":
-            yield unknown("tls.sni-missing", 0.3, "clients that send no server name are refused in TLS", proof(seen, say(seen, facts)))
+            yield unknown("tls.sni-missing", 0.12, "clients that send no server name are refused in TLS", proof(seen, say(seen, facts)))
     elif facts.tls.chain and named.chain and facts.tls.chain[0].fingerprint != named.chain[0].fingerprint:
         names = ", ".join(facts.tls.names[:3]) or facts.tls.subject
         summary = f"clients that send no server name get another certificate, for {names}"
-        yield unknown("tls.sni-missing", 0.3, summary, proof(seen, f"without SNI: {names}"))
+        yield unknown("tls.sni-missing", 0.12, summary, proof(seen, f"without SNI: {names}"))
     elif facts.tls.subject == named.subject:
         yield clear("tls.sni-missing", "the same certificate with and without a server name", proof(seen, facts.tls.subject))
 

@@ -1,11 +1,13 @@
 """Sockets as somebody watched them: each handshake with what followed, put into order, and alike addresses together. Judges nothing."""
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from itertools import pairwise
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.evidence import Evidence
 from wsbook.facts import Frame, SessionFacts, UpgradeFacts
@@ -16,6 +18,7 @@ __all__ = ["Life", "data_of", "groups_of", "lives_of", "numbers_of"]
 
 _WATCHED = frozenset({"har", "browser", "http_dump"})
 """Who watches sockets of others; our own probes' sockets tell nothing of a page."""
+_DATELESS = 1970
 _CHANGING = re.compile(
     r"(?i)(?<=[?&])(?:sid|t|ts|_|\w*token|ticket|nonce|\w*auth\w*|jwt|session\w*|connection_?id|client_?id|id|vsn|key|sig\w*)=[^&]*&?"
 )
@@ -31,6 +34,16 @@ class Life(Struct, frozen=True, kw_only=True):
     @property
     def started_s(self) -> float:
         return self.seen.observed_at.timestamp()
+
+    @property
+    def watcher(self) -> tuple[str, str, str, str]:
+        """Who watched: sockets of two browsers, or of two visits of a page, are not those of one page."""
+        return watcher_of(self.seen)
+
+    @property
+    def timed(self) -> bool:
+        """Whether its instants are those of the socket: most pasted texts tell only the order, some a time that counts from 1970."""
+        return self.seen.source.probe != "http_dump" or self.seen.observed_at.year == _DATELESS
 
     @property
     def ended_s(self) -> float | None:
@@ -63,38 +76,39 @@ class Life(Struct, frozen=True, kw_only=True):
         return self.session is not None and self.session.ended == "open"
 
 
+def watcher_of(seen: Observation) -> tuple[str, str, str, str]:
+    """Return step, probe, hop and artifact of an observation."""
+    return seen.source.step, seen.source.probe, seen.source.hop, seen.source.artifact
+
+
 def lives_of(evidence: Evidence) -> list[Life]:
-    """Return the watched sockets in order of their beginnings."""
+    """Return the watched sockets in order of their beginnings; a session belongs to the first opened socket of its address without one."""
     lives: list[Life] = []
+    waiting: dict[tuple[tuple[str, str, str, str], str], deque[int]] = {}
     for seen in evidence.observations:
-        if seen.source.probe not in _WATCHED or seen.source.changed:
+        if seen.source.probe not in _WATCHED or seen.source.changed or not isinstance(seen.facts, UpgradeFacts | SessionFacts):
             continue
+        places = waiting.setdefault((watcher_of(seen), seen.facts.url), deque())
         if isinstance(seen.facts, UpgradeFacts):
+            if seen.facts.accepted:
+                places.append(len(lives))
             lives.append(Life(seen=seen, upgrade=seen.facts))
-        elif isinstance(seen.facts, SessionFacts):
-            _attach(lives, seen, seen.facts)
+        elif places:
+            index = places.popleft()
+            lives[index] = replace(lives[index], session=seen.facts)
+        elif seen.facts.frames:  # notes that tell frames and no handshake
+            lives.append(Life(seen=seen, upgrade=UpgradeFacts(url=seen.facts.url, accepted=True), session=seen.facts))
     return sorted(lives, key=lambda life: life.started_s)
 
 
-def _attach(lives: list[Life], seen: Observation, session: SessionFacts) -> None:
-    """Give a session to the first opened socket of its address that has none."""
-    for index, life in enumerate(lives):
-        mine = life.upgrade.accepted and life.session is None and life.upgrade.url == session.url
-        if mine and (life.seen.source.probe, life.seen.source.artifact) == (seen.source.probe, seen.source.artifact):
-            lives[index] = Life(seen=life.seen, upgrade=life.upgrade, session=session)
-            return
-    if session.frames:  # notes that tell frames and no handshake
-        lives.append(Life(seen=seen, upgrade=UpgradeFacts(url=session.url, accepted=True), session=session))
-
-
 def groups_of(lives: list[Life]) -> Iterator[list[Life]]:
-    """Yield the sockets of one address in one recording; parts of a query that change with each attempt do not count."""
-    found: dict[tuple[str, str, str], list[Life]] = {}
+    """Yield the sockets of one address that one watcher saw; parts of a query that change with each attempt do not count."""
+    found: dict[tuple[tuple[str, str, str, str], str], list[Life]] = {}
     for life in lives:
         parts = urlsplit(life.upgrade.url)
         query = _CHANGING.sub("", f"?{parts.query}").strip("?&")
         address = f"{parts.netloc}{parts.path}?{query}"
-        found.setdefault((life.seen.source.probe, life.seen.source.artifact, address), []).append(life)
+        found.setdefault((life.watcher, address), []).append(life)
     yield from found.values()
 
 
@@ -111,10 +125,12 @@ def numbers_of(frames: tuple[Frame, ...]) -> dict[str, list[tuple[Frame, int]]]:
     for frame in frames:
         if frame.direction == "received" and frame.text and (number := number_of(frame.text)):
             found.setdefault(number[0], []).append((frame, number[1]))
-    return {name: rows for name, rows in found.items() if _counts(sorted({number for _, number in rows}))}
+    return {name: rows for name, rows in found.items() if _counts(sorted({number for _, number in rows}), name.lower().startswith("s"))}
 
 
-def _counts(numbers: list[int]) -> bool:
-    """Tell whether at least three in four of the distinct numbers follow the one before."""
+def _counts(numbers: list[int], certain: bool) -> bool:
+    """Tell whether most distinct numbers follow the one before; certain: the field's name says so, and a few are enough."""
     steps = sum(b - a == 1 for a, b in pairwise(numbers))
-    return len(numbers) >= 5 and steps >= 0.75 * (len(numbers) - 1)
+    if len(numbers) < 5:
+        return certain and len(numbers) >= 2 and steps >= 0.6 * (len(numbers) - 1)
+    return steps >= 0.75 * (len(numbers) - 1)

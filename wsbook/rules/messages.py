@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from wsbook.evidence import Evidence
 from wsbook.facts import CompressionFacts, FramingFacts, SessionFacts, SignatureFacts, SizeFacts, Stream, SymptomFacts
-from wsbook.finding import Finding, Proof, Severity
+from wsbook.finding import PROVEN, Finding, Proof, Severity
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.own_traces import only_ours
@@ -19,8 +19,16 @@ __all__ = ["judge_compression", "judge_framing", "judge_sizes"]
 _TOO_BIG = "frame.message-too-big"
 _PACKET_BYTES = range(1_024, 1_601)
 """Where a packet of the usual size no longer holds a message: 1,500 bytes less what tunnels and headers take."""
-_LARGE = re.compile(r"\b(?:large|larger|big|bigger|huge|size)\b(?! (?:number|amount|scale|share))|\b\d+ ?[KM]i?B\b", re.IGNORECASE)
-"""Words of a symptom that is about the size of messages."""
+_LARGE = re.compile(
+    r"\b(?:large|larger|big|bigger|huge|long|longer|size)\b(?! (?:number|amount|scale|share|time|as|enough|list of clients))", re.IGNORECASE
+)
+_SIZE = re.compile(r"\b(\d+(?:\.\d+)?) ?([km])i?b\b", re.IGNORECASE)
+_CONTENT = re.compile(
+    r"\b(?:message|payload|frame|packet|image|picture|file|json|upload|document|body|text|event|update|emit|snapshot)\w*",
+    re.IGNORECASE,
+)
+_MEMORY = re.compile(r"\b(?:memory|rss|heap|ram|oom|swap|disk|log)\b", re.IGNORECASE)
+"""Words of a symptom that is about the size of messages, or of something else."""
 _BROKEN_CODES = frozenset({1002, 1003, 1006, 1007})
 
 
@@ -48,7 +56,7 @@ def _judge_limit(
         yield unknown("net.mtu-blackhole", 0.4, words, proof(seen, words))
         return
     words = f"{_sizes(facts)}{_refusal(facts)}{_owner(facts)}{_place(evidence, facts, others)}"
-    needed = list(_needed(evidence))
+    needed = list(_needed(evidence, facts.accepted_bytes))
     if needed:
         yield fault(_TOO_BIG, 0.85, words, proof(seen, words), *needed, remedy=_remedy(facts))
     else:
@@ -91,14 +99,23 @@ def _place(evidence: Evidence, facts: SizeFacts, others: dict[str, tuple[Observa
     return f", {passing[-1]} takes it, so what stands before it refuses" if passing else ""
 
 
-def _needed(evidence: Evidence) -> Iterator[Proof]:
+def _about_size(text: str, accepted_bytes: int) -> bool:
+    """Tell whether a symptom is about messages that are too large; one that names a size must name one that is refused."""
+    if not _CONTENT.search(text) or _MEMORY.search(text):
+        return False
+    told = [float(number) * (1_000 if unit in "kK" else 1_000_000) for number, unit in _SIZE.findall(text)]
+    return max(told) * 1.05 > accepted_bytes if told else bool(_LARGE.search(text))
+
+
+def _needed(evidence: Evidence, accepted_bytes: int) -> Iterator[Proof]:
     """Yield what says that larger messages are needed: a symptom, a log, a recording."""
     ours = only_ours(evidence)
     for seen, told in evidence.of(SymptomFacts):
-        if told.close_code == 1009 or _LARGE.search(told.text):
+        if told.close_code == 1009 or _about_size(told.text, accepted_bytes):
             yield proof(seen, f"told: {told.text}")
     for seen, printed in evidence.of(SignatureFacts):
-        if printed.times and not ours(printed.times, printed.marks) and any(slug == _TOO_BIG for slug, _ in printed.causes):
+        sure = any(slug == _TOO_BIG and weight >= PROVEN for slug, weight in printed.causes)
+        if sure and printed.times and not ours(printed.times, printed.marks):
             yield proof(seen, printed.text)
     for seen, session in evidence.of(SessionFacts):
         if session.close_code == 1009 and session.closed_by != "us":
@@ -111,8 +128,8 @@ def _needed(evidence: Evidence) -> Iterator[Proof]:
 def judge_framing(evidence: Evidence) -> Iterator[Finding]:
     """Judge what a peer made of unusual frames: at most a warning, because few clients send them."""
     for seen, facts in evidence.of(FramingFacts):
-        if seen.source.changed:
-            continue
+        if seen.source.changed or any(trial.ok is None for trial in facts.trials):
+            continue  # a peer that answers nothing breaks no rule of its own
         broken = [trial for trial in facts.trials if trial.must and trial.ok is False]
         told = [proof(seen, f"{trial.name} (RFC 6455 section {trial.section}): {trial.detail}") for trial in broken]
         if broken:

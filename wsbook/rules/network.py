@@ -99,7 +99,7 @@ def _judge_families(evidence: Evidence) -> Iterator[Finding]:
     states: dict[str, set[str]] = {}
     proofs = []
     for seen, facts in evidence.of(PortFacts):
-        if facts.port == endpoint.port:
+        if facts.port == endpoint.port and facts.state != "unreachable":  # this machine may lack the family
             family = "IPv6" if ipaddress.ip_address(facts.address.partition("%")[0]).version == 6 else "IPv4"
             states.setdefault(family, set()).add(facts.state)
             proofs.append(proof(seen, f"{family} {facts.address} port {facts.port}: {facts.state}"))

@@ -122,9 +122,9 @@ def _own_parts(evidence: Evidence, facts: EndpointFacts, page: Endpoint | None) 
         return ()
     host, _ = found
     inside = is_local(host) or is_internal_name(host)
-    wrong = inside and not page.is_loopback and host != page.host
+    wrong = inside and not page.is_loopback and host != page.host and (not facts.condition or facts.condition.endswith("is not set"))
     scheme = (facts.url or facts.origin or "").partition(":")[0].lower()
-    insecure = scheme in ("ws", "http") and page.secure and not is_local(host)
+    insecure = scheme in ("ws", "http") and page.secure and not is_local(host) and not facts.condition
     return (*(("scheme",) if insecure else ()), *(("host",) if wrong else ()))
 
 
@@ -175,10 +175,15 @@ def _carried(evidence: Evidence, path: str) -> list[tuple[str, str]]:
             found.append((route.upstream_path, f"{route.product} {route.matcher} at {route.file}:{route.line}"))
     for _, rule in evidence.of(ForwardFacts):
         if path.startswith(rule.prefix):
-            removed = rule.removed
-            changed = "*" if removed is None else rule.added + path[len(removed) :] if path.startswith(removed) else path
-            found.append((changed if changed.startswith(("/", "*")) else "/" + changed, f"{rule.product} at {rule.file}:{rule.line}"))
+            changed = _changed(rule, path)
+            found.append((changed if changed.startswith("/") else "/" + changed, f"{rule.product} at {rule.file}:{rule.line}"))
     return list(dict.fromkeys(found))
+
+
+def _changed(rule: ForwardFacts, path: str) -> str:
+    if rule.removed is None:
+        return "/{…}"
+    return rule.added + path[len(rule.removed) :] if path.startswith(rule.removed) else path
 
 
 def _port_differs(

@@ -1,5 +1,6 @@
 """Several sockets of one recording beside one another: how they are repeated, doubled, renewed, and what accompanies them (areas F, J)."""
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
 from statistics import median
@@ -21,6 +22,8 @@ _SHORT_S = 5.0
 """A socket that lived less did not serve."""
 _ATTEMPTS = 5
 _STORM_S = 1.0
+_NOTICED_S = 0.3
+"""Waits that grow and stay below this spare nobody."""
 _CONSTANT_S = 10.0
 _EVEN = 0.15
 _OVERLAP_S = 2.0
@@ -38,8 +41,10 @@ def judge_recordings(evidence: Evidence) -> Iterator[Finding]:
     for group in groups_of(lives):
         yield from _judge_ages(group)
         if group[0].seen.source.artifact not in many_clients:
-            for judge in (_judge_spacing, _judge_doubles, _judge_aborted, _judge_renewal, _judge_expiry):
+            for judge in (_judge_spacing, _judge_doubles, _judge_aborted) if all(life.timed for life in group) else ():
                 yield from judge(group)
+            yield from _judge_renewal(group)
+            yield from _judge_expiry(group)
     for seen, facts in recordings:
         mine = [life for life in lives if life.seen.source.artifact == seen.source.artifact]
         for judge_whole in (_judge_credentials, _judge_giving_up, _judge_snapshots):
@@ -64,16 +69,22 @@ def _judge_spacing(group: list[Life]) -> Iterator[Finding]:
         waits = [b.started_s - (a.ended_s or a.started_s) for a, b in pairwise(run)]
         if len(run) < _ATTEMPTS or min(waits) < -0.05:
             continue
-        usual, first, last = median(waits), waits[0], waits[-1]
+        usual, grow = median(waits), _grow(waits)
         words = f"{len(run)} attempts in a row failed, with waits of {duration_text(max(0.0, min(waits)))} to {duration_text(max(waits))}"
         seen = proof(run[-1].seen, words)
         even = max(waits) - min(waits) <= max(_EVEN * usual, 0.1)
-        if usual < _STORM_S:
+        if usual < _STORM_S and not (grow and waits[-1] >= _NOTICED_S):
             yield fault("client.reconnect-no-backoff", 0.75, f"{words}: a storm", seen)
-        elif last >= 1.5 * first or max(waits[len(waits) // 2 :]) >= 1.5 * max(waits[: len(waits) // 2]):
+        elif grow:
             yield clear("client.reconnect-no-backoff", f"{words}: they grow", seen)
         elif even and usual <= _CONSTANT_S:
             yield fault("client.reconnect-no-backoff", 0.5, f"{words}: always the same, which is no backoff", seen)
+
+
+def _grow(waits: list[float]) -> bool:
+    """Tell whether the later half of the waits is clearly longer than the earlier one."""
+    half = len(waits) // 2
+    return median(waits[half:]) >= 1.5 * median(waits[:half])
 
 
 def _judge_doubles(group: list[Life]) -> Iterator[Finding]:
@@ -117,15 +128,23 @@ def _same_messages(a: Life, b: Life) -> tuple[int, int]:
     for frame in data_of(a.session.frames):
         times.setdefault(frame.text, []).append(a.started_s + frame.at_s)
     mine = data_of(b.session.frames)
-    same = sum(any(abs(b.started_s + frame.at_s - at) <= _SAME_S for at in times.get(frame.text, ())) for frame in mine if frame.text)
+    same = sum(_near(b.started_s + frame.at_s, times.get(frame.text, [])) for frame in mine if frame.text)
     return same, len(mine)
+
+
+def _near(at_s: float, times: list[float]) -> bool:
+    """Tell whether one of the times, in ascending order, is almost the same."""
+    index = bisect_left(times, at_s - _SAME_S)
+    return index < len(times) and times[index] <= at_s + _SAME_S
 
 
 def _judge_renewal(group: list[Life]) -> Iterator[Finding]:
     """What is missing on a socket that replaces another."""
     opened = [life for life in group if life.session is not None]
     for a, b in pairwise(opened):
-        if a.session is None or b.session is None or a.session.frame_count > len(a.session.frames) or b.started_s < a.last_s - _SAME_S:
+        if a.session is None or b.session is None or a.session.frame_count > len(a.session.frames):
+            continue
+        if a.timed and b.started_s < a.last_s - _SAME_S:
             continue
         yield from _judge_gap(a, b)
         subscribed = [any(is_subscription(f.text) for f in life.session.frames if f.direction == "sent") for life in (a, b) if life.session]

@@ -15,6 +15,7 @@ __all__ = ["judge_difference", "judge_repeated"]
 
 _CURES: dict[str, tuple[str, float, str]] = {
     labels.NO_ORIGIN: ("origin.not-in-allowlist", 0.94, "Origin {Origin} is refused, and the same request without Origin is accepted"),
+    labels.OWN_ORIGIN: ("origin.not-in-allowlist", 0.95, "Origin {Origin} is refused, and the endpoint's own Origin is accepted"),
     labels.NO_EXTENSIONS: ("frame.compression-broken", 0.9, "the offer of {Sec-WebSocket-Extensions} is refused, and accepted without"),
     labels.NO_SUBPROTOCOL: ("subprotocol.mismatch", 0.9, "the offer of {Sec-WebSocket-Protocol} is refused, and accepted without"),
     labels.OUR_USER_AGENT: ("proxy.security-layer-blocks", 0.9, "the browser's User-Agent is refused, another one is accepted"),
@@ -50,19 +51,19 @@ def judge_repeated(evidence: Evidence) -> Iterator[Finding]:
         exact = next((one for one in made if _label(one[0]) not in _ALL), None)
         if exact is None:
             continue
-        variants = {_label(seen): (seen, facts) for seen, facts in made if _label(seen) in _ALL}
+        variants = _variants(made)
         browser = next((one for one in _told(evidence, hop) if one[1].url == url), None)
         if exact[1].accepted and browser is not None and browser[1].accepted:
             yield from _judge_first_frames(evidence, exact, variants)
-        elif exact[1].accepted and browser is not None and not exact[0].source.changed:
-            yield from _judge_only_in_browser(browser, exact)
+        elif exact[1].accepted and browser is not None and hop != "recording":  # what was recorded may be mended since
+            yield from _judge_only_in_browser(browser, exact, variants.get(labels.WITH_HTTP2_OFFERED))
         elif not exact[1].accepted:
             yield from _judge_cures(evidence, exact, variants)
 
 
-_ALL = frozenset({*_CURES, labels.NO_COOKIES, labels.WITH_HELD_BACK})
-_DISPROVES = (labels.NO_ORIGIN, labels.OUR_USER_AGENT)
-"""Without these nobody is refused for them; other changes prove nothing when they cure nothing."""
+_ALL = frozenset(
+    {*_CURES, labels.NO_COOKIES, labels.WITH_HELD_BACK, labels.WITHOUT_HEADLESS, labels.THE_SAME_AGAIN, labels.WITH_HTTP2_OFFERED}
+)
 
 
 def _of(evidence: Evidence, probe: str) -> list[Seen]:
@@ -76,6 +77,16 @@ def _told(evidence: Evidence, hop: str) -> list[Seen]:
     return [one for one in _of(evidence, "browser") if one[0].source.hop == hop]
 
 
+def _variants(made: list[Seen]) -> dict[str, Seen]:
+    """Return the attempt with each change; of two with the same one the accepted."""
+    found: dict[str, Seen] = {}
+    for seen, facts in made:
+        label = _label(seen)
+        if label in _ALL and not (label in found and found[label][1].accepted):
+            found[label] = (seen, facts)
+    return found
+
+
 def _label(seen: Observation) -> str:
     return seen.source.changed[-1] if seen.source.changed else ""
 
@@ -83,18 +94,25 @@ def _label(seen: Observation) -> str:
 def _judge_cures(evidence: Evidence, exact: Seen, variants: dict[str, Seen]) -> Iterator[Finding]:
     seen, facts = exact
     before = proof(seen, f"the browser's request, repeated: {say(seen, facts)}")
+    if (again := variants.get(labels.THE_SAME_AGAIN)) and again[1].accepted:
+        words = f"the very same request is {say(seen, facts)} and then {say(*again)}: the outcome changes by itself"
+        yield fault("cluster.no-sticky-session", 0.4, words, before, proof(again[0], say(*again)))
+        return
+    headless = variants.get(labels.WITHOUT_HEADLESS)
+    if headless is not None and headless[1].accepted:
+        words = "only a User-Agent that says Headless is refused, as this probe's browser does: people's browsers are not affected"
+        yield unknown("proxy.security-layer-blocks", 0.4, words, before, proof(headless[0], say(*headless)))
     for label, (other, value) in variants.items():
         if not value.accepted:
-            if label in _DISPROVES and value.status == facts.status:
-                words = f"{label}: {say(other, value)} too, so that is not the reason"
-                yield clear(_CURES[label][0], words, before, proof(other, words))
-            continue
+            continue  # proves nothing: many servers refuse a missing Origin too
         after = proof(other, f"{label}: {say(other, value)}")
         if label == labels.NO_COOKIES:
             yield from _judge_without_cookies(facts, [before, after])
             continue
         if label == labels.WITH_HELD_BACK:
             yield _held_back(evidence, exact, before, after)
+            continue
+        if label not in _CURES or (label == labels.OUR_USER_AGENT and headless is not None and headless[1].accepted):
             continue
         slug, confidence, words = _CURES[label]
         sent = re.sub(r"\{([\w-]+)\}", lambda name: (facts.request_header(name[1]) or "none")[:80], words)
@@ -124,13 +142,17 @@ def _judge_without_cookies(facts: UpgradeFacts, proofs: list[Proof]) -> Iterator
         )
 
 
-def _judge_only_in_browser(browser: Seen, exact: Seen) -> Iterator[Finding]:
+def _judge_only_in_browser(browser: Seen, exact: Seen, modern: Seen | None) -> Iterator[Finding]:
     """The very same bytes are accepted outside: what is left is what only a browser does, or what changes from one moment to the next."""
     seen, facts = browser
     if seen.failure is not None and seen.failure.stage in ("browser", "tls", "resolve", "tcp", "proxy"):
         return
     proofs = [proof(seen, f"{seen.source.hop}: {say(seen, facts)}"), proof(exact[0], f"the same request outside of it: {say(*exact)}")]
     words = f"{seen.source.hop} was {say(seen, facts)}, and the very same request is accepted outside of it"
+    if modern is not None and not modern[1].accepted and modern[1].tls is not None and modern[1].tls.alpn == "h2":
+        chosen = f"{words} over HTTP/1.1; where HTTP/2 is offered it is chosen, and no socket opens"
+        offers = seen.source.hop == "firefox"  # Chromium offers a socket's server HTTP/1.1 alone
+        yield fault("tls.alpn-h2-negotiated", 0.9 if offers else 0.45, chosen, *proofs, proof(modern[0], say(*modern)))
     if facts.url.startswith("wss:"):
         yield unknown("net.tls-interception", 0.35, words, *proofs)
     yield unknown("proxy.security-layer-blocks", 0.35, words, *proofs)
@@ -167,6 +189,9 @@ def judge_difference(evidence: Evidence) -> Iterator[Finding]:
     """Does one browser open what the other does not? Whoever answers looks at something that only one of them does."""
     for seen, facts in _told(evidence, "firefox"):
         other = next((one for one in _told(evidence, "browser") if one[1].url == facts.url), None)
+        if other is not None and other[1].accepted and facts.accepted:
+            words = f"both browsers open {facts.url[:100]}"
+            yield clear("backend.upgrade-header-exact-compare", words, proof(seen, say(seen, facts)), proof(other[0], say(*other)))
         if other is None or other[1].accepted == facts.accepted:
             continue
         failed, works = ((seen, facts), other) if other[1].accepted else (other, (seen, facts))

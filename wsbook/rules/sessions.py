@@ -41,7 +41,7 @@ def judge_sessions(evidence: Evidence) -> Iterator[Finding]:
         if facts.close_code in _BY_CODE:
             yield from _judge_code(seen, facts)
         elif facts.ended in ("fin", "rst", "silence") or facts.close_code in (None, 1006):
-            yield from _judge_age(seen, facts)
+            yield from _judge_age(seen, facts)  # a recording without a close code does not tell who ended it
 
 
 def _judge_code(seen: Observation, facts: SessionFacts) -> Iterator[Finding]:
@@ -66,8 +66,10 @@ def _judge_age(seen: Observation, facts: SessionFacts) -> Iterator[Finding]:
     """A socket that broke at an age, or after a silence, that a known program ends sockets at."""
     if facts.age_s is None or facts.age_s < 5:
         return
-    silence_s = facts.idle_s if facts.idle_s is not None else None
+    silence_s = facts.idle_s
     words = f"ended without a close frame after {duration_text(facts.age_s)}"
+    if silence_s is not None:
+        words += f", {duration_text(silence_s)} of them silent"
     told = facts.ended != "unknown" or facts.close_code is not None
     if silence_s is None and facts.frame_count >= facts.age_s:
         silence_s = facts.age_s / facts.frame_count  # so many messages leave no long silence

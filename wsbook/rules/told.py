@@ -8,36 +8,59 @@ from collections.abc import Iterable, Iterator
 from msgspec.structs import replace
 
 from wsbook.evidence import Evidence
-from wsbook.facts import SymptomFacts
+from wsbook.facts import SymptomFacts, WordsFacts
 from wsbook.finding import PROVEN, Finding, Verdict
+from wsbook.observation import Observation
 from wsbook.rules.known import causes_of_status
 from wsbook.rules.make import fault, proof, unknown
 from wsbook.rules.outcome import refusals, say
 from wsbook.symptoms import symptom_candidates
 
-__all__ = ["judge_refusals", "weigh_told"]
+__all__ = ["judge_refusals", "judge_words", "weigh_told"]
 
 _EXPLAINED = 0.4
 """From this confidence on another rule's explanation of a refusal is better than what its status alone stands for."""
+
+_GUESS = 0.25
+"""What vocabulary alone can be worth: less than any text that is known."""
 
 _CONNECT_STEPS = frozenset({"1.1", "1.2", "1.3", "1.4", "2.1", "2.2", "3.2", "3.3"})
 
 
 def judge_refusals(evidence: Evidence, found: Iterable[Finding]) -> Iterator[Finding]:
     """Name the candidates of a refused upgrade that no other rule has an explanation for."""
-    found = list(found)
     faults = [finding for finding in found if finding.verdict is Verdict.FAULT and finding.step in _CONNECT_STEPS]
-    disproved = {finding.cause for finding in found if finding.verdict is Verdict.CLEAR}
     if any(finding.confidence >= _EXPLAINED for finding in faults):
         return
     told: set[int] = set()
     for seen, facts in refusals(evidence):
         if facts.status is not None and facts.status != 101 and facts.status not in told:
             told.add(facts.status)
-            for slug, prior in [one for one in causes_of_status(facts.status) if one[0] not in disproved][:5]:
+            for slug, prior in causes_of_status(facts.status)[:5]:
                 yield fault(
                     slug, min(PROVEN - 0.01, prior), f"upgrade {say(seen, facts)}", proof(seen, f"{facts.status} {facts.body[:80]}".strip())
                 )
+
+
+def judge_words(evidence: Evidence, found: Iterable[Finding]) -> Iterator[Finding]:
+    """Name what the words of artifacts speak for, when nothing else speaks louder: no fault and no measurement."""
+    known = {finding.cause for finding in found if finding.verdict is not Verdict.CLEAR and finding.confidence > 0}
+    loud = any(finding.verdict is Verdict.FAULT for finding in found)
+    if loud or any(not seen.source.artifact for seen, _ in evidence.upgrades):
+        return
+    scores: dict[str, tuple[float, Observation]] = {}
+    for seen, facts in evidence.of(WordsFacts):
+        for slug, score in facts.causes:
+            if slug not in known and score > scores.get(slug, (0.0, seen))[0]:
+                scores[slug] = score, seen
+    for slug, (score, seen) in sorted(scores.items(), key=lambda entry: -entry[1][0])[:6]:
+        yield unknown(
+            slug, _GUESS * score, "the text resembles known cases of this by its words; nothing in it proves it", proof(seen, _shared(seen))
+        )
+
+
+def _shared(seen: Observation) -> str:
+    return f"words in common: {', '.join(seen.facts.shared)}" if isinstance(seen.facts, WordsFacts) and seen.facts.shared else "words alone"
 
 
 def weigh_told(evidence: Evidence, found: Iterable[Finding]) -> list[Finding]:

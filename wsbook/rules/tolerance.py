@@ -97,4 +97,4 @@ def _judge_cookies(evidence: Evidence, outer: Seen) -> Iterator[Finding]:
     elif seen[1].status in _LARGE or seen[1].status is None:
         answered = f"answered {seen[1].status}" if seen[1].status is not None else "not answered"
         summary = f"12 KiB of cookies more are {answered}: people with many cookies cannot connect"
-        yield unknown("handshake.headers-too-large", 0.35, summary, evident, proof(outer[0], say(*outer)))
+        yield unknown("handshake.headers-too-large", 0.15, summary, evident, proof(outer[0], say(*outer)))

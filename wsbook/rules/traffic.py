@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from statistics import median
 
 from wsbook.evidence import Evidence
@@ -18,12 +18,16 @@ __all__ = ["judge_traffic"]
 _COPY_S = 0.25
 """Equal messages within this are copies; later ones may be new and equal."""
 _COPY_CHARS = 12
+_COPIES = 6
 _HALF_OPEN_S = 45.0
 _THROTTLED_S = (55.0, 65.0)
 """Chrome runs timers of hidden pages once a minute (intensive throttling)."""
 _ONLY_BEATS_S = 45.0
 _AT_ONCE_S = 2.0
 _BIG_BYTES = 60_000
+_JUMP = 1_000
+"""A larger step between numbers begins another count."""
+_CANDIDATES = 20
 
 
 def judge_traffic(evidence: Evidence) -> Iterator[Finding]:
@@ -63,16 +67,15 @@ def _judge_order(life: Life, session: SessionFacts) -> Iterator[Finding]:
     for name, rows in numbers_of(session.frames).items():
         numbers = [number for _, number in rows]
         counts = Counter(numbers)
-        missing = sorted(set(range(min(numbers), min(max(numbers), min(numbers) + 100_000))) - counts.keys())
+        gaps = [(a, b - a - 1) for a, b in pairwise(sorted(counts)) if 1 < b - a <= _JUMP]
+        missing = sum(size for _, size in gaps)
         texts = {(number, frame.text) for frame, number in rows}
         if len(texts) > len(counts):
             continue  # one number, several messages: it counts something else
         repeated = [number for number, count in counts.items() if count > 1]
         late = sum(b < a for a, b in pairwise(numbers) if b not in repeated)
         if missing:
-            words = (
-                f"{quantity(len(missing), 'number')} of {name} missing among {len(counts)} on one open socket, the first is {missing[0]}"
-            )
+            words = f"{quantity(missing, 'number')} of {name} missing among {len(counts)} on one open socket, the first is {gaps[0][0] + 1}"
             yield fault("message.lost", 0.7, words, _proof(life, words))
             yield unknown("load.slow-consumer-no-backpressure", 0.25, words, _proof(life, words))
             yield unknown("load.pubsub-overrun", 0.2, words, _proof(life, words))
@@ -88,7 +91,7 @@ def _judge_repeats(life: Life, copies: list[int], example: str) -> Iterator[Find
     usual, often = Counter(copies).most_common(1)[0]
     repeated = sum(count > 1 for count in copies)
     words = f"{repeated} of {quantity(len(copies), 'message')} came more than once on one socket, such as {example}"
-    if usual > 1 and often >= 0.8 * len(copies) and len(copies) >= 4:
+    if usual > 1 and often >= 0.8 * len(copies) and (len(copies) >= 4 or not life.timed):
         words = f"{often} of {quantity(len(copies), 'message')} came exactly {usual} times on one socket, such as {example}"
         yield fault("cluster.every-instance-publishes", 0.6, words, _proof(life, words))
         yield fault("message.duplicated", 0.4, words, _proof(life, words))
@@ -100,7 +103,7 @@ def _judge_repeats(life: Life, copies: list[int], example: str) -> Iterator[Find
 def _judge_copies(life: Life, session: SessionFacts) -> Iterator[Finding]:
     """Messages without numbers: equal texts at almost the same moment."""
     data = [frame for frame in data_of(session.frames) if len(frame.text) >= _COPY_CHARS]
-    if len(data) < 6 or numbers_of(session.frames):
+    if len(data) < (_COPIES if life.timed else 3) or numbers_of(session.frames):
         return
     copies: list[int] = []
     last: dict[str, tuple[float, int]] = {}
@@ -111,7 +114,8 @@ def _judge_copies(life: Life, session: SessionFacts) -> Iterator[Finding]:
         else:
             last[frame.text] = (frame.at_s, len(copies))
             copies.append(1)
-    if sum(count > 1 for count in copies) >= max(3, 0.3 * len(copies)):
+    few = not life.timed and min(copies) >= 3  # an excerpt shows one message or two
+    if few or sum(count > 1 for count in copies) >= max(3, 0.3 * len(copies)):
         example = next((text for text, (_, index) in last.items() if copies[index] > 1), data[0].text)
         yield from _judge_repeats(life, copies, f"“{example[:80]}”")
 
@@ -143,6 +147,9 @@ def _judge_silence(life: Life, session: SessionFacts) -> Iterator[Finding]:
     if received and asked >= 2 and quiet_s >= _HALF_OPEN_S and any(f.direction == "received" for f in beats):
         words = f"{quantity(asked, 'heartbeat')} sent and nothing received for {duration_text(quiet_s)} before the end: the peer is gone"
         yield fault("heartbeat.none-half-open", 0.6, words, _proof(life, words))
+    elif asked >= 3 and quiet_s >= _HALF_OPEN_S:
+        words = f"{quantity(asked, 'heartbeat')} sent and nothing received for {duration_text(quiet_s)}"
+        yield unknown("heartbeat.none-half-open", 0.4, words, _proof(life, words))
     elif len(beats) >= 3 and len(beats) >= len(frames) - 2 and not data_of(frames) and end_s >= _ONLY_BEATS_S:
         words = f"only heartbeats ({len(beats)}) pass during {duration_text(end_s)}, no message"
         for slug, likely in (
@@ -170,9 +177,8 @@ def _judge_first_frames(life: Life, session: SessionFacts) -> Iterator[Finding]:
 def _judge_last_frames(life: Life, session: SessionFacts) -> Iterator[Finding]:
     """A socket that broke right after the largest message it ever carried, and messages with several documents."""
     frames = session.frames
-    glued = next(
-        (f for f in frames if f.direction == "received" and f.opcode == 1 and f.text[:1] == "{" and "}{" in f.text and _is_glued(f)), None
-    )
+    doubtful = (f for f in frames if f.direction == "received" and f.opcode == 1 and f.text[:1] == "{" and "}{" in f.text)
+    glued = next((frame for frame in islice(doubtful, _CANDIDATES) if _is_glued(frame)), None)
     if glued is not None:
         words = f"one message holds several JSON documents: “{glued.text[:120]}”"
         yield fault("message.format-mismatch", 0.6, words, _proof(life, words))

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from wsbook.describe import describe
 from wsbook.evidence import Evidence
-from wsbook.facts import IdleFacts, PageFacts, SessionFacts, SignatureFacts, SymptomFacts, TextFacts, UpgradeFacts
+from wsbook.facts import EndpointFacts, IdleFacts, PageFacts, SessionFacts, SignatureFacts, SymptomFacts, TextFacts, UpgradeFacts
 from wsbook.finding import STEP_TITLES, Finding, Severity, StepVerdict, Verdict
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.rules.outcome import say
@@ -66,6 +66,8 @@ def _symptom(seen: Observation) -> str:
         return ""
     if isinstance(facts, UpgradeFacts) and not facts.accepted and seen.source.step != "3.3":
         return f"{seen.source.hop or 'upgrade'}: {say(seen, facts)}"
+    if isinstance(facts, PageFacts) and seen.failure is not None and seen.failure.reason is not Reason.TIMEOUT:
+        return seen.failure.message
     if isinstance(facts, SessionFacts) and facts.closed_by != "us" and facts.close_code not in (None, 1000, 1001, 1005):
         return f"closed with {facts.close_code}"
     if isinstance(facts, IdleFacts) and not facts.survived and facts.traffic == "none" and seen.source.hop == "endpoint":
@@ -84,6 +86,9 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     if clear:
         return Verdict.CLEAR, clear[0].summary
     sources = [entry.facts for entry in useful if isinstance(entry.facts, TextFacts) and entry.facts.kind.endswith("_source")]
+    dialled = [facts for entry in useful if isinstance(facts := entry.facts, EndpointFacts) and facts.side == "frontend"]
+    if dialled and not any(facts.url or facts.path or facts.origin for facts in dialled):
+        return Verdict.UNKNOWN, f"the URL of {dialled[0].expression[:100]} cannot be told from the source"
     if sources:
         return Verdict.CLEAR, f"no known defect in {quantity(sum(facts.items for facts in sources), 'source file')}"
     return Verdict.CLEAR, describe(_most_telling(useful), 120)

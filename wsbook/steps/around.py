@@ -24,6 +24,8 @@ Job = Coroutine[Any, Any, Observation | list[Observation]]
 
 async def look_around(look: Looking, first: Attempt, seen: Observation) -> None:
     """Look at what lies around the baseline attempt and what was seen of it, side by side."""
+    from wsbook.probes.experiment import next_second
+
     quick = look.budget.name == "quick"
     attempt = replace(first, timeout_s=min(first.timeout_s, max(_QUICK_S if quick else _THOROUGH_S, _SLOWER * _answered_s(seen))))
     jobs = [*_addresses_and_redirects(attempt, seen), *_transport(attempt, seen, quick)]
@@ -34,6 +36,8 @@ async def look_around(look: Looking, first: Attempt, seen: Observation) -> None:
     for found in results:
         if not isinstance(found, BaseException):
             look.add(*(found if isinstance(found, list) else [found]))
+    if look.target.logs and not (isinstance(seen.facts, UpgradeFacts) and seen.facts.accepted):
+        await next_second()  # what other steps ask of a refusing endpoint is not to be taken for these experiments
     for error in results:  # one question that fails stops no other
         if isinstance(error, BaseException):
             raise error

@@ -36,6 +36,26 @@ async def look_endpoint(look: Looking) -> None:
         look.add(*seen)
         if not any(isinstance(entry.facts, EndpointFacts) for entry in seen):
             look.add(missing("1.1", f"{side} source", f"no WebSocket endpoint was recognised in the {side} source"))
+    if target.page_url:
+        await _look_bundles(look)
+
+
+async def _look_bundles(look: Looking) -> None:
+    """Read the scripts that the page really loads: a build may be older than its source."""
+    from wsbook.parsers.sources import parse_bundles
+    from wsbook.probes.bundles import Limits, probe_bundles
+
+    target = look.target
+    page, endpoint = parse_endpoint(target.page_url.partition("#")[0]), target.endpoint
+    own = endpoint is not None and (endpoint.host, endpoint.port) == (page.host, page.port)
+    limits = Limits(total_s=3.0 if look.budget.name == "quick" else 8.0)
+    look.progress("fetching the page's scripts", 0.6)
+    seen, scripts = await probe_bundles(
+        target.page_url, step="1.1", ca_file=target.ca_file, headers=target.headers if own else (), limits=limits
+    )
+    look.add(seen)
+    built = [(script.url, script.text) for script in sorted(scripts, key=lambda script: script.original)]
+    look.add(*await asyncio.to_thread(parse_bundles, built, page_url=target.page_url, step="1.1"))
 
 
 async def look_browser(look: Looking) -> None:

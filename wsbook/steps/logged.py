@@ -24,6 +24,7 @@ def logged_attempts(
 ) -> Iterator[Observation]:
     """Yield each attempt with its line in each log, and unchanged attempts that a log should show and does not.
 
+    A log that shows other attempts at the same hop is that of one instance among several: what is missing there went to another.
     seen: what was read of the logs. written: epoch seconds of each log's last change.
     """
     read = tuple(seen)
@@ -33,10 +34,11 @@ def logged_attempts(
             one.facts.mark: (one, one.facts) for one in read if one.source.artifact == artifact and isinstance(one.facts, MarkedLineFacts)
         }
         agents = any(_names_agents(one) for one in read if one.source.artifact == artifact)
+        reached = {entry.source.hop for entry, _, marks in attempts if not lines.keys().isdisjoint(marks)}
         for entry, facts, marks in attempts:
             found = next((lines[mark] for mark in marks if mark in lines), None)
-            late = agents and not entry.source.changed and facts.status is not None and changed_at >= _end(entry)
-            if marks and (found or late):
+            due = agents and entry.source.hop not in reached and not entry.source.changed and facts.status is not None
+            if marks and (found or (due and changed_at >= _end(entry))):
                 yield _logged(entry, facts, marks[0], artifact, found)
 
 

@@ -55,7 +55,7 @@ Plot = Callable[[Iterable[Observation]], Picture | None]
 
 TABLES: dict[str, dict[str, Table]] = {
     "0": {"seen": tables.table_timeline},
-    "1.1": {"endpoints": tables.table_endpoints, "seen": tables.table_timeline},
+    "1.1": {"pairs": tables.table_pairs, "endpoints": tables.table_endpoints, "seen": tables.table_timeline},
     "1.2": {
         "browser": tables.table_browser,
         "attempts": tables.table_attempts,

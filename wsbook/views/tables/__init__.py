@@ -31,6 +31,7 @@ from wsbook.views.tables.judgement import table_findings, table_inputs, table_no
 from wsbook.views.tables.listener import table_certificates, table_listener, table_redirects
 from wsbook.views.tables.logs import table_access, table_logged, table_signatures, table_templates
 from wsbook.views.tables.messages import table_commands, table_compression, table_dialect, table_framing, table_sizes
+from wsbook.views.tables.pairs import table_pairs
 
 __all__ = [
     "OPCODES",
@@ -61,6 +62,7 @@ __all__ = [
     "table_logged",
     "table_not_looked",
     "table_origin",
+    "table_pairs",
     "table_patterns",
     "table_ports",
     "table_redirects",

@@ -14,6 +14,8 @@ __all__ = ["table_browser", "table_cookies"]
 
 _COLUMNS = ("browser", "URL", "it showed", "really answered", "cookies held back", "what flips it")
 
+_NAMES = {"browser": "Chromium", "firefox": "Firefox"}
+
 
 def _short(browser: str) -> str:
     """Return name and main version: ``Chromium 156``."""
@@ -61,6 +63,15 @@ def _answered(again: list[Observation]) -> str:
     return f"{outcome_text(first.facts)}{f' by {by}' if by else ''}{lost}{body}"
 
 
+def _accepted(seen: Observation) -> str:
+    """Return the answer that the browser itself accepted."""
+    facts = seen.facts
+    if not isinstance(facts, UpgradeFacts) or not facts.accepted:
+        return ""
+    by = facts.header("server")
+    return f"{outcome_text(facts)}{f' by {by}' if by else ''}"
+
+
 def _flips(again: list[Observation]) -> str:
     if not again or not isinstance(again[0].facts, UpgradeFacts):
         return ""
@@ -84,15 +95,18 @@ def table_browser(observations: Iterable[Observation]) -> pd.DataFrame:
         if seen.source.probe == "repeated" and isinstance(seen.facts, UpgradeFacts):
             again.setdefault((seen.source.hop, seen.facts.url), []).append(seen)
     counted: dict[tuple[str, ...], int] = {}
+    for seen, page in rows_of(seen_all, PageFacts):
+        if seen.failure is not None:
+            counted[_short(page.browser), cap(page.url, 80), cap(seen.failure.message, 160), "", "", ""] = 1
     for seen in filter(_told, seen_all):
         url = seen.facts.url if isinstance(seen.facts, UpgradeFacts) else ""
-        place = (_hop(seen), url)
+        place = (_hop(seen), f"ws{url[4:]}" if url.startswith("http") else url)
         held = [one for one in cookies[place].cookies if not one.sent] if place in cookies else []
         row = (
-            _short(names.get(seen.source.hop, "")) or seen.source.artifact or seen.source.hop,
+            _short(names.get(seen.source.hop, "")) or seen.source.artifact or _NAMES.get(seen.source.hop, seen.source.hop),
             cap(url, 80),
             cap(_showed(seen, sessions.get(place)), 160),
-            cap(_answered(again.get(place, [])), 160),
+            cap(_answered(again.get(place, [])) or _accepted(seen), 160),
             cap(", ".join(f"{one.name} ({'; '.join(one.held_back)})" for one in held), 160),
             cap(_flips(again.get(place, [])), 160),
         )

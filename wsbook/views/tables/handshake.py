@@ -65,7 +65,7 @@ def table_attempts(observations: Iterable[Observation]) -> pd.DataFrame:
     reference = baseline.get("endpoint") or (tried[0] if tried else None)
     rows = []
     for seen in tried:
-        compared = baseline.get(seen.source.hop) if seen.source.changed else reference
+        compared = baseline.get(seen.source.hop, reference) if seen.source.changed else reference
         flips = compared is not None and compared is not seen and _passed(compared) != _passed(seen)
         facts = seen.facts if isinstance(seen.facts, UpgradeFacts) else None
         rows.append(
@@ -106,12 +106,14 @@ def table_echo(observations: Iterable[Observation]) -> pd.DataFrame:
             "size (B)": trial.size_bytes,
             "unharmed": MARKS[Verdict.CLEAR if trial.ok else Verdict.FAULT],
             "round trip (ms)": milliseconds(trial.rtt_s),
+            "sent on the wire (B)": trial.sent_wire_bytes,
+            "received on the wire (B)": trial.received_wire_bytes,
             "detail": cap(trial.detail),
         }
         for _, facts in rows_of(observations, EchoFacts)
         for trial in facts.trials
     ]
-    return frame(rows, ["kind", "size (B)", "unharmed", "round trip (ms)", "detail"])
+    return frame(rows, ["kind", "size (B)", "unharmed", "round trip (ms)", "sent on the wire (B)", "received on the wire (B)", "detail"])
 
 
 def table_ports(observations: Iterable[Observation]) -> pd.DataFrame:

@@ -6,6 +6,7 @@ import { Server } from "socket.io";
 
 const pub = createClient({ url: process.env.REDIS_URL });
 const sub = pub.duplicate();
+await Promise.all([pub.connect(), sub.connect()]);
 const http = createServer();
 const io = new Server(http, { cors: { origin: "https://app.example.test" }, adapter: createAdapter(pub, sub) });
 

@@ -1,0 +1,1 @@
+export const environment = { production: true, broker: 'wss://app.example/app/stomp' };

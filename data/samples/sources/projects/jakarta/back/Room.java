@@ -1,0 +1,5 @@
+import jakarta.websocket.server.ServerEndpoint;
+
+@ServerEndpoint(value = "/rooms/{room}")
+public class Room {
+}

@@ -1,0 +1,7 @@
+defmodule DemoWeb.Endpoint do
+  use Phoenix.Endpoint, otp_app: :demo
+
+  socket "/socket", DemoWeb.UserSocket,
+    websocket: true,
+    longpoll: false
+end

@@ -1,0 +1,3 @@
+<?php
+
+Broadcast::channel('orders.{id}', fn ($user, $id) => $user->owns($id));

@@ -1,0 +1,3 @@
+import { browser } from '$app/environment';
+
+export const live = browser ? new WebSocket(new URL('/live', location.href.replace(/^http/, 'ws'))) : undefined;
