@@ -4,6 +4,7 @@ import gzip
 import json
 from collections import Counter
 from pathlib import Path
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ from wsbook.parsers.instants import find_instant, find_seconds, parse_instant
 from wsbook.parsers.lines import LINE_CHARS, LineReader, decode, split_lines
 from wsbook.parsers.logs.backend_log import parse_backend_log
 from wsbook.parsers.read import read_artifact, read_text
-from wsbook.signatures import index_of, signatures
+from wsbook.signatures import SCAN_CHARS, index_of, signatures
 
 SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 KNOWN = [json.loads(line) for line in (SAMPLES / "logs" / "known-texts.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -61,6 +62,19 @@ def test_every_signature_can_be_found_and_names_known_causes() -> None:
 
 def test_only_few_signatures_are_tried_on_every_line() -> None:
     assert len(index_of("backend_log", "access_log").always) < 12
+
+
+def test_no_expression_is_slow_on_lines_of_its_own_words() -> None:
+    slow = []
+    for signature in signatures().values():
+        needed = " ".join((*signature.match, *signature.any[:1]))
+        for word in (*signature.any[:2], *signature.match[:1], "1", "12 "):
+            line = f"{needed} {word * 2000}"[:SCAN_CHARS]
+            began = process_time()
+            signature.found(line, line.lower())
+            if process_time() - began > 0.5:
+                slow.append(signature.id)
+    assert slow == []
 
 
 def test_occurrences_are_grouped_with_lines_and_times() -> None:

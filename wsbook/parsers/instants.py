@@ -127,4 +127,4 @@ COUNT = re.compile(
 def find_count(line: str) -> int:
     """Return how many messages a line says were carried, 0 when it does not say."""
     found = COUNT.search(line)
-    return int(found["n"]) if found else 0
+    return int(found["n"] or found["before"]) if found else 0

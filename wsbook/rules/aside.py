@@ -22,13 +22,15 @@ _REALTIME = re.compile(
 _FILE = re.compile(r"(?i)\.(?:html?|css|m?js|map|json|xml|txt|csv|pdf|zip|png|jpe?g|gif|svg|ico|webp|woff2?|php|aspx?)$")
 _NEVER_OPENS = frozenset({"backend.ws-library-missing", "backend.wrong-server-type", "proxy.apache-wstunnel-not-loaded"})
 """Causes with which no socket at all opens."""
+_FORM = re.compile(r"(?i)/(?:log-?in|log-?out|sign-?in|sign-?up|register|password|wp-)")
+"""Forms that visitors fill in."""
 _ON_THE_WAY = re.compile(r"(?i)websocket|upgrad|\bws\b|wss?:")
 
 
 def asides(evidence: Evidence) -> Callable[[Observation, SignatureFacts, str], bool]:
     """Return the question whether a text, taken for this cause, is about something other than WebSockets.
 
-    It is when it names a file, or a request that is neither GET nor of a real-time path; and, where its log shows sockets that opened, when
+    It is when it names a file, a form, or a request that is neither GET nor of a real-time path; and, where its log shows sockets, when
     it names another path than theirs, or when none of the upgrades in the log was refused and it names no path at all.
     """
     opened: dict[str, set[str]] = {}
@@ -51,6 +53,6 @@ def asides(evidence: Evidence) -> Callable[[Observation, SignatureFacts, str], b
         method = found["method"] or (other[1] if (other := _METHOD.search(facts.text)) else "GET")
         if path in opened.get(artifact, ()) or _REALTIME.search(path):
             return False
-        return bool(_FILE.search(path)) or method != "GET" or artifact in opened or artifact in lived
+        return bool(_FILE.search(path) or _FORM.search(path)) or method != "GET" or artifact in opened or artifact in lived
 
     return aside
