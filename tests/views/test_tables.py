@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from views.samples import URL, attempt, everything, seen
-from wsbook.facts import Cookie, CookieFacts, EndpointFacts, PageFacts, Place, TraceFacts
+from wsbook.facts import Cookie, CookieFacts, EndpointFacts, PageFacts, Place, SignatureFacts, TraceFacts
 from wsbook.finding import Finding, Severity, StepVerdict, Verdict
 from wsbook.observation import Failure, Observation, Reason
 from wsbook.target import parse_target
@@ -136,3 +136,13 @@ def test_findings_and_steps_keep_their_order() -> None:
 
 def test_every_parameter_has_a_default() -> None:
     assert {type(value) for value in PARAMETERS.values()} == {str, bool}
+
+
+def test_a_text_that_we_provoked_stands_for_ourselves_and_comes_last() -> None:
+    texts = [
+        SignatureFacts(signature=name, program="nginx", count=1, text=name, causes=(("proxy.upstream-unreachable", weight),), marks=marks)
+        for name, weight, marks in [("provoked", 0.9, ("50954edd",)), ("real", 0.4, ()), ("surer", 0.6, ())]
+    ]
+    table = tables.table_signatures([seen("1.4", text) for text in texts])
+    assert table["text"].tolist() == ["surer", "real", "provoked"]
+    assert table["stands for"].tolist()[-1] == "our own attempt"

@@ -15,16 +15,19 @@ __all__ = ["table_access", "table_logged", "table_signatures", "table_templates"
 
 
 def table_signatures(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return the known texts that programs printed, the most telling first."""
+    """Return the known texts that programs printed, the most telling first, what our own attempts provoked last."""
+    found = sorted(
+        rows_of(observations, SignatureFacts), key=lambda row: (bool(row[1].marks), -max((w for _, w in row[1].causes), default=0.0))
+    )
     rows = [
         {
             "program": facts.program,
             "times": facts.count,
             "text": cap(facts.text, 140),
-            "stands for": ", ".join(slug for slug, _ in facts.causes) or "context",
+            "stands for": "our own attempt" if facts.marks else ", ".join(slug for slug, _ in facts.causes) or "context",
             "place": seen.source.where,
         }
-        for seen, facts in sorted(rows_of(observations, SignatureFacts), key=lambda pair: -max((w for _, w in pair[1].causes), default=0.0))
+        for seen, facts in found
     ]
     return frame(rows, ["program", "times", "text", "stands for", "place"])
 

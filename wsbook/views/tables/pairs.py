@@ -15,7 +15,7 @@ from wsbook.words import cap
 
 __all__ = ["table_pairs"]
 
-_COLUMNS = ["dialled", "client", "dialled at", "arrives as", "offered", "server", "offered at", "differs", "holds"]
+_COLUMNS = ["dialled", "arrives as", "offered", "differs", "client", "server", "dialled at", "offered at", "holds"]
 
 
 def table_pairs(observations: Iterable[Observation]) -> pd.DataFrame:
@@ -30,13 +30,13 @@ def _row(pair: Pair) -> dict[str, str]:
     unknown = client.url is None and client.origin is None and client.path is None
     return {
         "dialled": cap(f"? {client.expression}" if unknown else _url(client, pair.differs)),
-        "client": _library(client, pair.differs) + (" (built)" if client.built else ""),
-        "dialled at": f"{client.file}:{client.line}",
         "arrives as": cap(f"{pair.path} by {pair.via}") if pair.via else "",
         "offered": _mark(server.path or "any path", _path_differs(pair.differs)) if server else "",
-        "server": _library(server, pair.differs) if server else "",
-        "offered at": f"{server.file}:{server.line}" if server else "",
         "differs": ", ".join(pair.differs) or ("nothing" if server else ""),
+        "client": _library(client, pair.differs) + (" (built)" if client.built else ""),
+        "server": _library(server, pair.differs) if server else "",
+        "dialled at": f"{client.file}:{client.line}",
+        "offered at": f"{server.file}:{server.line}" if server else "",
         "holds": client.condition or "always",
     }
 
