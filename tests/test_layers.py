@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "wsbook"
 
 LAYERS = (
     {"errors", "secret", "target", "attempt", "observation", "facts", "evidence", "finding", "causes", "symptoms", "signatures", "words"}
-    | {"describe", "chain", "literals", "markup", "servers", "signs", "precedents"},
+    | {"datafile", "describe", "chain", "literals", "markup", "servers", "signs", "precedents"},
     {"wire", "equivalents"},
     {"probes", "parsers", "rules"},
     {"lab"},

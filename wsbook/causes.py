@@ -1,11 +1,10 @@
 """The catalogue of root causes: reads causes.toml once, answers by slug."""
 
-import tomllib
 from functools import cache
-from importlib.resources import files
 
 from msgspec import Struct, convert
 
+from wsbook.datafile import read_table
 from wsbook.errors import UsageError
 from wsbook.finding import Severity
 
@@ -56,7 +55,7 @@ class Cause(Struct, frozen=True, kw_only=True):
 @cache
 def causes() -> dict[str, Cause]:
     """Return every cause by slug, in the catalogue's order."""
-    table = tomllib.loads(files("wsbook").joinpath("causes.toml").read_text(encoding="utf-8"))
+    table = read_table("causes.toml")
     return {slug: convert({"slug": slug, **fields}, Cause) for slug, fields in table.items()}
 
 

@@ -1,10 +1,10 @@
 """HTTP servers that cannot carry a WebSocket: reads servers.toml once, answers by Server header. Judges nothing."""
 
-import tomllib
 from functools import cache
-from importlib.resources import files
 
 from msgspec import Struct, convert
+
+from wsbook.datafile import read_table
 
 __all__ = ["PlainServer", "plain_server"]
 
@@ -20,7 +20,7 @@ class PlainServer(Struct, frozen=True, kw_only=True):
 
 @cache
 def _servers() -> tuple[PlainServer, ...]:
-    table = tomllib.loads(files("wsbook").joinpath("servers.toml").read_text(encoding="utf-8"))
+    table = read_table("servers.toml")
     return convert(table["server"], tuple[PlainServer, ...])
 
 

@@ -5,13 +5,12 @@ so a template is examined once and remembered. Stage two tests the few candidate
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property
-from importlib.resources import files
 
 from msgspec import Struct, convert
 
+from wsbook.datafile import read_table
 from wsbook.facts import SignatureFacts
 from wsbook.literals import LiteralSearch, has_fast_engine, ways_to_match
 
@@ -143,20 +142,30 @@ class Index:
 
     def __init__(self, known: Iterable[Signature]) -> None:
         self.known = tuple(known)
-        self._needs = [(tuple(map(_template, s.match)), tuple(map(_template, s.any))) for s in self.known]
-        self.always: list[int] = []
-        self._by_key: dict[bytes, list[tuple[int, bytes]]] = {}
         self._words: dict[bytes, tuple[tuple[int, bytes], ...]] = {}
-        for index, (every, some) in enumerate(self._needs):
-            self._file(index, every, some)
 
-    def _file(self, index: int, every: tuple[bytes, ...], some: tuple[bytes, ...]) -> None:
-        literals = [max(every, key=lambda word: len(_key(word)))] if any(map(_key, every)) else list(some)
-        if not literals or not all(map(_key, literals)):
-            self.always.append(index)
-            return
-        for literal in literals:
-            self._by_key.setdefault(_key(literal), []).append((index, literal))
+    @cached_property
+    def _needs(self) -> list[tuple[tuple[bytes, ...], tuple[bytes, ...]]]:
+        return [(tuple(map(_template, s.match)), tuple(map(_template, s.any))) for s in self.known]
+
+    @cached_property
+    def _filed(self) -> tuple[list[int], dict[bytes, list[tuple[int, bytes]]]]:
+        """Return the signatures that no word names, and those that each word names, with the literal."""
+        always: list[int] = []
+        by_key: dict[bytes, list[tuple[int, bytes]]] = {}
+        for index, (every, some) in enumerate(self._needs):
+            literals = [max(every, key=lambda word: len(_key(word)))] if any(map(_key, every)) else list(some)
+            if not literals or not all(map(_key, literals)):
+                always.append(index)
+                continue
+            for literal in literals:
+                by_key.setdefault(_key(literal), []).append((index, literal))
+        return always, by_key
+
+    @property
+    def always(self) -> list[int]:
+        """The places in known of the signatures that are tried on every line."""
+        return self._filed[0]
 
     def signs(self, sample: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return (literals in lower case, regular expressions), of which each line with a known text shows one.
@@ -195,8 +204,9 @@ class Index:
         if found is None:
             if len(self._words) > WORDS:
                 self._words.clear()
+            by_key = self._filed[1]
             parts = {word[i:j] for i in range(len(word) - 1) for j in range(i + 2, min(len(word), i + KEY_BYTES) + 1)}
-            found = self._words[word] = tuple(pair for key in parts & self._by_key.keys() for pair in self._by_key[key])
+            found = self._words[word] = tuple(pair for key in parts & by_key.keys() for pair in by_key[key])
         return found
 
     def candidates(self, template: bytes) -> tuple[int, ...]:
@@ -325,7 +335,7 @@ class _Group:
 @cache
 def signatures() -> dict[str, Signature]:
     """Return every signature by id, in the file's order."""
-    table = tomllib.loads(files("wsbook").joinpath("signatures.toml").read_text(encoding="utf-8"))
+    table = read_table("signatures.toml")
     return {entry["id"]: convert(entry, Signature) for entry in table["signature"]}
 
 

@@ -7,15 +7,14 @@ rest of a word, `(a|b)` for alternatives, `<name>` for a class of symptoms.toml;
 """
 
 import re
-import tomllib
 import unicodedata
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
 
 from msgspec import Struct, convert
 
 from wsbook.causes import causes
+from wsbook.datafile import read_table
 from wsbook.facts import SymptomFacts
 
 __all__ = [
@@ -124,7 +123,7 @@ class _Book(Struct, frozen=True, kw_only=True):
 
 @cache
 def _book() -> _Book:
-    return convert(tomllib.loads(files("wsbook").joinpath("symptoms.toml").read_text(encoding="utf-8")), _Book)
+    return convert(read_table("symptoms.toml"), _Book)
 
 
 @cache

@@ -3,12 +3,11 @@
 The slug is the cause that an investigation should name. Knows nothing of processes and ports.
 """
 
-import tomllib
 from difflib import get_close_matches
-from importlib.resources import files
 
 from msgspec import Struct, convert
 
+from wsbook.datafile import read_table
 from wsbook.errors import UsageError
 from wsbook.lab.programs import PROXIES
 
@@ -60,7 +59,7 @@ class Fault(Struct, frozen=True, kw_only=True):
 
 
 def _read() -> dict[str, Fault]:
-    table = tomllib.loads(files("wsbook.lab").joinpath("faults.toml").read_text(encoding="utf-8"))
+    table = read_table("lab/faults.toml")
     return {slug: convert({"slug": slug, **fields}, Fault) for slug, fields in table.items()}
 
 

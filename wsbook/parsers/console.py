@@ -4,11 +4,10 @@ What clients print stands in console.toml.
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib.resources import files
 
+from wsbook.datafile import read_table
 from wsbook.facts import SessionFacts, TextFacts, UpgradeFacts
 from wsbook.observation import Failure, Observation, Source, observed
 from wsbook.parsers.failures import find_failure
@@ -32,7 +31,7 @@ BY = {"received": "peer", "sent": "us"}
 
 @cache
 def _table() -> dict[str, tuple[re.Pattern[str], ...]]:
-    table = tomllib.loads(files("wsbook.parsers").joinpath("console.toml").read_text(encoding="utf-8"))
+    table = read_table("parsers/console.toml")
     return {name: tuple(re.compile(row["regex"], re.IGNORECASE) for row in rows) for name, rows in table.items()}
 
 

@@ -4,10 +4,9 @@ The knowledge stands in kinds.toml.
 """
 
 import re
-import tomllib
 from functools import cache
-from importlib.resources import files
 
+from wsbook.datafile import read_table
 from wsbook.errors import UnreadableInputError
 from wsbook.parsers.lines import decode, split_lines
 from wsbook.signatures import matcher
@@ -37,7 +36,7 @@ LINE_CHARS = 2_000
 
 @cache
 def _rules() -> tuple[list[tuple[str, float, re.Pattern[str]]], dict[str, re.Pattern[str]], float, float]:
-    table = tomllib.loads(files("wsbook.parsers").joinpath("kinds.toml").read_text(encoding="utf-8"))
+    table = read_table("parsers/kinds.toml")
     rules = [(rule["kind"], rule["weight"], re.compile(rule["regex"], re.IGNORECASE | re.MULTILINE)) for rule in table["rule"]]
     names = {kind: re.compile(regex, re.IGNORECASE) for kind, regex in table["names"].items()}
     return rules, names, table["name_weight"], table["least"]

@@ -1,10 +1,9 @@
 """What tools and browsers say when a connection got no answer. Must not judge it; the words stand in failures.toml."""
 
 import re
-import tomllib
 from functools import cache
-from importlib.resources import files
 
+from wsbook.datafile import read_table
 from wsbook.observation import Failure, Reason
 
 __all__ = ["find_failure"]
@@ -12,7 +11,7 @@ __all__ = ["find_failure"]
 
 @cache
 def _table() -> tuple[tuple[re.Pattern[str], str, Reason], ...]:
-    table = tomllib.loads(files("wsbook.parsers").joinpath("failures.toml").read_text(encoding="utf-8"))
+    table = read_table("parsers/failures.toml")
     return tuple((re.compile(row["regex"]), row["stage"], Reason(row["reason"])) for row in table["failure"])
 
 

@@ -1,12 +1,12 @@
 """The tables of patterns: reads patterns.toml and patterns/*.toml once, answers by id. Knows neither a language nor a product."""
 
-import tomllib
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from msgspec import Struct, convert
 
+from wsbook.datafile import read_table
 from wsbook.facts import PatternFacts
 
 __all__ = [
@@ -107,7 +107,7 @@ class Dial(Struct, frozen=True, kw_only=True):
 
 @cache
 def _table() -> dict[str, Any]:
-    return tomllib.loads(files("wsbook").joinpath("patterns.toml").read_text(encoding="utf-8"))
+    return read_table("patterns.toml")
 
 
 @cache
@@ -119,8 +119,8 @@ def config_patterns() -> dict[str, ConfigPattern]:
 @cache
 def source_patterns() -> tuple[SourcePattern, ...]:
     """Return every source pattern, file by file in the order of their names."""
-    tables = sorted((file for file in files("wsbook").joinpath("patterns").iterdir() if file.name.endswith(".toml")), key=lambda f: f.name)
-    read = [tomllib.loads(file.read_text(encoding="utf-8"))["source"] for file in tables]
+    names = sorted(file.name for file in files("wsbook").joinpath("patterns").iterdir() if file.name.endswith(".toml"))
+    read = [read_table(f"patterns/{name}")["source"] for name in names]
     return tuple(convert({"id": key, **fields}, SourcePattern) for table in read for key, fields in table.items())
 
 

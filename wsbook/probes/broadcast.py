@@ -6,16 +6,15 @@ This module must not know why somebody missed a message: the pattern over instan
 import asyncio
 import re
 import time
-import tomllib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
-from pathlib import Path
 
 from msgspec.structs import replace
 
 from wsbook.attempt import ONE_BROKEN, Attempt
+from wsbook.datafile import read_table
 from wsbook.facts import BroadcastFacts, Headers, Subscriber, UpgradeFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.endings import close_all, why_not_open
@@ -37,7 +36,7 @@ Progress = Callable[[str, float], None]
 
 @cache
 def _known() -> dict[str, frozenset[str]]:
-    table = tomllib.loads((Path(__file__).parent / "instances.toml").read_text(encoding="utf-8"))
+    table = read_table("probes/instances.toml")
     return {name: frozenset(values) for name, values in table.items()}
 
 

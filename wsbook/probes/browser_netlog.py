@@ -7,7 +7,6 @@ secrets, so it lies in the browser's temporary profile and its values stay in me
 
 import contextlib
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -17,6 +16,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from wsbook.datafile import read_table
 from wsbook.facts import Cookie, Headers
 
 __all__ = ["Handshake", "NetLog"]
@@ -55,7 +55,7 @@ class Handshake(Struct, kw_only=True):
 
 @cache
 def _reasons() -> dict[str, dict[str, Any]]:
-    table = tomllib.loads((Path(__file__).parent / "browser_cookies.toml").read_text(encoding="utf-8"))
+    table = read_table("probes/browser_cookies.toml")
     return {entry["name"]: entry for entry in table["reason"]}
 
 

@@ -4,15 +4,14 @@ This module must not know by which protocol a browser tells its events.
 """
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from wsbook.attempt import Attempt
+from wsbook.datafile import read_table
 from wsbook.facts import Check, Cookie, CookieFacts, Frame, Headers, SessionFacts, UpgradeFacts
 from wsbook.observation import Failure, Observation, Reason, Source, Stage, observed
 from wsbook.wire.answer import Answer
@@ -26,7 +25,7 @@ _CONTROL_CODES = (1005, 1006, 1015)  # RFC 6455 section 7.4.1: never in a frame
 
 @cache
 def _errors() -> dict[str, Any]:
-    return tomllib.loads((Path(__file__).parent / "browser_errors.toml").read_text(encoding="utf-8"))
+    return read_table("probes/browser_errors.toml")
 
 
 def explain_error(text: str) -> tuple[int | None, Check | None, Failure | None]:

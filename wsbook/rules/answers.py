@@ -1,13 +1,12 @@
 """Answers to the upgrade whose status and headers name their cause: answers.toml holds them, this module applies them."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 
 from msgspec import Struct, convert
 
+from wsbook.datafile import read_table
 from wsbook.evidence import Evidence
 from wsbook.facts import UpgradeFacts
 from wsbook.finding import Finding
@@ -40,7 +39,7 @@ class NamedAnswer(Struct, frozen=True, kw_only=True):
 @cache
 def named_answers() -> tuple[NamedAnswer, ...]:
     """Return every row, in order."""
-    table = tomllib.loads(files("wsbook.rules").joinpath("answers.toml").read_text(encoding="utf-8"))
+    table = read_table("rules/answers.toml")
     return tuple(convert(row, NamedAnswer) for row in table["answer"])
 
 

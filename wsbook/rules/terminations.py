@@ -2,14 +2,13 @@
 results (step 1.4). The knowledge stands in terminations.toml."""
 
 import re
-import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from statistics import median
 
 from msgspec import Struct, convert
 
+from wsbook.datafile import read_table
 from wsbook.facts import AccessFacts
 from wsbook.finding import Finding
 from wsbook.observation import Observation
@@ -43,7 +42,7 @@ class _Table(Struct, frozen=True):
 
 @cache
 def _table() -> _Table:
-    table = tomllib.loads(files("wsbook.rules").joinpath("terminations.toml").read_text(encoding="utf-8"))
+    table = read_table("rules/terminations.toml")
 
     def meanings(rows: list[dict[str, object]], key: str) -> dict[object, object]:
         return {row.pop(key): row for row in rows}

@@ -1,13 +1,12 @@
 """Texts of one artifact that mean more together than each by itself; which they are stands in together.toml."""
 
-import tomllib
 from collections.abc import Iterator
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 
 from msgspec import Struct, convert
 
+from wsbook.datafile import read_table
 from wsbook.evidence import Evidence
 from wsbook.facts import SignatureFacts
 from wsbook.finding import Finding
@@ -31,7 +30,7 @@ class _Together(Struct, frozen=True, kw_only=True):
 
 @cache
 def _known() -> tuple[_Together, ...]:
-    table = tomllib.loads(files("wsbook.rules").joinpath("together.toml").read_text(encoding="utf-8"))
+    table = read_table("rules/together.toml")
     return convert(table["together"], tuple[_Together, ...])
 
 

@@ -1,10 +1,10 @@
 """Known default limits of message size: reads limits.toml once. It must not know what was measured, nor of whom."""
 
-import tomllib
 from functools import cache
-from importlib.resources import files
 
 from msgspec import Struct, convert
+
+from wsbook.datafile import read_table
 
 __all__ = ["MessageLimit", "limits_between", "message_limits"]
 
@@ -22,7 +22,7 @@ class MessageLimit(Struct, frozen=True, kw_only=True):
 @cache
 def message_limits() -> tuple[MessageLimit, ...]:
     """Return every known limit, smallest first."""
-    table = tomllib.loads(files("wsbook.wire").joinpath("limits.toml").read_text(encoding="utf-8"))
+    table = read_table("wire/limits.toml")
     return tuple(sorted(convert(table["limit"], tuple[MessageLimit, ...]), key=lambda limit: limit.bytes))
 
 

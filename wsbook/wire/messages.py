@@ -4,12 +4,12 @@ Pure; the knowledge stands in messages.toml. It must not know who saw the messag
 """
 
 import re
-import tomllib
 from functools import cache
-from importlib.resources import files
 
 import msgspec
 from msgspec import Struct
+
+from wsbook.datafile import read_table
 
 __all__ = ["MessageError", "errors_in", "is_heartbeat", "is_subscription", "number_of", "opened"]
 
@@ -43,7 +43,7 @@ class _Error(Struct, frozen=True):
 @cache
 def _table() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], tuple[_Error, ...]]:
     """Return the expressions of heartbeats, of subscriptions, of what may hold an error, and the errors."""
-    table = tomllib.loads(files("wsbook.wire").joinpath("messages.toml").read_text(encoding="utf-8"))
+    table = read_table("wire/messages.toml")
     errors = tuple(
         _Error(
             MessageError(id=row["id"], causes=tuple(row["causes"].items())),

@@ -4,14 +4,13 @@ Lines are matched against the notations in access_formats.toml and those of conf
 """
 
 import re
-import tomllib
 from functools import cache, lru_cache
-from importlib.resources import files
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
+from wsbook.datafile import read_table
 from wsbook.parsers.instants import find_instant, find_seconds, parse_instant
 
 __all__ = ["Format", "Line", "formats", "read_line"]
@@ -56,7 +55,7 @@ class Format(Struct, frozen=True):
 @cache
 def formats() -> tuple[tuple[Format, ...], dict[str, list[str]], dict[str, str]]:
     """Return the line notations, the field names of JSON lines, and the units of those fields."""
-    table = tomllib.loads(files("wsbook.parsers.logs").joinpath("access_formats.toml").read_text(encoding="utf-8"))
+    table = read_table("parsers/logs/access_formats.toml")
     known = tuple(
         Format(entry["program"], entry["contains"], re.compile(entry["regex"]), entry.get("duration_unit", "s"), entry.get("begins", False))
         for entry in table["format"]

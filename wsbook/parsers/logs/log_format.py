@@ -4,11 +4,10 @@ Knows what variables print (log_variables.toml) and nothing of what a line means
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib.resources import files
 
+from wsbook.datafile import read_table
 from wsbook.parsers.logs.access_line import Format
 
 __all__ = ["find_formats", "w3c_format"]
@@ -43,7 +42,7 @@ W3C = {
 
 @cache
 def _variables(language: str) -> dict[str, tuple[str, str]]:
-    table = tomllib.loads(files("wsbook.parsers.logs").joinpath("log_variables.toml").read_text(encoding="utf-8"))
+    table = read_table("parsers/logs/log_variables.toml")
     return {name: (group, regex) for name, (group, regex) in table[language]["variables"].items()}
 
 

@@ -4,11 +4,10 @@ OpenSSL's words for its verdicts stand in dump_ends.toml.
 """
 
 import re
-import tomllib
 from datetime import UTC, datetime
 from functools import cache
-from importlib.resources import files
 
+from wsbook.datafile import read_table
 from wsbook.facts import TlsFacts
 from wsbook.observation import Failure
 from wsbook.parsers.failures import find_failure
@@ -44,7 +43,7 @@ CHAIN = re.compile(r"^ ?\d+ s:", re.MULTILINE)
 
 @cache
 def _codes() -> tuple[tuple[str, int], ...]:
-    table = tomllib.loads(files("wsbook.parsers.recordings").joinpath("dump_ends.toml").read_text(encoding="utf-8"))
+    table = read_table("parsers/recordings/dump_ends.toml")
     return tuple((row["words"], row["code"]) for row in table["verdict"])
 
 

@@ -1,11 +1,11 @@
 """What a refusal of a dialect means: reads refusals.toml once. It must not know how the refusal was seen."""
 
 import re
-import tomllib
 from functools import cache
-from importlib.resources import files
 
 from msgspec import Struct, convert
+
+from wsbook.datafile import read_table
 
 __all__ = ["Refusal", "explain", "refusals"]
 
@@ -36,7 +36,7 @@ class Refusal(Struct, frozen=True, kw_only=True):
 @cache
 def refusals() -> dict[str, Refusal]:
     """Return every refusal by its id, in the order in which they are tried."""
-    table = tomllib.loads(files("wsbook.wire.dialects").joinpath("refusals.toml").read_text(encoding="utf-8"))
+    table = read_table("wire/dialects/refusals.toml")
     return {one.id: one for one in convert(table["refusal"], tuple[Refusal, ...])}
 
 
