@@ -1,6 +1,7 @@
 """Who gets which message."""
 
 import pytest
+from msgspec.structs import replace
 from observations import findings, roots, seen
 
 from wsbook.attempt import ONE_BROKEN
@@ -17,10 +18,10 @@ def broadcast(*subscribers: Subscriber, changed: str = "") -> Observation:
     return seen(BroadcastFacts(messages=4, subscribers=subscribers), step="3.2", probe="broadcast", changed=changed)
 
 
-def page(frame: float | None, handler: float | None, document: float | None) -> Observation:
+def page(frame: float | None, handler: float | None, document: float | None, watched_s: float = 1.0) -> Observation:
     names = ("trigger", "endpoint", "page frame", "page handler", "page document", "page screen")
     places = tuple(Place(name=name, at_s=at) for name, at in zip(names, (0.0, 0.1, frame, handler, document, document), strict=True))
-    return seen(TraceFacts(marker="m", places=places), step="4.1", probe="trace")
+    return replace(seen(TraceFacts(marker="m", places=places), step="4.1", probe="trace"), duration_s=watched_s)
 
 
 def load(lost: int = 0, doubled: int = 0, moved: int = 0, void: str = "") -> Observation:
@@ -39,11 +40,11 @@ def load(lost: int = 0, doubled: int = 0, moved: int = 0, void: str = "") -> Obs
     return seen(LoadFacts(steps=(one,), void=void), step="4.2", probe="load")
 
 
-def trace(*times: float | None) -> Observation:
+def trace(*times: float | None, watched_s: float = 1.0) -> Observation:
     places = tuple(
         Place(name=name, at_s=at, count=at is not None) for name, at in zip(("trigger", "log a", "app", "endpoint"), times, strict=True)
     )
-    return seen(TraceFacts(marker="m", places=places), step="4.1", probe="trace")
+    return replace(seen(TraceFacts(marker="m", places=places), step="4.1", probe="trace"), duration_s=watched_s)
 
 
 EVEN, ODD, ALL = (0, 2), (1, 3), (0, 1, 2, 3)
@@ -68,6 +69,7 @@ ROWS: list[tuple[str, Observation, list[str]]] = [
     ("one broke off, one misses", broadcast(subscriber(0, "a", (2, 3)), changed=ONE_BROKEN), ["backend.exception-kills-broadcast"]),
     ("rendered", page(0.1, 0.1, 0.11), []),
     ("not rendered", page(0.1, 0.1, None), ["client.not-rendered"]),
+    ("not rendered yet, when watching ended", page(0.1, 0.7, None), []),
     ("no handler", page(0.1, None, None), ["client.listener-attached-late"]),
     ("the page has no such socket", page(None, None, None), []),
     ("load without loss", load(), []),
@@ -77,6 +79,7 @@ ROWS: list[tuple[str, Observation, list[str]]] = [
     ("a void run says nothing", load(lost=50, void="the generator was late"), []),
     ("a message arrives, the log is silent", trace(0.0, None, 0.1, 0.1), []),
     ("a message is lost at the proxy", trace(0.0, 0.1, 0.1, None), ["message.lost"]),
+    ("a message is still on its way to the proxy", trace(0.0, 0.1, 0.1, None, watched_s=0.3), []),
 ]
 
 

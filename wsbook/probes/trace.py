@@ -120,15 +120,15 @@ async def probe_trace(
 
     Places are: trigger (and "trigger answered"), each log, a subscriber at each hop, one at the endpoint, and with page_url the
     page's frame, handler, document and screen. Without trigger the message is sent on a socket of its own. A place that could not be
-    watched has an observation of its own instead of an empty place. budget_s bounds the whole.
+    watched has an observation of its own instead of an empty place. budget_s bounds the events; opening the places has limits of its own.
     """
     source = Source(step=step, probe="trace", hop=attempt.hop, changed=attempt.changed)
     if missing := what_is_missing(trigger, message):
         return [not_run(source, Reason.NOT_GIVEN, missing)]
     tracer = _Tracer(source, attempt, run_marker(), on_progress or (lambda text, fraction: None))
-    end = time.monotonic() + budget_s
     async with tracer.watching(hops, logs, page_url, subscribe):
         if tracer.sockets or trigger is not None:
+            end = time.monotonic() + budget_s
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(asyncio.get_running_loop().time() + budget_s):
                     await tracer.repeat(trigger, message, repeats, end)

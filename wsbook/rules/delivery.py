@@ -12,6 +12,9 @@ from wsbook.words import duration_text
 
 __all__ = ["judge_delivery"]
 
+_TIME_TO_ARRIVE_S = 0.8
+"""A message that was watched for less may still have been on its way, or waiting to be drawn."""
+
 
 def judge_delivery(evidence: Evidence) -> Iterator[Finding]:
     """Judge broadcasts, traces and load runs."""
@@ -113,8 +116,9 @@ def _judge_trace(seen: Observation, facts: TraceFacts) -> Iterator[Finding]:
         yield from _judge_page({place.name: place.at_s for place in facts.places if place.name.startswith("page")}, seen)
     elif lost and len(lost) < len(wire):
         after = [place.name for place in wire if place.at_s is not None]
-        words = f"the message reached {after[-1]} and never {lost[0]}"
-        yield fault("message.lost", 0.5, words, proof(seen, words))
+        enough = seen.duration_s >= _TIME_TO_ARRIVE_S
+        words = f"the message reached {after[-1]} and {'never' if enough else f'not within {duration_text(seen.duration_s)}'} {lost[0]}"
+        yield (fault if enough else unknown)("message.lost", 0.5 if enough else 0.1, words, proof(seen, words))
 
 
 def _judge_page(places: dict[str, float | None], seen: Observation) -> Iterator[Finding]:
@@ -126,7 +130,12 @@ def _judge_page(places: dict[str, float | None], seen: Observation) -> Iterator[
         words = f"the frame reached the page after {duration_text(at_s)}, and no handler took it"
         yield fault("client.listener-attached-late", 0.5, words, proof(seen, words))
     elif places.get("page document") is None and places.get("page screen") is None:
-        words = f"the message reached the page after {duration_text(at_s)} and its handler, and the document never showed it"
+        words = f"the message reached the page after {duration_text(at_s)} and its handler, and the document"
+        if (rest_s := seen.duration_s - (places["page handler"] or 0.0)) < _TIME_TO_ARRIVE_S:
+            words += f" had not shown it {duration_text(rest_s)} later, when watching ended"
+            yield unknown("client.not-rendered", 0.1, words, proof(seen, words))
+            return
+        words += " never showed it"
         yield fault("client.not-rendered", 0.8, words, proof(seen, words))
     else:
         words = (
