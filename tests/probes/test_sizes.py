@@ -1,5 +1,6 @@
 """The largest message that a peer takes, to 1 KiB, and how it refuses more."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -91,8 +92,13 @@ async def test_other_ways_to_refuse(how: str, monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_time_runs_out() -> None:
-    async with serve(echo, "127.0.0.1", 0, max_size=4 * KIB, logger=QUIET) as server:
-        facts = await measured(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/", seconds=0.004)
+    async def slow(peer: ServerConnection) -> None:
+        async for message in peer:
+            await asyncio.sleep(0.02)
+            await peer.send(message)
+
+    async with serve(slow, "127.0.0.1", 0, max_size=4 * KIB, logger=QUIET) as server:
+        facts = await measured(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/", seconds=0.05)
     assert not facts.complete
 
 

@@ -48,8 +48,13 @@ def _site(host: str) -> str:
 
 
 def _judge_host(life: Life) -> Iterator[Finding]:
-    """A public Origin beside an internal Host, and a refusal: a proxy replaced Host, and a check compares them."""
+    """A public Origin beside an internal Host, and a refusal: a proxy replaced Host, and a check compares them.
+
+    Not in a browser's recording, which holds the Host that the browser itself sent.
+    """
     facts = life.upgrade
+    if life.seen.source.probe == "har":
+        return
     origin, host = _host(facts.request_header("origin") or ""), _host(facts.request_header("host") or "")
     if facts.status == 403 and origin and host and not _is_internal(origin) and _is_internal(host):
         words = f"refused with {facts.status}: Origin is {origin}, Host is {host}, which a proxy has put there"
