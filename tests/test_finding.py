@@ -73,3 +73,10 @@ def test_clear_is_no_root_and_unknown_only_where_there_is_no_fault() -> None:
 def test_errors_come_before_warnings_unless_they_are_vague() -> None:
     assert roots(finding("a.warning", 0.9, severity=Severity.WARNING), finding("b.error", 0.8)) == ["b.error", "a.warning"]
     assert roots(finding("a.warning", 0.9, severity=Severity.WARNING), finding("b.error", 0.4)) == ["a.warning", "b.error"]
+
+
+def test_a_place_that_several_looks_found_is_shown_once() -> None:
+    twice = [
+        Proof(text=text, where=where, observation=id_) for text, where, id_ in [("a", "x:1", "1"), ("b", "x:2", "2"), ("a", "x:1", "3")]
+    ]
+    assert [(proof.text, proof.where) for proof in replace(finding("a.a"), evidence=tuple(twice)).proofs] == [("a", "x:1"), ("b", "x:2")]

@@ -89,6 +89,11 @@ class Finding(Struct, frozen=True, kw_only=True):
     check: str = ""
     reference: str = ""
 
+    @property
+    def proofs(self) -> tuple[Proof, ...]:
+        """The evidence to show: what several looks found at one place stands once."""
+        return tuple({(proof.where, proof.text): proof for proof in self.evidence}.values())
+
 
 class StepVerdict(Struct, frozen=True, kw_only=True):
     """What one of the twelve steps says, in one sentence."""

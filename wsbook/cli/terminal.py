@@ -72,7 +72,7 @@ def show_causes(console: Console, findings: Iterable[Finding], limit: int = 3) -
         word = "Root cause" if finding.verdict is Verdict.FAULT else "Candidate"
         console.print(Text.assemble("\n", (f"{word}   {finding.cause}", "bold"), f"   {finding.confidence:.0%}"))
         console.print(Text(f"  {cap(finding.summary, 240)}"))
-        for number, proof in enumerate(finding.evidence[: 3 if index == 0 else 1]):
+        for number, proof in enumerate(finding.proofs[: 3 if index == 0 else 1]):
             where = f"{proof.where}: " if proof.where else ""
             console.print(Text(f"  {'proof   ' if number == 0 else '        '}{cap(where + proof.text, 200)}"))
         _block(console, "fix", finding.remedy)

@@ -124,7 +124,7 @@ def _card(finding: Finding, consequences: list[str]) -> str:
     fields = [
         ("symptom", markup.text(finding.summary)),
         ("cause", markup.text(entry.meaning) if entry else ""),
-        ("proof", _proofs(finding.evidence)),
+        ("proof", _proofs(finding.proofs)),
         ("fix", _fix(finding.remedy)),
         ("check", check if not check or check.endswith(".") else markup.element("code", check)),
         ("explains", markup.text(", ".join(consequences))),

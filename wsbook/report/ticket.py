@@ -29,7 +29,7 @@ def fenced(text: str, language: str = "") -> str:
 
 def _card(root: Finding) -> list[str]:
     lines = [f"### {MARKS[root.verdict]} {escaped(root.cause)} ({root.confidence:.0%})", "", escaped(root.summary), ""]
-    lines += [f"- {escaped(proof.text)}" + (f" — {escaped(proof.where)}" if proof.where else "") for proof in root.evidence[:6]]
+    lines += [f"- {escaped(proof.text)}" + (f" — {escaped(proof.where)}" if proof.where else "") for proof in root.proofs[:6]]
     lines += ["", "Fix:"] if root.remedy else []
     for kind, text in remedy_parts(root.remedy):
         lines += ["", fenced(text, "diff") if kind == "snippet" else escaped(text, 800)]

@@ -122,7 +122,7 @@ def bundle_verdicts(steps: tuple[StepVerdict, ...], findings: tuple[Finding, ...
 
 def bundle_card(finding: Finding, title: str) -> Bundle:
     """Return a root cause as a card: what is wrong, the proof, the fix, how to check it."""
-    proof = "\n".join(f"{proof.text}{f'  ({proof.where})' if proof.where else ''}" for proof in finding.evidence[:6])
+    proof = "\n".join(f"{proof.text}{f'  ({proof.where})' if proof.where else ''}" for proof in finding.proofs[:6])
     fields = (("wrong", finding.summary), ("proof", proof), ("fix", finding.remedy), ("check", finding.check), ("see", finding.reference))
     lines = [(name, value) for name, value in fields if value]
     head = f"{MARKS[finding.verdict]} {finding.cause}  {finding.confidence:.0%}  {title}"
