@@ -20,6 +20,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from wsbook.probes.trust import trusting
 from wsbook.target import parse_endpoint
 
 __all__ = ["START_S", "STOP_S", "browser_available", "known_environment", "quietly", "running_browser", "trusted_by"]
@@ -76,7 +77,7 @@ async def _leaf_pin(url: str, ca_file: str) -> tuple[str, str]:
     if not place.secure:
         return "", ""
     try:
-        context = ssl.create_default_context(cafile=ca_file)
+        context = trusting(ca_file)
         async with asyncio.timeout(3):
             _, writer = await asyncio.open_connection(place.host, place.port, ssl=context)
         der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)

@@ -6,7 +6,6 @@ Bounded in number, size and time; follows redirects only within the page's origi
 import asyncio
 import json
 import re
-import ssl
 import zlib
 from collections.abc import Iterable
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -17,6 +16,7 @@ from msgspec import Struct
 
 from wsbook.facts import TextFacts
 from wsbook.observation import Failure, Observation, Reason, Source, observed
+from wsbook.probes.trust import trusting
 from wsbook.secret import resolve
 
 __all__ = ["Limits", "Script", "probe_bundles"]
@@ -91,7 +91,7 @@ class _Fetching:
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._client = httpx.AsyncClient(
             trust_env=False,
-            verify=ssl.create_default_context(cafile=ca_file or None),
+            verify=trusting(ca_file),
             timeout=limits.total_s,
             headers=[("User-Agent", "wsbook"), ("Accept-Encoding", "gzip"), *headers],
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

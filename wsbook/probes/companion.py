@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from wsbook.attempt import Attempt
 from wsbook.probes.stopwatch import shown_time
+from wsbook.probes.trust import trusting
 from wsbook.secret import resolve
 from wsbook.wire.handshake import USER_AGENT
 
@@ -37,7 +38,7 @@ class Reply(Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=4)
 def _context(ca_file: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=ca_file or None)
+    return trusting(ca_file)
 
 
 class Companion:

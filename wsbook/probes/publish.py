@@ -16,6 +16,7 @@ from msgspec import Struct
 from wsbook.attempt import Attempt
 from wsbook.observation import Failure, Reason
 from wsbook.probes.marker import insert_marker
+from wsbook.probes.trust import trusting
 from wsbook.secret import resolve
 from wsbook.target import Trigger, parse_endpoint
 
@@ -76,7 +77,7 @@ class TriggerPublisher:
 
     def __init__(self, trigger: Trigger, attempt: Attempt) -> None:
         self._trigger = trigger
-        context = ssl.create_default_context(cafile=attempt.ca_file or None)
+        context = trusting(attempt.ca_file)
         if not attempt.verify:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self._headers = _headers(trigger, attempt)

@@ -19,6 +19,7 @@ from wsbook.observation import Reason
 from wsbook.probes.link import ByteLink
 from wsbook.probes.names import is_address
 from wsbook.probes.stopwatch import Stop, reason_of, shown_time
+from wsbook.probes.trust import trusting
 from wsbook.wire.answer import shown_raw
 from wsbook.wire.certificates import read_certificate
 
@@ -68,9 +69,7 @@ class NotTlsStop(Stop):
 @lru_cache(maxsize=32)
 def _context(verify: bool, ca_file: str, changed_ns: int, alpn: tuple[str, ...]) -> ssl.SSLContext:
     """Return a context; building one reads the system's store, which takes tens of milliseconds."""
-    context = ssl.create_default_context()
-    if ca_file:
-        context.load_verify_locations(ca_file)
+    context = trusting(ca_file)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -88,7 +87,7 @@ def _context_for(options: TlsOptions) -> ssl.SSLContext:
 
 
 def _without_name_check(options: TlsOptions) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=options.ca_file or None)
+    context = trusting(options.ca_file)
     context.check_hostname = False
     if not options.verify:
         context.verify_mode = ssl.CERT_NONE
