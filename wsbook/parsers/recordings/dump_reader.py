@@ -34,7 +34,7 @@ TOLD_BODY = re.compile(r"(?:->|→|=>)\s*(\{.{1,4000})")
 TOLD_HEADER = re.compile(r"\b(?P<no>no )?(?P<name>Origin|Cookie|Authorization|Location)\b(?::\s*(?P<value>[^\s()]{1,500}))?")
 HEADER = re.compile(r"^(?P<name>:?[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]{0,80}):\s?(?P<value>.*)$")
 FRAME = re.compile(
-    r"^(?:(?:ws|frame|message|msg|websocket)\s*(?:#?(?P<id>\d{1,3})\b)?\s*)?"
+    r"^(?:(?:ws|frame|message|msg|websocket|conn(?:ection)?|socket|tab)\s*(?:#?(?P<id>\d{1,3})\b)?:?\s*)?"
     r"(?P<arrow>->|<-|→|←|>>|<<|↑|↓|⬆|⬇|(?:send|sent|recv|received)\b)\s*:?\s*(?P<text>\S.*)$",
     re.IGNORECASE,
 )
