@@ -269,3 +269,40 @@ def test_a_host_that_a_proxy_has_changed(arrived: Observation, expected: bool) -
     sent = replace(sent, observed_at=arrived.observed_at)
     slugs = {one.cause for one in judge_asked(Evidence(TARGET, [sent, arrived]))}
     assert ("proxy.set-header-inheritance-lost" in slugs) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "times", "expected"),
+    [
+        (503, (0.0, 1.0, 2.0, 3.0), (Verdict.FAULT, 0.6)),
+        (503, (0.0, 1.0, 2.0), (Verdict.FAULT, 0.5)),
+        (503, (0.0, 1.0, 3.0, 7.0), None),
+        (101, (0.0, 1.0, 2.0, 3.0), None),
+        (503, (0.0, 1.0), None),
+        (503, (), None),
+    ],
+    ids=["constant", "three", "growing", "accepted", "boundary: one distance", "no instants"],
+)
+def test_refused_requests_at_one_distance(status: int, times: tuple[float, ...], expected: tuple[Verdict, float] | None) -> None:
+    facts = AccessFacts(program="", method="GET", path="/ws", status=status, count=max(1, len(times)), times=times, text="a line")
+    assert found(PACE, placed(seen(facts, step="1.4", probe="access_log", hop=""))) == expected
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        (("40", "44"), (Verdict.FAULT, 0.72)),
+        (("40", "41"), None),
+        (("40", "39"), None),
+        (("40", "4000"), None),
+        (("", "44"), None),
+    ],
+    ids=["a gap", "boundary: no gap", "earlier", "another count", "no number"],
+)
+def test_numbers_between_snapshot_and_stream(numbers: tuple[str, str], expected: tuple[Verdict, float] | None) -> None:
+    rows = []
+    for line, (name, number) in enumerate(zip(("snapshot-number", "first-number-of-stream"), numbers, strict=True), 1):
+        captures = (("n", number),) if number else ()
+        facts = SignatureFacts(signature=name, program="", count=1, text="a line", captures=captures)
+        rows.append(placed(seen(facts, step="1.4", probe="backend_log", hop=""), line))
+    assert found("message.snapshot-subscribe-race", *rows) == expected
