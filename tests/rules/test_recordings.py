@@ -371,3 +371,10 @@ def test_messages_that_all_came_twice(rows: list[Row], expected: bool) -> None:
 def test_single_numbers_around_a_reconnect(first: str, second: str, expected: bool) -> None:
     lives = [*life([(1.0, "▼", first)], age_s=20), *life([(1.0, "▼", second)], start_s=30)]
     assert ("client.no-catch-up-after-reconnect" in possible(*lives)) is expected
+
+
+def test_five_minutes_with_traffic_are_a_limit_of_the_whole_request() -> None:
+    busy = [(float(second), "▼", "tick") for second in range(0, 300, 5)]
+    assert "backend.request-timeout-on-socket" in possible(*life(busy, age_s=300.0))
+    assert "proxy.idle-timeout-envoy" not in possible(*life(busy, age_s=300.0))
+    assert "backend.request-timeout-on-socket" not in possible(*life(busy, age_s=317.0))
