@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from wsbook.facts import RecordingFacts, SessionFacts, SignatureFacts, TextFacts, TlsFacts, UpgradeFacts
 from wsbook.observation import Reason
 from wsbook.parsers.lines import split_lines
+from wsbook.parsers.read import read_text
 from wsbook.parsers.recordings.http_dump import parse_http_dump
 
 CURL = """* Trying 127.0.0.1:8080...
@@ -207,3 +208,15 @@ def test_any_text_is_read_and_bounded(text: str) -> None:
     (whole,) = read(text, TextFacts)
     assert 0 <= whole.items <= 500
     assert all(len(upgrade.body) <= 4096 for upgrade in read(text, UpgradeFacts))
+
+
+def test_timelines_with_their_instants_first() -> None:
+    text = 'GET wss://a.test/ws -> 101\n10:00:00 ws open\n10:00:01 <- {"n":1}\n10:00:05.500 <- {"n":2}\n10:01:00 ws closed 1006'
+    life = [one.facts for one in read_text(text, "har") if isinstance(one.facts, SessionFacts) and one.facts.close_code][-1]
+    assert (life.close_code, life.age_s, [frame.at_s for frame in life.frames]) == (1006, 60.0, [1.0, 5.5])
+
+
+def test_sockets_that_notes_number() -> None:
+    text = '#1 -> {"action":"subscribe"}\n#1 <- {"p":1}\n#1 closed 1006\n#2 open\n#2 <- {"type":"pong"}'
+    lives = [one.facts for one in read_text(text, "har") if isinstance(one.facts, SessionFacts)]
+    assert [(life.frame_count, life.close_code) for life in lives] == [(2, 1006), (1, None)]

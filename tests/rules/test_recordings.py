@@ -338,3 +338,43 @@ def test_our_own_sockets_tell_nothing_of_a_page() -> None:
         replace(one, source=Source(step="1.3", probe=probe, hop="endpoint")) for one, probe in ((upgrade, "upgrade"), (session, "session"))
     ]
     assert roots(*own, target=TARGET) == []
+
+
+TWICE: list[Row] = [(0.1, "▼", '{"a":1}'), (0.2, "▼", '{"b":1}'), (0.3, "▼", '{"a":1}'), (0.4, "▼", '{"b":1}')]
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (TWICE, True),
+        (TWICE[:3], False),
+        ([TWICE[0], TWICE[2]], False),
+        ([*TWICE[:2], *((at_s + 30, way, said) for at_s, way, said in TWICE[2:])], False),
+        ([], False),
+    ],
+    ids=["each twice", "one of them once", "boundary: one message", "later", "no messages"],
+)
+def test_messages_that_all_came_twice(rows: list[Row], expected: bool) -> None:
+    assert ("message.duplicated" in possible(*life(rows))) is expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        ('{"seq":10}', '{"seq":17}', True),
+        ('{"seq":10}', '{"seq":11}', False),
+        ('{"seq":10}', '{"seq":4}', False),
+        ('{"seq":10}', '{"x":1}', False),
+    ],
+    ids=["a gap", "boundary: no gap", "starts anew", "no number"],
+)
+def test_single_numbers_around_a_reconnect(first: str, second: str, expected: bool) -> None:
+    lives = [*life([(1.0, "▼", first)], age_s=20), *life([(1.0, "▼", second)], start_s=30)]
+    assert ("client.no-catch-up-after-reconnect" in possible(*lives)) is expected
+
+
+def test_five_minutes_with_traffic_are_a_limit_of_the_whole_request() -> None:
+    busy = [(float(second), "▼", "tick") for second in range(0, 300, 5)]
+    assert "backend.request-timeout-on-socket" in possible(*life(busy, age_s=300.0))
+    assert "proxy.idle-timeout-envoy" not in possible(*life(busy, age_s=300.0))
+    assert "backend.request-timeout-on-socket" not in possible(*life(busy, age_s=317.0))

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from observations import TARGET, answer, findings, seen
 
 from wsbook.evidence import Evidence
-from wsbook.facts import AccessFacts, CopiesFacts, NumbersFacts, SessionFacts, SignatureFacts
+from wsbook.facts import AccessFacts, ClosingsFacts, CopiesFacts, NumbersFacts, SessionFacts, SignatureFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Source
 from wsbook.rules.asked import judge_asked
@@ -143,6 +143,12 @@ def dump(status: int, url: str = "wss://shop.example/ws", **headers: str) -> Obs
         (dump(403, origin="https://shop.example", host="shop.example"), "origin.proxy-rewrites-host", None),
         (dump(403, host="127.0.0.1:8015"), "origin.proxy-rewrites-host", None),
         (dump(400, connection="keep-alive, Upgrade", upgrade="websocket"), "backend.upgrade-header-exact-compare", Verdict.FAULT),
+        (
+            dump(404, url="ws://shop.example/", connection="keep-alive, Upgrade", upgrade="websocket"),
+            "backend.upgrade-header-exact-compare",
+            Verdict.FAULT,
+        ),
+        (dump(404, connection="keep-alive, Upgrade", upgrade="websocket"), "backend.upgrade-header-exact-compare", None),
         (dump(400, connection="Upgrade", upgrade="websocket"), "backend.upgrade-header-exact-compare", None),
         (dump(400, connection="keep-alive, Upgrade"), "backend.upgrade-header-exact-compare", None),
         (dump(101, origin="https://evil.example.net", host="shop.example"), "origin.not-checked", Verdict.FAULT),
@@ -207,3 +213,96 @@ def test_a_log_in_which_sockets_open_has_its_library() -> None:
     missing = text("unsupported-upgrade", 2, ("backend.ws-library-missing", 0.5))
     assert found("backend.ws-library-missing", missing) == (Verdict.FAULT, 0.5)
     assert found("backend.ws-library-missing", missing, access("/ws", 101)) == (Verdict.UNKNOWN, 0.1)
+
+
+def test_a_greeting_that_its_client_asked_for_is_no_mismatch() -> None:
+    greeting = text("eio-body-not-json", 2, ("endpoint.protocol-library-mismatch", 0.8), said='0{"sid":"a"}')
+    assert found("endpoint.protocol-library-mismatch", greeting) == (Verdict.FAULT, 0.8)
+    assert found("endpoint.protocol-library-mismatch", text("engine-io-spoken"), greeting) == (Verdict.UNKNOWN, 0.1)
+
+
+def test_a_plain_request_of_somebody_who_typed_the_address_is_no_fault() -> None:
+    plain = text("upgrade-header-absent", 1, ("proxy.upgrade-header-missing", 0.85))
+    assert found("proxy.upgrade-header-missing", plain) == (Verdict.FAULT, 0.85)
+    assert found("proxy.upgrade-header-missing", plain, text("favicon-asked", 2)) == (Verdict.UNKNOWN, 0.1)
+    many = text("upgrade-header-absent", 1, ("proxy.upgrade-header-missing", 0.85), times=(1.0, 2.0, 9.0))
+    assert found("proxy.upgrade-header-missing", many, text("favicon-asked", 2)) == (Verdict.FAULT, 0.85)
+
+
+def closings(*ends: tuple[float, float | None]) -> Observation:
+    facts = ClosingsFacts(times=tuple(time for time, _ in ends), ages_s=tuple(age for _, age in ends))
+    return seen(facts, step="1.4", probe="backend_log", hop="")
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        (((0.02, 0.01), (0.05, 0.01)), (Verdict.FAULT, 0.5)),
+        (((0.1, 0.1), (0.3, 0.1), (0.5, 0.1), (0.7, 0.1)), (Verdict.FAULT, 0.75)),
+        (((0.02, 0.01), (4.0, 0.01)), None),
+        (((60.0, 60.0), (60.5, 60.0)), None),
+        (((0.02, 0.01),), None),
+        (((0.02, None), (0.05, None)), None),
+    ],
+    ids=["two", "many", "with pauses", "they lived", "boundary: one", "ages unknown"],
+)
+def test_sockets_that_end_as_soon_as_they_are_open(
+    ends: tuple[tuple[float, float | None], ...], expected: tuple[Verdict, float] | None
+) -> None:
+    assert found(PACE, closings(*ends)) == expected
+
+
+@pytest.mark.parametrize(
+    ("arrived", "expected"),
+    [
+        (dump(403, host="app"), True),
+        (dump(400, host="app:8000"), True),
+        (dump(403, host="shop.example"), False),
+        (dump(101, host="app"), False),
+        (dump(403, url="wss://shop.example/other", host="app"), False),
+        (dump(403), False),
+    ],
+    ids=["403", "400", "same host", "accepted", "another path", "boundary: no host"],
+)
+def test_a_host_that_a_proxy_has_changed(arrived: Observation, expected: bool) -> None:
+    sent = placed(answer(None, url="wss://shop.example/ws", request_headers=(("host", "shop.example"),)), probe="http_dump")
+    sent = replace(sent, observed_at=arrived.observed_at)
+    slugs = {one.cause for one in judge_asked(Evidence(TARGET, [sent, arrived]))}
+    assert ("proxy.set-header-inheritance-lost" in slugs) is expected
+
+
+@pytest.mark.parametrize(
+    ("status", "times", "expected"),
+    [
+        (503, (0.0, 1.0, 2.0, 3.0), (Verdict.FAULT, 0.6)),
+        (503, (0.0, 1.0, 2.0), (Verdict.FAULT, 0.5)),
+        (503, (0.0, 1.0, 3.0, 7.0), None),
+        (101, (0.0, 1.0, 2.0, 3.0), None),
+        (503, (0.0, 1.0), None),
+        (503, (), None),
+    ],
+    ids=["constant", "three", "growing", "accepted", "boundary: one distance", "no instants"],
+)
+def test_refused_requests_at_one_distance(status: int, times: tuple[float, ...], expected: tuple[Verdict, float] | None) -> None:
+    facts = AccessFacts(program="", method="GET", path="/ws", status=status, count=max(1, len(times)), times=times, text="a line")
+    assert found(PACE, placed(seen(facts, step="1.4", probe="access_log", hop=""))) == expected
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        (("40", "44"), (Verdict.FAULT, 0.72)),
+        (("40", "41"), None),
+        (("40", "39"), None),
+        (("40", "4000"), None),
+        (("", "44"), None),
+    ],
+    ids=["a gap", "boundary: no gap", "earlier", "another count", "no number"],
+)
+def test_numbers_between_snapshot_and_stream(numbers: tuple[str, str], expected: tuple[Verdict, float] | None) -> None:
+    rows = []
+    for line, (name, number) in enumerate(zip(("snapshot-number", "first-number-of-stream"), numbers, strict=True), 1):
+        captures = (("n", number),) if number else ()
+        facts = SignatureFacts(signature=name, program="", count=1, text="a line", captures=captures)
+        rows.append(placed(seen(facts, step="1.4", probe="backend_log", hop=""), line))
+    assert found("message.snapshot-subscribe-race", *rows) == expected

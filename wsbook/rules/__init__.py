@@ -18,6 +18,7 @@ from wsbook.rules.copies import judge_copies
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
+from wsbook.rules.expired import judge_expired
 from wsbook.rules.forwards import judge_forwards
 from wsbook.rules.handshake import judge_handshake
 from wsbook.rules.hops import judge_hops
@@ -82,6 +83,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_copies,
     judge_numbers,
     judge_pace,
+    judge_expired,
     judge_browser,
     judge_repeated,
     judge_difference,

@@ -24,14 +24,19 @@ _NEVER_OPENS = frozenset({"backend.ws-library-missing", "backend.wrong-server-ty
 """Causes with which no socket at all opens."""
 _FORM = re.compile(r"(?i)/(?:log-?in|log-?out|sign-?in|sign-?up|register|password|wp-)")
 """Forms that visitors fill in."""
+_GREETING, _SPOKEN = "eio-body-not-json", "engine-io-spoken"
+"""Signatures: Engine.IO's open packet, and a client that asked for it."""
+_PLAIN, _BY_HAND = "upgrade-header-absent", "favicon-asked"
+"""Signatures: a request without an upgrade, and somebody who types addresses into a browser."""
 _ON_THE_WAY = re.compile(r"(?i)websocket|upgrad|\bws\b|wss?:")
 
 
 def asides(evidence: Evidence) -> Callable[[Observation, SignatureFacts, str], bool]:
     """Return the question whether a text, taken for this cause, is about something other than WebSockets.
 
-    It is when it names a file, a form, or a request that is neither GET nor of a real-time path; and, where its log shows sockets, when
-    it names another path than theirs, or when none of the upgrades in the log was refused and it names no path at all.
+    It is when it is the greeting that its client asked for, or a plain request of somebody who typed the address; when it names a file,
+    a form, or a request that is neither GET nor of a real-time path; and, where its log shows sockets, when it names another path than
+    theirs, or when none of the upgrades in the log was refused and it names no path at all.
     """
     opened: dict[str, set[str]] = {}
     refused: set[str] = set()
@@ -40,11 +45,14 @@ def asides(evidence: Evidence) -> Callable[[Observation, SignatureFacts, str], b
             opened.setdefault(seen.source.artifact, set()).add(facts.path)
         elif facts.status >= 400 and (facts.upgrade or is_socket_path(facts.path)):
             refused.add(seen.source.artifact)
+    context = {(seen.source.artifact, facts.signature) for seen, facts in evidence.of(SignatureFacts)}
     lived = {seen.source.artifact for seen, _ in (*evidence.of(SessionFacts), *evidence.of(ClosingsFacts))}
 
     def aside(seen: Observation, facts: SignatureFacts, slug: str) -> bool:
         artifact = seen.source.artifact
-        if slug in _NEVER_OPENS and artifact in opened:
+        if (slug in _NEVER_OPENS and artifact in opened) or (facts.signature == _GREETING and (artifact, _SPOKEN) in context):
+            return True
+        if facts.signature == _PLAIN and facts.count < 3 and (artifact, _BY_HAND) in context:
             return True
         found = _PATH.search(facts.text)
         if found is None or _ON_THE_WAY.search(facts.text):

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from ipaddress import ip_address
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 from wsbook.evidence import Evidence
@@ -22,7 +23,10 @@ _SHOWN = 5
 
 def judge_asked(evidence: Evidence) -> Iterator[Finding]:
     """Judge the first handshakes of recordings and dumps."""
-    for life in lives_of(evidence)[:_SHOWN]:
+    lives = lives_of(evidence)[:_SHOWN]
+    for before, after in pairwise(lives):
+        yield from _judge_changed_host(before, after)
+    for life in lives:
         for judge in (_judge_host, _judge_spelling, _judge_foreign, _judge_clear_text):
             yield from judge(life)
 
@@ -61,14 +65,26 @@ def _judge_host(life: Life) -> Iterator[Finding]:
         yield fault("origin.proxy-rewrites-host", 0.75, words, proof(life.seen, words))
 
 
+def _judge_changed_host(before: Life, after: Life) -> Iterator[Finding]:
+    """One request as it was sent and as it arrived behind a proxy, which wrote a host of its own, and the refusal."""
+    sent, arrived = before.upgrade, after.upgrade
+    named, given = _host(sent.request_header("host") or ""), _host(arrived.request_header("host") or "")
+    same = urlsplit(sent.url).path == urlsplit(arrived.url).path and before.watcher == after.watcher
+    if same and arrived.status in (400, 403) and sent.status is None and named and given and named != given and _is_internal(given):
+        words = f"sent to {named}, and arrived behind a proxy with Host {given}; refused with {arrived.status}"
+        yield fault("origin.proxy-rewrites-host", 0.6, words, proof(after.seen, words))
+        yield fault("proxy.set-header-inheritance-lost", 0.4, words, proof(after.seen, words))
+
+
 def _judge_spelling(life: Life) -> Iterator[Finding]:
     """The list that Firefox sends in Connection, and a refusal that names no header."""
     facts = life.upgrade
     tokens = [token.strip().lower() for token in (facts.request_header("connection") or "").split(",")]
     complete = (facts.request_header("upgrade") or "").lower() == "websocket"
-    if facts.status in (400, 426) and complete and "keep-alive" in tokens and "upgrade" in tokens:
+    at_root = urlsplit(facts.url).path in ("", "/")  # elsewhere 404 speaks of the path
+    if facts.status in ((400, 404, 426) if at_root else (400, 426)) and complete and "keep-alive" in tokens and "upgrade" in tokens:
         words = f"refused with {facts.status} although the request is complete; its Connection is a list, as Firefox sends it"
-        yield fault("backend.upgrade-header-exact-compare", 0.5, words, proof(life.seen, words))
+        yield fault("backend.upgrade-header-exact-compare", 0.52, words, proof(life.seen, words))
 
 
 def _judge_foreign(life: Life) -> Iterator[Finding]:

@@ -5,10 +5,11 @@ from itertools import pairwise
 from statistics import median
 
 from wsbook.evidence import Evidence
-from wsbook.facts import SignatureFacts
+from wsbook.facts import AccessFacts, ClosingsFacts, SignatureFacts
 from wsbook.finding import Finding
 from wsbook.rules.make import fault, proof
 from wsbook.rules.own_traces import only_ours
+from wsbook.signs import is_socket_path
 from wsbook.words import duration_text
 
 __all__ = ["judge_pace"]
@@ -23,7 +24,38 @@ _FEWEST = 2
 """Distances that must be known before they mean anything."""
 
 
+_YOUNG_S = 1.0
+"""A socket that ended younger did not serve."""
+
+
 def judge_pace(evidence: Evidence) -> Iterator[Finding]:
+    """Judge refused attempts, and sockets that end as soon as they are open."""
+    yield from _judge_refused(evidence)
+    yield from _judge_requests(evidence)
+    for seen, closed in evidence.of(ClosingsFacts):
+        ends = [time for time, age in zip(closed.times, closed.ages_s, strict=True) if age is not None and age < _YOUNG_S]
+        gaps = [after - before for before, after in pairwise(ends)]
+        if gaps and max(gaps) <= _YOUNG_S and len(ends) >= 0.8 * len(closed.times):
+            summary = f"{len(ends)} sockets in a row ended as soon as they were open, one each {duration_text(median(gaps))}"
+            yield fault("client.reconnect-no-backoff", 0.75 if len(gaps) > _FEWEST else 0.5, summary, proof(seen, summary))
+
+
+def _judge_requests(evidence: Evidence) -> Iterator[Finding]:
+    """Judge the distances between requests for one socket path that were refused alike."""
+    for seen, facts in evidence.of(AccessFacts):
+        if facts.status < 400 or facts.marked or not (facts.upgrade or is_socket_path(facts.path)):
+            continue
+        instants = sorted({round(time, 2) for time in facts.times})
+        gaps = [after - before for before, after in pairwise(instants)]
+        if len(gaps) > _FEWEST - 1 and _constant(gaps):
+            usual = median(gaps)
+            summary = (
+                f"{facts.count} requests for {facts.path} answered {facts.status}, one each {duration_text(usual)} without a longer pause"
+            )
+            yield fault("client.reconnect-no-backoff", 0.6 if len(gaps) > _FEWEST else 0.5, summary, proof(seen, facts.text))
+
+
+def _judge_refused(evidence: Evidence) -> Iterator[Finding]:
     """Judge the distances between the instants of refused attempts in one log; alike instants are attempts of several clients."""
     ours = only_ours(evidence)
     for seen, facts in evidence.of(SignatureFacts):

@@ -1,6 +1,7 @@
 """Several sockets of one recording beside one another: how they are repeated, doubled, renewed, and what accompanies them (areas F, J)."""
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from statistics import median
@@ -29,6 +30,8 @@ _EVEN = 0.15
 _OVERLAP_S = 2.0
 _SAME_S = 1.0
 _GOES_ON_S = 60.0
+_COPIES = 50
+"""First messages of a socket that are looked at for copies."""
 _RACE = 1_000
 """Numbers further apart count different things."""
 
@@ -40,6 +43,8 @@ def judge_recordings(evidence: Evidence) -> Iterator[Finding]:
     many_clients = {seen.source.artifact for seen, facts in recordings if facts.one_browser is False}
     for group in groups_of(lives):
         yield from _judge_ages(group)
+        for life in group:
+            yield from _judge_copies(life)
         if group[0].seen.source.artifact not in many_clients:
             for judge in (_judge_spacing, _judge_doubles, _judge_aborted) if all(life.timed for life in group) else ():
                 yield from judge(group)
@@ -138,6 +143,16 @@ def _near(at_s: float, times: list[float]) -> bool:
     return index < len(times) and times[index] <= at_s + _SAME_S
 
 
+def _judge_copies(life: Life) -> Iterator[Finding]:
+    """Messages of one socket that all came equally often, close together."""
+    frames = data_of(life.session.frames)[:_COPIES] if life.session else []
+    counts = Counter(frame.text for frame in frames if frame.text)
+    if len(counts) < 2 or min(counts.values()) < 2 or len(set(counts.values())) > 1 or frames[-1].at_s - frames[0].at_s > _SHORT_S:
+        return
+    words = f"each of {len(counts)} messages came {next(iter(counts.values()))} times within {duration_text(_SHORT_S)}"
+    yield unknown("message.duplicated", 0.45, words, proof(life.seen, words))
+
+
 def _judge_renewal(group: list[Life]) -> Iterator[Finding]:
     """What is missing on a socket that replaces another."""
     opened = [life for life in group if life.session is not None]
@@ -167,6 +182,13 @@ def _judge_gap(a: Life, b: Life) -> Iterator[Finding]:
         if 1 < first - last <= _RACE:
             words = f"{name} ends with {last} before the reconnect and goes on with {first} after it: {first - last - 1} never came"
             yield fault("client.no-catch-up-after-reconnect", 0.75, words, proof(b.seen, words))
+            return
+    ends = [[number for frame in data_of(life.session.frames) if (number := number_of(frame.text))] for life in (a, b) if life.session]
+    if len(ends) == 2 and all(ends) and not before and not after:
+        (name, last), (other, first) = ends[0][-1], ends[1][0]
+        if name == other and name.lower().startswith("s") and 1 < first - last <= _RACE:
+            words = f"{name} was {last} before the reconnect and is {first} after it: {first - last - 1} may be missing"
+            yield unknown("client.no-catch-up-after-reconnect", 0.45, words, proof(b.seen, words))
 
 
 def _judge_ages(group: list[Life]) -> Iterator[Finding]:

@@ -20,12 +20,15 @@ Row = tuple[Observation, SignatureFacts]
 
 
 class _Together(Struct, frozen=True, kw_only=True):
-    """all: for each part the ids of signatures of which one suffices. ordered: first lines in this order. causes: (slug, probability)."""
+    """all: for each part the ids of signatures of which one suffices. ordered: first lines in this order. causes: (slug, probability).
+    gap: how far apart the captured numbers n of the first and the last part may lie, with at least one number between; 0 asks nothing.
+    """
 
     all: tuple[tuple[str, ...], ...]
     causes: tuple[tuple[str, float], ...]
     note: str
     ordered: bool = False
+    gap: int = 0
 
 
 @cache
@@ -45,7 +48,7 @@ def judge_together(evidence: Evidence) -> Iterator[Finding]:
         for entry in _known():
             parts = [_first(found, ids) for ids in entry.all]
             rows = [row for row in parts if row is not None]
-            if len(rows) == len(parts) and (not entry.ordered or _in_order(rows)):
+            if len(rows) == len(parts) and (not entry.ordered or _in_order(rows)) and (not entry.gap or _apart(rows, entry.gap)):
                 yield from _found(entry, rows)
 
 
@@ -56,6 +59,11 @@ def _first(found: dict[str, Row], ids: tuple[str, ...]) -> Row | None:
 def _in_order(rows: list[Row]) -> bool:
     lines = [seen.source.line for seen, _ in rows]
     return all(before < after for before, after in pairwise(lines))
+
+
+def _apart(rows: list[Row], most: int) -> bool:
+    low, high = (int(dict(rows[place][1].captures).get("n", "0")) for place in (0, -1))
+    return 0 < low < high - 1 and high - low <= most
 
 
 def _found(entry: _Together, rows: list[Row]) -> Iterator[Finding]:

@@ -59,7 +59,8 @@ SUBJECT = re.compile(r"socket|\bws\b|WS(?:DIS)?CONNECT|client|connection|\bconn\
 OTHERS = re.compile(r"postgres|mysql|mongo|redis|database|\bsql|kafka|upstream|\bpool\b|listener|\bfile\b|smtp|ldap", re.IGNORECASE)
 """Connections that are none of clients."""
 VERB = re.compile(
-    r"(?P<end>\b(?:disconnect(?:ed|ion|ing|s)?|clos(?:ed|ing|e|es)|terminated|WSDISCONNECT|has left|Finished|exceeded timeout)\b)"
+    r"(?P<end>\b(?:disconnect(?:ed|ion|ing|s)?|clos(?:ed|ing|e|es)|terminated|WSDISCONNECT|has left|Finished|exceeded timeout"
+    r"|ConnectionClosed|connection_closed)\b)"
     r"|(?P<begin>\b(?:connected|open(?:ed)?|accept(?:ed|ing)|established|new (?:client |websocket )?connection|WSCONNECT"
     r"|WebSocket CONNECT|joined|upgraded)\b"
     r"|\bStarted (?=GET .{0,300}\[WebSocket\]))",

@@ -17,7 +17,7 @@ SPAN = 10_000
 ARRIVED = re.compile(r"(?i)\b(?:got|recv|received|receives?|rx|arrived|deliver(?:ed)?|client|onmessage|frame|applied|first|last)\b|<-")
 RENEWED = re.compile(r"(?i)\b(?:reconnect(?:ed)?|disconnect(?:ed)?|resumed|back online|offline|closed?)\b")
 NUMBER = re.compile(
-    r"(?i)\b(?:seq|sequence|n|no|offset|rev|revision|u|event|msg|first|last)\W{0,2}[=:# ]\W{0,2}"
+    r"(?i)\b(?:(?:seq|sequence|n|no|offset|rev|revision|u|event|msg|first|last)\W{0,2}[=:# ]\W{0,2}|(?:rx|recv|got|received) [a-z#]{1,2})"
     r"(?P<numbers>\d{1,9}(?:(?:\.\.|,|-)\d{1,9}){0,40})"
 )
 PART = re.compile(r"(?P<low>\d{1,9})(?:(?:\.\.|-)(?P<high>\d{1,9}))?")

@@ -18,6 +18,11 @@ COMMAND_CHARS = 65_536
 PACKET = re.compile(r"^\d\d:\d\d:\d\d\.\d+ (?:\S+ +(?:In|Out) +)?IP6? \S+ > \S+: ")
 IN_PACKET = re.compile(r"(?:GET|POST|CONNECT) \S+ HTTP/1\.[01]\.?$|HTTP/1\.[01] [1-5]\d\d\b.*$")
 FIREFOX_STATUS = re.compile(r"^Status\s*$")
+STAMP = re.compile(
+    r"^\[?(?:(?:t ?= ?|\+)?(?P<n>\d{1,6}(?:\.\d{1,6})?) ?(?P<unit>ms|s)?|(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d(?:\.\d{1,6})?))\]?:?\s+"
+    r"(?=(?:GET|POST|ws|websocket|socket|conn\w{0,7}|tab|#\d)\b|#\d|->|<-|→|←|closed?\b|101 )"
+)
+"""Instants with which people begin the lines of a timeline."""
 OPTIONS_WITH_VALUE = frozenset(
     ("-H", "--header", "-o", "-m", "--max-time", "-b", "--cookie", "-A", "--user-agent", "-u", "--user", "-X", "--request")
 )
@@ -30,7 +35,22 @@ def raw_lines(lines: list[str]) -> Iterator[Line]:
     elif sum(bool(PACKET.match(line)) for line in lines[:2000]) >= 2:
         yield from _from_packets(lines)
     else:
-        yield from _from_commands(lines)
+        yield from _stamped_last(_from_commands(lines))
+
+
+def _stamped_last(lines: Iterable[Line]) -> Iterator[Line]:
+    """Yield lines of a timeline with their instant at the end, as t= in seconds (of clock times since the first); others as they are."""
+    first_s: float | None = None
+    for number, text in lines:
+        found = STAMP.match(text)
+        if found is None or (found["n"] and not found["unit"] and not found[0].lstrip("[").startswith(("t", "+"))):
+            yield number, text
+        elif found["n"]:
+            yield number, f"{text[found.end() :]} t={float(found['n']) / (1000 if found['unit'] == 'ms' else 1):.3f}"
+        else:
+            at_s = int(found["h"]) * 3600 + int(found["m"]) * 60 + float(found["s"])
+            first_s = at_s if first_s is None else first_s
+            yield number, f"{text[found.end() :]} t={max(0.0, at_s - first_s):.3f}"
 
 
 def _pairs(lines: list[str]) -> Iterator[tuple[int, str, str, str]]:

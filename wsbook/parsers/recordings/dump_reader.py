@@ -34,7 +34,8 @@ TOLD_BODY = re.compile(r"(?:->|→|=>)\s*(\{.{1,4000})")
 TOLD_HEADER = re.compile(r"\b(?P<no>no )?(?P<name>Origin|Cookie|Authorization|Location)\b(?::\s*(?P<value>[^\s()]{1,500}))?")
 HEADER = re.compile(r"^(?P<name>:?[A-Za-z][A-Za-z0-9!#$%&'*+.^_`|~-]{0,80}):\s?(?P<value>.*)$")
 FRAME = re.compile(
-    r"^(?:(?:ws|frame|message|msg|websocket)\s*(?:#?(?P<id>\d{1,3})\b)?\s*)?"
+    r"^(?:(?:(?:ws|frame|message|msg|websocket|conn(?:ection)?|socket|tab)\s*#?|#)(?P<id>\d{1,3})\b:?\s*"
+    r"|(?:ws|frame|message|msg|websocket|conn|socket):?\s+)?"
     r"(?P<arrow>->|<-|→|←|>>|<<|↑|↓|⬆|⬇|(?:send|sent|recv|received)\b)\s*:?\s*(?P<text>\S.*)$",
     re.IGNORECASE,
 )
@@ -44,6 +45,11 @@ CLOSED = re.compile(
     r"(?:.{0,40}?after (?P<age>\d+(?:\.\d+)?\s*(?:ms|s|m(?:in\w*)?|h)\b))?",
     re.IGNORECASE,
 )
+OPENED = re.compile(
+    r"^(?:(?:ws|websocket|conn(?:ection)?|socket)\s*#?|#)(?P<id>\d{1,3})?:?\s*(?:re)?(?:open(?:ed)?|connected|101)\b(?!.{0,40}close)",
+    re.IGNORECASE,
+)
+NUMBERED = re.compile(r"^(?:(?:ws|websocket|conn(?:ection)?|socket|tab)\s*#?|#)(?P<id>\d{1,3})\b(?!\s*ms)", re.IGNORECASE)
 WSCAT = re.compile(r"^Connected \(press CTRL\+C to quit\)\s*$")
 DIALLED = re.compile(r"\b(?:wscat|websocat|wsdump|python3? -m websockets)\b.{0,400}?\b(wss?://[^\s'\"]{1,500})")
 REFUSED = re.compile(
@@ -163,6 +169,8 @@ class DumpReader:
         if refused := REFUSED.search(text):
             status = int(refused["status"] or refused["status2"])
             self._add(number, Exchange(url=self._dialled, status=status, request_headers=(UPGRADE,), partial=True, error_text=text[:500]))
+        elif opened := OPENED.match(text):
+            self._opened_by_note(opened["id"] or "", AT.search(text))
         elif closed := CLOSED.search(text):
             self._close(closed, text, number)
         elif frame := (None if mark and self._side in ("request", "answer") and not text.startswith("{") else FRAME.match(text)):
@@ -197,19 +205,29 @@ class DumpReader:
     def _current(self, name: str = "") -> Told:
         """Return the socket that is told about: by its number, else the last one that has not ended."""
         if name:
-            return self._named.setdefault(name, self._open(None) if self._named or not self.sockets else self.sockets[-1])
+            if name not in self._named:
+                self._named[name] = self._open(None) if self._named or not self.sockets else self.sockets[-1]
+            return self._named[name]
         if not self.sockets or self.sockets[-1].line:
             url = self.sockets[-1].url if self.sockets else ""
             self._open(None).url = url
         return self.sockets[-1]
 
     def _close(self, found: re.Match[str], text: str, number: int) -> None:
-        socket, at = self._current(), AT.search(text)
+        named = NUMBERED.match(text)
+        socket, at = self._current(named["id"] if named else ""), AT.search(text)
         age = re.sub(r"min\w*", "m", found["age"]) if found["age"] else ""
         socket.line, socket.code = number, int(found["code"])
         socket.age_s = find_seconds(age) if age else None
         if at and socket.opened_s is not None and not age:
             socket.age_s = max(0.0, float(at["t"]) - socket.opened_s)
+
+    def _opened_by_note(self, name: str, at: re.Match[str] | None) -> None:
+        url = self.sockets[-1].url if self.sockets else ""
+        socket = self._open(float(at["t"]) if at else None)
+        socket.url = url
+        if name:
+            self._named[name] = socket
 
     def _frame(self, found: re.Match[str]) -> None:
         text = found["text"]

@@ -44,10 +44,11 @@ def _session(told: Told) -> SessionFacts:
 
 
 def _known_texts(lines: list[str]) -> Tally:
-    search, tally = matcher("body"), Tally()
+    search, tally = matcher("body", "browser_console", "backend_log"), Tally()
     asked = any("EIO=" in line for line in lines)  # then the greeting of Engine.IO is what was asked for
     for hit in search.scan(["" if asked and GREETING.search(line) else line for line in lines]):
-        tally.add(hit, hit.index + 1)
+        if hit.text[:2] != "* " or "body" in hit.signature.kinds:  # curl's own notes name what it offers, too
+            tally.add(hit, hit.index + 1)
     return tally
 
 
