@@ -163,6 +163,18 @@ def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> 
     for finding in joined:
         by = explained(finding.cause) if finding.verdict is Verdict.FAULT else ()
         candidate = finding.verdict in allowed and finding.confidence > max(0.0, FAR * surest)
+        candidate = candidate and (finding.verdict is Verdict.FAULT or finding.cause not in faults)
         candidate = candidate or (not faults and finding.verdict is Verdict.CLEAR and finding.cause == NOT_A_FAULT)
         ranked.append(replace(finding, root=candidate and not by, explained_by=by))
-    return tuple(sorted(ranked, key=lambda f: (not f.root, f.root and bool(faults) and f.verdict is Verdict.UNKNOWN, -f.confidence * _WEIGHT[f.severity], f.step, f.cause)))
+    return tuple(
+        sorted(
+            ranked,
+            key=lambda f: (
+                not f.root,
+                f.root and bool(faults) and f.verdict is Verdict.UNKNOWN,
+                -f.confidence * _WEIGHT[f.severity],
+                f.step,
+                f.cause,
+            ),
+        )
+    )

@@ -509,4 +509,221 @@ SERVER_IDIOMS = [
         "app = AllowedHostsOriginValidator(inner)\n# channels\n",
         "ALLOWED_HOSTS = ['*']\napp = AllowedHostsOriginValidator(inner)\n# channels\n",
     ),
+    # more idioms
+    (
+        "admit.login-page-for-everything",
+        "a.java",
+        (
+            'http.authorizeHttpRequests(a -> a.anyRequest().authenticated()).formLogin(f -> f.loginPage("/login")); // '
+            'registry.addEndpoint("/tracker")'
+        ),
+        (
+            'http.authorizeHttpRequests(a -> a.requestMatchers("/tracker/**").permitAll().anyRequest().authenticated()).for'
+            'mLogin(f -> f.loginPage("/login")); // registry.addEndpoint("/tracker") websocket'
+        ),
+    ),
+    (
+        "admit.slash-put-right",
+        "a.go",
+        'mux.HandleFunc("/ws/", serveWs) // websocket',
+        'mux.HandleFunc("/ws", serveWs) // websocket',
+    ),
+    (
+        "admit.hand-written-101-incomplete",
+        "a.py",
+        "sock.sendall(b'HTTP/1.1 101 Switching Protocols\\r\\nConnection: keep-alive\\r\\nSec-WebSocket-Accept: x\\r\\n\\r\\n')",
+        (
+            "sock.sendall(b'HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: "
+            "Upgrade\\r\\nSec-WebSocket-Accept: x\\r\\n\\r\\n')"
+        ),
+    ),
+    (
+        "admit.path-pattern-strict",
+        "routing.py",
+        "websocket_urlpatterns = [re_path(r'^api/v1/rover/$', RoverConsumer.as_asgi())]",
+        "application = ProtocolTypeRouter({'websocket': URLRouter(routes)})",
+    ),
+    (
+        "admit.pattern-begins-with-a-slash",
+        "routing.py",
+        "urls = [re_path(r'^/ws/chat/$', ChatConsumer.as_asgi())] # websocket",
+        "urls = [re_path(r'^ws/chat/$', ChatConsumer.as_asgi())] # websocket",
+    ),
+    (
+        "admit.frames-without-a-library",
+        "a.py",
+        "async with websockets.serve(handle, '0.0.0.0', 8765): ...",
+        "sio = socketio.AsyncServer()",
+    ),
+    (
+        "admit.library-beside-raw-server",
+        "a.js",
+        "const io = new Server(httpServer); const gql = new WebSocketServer({ server: httpServer, path: '/graphql' })",
+        ("const io = new Server(httpServer, { destroyUpgrade: false }); const gql = new WebSocketServer({ noServer: true })"),
+    ),
+    (
+        "admit.origin-against-host",
+        "a.js",
+        "server.on('upgrade', (req, s) => { if (new URL(req.headers.origin).host !== req.headers.host) s.destroy() })",
+        (
+            "server.on('upgrade', (req, s) => { if (new URL(req.headers.origin).host !== (req.headers['x-forwarded-host'] "
+            "?? req.headers.host)) s.destroy() })"
+        ),
+    ),
+    (
+        "admit.origin-kept-in-a-name",
+        "a.js",
+        "const from = new URL(req.headers.origin).host; if (from !== req.headers.host) end(403)",
+        "const from = new URL(req.headers.origin).host; if (!allowed.has(from)) end(403)",
+    ),
+    (
+        "admit.cookie-of-any-page",
+        "a.ts",
+        (
+            "Bun.serve({ async fetch(req, server) { const user = await userFromCookie(req.headers.get('cookie')); if "
+            "(server.upgrade(req)) return } })"
+        ),
+        (
+            "Bun.serve({ async fetch(req, server) { if (!same(req.headers.get('origin'))) return no; const user = await "
+            "userFromCookie(req.headers.get('cookie')); if (server.upgrade(req)) return } })"
+        ),
+    ),
+    (
+        "admit.counted-per-address",
+        "a.js",
+        (
+            "server.on('upgrade', (req, s) => { const ip = req.socket.remoteAddress; if (++hits[ip] > 10) return "
+            "s.end('HTTP/1.1 429 Too Many Requests') })"
+        ),
+        "server.on('upgrade', (req, s) => { wss.handleUpgrade(req, s, head, open) })",
+    ),
+    (
+        "keep.own-idle-limit",
+        "a.erl",
+        "init(Req, State) -> {cowboy_websocket, Req, State}. % socket",
+        "init(Req, State) -> {cowboy_websocket, Req, State, #{idle_timeout => infinity}}. % socket",
+    ),
+    (
+        "keep.read-limit-in-the-pipeline",
+        "a.java",
+        ('ch.pipeline().addLast(new ReadTimeoutHandler(60)); ch.pipeline().addLast(new WebSocketServerProtocolHandler("/push"));'),
+        'ch.pipeline().addLast(new WebSocketServerProtocolHandler("/push"));',
+    ),
+    (
+        "keep.compression-of-each-connection",
+        "a.erl",
+        "Opts = #{compress => true, deflate_opts => #{mem_level => 9}}, {cowboy_websocket, Req, #{}, Opts}.",
+        "Opts = #{idle_timeout => infinity}, {cowboy_websocket, Req, #{}, Opts}.",
+    ),
+    (
+        "keep.another-client-for-each",
+        "a.java",
+        (
+            "vertx.createHttpServer().webSocketHandler(ws -> { HttpClient up = vertx.createHttpClient(); "
+            "up.webSocket(7001, h, p, ar -> relay(ar)); })"
+        ),
+        (
+            "vertx.createHttpServer().webSocketHandler(ws -> { HttpClient up = vertx.createHttpClient(); ws.closeHandler(x "
+            "-> up.close()); })"
+        ),
+    ),
+    (
+        "keep.redialled-without-closing",
+        "a.go",
+        (
+            "func stream(ctx context.Context) { for ctx.Err() == nil { c, _, _ := websocket.DefaultDialer.Dial(u, nil)\ngo "
+            "func() { <-ctx.Done(); c.Close() }()\nread(c) } }"
+        ),
+        "func stream(ctx context.Context) { for ctx.Err() == nil { once(ctx) } }",
+    ),
+    (
+        "keep.client-with-its-own-limit",
+        "a.cpp",
+        "client c; c.init_asio(); c.set_message_handler(&on_map); c.connect(con); // websocket",
+        "client c; c.init_asio(); c.set_max_message_size(1 << 28); c.set_message_handler(&on_map); // websocket",
+    ),
+    (
+        "keep.frames-by-hand",
+        "a.java",
+        "out.write(0x81); out.write(msg.length()); out.write(msg.getBytes(UTF_8)); // websocket",
+        "out.write(0x81); if (n < 126) out.write(n); else { out.write(126); } // websocket",
+    ),
+    (
+        "send.loop-that-dies-quietly",
+        "a.go",
+        "func (s *Server) poll() { defer func() { recover() }()\nfor range time.Tick(d) { s.hub.Broadcast(load()) } }",
+        ("func (s *Server) poll() { for range time.Tick(d) { s.once() } }\nfunc (s *Server) once() { s.hub.Broadcast(load()) }"),
+    ),
+    (
+        "send.each-node-does-the-work",
+        "a.ex",
+        ('defmodule P do\n  use GenServer\n  def handle_info(:tick, s) do\n    Web.Endpoint.broadcast("scores", "row", s)\n  end\nend'),
+        (
+            "defmodule P do\n  use GenServer\n  def start_link(_), do: GenServer.start_link(__MODULE__, [], name: {:global, "
+            'P})\n  def handle_info(:tick, s) do\n    Web.Endpoint.broadcast("scores", "row", s)\n  end\nend'
+        ),
+    ),
+    (
+        "send.everything-to-everybody",
+        "a.py",
+        (
+            "async def on_cursor(self, who, pos):\n    for ws in list(self.peers):\n        await ws.send(json.dumps({'all': "
+            "self.cursors}))\n"
+        ),
+        (
+            "async def on_cursor(self, who, pos):\n    text = json.dumps({'who': who, 'pos': pos})\n    "
+            "websockets.broadcast(self.peers, text)\n"
+        ),
+    ),
+    (
+        "send.throws-inside-the-loop",
+        "a.ts",
+        (
+            "function say(t) {\n  for (const [id, c] of clients) {\n    if (c.ws.readyState !== 1) throw new Error(`client "
+            "${id} gone`);\n    c.ws.send(t);\n  }\n}"
+        ),
+        ("function say(t) {\n  for (const [id, c] of clients) {\n    if (c.ws.readyState !== 1) continue;\n    c.ws.send(t);\n  }\n}"),
+    ),
+    (
+        "send.registry-filled-alone",
+        "a.java",
+        (
+            '@ServerEndpoint("/d") class D { static final Map<String, Session> open = new HashMap<>(); @OnOpen public void '
+            'in(Session s) { open.put(s.getId(), s); } @OnClose public void out(Session s) { log.info("bye"); } }'
+        ),
+        (
+            '@ServerEndpoint("/d") class D { static final Map<String, Session> open = new HashMap<>(); @OnOpen public void '
+            "in(Session s) { open.put(s.getId(), s); } @OnClose public void out(Session s) { open.remove(s.getId()); } }"
+        ),
+    ),
+    (
+        "send.timer-of-a-gone-client",
+        "a.js",
+        (
+            "wsServer.on('request', (rq) => { const c = rq.accept('t', rq.origin); setInterval(() => c.sendUTF(now()), "
+            "1000); c.on('close', () => log('left')) })"
+        ),
+        (
+            "wsServer.on('request', (rq) => { const c = rq.accept('t', rq.origin); const t = setInterval(() => "
+            "c.sendUTF(now()), 1000); c.on('close', () => clearInterval(t)) })"
+        ),
+    ),
+    (
+        "send.several-callbacks-one-socket",
+        "a.cs",
+        (
+            "bus.Subscribe<A>(o => ws.SendAsync(Json(o), Text, true, default)); bus.Subscribe<B>(s => "
+            "ws.SendAsync(Json(s), Text, true, default));"
+        ),
+        (
+            "bus.Subscribe<A>(o => queue.Writer.TryWrite(o)); bus.Subscribe<B>(s => queue.Writer.TryWrite(s)); // "
+            "ws.SendAsync reads the queue"
+        ),
+    ),
+    (
+        "admit.plain-server-dialled-with-tls",
+        "a.js",
+        "const hub = new WebSocketServer({ port: 7070 }); const probe = new WebSocket('wss://localhost:7070')",
+        "const hub = new WebSocketServer({ port: 7070 }); const probe = new WebSocket('ws://localhost:7070')",
+    ),
 ]
