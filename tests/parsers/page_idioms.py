@@ -810,4 +810,76 @@ PAGE_IDIOMS = [
         ),
         "async def beat(self):\n    while True:\n        await asyncio.sleep(10)\n        await self.ws.send('x')\n",
     ),
+    (
+        "page.setting-as-address",
+        "a.js",
+        "const ws = new WebSocket(process.env.API + '/socket')",
+        "const ws = new WebSocket(process.env.WS_URL + '/socket')",
+    ),
+    (
+        "page.sockjs-to-a-raw-server",
+        "a.js",
+        "// server.py uses websockets.serve\nconst s = new SockJS('http://rt.example.com/x')",
+        "// server.js uses sockjs\nconst s = new SockJS('http://rt.example.com/x')",
+    ),
+    (
+        "page.token-in-a-lasting-request",
+        "a.kt",
+        (
+            'val request = Request.Builder().url(u).header("Authorization", "Bearer " + session.token).build()\nfun '
+            "reconnect() { client.newWebSocket(request, listener) }"
+        ),
+        (
+            'fun reconnect() { val request = Request.Builder().url(u).header("Authorization", "Bearer " + '
+            "session.refresh()).build()\nclient.newWebSocket(request, listener) }"
+        ),
+    ),
+    (
+        "page.sent-right-after-construction",
+        "a.js",
+        (
+            "class Api { constructor(u) { this.ws = new WebSocket(u) } call(m) { this.ws.send(m) } }\nconst api = new "
+            "Api(URL);\napi.call(1);"
+        ),
+        (
+            "class Api { constructor(u) { this.ws = new WebSocket(u); this.ws.onopen = () => this.flush() } call(m) { "
+            "this.queue.push(m) } flush() { this.ws.send(this.queue.shift()) } }\nconst api = new Api(URL);\napi.call(1);"
+        ),
+    ),
+    (
+        "page.made-null-without-a-word",
+        "a.js",
+        ("socket.addEventListener('message', async (e) => { const m = await decode(e.data).catch(() => null); if (m) store.apply(m) })"),
+        ("socket.addEventListener('message', async (e) => { const m = await decode(e.data).catch(report); if (m) store.apply(m) })"),
+    ),
+    (
+        "page.cold-stream-for-each-caller",
+        "a.ts",
+        "class FeedService { stream() { return webSocket(this.url) } }",
+        "class FeedService { private s = webSocket(this.url).pipe(share()); stream() { return this.s } }",
+    ),
+    (
+        "page.asked-after-reconnecting-socket",
+        "a.js",
+        ("const ws = new ReconnectingWebSocket(url); function watch(sym) { ws.send(JSON.stringify({ op: 'sub', sym })) } watch('BTC')"),
+        "const ws = new ReconnectingWebSocket(url); ws.onopen = () => ws.send(JSON.stringify({ op: 'sub', sym }))",
+    ),
+    (
+        "page.dispatched-for-each",
+        "a.js",
+        "ws.onmessage = e => { dispatch({ type: 'tick', payload: e.data }) }",
+        "ws.onmessage = e => { buffer.push(e.data) }",
+    ),
+    (
+        "page.same-object-set-again",
+        "a.jsx",
+        "ws.onmessage = e => { state.items.push(JSON.parse(e.data)); setState(state) }",
+        "ws.onmessage = e => { setState({ ...state, items: [...state.items, JSON.parse(e.data)] }) }",
+    ),
+    (
+        "page.dev-proxy-without-upgrades",
+        "vue.config.js",
+        "module.exports = { devServer: { proxy: { '/ws': { target: 'http://localhost:8080' } } } }",
+        "module.exports = { devServer: { proxy: { '/ws': { target: 'http://localhost:8080', ws: true } } } }",
+    ),
 ]

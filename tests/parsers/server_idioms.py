@@ -726,4 +726,101 @@ SERVER_IDIOMS = [
         "const hub = new WebSocketServer({ port: 7070 }); const probe = new WebSocket('wss://localhost:7070')",
         "const hub = new WebSocketServer({ port: 7070 }); const probe = new WebSocket('ws://localhost:7070')",
     ),
+    (
+        "keep.process-of-each-connection",
+        "a.py",
+        (
+            "@app.websocket('/logs')\nasync def logs(ws):\n    p = await asyncio.create_subprocess_exec('tail', '-f', P)\n    "
+            "async for line in p.stdout:\n        await ws.send_text(line)\n"
+        ),
+        (
+            "@app.websocket('/logs')\nasync def logs(ws):\n    p = await asyncio.create_subprocess_exec('tail', '-f', P)\n    "
+            "try:\n        async for line in p.stdout:\n            await ws.send_text(line)\n    finally:\n        p.kill()\n"
+        ),
+    ),
+    (
+        "keep.limit-set-small",
+        "a.java",
+        "@Bean ServletServerContainerFactoryBean c() { c.setMaxTextMessageBufferSize(8192); return c; } // websocket",
+        "@Bean ServletServerContainerFactoryBean c() { c.setMaxTextMessageBufferSize(8388608); return c; } // websocket",
+    ),
+    (
+        "admit.netloc-of-origin",
+        "a.py",
+        "def check_origin(self, origin):\n    return urlparse(origin).netloc == self.request.host\n",
+        "def check_origin(self, origin):\n    return urlparse(origin).netloc in ALLOWED\n",
+    ),
+    (
+        "keep.deadline-of-seconds",
+        "a.go",
+        "conn.SetReadDeadline(time.Now().Add(5 * time.Second)); conn.SetPongHandler(f)",
+        "conn.SetReadDeadline(time.Now().Add(90 * time.Second)); conn.SetPongHandler(f)",
+    ),
+    (
+        "send.unchecked-input",
+        "a.py",
+        "@socketio.on('move')\ndef move(data):\n    board[data['x']] = data['v']\n",
+        (
+            "@socketio.on('move')\ndef move(data):\n    try:\n        board[data['x']] = data['v']\n    except (KeyError, "
+            "TypeError):\n        emit('bad')\n"
+        ),
+    ),
+    (
+        "send.loop-over-live-sessions-unguarded",
+        "a.rs",
+        "for session in sessions.values() {\n    session.do_send(Msg(text.clone())).unwrap();\n}",
+        "for session in sessions.values() {\n    let _ = session.do_send(Msg(text.clone()));\n}",
+    ),
+    (
+        "send.map-of-flags",
+        "a.cs",
+        ("public override Task OnConnectedAsync() { Users[Context.ConnectionId] = Name; return base.OnConnectedAsync(); } // hub"),
+        (
+            "public override Task OnConnectedAsync() { Users[Context.ConnectionId] = Name; return base.OnConnectedAsync(); "
+            "} public override Task OnDisconnectedAsync(Exception e) { Users.TryRemove(Context.ConnectionId, out _); "
+            "return base.OnDisconnectedAsync(e); } // hub"
+        ),
+    ),
+    (
+        "send.replicas-without-stickiness",
+        "a.js",
+        "const io = new Server(http)\nconst replicas = 3",
+        "const io = new Server(http, { transports: ['websocket'] })\nconst replicas = 3",
+    ),
+    (
+        "send.one-client-for-both",
+        "a.js",
+        "io.adapter(createAdapter(pub, pub))",
+        "io.adapter(createAdapter(pub, pub.duplicate()))",
+    ),
+    (
+        "send.grows-for-slow-readers",
+        "a.go",
+        "for _, c := range clients { c.out = append(c.out, msg) }",
+        "for _, c := range clients { if len(c.out) > 100 { c.Close(); continue }; c.out = append(c.out, msg) }",
+    ),
+    (
+        "send.never-committed",
+        "a.js",
+        "const c = kafka.consumer({ autoCommit: false }); c.on('message', m => io.emit('order', m))",
+        "const c = kafka.consumer({ autoCommit: false }); c.on('message', m => { io.emit('order', m); c.commit() })",
+    ),
+    (
+        "send.answered-when-done",
+        "a.js",
+        "ws.on('message', async m => { const r = await save(m); broadcast(r) })",
+        "ws.on('message', m => { chain = chain.then(() => save(m)).then(broadcast) })",
+    ),
+    (
+        "admit.subprotocol-refused",
+        "a.js",
+        "const wss = new WebSocketServer({ port, handleProtocols: (p) => p.has('v2.chat') ? 'v2.chat' : false })",
+        "const wss = new WebSocketServer({ port })",
+    ),
+    (
+        "admit.requirements-without-sockets",
+        "main.py",
+        "# requirements: uvicorn\n@app.websocket('/ws')\nasync def f(ws): ...\n",
+        "# requirements: uvicorn[standard]\n@app.websocket('/ws')\nasync def f(ws): ...\n",
+    ),
 ]
