@@ -882,4 +882,31 @@ PAGE_IDIOMS = [
         "module.exports = { devServer: { proxy: { '/ws': { target: 'http://localhost:8080' } } } }",
         "module.exports = { devServer: { proxy: { '/ws': { target: 'http://localhost:8080', ws: true } } } }",
     ),
+    (
+        "page.plain-scheme-parsed",
+        "a.dart",
+        "final c = WebSocketChannel.connect(Uri.parse('ws://api.example.com/live'));",
+        "final c = WebSocketChannel.connect(Uri.parse('wss://api.example.com/live'));",
+    ),
+    (
+        "page.scheme-left-out",
+        "a.js",
+        "const s = new WebSocket('//' + location.host + '/ws')",
+        "const s = new WebSocket('wss://' + location.host + '/ws')",
+    ),
+    (
+        "page.caught-and-dropped",
+        "a.dart",
+        "ch.stream.listen((d) { try { apply(jsonDecode(d)); } catch (_) {} });",
+        "ch.stream.listen((d) { try { apply(jsonDecode(d)); } catch (e) { report(e); } });",
+    ),
+    (
+        "page.loop-with-one-delay",
+        "a.js",
+        ("while (true) { try { await listen() } catch (e) { log(e) } await new Promise(r => setTimeout(r, 1000)) } // socket"),
+        (
+            "while (true) { try { await listen() } catch (e) { log(e) } await new Promise(r => setTimeout(r, Math.random() "
+            "* 2 ** n++)) } // socket"
+        ),
+    ),
 ]

@@ -823,4 +823,25 @@ SERVER_IDIOMS = [
         "# requirements: uvicorn\n@app.websocket('/ws')\nasync def f(ws): ...\n",
         "# requirements: uvicorn[standard]\n@app.websocket('/ws')\nasync def f(ws): ...\n",
     ),
+    (
+        "send.attached-and-never-detached",
+        "a.php",
+        (
+            "public function onOpen(ConnectionInterface $conn) { $this->clients->attach($conn); } public function "
+            "onClose($conn) { echo 'bye'; }"
+        ),
+        (
+            "public function onOpen(ConnectionInterface $conn) { $this->clients->attach($conn); } public function "
+            "onClose($conn) { $this->clients->detach($conn); }"
+        ),
+    ),
+    (
+        "send.write-while-writing",
+        "a.cpp",
+        "void session::send(std::string m) { ws_.async_write(net::buffer(m), [](auto ec, auto n) {}); } // websocket",
+        (
+            "void session::send(std::string m) { queue_.push_back(m); if (queue_.size() == 1) write(); } void "
+            "session::write() { ws_.async_write(net::buffer(queue_.front()), f); } // websocket"
+        ),
+    ),
 ]
