@@ -63,10 +63,12 @@ def test_the_same_look_twice_makes_nothing_surer() -> None:
     assert joined.confidence == 0.6
 
 
-def test_clear_is_no_root_and_unknown_only_where_there_is_no_fault() -> None:
+def test_clear_is_no_root_and_unknown_only_where_no_fault_is_sure() -> None:
     assert roots(finding("a.a", verdict=Verdict.CLEAR)) == []
     assert roots(finding("a.a", 0.3, Verdict.UNKNOWN)) == ["a.a"]
-    assert roots(finding("a.a", 0.3, Verdict.UNKNOWN), finding("b.b", 0.3)) == ["b.b"]
+    assert roots(finding("a.a", 0.6, Verdict.UNKNOWN), finding("b.b", 0.8)) == ["b.b"]
+    assert roots(finding("a.a", 0.7, Verdict.UNKNOWN), finding("b.b", 0.6)) == ["b.b", "a.a"]
+    assert roots(finding("a.a", 0.2, Verdict.UNKNOWN), finding("b.b", 0.6)) == ["b.b"]
     assert roots(finding("a.a", 0.0, Verdict.UNKNOWN)) == []
 
 

@@ -37,6 +37,9 @@ NEAR = 0.75
 FAR = 0.4
 """A candidate below this part of the surest finding's confidence is not called a root cause."""
 
+DOUBTED = 0.75
+"""Behind faults that are all less sure than this, possibilities stay root causes too: the fault may not be the one that hurts."""
+
 
 class Verdict(StrEnum):
     """What a rule or a step says. "Could not look" is UNKNOWN, never CLEAR."""
@@ -138,7 +141,8 @@ def _joined(group: list[Finding]) -> Finding:
 def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> tuple[Finding, ...]:
     """Return the findings with root and explained_by set, root causes first, surest first.
 
-    Where there is no fault, a text that looks like one and is harmless is the answer, and root.
+    Where there is no fault, a text that looks like one and is harmless is the answer, and root. Where faults are in doubt (DOUBTED),
+    what is merely possible is root behind them.
     A candidate far less sure than the surest fault is no root: it may be listed, and names nothing.
     explains: slug → slugs of the causes that it explains; "area.*" stands for all of an area. A fault is explained when a proven
     fault (confidence >= PROVEN) that explains it is nearly as sure (NEAR); of two that explain each other the surer one does.
@@ -158,11 +162,24 @@ def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> 
         )
 
     surest = max((f.confidence for f in joined if f.verdict in (Verdict.FAULT, Verdict.UNKNOWN)), default=0.0)
+    certain = max((f.confidence for f in faults.values()), default=0.0) >= DOUBTED
+    allowed = (Verdict.FAULT,) if certain else (Verdict.FAULT, Verdict.UNKNOWN)
     ranked = []
     for finding in joined:
         by = explained(finding.cause) if finding.verdict is Verdict.FAULT else ()
-        allowed = (Verdict.FAULT,) if faults else (Verdict.UNKNOWN,)
         candidate = finding.verdict in allowed and finding.confidence > max(0.0, FAR * surest)
+        candidate = candidate and (finding.verdict is Verdict.FAULT or finding.cause not in faults)
         candidate = candidate or (not faults and finding.verdict is Verdict.CLEAR and finding.cause == NOT_A_FAULT)
         ranked.append(replace(finding, root=candidate and not by, explained_by=by))
-    return tuple(sorted(ranked, key=lambda f: (not f.root, -f.confidence * _WEIGHT[f.severity], f.step, f.cause)))
+    return tuple(
+        sorted(
+            ranked,
+            key=lambda f: (
+                not f.root,
+                f.root and bool(faults) and f.verdict is Verdict.UNKNOWN,
+                -f.confidence * _WEIGHT[f.severity],
+                f.step,
+                f.cause,
+            ),
+        )
+    )

@@ -576,4 +576,337 @@ PAGE_IDIOMS = [
         "const live = webSocket(url).pipe(retry({ delay: 900 })); out.next({ op: 'subscribe', id })",
         ("const live = webSocket({ url, openObserver: { next: () => out.next({ op: 'subscribe', id }) } }).pipe(retry({ delay: 900 }))"),
     ),
+    # more idioms
+    (
+        "page.plain-beside-secure-page",
+        "a.js",
+        "var s = new WebSocket('ws://' + document.domain + ':6060'); if (location.protocol === 'https:') lock.show()",
+        "var s = new WebSocket((location.protocol === 'https:' ? 'wss://' : 'ws://') + document.domain)",
+    ),
+    (
+        "page.address-of-this-machine",
+        "config.js",
+        "export default { api: 'https://api.example.com', socket: 'ws://127.0.0.1:3333/rider' }",
+        "export default { socket: isDev ? 'ws://127.0.0.1:3333/rider' : 'wss://api.example.com/rider' }",
+    ),
+    (
+        "page.scheme-not-of-sockets",
+        "a.js",
+        "var live = new WebSocket(window.location.hostname + '/live')",
+        "var live = new WebSocket('wss://' + window.location.hostname + '/live')",
+    ),
+    (
+        "page.address-without-path",
+        "a.ts",
+        "const c = new WebSocket(`ws://${location.hostname}:27823`)",
+        "const c = new WebSocket(`ws://${location.hostname}:27823/console`)",
+    ),
+    (
+        "page.library-beside-its-path",
+        "a.js",
+        "const mm = io('https://mm.example.com', { path: '/api/v4/websocket' })",
+        "const mm = io('https://mm.example.com', { path: '/socket.io' })",
+    ),
+    (
+        "page.interceptor-does-not-reach-sockets",
+        "a.ts",
+        "// auth.interceptor adds Authorization: Bearer to requests\nlive$ = webSocket(`wss://${env.host}/live`)",
+        ("// auth.interceptor adds Authorization: Bearer to requests\nlive$ = webSocket(`wss://${env.host}/live?ticket=${t}`)"),
+    ),
+    (
+        "page.url-with-token-of-construction",
+        "a.ts",
+        (
+            "class A { constructor(a) { this.url = `wss://x/n?token=${a.accessToken}` } open() { const s = new "
+            "WebSocket(this.url); s.onclose = () => later(() => this.open()) } }"
+        ),
+        (
+            "class A { async open() { const s = new WebSocket(`wss://x/n?token=${await this.auth.fresh()}`); s.onclose = "
+            "() => later(() => this.open()) } }"
+        ),
+    ),
+    (
+        "page.app-key-of-the-manual",
+        "a.js",
+        "window.Echo = new Echo({ broadcaster: 'reverb', key: 'my-app-key' })",
+        "window.Echo = new Echo({ broadcaster: 'reverb', key: import.meta.env.VITE_REVERB_APP_KEY })",
+    ),
+    (
+        "page.host-changed-by-dev-proxy",
+        "vite.config.ts",
+        ("export default { server: { proxy: { '/ws': { target: 'http://127.0.0.1:8085', ws: true, changeOrigin: true } } } }"),
+        ("export default { server: { proxy: { '/ws': { target: 'http://127.0.0.1:8085', ws: true, changeOrigin: false } } } }"),
+    ),
+    (
+        "page.tls-port-spoken-to-plainly",
+        "a.js",
+        "const s = new WebSocket('ws://gw.example.com:8883/mqtt', 'mqtt')",
+        "const s = new WebSocket('wss://gw.example.com:8883/mqtt', 'mqtt')",
+    ),
+    (
+        "page.tls-to-a-broker-of-plain-text",
+        "a.js",
+        "const c = mqtt.connect('wss://broker.example.com:9001')",
+        "const c = mqtt.connect('wss://broker.example.com:8884')",
+    ),
+    (
+        "page.long-polling-first",
+        "a.js",
+        "const s = io('https://rt.example.com', { transports: ['polling'] })",
+        "const s = io('https://rt.example.com', { transports: ['websocket'] })",
+    ),
+    (
+        "page.error-thrown-away-after-loop",
+        "a.js",
+        "(async () => { for await (const t of frames(ws)) { draw(JSON.parse(t)) } })().catch(() => {})",
+        "(async () => { for await (const t of frames(ws)) { draw(JSON.parse(t)) } })().catch(report)",
+    ),
+    (
+        "page.not-every-frame-is-json",
+        "a.js",
+        "s.onmessage = (e) => { const d = JSON.parse(e.data) } // server also sends the heart emoji",
+        ("s.onmessage = (e) => { try { const d = JSON.parse(e.data) } catch (x) { note(x) } } // server also sends the heart emoji"),
+    ),
+    (
+        "page.sends-without-waiting",
+        "a.js",
+        (
+            "const conn = new WebSocket(url);\nfunction login(n) { conn.send(n) "
+            "}\ndocument.addEventListener('DOMContentLoaded', () => login(1))"
+        ),
+        "const conn = new WebSocket(url);\nconn.onopen = () => login(1)\nfunction login(n) { conn.send(n) }",
+    ),
+    (
+        "page.sent-when-the-page-is-ready",
+        "a.js",
+        (
+            "const conn = new WebSocket(url);\nfunction login(n) { conn.send(n) "
+            "}\ndocument.addEventListener('DOMContentLoaded', () => login(1))"
+        ),
+        "const conn = new WebSocket(url);\nconn.onopen = () => login(1)\nfunction login(n) { conn.send(n) }",
+    ),
+    (
+        "page.subscribed-only-the-first-time",
+        "a.js",
+        (
+            "const joined = new Set(); function ensure(id) { if (joined.has(id)) return; sock.send(sub(id)); "
+            "joined.add(id) } function reopen() { sock = new WebSocket(U); sock.onclose = () => later(reopen) }"
+        ),
+        (
+            "const joined = new Set(); function ensure(id) { if (joined.has(id)) return; sock.send(sub(id)); "
+            "joined.add(id) } function reopen() { sock = new WebSocket(U); sock.onclose = () => { joined.clear(); "
+            "later(reopen) } }"
+        ),
+    ),
+    (
+        "page.joined-again-and-nothing-fetched",
+        "a.js",
+        "socket.on('connect', () => { socket.emit('rooms.enter', { id }) }); socket.on('chat.receive', appendMessage)",
+        ("socket.on('connect', () => { socket.emit('rooms.enter', { id, since: last.id }) }); socket.on('chat.receive', appendMessage)"),
+    ),
+    (
+        "page.loaded-once-then-retried",
+        "a.ts",
+        (
+            "ngOnInit() { this.http.get('/api/r').subscribe(r => this.list = r); this.ws.messages$.pipe(retry({ delay: "
+            "grow })).subscribe(r => this.list = [r, ...this.list]) }"
+        ),
+        (
+            "ngOnInit() { this.ws.open$.pipe(switchMap(() => this.http.get('/api/r'))).subscribe(r => this.list = r); "
+            "this.ws.messages$.pipe(retry({ delay: grow })).subscribe(r => this.list = [r, ...this.list]) }"
+        ),
+    ),
+    (
+        "page.polled-for-death",
+        "a.js",
+        "setInterval(() => { if (!sock || sock.readyState === 3) { sock = new WebSocket(U) } }, 15000)",
+        (
+            "function again() { setTimeout(() => { sock = new WebSocket(U); sock.onclose = again }, Math.random() * "
+            "Math.min(30000, 500 * 2 ** n++)) }"
+        ),
+    ),
+    (
+        "page.effect-under-strict-mode",
+        "a.tsx",
+        ("useEffect(() => { const ws = new WebSocket(u); return () => ws.close() }, [])\n// main.tsx: <StrictMode><App /></StrictMode>"),
+        (
+            "useEffect(() => { const ws = new WebSocket(u); return () => { if (ws.readyState === 1) ws.close(); else "
+            "ws.onopen = () => ws.close() } }, [])\n// <StrictMode>"
+        ),
+    ),
+    (
+        "page.socket-of-each-subscriber",
+        "a.js",
+        ("export const live = { subscribe(run) { const ws = new WebSocket(u); ws.onmessage = (m) => run(m.data); return () => {} } }"),
+        (
+            "export const live = { subscribe(run) { if (!n++) ws = new WebSocket(u); ws.onmessage = (m) => run(m.data); "
+            "return () => { if (!--n) ws.close() } } }"
+        ),
+    ),
+    (
+        "page.error-handler-alone",
+        "a.js",
+        "const ws = new WebSocket(u); ws.onerror = (e) => console.error('stream', e)",
+        "const ws = new WebSocket(u); ws.onerror = (e) => console.error('stream', e); ws.onclose = () => later(open)",
+    ),
+    (
+        "page.drawn-for-each-part",
+        "a.tsx",
+        "socket.onmessage = (e) => { for (const u of decode(e.data)) { setNodes((n) => new Map(n).set(u.id, u)) } }",
+        "socket.onmessage = (e) => { buffer.push(...decode(e.data)); requestAnimationFrame(drain) }",
+    ),
+    (
+        "page.list-without-end",
+        "a.js",
+        "const lines = ref([]); socket.on('log', (l) => lines.value.push(l))",
+        ("const lines = ref([]); socket.on('log', (l) => { lines.value.push(l); if (lines.value.length > 500) lines.value.shift() })"),
+    ),
+    (
+        "page.listener-of-each-visit",
+        "a.js",
+        "export default { activated() { this.$socket.client.on('order:new', this.notify) } }",
+        (
+            "export default { activated() { this.$socket.client.on('order:new', this.notify) }, deactivated() { "
+            "this.$socket.client.off('order:new', this.notify) } }"
+        ),
+    ),
+    (
+        "page.listens-after-waiting",
+        "a.ts",
+        (
+            "class Q { private ws = new WebSocket(env.q); constructor(p) { p.load().subscribe(() => { "
+            "this.ws.addEventListener('message', on) }) } }"
+        ),
+        (
+            "class Q { private ws = new WebSocket(env.q); constructor(p) { this.ws.addEventListener('message', on); "
+            "p.load().subscribe(() => { this.ready = true }) } }"
+        ),
+    ),
+    (
+        "page.shown-as-it-came",
+        "a.js",
+        "echo.onmessage = (ev) => { out.textContent = 'response: ' + ev.data }",
+        ("echo.onmessage = async (ev) => { out.textContent = typeof ev.data === 'string' ? ev.data : await ev.data.text() }"),
+    ),
+    (
+        "page.whole-document-sent",
+        "a.js",
+        "var src = ace.edit('e').getValue();\nsock.send(JSON.stringify({ t: 'upload', code: src }))",
+        "sock.send(JSON.stringify({ t: 'edit', at: 3, insert: 'x' }))",
+    ),
+    (
+        "page.beats-one-way",
+        "a.js",
+        "new Client({ brokerURL: u, heartbeatIncoming: 10000, heartbeatOutgoing: 0 })",
+        "new Client({ brokerURL: u, heartbeatIncoming: 10000, heartbeatOutgoing: 10000 })",
+    ),
+    (
+        "page.beats-only-in-silence-of-the-other",
+        "a.py",
+        (
+            "async def beat(self):\n    while True:\n        if time.monotonic() - self.last_activity > 10:\n            "
+            "await self.ws.send('x')\n\nasync def read(self):\n    async for f in self.ws:\n        self.last_activity = "
+            "time.monotonic()\n"
+        ),
+        "async def beat(self):\n    while True:\n        await asyncio.sleep(10)\n        await self.ws.send('x')\n",
+    ),
+    (
+        "page.setting-as-address",
+        "a.js",
+        "const ws = new WebSocket(process.env.API + '/socket')",
+        "const ws = new WebSocket(process.env.WS_URL + '/socket')",
+    ),
+    (
+        "page.sockjs-to-a-raw-server",
+        "a.js",
+        "// server.py uses websockets.serve\nconst s = new SockJS('http://rt.example.com/x')",
+        "// server.js uses sockjs\nconst s = new SockJS('http://rt.example.com/x')",
+    ),
+    (
+        "page.token-in-a-lasting-request",
+        "a.kt",
+        (
+            'val request = Request.Builder().url(u).header("Authorization", "Bearer " + session.token).build()\nfun '
+            "reconnect() { client.newWebSocket(request, listener) }"
+        ),
+        (
+            'fun reconnect() { val request = Request.Builder().url(u).header("Authorization", "Bearer " + '
+            "session.refresh()).build()\nclient.newWebSocket(request, listener) }"
+        ),
+    ),
+    (
+        "page.sent-right-after-construction",
+        "a.js",
+        (
+            "class Api { constructor(u) { this.ws = new WebSocket(u) } call(m) { this.ws.send(m) } }\nconst api = new "
+            "Api(URL);\napi.call(1);"
+        ),
+        (
+            "class Api { constructor(u) { this.ws = new WebSocket(u); this.ws.onopen = () => this.flush() } call(m) { "
+            "this.queue.push(m) } flush() { this.ws.send(this.queue.shift()) } }\nconst api = new Api(URL);\napi.call(1);"
+        ),
+    ),
+    (
+        "page.made-null-without-a-word",
+        "a.js",
+        ("socket.addEventListener('message', async (e) => { const m = await decode(e.data).catch(() => null); if (m) store.apply(m) })"),
+        ("socket.addEventListener('message', async (e) => { const m = await decode(e.data).catch(report); if (m) store.apply(m) })"),
+    ),
+    (
+        "page.cold-stream-for-each-caller",
+        "a.ts",
+        "class FeedService { stream() { return webSocket(this.url) } }",
+        "class FeedService { private s = webSocket(this.url).pipe(share()); stream() { return this.s } }",
+    ),
+    (
+        "page.asked-after-reconnecting-socket",
+        "a.js",
+        ("const ws = new ReconnectingWebSocket(url); function watch(sym) { ws.send(JSON.stringify({ op: 'sub', sym })) } watch('BTC')"),
+        "const ws = new ReconnectingWebSocket(url); ws.onopen = () => ws.send(JSON.stringify({ op: 'sub', sym }))",
+    ),
+    (
+        "page.dispatched-for-each",
+        "a.js",
+        "ws.onmessage = e => { dispatch({ type: 'tick', payload: e.data }) }",
+        "ws.onmessage = e => { buffer.push(e.data) }",
+    ),
+    (
+        "page.same-object-set-again",
+        "a.jsx",
+        "ws.onmessage = e => { state.items.push(JSON.parse(e.data)); setState(state) }",
+        "ws.onmessage = e => { setState({ ...state, items: [...state.items, JSON.parse(e.data)] }) }",
+    ),
+    (
+        "page.dev-proxy-without-upgrades",
+        "vue.config.js",
+        "module.exports = { devServer: { proxy: { '/ws': { target: 'http://localhost:8080' } } } }",
+        "module.exports = { devServer: { proxy: { '/ws': { target: 'http://localhost:8080', ws: true } } } }",
+    ),
+    (
+        "page.plain-scheme-parsed",
+        "a.dart",
+        "final c = WebSocketChannel.connect(Uri.parse('ws://api.example.com/live'));",
+        "final c = WebSocketChannel.connect(Uri.parse('wss://api.example.com/live'));",
+    ),
+    (
+        "page.scheme-left-out",
+        "a.js",
+        "const s = new WebSocket('//' + location.host + '/ws')",
+        "const s = new WebSocket('wss://' + location.host + '/ws')",
+    ),
+    (
+        "page.caught-and-dropped",
+        "a.dart",
+        "ch.stream.listen((d) { try { apply(jsonDecode(d)); } catch (_) {} });",
+        "ch.stream.listen((d) { try { apply(jsonDecode(d)); } catch (e) { report(e); } });",
+    ),
+    (
+        "page.loop-with-one-delay",
+        "a.js",
+        ("while (true) { try { await listen() } catch (e) { log(e) } await new Promise(r => setTimeout(r, 1000)) } // socket"),
+        (
+            "while (true) { try { await listen() } catch (e) { log(e) } await new Promise(r => setTimeout(r, Math.random() "
+            "* 2 ** n++)) } // socket"
+        ),
+    ),
 ]

@@ -509,4 +509,339 @@ SERVER_IDIOMS = [
         "app = AllowedHostsOriginValidator(inner)\n# channels\n",
         "ALLOWED_HOSTS = ['*']\napp = AllowedHostsOriginValidator(inner)\n# channels\n",
     ),
+    # more idioms
+    (
+        "admit.login-page-for-everything",
+        "a.java",
+        (
+            'http.authorizeHttpRequests(a -> a.anyRequest().authenticated()).formLogin(f -> f.loginPage("/login")); // '
+            'registry.addEndpoint("/tracker")'
+        ),
+        (
+            'http.authorizeHttpRequests(a -> a.requestMatchers("/tracker/**").permitAll().anyRequest().authenticated()).for'
+            'mLogin(f -> f.loginPage("/login")); // registry.addEndpoint("/tracker") websocket'
+        ),
+    ),
+    (
+        "admit.slash-put-right",
+        "a.go",
+        'mux.HandleFunc("/ws/", serveWs) // websocket',
+        'mux.HandleFunc("/ws", serveWs) // websocket',
+    ),
+    (
+        "admit.hand-written-101-incomplete",
+        "a.py",
+        "sock.sendall(b'HTTP/1.1 101 Switching Protocols\\r\\nConnection: keep-alive\\r\\nSec-WebSocket-Accept: x\\r\\n\\r\\n')",
+        (
+            "sock.sendall(b'HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: "
+            "Upgrade\\r\\nSec-WebSocket-Accept: x\\r\\n\\r\\n')"
+        ),
+    ),
+    (
+        "admit.path-pattern-strict",
+        "routing.py",
+        "websocket_urlpatterns = [re_path(r'^api/v1/rover/$', RoverConsumer.as_asgi())]",
+        "application = ProtocolTypeRouter({'websocket': URLRouter(routes)})",
+    ),
+    (
+        "admit.pattern-begins-with-a-slash",
+        "routing.py",
+        "urls = [re_path(r'^/ws/chat/$', ChatConsumer.as_asgi())] # websocket",
+        "urls = [re_path(r'^ws/chat/$', ChatConsumer.as_asgi())] # websocket",
+    ),
+    (
+        "admit.frames-without-a-library",
+        "a.py",
+        "async with websockets.serve(handle, '0.0.0.0', 8765): ...",
+        "sio = socketio.AsyncServer()",
+    ),
+    (
+        "admit.library-beside-raw-server",
+        "a.js",
+        "const io = new Server(httpServer); const gql = new WebSocketServer({ server: httpServer, path: '/graphql' })",
+        ("const io = new Server(httpServer, { destroyUpgrade: false }); const gql = new WebSocketServer({ noServer: true })"),
+    ),
+    (
+        "admit.origin-against-host",
+        "a.js",
+        "server.on('upgrade', (req, s) => { if (new URL(req.headers.origin).host !== req.headers.host) s.destroy() })",
+        (
+            "server.on('upgrade', (req, s) => { if (new URL(req.headers.origin).host !== (req.headers['x-forwarded-host'] "
+            "?? req.headers.host)) s.destroy() })"
+        ),
+    ),
+    (
+        "admit.origin-kept-in-a-name",
+        "a.js",
+        "const from = new URL(req.headers.origin).host; if (from !== req.headers.host) end(403)",
+        "const from = new URL(req.headers.origin).host; if (!allowed.has(from)) end(403)",
+    ),
+    (
+        "admit.cookie-of-any-page",
+        "a.ts",
+        (
+            "Bun.serve({ async fetch(req, server) { const user = await userFromCookie(req.headers.get('cookie')); if "
+            "(server.upgrade(req)) return } })"
+        ),
+        (
+            "Bun.serve({ async fetch(req, server) { if (!same(req.headers.get('origin'))) return no; const user = await "
+            "userFromCookie(req.headers.get('cookie')); if (server.upgrade(req)) return } })"
+        ),
+    ),
+    (
+        "admit.counted-per-address",
+        "a.js",
+        (
+            "server.on('upgrade', (req, s) => { const ip = req.socket.remoteAddress; if (++hits[ip] > 10) return "
+            "s.end('HTTP/1.1 429 Too Many Requests') })"
+        ),
+        "server.on('upgrade', (req, s) => { wss.handleUpgrade(req, s, head, open) })",
+    ),
+    (
+        "keep.own-idle-limit",
+        "a.erl",
+        "init(Req, State) -> {cowboy_websocket, Req, State}. % socket",
+        "init(Req, State) -> {cowboy_websocket, Req, State, #{idle_timeout => infinity}}. % socket",
+    ),
+    (
+        "keep.read-limit-in-the-pipeline",
+        "a.java",
+        ('ch.pipeline().addLast(new ReadTimeoutHandler(60)); ch.pipeline().addLast(new WebSocketServerProtocolHandler("/push"));'),
+        'ch.pipeline().addLast(new WebSocketServerProtocolHandler("/push"));',
+    ),
+    (
+        "keep.compression-of-each-connection",
+        "a.erl",
+        "Opts = #{compress => true, deflate_opts => #{mem_level => 9}}, {cowboy_websocket, Req, #{}, Opts}.",
+        "Opts = #{idle_timeout => infinity}, {cowboy_websocket, Req, #{}, Opts}.",
+    ),
+    (
+        "keep.another-client-for-each",
+        "a.java",
+        (
+            "vertx.createHttpServer().webSocketHandler(ws -> { HttpClient up = vertx.createHttpClient(); "
+            "up.webSocket(7001, h, p, ar -> relay(ar)); })"
+        ),
+        (
+            "vertx.createHttpServer().webSocketHandler(ws -> { HttpClient up = vertx.createHttpClient(); ws.closeHandler(x "
+            "-> up.close()); })"
+        ),
+    ),
+    (
+        "keep.redialled-without-closing",
+        "a.go",
+        (
+            "func stream(ctx context.Context) { for ctx.Err() == nil { c, _, _ := websocket.DefaultDialer.Dial(u, nil)\ngo "
+            "func() { <-ctx.Done(); c.Close() }()\nread(c) } }"
+        ),
+        "func stream(ctx context.Context) { for ctx.Err() == nil { once(ctx) } }",
+    ),
+    (
+        "keep.client-with-its-own-limit",
+        "a.cpp",
+        "client c; c.init_asio(); c.set_message_handler(&on_map); c.connect(con); // websocket",
+        "client c; c.init_asio(); c.set_max_message_size(1 << 28); c.set_message_handler(&on_map); // websocket",
+    ),
+    (
+        "keep.frames-by-hand",
+        "a.java",
+        "out.write(0x81); out.write(msg.length()); out.write(msg.getBytes(UTF_8)); // websocket",
+        "out.write(0x81); if (n < 126) out.write(n); else { out.write(126); } // websocket",
+    ),
+    (
+        "send.loop-that-dies-quietly",
+        "a.go",
+        "func (s *Server) poll() { defer func() { recover() }()\nfor range time.Tick(d) { s.hub.Broadcast(load()) } }",
+        ("func (s *Server) poll() { for range time.Tick(d) { s.once() } }\nfunc (s *Server) once() { s.hub.Broadcast(load()) }"),
+    ),
+    (
+        "send.each-node-does-the-work",
+        "a.ex",
+        ('defmodule P do\n  use GenServer\n  def handle_info(:tick, s) do\n    Web.Endpoint.broadcast("scores", "row", s)\n  end\nend'),
+        (
+            "defmodule P do\n  use GenServer\n  def start_link(_), do: GenServer.start_link(__MODULE__, [], name: {:global, "
+            'P})\n  def handle_info(:tick, s) do\n    Web.Endpoint.broadcast("scores", "row", s)\n  end\nend'
+        ),
+    ),
+    (
+        "send.everything-to-everybody",
+        "a.py",
+        (
+            "async def on_cursor(self, who, pos):\n    for ws in list(self.peers):\n        await ws.send(json.dumps({'all': "
+            "self.cursors}))\n"
+        ),
+        (
+            "async def on_cursor(self, who, pos):\n    text = json.dumps({'who': who, 'pos': pos})\n    "
+            "websockets.broadcast(self.peers, text)\n"
+        ),
+    ),
+    (
+        "send.throws-inside-the-loop",
+        "a.ts",
+        (
+            "function say(t) {\n  for (const [id, c] of clients) {\n    if (c.ws.readyState !== 1) throw new Error(`client "
+            "${id} gone`);\n    c.ws.send(t);\n  }\n}"
+        ),
+        ("function say(t) {\n  for (const [id, c] of clients) {\n    if (c.ws.readyState !== 1) continue;\n    c.ws.send(t);\n  }\n}"),
+    ),
+    (
+        "send.registry-filled-alone",
+        "a.java",
+        (
+            '@ServerEndpoint("/d") class D { static final Map<String, Session> open = new HashMap<>(); @OnOpen public void '
+            'in(Session s) { open.put(s.getId(), s); } @OnClose public void out(Session s) { log.info("bye"); } }'
+        ),
+        (
+            '@ServerEndpoint("/d") class D { static final Map<String, Session> open = new HashMap<>(); @OnOpen public void '
+            "in(Session s) { open.put(s.getId(), s); } @OnClose public void out(Session s) { open.remove(s.getId()); } }"
+        ),
+    ),
+    (
+        "send.timer-of-a-gone-client",
+        "a.js",
+        (
+            "wsServer.on('request', (rq) => { const c = rq.accept('t', rq.origin); setInterval(() => c.sendUTF(now()), "
+            "1000); c.on('close', () => log('left')) })"
+        ),
+        (
+            "wsServer.on('request', (rq) => { const c = rq.accept('t', rq.origin); const t = setInterval(() => "
+            "c.sendUTF(now()), 1000); c.on('close', () => clearInterval(t)) })"
+        ),
+    ),
+    (
+        "send.several-callbacks-one-socket",
+        "a.cs",
+        (
+            "bus.Subscribe<A>(o => ws.SendAsync(Json(o), Text, true, default)); bus.Subscribe<B>(s => "
+            "ws.SendAsync(Json(s), Text, true, default));"
+        ),
+        (
+            "bus.Subscribe<A>(o => queue.Writer.TryWrite(o)); bus.Subscribe<B>(s => queue.Writer.TryWrite(s)); // "
+            "ws.SendAsync reads the queue"
+        ),
+    ),
+    (
+        "admit.plain-server-dialled-with-tls",
+        "a.js",
+        "const hub = new WebSocketServer({ port: 7070 }); const probe = new WebSocket('wss://localhost:7070')",
+        "const hub = new WebSocketServer({ port: 7070 }); const probe = new WebSocket('ws://localhost:7070')",
+    ),
+    (
+        "keep.process-of-each-connection",
+        "a.py",
+        (
+            "@app.websocket('/logs')\nasync def logs(ws):\n    p = await asyncio.create_subprocess_exec('tail', '-f', P)\n    "
+            "async for line in p.stdout:\n        await ws.send_text(line)\n"
+        ),
+        (
+            "@app.websocket('/logs')\nasync def logs(ws):\n    p = await asyncio.create_subprocess_exec('tail', '-f', P)\n    "
+            "try:\n        async for line in p.stdout:\n            await ws.send_text(line)\n    finally:\n        p.kill()\n"
+        ),
+    ),
+    (
+        "keep.limit-set-small",
+        "a.java",
+        "@Bean ServletServerContainerFactoryBean c() { c.setMaxTextMessageBufferSize(8192); return c; } // websocket",
+        "@Bean ServletServerContainerFactoryBean c() { c.setMaxTextMessageBufferSize(8388608); return c; } // websocket",
+    ),
+    (
+        "admit.netloc-of-origin",
+        "a.py",
+        "def check_origin(self, origin):\n    return urlparse(origin).netloc == self.request.host\n",
+        "def check_origin(self, origin):\n    return urlparse(origin).netloc in ALLOWED\n",
+    ),
+    (
+        "keep.deadline-of-seconds",
+        "a.go",
+        "conn.SetReadDeadline(time.Now().Add(5 * time.Second)); conn.SetPongHandler(f)",
+        "conn.SetReadDeadline(time.Now().Add(90 * time.Second)); conn.SetPongHandler(f)",
+    ),
+    (
+        "send.unchecked-input",
+        "a.py",
+        "@socketio.on('move')\ndef move(data):\n    board[data['x']] = data['v']\n",
+        (
+            "@socketio.on('move')\ndef move(data):\n    try:\n        board[data['x']] = data['v']\n    except (KeyError, "
+            "TypeError):\n        emit('bad')\n"
+        ),
+    ),
+    (
+        "send.loop-over-live-sessions-unguarded",
+        "a.rs",
+        "for session in sessions.values() {\n    session.do_send(Msg(text.clone())).unwrap();\n}",
+        "for session in sessions.values() {\n    let _ = session.do_send(Msg(text.clone()));\n}",
+    ),
+    (
+        "send.map-of-flags",
+        "a.cs",
+        ("public override Task OnConnectedAsync() { Users[Context.ConnectionId] = Name; return base.OnConnectedAsync(); } // hub"),
+        (
+            "public override Task OnConnectedAsync() { Users[Context.ConnectionId] = Name; return base.OnConnectedAsync(); "
+            "} public override Task OnDisconnectedAsync(Exception e) { Users.TryRemove(Context.ConnectionId, out _); "
+            "return base.OnDisconnectedAsync(e); } // hub"
+        ),
+    ),
+    (
+        "send.replicas-without-stickiness",
+        "a.js",
+        "const io = new Server(http)\nconst replicas = 3",
+        "const io = new Server(http, { transports: ['websocket'] })\nconst replicas = 3",
+    ),
+    (
+        "send.one-client-for-both",
+        "a.js",
+        "io.adapter(createAdapter(pub, pub))",
+        "io.adapter(createAdapter(pub, pub.duplicate()))",
+    ),
+    (
+        "send.grows-for-slow-readers",
+        "a.go",
+        "for _, c := range clients { c.out = append(c.out, msg) }",
+        "for _, c := range clients { if len(c.out) > 100 { c.Close(); continue }; c.out = append(c.out, msg) }",
+    ),
+    (
+        "send.never-committed",
+        "a.js",
+        "const c = kafka.consumer({ autoCommit: false }); c.on('message', m => io.emit('order', m))",
+        "const c = kafka.consumer({ autoCommit: false }); c.on('message', m => { io.emit('order', m); c.commit() })",
+    ),
+    (
+        "send.answered-when-done",
+        "a.js",
+        "ws.on('message', async m => { const r = await save(m); broadcast(r) })",
+        "ws.on('message', m => { chain = chain.then(() => save(m)).then(broadcast) })",
+    ),
+    (
+        "admit.subprotocol-refused",
+        "a.js",
+        "const wss = new WebSocketServer({ port, handleProtocols: (p) => p.has('v2.chat') ? 'v2.chat' : false })",
+        "const wss = new WebSocketServer({ port })",
+    ),
+    (
+        "admit.requirements-without-sockets",
+        "main.py",
+        "# requirements: uvicorn\n@app.websocket('/ws')\nasync def f(ws): ...\n",
+        "# requirements: uvicorn[standard]\n@app.websocket('/ws')\nasync def f(ws): ...\n",
+    ),
+    (
+        "send.attached-and-never-detached",
+        "a.php",
+        (
+            "public function onOpen(ConnectionInterface $conn) { $this->clients->attach($conn); } public function "
+            "onClose($conn) { echo 'bye'; }"
+        ),
+        (
+            "public function onOpen(ConnectionInterface $conn) { $this->clients->attach($conn); } public function "
+            "onClose($conn) { $this->clients->detach($conn); }"
+        ),
+    ),
+    (
+        "send.write-while-writing",
+        "a.cpp",
+        "void session::send(std::string m) { ws_.async_write(net::buffer(m), [](auto ec, auto n) {}); } // websocket",
+        (
+            "void session::send(std::string m) { queue_.push_back(m); if (queue_.size() == 1) write(); } void "
+            "session::write() { ws_.async_write(net::buffer(queue_.front()), f); } // websocket"
+        ),
+    ),
 ]

@@ -61,13 +61,15 @@ def _for_language(side: str, language: str) -> tuple[SourcePattern, ...]:
 
 
 def _without_comments(root: "SgNode | None", code: Code) -> str:
-    """Return the text with comments blanked, offsets kept."""
+    """Return the text with comments blanked, offsets kept. ``#{`` opens a map of Erlang, which is read as if it were Python."""
     if root is None:
         return _LINE_COMMENT.sub(lambda found: " " * len(found[0]), code.text)
     text = list(root.text())
     for kind in _COMMENTS.get(code.language, ("comment",)):
         for node in root.find_all(kind=kind):
             span = node.range()
+            if text[span.start.index : span.start.index + 2] == ["#", "{"]:
+                continue
             for index in range(span.start.index, min(span.end.index, len(text))):
                 if text[index] != "\n":
                     text[index] = " "
