@@ -91,3 +91,8 @@ def test_most_made_cases_are_named() -> None:
     first = sum(bool(found[:1]) and found[0] in wanted for found, wanted in zip(named, right, strict=True))
     top = sum(bool(set(found[:3]) & wanted) for found, wanted in zip(named, right, strict=True))
     assert (first / len(rows), top / len(rows)) >= (0.75, 0.85), (first, top, len(rows))
+
+
+@pytest.mark.parametrize("case", cases("healthy"), ids=lambda case: case["id"])
+def test_no_fault_is_found_in_health(case: dict[str, str]) -> None:
+    assert [finding.summary for finding in judged(case) if finding.verdict is Verdict.FAULT] == []
