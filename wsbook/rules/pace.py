@@ -1,6 +1,6 @@
 """How fast refused attempts follow one another: clients that come back at one short, constant distance know no backoff."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from statistics import median
 
@@ -22,8 +22,6 @@ _ALIKE = 0.15
 """Distances within this share of their median are one distance."""
 _FEWEST = 2
 """Distances that must be known before they mean anything."""
-
-
 _YOUNG_S = 1.0
 """A socket that ended younger did not serve."""
 
@@ -45,9 +43,7 @@ def _judge_requests(evidence: Evidence) -> Iterator[Finding]:
     for seen, facts in evidence.of(AccessFacts):
         if facts.status < 400 or facts.marked or not (facts.upgrade or is_socket_path(facts.path)):
             continue
-        instants = sorted({round(time, 2) for time in facts.times})
-        gaps = [after - before for before, after in pairwise(instants)]
-        if len(gaps) > _FEWEST - 1 and _constant(gaps):
+        if gaps := _constant_gaps(facts.times):
             usual = median(gaps)
             summary = (
                 f"{facts.count} requests for {facts.path} answered {facts.status}, one each {duration_text(usual)} without a longer pause"
@@ -56,18 +52,22 @@ def _judge_requests(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _judge_refused(evidence: Evidence) -> Iterator[Finding]:
-    """Judge the distances between the instants of refused attempts in one log; alike instants are attempts of several clients."""
+    """Judge the distances between the instants of refused attempts in one log."""
     ours = only_ours(evidence)
     for seen, facts in evidence.of(SignatureFacts):
         if not facts.signature.startswith(_REFUSED) or ours(facts.times, facts.marks):
             continue
-        instants = sorted({round(time, 2) for time in facts.times})
-        gaps = [after - before for before, after in pairwise(instants)]
-        if len(gaps) < _FEWEST or not _constant(gaps):
-            continue
-        usual = median(gaps)
-        summary = f"{facts.count} refused attempts, one each {duration_text(usual)} without a longer pause: “{facts.text[:80]}”"
-        yield fault("client.reconnect-no-backoff", 0.85 if len(gaps) > _FEWEST else 0.84, summary, proof(seen, facts.text))
+        if gaps := _constant_gaps(facts.times):
+            usual = duration_text(median(gaps))
+            summary = f"{facts.count} refused attempts, one each {usual} without a longer pause: “{facts.text[:80]}”"
+            yield fault("client.reconnect-no-backoff", 0.85 if len(gaps) > _FEWEST else 0.84, summary, proof(seen, facts.text))
+
+
+def _constant_gaps(times: Iterable[float]) -> list[float]:
+    """Return the distances between these instants where they are one distance, else nothing; alike instants are several clients."""
+    instants = sorted({round(time, 2) for time in times})
+    gaps = [after - before for before, after in pairwise(instants)]
+    return gaps if len(gaps) >= _FEWEST and _constant(gaps) else []
 
 
 def _constant(gaps: list[float]) -> bool:
