@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "wsbook"
 
 LAYERS = (
     {"errors", "secret", "target", "attempt", "observation", "facts", "evidence", "finding", "causes", "symptoms", "signatures", "words"}
-    | {"datafile", "describe", "chain", "literals", "markup", "servers", "signs", "precedents"},
+    | {"datafile", "describe", "chain", "literals", "markup", "servers", "signs", "precedents", "programs"},
     {"wire", "equivalents"},
     {"probes", "parsers", "rules"},
     {"lab"},
@@ -22,7 +22,7 @@ LAYERS = (
 
 SIBLINGS = {"probes", "parsers", "rules"}
 HEAVY = {"pandas", "plotly", "ipywidgets", "anywidget", "IPython"}
-MAY_DIAL = {"probes", "lab"}
+MAY_DIAL = {"probes", "lab", "programs"}
 
 
 def module_of(path: Path) -> str:

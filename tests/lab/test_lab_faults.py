@@ -368,6 +368,6 @@ def test_mistakes_are_named(arguments: dict[str, str], words: str) -> None:
 
 
 def test_a_missing_program_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wsbook.lab.programs.shutil.which", lambda *_, **__: None)
+    monkeypatch.setattr("wsbook.programs.shutil.which", lambda *_, **__: None)
     with pytest.raises(UsageError, match=r"fault proxy\.idle-timeout-nginx needs nginx; install: apt install nginx-light"):
         start_lab("proxy.idle-timeout-nginx")

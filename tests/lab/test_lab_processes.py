@@ -19,7 +19,7 @@ from lab.lab_client import alive, family, processes_of
 from wsbook.errors import UsageError
 from wsbook.lab import start_lab
 from wsbook.lab.processes import EarlyEndError, Process, hold, wait_until_ready
-from wsbook.lab.programs import free_ports
+from wsbook.programs import free_ports
 
 PROXIES = [pytest.param("caddy"), pytest.param("nginx", marks=needs("nginx")), pytest.param("haproxy", marks=needs("haproxy"))]
 

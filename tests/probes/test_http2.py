@@ -18,9 +18,9 @@ from misbehaving import misbehaving, serving
 
 from wsbook.attempt import Attempt
 from wsbook.facts import Http2Facts
-from wsbook.lab.programs import free_ports
 from wsbook.observation import Observation, Reason
 from wsbook.probes.http2 import probe_http2
+from wsbook.programs import free_ports
 
 Tls = tuple[ssl.SSLContext, str]
 

@@ -4,7 +4,7 @@ from importlib.util import find_spec
 
 from msgspec import Struct
 
-from wsbook.lab.programs import find_program
+from wsbook.programs import find_program
 
 __all__ = ["Tool", "equipment"]
 

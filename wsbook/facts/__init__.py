@@ -23,7 +23,7 @@ from wsbook.facts.messages import CompressionFacts, FrameTrial, FramingFacts, Si
 from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
-from wsbook.facts.route import RouteFacts, Setting
+from wsbook.facts.route import Change, Fix, RouteFacts, Setting
 from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
 from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
 from wsbook.facts.told import SymptomFacts, WordsFacts
@@ -32,6 +32,7 @@ __all__ = [
     "AccessFacts",
     "BroadcastFacts",
     "Certificate",
+    "Change",
     "Check",
     "ClosingsFacts",
     "Companion",
@@ -45,6 +46,7 @@ __all__ = [
     "EchoTrial",
     "EndpointFacts",
     "Facts",
+    "Fix",
     "ForwardFacts",
     "Frame",
     "FrameTrial",

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-__all__ = ["RouteFacts", "Setting"]
+__all__ = ["Change", "Fix", "RouteFacts", "Setting"]
 
 
 class Setting(Struct, frozen=True, kw_only=True):
@@ -14,6 +14,26 @@ class Setting(Struct, frozen=True, kw_only=True):
     default: bool = False
 
 
+class Change(Struct, frozen=True, kw_only=True):
+    """Lines of one file that are replaced. line: the first of them, 1-based; added: what stands there then, without line ends.
+
+    removed: how many lines go; 0 inserts before the line.
+    """
+
+    file: str
+    line: int
+    removed: int = 0
+    added: tuple[str, ...] = ()
+
+
+class Fix(Struct, frozen=True, kw_only=True):
+    """A change of configuration files that removes causes. diff: the changes as a unified diff, which ``patch -p0`` takes."""
+
+    causes: tuple[str, ...]
+    changes: tuple[Change, ...]
+    diff: str
+
+
 class RouteFacts(Struct, frozen=True, kw_only=True, tag="route"):
     """What one proxy does with requests for one path, said the same way for every product.
 
@@ -21,6 +41,7 @@ class RouteFacts(Struct, frozen=True, kw_only=True, tag="route"):
     upstream: where it goes. upstream_path: path the backend sees for the endpoint's path, None unknown.
     upgrade, connection, host: what the backend receives in these headers: "forwarded", "absent", or a literal.
     idle_s, lifetime_s: Setting with seconds as text. level: which block set the headers. balance: hash, cookie, roundrobin, …
+    fixes: what would make the route right, one for each group of causes that one change removes.
     """
 
     product: str
@@ -39,3 +60,4 @@ class RouteFacts(Struct, frozen=True, kw_only=True, tag="route"):
     balance: str = ""
     servers: int | None = None
     inheritance_lost: bool = False
+    fixes: tuple[Fix, ...] = ()

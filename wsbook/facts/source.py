@@ -2,6 +2,8 @@
 
 from msgspec import Struct
 
+from wsbook.facts.route import Fix
+
 __all__ = ["EndpointFacts", "ForwardFacts", "PatternFacts"]
 
 
@@ -56,7 +58,7 @@ class PatternFacts(Struct, frozen=True, kw_only=True, tag="pattern"):
     """A source pattern of the catalogue that was found (ok False: the defect) or whose guard was found (ok True).
 
     pattern: id in patterns.toml or patterns/*.toml. cause: slug the defect stands for. note: what is wrong about it, in a sentence of
-    the table.
+    the table. fix: a change that removes a defect of a configuration, None when none is known.
     """
 
     pattern: str
@@ -67,3 +69,4 @@ class PatternFacts(Struct, frozen=True, kw_only=True, tag="pattern"):
     excerpt: str
     weight: float = 0.5
     note: str = ""
+    fix: Fix | None = None

@@ -15,8 +15,8 @@ from wsbook.errors import UsageError
 from wsbook.lab.certificates import write_certificate
 from wsbook.lab.faults import Fault, edit_text, find_fault
 from wsbook.lab.processes import EarlyEndError, Held, Process, hold, wait_until_ready
-from wsbook.lab.programs import PROXIES, clean_environment, free_ports, has_program, program
 from wsbook.lab.proxies import CONFIGS, Proxy, read_template, set_up_proxy
+from wsbook.programs import PROXIES, clean_environment, free_ports, has_program, program
 from wsbook.target import Target, parse_target
 
 __all__ = ["Lab", "describe", "start_lab"]

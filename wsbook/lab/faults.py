@@ -9,7 +9,7 @@ from msgspec import Struct, convert
 
 from wsbook.datafile import read_table
 from wsbook.errors import UsageError
-from wsbook.lab.programs import PROXIES
+from wsbook.programs import PROXIES
 
 __all__ = ["FAULTS", "Edit", "Fault", "edit_text", "find_fault"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from wsbook.lab.programs import clean_environment, has_ipv6_loopback
+from wsbook.programs import clean_environment, has_ipv6_loopback
 
 __all__ = ["CONFIGS", "Proxy", "read_template", "set_up_proxy"]
 

@@ -1,4 +1,4 @@
-"""Where the programs of the lab are, and ports for them. Knows nothing of faults or configuration."""
+"""Where the programs are that we start ourselves, proxies before all, and ports for them. Starts nothing."""
 
 import os
 import random
