@@ -38,7 +38,8 @@ def landlock_version() -> int:
     """Return the version of Landlock that the kernel offers, 0 for none."""
     if not sys.platform.startswith("linux"):
         return 0
-    return max(0, ctypes.CDLL(None).syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION))
+    version: int = ctypes.CDLL(None).syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION)
+    return max(0, version)
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, place: str, rights: int) -> None:
@@ -87,7 +88,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds)))
     lock(folder, [int(port) for port in ports.split(",") if port], str(Path(argv[0]).resolve()))
-    os.execv(argv[0], argv)
+    os.execv(argv[0], argv)  # noqa: S606 - the one program that we were started for
 
 
 if __name__ == "__main__":
