@@ -1,0 +1,237 @@
+"""What to change in an nginx configuration so that the WebSocket passes: the fewest lines, in the block that needs them.
+
+Source: nginx.org, "WebSocket proxying"; ngx_http_proxy_module (proxy_set_header is inherited as a whole or not at all).
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+from msgspec import Struct
+
+from wsbook.facts import Fix, RouteFacts
+from wsbook.parsers.proxies.nginx_edits import Editor
+from wsbook.parsers.proxies.nginx_headers import Variables, header_level, set_headers
+from wsbook.parsers.proxies.nginx_locations import Location
+from wsbook.parsers.proxies.nginx_tree import Directive
+
+__all__ = ["PATTERN_FIXES", "Place", "fix_pattern", "route_fixes"]
+
+_LONG = "1h"
+_LONG_S = 3600.0
+_MAP = "map $http_upgrade $connection_upgrade {\n    default upgrade;\n    '' close;\n}"
+_URI = re.compile(r"(?P<before>https?://[^/$\s]+)(?P<uri>/.*)$")
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a fix is made: the location, what else the file holds, and the texts by file name."""
+
+    location: Location
+    route: RouteFacts
+    root: Directive
+    variables: Variables
+    texts: Mapping[str, str]
+    endpoint_path: str = ""
+
+    @property
+    def home(self) -> Directive:
+        """The block that takes the lines: an if takes none of them, so it is the location around it."""
+        return self.location.levels[-2] if self.location.operator == "if" and len(self.location.levels) > 1 else self.location.directive
+
+    @property
+    def target(self) -> Directive | None:
+        """The proxy_pass of the location."""
+        return self.location.directive.last("proxy_pass")
+
+
+def route_fixes(place: Place) -> tuple[Fix, ...]:
+    """Return the fixes of what a neutral route can say: headers and version, the idle limit, the path."""
+    if place.target is None or place.route.serves is False:
+        return ()
+    return tuple(fix for fix in (_handshake(place), _idle(place), _path(place)) if fix is not None)
+
+
+def fix_pattern(pattern: str, cause: str, line: Directive, place: Place) -> Fix | None:
+    """Return the fix of a defect of patterns.toml that was found at a line; None when there is none."""
+    make = PATTERN_FIXES.get(pattern)
+    return make(cause, line, place) if make else None
+
+
+def _handshake(place: Place) -> Fix | None:
+    route, causes = place.route, []
+    upgrade, connection, version = route.upgrade, route.connection, route.http_version
+    if upgrade and connection and not (_passes(upgrade.value, "websocket") and _passes(connection.value, "upgrade")):
+        causes = ["proxy.set-header-inheritance-lost"] if route.inheritance_lost else []
+        causes.append("proxy.upgrade-header-missing")
+    if version and version.value != "1.1":
+        causes.append("proxy.http-1.0-upstream")
+    return _pass_upgrade(causes, place) if causes else None
+
+
+def _passes(value: str | None, wanted: str) -> bool:
+    return value == "forwarded" or wanted in [token.strip().lower() for token in (value or "").split(",")]
+
+
+def _pass_upgrade(causes: list[str], place: Place) -> Fix | None:
+    """Set Upgrade, Connection and the version, each by replacing its line or adding one; repeat what the block would lose."""
+    editor = Editor(place.texts)
+    home, route, own = place.home, place.route, _own_headers(place)
+    variable = _connection(editor, place)
+    wanted = {"upgrade": "proxy_set_header Upgrade $http_upgrade", "connection": f"proxy_set_header Connection {variable}"}
+    right = {
+        "upgrade": route.upgrade is not None and _passes(route.upgrade.value, "websocket"),
+        "connection": route.connection is not None and _passes(route.connection.value, "upgrade"),
+    }
+    added: list[str] = []
+    if route.http_version is None or route.http_version.value != "1.1":
+        _set(editor, home, "proxy_http_version", "proxy_http_version 1.1", added)
+    needs_lines = not all(right.values())
+    added += [editor.text_of(line) for line in _repeated(place) if needs_lines and line.args[0].lower() not in own]
+    for name, statement in wanted.items():
+        if right[name] and (name in own or not needs_lines or any(line.lower().split()[1:2] == [name] for line in added)):
+            continue
+        if name in own:
+            editor.replace(own[name], statement)
+        else:
+            added = [line for line in added if line.lower().split()[1:2] != [name]] + [statement]
+    editor.add(home, added, after=place.target if home is place.location.directive else None)
+    return editor.finish(*causes)
+
+
+def _own_headers(place: Place) -> dict[str, Directive]:
+    return {line.args[0].lower(): line for line in place.home.all("proxy_set_header") if line.args}
+
+
+def _repeated(place: Place) -> list[Directive]:
+    """Return the lines of the level around that the block does not inherit, or would not any more with a line of its own."""
+    outer = place.location.levels[: place.location.levels.index(place.home)]
+    level = next((level for level in reversed(outer) if level.all("proxy_set_header")), None)
+    return [line for line in level.all("proxy_set_header") if len(line.args) == 2] if level else []
+
+
+def _connection(editor: Editor, place: Place) -> str:
+    """Return what Connection is set to: a mapped variable, made where the file has its http block, else the word."""
+    for name, block in place.variables.maps.items():
+        if "http_upgrade" in block.args[0] and place.variables.value(name) == "upgrade":
+            return name
+    http = place.root.last("http")
+    if http is None or "$connection_upgrade" in place.variables.defined:
+        return '"upgrade"'
+    editor.add(http, [_MAP])
+    return "$connection_upgrade"
+
+
+def _set(editor: Editor, home: Directive, name: str, statement: str, added: list[str]) -> None:
+    line = home.last(name)
+    if line:
+        editor.replace(line, statement)
+    else:
+        added.append(statement)
+
+
+def _idle(place: Place) -> Fix | None:
+    limit = place.route.idle_s
+    if limit is None or limit.value is None or float(limit.value) >= _LONG_S:
+        return None
+    editor, added = Editor(place.texts), []  # type: ignore[var-annotated]
+    _set(editor, place.home, "proxy_read_timeout", f"proxy_read_timeout {_LONG}", added)
+    editor.add(place.home, added, after=place.home.last("proxy_pass"))
+    return editor.finish("proxy.idle-timeout-nginx")
+
+
+def _path(place: Place) -> Fix | None:
+    """Let the path through unchanged: without the URI of proxy_pass, and without rewrites of the location."""
+    path, target = place.endpoint_path.partition("?")[0], place.target
+    if not path or place.route.upstream_path in (None, path) or target is None:
+        return None
+    editor = Editor(place.texts)
+    parts = _URI.match(target.args[0])
+    if parts and "$" not in parts["uri"]:
+        editor.replace(target, f"proxy_pass {parts['before']}")
+    for line in place.location.directive.all("rewrite"):
+        editor.remove(line)
+    return editor.finish("proxy.path-rewrite-wrong")
+
+
+def _replaced(statement: Callable[[Directive], str]) -> "Maker":
+    def make(cause: str, line: Directive, place: Place) -> Fix | None:
+        editor = Editor(place.texts)
+        editor.replace(line, statement(line))
+        return editor.finish(cause)
+
+    return make
+
+
+def _all_headers(cause: str, line: Directive, place: Place) -> Fix | None:
+    """Whatever is wrong about Upgrade or Connection: make both right; a map that is missing is added or done without."""
+    if place.variables.undefined(line.args[1]) and (http := place.root.last("http")) and "$connection_upgrade" in line.args[1]:
+        editor = Editor(place.texts)
+        editor.add(http, [_MAP])
+        return editor.finish(cause)
+    return _pass_upgrade([cause], place)
+
+
+def _forwarded_proto(cause: str, line: Directive, place: Place) -> Fix | None:
+    level = header_level(place.location) or place.home
+    editor = Editor(place.texts)
+    editor.add(level, ["proxy_set_header X-Forwarded-Proto $scheme"], after=next(iter(reversed(set_headers(place.location).values())), None))
+    return editor.finish(cause)
+
+
+def _whole_uri(line: Directive) -> str:
+    parts = _URI.match(line.args[0])
+    return f"proxy_pass {parts['before'] if parts else line.args[0]}"
+
+
+def _renamed(cause: str, line: Directive, place: Place) -> Fix | None:
+    """The location without its last slash; where proxy_pass replaces that prefix, the exact path beside it."""
+    target, editor = place.target, Editor(place.texts)
+    if target is None or _URI.match(target.args[0]) or place.location.nested:
+        return None
+    operator = place.location.operator
+    editor.rename(line, " ".join(filter(None, ("location", operator, place.location.pattern.rstrip("/")))))
+    return editor.finish(cause)
+
+
+def _sticky(cause: str, line: Directive, place: Place) -> Fix | None:
+    host = place.route.upstream.partition("://")[2].partition("/")[0]
+    block = next((d for http in (*place.root.all("http"), place.root) for d in http.all("upstream") if d.args[:1] == (host,)), None)
+    if block is None or any("backup" in server.args for server in block.all("server")):
+        return None  # ip_hash refuses backup servers
+    editor = Editor(place.texts)
+    other = next((block.last(name) for name in ("least_conn", "random", "least_time") if block.last(name)), None)
+    if other:
+        editor.replace(other, "ip_hash")
+    else:
+        editor.add(block, ["ip_hash"])
+    return editor.finish(cause)
+
+
+def _added(statement: str) -> "Maker":
+    def make(cause: str, line: Directive, place: Place) -> Fix | None:
+        editor, added = Editor(place.texts), []  # type: ignore[var-annotated]
+        _set(editor, place.home, statement.split()[0], statement, added)
+        editor.add(place.home, added, after=place.home.last("proxy_pass"))
+        return editor.finish(cause)
+
+    return make
+
+
+Maker = Callable[[str, Directive, Place], Fix | None]
+
+PATTERN_FIXES: Mapping[str, Maker] = {
+    "nginx.upgrade-literal-wrong": _all_headers,
+    "nginx.connection-literal-wrong": _all_headers,
+    "nginx.map-missing": _all_headers,
+    "nginx.forwarded-proto-wrong": _replaced(lambda line: "proxy_set_header X-Forwarded-Proto $scheme"),
+    "nginx.forwarded-proto-missing": _forwarded_proto,
+    "nginx.forwarded-host-with-port": _replaced(lambda line: f"proxy_set_header X-Forwarded-Host {line.args[1].removesuffix(':$server_port')}"),
+    "nginx.plain-to-tls-port": _replaced(lambda line: f"proxy_pass https://{line.args[0].partition('://')[2]}"),
+    "nginx.tls-to-plain-port": _replaced(lambda line: f"proxy_pass http://{line.args[0].partition('://')[2]}"),
+    "nginx.h2-to-upstream": _replaced(lambda line: "proxy_http_version 1.1"),
+    "nginx.library-prefix-stripped": _replaced(_whole_uri),
+    "nginx.slash-glued": _replaced(lambda line: f"proxy_pass {line.args[0]}/"),
+    "nginx.location-slash-redirect": _renamed,
+    "nginx.no-stickiness": _sticky,
+    "nginx.stream-buffered": _added("proxy_buffering off"),
+}
+"""Pattern of patterns.toml → what makes its fix from (cause, line, place)."""
