@@ -35,7 +35,8 @@ def parse_nginx(artifact: Artifact) -> Parsed:
         UnreadableInputError: too large, binary, nested too deeply, or without any directive.
     """
     require_small(artifact, "nginx")
-    root, missing = parse_tree(artifact)
+    tree = parse_tree(artifact)
+    root, missing = tree.root, tree.missing
     variables = Variables(root, missing_includes=missing)
     upstreams = {d.args[0]: d for d in walk(root) if d.name == "upstream" and d.args}
     facts: list[Facts] = []
