@@ -4,9 +4,10 @@ import re
 from functools import cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.errors import UnreadableInputError
-from wsbook.facts import Facts, PatternFacts, RouteFacts, TextFacts
+from wsbook.facts import Facts, Fix, PatternFacts, RouteFacts, TextFacts
 from wsbook.parsers.pattern_table import entry, pattern_found
 
 __all__ = [
@@ -73,9 +74,9 @@ class Parsed(Struct, frozen=True, kw_only=True):
         return tuple(f for f in self.facts if isinstance(f, RouteFacts))
 
 
-def defect(pattern: str, file: str, line: int, excerpt: str) -> PatternFacts:
-    """Return a configuration defect with cause and weight from patterns.toml."""
-    return pattern_found(entry(pattern), file, line, excerpt)
+def defect(pattern: str, file: str, line: int, excerpt: str, fix: Fix | None = None) -> PatternFacts:
+    """Return a configuration defect with cause and weight from patterns.toml, and the change that removes it."""
+    return replace(pattern_found(entry(pattern), file, line, excerpt), fix=fix)
 
 
 def seconds(text: str, *, default_unit: str = "s") -> float | None:

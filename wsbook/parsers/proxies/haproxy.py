@@ -8,11 +8,12 @@ Source: HAProxy configuration manual, timeout tunnel, use_backend, chapter 7 (AC
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from wsbook.facts import Facts, PatternFacts, RouteFacts, Setting, TextFacts
+from wsbook.facts import Facts, Fix, PatternFacts, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import (
     Artifact,
     Parsed,
@@ -24,11 +25,23 @@ from wsbook.parsers.proxies.artifact import (
     seconds,
     try_regex,
 )
+from wsbook.parsers.proxies.edits import Edits, joined
+from wsbook.parsers.proxies.haproxy_fixes import (
+    fix_acl_case,
+    fix_forwarded_proto,
+    fix_h2_upstream,
+    fix_headers,
+    fix_plain_to_tls,
+    fix_stickiness,
+    fix_tunnel_timeout,
+)
 from wsbook.parsers.proxies.haproxy_sections import Line, Section, parse_sections
 
 __all__ = ["parse_haproxy"]
 
 _MAX_RULES = 500
+_LONG_S = 3600.0
+_NEEDED = {"upgrade": "websocket", "connection": "upgrade"}
 
 
 class _Rule(Struct, frozen=True, kw_only=True):
@@ -180,10 +193,15 @@ def _timeout(section: Section, name: str) -> tuple[float, Line] | None:
     return (value, line) if line and value else None
 
 
-def _idle(rule: _Rule, artifact: Artifact) -> Setting:
+def _limit(rule: _Rule) -> tuple[float, Line] | None:
+    """Return the silence in seconds that ends a tunnel, and the line that says so."""
     tunnel = _timeout(rule.backend, "tunnel")
     sides = [t for t in (_timeout(rule.frontend, "client"), _timeout(rule.backend, "server")) if t]
-    found = tunnel or min(sides, key=lambda t: t[0], default=None)
+    return tunnel or min(sides, key=lambda t: t[0], default=None)
+
+
+def _idle(rule: _Rule, artifact: Artifact) -> Setting:
+    found = _limit(rule)
     return _setting(found[1], artifact, f"{found[0]:g}") if found else Setting(value=None, default=True)
 
 
@@ -200,9 +218,12 @@ def _header(rule: _Rule, name: str, artifact: Artifact) -> Setting:
             value = _setting(line, artifact, "absent")
     for line in _request_rules(rule, "set-header"):
         if len(line.words) > 3 and line.words[2].lower() == name:
-            own = line.words[3].strip("%[]").lower() in (f"req.hdr({name})", f"hdr({name})")
-            value = _setting(line, artifact, "forwarded" if own else line.words[3][:100])
+            value = _setting(line, artifact, "forwarded" if _own_value(line.words[3], name) else line.words[3][:100])
     return value
+
+
+def _own_value(text: str, name: str) -> bool:
+    return text.strip("%[]").lower() in (f"req.hdr({name})", f"hdr({name})")
 
 
 def _balance(backend: Section) -> str:
@@ -259,31 +280,66 @@ def _route(rule: _Rule, serves: bool | None, artifact: Artifact) -> RouteFacts:
         idle_s=_idle(rule, artifact),
         balance=_balance(rule.backend),
         servers=len(servers),
+        fixes=_fixes(rule, artifact),
     )
 
 
+def _fixes(rule: _Rule, artifact: Artifact) -> tuple[Fix, ...]:
+    edits = Edits(file=artifact.name, text=artifact.text)
+    idle, spoilt = _limit(rule), [x for name in ("upgrade", "connection") for x in _spoiling(rule, name)]
+    return joined(
+        [
+            fix_headers(edits, spoilt) if spoilt else None,
+            fix_tunnel_timeout(edits, rule.backend, idle[1]) if idle and idle[0] < _LONG_S else None,
+        ]
+    )
+
+
+def _spoiling(rule: _Rule, name: str) -> list[Line]:
+    """Return the rules that delete a handshake header or put another value there."""
+    lines = [x for x in _request_rules(rule, "del-header") if len(x.words) > 2 and x.words[2].lower() == name]
+    put = [x for x in _request_rules(rule, "set-header") if len(x.words) > 3 and x.words[2].lower() == name]
+    return lines + [x for x in put if not _own_value(x.words[3], name) and _NEEDED[name] not in x.words[3].lower()]
+
+
 def _defects(rule: _Rule, artifact: Artifact) -> Iterator[PatternFacts]:
+    edits = Edits(file=artifact.name, text=artifact.text)
     for line in rule.backend.all("server"):
         words = line.words
-        alpn = words[words.index("alpn") + 1] if "alpn" in words[:-1] else ""
-        proto = words[words.index("proto") + 1] if "proto" in words[:-1] else ""
-        if "ws" not in words and (proto == "h2" or alpn.split(",")[0] == "h2"):
-            yield defect("haproxy.h2-to-upstream", artifact.name, line.number, line.text)
+        if _speaks_h2(line, artifact):
+            yield defect("haproxy.h2-to-upstream", artifact.name, line.number, line.text, fix_h2_upstream(edits, line))
         if len(words) > 2 and "ssl" not in words and words[2].endswith(":443"):
-            yield defect("haproxy.plain-to-tls-port", artifact.name, line.number, line.text)
+            yield defect("haproxy.plain-to-tls-port", artifact.name, line.number, line.text, fix_plain_to_tls(edits, line))
     said = " ".join((rule.condition, rule.backend.name, *_acl_texts(rule), artifact.endpoint_path))
     spread = _balance(rule.backend) not in ("hash", "cookie") and len(rule.backend.all("server")) > 1
     if spread and hints_at_polling(said):
-        yield defect("haproxy.no-stickiness", artifact.name, rule.backend.number, f"backend {rule.backend.name}")
+        fix = fix_stickiness(edits, rule.backend, tcp=_mode(rule.backend) == "tcp")
+        yield defect("haproxy.no-stickiness", artifact.name, rule.backend.number, f"backend {rule.backend.name}", fix)
     for line in _request_rules(rule, "set-header"):
         if len(line.words) > 3 and line.words[2].lower() == "x-forwarded-proto" and line.words[3] in ("ws", "wss"):
-            yield defect("haproxy.forwarded-proto-wrong", artifact.name, line.number, line.text)
+            yield defect("haproxy.forwarded-proto-wrong", artifact.name, line.number, line.text, fix_forwarded_proto(edits, line))
+
+
+def _mode(section: Section) -> str:
+    line = section.last("mode")
+    return line.words[1] if line and len(line.words) > 1 else "tcp"
+
+
+def _speaks_h2(line: Line, artifact: Artifact) -> bool:
+    """Whether upgrades go to the server in HTTP/2: from 2.5 on (ws auto) not when its ALPN list has http/1.1 too."""
+    after = dict(pairwise(line.words))
+    alpn, ws = after.get("alpn", "").split(","), after.get("ws", "auto")
+    if ws != "auto":
+        return ws == "h2"
+    listed = alpn[0] == "h2" and ("http/1.1" not in alpn or artifact.older_than(2, 5) is True)
+    return after.get("proto") == "h2" or listed
 
 
 def _acl_defects(sections: list[Section], artifact: Artifact) -> Iterator[PatternFacts]:
     """Yield tests of Upgrade that compare its case: browsers write websocket (RFC 6455 section 4.1 allows any case)."""
+    edits = Edits(file=artifact.name, text=artifact.text)
     for section in sections:
         for line in [x for x in section.lines if x.words[0] in ("acl", "use_backend")]:
-            test = re.search(r"hdr(?:_\w+)?\(upgrade\)\s+((?:-\w+\s+)*)(\w+)", line.text, re.IGNORECASE)
-            if test and "-i" not in test[1] and test[2].lower() == "websocket" and test[2] != "websocket":
-                yield defect("haproxy.upgrade-acl-case", artifact.name, line.number, line.text)
+            test = re.search(r"((?:req\.)?f?hdr(?:_\w+)?\(upgrade\))\s+((?:-\w+\s+)*)(\w+)", line.text, re.IGNORECASE)
+            if test and "-i" not in test[2] and test[3].lower() == "websocket" and test[3] != "websocket":
+                yield defect("haproxy.upgrade-acl-case", artifact.name, line.number, line.text, fix_acl_case(edits, line, test[1]))
