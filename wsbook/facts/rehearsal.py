@@ -42,7 +42,7 @@ class RehearsalFacts(Struct, frozen=True, kw_only=True, tag="rehearsal"):
     """A configuration as given, and with one change, each started on loopback before a stub that accepts upgrades.
 
     file: the main one. causes, diff: of the change; none and "" when the file was tried as it is. after: of the changed text, None
-    without a change. url: what was asked for; host and path are those of the endpoint. left_out: what could not be tried here and was taken out.
+    without a change. url: what was asked for; host and path are those of the endpoint. left_out: what could not be tried here.
     """
 
     product: str

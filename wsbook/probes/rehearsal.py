@@ -6,6 +6,7 @@ The program is one of wsbook/validators.py, confined to a private folder, given 
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -63,8 +64,7 @@ async def probe_rehearsal(play: Play) -> Trial:
             process = _start(play, folder, main)
             try:
                 if not await _ready(play.door, process):
-                    tail = Path(folder, "output").read_text(errors="replace").replace(f"{folder}/", "")
-                    return Trial(valid=True, complaint=f"{play.program} did not serve: {tail[-300:].strip()}")
+                    return Trial(valid=True, complaint=f"{play.program} did not serve: {_last_words(folder)}")
                 return await _ask(play, stub)
             finally:
                 _end(process)
@@ -80,6 +80,10 @@ def _start(play: Play, folder: str, main: str) -> "subprocess.Popen[bytes]":
             stderr=output,
             start_new_session=True,
         )
+
+
+def _last_words(folder: str) -> str:
+    return Path(folder, "output").read_text(errors="replace").replace(f"{folder}/", "")[-300:].strip()
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
@@ -102,9 +106,9 @@ async def _ready(port: int, process: "subprocess.Popen[bytes]") -> bool:
 
 
 async def _ask(play: Play, stub: Stub) -> Trial:
-    name = play.host.rpartition(":")[0] or play.host
     attempt = Attempt(
-        url=f"{'wss' if play.tls else 'ws'}://{name}:{play.door}{play.resource}",
+        url=f"{'wss' if play.tls else 'ws'}://localhost:{play.door}{play.resource}",
+        server_name=re.sub(r":\d+\Z", "", play.host).strip("[]"),
         address="127.0.0.1",
         host_header=play.host,
         origin=play.origin,

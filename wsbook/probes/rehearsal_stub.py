@@ -64,7 +64,9 @@ class Stub:
 
     async def __aenter__(self) -> "Stub":
         for port, (_, secure) in self._ports.items():
-            self._servers.append(await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=_tls() if secure else None, limit=_HEAD_BYTES))
+            self._servers.append(
+                await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=_tls() if secure else None, limit=_HEAD_BYTES)
+            )
         return self
 
     async def __aexit__(self, *_: object) -> None:

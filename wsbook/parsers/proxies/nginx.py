@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from wsbook.facts import Facts, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, hints_at_websocket, plausible, require_small, seconds
 from wsbook.parsers.proxies.nginx_defects import defects
+from wsbook.parsers.proxies.nginx_fixes import Place, with_fixes
 from wsbook.parsers.proxies.nginx_headers import Variables, header, header_level, http_version
 from wsbook.parsers.proxies.nginx_locations import Location, Server, find_servers, followed, select, upstream_path
 from wsbook.parsers.proxies.nginx_tree import Directive, parse_tree, walk
@@ -43,7 +44,10 @@ def parse_nginx(artifact: Artifact) -> Parsed:
     routes = 0
     for server, location, serves in _judged(find_servers(root), artifact, variables)[:_MAX_ROUTES]:
         route = _route(location, serves, upstreams, variables, artifact)
-        facts += [route, *defects(route, server, location, variables, artifact)]
+        place = Place(
+            location=location, route=route, root=root, variables=variables, texts=tree.texts, endpoint_path=artifact.endpoint_path
+        )
+        facts += with_fixes(place, defects(route, server, location, variables, artifact))
         routes += 1
     text = TextFacts(kind="nginx_conf", program="nginx", size_bytes=len(artifact.text.encode()), items=routes, unparsed=missing)
     return Parsed(facts=tuple(facts), text=text)

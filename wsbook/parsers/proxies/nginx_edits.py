@@ -1,23 +1,20 @@
 """Edits of nginx configuration text, statement by statement, in the file's own layout. Knows where statements stand, not what they mean."""
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 
 from msgspec import Struct
 
 from wsbook.facts import Change, Fix
 from wsbook.parsers.proxies.artifact import MAX_DEPTH
 from wsbook.parsers.proxies.fixing import make_fix
+from wsbook.parsers.proxies.nginx_lexer import Word, words
 from wsbook.parsers.proxies.nginx_tree import Directive
 
 __all__ = ["Editor", "Span", "find_spans"]
 
-_TOKEN = re.compile(
-    r"""(?P<space>\s+)|(?P<comment>\#[^\n]*)|(?P<mark>[{};])|(?P<word>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|(?:\\.|\$\{|(?<=\$\{)[^}]*\}|[^\s{};\\])+)""",
-    re.VERBOSE | re.DOTALL,
-)
-_MAX_TOKENS = 200_000
+_MAX_WORDS = 200_000
 
 
 class Span(Struct, kw_only=True):
@@ -30,7 +27,7 @@ class Span(Struct, kw_only=True):
     end: int = 0
     opened: int | None = None
     closed: int | None = None
-    inner: "list[Span]" = []  # noqa: RUF012 - msgspec copies it
+    inner: "list[Span]" = []
 
     def every(self) -> "Iterator[Span]":
         """Yield it and all statements inside."""
@@ -39,36 +36,30 @@ class Span(Struct, kw_only=True):
             yield from span.every()
 
 
+@lru_cache(maxsize=16)
 def find_spans(text: str) -> list[Span]:
     """Return the statements of a file; an empty list when its blocks are not closed as they are opened, or it is too large."""
-    top = Span(words=(), line=0, start=0)
-    stack, words, start, line, last, count = [top], [], 0, 1, 0, 0
-    for match in _TOKEN.finditer(text):
-        line += text.count("\n", last, match.start())
-        last = match.start()
-        count += 1
-        if match.lastgroup == "word":
-            start = match.start() if not words else start
-            words.append((_plain(match[0]), line))
-        elif match.lastgroup == "mark" and match[0] == "}":
-            if len(stack) == 1 or words:
+    top = Span(words=(), line=0, start=0, inner=[])
+    stack: list[Span] = [top]
+    said: list[Word] = []
+    for count, word in enumerate(words(text)):
+        if not word.mark:
+            said.append(word)
+        elif word.text == "}":
+            if len(stack) == 1 or said:
                 return []
-            closed = stack.pop()
-            closed.closed, closed.end = match.start(), match.end()
-        elif match.lastgroup == "mark" and words:
-            span = Span(words=tuple(w for w, _ in words), line=words[0][1], start=start, end=match.end(), inner=[])
+            block = stack.pop()
+            block.closed, block.end = word.start, word.end
+        elif said:
+            span = Span(words=tuple(w.text for w in said), line=said[0].line, start=said[0].start, end=word.end, inner=[])
             stack[-1].inner.append(span)
-            if match[0] == "{":
-                span.opened = match.end()
+            if word.text == "{":
+                span.opened = word.end
                 stack.append(span)
-            words = []
-        if count > _MAX_TOKENS or len(stack) > MAX_DEPTH + 1:
+            said = []
+        if count > _MAX_WORDS or len(stack) > MAX_DEPTH + 1:
             return []
     return top.inner if len(stack) == 1 else []
-
-
-def _plain(word: str) -> str:
-    return re.sub(r"\\(.)", lambda m: m[1] if m[1] in "\"'\\ " else m[0], word[1:-1]) if word[0] in "\"'" and len(word) > 1 else word
 
 
 class Editor:
@@ -87,9 +78,9 @@ class Editor:
             return None
         if directive.file not in self._spans:
             self._spans[directive.file] = [span for top in find_spans(text) for span in top.every()]
-        words = (directive.name, *directive.args)
-        same_line = [span for span in self._spans[directive.file] if span.line == directive.line and span.words[:1] == words[:1]]
-        return next((span for span in same_line if span.words == words), same_line[0] if len(same_line) == 1 else None)
+        said = (directive.name, *directive.args)
+        same_line = [span for span in self._spans[directive.file] if span.line == directive.line and span.words[:1] == said[:1]]
+        return next((span for span in same_line if span.words == said), same_line[0] if len(same_line) == 1 else None)
 
     def _edit(self, directive: Directive, start: int, end: int, text: str) -> None:
         self._edits.append((directive.file, start, end, text))
@@ -162,16 +153,40 @@ class Editor:
         """Return the edits as a fix; None when there are none, or one had no place."""
         if self._failed or not self._edits:
             return None
-        after: dict[str, str] = {}
-        for file, start, end, text in sorted(self._edits, key=lambda edit: (edit[1], edit[2]), reverse=True):
-            before = after.get(file, self._texts[file])
-            after[file] = before[:start] + text + before[end:]
-        changes = [change for file, text in sorted(after.items()) for change in _changes(file, self._texts[file], text)]
+        changes: list[Change] = []
+        for file in dict.fromkeys(edit[0] for edit in self._edits):
+            changes += _changes(file, self._texts[file], [edit[1:] for edit in self._edits if edit[0] == file])
         return make_fix(causes, changes, self._texts) if changes else None
 
 
-def _changes(file: str, before: str, after: str) -> Iterator[Change]:
-    old, new = before.split("\n"), after.split("\n")
-    for tag, begin, end, first, last in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag != "equal":
-            yield Change(file=file, line=begin + 1, removed=end - begin, added=tuple(new[first:last]))
+def _changes(file: str, text: str, edits: list[tuple[int, int, str]]) -> Iterator[Change]:
+    """Yield the lines that edits touch as they are afterwards; edits that share a line are one change."""
+    groups: list[list[tuple[int, int, str]]] = []
+    stop = -1
+    for edit in sorted(edits, key=lambda edit: edit[:2]):
+        begin = text.rfind("\n", 0, edit[0]) + 1
+        if begin >= stop:
+            groups.append([])
+        groups[-1].append(edit)
+        found = text.find("\n", edit[1])
+        stop = max(stop, len(text) + 1 if found < 0 else found + 1)
+    for group in groups:
+        yield from _change(file, text, group)
+
+
+def _change(file: str, text: str, group: list[tuple[int, int, str]]) -> Iterator[Change]:
+    begin, stop = text.rfind("\n", 0, group[0][0]) + 1, text.find("\n", max(end for _, end, _ in group))
+    stop = len(text) if stop < 0 else stop
+    new = text[begin:stop]
+    for start, end, said in reversed(group):
+        new = new[: start - begin] + said + new[end - begin :]
+    old_lines, new_lines = text[begin:stop].split("\n"), new.split("\n")
+    same = 0
+    while same < min(len(old_lines), len(new_lines)) and old_lines[same] == new_lines[same]:
+        same += 1
+    tail = 0
+    while tail < min(len(old_lines), len(new_lines)) - same and old_lines[-1 - tail] == new_lines[-1 - tail]:
+        tail += 1
+    removed, added = len(old_lines) - same - tail, new_lines[same : len(new_lines) - tail]
+    if removed or added:
+        yield Change(file=file, line=text.count("\n", 0, begin) + 1 + same, removed=removed, added=tuple(added))

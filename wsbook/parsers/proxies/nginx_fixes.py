@@ -7,17 +7,20 @@ import re
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from wsbook.facts import Fix, RouteFacts
+from wsbook.facts import Facts, Fix, PatternFacts, RouteFacts
 from wsbook.parsers.proxies.nginx_edits import Editor
 from wsbook.parsers.proxies.nginx_headers import Variables, header_level, set_headers
 from wsbook.parsers.proxies.nginx_locations import Location
 from wsbook.parsers.proxies.nginx_tree import Directive
 
-__all__ = ["PATTERN_FIXES", "Place", "fix_pattern", "route_fixes"]
+__all__ = ["PATTERN_FIXES", "Place", "with_fixes"]
 
 _LONG = "1h"
 _LONG_S = 3600.0
+_MAX_CHARS = 300_000
+"""Larger configurations get findings without changes."""
 _MAP = "map $http_upgrade $connection_upgrade {\n    default upgrade;\n    '' close;\n}"
 _URI = re.compile(r"(?P<before>https?://[^/$\s]+)(?P<uri>/.*)$")
 
@@ -38,22 +41,30 @@ class Place(Struct, frozen=True, kw_only=True):
         return self.location.levels[-2] if self.location.operator == "if" and len(self.location.levels) > 1 else self.location.directive
 
     @property
+    def every(self) -> list[Directive]:
+        """Every directive of the blocks that the location stands in."""
+        return [d for level in self.location.levels for d in (level, *(level.block or ())) if d.name]
+
+    @property
     def target(self) -> Directive | None:
         """The proxy_pass of the location."""
         return self.location.directive.last("proxy_pass")
 
 
-def route_fixes(place: Place) -> tuple[Fix, ...]:
-    """Return the fixes of what a neutral route can say: headers and version, the idle limit, the path."""
-    if place.target is None or place.route.serves is False:
-        return ()
-    return tuple(fix for fix in (_handshake(place), _idle(place), _path(place)) if fix is not None)
+def with_fixes(place: Place, found: list[PatternFacts]) -> list[Facts]:
+    """Return the route and its defects, each with what makes it right."""
+    if place.target is None or place.route.serves is False or sum(map(len, place.texts.values())) > _MAX_CHARS:
+        return [place.route, *found]
+    route = replace(place.route, fixes=tuple(fix for fix in (_handshake(place), _idle(place), _path(place)) if fix is not None))
+    return [route, *(replace(defect, fix=_of_pattern(defect, place)) for defect in found)]
 
 
-def fix_pattern(pattern: str, cause: str, line: Directive, place: Place) -> Fix | None:
-    """Return the fix of a defect of patterns.toml that was found at a line; None when there is none."""
-    make = PATTERN_FIXES.get(pattern)
-    return make(cause, line, place) if make else None
+def _of_pattern(defect: PatternFacts, place: Place) -> Fix | None:
+    """Return the fix of a defect of patterns.toml; None when there is none."""
+    make = PATTERN_FIXES.get(defect.pattern)
+    lines = [d for d in place.every if (d.file, d.line) == (defect.file, defect.line)]
+    line = next((d for d in lines if defect.excerpt.startswith(" ".join((d.name, *d.args))[:60])), None)
+    return make(defect.cause, line, place) if make and line else None
 
 
 def _handshake(place: Place) -> Fix | None:
@@ -102,9 +113,11 @@ def _own_headers(place: Place) -> dict[str, Directive]:
 
 
 def _repeated(place: Place) -> list[Directive]:
-    """Return the lines of the level around that the block does not inherit, or would not any more with a line of its own."""
+    """Return the lines of the level around that the block lost, or would lose with a line of its own."""
     outer = place.location.levels[: place.location.levels.index(place.home)]
     level = next((level for level in reversed(outer) if level.all("proxy_set_header")), None)
+    if place.home.all("proxy_set_header") and not place.route.inheritance_lost:
+        return []
     return [line for line in level.all("proxy_set_header") if len(line.args) == 2] if level else []
 
 
@@ -132,7 +145,8 @@ def _idle(place: Place) -> Fix | None:
     limit = place.route.idle_s
     if limit is None or limit.value is None or float(limit.value) >= _LONG_S:
         return None
-    editor, added = Editor(place.texts), []  # type: ignore[var-annotated]
+    editor = Editor(place.texts)
+    added: list[str] = []
     _set(editor, place.home, "proxy_read_timeout", f"proxy_read_timeout {_LONG}", added)
     editor.add(place.home, added, after=place.home.last("proxy_pass"))
     return editor.finish("proxy.idle-timeout-nginx")
@@ -173,7 +187,9 @@ def _all_headers(cause: str, line: Directive, place: Place) -> Fix | None:
 def _forwarded_proto(cause: str, line: Directive, place: Place) -> Fix | None:
     level = header_level(place.location) or place.home
     editor = Editor(place.texts)
-    editor.add(level, ["proxy_set_header X-Forwarded-Proto $scheme"], after=next(iter(reversed(set_headers(place.location).values())), None))
+    editor.add(
+        level, ["proxy_set_header X-Forwarded-Proto $scheme"], after=next(iter(reversed(set_headers(place.location).values())), None)
+    )
     return editor.finish(cause)
 
 
@@ -208,7 +224,8 @@ def _sticky(cause: str, line: Directive, place: Place) -> Fix | None:
 
 def _added(statement: str) -> "Maker":
     def make(cause: str, line: Directive, place: Place) -> Fix | None:
-        editor, added = Editor(place.texts), []  # type: ignore[var-annotated]
+        editor = Editor(place.texts)
+        added: list[str] = []
         _set(editor, place.home, statement.split()[0], statement, added)
         editor.add(place.home, added, after=place.home.last("proxy_pass"))
         return editor.finish(cause)
@@ -224,7 +241,9 @@ PATTERN_FIXES: Mapping[str, Maker] = {
     "nginx.map-missing": _all_headers,
     "nginx.forwarded-proto-wrong": _replaced(lambda line: "proxy_set_header X-Forwarded-Proto $scheme"),
     "nginx.forwarded-proto-missing": _forwarded_proto,
-    "nginx.forwarded-host-with-port": _replaced(lambda line: f"proxy_set_header X-Forwarded-Host {line.args[1].removesuffix(':$server_port')}"),
+    "nginx.forwarded-host-with-port": _replaced(
+        lambda line: f"proxy_set_header X-Forwarded-Host {line.args[1].removesuffix(':$server_port')}"
+    ),
     "nginx.plain-to-tls-port": _replaced(lambda line: f"proxy_pass https://{line.args[0].partition('://')[2]}"),
     "nginx.tls-to-plain-port": _replaced(lambda line: f"proxy_pass http://{line.args[0].partition('://')[2]}"),
     "nginx.h2-to-upstream": _replaced(lambda line: "proxy_http_version 1.1"),

@@ -5,7 +5,7 @@ is carried over; of the rest what cannot matter for an upgrade is left out, and 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
@@ -24,8 +24,11 @@ class Stage(Struct, frozen=True, kw_only=True):
 
 
 class Ask(Struct, frozen=True, kw_only=True):
-    """Which route is tried, and with what. line: of the route in the text as given; door: the listener that was found for it there, ""
-    not yet. host, port, resource: of the endpoint, "" and 0 unknown. secure: addresses that are taken to speak TLS whatever the text says."""
+    """Which route is tried, and with what.
+
+    line: of the route in the text as given; door: the listener that was found for it there, "" not yet. host, port, resource: of the
+    endpoint, "" and 0 unknown. secure: addresses that speak TLS, whatever the text says; None: those that the text speaks TLS to.
+    """
 
     file: str
     line: int
@@ -34,21 +37,25 @@ class Ask(Struct, frozen=True, kw_only=True):
     port: int = 0
     resource: str = ""
     door: str = ""
-    secure: frozenset[str] = frozenset()
+    secure: frozenset[str] | None = None
 
 
 class Adapted(Struct, frozen=True, kw_only=True):
-    """A configuration for loopback. files: the main one first, with @folder@ for the private folder. door: the listener's own name,
-    port: where it is here. left_out: directives that were taken out although they stood there."""
+    """A configuration for loopback.
+
+    files: the main one first, with @folder@ for the private folder. door: the listener's own name; port: where it is on the stage.
+    secure: addresses that the text speaks TLS to. texts: of all files read, as they are. left_out: what was taken out and may matter.
+    """
 
     files: dict[str, str]
     door: str
     port: int
     tls: bool
-    ports: tuple[int, ...]
+    stage: Stage
     host: str
     resource: str
     secure: frozenset[str] = frozenset()
+    texts: Mapping[str, str] = {}
     left_out: tuple[str, ...] = ()
 
 
@@ -59,8 +66,8 @@ class Refusal(Exception):  # noqa: N818 - a reason, not an error
 class Stubs:
     """Gives each address of an upstream a port of the stub: the same address the same port."""
 
-    def __init__(self, stage: Stage, secure: Iterable[str] = ()) -> None:
-        self._stage, self._known = stage, frozenset(secure)
+    def __init__(self, stage: Stage, secure: frozenset[str] | None = None) -> None:
+        self._stage, self._known = stage, secure
         self._numbers: dict[str, int] = {}
         self.secure: set[str] = set()
 
@@ -69,7 +76,8 @@ class Stubs:
         number = self._numbers.setdefault(address, len(self._numbers))
         if tls:
             self.secure.add(address)
-        ports = self._stage.secure if (address in self._known if self._known else tls) else self._stage.plain
+        speaks = tls if self._known is None else address in self._known
+        ports = self._stage.secure if speaks else self._stage.plain
         return ports[number % len(ports)]
 
 

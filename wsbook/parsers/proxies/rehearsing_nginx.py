@@ -4,7 +4,9 @@ Source: the index of directives at nginx.org/en/docs/dirindex.html.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+
+from msgspec.structs import replace
 
 from wsbook.parsers.proxies.artifact import Artifact
 from wsbook.parsers.proxies.nginx_headers import Variables
@@ -15,36 +17,50 @@ __all__ = ["adapt_nginx"]
 
 _BLOCKS = frozenset({"server", "location", "if", "map", "geo", "split_clients", "limit_except"})
 _KEPT = frozenset(
-    """set return rewrite break try_files error_page internal default_type server_name recursive_error_pages uninitialized_variable_warn
-    proxy_http_version proxy_set_header proxy_pass_request_headers proxy_pass_request_body proxy_method proxy_redirect proxy_buffering
-    proxy_buffer_size proxy_buffers proxy_busy_buffers_size proxy_request_buffering proxy_read_timeout proxy_send_timeout
-    proxy_connect_timeout proxy_ignore_headers proxy_hide_header proxy_pass_header proxy_intercept_errors proxy_next_upstream
-    proxy_next_upstream_tries proxy_next_upstream_timeout proxy_ignore_client_abort proxy_socket_keepalive proxy_ssl_server_name
-    proxy_ssl_name proxy_ssl_protocols proxy_headers_hash_max_size proxy_headers_hash_bucket_size proxy_cookie_path proxy_cookie_domain
-    proxy_set_body proxy_force_ranges client_max_body_size client_body_timeout client_header_timeout client_header_buffer_size
-    large_client_header_buffers underscores_in_headers ignore_invalid_headers merge_slashes absolute_redirect port_in_redirect
-    server_name_in_redirect keepalive_timeout keepalive_requests send_timeout chunked_transfer_encoding add_header server_names_hash_max_size
-    server_names_hash_bucket_size map_hash_max_size map_hash_bucket_size variables_hash_max_size variables_hash_bucket_size ssl_protocols
-    ssl_prefer_server_ciphers satisfy""".split()
+    """
+    set return rewrite break try_files error_page internal default_type server_name recursive_error_pages
+    uninitialized_variable_warn proxy_http_version proxy_set_header proxy_pass_request_headers proxy_pass_request_body
+    proxy_method proxy_redirect proxy_buffering proxy_buffer_size proxy_buffers proxy_busy_buffers_size proxy_request_buffering
+    proxy_read_timeout proxy_send_timeout proxy_connect_timeout proxy_ignore_headers proxy_hide_header proxy_pass_header
+    proxy_intercept_errors proxy_next_upstream proxy_next_upstream_tries proxy_next_upstream_timeout proxy_ignore_client_abort
+    proxy_socket_keepalive proxy_ssl_server_name proxy_ssl_name proxy_ssl_protocols proxy_headers_hash_max_size
+    proxy_headers_hash_bucket_size proxy_cookie_path proxy_cookie_domain proxy_set_body proxy_force_ranges client_max_body_size
+    client_body_timeout client_header_timeout client_header_buffer_size large_client_header_buffers underscores_in_headers
+    ignore_invalid_headers merge_slashes absolute_redirect port_in_redirect server_name_in_redirect keepalive_timeout
+    keepalive_requests send_timeout chunked_transfer_encoding add_header server_names_hash_max_size server_names_hash_bucket_size
+    map_hash_max_size map_hash_bucket_size variables_hash_max_size variables_hash_bucket_size ssl_protocols
+    ssl_prefer_server_ciphers satisfy
+    """.split()  # noqa: SIM905 - a table
 )
 """Carried over as they are."""
 
-_BALANCING = frozenset("ip_hash hash least_conn random keepalive keepalive_requests keepalive_timeout keepalive_time zone".split())
+_BALANCING = frozenset(
+    """
+    ip_hash hash least_conn random keepalive keepalive_requests keepalive_timeout keepalive_time zone
+    """.split()  # noqa: SIM905 - a table
+)
 _SERVER_OPTIONS = re.compile(r"(?:weight|max_fails|fail_timeout|max_conns)=\S+\Z|backup\Z|down\Z")
-_PEOPLE = frozenset("allow deny auth_basic auth_request auth_jwt ssl_verify_client limit_conn limit_req".split())
+_PEOPLE = frozenset(
+    """
+    allow deny auth_basic auth_request auth_jwt ssl_verify_client limit_conn limit_req
+    """.split()  # noqa: SIM905 - a table
+)
 """Who may come in and how often: we are nobody of those. Left out, and said."""
 
 _DROPPED = frozenset(
-    """access_log error_log log_format log_not_found log_subrequest rewrite_log open_log_file_cache root alias index autoindex sendfile
-    tcp_nopush tcp_nodelay expires etag if_modified_since gzip charset charset_types charset_map override_charset types
+    """
+    access_log error_log log_format log_not_found log_subrequest rewrite_log open_log_file_cache root alias index autoindex
+    sendfile tcp_nopush tcp_nodelay expires etag if_modified_since gzip charset charset_types charset_map override_charset types
     types_hash_max_size types_hash_bucket_size server_tokens resolver resolver_timeout aio directio output_buffers postpone_output
     reset_timedout_connection lingering_close lingering_time lingering_timeout real_ip_header set_real_ip_from real_ip_recursive
-    auth_basic_user_file auth_request_set ssl ssl_certificate ssl_certificate_key http2 http3 quic_retry add_trailer source_charset
-    limit_rate limit_rate_after max_ranges mirror mirror_request_body empty_gif stub_status status_zone random_index slice dav_methods
-    client_body_temp_path client_body_buffer_size client_body_in_file_only client_body_in_single_buffer connection_pool_size
-    request_pool_size proxy_temp_path proxy_max_temp_file_size proxy_temp_file_write_size proxy_limit_rate proxy_bind include
-    msie_padding msie_refresh disable_symlinks read_ahead subrequest_output_buffer_size server_traffic_status keepalive_disable
-    proxy_buffer proxy_method_status add_before_body add_after_body""".split()
+    auth_basic_user_file auth_request_set ssl ssl_certificate ssl_certificate_key http2 http3 quic_retry add_trailer
+    source_charset limit_rate limit_rate_after max_ranges mirror mirror_request_body empty_gif stub_status status_zone
+    random_index slice dav_methods client_body_temp_path client_body_buffer_size client_body_in_file_only
+    client_body_in_single_buffer connection_pool_size request_pool_size proxy_temp_path proxy_max_temp_file_size
+    proxy_temp_file_write_size proxy_limit_rate proxy_bind include msie_padding msie_refresh disable_symlinks read_ahead
+    subrequest_output_buffer_size server_traffic_status keepalive_disable proxy_buffer proxy_method_status add_before_body
+    add_after_body
+    """.split()  # noqa: SIM905 - a table
 )
 """Of no influence on whether an upgrade passes, or replaced by what stands on loopback."""
 
@@ -54,9 +70,17 @@ _DROPPED_FAMILIES = re.compile(
     r"|userid|secure_link|referer|valid_referers|perl_modules|health_check|fancyindex|headers_more|ngx_cache|auth_basic|auth_jwt|mp4|flv|hls"
     r"|stream|split_clients_hash)(?:_\w+)?\Z"
 )
-_OTHER_BACKENDS = frozenset("fastcgi_pass uwsgi_pass scgi_pass grpc_pass memcached_pass".split())
-_WORTH_SAYING = re.compile(r"(?:more_(?:set|clear)_headers|auth_|limit_(?:conn|req)$|health_check|perl|allow|deny|ssl_verify_client|proxy_cache$)")
-_AUTHORITY = re.compile(r"(?:(?P<scheme>https?)://)?(?P<host>unix:[^:\s]+:?|\[[0-9a-fA-F:.]+\](?::\d+)?|[^/\s$:]+(?::\d+)?)(?P<rest>/.*|\$.*)?\Z", re.DOTALL)
+_OTHER_BACKENDS = frozenset(
+    """
+    fastcgi_pass uwsgi_pass scgi_pass grpc_pass memcached_pass
+    """.split()  # noqa: SIM905 - a table
+)
+_WORTH_SAYING = re.compile(
+    r"(?:more_(?:set|clear)_headers|auth_|limit_(?:conn|req)$|health_check|perl|allow|deny|ssl_verify_client|proxy_cache$)"
+)
+_AUTHORITY = re.compile(
+    r"(?:(?P<scheme>https?)://)?(?P<host>unix:[^:\s]+:?|\[[0-9a-fA-F:.]+\](?::\d+)?|[^/\s$:]+(?::\d+)?)(?P<rest>/.*|\$.*)?\Z", re.DOTALL
+)
 _BARE = re.compile(r"[\w$.:/=*~^+%@,?!&|()\[\]-]+\Z")
 _MAX_LISTENERS = 12
 _DIRECTIVES = 20_000
@@ -69,8 +93,7 @@ def adapt_nginx(artifact: Artifact, stage: Stage, ask: Ask, changed: Mapping[str
         Refusal: it cannot be tried there; the words say why.
     """
     tree = parse_tree(artifact, changed)
-    writer = _Writer(tree.root, stage, ask)
-    return writer.adapted()
+    return replace(_Writer(tree.root, stage, ask).adapted(), texts=tree.texts)
 
 
 class _Writer:
@@ -83,7 +106,9 @@ class _Writer:
             raise Refusal("it has too many directives")
         self.stubs = Stubs(stage, ask.secure)
         self.upstreams = {d.args[0]: d for d in self.every if d.name == "upstream" and d.block is not None and d.args}
-        self.variables = {v for d in self.every if d.name == "proxy_pass" for a in d.args for v in re.findall(r"\$\{?(\w+)", _authority_part(a))}
+        self.variables = {
+            v for d in self.every if d.name == "proxy_pass" for a in d.args for v in re.findall(r"\$\{?(\w+)", _authority_part(a))
+        }
         self.left_out: list[str] = []
         self.lines: list[str] = []
         self.servers = self._servers()
@@ -105,7 +130,9 @@ class _Writer:
 
     def _names_of(self, server: Directive) -> list[str]:
         """Return the listeners of a server: its port, with the address when it has one."""
-        names = [_listener(d.args[0]) for d in server.all("listen") if d.args and not d.args[0].startswith("unix:") and "quic" not in d.args]
+        names = [
+            _listener(d.args[0]) for d in server.all("listen") if d.args and not d.args[0].startswith("unix:") and "quic" not in d.args
+        ]
         return list(dict.fromkeys(names)) or ([] if server.all("listen") else ["80"])
 
     def _doors(self) -> dict[str, int]:
@@ -127,7 +154,7 @@ class _Writer:
             door=door,
             port=self.doors[door],
             tls=tls,
-            ports=(*self.doors.values(), *self.stage.plain, *self.stage.secure),
+            stage=self.stage,
             host=self.ask.host or host_of(names),
             resource=self.ask.resource or self._sample(),
             secure=frozenset(self.stubs.secure),
@@ -213,9 +240,8 @@ class _Writer:
         if directive.name == "limit_except" or (directive.name == "if" and not _is_pure(directive)):
             self.left_out.append(_place(directive))
             return
-        arguments = directive.args if directive.name != "if" else (f"({' '.join(map(_quoted_inside, directive.args))})",)
-        head = " ".join([directive.name, *(map(_quoted, arguments) if directive.name != "if" else arguments)])
-        self.lines.append(head + " {")
+        head = _condition(directive.args) if directive.name == "if" else " ".join(map(_quoted, directive.args))
+        self.lines.append(f"{directive.name} {head} {{")
         for inner in directive.block or ():
             if not table:
                 self._write(inner, "location")
@@ -241,7 +267,9 @@ class _Writer:
             self.lines.append(f"listen 127.0.0.1:{self.doors[name]}{' ssl' if tls else ''}{' default_server' if default else ''};")
             if any("proxy_protocol" in d.args for d in server.all("listen")):
                 self.left_out.append(f"proxy_protocol in {_place(server)}")
-        self.lines += [f"ssl_certificate {CERTIFICATE};", f"ssl_certificate_key {CERTIFICATE};"] * any(self._speaks_tls(server, n) for n in names)
+        self.lines += [f"ssl_certificate {CERTIFICATE};", f"ssl_certificate_key {CERTIFICATE};"] * any(
+            self._speaks_tls(server, n) for n in names
+        )
         self.lines.append("root @folder@/www;")
         for directive in server.block or ():
             if directive.name != "listen":
@@ -341,13 +369,17 @@ def _is_pure(directive: Directive) -> bool:
 
 
 def _quoted(word: str) -> str:
-    if _BARE.match(word) and "//" not in word.partition("://")[2]:
+    if _BARE.match(word):
         return word
     return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _quoted_inside(word: str) -> str:
-    return word
+def _condition(words: tuple[str, ...]) -> str:
+    inside = " ".join(words).removeprefix("(").removesuffix(")")
+    parts = re.fullmatch(r"\s*(\S+)(?:\s+(=|!=|~|~\*|!~|!~\*))?(?:\s+(.*?))?\s*", inside, re.DOTALL)
+    if parts is None or (parts[3] and not parts[2]):
+        raise Refusal(f"if ({inside[:60]}) is not understood")
+    return "(" + " ".join(filter(None, (_quoted(parts[1]), parts[2], parts[2] and _quoted(parts[3] or "")))) + ")"
 
 
 def _place(directive: Directive) -> str:
