@@ -53,10 +53,21 @@ class Place(Struct, frozen=True, kw_only=True):
 
 def with_fixes(place: Place, found: list[PatternFacts]) -> list[Facts]:
     """Return the route and its defects, each with what makes it right."""
+    place = replace(place, route=_inherited(place))
     if place.target is None or place.route.serves is False or sum(map(len, place.texts.values())) > _MAX_CHARS:
         return [place.route, *found]
     route = replace(place.route, fixes=tuple(fix for fix in (_handshake(place), _idle(place), _path(place)) if fix is not None))
     return [route, *(replace(defect, fix=_of_pattern(defect, place)) for defect in found)]
+
+
+def _inherited(place: Place) -> RouteFacts:
+    """Return the route whose settings say from which block around they come."""
+    own = {(d.file, d.line): "" for d in place.location.directive.block or ()}
+    outer = {(d.file, d.line): level.name or "file" for level in place.location.levels[:-1] for d in level.block or ()}
+    places = outer | own
+    said = {name: getattr(place.route, name) for name in ("upgrade", "connection", "host", "http_version", "idle_s")}
+    levels = {name: places.get((value.file, value.line), "") for name, value in said.items() if value is not None and not value.default}
+    return replace(place.route, **{name: replace(said[name], level=level) for name, level in levels.items() if level})
 
 
 def _of_pattern(defect: PatternFacts, place: Place) -> Fix | None:
