@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.facts import RouteFacts, Setting
 from wsbook.observation import Observation
@@ -11,7 +12,10 @@ __all__ = ["Limit", "idle_limits"]
 
 
 class Limit(Struct, frozen=True, kw_only=True):
-    """One limit of one route. of: "silence" or "life". seconds: 0 no limit. shortest: the least silence of those that serve the endpoint."""
+    """One limit of one route.
+
+    of: "silence" or "life". seconds: 0 no limit. shortest: the least silence of all.
+    """
 
     product: str
     matcher: str
@@ -69,6 +73,4 @@ def _seconds(text: str) -> float:
 
 
 def _marked(limit: Limit, least: float) -> Limit:
-    from msgspec.structs import replace
-
     return replace(limit, shortest=True) if limit.of == "silence" and limit.seconds == least > 0 else limit

@@ -127,7 +127,7 @@ def _proven(finding: Finding, fix: Fix, seen: Observation, facts: RehearsalFacts
     assert facts.after is not None
     path = facts.url.partition("://")[2].partition("/")[2]
     shown = _shows(finding.cause)
-    if facts.after.valid is None or (shown is not _is_valid and facts.after.accepted is None):
+    if facts.after.valid is None or (shown is not _is_valid and not _answered(facts.after)):
         return replace(finding, remedy=_remedy(finding, fix.diff, _why_not(facts)))
     if not shown(facts.before, facts.after, f"/{path}"):
         return replace(finding, remedy=_remedy(finding, "", _vain(facts)))
@@ -141,10 +141,16 @@ def _proven(finding: Finding, fix: Fix, seen: Observation, facts: RehearsalFacts
     )
 
 
+def _answered(trial: Trial) -> bool:
+    """Whether a trial tells anything: the program refused the text, answered, or passed something on."""
+    return trial.valid is False or trial.status is not None or trial.received is not None
+
+
 def _remedy(finding: Finding, diff: str, tried: str) -> str:
     """Return one sentence, what came of trying the change, and the change."""
-    words = (finding.remedy or cause(finding.cause).remedy).partition("\n")[0].rstrip(":")
-    sentence = words if words.count(" ") >= _SENTENCE_WORDS or not diff else _APPLY
+    whole = finding.remedy or cause(finding.cause).remedy
+    first = whole.partition("\n")[0].rstrip(":")
+    sentence = whole if not diff else first if first.count(" ") >= _SENTENCE_WORDS else _APPLY
     return "\n".join(filter(None, (sentence, tried, diff)))
 
 

@@ -26,7 +26,7 @@ PROGRAMS = {"nginx_conf": "nginx", "haproxy_cfg": "haproxy", "caddyfile": "caddy
 _ADAPTERS = {
     "nginx_conf": ("rehearsing_nginx", "adapt_nginx"),
     "haproxy_cfg": ("rehearsing_haproxy", "adapt_haproxy"),
-    "caddyfile": ("rehearsing_caddy", "adapt_caddy"),
+    "caddyfile": ("rehearsing_caddy", "adapt_caddyfile"),
 }
 _LISTENERS, _STUBS = 12, 4
 _ONLY_CHECKED = ("proxy.idle-timeout", "proxy.max-lifetime")

@@ -40,24 +40,12 @@ _DROPPED = frozenset(
 )
 _WORTH_SAYING = ("filter", "default-server", "monitor", "http-error", "source")
 _HARMFUL = re.compile(
-    r"\blua\b|\blua\.|\bspoe|\bsend-spoe|\b(?:map|map_\w+)\(|\s-f\s|\s-M\s|\blf-file\b|\bfile\s+\S*/|\berrorfiles?\b|\bdo-resolve\b|\bcache-(?:use|store)\b|\bset-log|\bauth\b|http_auth"
+    r"\blua\b|\bspoe\b|\bsend-spoe|\bmap(?:_\w+)?\(|\s-f\s|\s-M\s|\berrorfiles?\b|\bdo-resolve\b|\bcache-(?:use|store)\b|\bset-log"
 )
-_MAPS = re.compile(r"\bmap(?:_\w+)?\(|\s-f\s|\s-M\s")
-_ARGUMENTS = {
-    "weight": 1,
-    "maxconn": 1,
-    "minconn": 1,
-    "cookie": 1,
-    "sni": 1,
-    "alpn": 1,
-    "proto": 1,
-    "ws": 1,
-    "pool-max-conn": 1,
-    "slowstart": 1,
-}
+_PEOPLE = re.compile(r"http_auth|\bauth\b|\bsrc\b.*deny")
+_ARGUMENTS = frozenset("weight maxconn minconn cookie sni alpn proto ws pool-max-conn slowstart".split())  # noqa: SIM905 - a table
 _FLAGS = frozenset(("ssl", "backup", "disabled", "allow-0rtt"))
-_BIND_FLAGS = {"alpn": 1, "proto": 1, "npn": 1}
-_GLOBAL = ("h1-case-adjust",)
+_BIND_OPTIONS = ("alpn", "proto", "npn")
 _BARE = re.compile(r"[^\s#\"'\\]+\Z")
 _MAX_LINES = 20_000
 
@@ -84,6 +72,7 @@ class _Writer:
         self.left_out: list[str] = []
         self.lines: list[str] = []
         self.doors: dict[str, tuple[int, bool]] = {}
+        self.passes_tls = any(re.search(r"\breq[._]ssl_", line.text) for section in self.sections for line in section.lines)
 
     def adapted(self) -> Adapted:
         """Write everything and say where to knock."""
@@ -91,7 +80,7 @@ class _Writer:
         for section in entrances:
             for number, bind in enumerate(_binds(section)):
                 if len(self.doors) < len(self.stage.listen):
-                    self.doors[f"{section.name}:{number}"] = (self.stage.listen[len(self.doors)], "ssl" in bind.words)
+                    self.doors[f"{section.name}:{number}"] = (self.stage.listen[len(self.doors)], "ssl" in bind.words or self.passes_tls)
         door = self.ask.door or self._door(entrances)
         if door not in self.doors:
             raise Refusal("no frontend of it listens on a TCP port")
@@ -152,7 +141,7 @@ class _Writer:
         names = [(name, *door) for name, door in self.doors.items() if name.rpartition(":")[0] == section.name]
         binds = dict(zip([name for name, _, _ in names], _binds(section), strict=False))
         if section.kind != "backend":
-            self.lines += [f"    bind 127.0.0.1:{port}{_bind_options(binds[name], tls)}" for name, port, tls in names]
+            self.lines += [f"    bind 127.0.0.1:{port}{_bind_options(binds[name])}" for name, port, _ in names]
         for line in section.lines:
             if line.words[0] == "server":
                 self._server(line, section)
@@ -160,25 +149,20 @@ class _Writer:
                 self._line(line, section)
 
     def _line(self, line: Line, section: Section) -> None:
-        name, text = line.words[0], f" {line.text} "
-        if (
-            name in _KEPT
-            and not _HARMFUL.search(text)
-            and "%[" + "env(" not in text
-            and (name != "option" or (line.words[1:2][0:1] and line.words[1] in _OPTIONS))
-        ):
-            self.lines.append("    " + " ".join(map(_quoted, line.words)))
-        elif _MAPS.search(text) and name in ("use_backend", "acl", "http-request"):
-            raise Refusal(f"line {line.number} reads a file")
-        elif name in _KEPT and name not in ("option", "stick", "stick-table", "timeout") and _HARMFUL.search(text):
-            if "auth" not in text:
-                raise Refusal(f"line {line.number} is not carried over: {line.text[:60]}")
+        """Carry a line over, leave it out, or refuse: by its keyword and by what it would do."""
+        name, words = line.words[0], _without_files(line.words)
+        text = f" {' '.join(words)} "
+        known = name in _KEPT and (name != "option" or words[1:2] == () or words[1] in _OPTIONS)
+        if known and not _HARMFUL.search(text) and not _PEOPLE.search(text):
+            self.lines.append("    " + " ".join(map(_quoted, words)))
+        elif known and _PEOPLE.search(text):
             self.left_out.append(f"{name} (line {line.number})")
-        elif name in _DROPPED or name in _KEPT:
-            if name in _WORTH_SAYING:
-                self.left_out.append(f"{name} (line {line.number})")
-        else:
+        elif known:
+            raise Refusal(f"line {line.number} reads a file or runs a program: {line.text[:60]}")
+        elif name not in _DROPPED and name not in _KEPT:
             raise Refusal(f"line {line.number} is not known here: {line.text[:60]}")
+        elif name in _WORTH_SAYING:
+            self.left_out.append(f"{name} (line {line.number})")
 
     def _server(self, line: Line, section: Section) -> None:
         """Write a server with the stub's address; its options are those that have to do with how it is spoken to."""
@@ -188,7 +172,7 @@ class _Writer:
         options = list(_options([*usual, *line.words[3:]]))
         tls = ("ssl",) in options
         options = [option for option in options if option[0] != "alpn" or tls] + ([("verify", "none")] if tls else [])
-        port = self.stubs.port(line.words[2], tls=tls)
+        port = self.stubs.port(line.words[2], tls=tls or self.passes_tls)
         written = " ".join(" ".join(map(_quoted, option)) for option in dict.fromkeys(options))
         self.lines.append(f"    server {_quoted(line.words[1])} 127.0.0.1:{port} {written}".rstrip())
 
@@ -209,13 +193,26 @@ def _binds(section: Section) -> list[Line]:
     return [line for line in section.all("bind") if len(line.words) > 1 and re.search(r":\d+", line.words[1]) and "/" not in line.words[1]]
 
 
-def _bind_options(bind: Line, tls: bool) -> str:
+def _bind_options(bind: Line) -> str:
+    words, tls = list(bind.words), "ssl" in bind.words
     options = f" ssl crt {CERTIFICATE}" if tls else ""
-    words = list(bind.words)
-    for name in _BIND_FLAGS:
+    for name in _BIND_OPTIONS:
         if name in words[:-1] and (tls or name == "proto"):
             options += f" {name} {_quoted(words[words.index(name) + 1])}"
     return options
+
+
+def _without_files(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a line that answers with a text of ours where it would answer with a file, and keeps no table with peers."""
+    found = list(words)
+    for name in ("file", "lf-file"):
+        if words[:2] == ("http-request", "return") and name in found[:-1]:
+            at = found.index(name)
+            found[at : at + 2] = ["string", "stand-in"]
+    if words[0] == "stick-table" and "peers" in found[:-1]:
+        at = found.index("peers")
+        del found[at : at + 2]
+    return tuple(found)
 
 
 def _hosts(sections: list[Section]) -> Iterator[str]:
