@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
 from wsbook.facts import Trial, UpgradeFacts
@@ -29,7 +30,7 @@ CERTIFICATE = "stand-in.pem"
 _READY_S = 2.5
 _ATTEMPT_S = 2.0
 _POLL_S = 0.02
-_SEVERAL = 4
+_SEVERAL = 8
 
 
 class Play(Struct, frozen=True, kw_only=True):
@@ -117,11 +118,21 @@ async def _ask(play: Play, stub: Stub) -> Trial:
         timeout_s=_ATTEMPT_S,
         first_message_s=0.0,
     )
-    seen = await asyncio.gather(*(probe_upgrade(attempt, step="2.2") for _ in range(_SEVERAL if play.several else 1)))
+    seen = [await probe_upgrade(attempt, step="2.2")]
+    if play.several:
+        again = replace(attempt, headers=_cookies(seen[0].facts))
+        await asyncio.gather(*(probe_upgrade(again, step="2.2") for _ in range(_SEVERAL - 1)))
     facts = seen[0].facts
-    received = stub.received[-1] if stub.received else None
+    received = stub.received[0] if stub.received else None
     servers = len({(one.secure, one.server) for one in stub.received})
     if not isinstance(facts, UpgradeFacts):
         return Trial(valid=True, complaint="no attempt could be made", received=received, servers=servers)
     words = seen[0].failure.message if seen[0].failure else ""
     return Trial(valid=True, accepted=facts.accepted, status=facts.status, complaint=words[:300], received=received, servers=servers)
+
+
+def _cookies(facts: object) -> tuple[tuple[str, str], ...]:
+    """Return the header that carries back the cookies of an answer."""
+    headers = facts.headers if isinstance(facts, UpgradeFacts) else ()
+    pairs = [value.partition(";")[0].strip() for name, value in headers if name.lower() == "set-cookie"]
+    return (("Cookie", "; ".join(pairs)),) if pairs else ()

@@ -46,6 +46,7 @@ def stand_in_certificate() -> str:
 @cache
 def _tls() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["h2", "http/1.1"])  # like most servers: who offers HTTP/2 has to be able to live with it
     with tempfile.TemporaryDirectory(prefix="wsbook-") as folder:
         path = Path(folder, "stand-in.pem")
         path.write_text(stand_in_certificate())

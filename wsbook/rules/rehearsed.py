@@ -33,31 +33,34 @@ _HANDSHAKE = (
 )
 """What an upgrade that passes the file speaks against."""
 
-_Shown = Callable[[Trial, Trial, str], bool]
+_Shown = Callable[[Trial, Trial, str], bool | None]
+"""(before, after, path that was asked for) → whether the change does what it is for; None: the trial cannot tell."""
 
 
-def _passes(before: Trial, after: Trial, path: str) -> bool:
-    return bool(after.accepted) and not before.accepted
+def _passes(before: Trial, after: Trial, path: str) -> bool | None:
+    return None if before.accepted else bool(after.accepted)
 
 
-def _arrives(before: Trial, after: Trial, path: str) -> bool:
+def _arrives(before: Trial, after: Trial, path: str) -> bool | None:
     return after.received is not None and (before.received is None or before.received.secure != after.received.secure)
 
 
-def _keeps_path(before: Trial, after: Trial, path: str) -> bool:
-    return after.received is not None and after.received.resource == path and (before.received is None or before.received.resource != path)
+def _keeps_path(before: Trial, after: Trial, path: str) -> bool | None:
+    if after.received is None or before.received is None or before.received.resource == path:
+        return None
+    return after.received.resource == path
 
 
-def _changes_headers(before: Trial, after: Trial, path: str) -> bool:
-    return before.received is not None and after.received is not None and set(before.received.headers) != set(after.received.headers)
+def _changes_headers(before: Trial, after: Trial, path: str) -> bool | None:
+    return bool(_differences(before, after)) if before.received is not None and after.received is not None else None
 
 
-def _stays(before: Trial, after: Trial, path: str) -> bool:
-    return before.servers > 1 and after.servers == 1
+def _stays(before: Trial, after: Trial, path: str) -> bool | None:
+    return after.servers == 1 if before.servers > 1 else None
 
 
-def _is_valid(before: Trial, after: Trial, path: str) -> bool:
-    return bool(after.valid)
+def _is_valid(before: Trial, after: Trial, path: str) -> bool | None:
+    return after.valid
 
 
 _SHOWN: dict[str, _Shown] = {
@@ -129,7 +132,10 @@ def _proven(finding: Finding, fix: Fix, seen: Observation, facts: RehearsalFacts
     shown = _shows(finding.cause)
     if facts.after.valid is None or (shown is not _is_valid and not _answered(facts.after)):
         return replace(finding, remedy=_remedy(finding, fix.diff, _why_not(facts)))
-    if not shown(facts.before, facts.after, f"/{path}"):
+    works = shown(facts.before, facts.after, f"/{path}")
+    if works is None:
+        return replace(finding, remedy=_remedy(finding, fix.diff, ""))
+    if not works:
         return replace(finding, remedy=_remedy(finding, "", _vain(facts)))
     words = _words(finding.cause, facts)
     surer = finding.confidence + _SURER if finding.verdict is Verdict.FAULT and shown is _passes else finding.confidence
@@ -193,7 +199,7 @@ def _differences(before: Trial, after: Trial) -> str:
     old, new = dict(before.received.headers), dict(after.received.headers)
     names = [name for name in dict.fromkeys((*new, *old)) if old.get(name) != new.get(name) and name.lower() not in _OURS]
     said = [f"{name}: {new.get(name, '(absent)')} instead of {old.get(name, '(absent)')}" for name in names[:3]]
-    return ", ".join(said) or "the same headers"
+    return ", ".join(said)
 
 
 _OURS = ("sec-websocket-key", "user-agent")
