@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from wsbook.case import Case, Judgement
 from wsbook.errors import UsageError
@@ -30,13 +31,16 @@ def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", 
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path} does not exist")
-    served = parse_endpoint(url, ("ws", "wss")).path if url else ""
+    endpoint = parse_endpoint(url, ("ws", "wss")) if url else None
+    served: dict[str, Any] = (
+        {"endpoint_path": endpoint.path, "endpoint_host": endpoint.host, "endpoint_port": endpoint.port} if endpoint else {}
+    )
     case = Case(Target(url=url, symptom=symptom), Budget.named("quick"))
     if symptom:
         case.add(parse_symptom(symptom, step="0"))
     for path in paths:
         others = [str(other) for other in paths if other != path and other.is_file() and other.stat().st_size < _CONFIG_BYTES]
-        case.add(*read_artifact(str(path), kind=kind, endpoint_path=served, configs=others))
+        case.add(*read_artifact(str(path), kind=kind, configs=others, **served))
         case.add(*read_words(str(path), kind=kind))
     if prove:
         asyncio.run(rehearse(case, case.evidence.observations))

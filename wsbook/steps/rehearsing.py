@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import Facts, Fix, PatternFacts, RehearsalFacts, RouteFacts, TextFacts, Trial
@@ -16,7 +17,7 @@ from wsbook.target import Endpoint
 
 if TYPE_CHECKING:
     from wsbook.parsers.proxies.artifact import Artifact
-    from wsbook.parsers.proxies.rehearsing import Adapted, Ask, Stage
+    from wsbook.parsers.proxies.rehearsing import Adapted, Stage
 
 __all__ = ["PROGRAMS", "rehearse"]
 
@@ -134,7 +135,10 @@ def _artifact(config: _Config, endpoint: Endpoint | None) -> "Artifact | None":
         text = decode(read_data(path, limit_bytes=_MAX_BYTES), config.path)
     except (OSError, UnreadableInputError):
         return None
-    return Artifact(text=text, name=config.path, folder=str(path.resolve().parent), endpoint_path=endpoint.path if endpoint else "")
+    artifact = Artifact(text=text, name=config.path, folder=str(path.resolve().parent))
+    if endpoint is None:
+        return artifact
+    return replace(artifact, endpoint_path=endpoint.path, endpoint_host=endpoint.host, endpoint_port=endpoint.port)
 
 
 async def _one(
@@ -207,18 +211,12 @@ def _adapted(idea: _Idea, artifact: "Artifact", endpoint: Endpoint | None) -> "t
     for file in {change.file for change in fix.changes}:
         text = artifact.text if file == artifact.name else before.texts[file]
         texts[file] = apply_changes(text, [change for change in fix.changes if change.file == file])
-    again = Ask(**{field: getattr(ask, field) for field in ask.__struct_fields__} | {"door": before.door, "resource": before.resource})
+    again = replace(ask, door=before.door, resource=before.resource)
     after: Adapted = adapt(artifact, _stage(), again, texts)
     if after.secure != before.secure:
-        before = adapt(artifact, before.stage, _with(again, secure=after.secure))
-        after = adapt(artifact, after.stage, _with(again, secure=after.secure), texts)
+        before = adapt(artifact, before.stage, replace(again, secure=after.secure))
+        after = adapt(artifact, after.stage, replace(again, secure=after.secure), texts)
     return before, after
-
-
-def _with(ask: "Ask", **fields: object) -> "Ask":
-    from msgspec.structs import replace
-
-    return replace(ask, **fields)
 
 
 def _key(adapted: "Adapted", several: bool) -> object:

@@ -11,9 +11,11 @@ from msgspec.structs import replace
 
 from wsbook.facts import Facts, Fix, PatternFacts, RouteFacts
 from wsbook.parsers.proxies.nginx_edits import Editor
-from wsbook.parsers.proxies.nginx_headers import Variables, header_level, set_headers
+from wsbook.parsers.proxies.nginx_headers import header_level, set_headers
 from wsbook.parsers.proxies.nginx_locations import Location
-from wsbook.parsers.proxies.nginx_tree import Directive
+from wsbook.parsers.proxies.nginx_requests import Ending
+from wsbook.parsers.proxies.nginx_tree import Directive, Tree, walk
+from wsbook.parsers.proxies.nginx_values import expand
 
 __all__ = ["PATTERN_FIXES", "Place", "with_fixes"]
 
@@ -26,14 +28,22 @@ _URI = re.compile(r"(?P<before>https?://[^/$\s]+)(?P<uri>/.*)$")
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """Where a fix is made: the location, what else the file holds, and the texts by file name."""
+    """Where a fix is made: the route, where a handshake ends there, and the whole configuration with its texts."""
 
-    location: Location
     route: RouteFacts
-    root: Directive
-    variables: Variables
-    texts: Mapping[str, str]
+    ending: Ending
+    tree: Tree
     endpoint_path: str = ""
+
+    @property
+    def location(self) -> Location:
+        """The location itself."""
+        return self.ending.location
+
+    @property
+    def texts(self) -> Mapping[str, str]:
+        """The texts by file name."""
+        return self.tree.texts
 
     @property
     def home(self) -> Directive:
@@ -54,9 +64,10 @@ class Place(Struct, frozen=True, kw_only=True):
 def with_fixes(place: Place, found: list[PatternFacts]) -> list[Facts]:
     """Return the route and its defects, each with what makes it right."""
     place = replace(place, route=_inherited(place))
-    if place.target is None or place.route.serves is False or sum(map(len, place.texts.values())) > _MAX_CHARS:
+    if place.route.serves is False or sum(map(len, place.texts.values())) > _MAX_CHARS:
         return [place.route, *found]
-    route = replace(place.route, fixes=tuple(fix for fix in (_handshake(place), _idle(place), _path(place)) if fix is not None))
+    fixes = (_handshake(place), _idle(place), _path(place)) if place.target is not None else ()
+    route = replace(place.route, fixes=tuple(fix for fix in fixes if fix is not None))
     return [route, *(replace(defect, fix=_of_pattern(defect, place)) for defect in found)]
 
 
@@ -134,11 +145,12 @@ def _repeated(place: Place) -> list[Directive]:
 
 def _connection(editor: Editor, place: Place) -> str:
     """Return what Connection is set to: a mapped variable, made where the file has its http block, else the word."""
-    for name, block in place.variables.maps.items():
-        if "http_upgrade" in block.args[0] and place.variables.value(name) == "upgrade":
-            return name
-    http = place.root.last("http")
-    if http is None or "$connection_upgrade" in place.variables.defined:
+    variables = place.ending.request.variables
+    for name, block in variables.maps.items():
+        if "http_upgrade" in block.args[0] and expand(place.ending.request, f"${name}").lower() == "upgrade":
+            return f"${name}"
+    http = place.tree.root.last("http")
+    if http is None or variables.defines("connection_upgrade"):
         return '"upgrade"'
     editor.add(http, [_MAP])
     return "$connection_upgrade"
@@ -188,7 +200,11 @@ def _replaced(statement: Callable[[Directive], str]) -> "Maker":
 
 def _all_headers(cause: str, line: Directive, place: Place) -> Fix | None:
     """Whatever is wrong about Upgrade or Connection: make both right; a map that is missing is added or done without."""
-    if place.variables.undefined(line.args[1]) and (http := place.root.last("http")) and "$connection_upgrade" in line.args[1]:
+    if (
+        place.ending.request.variables.undefined(line.args[1])
+        and (http := place.tree.root.last("http"))
+        and "$connection_upgrade" in line.args[1]
+    ):
         editor = Editor(place.texts)
         editor.add(http, [_MAP])
         return editor.finish(cause)
@@ -220,8 +236,10 @@ def _renamed(cause: str, line: Directive, place: Place) -> Fix | None:
 
 
 def _sticky(cause: str, line: Directive, place: Place) -> Fix | None:
-    host = place.route.upstream.partition("://")[2].partition("/")[0]
-    block = next((d for http in (*place.root.all("http"), place.root) for d in http.all("upstream") if d.args[:1] == (host,)), None)
+    host = (place.target.args[0] if place.target and place.target.args else "").partition("://")[2].partition("/")[0]
+    block = next(
+        (d for http in (*place.tree.root.all("http"), place.tree.root) for d in http.all("upstream") if d.args[:1] == (host,)), None
+    )
     if block is None or any("backup" in server.args for server in block.all("server")):
         return None  # ip_hash refuses backup servers
     editor = Editor(place.texts)
@@ -230,6 +248,24 @@ def _sticky(cause: str, line: Directive, place: Place) -> Fix | None:
         editor.replace(other, "ip_hash")
     else:
         editor.add(block, ["ip_hash"])
+    return editor.finish(cause)
+
+
+def _new_location(cause: str, line: Directive, place: Place) -> Fix | None:
+    """Give the endpoint's path a location of its own, where the file knows one upstream only."""
+    targets = {d.args[0] for d in walk(place.tree.root) if d.name == "proxy_pass" and d.args}
+    bases = {_URI.sub(lambda m: m["before"], target) for target in targets}
+    path, server = place.endpoint_path.partition("?")[0], place.ending.server.block
+    if not path or len(bases) != 1 or "$" in next(iter(bases)) or re.search(r"[\s;{}\"'\\$]", path):
+        return None
+    editor = Editor(place.texts)
+    variable = _connection(editor, place)
+    level = next((level for level in reversed(place.ending.server.levels) if level.all("proxy_set_header")), None)
+    outer = [line for line in level.all("proxy_set_header") if len(line.args) == 2] if level else []
+    repeated = [editor.text_of(line) for line in outer if line.args[0].lower() not in ("upgrade", "connection")]
+    body = [f"proxy_pass {next(iter(bases))}", "proxy_http_version 1.1", *repeated, "proxy_set_header Upgrade $http_upgrade"]
+    body.append(f"proxy_set_header Connection {variable}")
+    editor.add(server, [f"location {path} {{\n" + "\n".join(f"    {statement};" for statement in body) + "\n}"])
     return editor.finish(cause)
 
 
@@ -261,6 +297,9 @@ PATTERN_FIXES: Mapping[str, Maker] = {
     "nginx.library-prefix-stripped": _replaced(_whole_uri),
     "nginx.slash-glued": _replaced(lambda line: f"proxy_pass {line.args[0]}/"),
     "nginx.location-slash-redirect": _renamed,
+    "nginx.location-not-proxied": _new_location,
+    "nginx.redirected": _new_location,
+    "nginx.refused": _new_location,
     "nginx.no-stickiness": _sticky,
     "nginx.stream-buffered": _added("proxy_buffering off"),
 }

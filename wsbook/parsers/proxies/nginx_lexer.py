@@ -18,15 +18,12 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _LUA = re.compile(
-    r"""(?P<skip>--\[(?P<a>=*)\[.*?\](?P=a)\]|--[^\n]*+|\[(?P<b>=*)\[.*?\](?P=b)\]|"(?:\\.|[^"\\\n])*+"|'(?:\\.|[^'\\\n])*+')
-    |(?P<brace>[{}])|[^{}"'\[-]++|.""",
-    re.DOTALL | re.VERBOSE,
+    r"""(?:--)?\[(?P<level>=*)\[|--[^\n]*+|"(?:\\.|[^"\\\n])*+"|'(?:\\.|[^'\\\n])*+'|(?P<brace>[{}])|[^{}"'\[-]++|.""",
+    re.DOTALL,
 )
 _FOREIGN = re.compile(r"\w+_by_lua_block\Z")
 _ESCAPE = re.compile(r"\\([\"'\\trn])")
 _MEANT = {"t": "\t", "r": "\r", "n": "\n"}
-_LUA_CHARS = 200_000
-"""Longer blocks of another language are taken to end with the file."""
 
 
 class Word(Struct, frozen=True):
@@ -69,9 +66,16 @@ def _unescaped(text: str) -> str:
 
 def _after_lua(text: str, at: int) -> int:
     """Return where a block of Lua that begins here is over, after its closing brace."""
-    depth, stop = 1, at + _LUA_CHARS
-    for match in _LUA.finditer(text, at, min(stop, len(text))):
+    depth = 1
+    while match := _LUA.match(text, at):
+        at = match.end()
+        if match["level"] is not None:
+            closing = f"]{match['level']}]"
+            at = text.find(closing, at)
+            if at < 0:
+                break
+            at += len(closing)
         depth += {"{": 1, "}": -1}.get(match["brace"] or "", 0)
         if depth == 0:
-            return match.end()
+            return at
     return len(text)

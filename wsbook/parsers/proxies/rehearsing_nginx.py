@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from wsbook.parsers.proxies.artifact import Artifact
-from wsbook.parsers.proxies.nginx_headers import Variables
 from wsbook.parsers.proxies.nginx_tree import Directive, parse_tree, walk
 from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path
 
@@ -203,8 +202,8 @@ class _Writer:
 
     def _write_missing_map(self) -> None:
         """A fragment may use the map that its http block is known to hold."""
-        variables = Variables(self.root, missing_includes=1)
-        if any("$connection_upgrade" in a for d in self.every for a in d.args) and "$connection_upgrade" not in variables.defined:
+        defined = {d.args[-1] for d in self.every if d.name == "map" and d.args}
+        if any("$connection_upgrade" in a for d in self.every for a in d.args) and "$connection_upgrade" not in defined:
             self.lines += ["map $http_upgrade $connection_upgrade { default upgrade; '' close; }"]
 
     def _write_fragment(self, rest: list[Directive]) -> None:
