@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from wsbook.evidence import Evidence
 from wsbook.facts import EndpointFacts, IdleFacts, RouteFacts, Setting
 from wsbook.finding import Finding
+from wsbook.limits import idle_limits
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
 
@@ -29,6 +30,9 @@ IDLE_SLUGS = {
 
 _SHORT_S = 75.0
 """Idle limits up to this need a heartbeat faster than what servers and browsers do by themselves."""
+
+_LONGER = 0.8
+"""How much a limit counts behind a shorter one of the same chain."""
 
 
 def judge_routes(evidence: Evidence) -> Iterator[Finding]:
@@ -95,17 +99,42 @@ def _judge_idle(evidence: Evidence, seen: Observation, facts: RouteFacts) -> Ite
     limit = facts.idle_s
     if limit is None or limit.value is None or any(True for _ in evidence.of(IdleFacts)):
         return
-    seconds = float(limit.value)
+    seconds = _number(limit.value)
     slug = IDLE_SLUGS.get(facts.product, "proxy.idle-timeout")
     if 0 < seconds <= _SHORT_S:
         inherited = f"inherited from {limit.level}, " if limit.level else "set at "
         origin = f"default of {facts.product}" if limit.default else f"{inherited}{_at(facts, limit)}"
-        summary = f"{facts.product} {facts.matcher} closes sockets after {seconds:g} s of silence ({origin})"
-        confidence = 0.3 if limit.default else 0.4
-        yield unknown(slug, confidence if seconds > 10 else 0.45, summary, proof(seen, summary, _at(facts, limit)))
-    if facts.lifetime_s is not None and facts.lifetime_s.value and 0 < float(facts.lifetime_s.value) <= 3600:
-        summary = f"{facts.product} {facts.matcher} ends every socket after {float(facts.lifetime_s.value):g} s, busy or not"
+        shortest = _of_chain(evidence, seconds)
+        summary = f"{facts.product} {facts.matcher} closes sockets after {seconds:g} s of silence ({origin}){shortest}"
+        confidence = (0.3 if limit.default else 0.4) if seconds > 10 else 0.45
+        yield unknown(
+            slug, confidence if _is_shortest(shortest) else _LONGER * confidence, summary, proof(seen, summary, _at(facts, limit))
+        )
+    if facts.lifetime_s is not None and facts.lifetime_s.value and 0 < _number(facts.lifetime_s.value) <= 3600:
+        summary = f"{facts.product} {facts.matcher} ends every socket after {_number(facts.lifetime_s.value):g} s, busy or not"
         yield unknown("proxy.max-lifetime", 0.4, summary, proof(seen, summary, _at(facts, facts.lifetime_s)))
+
+
+def _of_chain(evidence: Evidence, seconds: float) -> str:
+    """Say how a limit compares with the others of the chain; "" when it is the only one."""
+    others = [limit for limit in idle_limits(evidence.observations) if limit.of == "silence" and limit.seconds > 0]
+    if len(others) < 2:
+        return ""
+    least = next(limit for limit in others if limit.shortest)
+    if seconds <= least.seconds:
+        return f", the shortest of {len(others)} limits in the chain"
+    return f"; {least.product} at {least.place} closes them sooner, after {least.seconds:g} s"
+
+
+def _is_shortest(words: str) -> bool:
+    return not words.startswith(";")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _judge_upstream_path(evidence: Evidence, seen: Observation, facts: RouteFacts) -> Iterator[Finding]:

@@ -71,8 +71,27 @@ def _configs(observations: Iterable[Observation]) -> list[_Config]:
     return [config for config in found if config.kind and config.found]
 
 
-def _ideas(config: _Config) -> Iterator[_Idea]:
-    """Yield the file as it is, then every change of it once."""
+def _ideas(config: _Config, accused: Mapping[str, float]) -> list[_Idea]:
+    """Return the file as it is, then the changes of it that some finding asks for, the surest finding's first."""
+    first, *changes = list(_all_ideas(config)) or [None]
+    wanted = [idea for idea in changes if idea and idea.fix and any(slug in accused for slug in idea.fix.causes)]
+
+    def sureness(idea: _Idea) -> float:
+        return max(accused.get(slug, 0.0) for slug in idea.fix.causes) if idea.fix else 1.0
+
+    return [first, *sorted(wanted, key=sureness, reverse=True)] if first else []
+
+
+def _accused(look: Looking) -> dict[str, float]:
+    """Return the causes that what was seen so far speaks for, with how sure."""
+    from wsbook.finding import Verdict
+    from wsbook.rules import judge
+
+    findings, _ = judge(look.evidence)
+    return {found.cause: found.confidence for found in findings if found.verdict in (Verdict.FAULT, Verdict.UNKNOWN) and found.confidence}
+
+
+def _all_ideas(config: _Config) -> Iterator[_Idea]:
     routes = [facts for facts in config.found if isinstance(facts, RouteFacts) and facts.serves]
     if not routes:
         return
@@ -93,9 +112,10 @@ async def rehearse(look: Looking, observations: Iterable[Observation]) -> None:
     """Try configurations whose program is installed; what is started is only nginx, haproxy and caddy, confined, on adapted copies."""
     from wsbook.validators import validating
 
-    budget = look.budget.name
-    for config in _configs(observations):
-        ideas = list(_ideas(config))[: _FIXES.get(budget, 4) + 1]
+    budget, configs = look.budget.name, _configs(observations)
+    accused = _accused(look) if configs else {}
+    for config in configs:
+        ideas = _ideas(config, accused)[: _FIXES.get(budget, 4) + 1]
         if not ideas:
             continue
         if not validating(config.program):

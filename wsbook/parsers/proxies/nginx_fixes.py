@@ -298,8 +298,6 @@ PATTERN_FIXES: Mapping[str, Maker] = {
     "nginx.slash-glued": _replaced(lambda line: f"proxy_pass {line.args[0]}/"),
     "nginx.location-slash-redirect": _renamed,
     "nginx.location-not-proxied": _new_location,
-    "nginx.redirected": _new_location,
-    "nginx.refused": _new_location,
     "nginx.no-stickiness": _sticky,
     "nginx.stream-buffered": _added("proxy_buffering off"),
 }

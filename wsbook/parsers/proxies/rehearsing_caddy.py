@@ -104,7 +104,7 @@ class _Writer:
         }
         own = self.http["servers"][door.rpartition("/")[0]]
         return Adapted(
-            files={"caddy.json": json.dumps(config)},
+            files={"caddy.json": json.dumps(config), "www/index.html": "stand-in"},
             door=door,
             port=port,
             tls=tls,

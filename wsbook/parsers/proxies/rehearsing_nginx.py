@@ -149,7 +149,7 @@ class _Writer:
         tls = self.server is not None and self._speaks_tls(self.server, door)
         names = [name for d in self.server.all("server_name") for name in d.args] if self.server else []
         return Adapted(
-            files={"nginx.conf": "\n".join(self.lines) + "\n"},
+            files={"nginx.conf": "\n".join(self.lines) + "\n", "www/index.html": "stand-in"},
             door=door,
             port=self.doors[door],
             tls=tls,
