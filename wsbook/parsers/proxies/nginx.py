@@ -65,7 +65,7 @@ def _judged(servers: list[Server], artifact: Artifact, variables: Variables) -> 
     return _by_path(servers, artifact, variables) if artifact.endpoint_path else _by_looks(servers, artifact, variables)
 
 
-def _asked(servers: list[Server], artifact: Artifact, variables: Variables) -> tuple[list[Server], str]:
+def _asked(servers: list[Server], artifact: Artifact, variables: Variables) -> tuple[list[tuple[Server, Server]], str]:
     """Return the servers that may answer, and the host that says so; servers in files that we do not have may have the name."""
     host = artifact.endpoint_host or UNNAMED
     if not variables.complete and not any(has_name(server, host) for server in servers):
@@ -76,7 +76,9 @@ def _asked(servers: list[Server], artifact: Artifact, variables: Variables) -> t
 def _by_path(servers: list[Server], artifact: Artifact, variables: Variables) -> list[_Judged]:
     asked, host = _asked(servers, artifact, variables)
     known_host = artifact.endpoint_host or UNNAMED
-    endings = [answer(s, begin(variables, s, artifact.endpoint_path, known_host, artifact.endpoint_port)) for s in asked]
+    endings = [
+        answer(s, begin(variables, s, artifact.endpoint_path, known_host, artifact.endpoint_port, usual=usual)) for s, usual in asked
+    ]
     handed = [ending for ending in endings if ending.handed_on]
     ours = _likeliest(handed, artifact) if host == UNNAMED else handed
     if not handed:
@@ -161,6 +163,7 @@ def _with_headers(route: RouteFacts, ending: Ending, artifact: Artifact) -> Rout
         upgrade=header(location, "Upgrade", request, artifact),
         connection=header(location, "Connection", request, artifact),
         host=header(location, "Host", request, artifact),
+        origin=header(location, "Origin", request, artifact),
         http_version=http_version(location, artifact),
         idle_s=_idle(location),
         inheritance_lost=_inheritance_lost(location),

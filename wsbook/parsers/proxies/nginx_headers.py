@@ -17,7 +17,14 @@ __all__ = ["CHANGED_DEFAULTS", "header", "header_level", "http_version", "in_for
 CHANGED_DEFAULTS = (1, 29, 7)
 
 _FORWARDING = {
-    "host": ("$http_host", "$host", "$host:$server_port", "$http_host:$server_port", "$host:$request_port", "$host$is_request_port$request_port")
+    "host": (
+        "$http_host",
+        "$host",
+        "$host:$server_port",
+        "$http_host:$server_port",
+        "$host:$request_port",
+        "$host$is_request_port$request_port",
+    )
 }
 _HEADERS_INSIDE = re.compile(r"proxy|header|ws|websocket|common|upstream|shared|snippet|default", re.IGNORECASE)
 
@@ -73,7 +80,7 @@ def _meaning(location: Location, name: str, text: str, request: Request) -> str 
     if plain in _FORWARDING.get(name, (f"$http_{name.replace('-', '_')}",)):
         return "forwarded"
     value = expand(request, text.replace("$proxy_host", proxy_host(location, request)))
-    if name == "host" and value.partition(":")[0] == request.host:
+    if name == "host" and value.partition(":")[0].lower() == request.host.lower():
         return "forwarded"
     if UNKNOWN not in value:
         return value.replace(UNNAMED, "$host")[:100] or "absent"

@@ -112,6 +112,7 @@ def _select(locations: Sequence[Location], request: Request) -> tuple[Selected |
 
 
 def _redirecting(locations: Sequence[Location], path: str) -> Location | None:
-    """Return the location of the path plus a slash that hands requests on; it answers the path by 301."""
+    """Return the location of the path plus a slash that answers the path by 301, since it hands requests on; the exact one before all."""
     named = [loc for loc in locations if loc.operator in ("", "^~", "=") and loc.pattern == path + "/"]
-    return next((loc for loc in named if loc.handler and loc.handler.name != "memcached_pass"), None)
+    named.sort(key=lambda loc: loc.operator != "=")
+    return named[0] if any(loc.handler for loc in named) else None

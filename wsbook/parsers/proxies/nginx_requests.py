@@ -70,10 +70,10 @@ class _Turn(Struct, frozen=True, kw_only=True):
     ending: Ending | None = None
 
 
-def begin(variables: Variables, server: Server, path: str, host: str = UNNAMED, port: int = 0) -> Request:
-    """Return the handshake for a path with its query as it reaches a server."""
+def begin(variables: Variables, server: Server, path: str, host: str = UNNAMED, port: int = 0, *, usual: Server | None = None) -> Request:
+    """Return the handshake for a path with its query as it reaches a server. usual: the default server of its address."""
     plain, _, args = path.partition("?")
-    merged = (found := server.setting("merge_slashes")) is None or found.args != ("off",)
+    merged = (found := (usual or server).setting("merge_slashes")) is None or found.args != ("off",)
     scheme = "https" if _secure(server, port) else "http"
     request = Request(variables=variables, raw=path, uri=_normal(plain, merged=merged), args=args, host=host, port=port, scheme=scheme)
     capture_name(server, request)
@@ -129,7 +129,7 @@ def _at_location(server: Server, location: Location | None, request: Request) ->
 
 
 def _branch(location: Location, phase: _Phase) -> Location:
-    """Return the ``if`` that held when it hands requests on or has settings of its own, else the location."""
+    """Return the ``if`` that held, whose settings are in force, else the location."""
     return location if phase.branch is None else Location(operator="if", pattern=location.pattern, levels=(*location.levels, phase.branch))
 
 
@@ -186,6 +186,9 @@ def _jump(server: Server, location: Location, directive: Directive, target: str,
 
 
 def _ended(server: Server, location: Location, request: Request, directive: Directive | None, status: int) -> _Turn:
+    """End at a location; an ``if`` is named only where it hands the request on itself."""
+    if location.operator == "if" and not location.handler:
+        location = Location(operator="", pattern=location.pattern, levels=location.levels[:-1])
     return _Turn(ending=Ending(server=server, location=location, request=request, directive=directive, status=status))
 
 

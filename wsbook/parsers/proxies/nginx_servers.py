@@ -109,19 +109,21 @@ def _listen(directive: Directive, block: Directive) -> Listen | None:
     return Listen(address="*" if host == "0.0.0.0" else host, port=int(match["port"]) if match else 80, flags=flags, directive=directive)  # noqa: S104 - compared
 
 
-def answering(servers: Sequence[Server], host: str, port: int) -> list[Server]:
-    """Return the servers that may answer: one for each address that is listened at; all when neither host nor port tells.
+def answering(servers: Sequence[Server], host: str, port: int) -> list[tuple[Server, Server]]:
+    """Return the servers that may answer, one for each address that is listened at, all when the host is not known.
 
-    host: UNNAMED unknown. port: 0 unknown; one that nobody listens at says nothing, since ports are mapped on the way.
+    Each with the default server of its address, whose settings hold for the request line. host: UNNAMED unknown. port: 0 unknown; one that nobody listens at says nothing, since ports are mapped on the way.
     """
     ports = {listen.port for server in servers for listen in server.listens}
     wanted = {port} if port in ports else ports
     groups = dict.fromkeys((listen.address, listen.port) for s in servers for listen in s.listens if listen.port in wanted)
-    found: list[Server] = []
+    found: dict[int, tuple[Server, Server]] = {}
     for address, number in groups:
         there = [s for s in servers if any((x.address, x.port) == (address, number) for x in s.listens)]
-        found += there if host == UNNAMED else [_named(there, host) or _default(there, address, number)]
-    return list({id(server): server for server in found}.values())
+        usual = _default(there, address, number)
+        for server in there if host == UNNAMED else [_named(there, host) or usual]:
+            found.setdefault(id(server), (server, usual))
+    return list(found.values())
 
 
 def _default(servers: Sequence[Server], address: str, port: int) -> Server:

@@ -73,7 +73,18 @@ class Variables:
 
 
 _FOREIGN = frozenset(
-    ("geo", "split_clients", "js_set", "js_var", "auth_request_set", "set_by_lua", "set_by_lua_block", "set_by_lua_file", "perl_set", "auth_jwt_claim_set")
+    (
+        "geo",
+        "split_clients",
+        "js_set",
+        "js_var",
+        "auth_request_set",
+        "set_by_lua",
+        "set_by_lua_block",
+        "set_by_lua_file",
+        "perl_set",
+        "auth_jwt_claim_set",
+    )
 )
 
 
@@ -176,7 +187,7 @@ def _of_request(request: Request) -> dict[str, str | None]:
         "args": request.args,
         "query_string": request.args,
         "is_args": "?" if request.args else "",
-        "host": request.host,
+        "host": request.host.lower(),
         "http_host": with_port,
         "is_request_port": "" if port == usual else ":",
         "request_port": "" if port == usual else str(port),
