@@ -41,8 +41,9 @@ class Trial(Struct, frozen=True, kw_only=True):
 class RehearsalFacts(Struct, frozen=True, kw_only=True, tag="rehearsal"):
     """A configuration as given, and with one change, each started on loopback before a stub that accepts upgrades.
 
-    file: the main one. causes, diff: of the change; none and "" when the file was tried as it is. after: of the changed text, None
-    without a change. url: what was asked for; host and path are those of the endpoint. left_out: what could not be tried here.
+    file: the main one. causes, diff: of the change; none and "" when the file was tried as it is. parts: the diffs of the changes that
+    were made together. after: of the changed text, None without a change. url: what was asked for; host and path are those of the
+    endpoint. left_out: what could not be tried here.
     """
 
     product: str
@@ -52,5 +53,6 @@ class RehearsalFacts(Struct, frozen=True, kw_only=True, tag="rehearsal"):
     before: Trial
     causes: tuple[str, ...] = ()
     diff: str = ""
+    parts: tuple[str, ...] = ()
     after: Trial | None = None
     left_out: tuple[str, ...] = ()

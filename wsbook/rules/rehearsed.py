@@ -18,7 +18,7 @@ __all__ = ["with_rehearsals"]
 
 _REFUTED = 0.3
 """Confidence of a claim about a file that passes the upgrade as it is: below what is called a possibility."""
-_SURER = 0.05
+_SURER, _SUREST = 0.05, 0.97
 _APPLY = "Change the configuration like this, then let the program read it again"
 _SENTENCE_WORDS = 3
 """Fewer are the name of a product, below which the catalogue shows a snippet."""
@@ -94,15 +94,26 @@ def with_rehearsals(evidence: Evidence, findings: Iterable[Finding]) -> Iterator
 
 def _weighed(finding: Finding, seen: Observation, trials: list[tuple[Observation, RehearsalFacts]]) -> Finding:
     fix = _fix_of(seen, finding.cause)
-    tried = next(((o, facts) for o, facts in trials if fix is not None and facts.diff == fix.diff), None)
-    whole = tried or next(((o, facts) for o, facts in trials if not facts.diff and _same_route(o, seen)), None)
-    if whole is not None and finding.cause in _HANDSHAKE and whole[1].before.accepted:
-        return _refuted(finding, *whole)
+    tried = [(o, facts) for o, facts in trials if fix is not None and fix.diff in (facts.diff, *facts.parts)]
+    whole = tried or [(o, facts) for o, facts in trials if not facts.diff and _same_route(o, seen)]
+    if whole and finding.cause in _HANDSHAKE and whole[0][1].before.accepted:
+        return _refuted(finding, *whole[0])
     if fix is None:
         return finding
-    if tried is None or tried[1].after is None:
+    tried = sorted((pair for pair in tried if pair[1].after is not None), key=lambda pair: len(pair[1].parts))
+    if not tried:
         return replace(finding, remedy=_remedy(finding, fix.diff, ""))
-    return _proven(finding, fix, *tried)
+    shown = [(_works(finding.cause, facts), o, facts) for o, facts in tried]
+    works = next((one for one in shown if one[0]), shown[0])
+    return _proven(finding, fix, *works)
+
+
+def _works(slug: str, facts: RehearsalFacts) -> bool | None:
+    """Whether a trial shows that the change does what it is for; None when it cannot tell."""
+    shown, after = _shows(slug), facts.after
+    if after is None or after.valid is None or (shown is not _is_valid and not _answered(after)):
+        return None
+    return shown(facts.before, after, "/" + facts.url.partition("://")[2].partition("/")[2])
 
 
 def _fix_of(seen: Observation, slug: str) -> Fix | None:
@@ -126,23 +137,18 @@ def _refuted(finding: Finding, seen: Observation, facts: RehearsalFacts) -> Find
     )
 
 
-def _proven(finding: Finding, fix: Fix, seen: Observation, facts: RehearsalFacts) -> Finding:
-    assert facts.after is not None
-    path = facts.url.partition("://")[2].partition("/")[2]
-    shown = _shows(finding.cause)
-    if facts.after.valid is None or (shown is not _is_valid and not _answered(facts.after)):
-        return replace(finding, remedy=_remedy(finding, fix.diff, _why_not(facts)))
-    works = shown(facts.before, facts.after, f"/{path}")
+def _proven(finding: Finding, fix: Fix, works: bool | None, seen: Observation, facts: RehearsalFacts) -> Finding:
+    """Return the finding with the change and what trying it showed; with several changes, when it takes all of them."""
     if works is None:
-        return replace(finding, remedy=_remedy(finding, fix.diff, ""))
+        return replace(finding, remedy=_remedy(finding, fix.diff, _why_not(facts)))
     if not works:
         return replace(finding, remedy=_remedy(finding, "", _vain(facts)))
-    words = _words(finding.cause, facts)
+    words, shown = _words(finding.cause, facts), _shows(finding.cause)
     surer = finding.confidence + _SURER if finding.verdict is Verdict.FAULT and shown is _passes else finding.confidence
     return replace(
         finding,
-        confidence=min(0.97, max(surer, finding.confidence)),
-        remedy=_remedy(finding, fix.diff, f"Tried: {words}."),
+        confidence=max(finding.confidence, min(_SUREST, surer)),
+        remedy=_remedy(finding, facts.diff, f"Tried: {words}."),
         evidence=(*finding.evidence, proof(seen, words, facts.file)) if shown is not _is_valid else finding.evidence,
     )
 
@@ -208,7 +214,8 @@ _OURS = ("sec-websocket-key", "user-agent")
 
 def _why_not(facts: RehearsalFacts) -> str:
     assert facts.after is not None
-    return f"Not tried: {facts.after.complaint[:200]}." if facts.after.complaint else ""
+    silent = facts.after.valid is None or not _answered(facts.after)
+    return f"Not tried: {facts.after.complaint[:200]}." if facts.after.complaint and silent else ""
 
 
 def _vain(facts: RehearsalFacts) -> str:

@@ -1,7 +1,7 @@
 """Prove what is to be changed in a configuration: the file as given and the changed one are tried on loopback (step 2.2, read --prove)."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wsbook.errors import UnreadableInputError
-from wsbook.facts import Facts, Fix, PatternFacts, RehearsalFacts, RouteFacts, TextFacts, Trial
+from wsbook.facts import Change, Facts, Fix, PatternFacts, RehearsalFacts, RouteFacts, TextFacts, Trial
 from wsbook.observation import Observation, Reason, Source, not_run, observed
 from wsbook.steps.looking import Looking
 from wsbook.target import Endpoint
@@ -51,11 +51,26 @@ class _Config(Struct, kw_only=True):
 
 
 class _Idea(Struct, frozen=True, kw_only=True):
-    """One thing to try: a route, and the change of the texts, None to try the file as it is."""
+    """One thing to try: a route, and changes of the texts that are made together, none to try the file as it is."""
 
     config: _Config
     route: RouteFacts
-    fix: Fix | None = None
+    fixes: tuple[Fix, ...] = ()
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """What the changes are for."""
+        return tuple(dict.fromkeys(slug for fix in self.fixes for slug in fix.causes))
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """The changes, each once."""
+        return tuple(dict.fromkeys(change for fix in self.fixes for change in fix.changes))
+
+    @property
+    def only_checked(self) -> bool:
+        """Whether no attempt shows what the changes are for."""
+        return bool(self.fixes) and all(slug.startswith(_ONLY_CHECKED) for slug in self.causes)
 
 
 def _configs(observations: Iterable[Observation]) -> list[_Config]:
@@ -71,15 +86,54 @@ def _configs(observations: Iterable[Observation]) -> list[_Config]:
     return [config for config in found if config.kind and config.found]
 
 
-def _ideas(config: _Config, accused: Mapping[str, float]) -> list[_Idea]:
-    """Return the file as it is, then the changes of it that some finding asks for, the surest finding's first."""
-    first, *changes = list(_all_ideas(config)) or [None]
-    wanted = [idea for idea in changes if idea and idea.fix and any(slug in accused for slug in idea.fix.causes)]
+def _ideas(config: _Config, accused: Mapping[str, float], limit: int) -> list[_Idea]:
+    """Return the file as it is, then the changes that some finding asks for, the surest finding's first, and at last all together."""
+    routes = [facts for facts in config.found if isinstance(facts, RouteFacts) and facts.serves]
+    if not routes:
+        return []
+    ideas = [_Idea(config=config, route=routes[0])]
+    wanted = [idea for idea in _changes(config) if any(slug in accused for slug in idea.causes)]
+    wanted.sort(key=lambda idea: -max(accused.get(slug, 0.0) for slug in idea.causes))
+    whole = _together(idea for idea in wanted if not idea.only_checked)
+    return [*ideas, *wanted[:limit], *whole]
 
-    def sureness(idea: _Idea) -> float:
-        return max(accused.get(slug, 0.0) for slug in idea.fix.causes) if idea.fix else 1.0
 
-    return [first, *sorted(wanted, key=sureness, reverse=True)] if first else []
+def _changes(config: _Config) -> list[_Idea]:
+    """Return the changes of a configuration; those of one route for the same causes belong together, as those of several servers do."""
+    groups: dict[tuple[str, ...], list[Fix]] = {}
+    first: dict[tuple[str, ...], RouteFacts] = {}
+    route: RouteFacts | None = None
+    for facts in config.found:
+        route = facts if isinstance(facts, RouteFacts) else route
+        fixes = facts.fixes if isinstance(facts, RouteFacts) else tuple(filter(None, (facts.fix,)))
+        for fix in fixes if route is not None and route.serves else ():
+            key = (f"{route.file}:{route.line}" if route else "", *fix.causes)
+            known = groups.setdefault(key, [])
+            first.setdefault(key, route) if route else None
+            known += [fix] if _fits(fix, known) else []
+    ideas = [_Idea(config=config, route=first[key], fixes=tuple(fixes)) for key, fixes in groups.items()]
+    return list({idea.changes: idea for idea in reversed(ideas)}.values())[::-1]
+
+
+def _fits(fix: Fix, others: Iterable[Fix]) -> bool:
+    """Whether a change touches no line that another one does."""
+    taken = {(change.file, line) for other in others for change in other.changes for line in _lines(change)}
+    return not any((change.file, line) in taken for change in fix.changes for line in _lines(change))
+
+
+def _lines(change: Change) -> Iterable[int]:
+    return range(change.line, change.line + max(change.removed, 1))
+
+
+def _together(ideas: Iterable[_Idea]) -> list[_Idea]:
+    """Return the idea of all changes at once, as far as they do not touch the same lines; none when there is one idea only."""
+    kept: list[_Idea] = []
+    fixes: list[Fix] = []
+    for idea in ideas:
+        if all(_fits(fix, fixes) for fix in idea.fixes):
+            kept.append(idea)
+            fixes += idea.fixes
+    return [replace(kept[0], fixes=tuple(fixes))] if len(kept) > 1 else []
 
 
 def _accused(look: Looking) -> dict[str, float]:
@@ -91,23 +145,6 @@ def _accused(look: Looking) -> dict[str, float]:
     return {found.cause: found.confidence for found in findings if found.verdict in (Verdict.FAULT, Verdict.UNKNOWN) and found.confidence}
 
 
-def _all_ideas(config: _Config) -> Iterator[_Idea]:
-    routes = [facts for facts in config.found if isinstance(facts, RouteFacts) and facts.serves]
-    if not routes:
-        return
-    yield _Idea(config=config, route=routes[0])
-    told: set[str] = set()
-    route = routes[0]
-    for facts in config.found:
-        if isinstance(facts, RouteFacts):
-            route = facts
-        fixes = facts.fixes if isinstance(facts, RouteFacts) else filter(None, (facts.fix,))
-        for fix in fixes if route.serves else ():
-            if fix.diff not in told:
-                told.add(fix.diff)
-                yield _Idea(config=config, route=route, fix=fix)
-
-
 async def rehearse(look: Looking, observations: Iterable[Observation]) -> None:
     """Try configurations whose program is installed; what is started is only nginx, haproxy and caddy, confined, on adapted copies."""
     from wsbook.validators import validating
@@ -115,7 +152,7 @@ async def rehearse(look: Looking, observations: Iterable[Observation]) -> None:
     budget, configs = look.budget.name, _configs(observations)
     accused = _accused(look) if configs else {}
     for config in configs:
-        ideas = _ideas(config, accused)[: _FIXES.get(budget, 4) + 1]
+        ideas = _ideas(config, accused, _FIXES.get(budget, 4))
         if not ideas:
             continue
         if not validating(config.program):
@@ -167,23 +204,24 @@ async def _one(
     from wsbook.parsers.proxies.rehearsing import Refusal
     from wsbook.validators import program_version
 
-    config, fix = idea.config, idea.fix
+    config = idea.config
     source = Source(step="2.2", probe="rehearsal", artifact=config.path, line=idea.route.line if idea.route.file == config.path else 0)
     try:
-        before, after = await asyncio.to_thread(_adapted, idea, artifact, endpoint)
+        before, after, fix = await asyncio.to_thread(_adapted, idea, artifact, endpoint)
     except Refusal as reason:
         return not_run(source, Reason.NOT_PERMITTED, f"{config.path} was not tried on loopback: {reason}")
     except UnreadableInputError as error:
         return not_run(source, Reason.UNREADABLE, f"{config.path} was not tried on loopback: {error}")
     version = await asyncio.to_thread(program_version, config.program)
-    several = fix is not None and bool(set(fix.causes) & set(_SEVERAL))
-    only_checked = fix is not None and all(cause.startswith(_ONLY_CHECKED) for cause in fix.causes)
+    several = bool(set(idea.causes) & set(_SEVERAL))
     first = _run(before, config.program, endpoint, gate, runs, several=several)
     if after is None:
         tried = [await first]
     else:
         second = (
-            _checked(after, config.program, gate) if only_checked else _run(after, config.program, endpoint, gate, runs, several=several)
+            _checked(after, config.program, gate)
+            if idea.only_checked
+            else _run(after, config.program, endpoint, gate, runs, several=several)
         )
         tried = list(await asyncio.gather(first, second))
     facts = RehearsalFacts(
@@ -192,8 +230,9 @@ async def _one(
         file=config.path,
         url=f"{'wss' if before.tls else 'ws'}://{before.host}{before.resource}",
         before=tried[0],
-        causes=fix.causes if fix else (),
+        causes=idea.causes,
         diff=fix.diff if fix else "",
+        parts=tuple(one.diff for one in idea.fixes),
         after=tried[1] if len(tried) > 1 else None,
         left_out=before.left_out[:10],
     )
@@ -208,14 +247,14 @@ def _stage() -> "Stage":
     return Stage(listen=tuple(ports[:_LISTENERS]), plain=tuple(ports[_LISTENERS:][:_STUBS]), secure=tuple(ports[_LISTENERS + _STUBS :]))
 
 
-def _adapted(idea: _Idea, artifact: "Artifact", endpoint: Endpoint | None) -> "tuple[Adapted, Adapted | None]":
-    """Return both texts for loopback; what the changed one speaks TLS to speaks it in both."""
-    from wsbook.parsers.proxies.fixing import apply_changes
+def _adapted(idea: _Idea, artifact: "Artifact", endpoint: Endpoint | None) -> "tuple[Adapted, Adapted | None, Fix | None]":
+    """Return both texts for loopback and the change between them; what the changed one speaks TLS to speaks it in both."""
+    from wsbook.parsers.proxies.fixing import apply_changes, make_fix
     from wsbook.parsers.proxies.rehearsing import Ask
 
     module, name = _ADAPTERS[idea.config.kind]
     adapt = getattr(import_module(f"wsbook.parsers.proxies.{module}"), name)
-    route, fix = idea.route, idea.fix
+    route = idea.route
     ask = Ask(
         file=route.file,
         line=route.line,
@@ -225,18 +264,18 @@ def _adapted(idea: _Idea, artifact: "Artifact", endpoint: Endpoint | None) -> "t
         resource=endpoint.resource if endpoint else "",
     )
     before: Adapted = adapt(artifact, _stage(), ask)
-    if fix is None:
-        return before, None
-    texts = {}
-    for file in {change.file for change in fix.changes}:
-        text = artifact.text if file == artifact.name else before.texts[file]
-        texts[file] = apply_changes(text, [change for change in fix.changes if change.file == file])
+    if not idea.fixes:
+        return before, None, None
+    files = {change.file for change in idea.changes}
+    old = {file: artifact.text if file == artifact.name else before.texts[file] for file in files}
+    texts = {file: apply_changes(old[file], [change for change in idea.changes if change.file == file]) for file in files}
+    fix = make_fix(idea.causes, idea.changes, old)
     again = replace(ask, door=before.door, resource=before.resource)
     after: Adapted = adapt(artifact, _stage(), again, texts)
     if after.secure != before.secure:
         before = adapt(artifact, before.stage, replace(again, secure=after.secure))
         after = adapt(artifact, after.stage, replace(again, secure=after.secure), texts)
-    return before, after
+    return before, after, fix
 
 
 def _key(adapted: "Adapted", several: bool) -> object:

@@ -74,9 +74,7 @@ _OTHER_BACKENDS = frozenset(
     fastcgi_pass uwsgi_pass scgi_pass grpc_pass memcached_pass
     """.split()  # noqa: SIM905 - a table
 )
-_WORTH_SAYING = re.compile(
-    r"(?:more_(?:set|clear)_headers|auth_|limit_(?:conn|req)$|health_check|perl|allow|deny|ssl_verify_client|proxy_cache$)"
-)
+_WORTH_SAYING = re.compile(r"(?:more_(?:set|clear)_headers|auth_|limit_(?:conn|req)$|health_check|ssl_verify_client|proxy_cache$)")
 _AUTHORITY = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<host>unix:[^:\s]+:?|\[[0-9a-fA-F:.]+\](?::\d+)?|[^/\s$:]+(?::\d+)?)(?P<rest>/.*|\$.*)?\Z", re.DOTALL
 )
