@@ -143,7 +143,7 @@ def test_a_fault_fails_as_it_is_and_passes_when_changed(name: str, url: str, tmp
 
 @needs("nginx")
 def test_changes_that_help_only_together_are_printed_together(tmp_path: Path) -> None:
-    evidence, findings = investigate(
+    _, findings = investigate(
         "nginx", nginx("proxy_pass http://a; proxy_http_version 2;", http="upstream a { server b:1; }"), tmp_path
     )
     (finding,) = [one for one in findings if one.cause == "proxy.upgrade-header-missing"]
