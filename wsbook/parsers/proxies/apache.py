@@ -66,11 +66,16 @@ def _host(number: int, own: list[Directive], every: list[Directive], artifact: A
     return Host(number=number, own=own, every=every, judged=list(zip(entries, judged, strict=True)), shadowed=shadowed, engine_off=off)
 
 
+def _sample(entry: Entry) -> str:
+    """Return a path that an entry takes, as far as its expression tells one."""
+    return re.split(r"[\\(\[.*+?$]", entry.path.lstrip("^"))[0] if entry.regex else entry.path
+
+
 def _shadowed(entries: list[Entry]) -> list[tuple[Entry, Entry]]:
     """Return tunnelling entries that never get a request, each with the earlier one without tunnel that takes all of their paths."""
     found = []
     for index, entry in enumerate(entries):
-        sample = re.split(r"[\\(\[.*+?$]", entry.path.lstrip("^"))[0] if entry.regex else entry.path
+        sample = _sample(entry)
         earlier = [e for e in entries[:index] if not e.rewrite and not e.regex and e.target != "!" and not e.tunnels]
         first = next((e for e in earlier if e.covers(sample)), None)
         if entry.tunnels and not entry.rewrite and first:
@@ -87,7 +92,9 @@ def _serving(entries: list[Entry], shadowed: list[Entry], artifact: Artifact, en
         [hints_at_websocket(e.path) if e.scheme else 0 for e in entries],
         [e.path == "/" and bool(e.scheme) for e in entries],
     )
-    lost = [e in shadowed or e.no_upgrades or not e.scheme for e in entries]
+    tunnels = [(n, e) for n, e in enumerate(entries) if e.tunnels and e.rewrite and not e.no_upgrades and not engine_off]
+    plain = [not e.tunnels and any(m < n and t.covers(_sample(e)) for m, t in tunnels) for n, e in enumerate(entries)]
+    lost = [e in shadowed or e.no_upgrades or not e.scheme or p for e, p in zip(entries, plain, strict=True)]
     return [False if no else j for no, j in zip(lost, judged, strict=True)]
 
 

@@ -55,7 +55,9 @@ def fix_tunnel(artifact: Artifact, cause: str, entry: Entry, every: list[Directi
     plain = re.match(r"http(s?)://([^$%\s\"']+)$", entry.target, re.IGNORECASE)
     if edits is None or entry.regex or entry.located or plain is None:
         return _with_parameter(artifact, cause, [worker], "upgrade", "websocket") if not entry.rewrite else None
-    return edits.fix(cause, _rewrite_pair(edits, entry, every, f"ws{plain[1]}://{plain[2]}"))
+    pair = _rewrite_pair(edits, entry, every, f"ws{plain[1]}://{plain[2]}")
+    unknown = edits.edited(entry.directive.line, lambda raw: re.sub(r"\s+upgrade=\S+", "", raw, flags=re.IGNORECASE))
+    return edits.fix(cause, pair, unknown if artifact.older_than(*UPGRADE_PARAMETER) else None)
 
 
 def _rewrite_pair(edits: Edits, entry: Entry, every: list[Directive], target: str) -> Change:
