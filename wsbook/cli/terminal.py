@@ -86,8 +86,8 @@ def _named(findings: Iterable[Finding]) -> str:
 
 
 def _block(console: Console, title: str, text: str, limit: int = 200) -> None:
-    """Print at most twelve lines; one that is longer than the window is not broken, so that a command can be copied."""
-    for number, line in enumerate(text.strip().splitlines()[:12]):
+    """Print at most thirty lines; one that is longer than the window is not broken, so that a command can be copied."""
+    for number, line in enumerate(text.strip().splitlines()[:30]):
         console.print(Text(f"  {title if number == 0 else '':<8}{cap(line, limit)}"), soft_wrap=limit == _COMMAND)
 
 

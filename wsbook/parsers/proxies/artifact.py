@@ -46,13 +46,15 @@ _NESTED = re.compile(r"[+*}]\)*[+*{]|\([^()]*[+*][^()]*\)\s*[+*{]")
 class Artifact(Struct, frozen=True, kw_only=True):
     """One configuration to read.
 
-    name: as given, it stands in findings. endpoint_path: "" unknown. version: of the program, "" unknown. folder: includes are
-    followed inside it only, "" never.
+    name: as given, it stands in findings. endpoint_path, endpoint_host: "" unknown. endpoint_port: 0 unknown. version: of the program,
+    "" unknown. folder: includes are followed inside it only, "" never.
     """
 
     text: str
     name: str
     endpoint_path: str = ""
+    endpoint_host: str = ""
+    endpoint_port: int = 0
     version: str = ""
     folder: str = ""
 
