@@ -320,7 +320,8 @@ def _defects(leaf: _Leaf, serves: bool | None, artifact: Artifact) -> Iterator[P
 
     path = artifact.endpoint_path.partition("?")[0]
     for node, matcher in leaf.matchers:
-        if exact := next((p for p in path_patterns(matcher, leaf.named) if _too_exact(p, path)), ""):
+        patterns = path_patterns(matcher, leaf.named)
+        if exact := next((p for p in patterns if _too_exact(p, path, patterns)), ""):
             yield at("caddy.exact-matcher", node, fix_exact_matcher(edits, written_at(node, matcher, leaf.named, "path"), exact))
         if strict := [(name, value) for name, value, problem in header_tests(matcher, leaf.named) if problem]:
             places = [(written_at(node, matcher, leaf.named, "header", *test), *test) for test in strict]
@@ -351,10 +352,11 @@ def _speaks_h2(proxy: Node, versions: Node | None, upstreams: list[str]) -> bool
     return any(u.startswith("h2c://") for u in upstreams) or "h2c" in said or ("2" in said and "1.1" not in said and encrypted)
 
 
-def _too_exact(pattern: str, path: str) -> bool:
+def _too_exact(pattern: str, path: str, patterns: list[str]) -> bool:
     """Whether a path without asterisk leaves the paths below it to another handler although they are meant."""
-    if "*" in pattern or pattern == "/":
+    below = pattern.rstrip("/")
+    if "*" in pattern or pattern == "/" or {f"{below}/*", f"{below}*"} & set(patterns):
         return False
     if path:
-        return path != pattern and path.startswith(pattern.rstrip("/") + "/")
+        return path != pattern and path.startswith(below + "/")
     return pattern.endswith("/") or hints_at_polling(pattern)
