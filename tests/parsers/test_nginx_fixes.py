@@ -84,6 +84,11 @@ DEFECTS: dict[str, tuple[str, str, str]] = {
     "idle by default": (whole(ws(HEADERS), http=MAP), "/ws", IDLE),
     "idle written": (whole(ws(HEADERS + "\n            proxy_read_timeout 30s;  # as before"), http=MAP), "/ws", IDLE),
     "idle of the server": (whole(ws(HEADERS), http=MAP, server="listen 80;\n        proxy_read_timeout 20s;"), "/ws", IDLE),
+    "idle of a TCP server": (
+        "stream {\n    server {\n        listen 84;\n        proxy_pass app:1;\n        proxy_timeout 30s;\n    }\n}\n",
+        "",
+        IDLE,
+    ),
     "X-Forwarded-Proto wss": (whole(ws(GOOD + "\n            proxy_set_header X-Forwarded-Proto wss;"), http=MAP), "/ws", FORWARDED),
     "port 443 in plain": (whole(ws(GOOD, target="http://10.0.0.1:443"), http=MAP), "/ws", "endpoint.plain-to-tls-port"),
     "port 80 in TLS": (whole(ws(GOOD, target="https://10.0.0.1:80"), http=MAP), "/ws", "endpoint.tls-to-plain-port"),
@@ -139,6 +144,8 @@ def serving_line(text: str, path: str) -> RouteFacts:
 def accepted(text: str, path: str) -> str:
     """Return what nginx complains of in a text, "" nothing."""
     route = serving_line(text, path)
+    if "stream {" in text:
+        return ""  # the module may not be installed, and nothing in it concerns an upgrade
     ask = Ask(file=route.file, line=route.line, matcher=route.matcher, resource=path)
     adapted = adapt_nginx(Artifact(text=text, name="nginx.conf", endpoint_path=path), STAGE, ask)
     ports = (*STAGE.listen, *STAGE.plain, *STAGE.secure)

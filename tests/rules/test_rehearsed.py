@@ -53,6 +53,7 @@ def found(cause: str, *observations: Observation) -> Finding:
         (tried(INVALID, ACCEPTED), Verdict.FAULT, "refuses the file (unknown directive) without it", True),
         (tried(REFUSED, REFUSED), Verdict.FAULT, "No change is printed", False),
         (tried(REFUSED, INVALID), Verdict.FAULT, "No change is printed", False),
+        (tried(INVALID, INVALID), Verdict.FAULT, "Not tried: unknown directive", True),
         (tried(REFUSED, UNASKED), Verdict.FAULT, "Not tried: nginx did not answer", True),
         (tried(SILENT, SILENT), Verdict.FAULT, "Not tried: the TLS handshake failed", True),
         (tried(ACCEPTED, ACCEPTED), Verdict.UNKNOWN, "", False),

@@ -1,7 +1,13 @@
 """Configurations that are tried on loopback with the real programs: proven faults, healthy files, hostile ones, and no traces left."""
 
 import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +15,7 @@ from conftest import needs
 
 from wsbook import validators
 from wsbook.case import Case
+from wsbook.cli.reading import read_artifacts
 from wsbook.evidence import Evidence
 from wsbook.facts import RehearsalFacts
 from wsbook.finding import Finding, Verdict
@@ -143,9 +150,7 @@ def test_a_fault_fails_as_it_is_and_passes_when_changed(name: str, url: str, tmp
 
 @needs("nginx")
 def test_changes_that_help_only_together_are_printed_together(tmp_path: Path) -> None:
-    _, findings = investigate(
-        "nginx", nginx("proxy_pass http://a; proxy_http_version 2;", http="upstream a { server b:1; }"), tmp_path
-    )
+    _, findings = investigate("nginx", nginx("proxy_pass http://a; proxy_http_version 2;", http="upstream a { server b:1; }"), tmp_path)
     (finding,) = [one for one in findings if one.cause == "proxy.upgrade-header-missing"]
     assert "Tried: " in finding.remedy
 
@@ -249,3 +254,42 @@ async def test_a_cancelled_trial_leaves_no_process_and_no_folder(tmp_path: Path)
     async with asyncio.timeout(10):
         while running() or leftovers() - before:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+def processes(mark: str) -> list[int]:
+    """Return the processes whose command or environment names a folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found += [int(path.parent.name)] if mark in path.read_text() + (path.parent / "environ").read_text(errors="replace") else []
+    return found
+
+
+@needs("nginx")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_when_the_command_ends_so_does_what_it_started(how: signal.Signals, tmp_path: Path) -> None:
+    path, folder = tmp_path / "nginx.conf", tmp_path / "private"
+    folder.mkdir()
+    path.write_text(nginx("proxy_pass http://a:1;"))
+    command = [sys.executable, "-m", "wsbook", "read", str(path), "--prove"]
+    with subprocess.Popen(command, env={**os.environ, "TMPDIR": str(folder)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as read:
+        deadline = time.monotonic() + 20
+        while not any(pid != read.pid for pid in processes(str(folder))) and time.monotonic() < deadline:
+            assert read.poll() is None
+            time.sleep(0.002)
+        read.send_signal(how)
+        read.wait(timeout=10)
+    deadline = time.monotonic() + 5
+    while processes(str(folder)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert processes(str(folder)) == []
+    assert how is signal.SIGKILL or list(folder.iterdir()) == []
+
+
+@needs("nginx")
+def test_files_alone_are_tried_when_asked(tmp_path: Path) -> None:
+    path = tmp_path / "nginx.conf"
+    path.write_text(nginx("proxy_pass http://a:1;"))
+    told, proven = (read_artifacts([path], url="ws://shop.example/ws", prove=prove) for prove in (False, True))
+    assert ["Tried: nginx" in judgement.findings[0].remedy for judgement in (told, proven)] == [False, True]
+    assert all("+            proxy_set_header Upgrade $http_upgrade;" in judgement.findings[0].remedy for judgement in (told, proven))

@@ -113,6 +113,8 @@ def _works(slug: str, facts: RehearsalFacts) -> bool | None:
     shown, after = _shows(slug), facts.after
     if after is None or after.valid is None or (shown is not _is_valid and not _answered(after)):
         return None
+    if after.valid is False and facts.before.valid is False:
+        return None  # what the program refuses is in both, or comes of how the file was made ready
     return shown(facts.before, after, "/" + facts.url.partition("://")[2].partition("/")[2])
 
 
@@ -214,7 +216,7 @@ _OURS = ("sec-websocket-key", "user-agent")
 
 def _why_not(facts: RehearsalFacts) -> str:
     assert facts.after is not None
-    silent = facts.after.valid is None or not _answered(facts.after)
+    silent = not facts.after.valid or not _answered(facts.after)
     return f"Not tried: {facts.after.complaint[:200]}." if facts.after.complaint and silent else ""
 
 

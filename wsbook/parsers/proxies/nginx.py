@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from wsbook.facts import Facts, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, hints_at_websocket, plausible, require_small, seconds
 from wsbook.parsers.proxies.nginx_defects import defects
-from wsbook.parsers.proxies.nginx_fixes import Place, with_fixes
+from wsbook.parsers.proxies.nginx_fixes import Place, with_fixes, with_stream_fixes
 from wsbook.parsers.proxies.nginx_headers import header, header_level, http_version, in_force, lines_of
 from wsbook.parsers.proxies.nginx_locations import Location
 from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin, settle, upstream_url
@@ -49,7 +49,7 @@ def parse_nginx(artifact: Artifact) -> Parsed:
         route = _route(one, upstreams, artifact)
         place = Place(route=route, ending=one.ending, tree=tree, endpoint_path=artifact.endpoint_path)
         facts += with_fixes(place, defects(route, one.ending, upstreams, artifact))
-    streams = stream_routes(tree.root, upstreams, servers, artifact)
+    streams = with_stream_fixes(stream_routes(tree.root, upstreams, servers, artifact), tree)
     text = TextFacts(
         kind="nginx_conf",
         program="nginx",

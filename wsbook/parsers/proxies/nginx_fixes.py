@@ -17,7 +17,7 @@ from wsbook.parsers.proxies.nginx_requests import Ending
 from wsbook.parsers.proxies.nginx_tree import Directive, Tree, walk
 from wsbook.parsers.proxies.nginx_values import expand
 
-__all__ = ["PATTERN_FIXES", "Place", "with_fixes"]
+__all__ = ["PATTERN_FIXES", "Place", "with_fixes", "with_stream_fixes"]
 
 _LONG = "1h"
 _LONG_S = 3600.0
@@ -69,6 +69,24 @@ def with_fixes(place: Place, found: list[PatternFacts]) -> list[Facts]:
     fixes = (_handshake(place), _idle(place), _path(place)) if place.target is not None else ()
     route = replace(place.route, fixes=tuple(fix for fix in fixes if fix is not None))
     return [route, *(replace(defect, fix=_of_pattern(defect, place)) for defect in found)]
+
+
+def with_stream_fixes(routes: list[RouteFacts], tree: Tree) -> list[RouteFacts]:
+    """Return the routes of TCP servers, those that end silent connections early with the line that lets them live."""
+    servers = {(d.file, d.line): d for stream in tree.root.all("stream") for d in stream.all("server")}
+    return [_with_stream_fix(route, servers.get((route.file, route.line)), tree) for route in routes]
+
+
+def _with_stream_fix(route: RouteFacts, server: Directive | None, tree: Tree) -> RouteFacts:
+    limit = route.idle_s
+    if server is None or limit is None or limit.value is None or float(limit.value) >= _LONG_S or route.serves is False:
+        return route
+    editor = Editor(tree.texts)
+    added: list[str] = []
+    _set(editor, server, "proxy_timeout", f"proxy_timeout {_LONG}", added)
+    editor.add(server, added, after=server.last("proxy_pass"))
+    fix = editor.finish("proxy.idle-timeout-nginx")
+    return replace(route, fixes=(fix,)) if fix else route
 
 
 def _inherited(place: Place) -> RouteFacts:

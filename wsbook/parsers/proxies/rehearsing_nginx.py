@@ -41,7 +41,8 @@ _BALANCING = frozenset(
 _SERVER_OPTIONS = re.compile(r"(?:weight|max_fails|fail_timeout|max_conns)=\S+\Z|backup\Z|down\Z")
 _PEOPLE = frozenset(
     """
-    allow deny auth_basic auth_request auth_jwt ssl_verify_client limit_conn limit_req
+    allow deny auth_basic auth_request auth_jwt ssl_verify_client limit_conn limit_req modsecurity modsecurity_rules
+    modsecurity_rules_file modsecurity_rules_remote
     """.split()  # noqa: SIM905 - a table
 )
 """Who may come in and how often: we are nobody of those. Left out, and said."""
@@ -121,6 +122,8 @@ class _Writer:
             return next((s for s in self.servers if self.ask.door in self._names_of(s)), None)
         at = (self.ask.file, self.ask.line)
         found = next((s for s in self.servers if any((d.file, d.line) == at for d in walk(s)) or (s.file, s.line) == at), None)
+        if found is None and self.root.all("stream") and not self.root.all("location"):
+            raise Refusal("the route is a TCP server of nginx, which passes everything")
         if found is None and self.servers and not self.root.all("location"):
             raise Refusal("the server of the route was not found")
         return found
