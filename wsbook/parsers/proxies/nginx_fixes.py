@@ -4,7 +4,7 @@ Source: nginx.org, "WebSocket proxying"; ngx_http_proxy_module (proxy_set_header
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -71,10 +71,10 @@ def with_fixes(place: Place, found: list[PatternFacts]) -> list[Facts]:
     return [route, *(replace(defect, fix=_of_pattern(defect, place)) for defect in found)]
 
 
-def with_stream_fixes(routes: list[RouteFacts], tree: Tree) -> list[RouteFacts]:
-    """Return the routes of TCP servers, those that end silent connections early with the line that lets them live."""
+def with_stream_fixes(found: Sequence[Facts], tree: Tree) -> list[Facts]:
+    """Return what was found of TCP servers, routes that end silent connections early with the line that lets them live."""
     servers = {(d.file, d.line): d for stream in tree.root.all("stream") for d in stream.all("server")}
-    return [_with_stream_fix(route, servers.get((route.file, route.line)), tree) for route in routes]
+    return [_with_stream_fix(facts, servers.get((facts.file, facts.line)), tree) if isinstance(facts, RouteFacts) else facts for facts in found]
 
 
 def _with_stream_fix(route: RouteFacts, server: Directive | None, tree: Tree) -> RouteFacts:
