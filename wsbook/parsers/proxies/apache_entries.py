@@ -122,7 +122,10 @@ def _rewrites(directives: list[Directive], every: list[Directive], inside: tuple
 def _rewrite(d: Directive, every: list[Directive], conditions: tuple[Directive, ...]) -> Entry:
     target = d.args[1]
     scheme = _scheme(target, every) if {"p", "proxy"} & set(flags_of(d, 2)) else ""
-    return Entry(directive=d, path=d.args[0], target=target, scheme=scheme, regex=True, rewrite=True, conditions=conditions)
+    workers = (d, *members_of(target, every)[:1]) if scheme else (d,)
+    return Entry(
+        directive=d, path=d.args[0], target=target, scheme=scheme, regex=True, rewrite=True, conditions=conditions, workers=workers
+    )
 
 
 def _passes(directives: list[Directive], every: list[Directive], *, located: bool) -> list[Entry]:

@@ -125,13 +125,16 @@ def _serving(ways: list[Way], asked: Handshake, port: int) -> list[bool | None]:
         there = [way for way in ways if port in _ports(way.frontend)] if port else []
         values = iter(_by_path(there or ways, asked))
         return [next(values) if not there or way in there else False for way in ways]
-    words = [" ".join((w.backend.name, w.condition, *(line.text for line in acl_lines(w.condition, w.acls)))) for w in ways]
-    judged = plausible(
-        [bool(re.search(r"hdr\w*\((?:upgrade|sec-websocket)", text, re.IGNORECASE)) for text in words],
-        [hints_at_websocket(text) for text in words],
-        [not w.condition for w in ways],
+    open_ways = [way for way in ways if not _refuses_all(way, asked)]
+    words = [" ".join((w.backend.name, w.condition, *(line.text for line in acl_lines(w.condition, w.acls)))) for w in open_ways]
+    guessed = iter(
+        plausible(
+            [bool(re.search(r"hdr\w*\((?:upgrade|sec-websocket)", text, re.IGNORECASE)) for text in words],
+            [hints_at_websocket(text) for text in words],
+            [not w.condition for w in open_ways],
+        )
     )
-    return [False if _refuses_all(w, asked) else j for w, j in zip(ways, judged, strict=True)]
+    return [next(guessed) if way in open_ways else False for way in ways]
 
 
 def _refuses_all(way: Way, asked: Handshake) -> bool:
