@@ -48,10 +48,12 @@ def parse_apache(artifact: Artifact) -> Parsed:
     for d in directives:
         hosts.setdefault(d.host, []).append(d)
     asked = _asked(hosts, artifact)
-    for number, own in list(hosts.items())[:_MAX_HOSTS]:
-        host = _host(number, own, directives, artifact, asked=number in asked)
-        for entry, serves in host.judged:
-            if entry.directive.host == number and (entry.scheme or serves):
+    found = [_host(n, own, directives, artifact, asked=n in asked) for n, own in list(hosts.items())[:_MAX_HOSTS]]
+    shared = {id(e.directive) for host in found for e, serves in host.judged if serves and host.number and not e.directive.host}
+    for host in found:
+        for entry, judged in host.judged:
+            serves = id(entry.directive) in shared or judged
+            if entry.directive.host == host.number and (entry.scheme or serves):
                 facts.append(_route(entry, serves, host, artifact))
                 count += 1
         facts += defects_of(host, artifact)
