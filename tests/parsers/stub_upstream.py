@@ -65,7 +65,14 @@ def upstream(name: str = "", host: str = "127.0.0.1") -> Iterator[int]:
 
 
 def handshake(
-    port: int, path: str = "/ws", *, host: str = "a.test", more: str = "", upgrade: str = HANDSHAKE, wait_s: float = 3.0, hold: bool = False
+    port: int,
+    path: str = "/ws",
+    *,
+    host: str = "a.test",
+    more: str = "",
+    upgrade: str = HANDSHAKE,
+    wait_s: float = 10.0,
+    hold: bool = False,
 ) -> dict[str, Any]:
     """Return status, the upstream's view, location, and with hold how long the silent socket lived (None: longer than wait_s)."""
     with socket.create_connection(("127.0.0.1", port), timeout=wait_s) as connection:

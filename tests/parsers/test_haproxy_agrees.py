@@ -156,7 +156,8 @@ def test_backend_path_and_headers_are_those_of_haproxy(served: _Served) -> None:
         return [line for one in shown for line in differences(name, texts[name], CASES[name][1], one, folder)]
 
     with ThreadPoolExecutor(16) as pool:
-        assert [line for lines in pool.map(run, CASES) for line in lines] == []
+        found = [line for lines in pool.map(run, CASES) for line in lines]
+    assert found == [], "\n".join(found)
 
 
 @needs("haproxy")

@@ -42,6 +42,7 @@ def judge_routes(evidence: Evidence) -> Iterator[Finding]:
     for seen, facts in serving:
         yield from _judge_headers(seen, facts)
         yield from _judge_idle(evidence, seen, facts)
+        yield from _judge_lifetime(evidence, seen, facts)
         yield from _judge_upstream_path(evidence, seen, facts)
 
 
@@ -110,6 +111,12 @@ def _judge_idle(evidence: Evidence, seen: Observation, facts: RouteFacts) -> Ite
         yield unknown(
             slug, confidence if _is_shortest(shortest) else _LONGER * confidence, summary, proof(seen, summary, _at(facts, limit))
         )
+
+
+def _judge_lifetime(evidence: Evidence, seen: Observation, facts: RouteFacts) -> Iterator[Finding]:
+    """A total limit, which nothing but the configuration shows before it has passed."""
+    if any(True for _ in evidence.of(IdleFacts)):
+        return
     if facts.lifetime_s is not None and facts.lifetime_s.value and 0 < _number(facts.lifetime_s.value) <= 3600:
         summary = f"{facts.product} {facts.matcher} ends every socket after {_number(facts.lifetime_s.value):g} s, busy or not"
         yield unknown("proxy.max-lifetime", 0.4, summary, proof(seen, summary, _at(facts, facts.lifetime_s)))

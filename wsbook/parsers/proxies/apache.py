@@ -8,6 +8,7 @@ Source: httpd.apache.org, mod_proxy (ordering, worker parameters), mod_proxy_wst
 """
 
 import re
+from fnmatch import fnmatch
 
 from wsbook.facts import Facts, Fix, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.apache_defects import Host, defects_of, removed_header, tunnel_modules
@@ -46,10 +47,13 @@ def parse_apache(artifact: Artifact) -> Parsed:
     hosts: dict[int, list[Directive]] = {0: []}
     for d in directives:
         hosts.setdefault(d.host, []).append(d)
-    for number, own in list(hosts.items())[:_MAX_HOSTS]:
-        host = _host(number, own, directives, artifact)
-        for entry, serves in host.judged:
-            if entry.directive.host == number and (entry.scheme or serves):
+    asked = _asked(hosts, artifact)
+    found = [_host(n, own, directives, artifact, asked=n in asked) for n, own in list(hosts.items())[:_MAX_HOSTS]]
+    shared = {id(e.directive) for host in found for e, serves in host.judged if serves and host.number and not e.directive.host}
+    for host in found:
+        for entry, judged in host.judged:
+            serves = id(entry.directive) in shared or judged
+            if entry.directive.host == host.number and (entry.scheme or serves):
                 facts.append(_route(entry, serves, host, artifact))
                 count += 1
         facts += defects_of(host, artifact)
@@ -57,13 +61,32 @@ def parse_apache(artifact: Artifact) -> Parsed:
     return Parsed(facts=tuple(facts), text=text)
 
 
-def _host(number: int, own: list[Directive], every: list[Directive], artifact: Artifact) -> Host:
+def _asked(hosts: dict[int, list[Directive]], artifact: Artifact) -> set[int]:
+    """Return the hosts that requests for the endpoint may reach, all of them where its name and port do not tell."""
+    name, port = artifact.endpoint_host.lower(), artifact.endpoint_port
+    named = {n for n, own in hosts.items() if n and name and any(fnmatch(name, known) for known in _names(own))}
+    there = {n for n, own in hosts.items() if n and port and port in _ports(own, n)}
+    return (named & there) or named or there or set(hosts)
+
+
+def _names(own: list[Directive]) -> list[str]:
+    found = [a.lower() for d in own if d.name in ("servername", "serveralias") for a in d.args[:100]]
+    return [re.sub(r"^https?://|:\d+$", "", name) for name in found]
+
+
+def _ports(own: list[Directive], number: int) -> set[int]:
+    addresses = next((a for n, a, k in own[0].sections if k == number and n == "virtualhost"), "") if own else ""
+    return {int(p) for p in re.findall(r":(\d{1,5})(?=\s|$)", addresses)}
+
+
+def _host(number: int, own: list[Directive], every: list[Directive], artifact: Artifact, *, asked: bool) -> Host:
     entries = entries_of(own, every)
     off = bool(number) and not any(d.name == "rewriteengine" and d.is_on for d in own)
     off = off or (not number and any(d.name == "rewriteengine" and not d.is_on for d in own))
     shadowed = _shadowed(entries)
-    judged = _serving(entries, [e for e, _ in shadowed], artifact, off)
-    return Host(number=number, own=own, every=every, judged=list(zip(entries, judged, strict=True)), shadowed=shadowed, engine_off=off)
+    judged = _serving(entries, [e for e, _ in shadowed], artifact, off) if asked else [False] * len(entries)
+    pairs = list(zip(entries, judged, strict=True))
+    return Host(number=number, own=own, every=every, judged=pairs, shadowed=shadowed if asked else [], engine_off=off, asked=asked)
 
 
 def _sample(entry: Entry) -> str:

@@ -7,10 +7,11 @@ from msgspec import Struct
 
 from wsbook.facts import Fix, PatternFacts
 from wsbook.parsers.proxies.apache_conditions import flags_of
-from wsbook.parsers.proxies.apache_entries import UPGRADE_PARAMETER, Entry, answers
+from wsbook.parsers.proxies.apache_entries import UPGRADE_PARAMETER, Entry, answers, entries_of, in_force
 from wsbook.parsers.proxies.apache_fixes import (
     fix_before,
     fix_condition,
+    fix_idle,
     fix_line,
     fix_module,
     fix_order,
@@ -20,7 +21,16 @@ from wsbook.parsers.proxies.apache_fixes import (
     fix_without,
 )
 from wsbook.parsers.proxies.apache_lines import Directive
-from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, hints_at_websocket, try_regex
+from wsbook.parsers.proxies.artifact import (
+    Artifact,
+    defect,
+    hints_at_polling,
+    hints_at_websocket,
+    loopback_of_container,
+    seconds,
+    try_regex,
+    usually_plain,
+)
 
 __all__ = ["Host", "defects_of", "removed_header", "tunnel_modules"]
 
@@ -35,6 +45,7 @@ _DROPPED = {
 }
 _SMALL = {"limitrequestfieldsize": 4096, "limitrequestline": 2048, "limitrequestfields": 30}
 _FEW_WORKERS = 400
+_SHORT_S = 75.0
 
 Found = tuple[str, Directive, Fix | None]
 
@@ -43,6 +54,7 @@ class Host(Struct, frozen=True, kw_only=True):
     """One virtual host, or the main server with number 0. own: its directives; every: those of all files.
 
     judged: its ways to an upstream with whether they serve. shadowed: ways that get no request, each with the one that takes them.
+    asked: whether requests for the endpoint may reach it.
     """
 
     number: int
@@ -51,6 +63,7 @@ class Host(Struct, frozen=True, kw_only=True):
     judged: list[tuple[Entry, bool | None]]
     shadowed: list[tuple[Entry, Entry]]
     engine_off: bool
+    asked: bool = True
 
     @property
     def encrypted(self) -> bool:
@@ -61,6 +74,8 @@ class Host(Struct, frozen=True, kw_only=True):
 
 def defects_of(host: Host, artifact: Artifact) -> Iterator[PatternFacts]:
     """Yield the defects of one host in no order that matters."""
+    if not host.asked:
+        return
     for entry, serves in host.judged:
         if entry.directive.host == host.number:
             for pattern, d, fix in _entry_defects(entry, serves, host, artifact):
@@ -69,7 +84,7 @@ def defects_of(host: Host, artifact: Artifact) -> Iterator[PatternFacts]:
         if entry.directive.host == host.number:
             d = entry.directive
             yield defect("apache.proxypass-shadowed", d.file, d.line, d.text, fix_order(artifact, entry, first, host.every))
-    for pattern, d, fix in (*_header_defects(host, artifact), *_limits(host), *_refusals(host, artifact)):
+    for pattern, d, fix in (*_header_defects(host, artifact), *_limits(host), *_refusals(host, artifact), *_short_timeouts(host, artifact)):
         yield defect(pattern, d.file, d.line, d.text, fix)
 
 
@@ -102,6 +117,13 @@ def _upstream_defects(entry: Entry, host: Host, artifact: Artifact) -> Iterator[
     if address and address[1].lower() in ("wss", "https") and address[3] == "80":
         fix = fix_line(artifact, "endpoint.tls-to-plain-port", place, lambda raw: re.sub(r"\b(ws|http)s://", r"\1://", raw))
         yield "apache.tls-to-plain-port", place, fix
+    elif address and address[1].lower() in ("wss", "https") and usually_plain(address[3] or ""):
+        fix = fix_line(artifact, "endpoint.tls-to-plain-port", place, lambda raw: re.sub(r"\b(ws|http)s://", r"\1://", raw))
+        yield "apache.tls-to-usual-port", place, fix
+    if loopback_of_container(artifact.text, target):
+        yield "proxy.loopback-of-container", place, None
+    yield from _path_defects(entry, artifact)
+    yield from _forwarding_defects(entry, host, artifact)
     on = any(x.name == "sslproxyengine" and x.is_on and x.host in (d.host, 0) for x in host.every)
     if entry.scheme in ("wss", "https") and d.host and not on:
         first = entry.conditions[0] if entry.conditions else d
@@ -109,13 +131,36 @@ def _upstream_defects(entry: Entry, host: Host, artifact: Artifact) -> Iterator[
     spread = entry.target.startswith("balancer://") and "stickysession" not in _balancer_text(entry, host)
     if spread and len(entry.workers) > 1 and _member_count(entry, host) > 1 and hints_at_polling(f"{entry.path} {entry.target}"):
         yield "apache.no-stickiness", d, fix_stickiness(artifact, entry, host.every)
-    glued = not entry.regex and entry.path.endswith("/") and entry.path != "/" and re.match(r"\w+://[^/]+/.*[^/]$", entry.target)
-    if glued:
-        yield (
-            "apache.slash-glued",
-            d,
-            fix_line(artifact, "proxy.path-rewrite-wrong", d, lambda raw: raw.replace(entry.target, entry.target + "/", 1)),
-        )
+
+
+def _path_defects(entry: Entry, artifact: Artifact) -> Iterator[Found]:
+    """Yield targets whose path does not fit the one that is taken away."""
+    d, target = entry.directive, re.match(r"\w+://[^/]+(/.*)?$", entry.target)
+    if entry.regex or target is None or entry.path == "/":
+        return
+    if entry.path.endswith("/") and target[1] and not target[1].endswith("/"):
+        fix = fix_line(artifact, "proxy.path-rewrite-wrong", d, lambda raw: raw.replace(entry.target, entry.target + "/", 1))
+        yield "apache.slash-glued", d, fix
+    elif not (target[1] or "/").strip("/") and not artifact.endpoint_path:
+        kept = entry.target.rstrip("/") + entry.path
+        fix = fix_line(artifact, "proxy.path-rewrite-wrong", d, lambda raw: raw.replace(entry.target, kept, 1))
+        yield "apache.library-prefix-stripped" if hints_at_polling(entry.path) else "apache.prefix-stripped", d, fix
+
+
+def _forwarding_defects(entry: Entry, host: Host, artifact: Artifact) -> Iterator[Found]:
+    """Yield what the application does not learn of the client's request: its host, and that it came over TLS."""
+    d, preserved = entry.directive, in_force("proxypreservehost", entry.directive, host.every)
+    if preserved and not preserved.is_on:
+        fix = fix_line(artifact, "origin.proxy-rewrites-host", preserved, lambda raw: re.sub(r"\boff\b", "On", raw, flags=re.IGNORECASE))
+        yield "apache.host-not-preserved", preserved, fix
+    told = any(x.name == "requestheader" and len(x.args) > 1 and x.args[1].lower().rstrip(":") == "x-forwarded-proto" for x in host.every)
+    if d.host and host.encrypted and not told:
+        fix = fix_before(artifact, "proxy.forwarded-headers-wrong", _first(entry), 'RequestHeader set X-Forwarded-Proto "https"')
+        yield "apache.forwarded-proto-missing", d, fix
+
+
+def _first(entry: Entry) -> Directive:
+    return entry.conditions[0] if entry.conditions else entry.directive
 
 
 def _without_h2(raw: str) -> str:
@@ -143,7 +188,7 @@ def _rewrite_defects(entry: Entry, serves: bool | None, host: Host, artifact: Ar
         yield "apache.upgrade-redirected", d, None
     if not entry.tunnels:
         return
-    groups = "(" in entry.path.replace("\\(", "").replace("(?", "")
+    groups = "(" in entry.path.replace("\\(", "").replace("(?", "") or re.fullmatch(r"\^?/?\??(?:\.\*)?\$?", entry.path)
     if groups and not re.search(r"[$%]\{?[\dR]", entry.target):
         yield "apache.rewrite-drops-path", d, fix_path(artifact, entry)
     if d.host and host.engine_off:
@@ -223,14 +268,23 @@ def _concerns(directive: Directive, host: Host) -> bool:
 
 def _limits(host: Host) -> Iterator[Found]:
     """Yield limits of the server that a WebSocket meets early: workers that sockets hold, sizes of header lines."""
-    if host.number:
-        return
     for d in host.own:
         number = int(d.args[0]) if d.args and re.fullmatch(r"\d{1,9}", d.args[0]) else None
         if number is not None and d.name in _SMALL and 0 < number < _SMALL[d.name]:
             yield "apache.headers-limited", d, None
         if number is not None and d.name in ("maxrequestworkers", "maxclients") and number <= _FEW_WORKERS and _any_serves(host):
             yield "apache.few-workers", d, None
+
+
+def _short_timeouts(host: Host, artifact: Artifact) -> Iterator[Found]:
+    """Yield a worker's limit that is set short, and does not count where Timeout is longer (2.4.71)."""
+    for entry, serves in host.judged:
+        given = next((x for x in entry.workers if entry.parameter("timeout") and "timeout=" in x.text.lower()), None)
+        place = given or in_force("proxytimeout", entry.directive, host.every)
+        value = seconds(entry.parameter("timeout") if given else place.args[0]) if place else None
+        if serves is not False and entry.tunnels and place and value is not None and value <= _SHORT_S:
+            yield "apache.short-worker-timeout", place, fix_idle(artifact, "proxy.idle-timeout", entry, host.every)
+            return
 
 
 def _any_serves(host: Host) -> bool:
@@ -257,6 +311,9 @@ def _refusals(host: Host, artifact: Artifact) -> Iterator[Found]:
             yield "apache.upgrade-refused", d, None
         if d.name in ("qs_srvmaxconnperip", "qs_srvmaxconn", "qs_locrequestlimitmatch", "qs_locrequestlimit"):
             yield "apache.connections-limited", d, None
+        to_tls = d.name in ("redirect", "redirectmatch") and any(a.startswith("https://") for a in d.args[1:]) and "/" in d.args
+        if to_tls and not host.encrypted and not kind and any(e.tunnels for e in entries_of(host.every, host.every)):
+            yield "proxy.plain-redirected", d, None
         if d.name in ("dospagecount", "dossitecount"):
             yield "apache.rate-limited", d, None
 

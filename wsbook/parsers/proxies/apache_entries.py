@@ -122,7 +122,10 @@ def _rewrites(directives: list[Directive], every: list[Directive], inside: tuple
 def _rewrite(d: Directive, every: list[Directive], conditions: tuple[Directive, ...]) -> Entry:
     target = d.args[1]
     scheme = _scheme(target, every) if {"p", "proxy"} & set(flags_of(d, 2)) else ""
-    return Entry(directive=d, path=d.args[0], target=target, scheme=scheme, regex=True, rewrite=True, conditions=conditions)
+    workers = (d, *members_of(target, every)[:1]) if scheme else (d,)
+    return Entry(
+        directive=d, path=d.args[0], target=target, scheme=scheme, regex=True, rewrite=True, conditions=conditions, workers=workers
+    )
 
 
 def _passes(directives: list[Directive], every: list[Directive], *, located: bool) -> list[Entry]:
@@ -143,6 +146,8 @@ def _passes(directives: list[Directive], every: list[Directive], *, located: boo
 
 
 def _scheme(target: str, every: list[Directive]) -> str:
+    if "://" not in target:
+        return ""
     scheme = target.partition("|")[2].partition(":")[0] if target.startswith("unix:") else target.partition("://")[0]
     if scheme == "balancer":
         members = members_of(target, every)
@@ -215,7 +220,7 @@ def answers(entry: Entry) -> str:
 
 def seen_by_upstream(entry: Entry, path: str) -> str | None:
     """Return the path that the upstream gets for a path; None when it cannot be told."""
-    target = re.match(r"(?:unix:[^|]*\|)?\w+://[^/]*(/.*)?$", entry.target)
+    target = re.match(r"(?:unix:[^|]*\|)?\w+://[^/$]*(.*)$", entry.target)
     if target is None:
         return None
     path, base = re.sub(r"/{2,}", "/", path), (target[1] or "").partition("?")[0]

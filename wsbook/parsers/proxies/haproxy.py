@@ -21,7 +21,7 @@ from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines, holds
 from wsbook.parsers.proxies.haproxy_defects import balance_of, defects_of, file_defects, server_lines
 from wsbook.parsers.proxies.haproxy_fixes import fix_headers, fix_tunnel_timeout
 from wsbook.parsers.proxies.haproxy_maps import backends_named
-from wsbook.parsers.proxies.haproxy_requests import NEEDED, Way, acls_of, answer, header_rules, path_after, put_by
+from wsbook.parsers.proxies.haproxy_requests import NEEDED, Way, acls_of, answer, header_rules, is_tcp, path_after, put_by
 from wsbook.parsers.proxies.haproxy_sections import Line, Section, parse_sections
 
 __all__ = ["parse_haproxy"]
@@ -29,6 +29,8 @@ __all__ = ["parse_haproxy"]
 _MAX_WAYS = 500
 _MAX_PATTERNS = 10_000
 _LONG_S = 3600.0
+
+Limit = tuple[float, Line, Section]
 
 
 def parse_haproxy(artifact: Artifact) -> Parsed:
@@ -43,7 +45,7 @@ def parse_haproxy(artifact: Artifact) -> Parsed:
     ways = _ways(sections, asked, artifact)
     facts: list[Facts] = []
     count = 0
-    for way, serves in zip(ways, _serving(ways, asked), strict=True):
+    for way, serves in zip(ways, _serving(ways, asked, artifact.endpoint_port), strict=True):
         if way.line.file != artifact.name:
             continue
         count += 1
@@ -60,7 +62,7 @@ def _asked(sections: list[Section], artifact: Artifact) -> Handshake:
     words = [w for s in sections for line in (*s.lines, *s.defaults) if "-f" in line.words for w in line.words]
     names = {name for flag, name in pairwise(words) if flag == "-f"}
     known = {name: text for name in sorted(names)[:50] if (text := _pattern_file(name, artifact)) is not None}
-    return Handshake(path=path or None, query=query, patterns=known)
+    return Handshake(path=path or None, query=query, host=artifact.endpoint_host.lower(), patterns=known)
 
 
 def _pattern_file(name: str, artifact: Artifact) -> tuple[str, ...] | None:
@@ -112,25 +114,31 @@ def _encrypted(section: Section) -> bool | None:
     return None if not binds or (any(tls) and not all(tls)) else all(tls)
 
 
-def _is_tcp(section: Section) -> bool:
-    mode = section.last("mode")
-    return mode is not None and mode.words[1:2] == ("tcp",)
+def _ports(section: Section) -> set[int]:
+    words = [line.words[1] for line in section.every("bind") if len(line.words) > 1]
+    return {int(found[1]) for word in words for part in word.split(",") if (found := re.search(r":(\d{1,5})$", part))}
 
 
-def _serving(ways: list[Way], asked: Handshake) -> list[bool | None]:
+def _serving(ways: list[Way], asked: Handshake, port: int) -> list[bool | None]:
+    """Return for each way whether it serves. port: of the endpoint, 0 unknown; where no frontend has it, ports are mapped on the way."""
     if asked.path is not None:
-        return _by_path(ways, asked)
-    words = [" ".join((w.backend.name, w.condition, *(line.text for line in acl_lines(w.condition, w.acls)))) for w in ways]
-    judged = plausible(
-        [bool(re.search(r"hdr\w*\((?:upgrade|sec-websocket)", text, re.IGNORECASE)) for text in words],
-        [hints_at_websocket(text) for text in words],
-        [not w.condition for w in ways],
+        there = [way for way in ways if port in _ports(way.frontend)] if port else []
+        values = iter(_by_path(there or ways, asked))
+        return [next(values) if not there or way in there else False for way in ways]
+    open_ways = [way for way in ways if not _refuses_all(way, asked)]
+    words = [" ".join((w.backend.name, w.condition, *(line.text for line in acl_lines(w.condition, w.acls)))) for w in open_ways]
+    guessed = iter(
+        plausible(
+            [bool(re.search(r"hdr\w*\((?:upgrade|sec-websocket)", text, re.IGNORECASE)) for text in words],
+            [hints_at_websocket(text) for text in words],
+            [not w.condition for w in open_ways],
+        )
     )
-    return [False if _refuses_all(w, asked) else j for w, j in zip(ways, judged, strict=True)]
+    return [next(guessed) if way in open_ways else False for way in ways]
 
 
 def _refuses_all(way: Way, asked: Handshake) -> bool:
-    return not _is_tcp(way.frontend) and any(answer(s, way.acls_of(s), asked) for s in way.sections)
+    return not is_tcp(way.frontend) and any(answer(s, way.acls_of(s), asked) for s in way.sections)
 
 
 def _by_path(ways: list[Way], asked: Handshake) -> list[bool | None]:
@@ -138,7 +146,7 @@ def _by_path(ways: list[Way], asked: Handshake) -> list[bool | None]:
     taken: dict[int, bool | None] = {}
     judged: list[bool | None] = []
     for way in ways:
-        key, tcp = id(way.frontend), _is_tcp(way.frontend)
+        key, tcp = id(way.frontend), is_tcp(way.frontend)
         here = _as_seen(way, asked)
         value = False if not tcp and answer(way.frontend, way.acls, here) else None if tcp and way.condition else _takes(way, here)
         done = taken.get(key, False)
@@ -160,18 +168,20 @@ def _as_seen(way: Way, asked: Handshake) -> Handshake:
     return replace(asked, path=path, encrypted=way.encrypted)
 
 
-def _setting(line: Line | None, value: str | None) -> Setting:
-    return Setting(value=value, file=line.file if line else "", line=line.number if line else 0, default=line is None)
+def _setting(line: Line, value: str | None, section: Section | None = None) -> Setting:
+    """Return a setting. section: whose setting it is; its defaults are named when the line is theirs."""
+    level = "defaults" if section and section.kind != "defaults" and line in section.defaults else ""
+    return Setting(value=value, file=line.file, line=line.number, level=level)
 
 
-def _timeout(section: Section, name: str) -> tuple[float, Line] | None:
+def _timeout(section: Section, name: str) -> Limit | None:
     line = section.last("timeout", name)
     value = seconds(line.words[2], default_unit="ms") if line and len(line.words) > 2 else None
-    return (value, line) if line and value else None
+    return (value, line, section) if line and value else None
 
 
-def _limit(way: Way) -> tuple[float, Line] | None:
-    """Return the silence in seconds that ends a tunnel, and the line that says so."""
+def _limit(way: Way) -> Limit | None:
+    """Return the silence in seconds that ends a tunnel, the line that says so, and whose it is."""
     tunnel = _timeout(way.backend, "tunnel")
     sides = [t for t in (_timeout(way.frontend, "client"), _timeout(way.backend, "server")) if t]
     return tunnel or min(sides, key=lambda t: t[0], default=None)
@@ -179,7 +189,7 @@ def _limit(way: Way) -> tuple[float, Line] | None:
 
 def _header(way: Way, name: str, asked: Handshake) -> Setting:
     setting = Setting(value="forwarded", default=True)
-    for line in () if _is_tcp(way.frontend) else header_rules(way, name, asked):
+    for line in () if is_tcp(way.frontend) else header_rules(way, name, asked):
         value = put_by(line.words, name)
         setting = _setting(line, (value or "")[:100]) if setting.value != "absent" or value != "absent" else setting
     return setting
@@ -196,7 +206,7 @@ def _spoiling(way: Way, asked: Handshake) -> list[Line]:
 
 
 def _upstream_path(way: Way, asked: Handshake) -> str | None:
-    if _is_tcp(way.frontend) or asked.path is None:
+    if is_tcp(way.frontend) or asked.path is None:
         return asked.path
     seen = asked
     for section in way.sections:
@@ -221,20 +231,20 @@ def _route(way: Way, serves: bool | None, asked: Handshake, artifact: Artifact) 
         connection=_header(way, "connection", asked),
         host=_header(way, "host", asked),
         http_version=Setting(value="1.1", default=True),
-        idle_s=_setting(limit[1], f"{limit[0]:g}") if limit else Setting(value=None, default=True),
+        idle_s=_setting(limit[1], f"{limit[0]:g}", limit[2]) if limit else Setting(value=None, default=True),
         balance=balance_of(way.backend),
         servers=sum(count for _, count in servers),
         fixes=_fixes(way, limit, asked, artifact) if serves is not False else (),
     )
 
 
-def _fixes(way: Way, limit: tuple[float, Line] | None, asked: Handshake, artifact: Artifact) -> tuple[Fix, ...]:
+def _fixes(way: Way, limit: Limit | None, asked: Handshake, artifact: Artifact) -> tuple[Fix, ...]:
     edits = Edits(file=artifact.name, text=artifact.text)
     spoilt = [line for line in _spoiling(way, asked) if line.file == artifact.name]
     short = limit is not None and limit[0] < _LONG_S
     return joined(
         [
-            fix_headers(edits, spoilt) if spoilt and not _is_tcp(way.frontend) else None,
+            fix_headers(edits, spoilt) if spoilt and not is_tcp(way.frontend) else None,
             fix_tunnel_timeout(edits, way.backend, limit[1]) if short and limit else None,
         ]
     )

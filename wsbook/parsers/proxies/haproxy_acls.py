@@ -30,13 +30,15 @@ Acls = Mapping[str, Sequence[Line]]
 
 
 class Handshake(Struct, frozen=True, kw_only=True):
-    """What is asked about. path: None unknown; query without its question mark. encrypted: whether TLS ends here, None unknown.
+    """What is asked about. path: None unknown; query without its question mark. host: "" unknown. encrypted: whether TLS ends here, None
+    unknown.
 
     patterns: words of a pattern file inside the folder by the name that the configuration uses.
     """
 
     path: str | None
     query: str = ""
+    host: str = ""
     encrypted: bool | None = None
     patterns: Mapping[str, tuple[str, ...]] = {}
 
@@ -89,7 +91,10 @@ def fetched(fetch: str, asked: Handshake) -> str | bool | None:
         whole = f"{asked.path}?{asked.query}" if asked.query else asked.path
         return {"path": asked.path, "query": asked.query}.get(word, whole)
     if re.fullmatch(r"(?:req\.)?f?hdr|hdr", word):
-        return _HEADERS.get(inner)
+        return (asked.host or None) if inner == "host" else _HEADERS.get(inner)
+    if word in ("base", "ssl_fc_sni", "req.ssl_sni", "req_ssl_sni"):
+        base = f"{asked.host}{asked.path}" if asked.path is not None else None
+        return (base if word == "base" else asked.host) if asked.host else None
     if word in ("url_param", "urlp", "urlp_val"):
         found = re.search(rf"(?:^|&){re.escape(inner)}=([^&]*)", asked.query, re.IGNORECASE)
         return None if asked.path is None else found[1] if found else False
@@ -102,7 +107,7 @@ def _test(words: list[str], asked: Handshake) -> bool | None:
         return None
     fetch, method, folded, values = _parts(words, asked)
     seen = fetched(fetch, asked)
-    if seen is None or values is None or re.search(r"\),|^\w+,", fetch.replace(",lower", "").replace(",upper", "")):
+    if seen is None or values is None or re.search(r"\),|^\w+,", re.sub(r",(?:lower|host_only)", "", fetch)):
         return None
     if isinstance(seen, bool):
         return seen if not values else None if seen else False
@@ -162,4 +167,6 @@ def _compared(method: str, seen: str, values: list[str], *, folded: bool) -> boo
     if method == "reg":
         regexes = [try_regex(v, ignore_case=folded) for v in values]
         return any(r.search(seen[:500]) for r in regexes if r) if all(regexes) else None
+    if method == "dom":
+        return any(f".{v.strip('.')}." in f".{seen.partition(':')[0]}." for v in values)
     return seen in values if method == "str" else None

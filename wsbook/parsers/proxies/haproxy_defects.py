@@ -7,7 +7,14 @@ from itertools import pairwise
 from msgspec.structs import replace
 
 from wsbook.facts import Fix, PatternFacts
-from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, hints_at_websocket
+from wsbook.parsers.proxies.artifact import (
+    Artifact,
+    defect,
+    hints_at_polling,
+    hints_at_websocket,
+    loopback_of_container,
+    usually_plain,
+)
 from wsbook.parsers.proxies.edits import Edits
 from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines
 from wsbook.parsers.proxies.haproxy_fixes import (
@@ -16,9 +23,10 @@ from wsbook.parsers.proxies.haproxy_fixes import (
     fix_h2_upstream,
     fix_plain_to_tls,
     fix_stickiness,
+    fix_tls_to_plain,
     fix_without,
 )
-from wsbook.parsers.proxies.haproxy_requests import Way, acls_of, answer, header_rules, put_by, rules_of
+from wsbook.parsers.proxies.haproxy_requests import Way, acls_of, answer, header_rules, is_tcp, put_by, rules_of
 from wsbook.parsers.proxies.haproxy_sections import Line, Section
 
 __all__ = ["balance_of", "defects_of", "file_defects", "server_lines"]
@@ -86,20 +94,18 @@ def _server_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator[
         line = own[words[1]]
         if _speaks_h2(words, artifact):
             yield "haproxy.h2-to-upstream", line, fix_h2_upstream(edits, line)
-        if "ssl" not in words and words[2].endswith(":443") and not _is_tcp(backend):
+        if "ssl" not in words and words[2].endswith(":443") and not is_tcp(backend):
             yield "haproxy.plain-to-tls-port", line, fix_plain_to_tls(edits, line)
-        if "ssl" in words and words[2].endswith(":80"):
-            yield "haproxy.tls-to-plain-port", line, None
-    said = " ".join((way.condition, backend.name, *(line.text for line in acl_lines(way.condition, way.acls)), asked.path or ""))
+        port = words[2].rpartition(":")[2]
+        if "ssl" in words and usually_plain(port):
+            yield "haproxy.tls-to-plain-port" if port == "80" else "haproxy.tls-to-usual-port", line, fix_tls_to_plain(edits, line)
+        if loopback_of_container(artifact.text, words[2]):
+            yield "proxy.loopback-of-container", line, None
+    said = " ".join((way.condition, backend.name, *own, *(line.text for line in acl_lines(way.condition, way.acls)), asked.path or ""))
     spread = balance_of(backend) not in ("hash", "cookie") and sum(count for _, count in server_lines(backend)) > 1
     if spread and hints_at_polling(said):
         head = Line(words=(backend.kind, backend.name), number=backend.number, file=backend.file)
-        yield "haproxy.no-stickiness", head, fix_stickiness(edits, backend, tcp=_is_tcp(backend))
-
-
-def _is_tcp(section: Section) -> bool:
-    line = section.last("mode")
-    return line is not None and line.words[1:2] == ("tcp",)
+        yield "haproxy.no-stickiness", head, fix_stickiness(edits, backend, tcp=is_tcp(backend))
 
 
 def _speaks_h2(words: tuple[str, ...], artifact: Artifact) -> bool:
@@ -113,7 +119,7 @@ def _speaks_h2(words: tuple[str, ...], artifact: Artifact) -> bool:
 
 
 def _request_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator[Found]:
-    if _is_tcp(way.frontend):
+    if is_tcp(way.frontend):
         return
     edits = _edits(artifact)
     for _, line in (*rules_of(way, "http-request", "set-header"), *rules_of(way, "http-request", "add-header")):
@@ -129,6 +135,14 @@ def _request_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator
             put = put_by(line.words, name) or ""
             if put == "absent" or (name == "connection" and "upgrade" not in put.lower() and put != "forwarded"):
                 yield "proxy.drops-answer", line, fix_without(edits, "handshake.invalid-exchange", line)
+    for line in header_rules(way, "host", asked):
+        put = put_by(line.words, "host")
+        if put and put not in ("absent", "forwarded") and "%[" not in put:
+            yield "haproxy.host-replaced", line, fix_without(edits, "origin.proxy-rewrites-host", line)
+    for _, line in rules_of(way, "http-request", "replace-path"):
+        lost = len(line.words) > 2 and hints_at_websocket(line.words[2]) == 2 and hints_at_websocket(" ".join(line.words[3:4])) < 2
+        if asked.path is None and lost:
+            yield "haproxy.path-shortened", line, None
     told = any(len(x.words) > 2 and x.words[2].lower() == "x-forwarded-proto" for _, x in rules_of(way, "http-request"))
     if way.encrypted and not told and way.backend is not way.frontend:
         bind = way.frontend.every("bind")[0]
@@ -164,7 +178,7 @@ def _acl_case(section: Section, artifact: Artifact) -> Iterator[Found]:
 
 
 def _frontend_defects(section: Section, sections: list[Section], asked: Handshake) -> Iterator[Found]:
-    if section.kind not in ("frontend", "listen") or _is_tcp(section):
+    if section.kind not in ("frontend", "listen") or is_tcp(section):
         return
     encrypted = all("ssl" in line.words for line in section.every("bind")) if section.every("bind") else None
     by_itself = answer(section, acls_of(section), replace(asked, encrypted=encrypted))
@@ -205,6 +219,8 @@ def _limit_defects(own: list[Section]) -> Iterator[Found]:
                 yield "haproxy.headers-limited", line, None
             if value and line.words[0] == "maxconn" and value <= _FEW and section.kind in ("global", "frontend", "listen"):
                 yield "haproxy.few-connections", line, None
+            if line.words[0] == "hard-stop-after":
+                yield "haproxy.hard-stop", line, None
             after = dict(pairwise(line.words)) if line.words[0] in ("server", "default-server", "server-template") else {}
             if re.fullmatch(r"\d{1,4}", after.get("maxconn", "")) and int(after["maxconn"]) <= _FEW:
                 yield "haproxy.few-connections", line, None

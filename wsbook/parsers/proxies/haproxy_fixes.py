@@ -16,6 +16,7 @@ __all__ = [
     "fix_headers",
     "fix_plain_to_tls",
     "fix_stickiness",
+    "fix_tls_to_plain",
     "fix_tunnel_timeout",
     "fix_without",
 ]
@@ -62,6 +63,16 @@ def fix_plain_to_tls(edits: Edits, line: Line) -> Fix | None:
     host = line.words[2].rpartition(":")[0]
     name = f" sni str({host})" if re.search(r"[a-zA-Z]", host) and ":" not in host else ""
     return edits.fix("endpoint.plain-to-tls-port", edits.edited(line.number, lambda raw: _appended(raw, f" ssl verify none{name}")))
+
+
+def fix_tls_to_plain(edits: Edits, line: Line) -> Fix | None:
+    """Speak plain HTTP to a server."""
+
+    def changed(raw: str) -> str:
+        raw = re.sub(r"\s(?:verify|ca-file|sni|alpn|ca-verify-file|crt|verifyhost|check-sni)\s+(?:str\([^)]*\)|\S+)", "", raw)
+        return re.sub(r"\s(?:ssl|check-ssl)(?=\s|$)", "", raw)
+
+    return edits.fix("endpoint.tls-to-plain-port", edits.edited(line.number, changed))
 
 
 def fix_forwarded_proto(edits: Edits, line: Line) -> Fix | None:

@@ -17,7 +17,7 @@ from wsbook.parsers.proxies.artifact import try_regex
 from wsbook.parsers.proxies.haproxy_acls import Acls, Handshake, holds, split_condition
 from wsbook.parsers.proxies.haproxy_sections import Line, Section
 
-__all__ = ["NEEDED", "Way", "acls_of", "answer", "header_rules", "path_after", "put_by", "rules_of"]
+__all__ = ["NEEDED", "Way", "acls_of", "answer", "header_rules", "is_tcp", "path_after", "put_by", "rules_of"]
 
 NEEDED = {"upgrade": "websocket", "connection": "upgrade"}
 _ANSWERS = {
@@ -51,6 +51,12 @@ class Way(Struct, frozen=True, kw_only=True):
     def acls_of(self, section: Section) -> Acls:
         """Return the ACLs that rules of a section may name."""
         return self.acls if section is self.frontend else acls_of(section)
+
+
+def is_tcp(section: Section) -> bool:
+    """Whether a section passes bytes and reads no requests. Fragments without a mode are read as HTTP."""
+    mode = section.last("mode")
+    return mode is not None and mode.words[1:2] == ("tcp",)
 
 
 def acls_of(section: Section) -> Acls:
