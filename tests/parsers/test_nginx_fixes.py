@@ -31,7 +31,7 @@ HEADERS = """
 def whole(inside: str, *, http: str = "", server: str = "listen 80;") -> str:
     """Return a configuration as people write it around one location's lines."""
     return f"""user www-data;
-events {{ worker_connections 512; }}
+events {{ worker_connections 1024; }}
 http {{
     {http}
     server {{
@@ -101,6 +101,38 @@ DEFECTS: dict[str, tuple[str, str, str]] = {
         STICKY,
     ),
     "slash of the location": (whole(ws(GOOD, "/ws/"), http=MAP), "/ws", "handshake.redirected"),
+    "Firefox is refused": (
+        whole(ws(GOOD), http="map $http_connection $connection_upgrade { Upgrade upgrade; default close; }"),
+        "/ws",
+        UPGRADE,
+    ),
+    "Firefox is refused by an if": (
+        whole(
+            "location /ws {\n            if ($http_connection = Upgrade) { proxy_pass http://app:8000; }\n            "
+            + GOOD.strip()
+            + "\n        }",
+            http=MAP,
+        ),
+        "/ws",
+        UPGRADE,
+    ),
+    "Host of the upstream": (whole(ws(GOOD), http=MAP), "/ws", "origin.proxy-rewrites-host"),
+    "Host replaced": (whole(ws(GOOD + "\n            proxy_set_header Host localhost;"), http=MAP), "/ws", "origin.proxy-rewrites-host"),
+    "no server name": (whole(ws(GOOD, target="https://partner.example"), http=MAP), "/ws", "tls.sni-missing"),
+    "headers not passed": (
+        whole(ws(GOOD + "\n            proxy_pass_request_headers off;"), http=MAP),
+        "/ws",
+        "handshake.invalid-exchange",
+    ),
+    "subprotocol dropped": (
+        whole(ws(GOOD + '\n            proxy_set_header Sec-WebSocket-Protocol "";'), http=MAP),
+        "/ws",
+        "subprotocol.mismatch",
+    ),
+    "slash doubled": (whole(ws(GOOD, "/ws", "http://app:8000/"), http=MAP), "/ws/chat", PATH),
+    "exact location": (whole(ws(GOOD, "= /ws") + "\n        location / { root /srv; }", http=MAP), "", LOCATION),
+    "few connections": (whole(ws(GOOD), http=MAP).replace("1024", "64"), "/ws", "load.connection-cap"),
+    "a reload closes": ("worker_shutdown_timeout 10s;\n" + whole(ws(GOOD), http=MAP), "/ws", "lifecycle.restart-drops"),
     "the page answers": (
         whole(
             ws("", "/api") + "\n        location / { root /srv; try_files $uri /index.html; }",
@@ -146,7 +178,7 @@ def accepted(text: str, path: str) -> str:
     route = serving_line(text, path)
     if "stream {" in text:
         return ""  # the module may not be installed, and nothing in it concerns an upgrade
-    ask = Ask(file=route.file, line=route.line, matcher=route.matcher, resource=path)
+    ask = Ask(file=route.file, line=route.line, matcher=route.matcher, resource=path or "/")
     adapted = adapt_nginx(Artifact(text=text, name="nginx.conf", endpoint_path=path), STAGE, ask)
     ports = (*STAGE.listen, *STAGE.plain, *STAGE.secure)
     said = validate("nginx", {**adapted.files, CERTIFICATE: stand_in_certificate()}, ports)

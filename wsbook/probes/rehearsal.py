@@ -31,6 +31,8 @@ _READY_S = 2.5
 _ATTEMPT_S = 2.0
 _POLL_S = 0.02
 _SEVERAL = 8
+_FIREFOX = (("Connection", "keep-alive, Upgrade"),)
+"""How Firefox writes the header; Chromium writes Upgrade alone. An upgrade passes when both do."""
 
 
 class Play(Struct, frozen=True, kw_only=True):
@@ -119,16 +121,23 @@ async def _ask(play: Play, stub: Stub) -> Trial:
         first_message_s=0.0,
     )
     seen = [await probe_upgrade(attempt, step="2.2")]
+    if _accepted(seen[0].facts):
+        seen = [seen[0], await probe_upgrade(replace(attempt, headers=_FIREFOX), step="2.2")]
+        seen = seen if _accepted(seen[1].facts) else seen[1:]
     if play.several:
         again = replace(attempt, headers=_cookies(seen[0].facts))
         await asyncio.gather(*(probe_upgrade(again, step="2.2") for _ in range(_SEVERAL - 1)))
     facts = seen[0].facts
-    received = stub.received[0] if stub.received else None
+    received = stub.received[-1] if stub.received else None
     servers = len({(one.secure, one.server) for one in stub.received})
     if not isinstance(facts, UpgradeFacts):
         return Trial(valid=True, complaint="no attempt could be made", received=received, servers=servers)
     words = seen[0].failure.message if seen[0].failure else ""
     return Trial(valid=True, accepted=facts.accepted, status=facts.status, complaint=words[:300], received=received, servers=servers)
+
+
+def _accepted(facts: object) -> bool:
+    return isinstance(facts, UpgradeFacts) and facts.accepted
 
 
 def _cookies(facts: object) -> tuple[tuple[str, str], ...]:

@@ -72,12 +72,21 @@ _SHOWN: dict[str, _Shown] = {
     "cluster.no-sticky-session": _stays,
     "proxy.max-lifetime": _is_valid,
     "proxy.buffering": _is_valid,
+    "handshake.headers-too-large": _is_valid,
 }
-"""Cause → what the trial of its change has to show; idle limits need to be valid only, all others that the upgrade passes."""
+"""Cause → what the trial of its change has to show."""
+
+_OPENING = ("proxy.", "handshake.", "endpoint.", "tls.alpn")
+"""Areas of the other causes that keep an upgrade from passing; a change for what else there is has to be valid only."""
 
 
 def _shows(slug: str) -> _Shown:
-    return _SHOWN.get(slug) or (_is_valid if slug.startswith("proxy.idle-timeout") else _passes)
+    if slug in _SHOWN:
+        return _SHOWN[slug]
+    return _passes if slug.startswith(_OPENING) and not slug.startswith(_LIMITS) else _is_valid
+
+
+_LIMITS = ("proxy.idle-timeout", "proxy.max-lifetime")
 
 
 def with_rehearsals(evidence: Evidence, findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -188,7 +197,7 @@ def _words(slug: str, facts: RehearsalFacts) -> str:
     assert after is not None
     shown = _shows(slug)
     if shown is _is_valid:
-        return f"{name} accepts the changed file; what the limit does was not waited for"
+        return f"{name} accepts the changed file" + ("; what the limit does was not waited for" if slug.startswith(_LIMITS) else "")
     if shown is _stays:
         return f"behind {name}, attempts of one client reach one server with this change and {before.servers} without it"
     if shown is _keeps_path and after.received is not None:

@@ -162,10 +162,22 @@ async def rehearse(look: Looking, observations: Iterable[Observation]) -> None:
         look.progress(f"trying {config.path} on loopback", 0.4)
         try:
             async with asyncio.timeout(_TOTAL_S.get(budget, 4.0)):
-                look.add(*await _all(config, ideas, look.target.endpoint))
+                look.add(*_once(await _all(config, ideas, look.target.endpoint)))
         except TimeoutError:
             source = Source(step="2.2", probe="rehearsal", artifact=config.path)
             look.add(not_run(source, Reason.TIMEOUT, f"{config.path} was not tried to the end within the time that this budget leaves"))
+
+
+def _once(seen: list[Observation]) -> list[Observation]:
+    """Return the observations, of those that say why nothing was tried each reason once."""
+    reasons: set[str] = set()
+    kept = []
+    for one in seen:
+        reason = one.failure.message if one.failure else ""
+        if not reason or reason not in reasons:
+            kept.append(one)
+        reasons.add(reason)
+    return kept
 
 
 async def _all(config: _Config, ideas: list[_Idea], endpoint: Endpoint | None) -> list[Observation]:

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from wsbook.facts import Facts, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, hints_at_websocket, plausible, require_small, seconds
 from wsbook.parsers.proxies.nginx_defects import defects
-from wsbook.parsers.proxies.nginx_fixes import Place, with_fixes, with_stream_fixes
+from wsbook.parsers.proxies.nginx_fixes import Place, with_fixes
 from wsbook.parsers.proxies.nginx_headers import header, header_level, http_version, in_force, lines_of
 from wsbook.parsers.proxies.nginx_limits import limits
+from wsbook.parsers.proxies.nginx_line_fixes import with_line_fixes
 from wsbook.parsers.proxies.nginx_locations import Location
 from wsbook.parsers.proxies.nginx_reach import sample_path
 from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin, settle, upstream_url
@@ -52,8 +53,8 @@ def parse_nginx(artifact: Artifact) -> Parsed:
         place = Place(route=route, ending=one.ending, tree=tree, endpoint_path=artifact.endpoint_path)
         facts += with_fixes(place, defects(route, one.ending, upstreams, artifact, servers))
     if any(one.serves is not False for one in judged):
-        facts += limits(tree.root)
-    streams = with_stream_fixes(streamed(tree.root, upstreams, servers, artifact), tree)
+        facts += with_line_fixes(list(limits(tree.root)), tree)
+    streams = with_line_fixes(streamed(tree.root, upstreams, servers, artifact), tree)
     text = TextFacts(
         kind="nginx_conf",
         program="nginx",
