@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 
 import pytest
@@ -92,14 +93,37 @@ def caddy(proxy: str) -> str:
 """
 
 
-def investigate(program: str, text: str, folder: Path, url: str = "") -> tuple[Evidence, tuple[Finding, ...]]:
+Look = tuple[Evidence, tuple[Finding, ...]]
+
+
+async def look_at(program: str, text: str, folder: Path, url: str = "") -> Look:
     path = folder / NAMES[program]
     path.write_text(text)
     case = Case(Target(url=url, configs=(str(path),)), Budget.named("standard"))
     endpoint = parse_endpoint(url, ("ws", "wss")) if url else None
     case.add(*read_artifact(str(path), endpoint_path=endpoint.path if endpoint else "", step="2.2"))
-    asyncio.run(rehearse(case, case.evidence.observations))
+    await rehearse(case, case.evidence.observations)
     return case.evidence, case.judge().findings
+
+
+def investigate(program: str, text: str, folder: Path, url: str = "") -> Look:
+    return asyncio.run(look_at(program, text, folder, url))
+
+
+def investigate_all(rows: Mapping[Hashable, tuple[str, str, str]], folder: Path) -> dict[Hashable, Look]:
+    """Look at (program, text, URL) side by side: most of the time is waiting."""
+    gate = asyncio.Semaphore(5)
+
+    async def one(number: int, row: tuple[str, str, str]) -> Look:
+        place = folder / str(number)
+        place.mkdir()
+        async with gate:
+            return await look_at(row[0], row[1], place, row[2])
+
+    async def every() -> list[Look]:
+        return await asyncio.gather(*(one(number, row) for number, row in enumerate(rows.values())))
+
+    return dict(zip(rows, asyncio.run(every()), strict=True))
 
 
 def rehearsals(evidence: Evidence) -> list[RehearsalFacts]:
@@ -134,12 +158,23 @@ FAULTS: dict[str, tuple[str, str, str]] = {
 }
 
 
+TRIED = [
+    *((name, "wss://shop.example/ws") for name in FAULTS),
+    *((name, "") for name in ("nginx sets nothing", "nginx with TLS", "haproxy deletes a header", "caddy deletes a header")),
+]
+
+
+@pytest.fixture(scope="module")
+def faults(tmp_path_factory: pytest.TempPathFactory) -> dict[Hashable, Look]:
+    rows = {(name, url): (*FAULTS[name][:2], url) for name, url in TRIED}
+    return investigate_all(rows, tmp_path_factory.mktemp("faults"))
+
+
 @needs("nginx", "haproxy")
-@pytest.mark.parametrize("name", FAULTS)
-@pytest.mark.parametrize("url", ["wss://shop.example/ws", ""])
-def test_a_fault_fails_as_it_is_and_passes_when_changed(name: str, url: str, tmp_path: Path) -> None:
-    program, text, cause = FAULTS[name]
-    evidence, findings = investigate(program, text, tmp_path, url)
+@pytest.mark.parametrize(("name", "url"), TRIED)
+def test_a_fault_fails_as_it_is_and_passes_when_changed(name: str, url: str, faults: dict[Hashable, Look]) -> None:
+    cause = FAULTS[name][2]
+    evidence, findings = faults[name, url]
     facts = next(one for one in rehearsals(evidence) if cause in one.causes)
     assert facts.after is not None
     assert (facts.before.accepted, facts.after.accepted, facts.after.status) == (None if "map" in name else False, True, 101)
@@ -166,10 +201,16 @@ HEALTHY: dict[str, tuple[str, str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory: pytest.TempPathFactory) -> dict[Hashable, Look]:
+    rows = {name: (*row, "wss://shop.example/ws") for name, row in HEALTHY.items()}
+    return investigate_all(rows, tmp_path_factory.mktemp("healthy"))
+
+
 @needs("nginx", "haproxy")
 @pytest.mark.parametrize("name", HEALTHY)
-def test_a_healthy_file_passes_the_upgrade(name: str, tmp_path: Path) -> None:
-    evidence, findings = investigate(*HEALTHY[name], tmp_path, "wss://shop.example/ws")
+def test_a_healthy_file_passes_the_upgrade(name: str, healthy: dict[Hashable, Look]) -> None:
+    evidence, findings = healthy[name]
     (facts,) = rehearsals(evidence)
     assert (facts.before.accepted, facts.after, facts.product) == (True, None, HEALTHY[name][0])
     assert [one.cause for one in findings if one.verdict is Verdict.FAULT] == []
@@ -216,11 +257,17 @@ HOSTILE: dict[str, tuple[str, str, bool]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> dict[Hashable, Look]:
+    rows = {name: (program, text, "ws://shop.example/ws") for name, (program, text, _) in HOSTILE.items()}
+    return investigate_all(rows, tmp_path_factory.mktemp("hostile"))
+
+
 @needs("nginx", "haproxy")
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_file_runs_and_writes_nothing(name: str, tmp_path: Path) -> None:
-    program, text, tried = HOSTILE[name]
-    evidence, findings = investigate(program, text, tmp_path, "ws://shop.example/ws")
+def test_a_hostile_file_runs_and_writes_nothing(name: str, hostile: dict[Hashable, Look]) -> None:
+    tried = HOSTILE[name][2]
+    evidence, findings = hostile[name]
     assert not MARK.exists()
     looks = [one for one in evidence.observations if one.source.probe == "rehearsal"]
     assert [one.facts is not None and one.facts.before.accepted for one in looks[:1]] in ([tried], [] if not tried else [True])

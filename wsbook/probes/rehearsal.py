@@ -124,12 +124,13 @@ async def _ask(play: Play, stub: Stub) -> Trial:
     if _accepted(seen[0].facts):
         seen = [seen[0], await probe_upgrade(replace(attempt, headers=_FIREFOX), step="2.2")]
         seen = seen if _accepted(seen[1].facts) else seen[1:]
+    first = len(stub.received) - 1
     if play.several:
-        again = replace(attempt, headers=_cookies(seen[0].facts))
+        again = replace(attempt, headers=_cookies(seen[-1].facts))
         await asyncio.gather(*(probe_upgrade(again, step="2.2") for _ in range(_SEVERAL - 1)))
     facts = seen[0].facts
     received = stub.received[-1] if stub.received else None
-    servers = len({(one.secure, one.server) for one in stub.received})
+    servers = len({(one.secure, one.server) for one in stub.received[max(first, 0) :]})
     if not isinstance(facts, UpgradeFacts):
         return Trial(valid=True, complaint="no attempt could be made", received=received, servers=servers)
     words = seen[0].failure.message if seen[0].failure else ""

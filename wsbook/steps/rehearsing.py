@@ -36,6 +36,8 @@ _FIXES = {"quick": 4, "standard": 8, "thorough": 16}
 _AT_ONCE = 4
 _TOTAL_S = {"quick": 4.0, "standard": 12.0, "thorough": 30.0}
 _MAX_BYTES = 1_000_000
+_WORTH_TRYING = 0.25
+"""Confidence below which a finding's change is not tried."""
 
 
 class _Config(Struct, kw_only=True):
@@ -142,7 +144,8 @@ def _accused(look: Looking) -> dict[str, float]:
     from wsbook.rules import judge
 
     findings, _ = judge(look.evidence)
-    return {found.cause: found.confidence for found in findings if found.verdict in (Verdict.FAULT, Verdict.UNKNOWN) and found.confidence}
+    likely = [found for found in findings if found.verdict in (Verdict.FAULT, Verdict.UNKNOWN) and found.confidence >= _WORTH_TRYING]
+    return {found.cause: found.confidence for found in likely}
 
 
 async def rehearse(look: Looking, observations: Iterable[Observation]) -> None:
