@@ -19,7 +19,7 @@ __all__ = ["with_rehearsals"]
 _REFUTED = 0.3
 """Confidence of a claim about a file that passes the upgrade as it is: below what is called a possibility."""
 _SURER, _SUREST = 0.05, 0.97
-_APPLY = "Change the configuration like this, then let the program read it again"
+_APPLY = "Change the configuration like this, then let the program read it again."
 _SENTENCE_WORDS = 3
 """Fewer are the name of a product, below which the catalogue shows a snippet."""
 
@@ -173,7 +173,7 @@ def _remedy(finding: Finding, diff: str, tried: str) -> str:
     """Return one sentence, what came of trying the change, and the change."""
     whole = finding.remedy or cause(finding.cause).remedy
     first = whole.partition("\n")[0].rstrip(":")
-    sentence = whole if not diff else first if first.count(" ") >= _SENTENCE_WORDS else _APPLY
+    sentence = whole if not diff else f"{first.rstrip('.')}." if first.count(" ") >= _SENTENCE_WORDS else _APPLY
     return "\n".join(filter(None, (sentence, tried, diff)))
 
 
