@@ -61,6 +61,13 @@ async def probe_rehearsal(play: Play) -> Trial:
     said = await asyncio.to_thread(validate, play.program, files, play.ports)
     if not said.accepted:
         return Trial(valid=said.accepted, complaint=said.complaint)
+    try:
+        return await _play(play, files)
+    except OSError as error:
+        return Trial(valid=True, complaint=f"it could not be started: {error}"[:300])
+
+
+async def _play(play: Play, files: Mapping[str, str]) -> Trial:
     with tempfile.TemporaryDirectory(prefix="wsbook-", ignore_cleanup_errors=True) as folder:
         main = write_files(folder, {name: text.replace("@folder@", folder) for name, text in files.items()})
         async with Stub(play.plain, play.secure) as stub:

@@ -55,7 +55,11 @@ def _tls() -> ssl.SSLContext:
 
 
 class Stub:
-    """Listens on loopback ports, plain and with TLS, while its context lasts. received: what came in, oldest first."""
+    """Listens on loopback ports, plain and with TLS, while its context lasts. received: what came in, oldest first.
+
+    Raises:
+        OSError: on entering, a port is taken.
+    """
 
     def __init__(self, plain: Iterable[int], secure: Iterable[int]) -> None:
         self._ports = {port: (number, False) for number, port in enumerate(plain)} | {port: (n, True) for n, port in enumerate(secure)}

@@ -285,12 +285,20 @@ def _adapted(idea: _Idea, artifact: "Artifact", endpoint: Endpoint | None) -> "t
     old = {file: artifact.text if file == artifact.name else before.texts[file] for file in files}
     texts = {file: apply_changes(old[file], [change for change in idea.changes if change.file == file]) for file in files}
     fix = make_fix(idea.causes, idea.changes, old)
-    again = replace(ask, door=before.door, resource=before.resource)
+    line = _moved(route, idea.changes)
+    again = replace(ask, door=before.door, resource=before.resource, line=line)
     after: Adapted = adapt(artifact, _stage(), again, texts)
     if after.secure != before.secure:
-        before = adapt(artifact, before.stage, replace(again, secure=after.secure))
+        before = adapt(artifact, before.stage, replace(ask, secure=after.secure))
         after = adapt(artifact, after.stage, replace(again, secure=after.secure), texts)
     return before, after, fix
+
+
+def _moved(route: RouteFacts, changes: Iterable[Change]) -> int:
+    """Return the line of a route after changes."""
+    before = [change for change in changes if change.file == route.file and change.line + max(change.removed - 1, 0) < route.line]
+    inserted = [change for change in changes if change.file == route.file and change.line == route.line and not change.removed]
+    return route.line + sum(len(change.added) - change.removed for change in (*before, *inserted))
 
 
 def _key(adapted: "Adapted", several: bool) -> object:

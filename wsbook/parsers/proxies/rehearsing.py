@@ -26,8 +26,8 @@ class Stage(Struct, frozen=True, kw_only=True):
 class Ask(Struct, frozen=True, kw_only=True):
     """Which route is tried, and with what.
 
-    line: of the route in the text as given; door: the listener that was found for it there, "" not yet. host, port, resource: of the
-    endpoint, "" and 0 unknown. secure: addresses that speak TLS, whatever the text says; None: those that the text speaks TLS to.
+    line: of the route in the text that is adapted; door: the listener that was found for it before, "" not yet. host, port, resource: of
+    the endpoint, "" and 0 unknown. secure: addresses that speak TLS, whatever the text says; None: those that the text speaks TLS to.
     """
 
     file: str

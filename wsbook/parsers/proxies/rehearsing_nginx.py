@@ -112,6 +112,7 @@ class _Writer:
         self.servers = self._servers()
         self.server = self._chosen()
         self.doors = self._doors()
+        self.elsewhere = self._elsewhere()
 
     def _servers(self) -> list[Directive]:
         return [server for http in (self.root.all("http") or [self.root]) for server in http.all("server")]
@@ -238,7 +239,8 @@ class _Writer:
     def _write_block(self, directive: Directive, level: str) -> None:
         table = directive.name in ("map", "geo", "split_clients")
         if directive.name == "limit_except" or (directive.name == "if" and not _is_pure(directive)):
-            self.left_out.append(_place(directive))
+            if self._concerns(directive):
+                raise Refusal(f"{_place(directive)} asks for files")
             return
         head = _condition(directive.args) if directive.name == "if" else " ".join(map(_quoted, directive.args))
         self.lines.append(f"{directive.name} {head} {{")
@@ -343,8 +345,18 @@ class _Writer:
         raise Refusal(f"{_place(directive)} is not known here")
 
     def _concerns(self, directive: Directive) -> bool:
-        """Whether a directive can have a part in the route's request: it is not inside another server."""
-        return not any(s is not self.server and any(d is directive for d in walk(s)) for s in self.servers)
+        """Whether a directive can have a part in the route's request: it stands neither in another server nor in another location."""
+        return id(directive) not in self.elsewhere
+
+    def _elsewhere(self) -> set[int]:
+        """Return what stands in other servers, and in other locations that no name leads to."""
+        at = (self.ask.file, self.ask.line)
+        others = [server for server in self.servers if server is not self.server]
+        for location in (d for d in self.every if d.name == "location" and not (d.args and d.args[0].startswith("@"))):
+            inside = [location, *walk(location)]
+            if not any((d.file, d.line) == at for d in inside):
+                others.append(location)
+        return {id(inner) for block in others for inner in walk(block)}
 
 
 def _authority_part(url: str) -> str:
@@ -364,8 +376,9 @@ def _listener(text: str) -> str:
 
 
 def _is_pure(directive: Directive) -> bool:
-    """Whether an if asks for no files."""
-    return not any(re.fullmatch(r"\(?!?-[fdex]", word) for word in directive.args)
+    """Whether an if asks for no files but those below the root, which is the private folder."""
+    words = " ".join(directive.args).strip("()").split()
+    return not words or not re.fullmatch(r"!?-[fdex]", words[0]) or words[1:2] in (["$request_filename"], ["$document_root$uri"])
 
 
 def _quoted(word: str) -> str:
@@ -376,6 +389,9 @@ def _quoted(word: str) -> str:
 
 def _condition(words: tuple[str, ...]) -> str:
     inside = " ".join(words).removeprefix("(").removesuffix(")")
+    asked = re.fullmatch(r"\s*(!?-[fdex])\s+(\S+)\s*", inside)
+    if asked:
+        return f"({asked[1]} {_quoted(asked[2])})"
     parts = re.fullmatch(r"\s*(\S+)(?:\s+(=|!=|~|~\*|!~|!~\*))?(?:\s+(.*?))?\s*", inside, re.DOTALL)
     if parts is None or (parts[3] and not parts[2]):
         raise Refusal(f"if ({inside[:60]}) is not understood")
