@@ -190,6 +190,49 @@ def test_changes_that_help_only_together_are_printed_together(tmp_path: Path) ->
     assert "Tried: " in finding.remedy
 
 
+LIMITS: dict[str, tuple[str, str, str]] = {
+    "nginx by default": (
+        "nginx",
+        nginx(f"proxy_pass http://a:1; {UPGRADE.replace('proxy_read_timeout 1h;', '')}"),
+        "proxy.idle-timeout-nginx",
+    ),
+    "nginx by the server": (
+        "nginx",
+        nginx(f"proxy_pass http://a:1; {UPGRADE.replace('proxy_read_timeout 1h;', '')}", listen="listen 80; proxy_read_timeout 20s;"),
+        "proxy.idle-timeout-nginx",
+    ),
+    "haproxy without tunnel": (
+        "haproxy",
+        HAPROXY.format(more="", server="").replace("client 1h", "client 50s").replace("server 1h", "server 50s"),
+        "proxy.idle-timeout-haproxy",
+    ),
+    "caddy ends streams": (
+        "caddy",
+        caddy("reverse_proxy ws.internal:8000 {\n            stream_timeout 45s\n        }"),
+        "proxy.max-lifetime",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def limits(tmp_path_factory: pytest.TempPathFactory) -> dict[Hashable, Look]:
+    rows = {name: (*row[:2], "wss://shop.example/ws") for name, row in LIMITS.items()}
+    return investigate_all(rows, tmp_path_factory.mktemp("limits"))
+
+
+@needs("nginx", "haproxy")
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_silent_socket_dies_of_the_limit_and_lives_when_it_is_changed(name: str, limits: dict[Hashable, Look]) -> None:
+    cause = LIMITS[name][2]
+    evidence, findings = limits[name]
+    (facts,) = [one for one in rehearsals(evidence) if cause in one.causes]
+    assert facts.after is not None
+    assert facts.before.closed_after_s == pytest.approx(1.0, abs=0.5)
+    assert (facts.after.closed_after_s, facts.after.watched_s > 1.2, facts.scale < 1) == (None, True, True)
+    (finding,) = [one for one in findings if one.cause == cause and one.verdict is not Verdict.CLEAR]
+    assert "closes a silent socket after" in finding.remedy
+
+
 HEALTHY: dict[str, tuple[str, str]] = {
     "nginx": ("nginx", nginx(f"proxy_pass http://ws.internal:8000; {UPGRADE}")),
     "nginx with TLS and upstreams": (

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from wsbook.parsers.proxies.artifact import Artifact
 from wsbook.parsers.proxies.nginx_tree import Directive, parse_tree, walk
-from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path
+from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path, scaled
 
 __all__ = ["adapt_nginx"]
 
@@ -80,6 +80,7 @@ _AUTHORITY = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<host>unix:[^:\s]+:?|\[[0-9a-fA-F:.]+\](?::\d+)?|[^/\s$:]+(?::\d+)?)(?P<rest>/.*|\$.*)?\Z", re.DOTALL
 )
 _BARE = re.compile(r"[\w$.:/=*~^+%@,?!&|()\[\]-]+\Z")
+_SILENCE = ("proxy_read_timeout", "proxy_send_timeout")
 _MAX_LISTENERS = 12
 _DIRECTIVES = 20_000
 
@@ -192,6 +193,7 @@ class _Writer:
         names = {d.name for http in https for d in http.block or ()}
         if "server_names_hash_bucket_size" not in names:
             self.lines.append("server_names_hash_bucket_size 128;")
+        self.lines += [f"{name} {scaled('60s', self.ask.scale)};" for name in _SILENCE if name not in names]
         for block in https or [self.root]:
             fragment = block is self.root
             inner = [d for d in block.block or () if not (fragment and _belongs_in_server(d))]
@@ -314,6 +316,8 @@ class _Writer:
         return (f"{match['scheme']}://{self._stub(authority, tls=tls)}{match['rest'] or ''}",)
 
     def _arguments(self, directive: Directive) -> tuple[str, ...]:
+        if directive.name in _SILENCE and len(directive.args) == 1:
+            return (scaled(directive.args[0], self.ask.scale),)
         if directive.name == "set" and len(directive.args) == 2 and directive.args[0].strip("${}") in self.variables:
             return directive.args[0], self._address(directive.args[1], directive)
         return directive.args
