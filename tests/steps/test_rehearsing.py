@@ -99,7 +99,7 @@ Look = tuple[Evidence, tuple[Finding, ...]]
 async def look_at(program: str, text: str, folder: Path, url: str = "") -> Look:
     path = folder / NAMES[program]
     path.write_text(text)
-    case = Case(Target(url=url, configs=(str(path),)), Budget.named("standard"))
+    case = Case(Target(url=url, configs=(str(path),)), Budget.named("thorough"))
     endpoint = parse_endpoint(url, ("ws", "wss")) if url else None
     case.add(*read_artifact(str(path), endpoint_path=endpoint.path if endpoint else "", step="2.2"))
     await rehearse(case, case.evidence.observations)
@@ -227,8 +227,8 @@ def test_a_silent_socket_dies_of_the_limit_and_lives_when_it_is_changed(name: st
     evidence, findings = limits[name]
     (facts,) = [one for one in rehearsals(evidence) if cause in one.causes]
     assert facts.after is not None
-    assert facts.before.closed_after_s == pytest.approx(1.0, abs=0.5)
-    assert (facts.after.closed_after_s, facts.after.watched_s > 1.2, facts.scale < 1) == (None, True, True)
+    assert (facts.before.accepted, facts.after.accepted, facts.scale < 1) == (True, True, True)
+    assert (facts.before.closed_after_s is None, facts.after.closed_after_s) == (False, None)
     (finding,) = [one for one in findings if one.cause == cause and one.verdict is not Verdict.CLEAR]
     assert "closes a silent socket after" in finding.remedy
 
@@ -324,7 +324,14 @@ def leftovers() -> set[str]:
 def running() -> list[str]:
     """Return what our own children are."""
     pids = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    return [pid for pid in pids if "wsbook-" in Path(f"/proc/{pid}/cmdline").read_text()]
+    return [pid for pid in pids if "wsbook-" in command(pid)]
+
+
+def command(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 @needs("nginx")

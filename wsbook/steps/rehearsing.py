@@ -26,7 +26,7 @@ _ADAPTERS = {
     "haproxy_cfg": ("rehearsing_haproxy", "adapt_haproxy"),
     "caddyfile": ("rehearsing_caddy", "adapt_caddyfile"),
 }
-_LISTENERS, _STUBS = 12, 4
+_LISTENERS, _STUBS, _TRIES = 6, 4, 4
 _SEVERAL = ("cluster.no-sticky-session",)
 _FIXES = {"quick": 4, "standard": 8, "thorough": 16}
 _AT_ONCE = 4
@@ -115,20 +115,23 @@ class _Bench:
 
     async def _try(self, idea: Idea, artifact: "Artifact") -> Observation:
         from wsbook.parsers.proxies.rehearsing import Refusal
-        from wsbook.validators import program_version
+        from wsbook.validators import TAKEN, program_version
 
         config, route = idea.config, idea.route
         source = _source(config, route.line if route.file == config.path else 0)
         scale = _scale(idea)
-        try:
-            before, after, fix = await asyncio.to_thread(_adapted, idea, artifact, self.endpoint, scale)
-        except Refusal as reason:
-            return not_run(source, Reason.NOT_PERMITTED, f"{config.path} was not tried on loopback: {reason}")
-        except UnreadableInputError as error:
-            return not_run(source, Reason.UNREADABLE, f"{config.path} was not tried on loopback: {error}")
         several, silence_s = bool(set(idea.causes) & set(_SEVERAL)), _SHORT_S if scale < 1.0 else 0.0
-        texts = [before] if after is None else [before, after]
-        trials = await asyncio.gather(*(self._run(text, config.program, several, silence_s) for text in texts))
+        for _ in range(_TRIES):
+            try:
+                before, after, fix = await asyncio.to_thread(_adapted, idea, artifact, self.endpoint, scale)
+            except Refusal as reason:
+                return not_run(source, Reason.NOT_PERMITTED, f"{config.path} was not tried on loopback: {reason}")
+            except UnreadableInputError as error:
+                return not_run(source, Reason.UNREADABLE, f"{config.path} was not tried on loopback: {error}")
+            texts = [before] if after is None else [before, after]
+            trials = await asyncio.gather(*(self._run(text, config.program, several, silence_s) for text in texts))
+            if all(trial.complaint != TAKEN for trial in trials):
+                break
         facts = RehearsalFacts(
             product=config.program,
             version=await asyncio.to_thread(program_version, config.program),
@@ -146,6 +149,7 @@ class _Bench:
 
     async def _run(self, adapted: "Adapted", program: str, several: bool, silence_s: float) -> Trial:
         from wsbook.probes.rehearsal import Play, probe_rehearsal
+        from wsbook.validators import TAKEN
 
         play = Play(
             program=program,
@@ -169,7 +173,10 @@ class _Bench:
         key = _key(adapted, several, silence_s)
         if key not in self._runs:
             self._runs[key] = asyncio.create_task(guarded())
-        return await asyncio.shield(self._runs[key])
+        trial = await asyncio.shield(self._runs[key])
+        if trial.complaint == TAKEN:
+            self._runs.pop(key, None)
+        return trial
 
 
 def _scale(idea: Idea) -> float:
