@@ -164,11 +164,16 @@ def balancer_blocks(target: str, every: Directives) -> set[int]:
 
 def members_of(target: str, every: Directives) -> list[Directive]:
     """Return the members of the balancer that a target names, without hot standbys."""
-    blocks = balancer_blocks(target, every) if target.startswith("balancer://") else set()
-    members = every.named("balancermember") if target.startswith("balancer://") else []
-    found = [d for d in members[:_MAX_MEMBERS] if d.args and any(number in blocks for *_, number in d.sections)]
     name = re.match(r"balancer://[\w.-]+", target)
-    loose = [d for d in members[:_MAX_MEMBERS] if name and d.args[:1] == (name[0],)]
+    if name and name[0] not in every.pools:
+        every.pools[name[0]] = _members(name[0], every)
+    return every.pools[name[0]] if name else []
+
+
+def _members(name: str, every: Directives) -> list[Directive]:
+    blocks, members = balancer_blocks(name, every), every.named("balancermember")[:_MAX_MEMBERS]
+    found = [d for d in members if d.args and any(number in blocks for *_, number in d.sections)]
+    loose = [d for d in members if d.args[:1] == (name,)]
     return [d for d in found if not any(a.lower() in ("status=+h", "status=h", "status=+d") for a in d.args)] + loose
 
 

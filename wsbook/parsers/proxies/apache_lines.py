@@ -89,6 +89,11 @@ class Directives(list[Directive]):
                     found.setdefault(argument.removeprefix("balancer://").rstrip("/"), set()).add(number)
         return found
 
+    @cached_property
+    def pools(self) -> dict[str, list[Directive]]:
+        """Members of balancers that were asked for, by target."""
+        return {}
+
     def of(self, host: int, *names: str) -> list[Directive]:
         """Return those of one host with one of the names, name by name; 500 at most."""
         return [directive for name in names for directive in self._places.get((host, name), ())][:_MAX_OF_A_NAME]
@@ -183,6 +188,8 @@ def _logical_lines(text: str) -> list[tuple[int, int, str]]:
 
 
 def _words(text: str) -> list[str]:
+    if not re.search(r"[\"'\\]", text):
+        return text.split()
     lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
     try:

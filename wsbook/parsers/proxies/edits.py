@@ -12,11 +12,11 @@ from wsbook.parsers.proxies.fixing import make_fix
 
 __all__ = ["Edits", "edits_of", "joined"]
 
-_MAX_FIXES = 200
+_MAX_FIXES = 60
 
 
 class Edits(Struct, frozen=True, kw_only=True, dict=True):
-    """One file that can be changed: its name and its text as it is. No more than 200 fixes are made for one."""
+    """One file that can be changed: its name and its text as it is. No more than 60 fixes are made for one."""
 
     file: str
     text: str
@@ -24,6 +24,10 @@ class Edits(Struct, frozen=True, kw_only=True, dict=True):
     @cached_property
     def _lines(self) -> list[str]:
         return self.text.split("\n")
+
+    @cached_property
+    def _end(self) -> str:
+        return "\r" if "\r\n" in self.text else ""
 
     @cached_property
     def _made(self) -> dict[tuple[str, tuple[Change, ...]], Fix]:
@@ -38,8 +42,7 @@ class Edits(Struct, frozen=True, kw_only=True, dict=True):
         return re.match(r"[ \t]*", self.line(number))[0]  # type: ignore[index]
 
     def _ended(self, lines: Iterable[str]) -> tuple[str, ...]:
-        end = "\r" if "\r\n" in self.text else ""
-        return tuple(line + end for line in lines)
+        return tuple(line + self._end for line in lines)
 
     def insert(self, before: int, *lines: str, like: int = 0) -> Change:
         """Put lines before a line, indented like another one, or as they are with 0."""

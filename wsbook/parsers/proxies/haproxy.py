@@ -28,7 +28,7 @@ __all__ = ["parse_haproxy"]
 
 _MAX_WAYS = 200
 _MAX_PATTERNS = 10_000
-_FEW = 40
+_DETAILED = 60
 _LONG_S = 3600.0
 
 Limit = tuple[float, Line, Section]
@@ -45,13 +45,15 @@ def parse_haproxy(artifact: Artifact) -> Parsed:
     asked = _asked(sections, artifact)
     ways = _ways(sections, asked, artifact)
     facts: list[Facts] = []
-    count = 0
+    count = detailed = 0
     for way, serves in zip(ways, _serving(ways, asked, artifact.endpoint_port), strict=True):
         if way.line.file != artifact.name:
             continue
         count += 1
-        facts.append(_route(way, serves, asked, artifact) if serves is not False or len(ways) <= _FEW else _outline(way, serves))
-        if serves is not False:
+        in_detail = detailed < _DETAILED and (serves is not False or len(ways) <= _DETAILED)
+        detailed += in_detail
+        facts.append(_route(way, serves, asked, artifact) if in_detail else _outline(way, serves))
+        if serves is not False and in_detail:
             facts += defects_of(way, serves, asked, artifact)
     facts += file_defects([s for s in sections if s.file == artifact.name], sections, asked, artifact)
     text = TextFacts(kind="haproxy_cfg", program="haproxy", size_bytes=len(artifact.text.encode()), items=count)

@@ -24,7 +24,7 @@ _KEYWORDS = frozenset(
 _WORD = re.compile(r"""(?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s#"'\\]|["'\\])+|#.*""")
 _MAX_SECTIONS = 2_000
 _MAX_FILES = 100
-_MAX_RULES = 200
+_MAX_RULES = 100
 _MAX_LINES = 2_000
 """Lines of one section that are kept."""
 
@@ -69,7 +69,7 @@ class Section(Struct, frozen=True, kw_only=True, dict=True, eq=False):
         return [line for line in self._own.get(words[0], ()) if line.starts(*words)]
 
     def every(self, *words: str) -> list[Line]:
-        """Return the section's own lines that begin with these words, after those of its defaults; 200 at most."""
+        """Return the section's own lines that begin with these words, after those of its defaults; 100 at most."""
         return [line for line in self._whole.get(words[0], ()) if line.starts(*words)][:_MAX_RULES]
 
     def last(self, *words: str) -> Line | None:
