@@ -90,7 +90,9 @@ def free_ports(names: Iterable[str]) -> dict[str, int]:
     held: dict[str, socket.socket] = {}
     wanted = list(names)
     while wanted:
-        if probe := _reserve(random.choice(_PORTS)):  # noqa: S311 - spreads ports, keeps no secret
+        port = random.choice(_PORTS)  # noqa: S311 - spreads ports, keeps no secret
+        taken = {probe.getsockname()[1] for probe in held.values()}  # two that only hold a port may hold the same one
+        if port not in taken and (probe := _reserve(port)):
             held[wanted.pop(0)] = probe
     ports = {name: probe.getsockname()[1] for name, probe in held.items()}
     for probe in held.values():

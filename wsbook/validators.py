@@ -151,10 +151,15 @@ def validate(name: str, files: Mapping[str, str], ports: Iterable[int] = ()) -> 
         complaint = _complaint(said, folder)
     if said.status is None:
         return Validity(program=name, version=version, accepted=None, complaint=f"{name} did not answer within {TIMEOUT_S:g} s")
+    if said.status != 0 and _TAKEN.search(complaint):
+        return Validity(program=name, version=version, accepted=None, complaint="a port that was free has been taken meanwhile")
     return Validity(program=name, version=version, accepted=said.status == 0, complaint="" if said.status == 0 else complaint)
 
 
 _SERIOUS = re.compile(r"\[(?:emerg|ALERT|alert|crit)\]|^Error:|\"level\":\"error\"|: (?:error|fatal)", re.IGNORECASE)
+
+
+_TAKEN = re.compile(r"address already in use|cannot bind socket", re.IGNORECASE)
 
 
 def _complaint(said: _Output, folder: str) -> str:

@@ -45,7 +45,7 @@ class Maker:
     """Makes one configuration. files: name in the folder → text; ports: of listeners; backends: upstream name → its ports in use."""
 
     def __init__(self, seed: int, ports: list[int], backends: list[int]) -> None:
-        self.random = Random(seed)  # noqa: S311 - makes test data
+        self.random = Random(seed)
         self.ports = ports
         self.files: dict[str, str] = {}
         self.backends = {name: [backends[i]] for i, name in enumerate(UPSTREAMS)}

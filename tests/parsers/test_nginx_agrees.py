@@ -132,7 +132,7 @@ def disagreements(seed: int, folder: Path, ports: list[int], backends: list[int]
     """Return where one generated configuration and nginx differ, each with what is needed to see it again."""
     maker = Maker(seed, ports, backends)
     text = write(maker, folder)
-    choose = random.Random(seed)  # noqa: S311 - chooses requests
+    choose = random.Random(seed)
     found = []
     with running(folder, ports[0]):
         for _ in range(REQUESTS):

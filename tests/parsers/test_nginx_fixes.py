@@ -31,7 +31,7 @@ HEADERS = """
 def whole(inside: str, *, http: str = "", server: str = "listen 80;") -> str:
     """Return a configuration as people write it around one location's lines."""
     return f"""user www-data;
-events {{ worker_connections 512; }}
+events {{ worker_connections 1024; }}
 http {{
     {http}
     server {{
@@ -84,6 +84,11 @@ DEFECTS: dict[str, tuple[str, str, str]] = {
     "idle by default": (whole(ws(HEADERS), http=MAP), "/ws", IDLE),
     "idle written": (whole(ws(HEADERS + "\n            proxy_read_timeout 30s;  # as before"), http=MAP), "/ws", IDLE),
     "idle of the server": (whole(ws(HEADERS), http=MAP, server="listen 80;\n        proxy_read_timeout 20s;"), "/ws", IDLE),
+    "idle of a TCP server": (
+        "stream {\n    server {\n        listen 84;\n        proxy_pass app:1;\n        proxy_timeout 30s;\n    }\n}\n",
+        "",
+        IDLE,
+    ),
     "X-Forwarded-Proto wss": (whole(ws(GOOD + "\n            proxy_set_header X-Forwarded-Proto wss;"), http=MAP), "/ws", FORWARDED),
     "port 443 in plain": (whole(ws(GOOD, target="http://10.0.0.1:443"), http=MAP), "/ws", "endpoint.plain-to-tls-port"),
     "port 80 in TLS": (whole(ws(GOOD, target="https://10.0.0.1:80"), http=MAP), "/ws", "endpoint.tls-to-plain-port"),
@@ -96,6 +101,38 @@ DEFECTS: dict[str, tuple[str, str, str]] = {
         STICKY,
     ),
     "slash of the location": (whole(ws(GOOD, "/ws/"), http=MAP), "/ws", "handshake.redirected"),
+    "Firefox is refused": (
+        whole(ws(GOOD), http="map $http_connection $connection_upgrade { Upgrade upgrade; default close; }"),
+        "/ws",
+        UPGRADE,
+    ),
+    "Firefox is refused by an if": (
+        whole(
+            "location /ws {\n            if ($http_connection = Upgrade) { proxy_pass http://app:8000; }\n            "
+            + GOOD.strip()
+            + "\n        }",
+            http=MAP,
+        ),
+        "/ws",
+        UPGRADE,
+    ),
+    "Host of the upstream": (whole(ws(GOOD), http=MAP), "/ws", "origin.proxy-rewrites-host"),
+    "Host replaced": (whole(ws(GOOD + "\n            proxy_set_header Host localhost;"), http=MAP), "/ws", "origin.proxy-rewrites-host"),
+    "no server name": (whole(ws(GOOD, target="https://partner.example"), http=MAP), "/ws", "tls.sni-missing"),
+    "headers not passed": (
+        whole(ws(GOOD + "\n            proxy_pass_request_headers off;"), http=MAP),
+        "/ws",
+        "handshake.invalid-exchange",
+    ),
+    "subprotocol dropped": (
+        whole(ws(GOOD + '\n            proxy_set_header Sec-WebSocket-Protocol "";'), http=MAP),
+        "/ws",
+        "subprotocol.mismatch",
+    ),
+    "slash doubled": (whole(ws(GOOD, "/ws", "http://app:8000/"), http=MAP), "/ws/chat", PATH),
+    "exact location": (whole(ws(GOOD, "= /ws") + "\n        location / { root /srv; }", http=MAP), "", LOCATION),
+    "few connections": (whole(ws(GOOD), http=MAP).replace("1024", "64"), "/ws", "load.connection-cap"),
+    "a reload closes": ("worker_shutdown_timeout 10s;\n" + whole(ws(GOOD), http=MAP), "/ws", "lifecycle.restart-drops"),
     "the page answers": (
         whole(
             ws("", "/api") + "\n        location / { root /srv; try_files $uri /index.html; }",
@@ -139,7 +176,9 @@ def serving_line(text: str, path: str) -> RouteFacts:
 def accepted(text: str, path: str) -> str:
     """Return what nginx complains of in a text, "" nothing."""
     route = serving_line(text, path)
-    ask = Ask(file=route.file, line=route.line, matcher=route.matcher, resource=path)
+    if "stream {" in text:
+        return ""  # the module may not be installed, and nothing in it concerns an upgrade
+    ask = Ask(file=route.file, line=route.line, matcher=route.matcher, resource=path or "/")
     adapted = adapt_nginx(Artifact(text=text, name="nginx.conf", endpoint_path=path), STAGE, ask)
     ports = (*STAGE.listen, *STAGE.plain, *STAGE.secure)
     said = validate("nginx", {**adapted.files, CERTIFICATE: stand_in_certificate()}, ports)

@@ -18,6 +18,7 @@ __all__ = ["Stub", "stand_in_certificate"]
 _HEAD_BYTES = 65_536
 _HEAD_S = 3.0
 _OPEN_S = 10.0
+_LEAVE_S = 0.01
 _KEPT = 50
 _HEADERS = 60
 _VALUE = 500
@@ -55,7 +56,11 @@ def _tls() -> ssl.SSLContext:
 
 
 class Stub:
-    """Listens on loopback ports, plain and with TLS, while its context lasts. received: what came in, oldest first."""
+    """Listens on loopback ports, plain and with TLS, while its context lasts. received: what came in, oldest first.
+
+    Raises:
+        OSError: on entering, a port is taken.
+    """
 
     def __init__(self, plain: Iterable[int], secure: Iterable[int]) -> None:
         self._ports = {port: (number, False) for number, port in enumerate(plain)} | {port: (n, True) for n, port in enumerate(secure)}
@@ -75,6 +80,7 @@ class Stub:
             server.close()
         for writer in tuple(self._open):
             writer.transport.abort()
+        await asyncio.sleep(_LEAVE_S)  # connections whose TLS handshake was not over see their end in the next turns of the loop
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)

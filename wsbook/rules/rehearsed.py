@@ -18,8 +18,8 @@ __all__ = ["with_rehearsals"]
 
 _REFUTED = 0.3
 """Confidence of a claim about a file that passes the upgrade as it is: below what is called a possibility."""
-_SURER = 0.05
-_APPLY = "Change the configuration like this, then let the program read it again"
+_SURER, _SUREST = 0.05, 0.97
+_APPLY = "Change the configuration like this, then let the program read it again."
 _SENTENCE_WORDS = 3
 """Fewer are the name of a product, below which the catalogue shows a snippet."""
 
@@ -59,6 +59,12 @@ def _stays(before: Trial, after: Trial, path: str) -> bool | None:
     return after.servers == 1 if before.servers > 1 else None
 
 
+def _outlives(before: Trial, after: Trial, path: str) -> bool | None:
+    if not (before.watched_s and after.watched_s):
+        return after.valid
+    return after.closed_after_s is None if before.closed_after_s is not None else None
+
+
 def _is_valid(before: Trial, after: Trial, path: str) -> bool | None:
     return after.valid
 
@@ -70,14 +76,24 @@ _SHOWN: dict[str, _Shown] = {
     "proxy.forwarded-headers-wrong": _changes_headers,
     "origin.proxy-rewrites-host": _changes_headers,
     "cluster.no-sticky-session": _stays,
-    "proxy.max-lifetime": _is_valid,
     "proxy.buffering": _is_valid,
+    "handshake.headers-too-large": _is_valid,
 }
-"""Cause → what the trial of its change has to show; idle limits need to be valid only, all others that the upgrade passes."""
+"""Cause → what the trial of its change has to show."""
+
+_OPENING = ("proxy.", "handshake.", "endpoint.", "tls.alpn")
+"""Areas of the other causes that keep an upgrade from passing; a change for what else there is has to be valid only."""
 
 
 def _shows(slug: str) -> _Shown:
-    return _SHOWN.get(slug) or (_is_valid if slug.startswith("proxy.idle-timeout") else _passes)
+    if slug in _SHOWN:
+        return _SHOWN[slug]
+    if slug.startswith(_LIMITS):
+        return _outlives
+    return _passes if slug.startswith(_OPENING) else _is_valid
+
+
+_LIMITS = ("proxy.idle-timeout", "proxy.max-lifetime")
 
 
 def with_rehearsals(evidence: Evidence, findings: Iterable[Finding]) -> Iterator[Finding]:
@@ -94,15 +110,28 @@ def with_rehearsals(evidence: Evidence, findings: Iterable[Finding]) -> Iterator
 
 def _weighed(finding: Finding, seen: Observation, trials: list[tuple[Observation, RehearsalFacts]]) -> Finding:
     fix = _fix_of(seen, finding.cause)
-    tried = next(((o, facts) for o, facts in trials if fix is not None and facts.diff == fix.diff), None)
-    whole = tried or next(((o, facts) for o, facts in trials if not facts.diff and _same_route(o, seen)), None)
-    if whole is not None and finding.cause in _HANDSHAKE and whole[1].before.accepted:
-        return _refuted(finding, *whole)
+    tried = [(o, facts) for o, facts in trials if fix is not None and fix.diff in (facts.diff, *facts.parts)]
+    whole = tried or [(o, facts) for o, facts in trials if not facts.diff and _same_route(o, seen)]
+    if whole and finding.cause in _HANDSHAKE and whole[0][1].before.accepted:
+        return _refuted(finding, *whole[0])
     if fix is None:
         return finding
-    if tried is None or tried[1].after is None:
+    tried = sorted((pair for pair in tried if pair[1].after is not None), key=lambda pair: len(pair[1].parts))
+    if not tried:
         return replace(finding, remedy=_remedy(finding, fix.diff, ""))
-    return _proven(finding, fix, *tried)
+    shown = [(_works(finding.cause, facts), o, facts) for o, facts in tried]
+    works = next((one for one in shown if one[0]), shown[0])
+    return _proven(finding, fix, *works)
+
+
+def _works(slug: str, facts: RehearsalFacts) -> bool | None:
+    """Whether a trial shows that the change does what it is for; None when it cannot tell."""
+    shown, after = _shows(slug), facts.after
+    if after is None or after.valid is None or (shown not in (_is_valid, _outlives) and not _answered(after)):
+        return None
+    if after.valid is False and facts.before.valid is False:
+        return None  # what the program refuses is in both, or comes of how the file was made ready
+    return shown(facts.before, after, "/" + facts.url.partition("://")[2].partition("/")[2])
 
 
 def _fix_of(seen: Observation, slug: str) -> Fix | None:
@@ -126,24 +155,20 @@ def _refuted(finding: Finding, seen: Observation, facts: RehearsalFacts) -> Find
     )
 
 
-def _proven(finding: Finding, fix: Fix, seen: Observation, facts: RehearsalFacts) -> Finding:
-    assert facts.after is not None
-    path = facts.url.partition("://")[2].partition("/")[2]
-    shown = _shows(finding.cause)
-    if facts.after.valid is None or (shown is not _is_valid and not _answered(facts.after)):
-        return replace(finding, remedy=_remedy(finding, fix.diff, _why_not(facts)))
-    works = shown(facts.before, facts.after, f"/{path}")
+def _proven(finding: Finding, fix: Fix, works: bool | None, seen: Observation, facts: RehearsalFacts) -> Finding:
+    """Return the finding with the change and what trying it showed; with several changes, when it takes all of them."""
     if works is None:
-        return replace(finding, remedy=_remedy(finding, fix.diff, ""))
+        return replace(finding, remedy=_remedy(finding, fix.diff, _why_not(facts)))
     if not works:
         return replace(finding, remedy=_remedy(finding, "", _vain(facts)))
-    words = _words(finding.cause, facts)
+    words, shown = _words(finding.cause, facts), _shows(finding.cause)
+    told = shown is not _is_valid and (shown is not _outlives or facts.before.watched_s)
     surer = finding.confidence + _SURER if finding.verdict is Verdict.FAULT and shown is _passes else finding.confidence
     return replace(
         finding,
-        confidence=min(0.97, max(surer, finding.confidence)),
-        remedy=_remedy(finding, fix.diff, f"Tried: {words}."),
-        evidence=(*finding.evidence, proof(seen, words, facts.file)) if shown is not _is_valid else finding.evidence,
+        confidence=max(finding.confidence, min(_SUREST, surer)),
+        remedy=_remedy(finding, facts.diff, f"Tried: {words}."),
+        evidence=(*finding.evidence, proof(seen, words, facts.file)) if told else finding.evidence,
     )
 
 
@@ -156,7 +181,7 @@ def _remedy(finding: Finding, diff: str, tried: str) -> str:
     """Return one sentence, what came of trying the change, and the change."""
     whole = finding.remedy or cause(finding.cause).remedy
     first = whole.partition("\n")[0].rstrip(":")
-    sentence = whole if not diff else first if first.count(" ") >= _SENTENCE_WORDS else _APPLY
+    sentence = whole if not diff else f"{first.rstrip('.')}." if first.count(" ") >= _SENTENCE_WORDS else _APPLY
     return "\n".join(filter(None, (sentence, tried, diff)))
 
 
@@ -179,8 +204,13 @@ def _words(slug: str, facts: RehearsalFacts) -> str:
     before, after, name = facts.before, facts.after, _program(facts)
     assert after is not None
     shown = _shows(slug)
-    if shown is _is_valid:
-        return f"{name} accepts the changed file; what the limit does was not waited for"
+    if shown is _outlives and before.watched_s and before.closed_after_s is not None:
+        return (
+            f"{name}, with every limit of the file shortened {1 / facts.scale:.0f} times, closes a silent socket after "
+            f"{before.closed_after_s:.1f} s without this change and still holds it after {after.watched_s:.1f} s with it"
+        )
+    if shown in (_is_valid, _outlives):
+        return f"{name} accepts the changed file" + ("; what the limit does was not waited for" if slug.startswith(_LIMITS) else "")
     if shown is _stays:
         return f"behind {name}, attempts of one client reach one server with this change and {before.servers} without it"
     if shown is _keeps_path and after.received is not None:
@@ -208,7 +238,8 @@ _OURS = ("sec-websocket-key", "user-agent")
 
 def _why_not(facts: RehearsalFacts) -> str:
     assert facts.after is not None
-    return f"Not tried: {facts.after.complaint[:200]}." if facts.after.complaint else ""
+    silent = not facts.after.valid or not _answered(facts.after)
+    return f"Not tried: {facts.after.complaint[:200]}." if facts.after.complaint and silent else ""
 
 
 def _vain(facts: RehearsalFacts) -> str:

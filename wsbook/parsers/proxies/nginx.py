@@ -13,10 +13,13 @@ from wsbook.parsers.proxies.artifact import Artifact, Parsed, hints_at_websocket
 from wsbook.parsers.proxies.nginx_defects import defects
 from wsbook.parsers.proxies.nginx_fixes import Place, with_fixes
 from wsbook.parsers.proxies.nginx_headers import header, header_level, http_version, in_force, lines_of
+from wsbook.parsers.proxies.nginx_limits import limits
+from wsbook.parsers.proxies.nginx_line_fixes import with_line_fixes
 from wsbook.parsers.proxies.nginx_locations import Location
+from wsbook.parsers.proxies.nginx_reach import sample_path
 from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin, settle, upstream_url
 from wsbook.parsers.proxies.nginx_servers import Server, answering, find_servers, has_name
-from wsbook.parsers.proxies.nginx_streams import stream_routes
+from wsbook.parsers.proxies.nginx_streams import streamed
 from wsbook.parsers.proxies.nginx_tree import Directive, parse_tree
 from wsbook.parsers.proxies.nginx_upstreams import Upstreams
 from wsbook.parsers.proxies.nginx_values import UNKNOWN, UNNAMED, Variables
@@ -48,13 +51,15 @@ def parse_nginx(artifact: Artifact) -> Parsed:
     for one in judged:
         route = _route(one, upstreams, artifact)
         place = Place(route=route, ending=one.ending, tree=tree, endpoint_path=artifact.endpoint_path)
-        facts += with_fixes(place, defects(route, one.ending, upstreams, artifact))
-    streams = stream_routes(tree.root, upstreams, servers, artifact)
+        facts += with_fixes(place, defects(route, one.ending, upstreams, artifact, servers))
+    if any(one.serves is not False for one in judged):
+        facts += with_line_fixes(list(limits(tree.root)), tree)
+    streams = with_line_fixes(streamed(tree.root, upstreams, servers, artifact), tree)
     text = TextFacts(
         kind="nginx_conf",
         program="nginx",
         size_bytes=len(artifact.text.encode()),
-        items=len(judged) + len(streams),
+        items=len(judged) + sum(isinstance(fact, RouteFacts) for fact in streams),
         unparsed=tree.missing,
     )
     return Parsed(facts=tuple(dict.fromkeys((*facts, *streams))), text=text)
@@ -106,10 +111,15 @@ def _unsure(ending: Ending) -> bool:
 def _by_looks(servers: list[Server], artifact: Artifact, variables: Variables) -> list[_Judged]:
     places = [(server, loc) for server in servers for loc in server.every() if loc.handler and _speaks_http(loc)][:_MAX_ROUTES]
     every = [_possible(server, loc, variables) for server, loc in places]
-    able = [_forwards(ending, artifact) for ending in every]
+    able = [_forwards(ending, artifact) or _meant(ending) for ending in every]
     hints = [2 if "$http_upgrade" in loc.pattern else hints_at_websocket(loc.pattern.replace("\\", "")) for _, loc in places]
     judged = plausible(able, hints, [loc.pattern == "/" for _, loc in places])
     return [_Judged(ending=ending, serves=serves) for ending, serves in zip(every, judged, strict=True)]
+
+
+def _meant(ending: Ending) -> bool:
+    """Whether a location that sounds like a WebSocket's has lost the Upgrade that is set around it."""
+    return _inheritance_lost(ending.location) and hints_at_websocket(ending.location.pattern) > 0
 
 
 def _speaks_http(location: Location) -> bool:
@@ -119,8 +129,12 @@ def _speaks_http(location: Location) -> bool:
 
 
 def _possible(server: Server, location: Location, variables: Variables) -> Ending:
-    """Return where a handshake ends that this location takes, whatever its path is."""
-    path = location.pattern if location.operator in ("", "^~", "=") else "/"
+    """Return where a handshake ends that is meant for this location, if it ends there, else one that this location takes."""
+    path = sample_path(location)
+    if location.operator in ("", "^~", "="):
+        found = answer(server, begin(variables, server, path))
+        if found.location.directive is location.directive and found.handed_on:
+            return found
     request = begin(variables, server, path)
     settle(location, request)
     return Ending(server=server, location=location, request=request, directive=location.handler)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from wsbook.facts import Facts, Fix, PatternFacts, RouteFacts
 from wsbook.parsers.proxies.nginx_edits import Editor
 from wsbook.parsers.proxies.nginx_headers import header_level, set_headers
+from wsbook.parsers.proxies.nginx_line_fixes import LONG, line_fix
 from wsbook.parsers.proxies.nginx_locations import Location
 from wsbook.parsers.proxies.nginx_requests import Ending
 from wsbook.parsers.proxies.nginx_tree import Directive, Tree, walk
@@ -19,7 +20,6 @@ from wsbook.parsers.proxies.nginx_values import expand
 
 __all__ = ["PATTERN_FIXES", "Place", "with_fixes"]
 
-_LONG = "1h"
 _LONG_S = 3600.0
 _MAX_CHARS = 300_000
 """Larger configurations get findings without changes."""
@@ -85,8 +85,10 @@ def _of_pattern(defect: PatternFacts, place: Place) -> Fix | None:
     """Return the fix of a defect of patterns.toml; None when there is none."""
     make = PATTERN_FIXES.get(defect.pattern)
     lines = [d for d in place.every if (d.file, d.line) == (defect.file, defect.line)]
-    line = next((d for d in lines if defect.excerpt.startswith(" ".join((d.name, *d.args))[:60])), None)
-    return make(defect.cause, line, place) if make and line else None
+    line = next((d for d in lines if defect.excerpt.startswith(" ".join((d.name, *d.args))[:60].strip())), None)
+    if line is None:
+        return None
+    return make(defect.cause, line, place) if make else line_fix(defect, line, place.texts)
 
 
 def _handshake(place: Place) -> Fix | None:
@@ -170,7 +172,7 @@ def _idle(place: Place) -> Fix | None:
         return None
     editor = Editor(place.texts)
     added: list[str] = []
-    _set(editor, place.home, "proxy_read_timeout", f"proxy_read_timeout {_LONG}", added)
+    _set(editor, place.home, "proxy_read_timeout", f"proxy_read_timeout {LONG}", added)
     editor.add(place.home, added, after=place.home.last("proxy_pass"))
     return editor.finish("proxy.idle-timeout-nginx")
 
@@ -189,15 +191,6 @@ def _path(place: Place) -> Fix | None:
     return editor.finish("proxy.path-rewrite-wrong")
 
 
-def _replaced(statement: Callable[[Directive], str]) -> "Maker":
-    def make(cause: str, line: Directive, place: Place) -> Fix | None:
-        editor = Editor(place.texts)
-        editor.replace(line, statement(line))
-        return editor.finish(cause)
-
-    return make
-
-
 def _all_headers(cause: str, line: Directive, place: Place) -> Fix | None:
     """Whatever is wrong about Upgrade or Connection: make both right; a map that is missing is added or done without."""
     if (
@@ -211,18 +204,56 @@ def _all_headers(cause: str, line: Directive, place: Place) -> Fix | None:
     return _pass_upgrade([cause], place)
 
 
-def _forwarded_proto(cause: str, line: Directive, place: Place) -> Fix | None:
-    level = header_level(place.location) or place.home
+def _every_browser(cause: str, line: Directive, place: Place) -> Fix | None:
+    """Ask for Upgrade instead of a whole Connection header, which Firefox writes in another way."""
     editor = Editor(place.texts)
-    editor.add(
-        level, ["proxy_set_header X-Forwarded-Proto $scheme"], after=next(iter(reversed(set_headers(place.location).values())), None)
-    )
+    if line.name == "proxy_set_header":
+        editor.replace(line, f"proxy_set_header Connection {_connection(editor, place)}")
+    elif line.name == "if":
+        editor.rename(line, "if ($http_upgrade = websocket)")
     return editor.finish(cause)
 
 
-def _whole_uri(line: Directive) -> str:
-    parts = _URI.match(line.args[0])
-    return f"proxy_pass {parts['before'] if parts else line.args[0]}"
+def _one_more(name: str, value: str) -> "Maker":
+    def make(cause: str, line: Directive, place: Place) -> Fix | None:
+        """Add a header to those in force."""
+        level = header_level(place.location) or place.home
+        last = next(iter(reversed(set_headers(place.location).values())), None)
+        editor = Editor(place.texts)
+        editor.add(level, [f"proxy_set_header {name} {value}"], after=last or place.target)
+        return editor.finish(cause)
+
+    return make
+
+
+def _whole_path(cause: str, line: Directive, place: Place) -> Fix | None:
+    parts, editor = _URI.match(line.args[0]), Editor(place.texts)
+    editor.replace(line, f"proxy_pass {parts['before'] if parts else line.args[0]}")
+    return editor.finish(cause)
+
+
+def _slashed(cause: str, line: Directive, place: Place) -> Fix | None:
+    """Give the location the slash that proxy_pass puts in its place, where the endpoint is below it."""
+    location, path = place.location, place.endpoint_path.partition("?")[0]
+    if location.operator not in ("", "^~") or not path.startswith(f"{location.pattern}/") or _is_taken(place, f"{location.pattern}/"):
+        return None
+    editor = Editor(place.texts)
+    editor.rename(location.directive, " ".join(filter(None, ("location", location.operator, f"{location.pattern}/"))))
+    return editor.finish(cause)
+
+
+def _prefix(cause: str, line: Directive, place: Place) -> Fix | None:
+    """Let an exact location take what is below it too."""
+    if place.location.operator != "=" or _is_taken(place, place.location.pattern):
+        return None
+    editor = Editor(place.texts)
+    editor.rename(place.location.directive, f"location {place.location.pattern}")
+    return editor.finish(cause)
+
+
+def _is_taken(place: Place, pattern: str) -> bool:
+    """Whether the server has a prefix location of this name; nginx refuses two."""
+    return any(other.operator in ("", "^~") and other.pattern == pattern for other in place.ending.server.locations)
 
 
 def _renamed(cause: str, line: Directive, place: Place) -> Fix | None:
@@ -286,19 +317,16 @@ PATTERN_FIXES: Mapping[str, Maker] = {
     "nginx.upgrade-literal-wrong": _all_headers,
     "nginx.connection-literal-wrong": _all_headers,
     "nginx.map-missing": _all_headers,
-    "nginx.forwarded-proto-wrong": _replaced(lambda line: "proxy_set_header X-Forwarded-Proto $scheme"),
-    "nginx.forwarded-proto-missing": _forwarded_proto,
-    "nginx.forwarded-host-with-port": _replaced(
-        lambda line: f"proxy_set_header X-Forwarded-Host {line.args[1].removesuffix(':$server_port')}"
-    ),
-    "nginx.plain-to-tls-port": _replaced(lambda line: f"proxy_pass https://{line.args[0].partition('://')[2]}"),
-    "nginx.tls-to-plain-port": _replaced(lambda line: f"proxy_pass http://{line.args[0].partition('://')[2]}"),
-    "nginx.h2-to-upstream": _replaced(lambda line: "proxy_http_version 1.1"),
-    "nginx.library-prefix-stripped": _replaced(_whole_uri),
-    "nginx.slash-glued": _replaced(lambda line: f"proxy_pass {line.args[0]}/"),
+    "nginx.firefox-refused": _every_browser,
+    "nginx.forwarded-proto-missing": _one_more("X-Forwarded-Proto", "$scheme"),
+    "nginx.host-default": _one_more("Host", "$http_host"),
+    "nginx.no-server-name": _added("proxy_ssl_server_name on"),
+    "nginx.library-prefix-stripped": _whole_path,
+    "nginx.slash-doubled": _slashed,
     "nginx.location-slash-redirect": _renamed,
+    "nginx.exact-location": _prefix,
     "nginx.location-not-proxied": _new_location,
     "nginx.no-stickiness": _sticky,
     "nginx.stream-buffered": _added("proxy_buffering off"),
 }
-"""Pattern of patterns.toml → what makes its fix from (cause, line, place)."""
+"""Pattern of patterns.toml → what makes its fix from (cause, line, place); those of one line are in nginx_line_fixes."""

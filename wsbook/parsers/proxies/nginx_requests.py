@@ -14,7 +14,7 @@ from msgspec import Struct
 from wsbook.parsers.proxies.nginx_locations import Location, select
 from wsbook.parsers.proxies.nginx_servers import Server, capture_name
 from wsbook.parsers.proxies.nginx_tree import Directive
-from wsbook.parsers.proxies.nginx_values import UNKNOWN, UNNAMED, Request, Variables, expand, holds, match_text
+from wsbook.parsers.proxies.nginx_values import UNKNOWN, UNNAMED, Request, Variables, expand, holds, test_text
 
 __all__ = ["Ending", "answer", "begin", "settle", "upstream_url"]
 
@@ -103,7 +103,8 @@ def answer(server: Server, request: Request) -> Ending:
         turn = _from_server(server, request) if turn.again else _at_location(server, turn.location, request)
         if turn.ending:
             return turn.ending
-    return Ending(server=server, location=server.itself, request=request, status=500)
+    found = select(server.locations, request)
+    return Ending(server=server, location=found.location if found else server.itself, request=request, status=500)
 
 
 def _from_server(server: Server, request: Request) -> _Turn:
@@ -116,10 +117,10 @@ def _at_location(server: Server, location: Location | None, request: Request) ->
     if location is None:
         found = select(server.locations, request)
         location = found.location if found else server.itself
+        if not request.internal and any(level.last("internal") for level in location.levels):
+            return _answered(server, location, _Answer(404, location.directive, paged=True), request)
         if found and found.redirects:
             return _ended(server, location, request, location.directive, 301)
-        if location.directive.last("internal") and not request.internal:
-            return _answered(server, location, _Answer(404, location.directive, paged=True), request)
     phase = _Phase()
     if location.levels != server.levels:  # the server's own rewrites have run
         _rewrite(location.directive, request, phase)
@@ -249,7 +250,7 @@ def _return(directive: Directive, request: Request, phase: _Phase) -> None:
 
 
 def _rewrite_path(directive: Directive, request: Request, phase: _Phase) -> None:
-    if len(directive.args) < 2 or not match_text(request, directive.args[0], request.uri):
+    if len(directive.args) < 2 or not test_text(request, directive.args[0], request.uri):
         return
     replacement, flags = directive.args[1], directive.args[2:]
     if replacement.startswith(_REDIRECTS) or {"redirect", "permanent"} & set(flags):

@@ -112,7 +112,8 @@ def _listen(directive: Directive, block: Directive) -> Listen | None:
 def answering(servers: Sequence[Server], host: str, port: int) -> list[tuple[Server, Server]]:
     """Return the servers that may answer, one for each address that is listened at, all when the host is not known.
 
-    Each with the default server of its address, whose settings hold for the request line. host: UNNAMED unknown. port: 0 unknown; one that nobody listens at says nothing, since ports are mapped on the way.
+    Each with the default server of its address, whose settings hold for the request line. host: UNNAMED unknown. port: 0 unknown; one
+    that nobody listens at says nothing, since ports are mapped on the way.
     """
     ports = {listen.port for server in servers for listen in server.listens}
     wanted = {port} if port in ports else ports

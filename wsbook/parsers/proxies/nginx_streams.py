@@ -4,24 +4,47 @@ Source: nginx.org, ngx_stream_proxy_module (proxy_timeout, 10 minutes between tw
 """
 
 import re
+from collections.abc import Iterator
 
-from wsbook.facts import RouteFacts, Setting
+from wsbook.facts import Facts, PatternFacts, RouteFacts, Setting
 from wsbook.parsers.proxies.artifact import Artifact, hints_at_websocket, seconds
+from wsbook.parsers.proxies.nginx_answers import at
+from wsbook.parsers.proxies.nginx_reach import listener_of
 from wsbook.parsers.proxies.nginx_servers import Server
 from wsbook.parsers.proxies.nginx_tree import Directive
 from wsbook.parsers.proxies.nginx_upstreams import Upstreams
 
-__all__ = ["stream_routes"]
+__all__ = ["streamed"]
 
 _TIMEOUT_S = "600"
 _MAX_ROUTES = 200
 
 
-def stream_routes(root: Directive, upstreams: Upstreams, servers: list[Server], artifact: Artifact) -> list[RouteFacts]:
-    """Return the TCP servers. serves: one that listens at the endpoint's port, and without a port the only one there is."""
+def streamed(root: Directive, upstreams: Upstreams, servers: list[Server], artifact: Artifact) -> list[Facts]:
+    """Return the TCP servers as routes, with their defects.
+
+    serves: it listens at the endpoint's port; without a port it is the only server there is, or it leads to one that may serve.
+    """
     blocks = [(stream, server) for stream in root.all("stream") for server in stream.all("server") if server.last("proxy_pass")]
-    alone = len(blocks) == 1 and not servers
-    return [_route(stream, server, upstreams, artifact, alone=alone) for stream, server in blocks[:_MAX_ROUTES]]
+    found: list[Facts] = []
+    for stream, server in blocks[:_MAX_ROUTES]:
+        route = _route(stream, server, upstreams, artifact, alone=len(blocks) == 1 and not servers)
+        found += [route, *(_defects(stream, server, upstreams, servers) if route.serves else ())]
+    return found
+
+
+def _defects(stream: Directive, server: Directive, upstreams: Upstreams, servers: list[Server]) -> Iterator[PatternFacts]:
+    target, limit = server.last("proxy_pass"), server.last("proxy_timeout") or stream.last("proxy_timeout")
+    if limit and limit.args and (seconds(limit.args[0]) or 0) < float(_TIMEOUT_S):
+        yield at("nginx.stream-timeout", limit)
+    told = server.last("proxy_protocol") or stream.last("proxy_protocol")
+    tells = bool(told and told.args == ("on",))
+    if target and target.args:
+        for address in upstreams.addresses(target.args[0]) or [target.args[0]]:
+            behind = listener_of(address, servers, 0)
+            if behind and tells != ("proxy_protocol" in behind.flags):
+                yield at("nginx.proxy-protocol-unexpected" if tells else "nginx.proxy-protocol-missing", target)
+                return
 
 
 def _route(stream: Directive, server: Directive, upstreams: Upstreams, artifact: Artifact, *, alone: bool) -> RouteFacts:
@@ -48,9 +71,7 @@ def _route(stream: Directive, server: Directive, upstreams: Upstreams, artifact:
 
 def _serves(listens: list[str], upstream: str, artifact: Artifact, *, alone: bool) -> bool | None:
     ports = {int(match[1]) for text in listens if (match := re.search(r"(?:^|:)(\d{1,5})$", text))}
-    if artifact.endpoint_port and artifact.endpoint_port in ports:
-        return True
-    return True if alone or hints_at_websocket(upstream) == 2 else False
+    return (artifact.endpoint_port or -1) in ports or alone or hints_at_websocket(upstream) == 2
 
 
 def _idle(stream: Directive, server: Directive) -> Setting:

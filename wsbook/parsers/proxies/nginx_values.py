@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from wsbook.parsers.proxies.artifact import try_regex
 from wsbook.parsers.proxies.nginx_tree import Directive, Tree, walk
 
-__all__ = ["UNKNOWN", "UNNAMED", "Request", "Variables", "compiled", "expand", "holds", "known", "match_text", "names_in"]
+__all__ = ["UNKNOWN", "UNNAMED", "Request", "Variables", "compiled", "expand", "holds", "known", "match_text", "names_in", "test_text"]
 
 UNKNOWN = "\0"
 """Stands in a text for the part that the file does not tell."""
@@ -22,7 +22,6 @@ UNNAMED = "\1"
 
 _HANDSHAKE = {
     "http_upgrade": "websocket",
-    "http_connection": "Upgrade",
     "http_sec_websocket_version": "13",
     "http_sec_websocket_key": "dGhlIHNhbXBsZSBub25jZQ==",
     "request_method": "GET",
@@ -34,7 +33,7 @@ _HANDSHAKE = {
     "http_te": "",
     "http_transfer_encoding": "",
 }
-"""What every browser sends; Firefox adds keep-alive to Connection."""
+"""What every browser sends."""
 
 _BUILT_IN = re.compile(
     r"(?:http|sent_http|sent_trailer|upstream|arg|cookie|ssl|proxy|tcpinfo|realip|proxy_protocol|geoip2?|jwt|binary_remote|remote|request|server|uid|secure_link|memcached|date|time|msec|pid|pipe|status|bytes|body|document|content|nginx|limit|gzip|quic|invalid"
@@ -50,7 +49,7 @@ _MAX_DEPTH = 12
 class Variables:
     """The maps and other variables of one configuration.
 
-    complete: the file is a whole configuration, so a variable that nothing defines is a defect. foreign: variables whose values are
+    upstreams: names of upstream blocks. used: variables that anything uses. complete: the file is a whole configuration, so a variable that nothing defines is a defect. foreign: variables whose values are
     made elsewhere (geo, Lua, njs, a subrequest).
     """
 
@@ -60,6 +59,8 @@ class Variables:
         self.settable = {d.args[0].strip("${}") for d in every if d.name == "set" and d.args}
         self.foreign = {a.strip("${}") for d in every if d.name in _FOREIGN and d.args for a in (d.args if d.block else d.args[:1])}
         self.captured = any(_NAMED.search(text) or "(?P<" in text for d in every for text in (d.name, *d.args[:3]))
+        self.upstreams = {d.args[0] for d in every if d.name == "upstream" and d.args}
+        self.used = {name for d in every for text in (*d.args, d.name) if "$" in text for name in names_in(text)}
         self.complete = bool(tree.root.all("http")) and not tree.missing
 
     def defines(self, name: str) -> bool:
@@ -93,7 +94,8 @@ class Request(Struct, kw_only=True):
 
     host: UNNAMED unknown, without port. raw: path and query as they were sent. uri: the path as nginx sees it now, decoded. valid_raw,
     valid_location: as nginx's request has them (the raw path, and the part that the location's name matched, may still be used).
-    files: paths that are taken to exist, since the configuration itself names them.
+    connection: what the browser sends there; Firefox adds keep-alive. files: paths that are taken to exist, since the configuration
+    itself names them.
     """
 
     variables: Variables
@@ -103,6 +105,7 @@ class Request(Struct, kw_only=True):
     host: str = UNNAMED
     port: int = 0
     scheme: str = "http"
+    connection: str = "Upgrade"
     server_name: str = ""
     valid_raw: bool = True
     valid_location: bool = True
@@ -135,6 +138,14 @@ def match_text(request: Request, pattern: str, text: str, *, ignore_case: bool =
     if match:
         request.groups = tuple(group or "" for group in match.groups())
         request.values.update({name: text or "" for name, text in match.groupdict().items()})
+    return match
+
+
+def test_text(request: Request, pattern: str, text: str, *, ignore_case: bool = False) -> re.Match[str] | None:
+    """Return the match of a rewrite or an ``if``; without one, what was captured before is gone (ngx_http_script_regex_start_code)."""
+    match = match_text(request, pattern, text, ignore_case=ignore_case)
+    if match is None:
+        request.groups = ()
     return match
 
 
@@ -181,6 +192,7 @@ def _of_request(request: Request) -> dict[str, str | None]:
     port = request.port or usual
     with_port = request.host if port == usual else f"{request.host}:{port}"
     return {
+        "http_connection": request.connection,
         "uri": request.uri,
         "document_uri": request.uri,
         "request_uri": request.raw,
@@ -262,7 +274,7 @@ def holds(request: Request, args: tuple[str, ...]) -> bool:
         return False
     if operator in ("=", "!="):
         return (left == expand(request, right)) == (operator == "=")
-    found = match_text(request, right, left, ignore_case=operator.endswith("*"))
+    found = test_text(request, right, left, ignore_case=operator.endswith("*"))
     return bool(found) != operator.startswith("!")
 
 

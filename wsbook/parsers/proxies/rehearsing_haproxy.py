@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from wsbook.parsers.proxies.artifact import Artifact
 from wsbook.parsers.proxies.haproxy_sections import Line, Section, parse_sections
-from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path
+from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path, scaled
 
 __all__ = ["adapt_haproxy"]
 
@@ -47,6 +47,7 @@ _ARGUMENTS = frozenset("weight maxconn minconn cookie sni alpn proto ws pool-max
 _FLAGS = frozenset(("ssl", "backup", "disabled", "allow-0rtt"))
 _BIND_OPTIONS = ("alpn", "proto", "npn")
 _BARE = re.compile(r"[^\s#\"'\\]+\Z")
+_SILENCE = ("client", "server", "tunnel")
 _MAX_LINES = 20_000
 
 
@@ -81,12 +82,18 @@ class _Writer:
             for number, bind in enumerate(_binds(section)):
                 if len(self.doors) < len(self.stage.listen):
                     self.doors[f"{section.name}:{number}"] = (self.stage.listen[len(self.doors)], "ssl" in bind.words or self.passes_tls)
-        door = self.ask.door or self._door(entrances)
+        alone = [section for section in self.sections if section.kind == "backend"]
+        if not entrances and not any(section.kind == "frontend" for section in self.sections) and alone:
+            self.doors = {"unnamed:0": (self.stage.listen[0], False)}
+        door = self.ask.door or self._door(entrances) or next(iter(self.doors), "")
         if door not in self.doors:
             raise Refusal("no frontend of it listens on a TCP port")
         self.lines += ["global", "    maxconn 200", "    stats timeout 5s"]
         for number, section in enumerate(self.sections):
             self._write(section, number)
+        if "unnamed:0" in self.doors:
+            at = next((s for s in alone if self.ask.line == s.number or any(line.number == self.ask.line for line in s.lines)), alone[0])
+            self._write_entrance(at)
         port, tls = self.doors[door]
         return Adapted(
             files={"haproxy.cfg": "\n".join(self.lines) + "\n"},
@@ -100,6 +107,16 @@ class _Writer:
             texts=self.texts,
             left_out=tuple(dict.fromkeys(self.left_out)),
         )
+
+    def _write_entrance(self, backend: Section) -> None:
+        """Write the frontend that a fragment leaves out."""
+        mode = backend.last("mode")
+        timeouts = [
+            f"    mode {mode.words[1] if mode and len(mode.words) > 1 else 'tcp'}",
+            *(f"    timeout {name} 1m" for name in ("connect", "client", "server")),
+        ]
+        self.lines += ["", "defaults entrance", *timeouts, "", "frontend unnamed from entrance"]
+        self.lines += [f"    bind 127.0.0.1:{self.doors['unnamed:0'][0]}", f"    default_backend {backend.name}"]
 
     def _door(self, entrances: list[Section]) -> str:
         """Return the listener of the frontend that holds the route, by the endpoint's port or with TLS where it can be chosen."""
@@ -153,6 +170,8 @@ class _Writer:
         name, words = line.words[0], _without_files(line.words)
         text = f" {' '.join(words)} "
         known = name in _KEPT and (name != "option" or words[1:2] == () or words[1] in _OPTIONS)
+        if name == "timeout" and len(words) > 2 and words[1] in _SILENCE:
+            words = (*words[:2], scaled(words[2], self.ask.scale, "ms"))
         if known and not _HARMFUL.search(text) and not _PEOPLE.search(text):
             self.lines.append("    " + " ".join(map(_quoted, words)))
         elif known and _PEOPLE.search(text):

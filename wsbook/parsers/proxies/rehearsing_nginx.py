@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from wsbook.parsers.proxies.artifact import Artifact
 from wsbook.parsers.proxies.nginx_tree import Directive, parse_tree, walk
-from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path
+from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path, scaled
 
 __all__ = ["adapt_nginx"]
 
@@ -41,7 +41,8 @@ _BALANCING = frozenset(
 _SERVER_OPTIONS = re.compile(r"(?:weight|max_fails|fail_timeout|max_conns)=\S+\Z|backup\Z|down\Z")
 _PEOPLE = frozenset(
     """
-    allow deny auth_basic auth_request auth_jwt ssl_verify_client limit_conn limit_req
+    allow deny auth_basic auth_request auth_jwt ssl_verify_client limit_conn limit_req modsecurity modsecurity_rules
+    modsecurity_rules_file modsecurity_rules_remote
     """.split()  # noqa: SIM905 - a table
 )
 """Who may come in and how often: we are nobody of those. Left out, and said."""
@@ -74,13 +75,12 @@ _OTHER_BACKENDS = frozenset(
     fastcgi_pass uwsgi_pass scgi_pass grpc_pass memcached_pass
     """.split()  # noqa: SIM905 - a table
 )
-_WORTH_SAYING = re.compile(
-    r"(?:more_(?:set|clear)_headers|auth_|limit_(?:conn|req)$|health_check|perl|allow|deny|ssl_verify_client|proxy_cache$)"
-)
+_WORTH_SAYING = re.compile(r"(?:more_(?:set|clear)_headers|auth_|limit_(?:conn|req)$|health_check|ssl_verify_client|proxy_cache$)")
 _AUTHORITY = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<host>unix:[^:\s]+:?|\[[0-9a-fA-F:.]+\](?::\d+)?|[^/\s$:]+(?::\d+)?)(?P<rest>/.*|\$.*)?\Z", re.DOTALL
 )
 _BARE = re.compile(r"[\w$.:/=*~^+%@,?!&|()\[\]-]+\Z")
+_SILENCE = ("proxy_read_timeout", "proxy_send_timeout")
 _MAX_LISTENERS = 12
 _DIRECTIVES = 20_000
 
@@ -113,6 +113,7 @@ class _Writer:
         self.servers = self._servers()
         self.server = self._chosen()
         self.doors = self._doors()
+        self.elsewhere = self._elsewhere()
 
     def _servers(self) -> list[Directive]:
         return [server for http in (self.root.all("http") or [self.root]) for server in http.all("server")]
@@ -123,6 +124,8 @@ class _Writer:
             return next((s for s in self.servers if self.ask.door in self._names_of(s)), None)
         at = (self.ask.file, self.ask.line)
         found = next((s for s in self.servers if any((d.file, d.line) == at for d in walk(s)) or (s.file, s.line) == at), None)
+        if found is None and self.root.all("stream") and not self.root.all("location"):
+            raise Refusal("the route is a TCP server of nginx, which passes everything")
         if found is None and self.servers and not self.root.all("location"):
             raise Refusal("the server of the route was not found")
         return found
@@ -190,6 +193,7 @@ class _Writer:
         names = {d.name for http in https for d in http.block or ()}
         if "server_names_hash_bucket_size" not in names:
             self.lines.append("server_names_hash_bucket_size 128;")
+        self.lines += [f"{name} {scaled('60s', self.ask.scale)};" for name in _SILENCE if name not in names]
         for block in https or [self.root]:
             fragment = block is self.root
             inner = [d for d in block.block or () if not (fragment and _belongs_in_server(d))]
@@ -237,7 +241,8 @@ class _Writer:
     def _write_block(self, directive: Directive, level: str) -> None:
         table = directive.name in ("map", "geo", "split_clients")
         if directive.name == "limit_except" or (directive.name == "if" and not _is_pure(directive)):
-            self.left_out.append(_place(directive))
+            if self._concerns(directive):
+                raise Refusal(f"{_place(directive)} asks for files")
             return
         head = _condition(directive.args) if directive.name == "if" else " ".join(map(_quoted, directive.args))
         self.lines.append(f"{directive.name} {head} {{")
@@ -311,6 +316,8 @@ class _Writer:
         return (f"{match['scheme']}://{self._stub(authority, tls=tls)}{match['rest'] or ''}",)
 
     def _arguments(self, directive: Directive) -> tuple[str, ...]:
+        if directive.name in _SILENCE and len(directive.args) == 1:
+            return (scaled(directive.args[0], self.ask.scale),)
         if directive.name == "set" and len(directive.args) == 2 and directive.args[0].strip("${}") in self.variables:
             return directive.args[0], self._address(directive.args[1], directive)
         return directive.args
@@ -342,8 +349,18 @@ class _Writer:
         raise Refusal(f"{_place(directive)} is not known here")
 
     def _concerns(self, directive: Directive) -> bool:
-        """Whether a directive can have a part in the route's request: it is not inside another server."""
-        return not any(s is not self.server and any(d is directive for d in walk(s)) for s in self.servers)
+        """Whether a directive can have a part in the route's request: it stands neither in another server nor in another location."""
+        return id(directive) not in self.elsewhere
+
+    def _elsewhere(self) -> set[int]:
+        """Return what stands in other servers, and in other locations that no name leads to."""
+        at = (self.ask.file, self.ask.line)
+        others = [server for server in self.servers if server is not self.server]
+        for location in (d for d in self.every if d.name == "location" and not (d.args and d.args[0].startswith("@"))):
+            inside = [location, *walk(location)]
+            if not any((d.file, d.line) == at for d in inside):
+                others.append(location)
+        return {id(inner) for block in others for inner in walk(block)}
 
 
 def _authority_part(url: str) -> str:
@@ -363,8 +380,9 @@ def _listener(text: str) -> str:
 
 
 def _is_pure(directive: Directive) -> bool:
-    """Whether an if asks for no files."""
-    return not any(re.fullmatch(r"\(?!?-[fdex]", word) for word in directive.args)
+    """Whether an if asks for no files but those below the root, which is the private folder."""
+    words = " ".join(directive.args).strip("()").split()
+    return not words or not re.fullmatch(r"!?-[fdex]", words[0]) or words[1:2] in (["$request_filename"], ["$document_root$uri"])
 
 
 def _quoted(word: str) -> str:
@@ -375,6 +393,9 @@ def _quoted(word: str) -> str:
 
 def _condition(words: tuple[str, ...]) -> str:
     inside = " ".join(words).removeprefix("(").removesuffix(")")
+    asked = re.fullmatch(r"\s*(!?-[fdex])\s+(\S+)\s*", inside)
+    if asked:
+        return f"({asked[1]} {_quoted(asked[2])})"
     parts = re.fullmatch(r"\s*(\S+)(?:\s+(=|!=|~|~\*|!~|!~\*))?(?:\s+(.*?))?\s*", inside, re.DOTALL)
     if parts is None or (parts[3] and not parts[2]):
         raise Refusal(f"if ({inside[:60]}) is not understood")
