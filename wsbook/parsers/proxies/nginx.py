@@ -14,7 +14,7 @@ from wsbook.parsers.proxies.nginx_defects import defects
 from wsbook.parsers.proxies.nginx_headers import header, header_level, http_version, in_force, lines_of
 from wsbook.parsers.proxies.nginx_limits import limits
 from wsbook.parsers.proxies.nginx_locations import Location
-from wsbook.parsers.proxies.nginx_reach import sample_path
+from wsbook.parsers.proxies.nginx_reach import Neighbours, sample_path
 from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin, settle, upstream_url
 from wsbook.parsers.proxies.nginx_servers import Server, answering, find_servers, has_name
 from wsbook.parsers.proxies.nginx_streams import streamed
@@ -25,7 +25,7 @@ from wsbook.parsers.proxies.nginx_values import UNKNOWN, UNNAMED, Variables
 __all__ = ["parse_nginx"]
 
 _READ_TIMEOUT_S = "60"
-_MAX_ROUTES = 1_000
+_MAX_ROUTES = 500
 
 
 class _Judged(Struct, frozen=True, kw_only=True):
@@ -45,13 +45,13 @@ def parse_nginx(artifact: Artifact) -> Parsed:
     tree = parse_tree(artifact)
     variables, upstreams, servers = Variables(tree), Upstreams(tree.root), find_servers(tree.root)
     facts: list[Facts] = []
-    judged = _judged(servers, artifact, variables)[:_MAX_ROUTES]
+    judged, beside = _judged(servers, artifact, variables), Neighbours.of(servers)
     for one in judged:
         route = _route(one, upstreams, artifact)
-        facts += [route, *defects(route, one.ending, upstreams, artifact, servers)]
+        facts += [route, *defects(route, one.ending, upstreams, artifact, beside)]
     if any(one.serves is not False for one in judged):
         facts += limits(tree.root)
-    streams = streamed(tree.root, upstreams, servers, artifact)
+    streams = streamed(tree.root, upstreams, beside, artifact)
     text = TextFacts(
         kind="nginx_conf",
         program="nginx",
@@ -88,7 +88,7 @@ def _by_path(servers: list[Server], artifact: Artifact, variables: Variables) ->
     judged = {id(ending.location.directive): _Judged(ending=ending, serves=None if _unsure(ending) else True) for ending in ours}
     for server in servers:
         for location in server.every():
-            if location.handler and id(location.directive) not in judged:
+            if location.handler and id(location.directive) not in judged and len(judged) < _MAX_ROUTES:
                 judged[id(location.directive)] = _Judged(ending=_possible(server, location, variables), serves=False)
     return sorted(judged.values(), key=lambda one: (one.ending.location.directive.file, one.ending.location.directive.line))
 
