@@ -33,7 +33,7 @@ def defects(route: RouteFacts, ending: Ending, upstreams: Upstreams, artifact: A
         return list(answered(ending, artifact))
     found = [*_wrong_literals(route, ending), *_forwarded(ending, artifact), *_target(route, ending), *_path(route, ending, artifact)]
     found += [*_stickiness(route, ending), *_none_left(ending, upstreams), *_streams(route, ending)]
-    return [*found, *reached(ending, beside, upstreams, artifact), *hints(ending)]
+    return [*found, *reached(ending, beside, upstreams, artifact), *hints(ending, artifact)]
 
 
 def _wrong_literals(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
@@ -91,7 +91,8 @@ def _path(route: RouteFacts, ending: Ending, artifact: Artifact) -> Iterator[Pat
     elif location.pattern.endswith("/") and not uri.endswith("/") and below:
         yield at("nginx.slash-glued", line)
     elif not location.pattern.endswith("/") and uri.endswith("/") and below:
-        yield at("nginx.slash-doubled" if artifact.endpoint_path else "nginx.slash-doubled-below", line)
+        unknown = "nginx.slash-doubled-at-root" if uri == "/" else "nginx.slash-doubled-below"
+        yield at("nginx.slash-doubled" if artifact.endpoint_path else unknown, line)
 
 
 def _stickiness(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
