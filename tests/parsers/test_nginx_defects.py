@@ -92,6 +92,23 @@ ROWS: dict[str, tuple[str, str]] = {
     "grpc-no-websocket": ("location /ws { grpc_pass grpc://b; }", WS),
     "uwsgi-server": ("location /ws { include uwsgi_params; uwsgi_pass b:3031; }", WS),
     "refused": ("location /ws { if ($http_upgrade) { return 403; } proxy_pass http://b; }", ws("if ($http_upgrade = '') { return 403; }")),
+    "upgrade-test-case": (
+        f"location / {{ if ($http_upgrade = WebSocket) {{ proxy_pass http://w; }} {PASS} }}",
+        f"location / {{ if ($http_upgrade ~* WebSocket) {{ proxy_pass http://w; }} {PASS} }}",
+    ),
+    "guard-upgraded": (
+        f"server {{ {GOOD} location /ws {{ auth_request /a; proxy_pass http://b; }} location = /a {{ proxy_pass http://login; }} }}",
+        f"server {{ {ws('auth_request /a;')} location = /a {{ proxy_pass http://login; }} }}",
+    ),
+    "socket-scheme": ("location /ws { proxy_pass ws://b:3000; }", "location /ws { proxy_pass http://b:3000; }"),
+    "nothing-for-sockets": (
+        "server { location / { try_files $uri /index.html; } location /api { proxy_pass http://b; } }",
+        f"server {{ location / {{ try_files $uri /index.html; }} location /api {{ proxy_pass http://b; }} {WS} }}",
+    ),
+    "twin-lacks-upgrade": (
+        f"server {{ listen 80; {ws('', path='/')} }} server {{ listen 443 ssl; location / {{ proxy_pass http://b; }} }}",
+        f"server {{ listen 80; location / {{ proxy_pass http://b; }} }} server {{ listen 443 ssl; {ws('', path='/')} }}",
+    ),
     "firefox-refused": (
         "map $http_connection $c { Upgrade upgrade; } " + named('Connection "upgrade"', "proxy_set_header Connection $c;"),
         "map $http_connection $c { ~*upgrade upgrade; } " + named('Connection "upgrade"', "proxy_set_header Connection $c;"),

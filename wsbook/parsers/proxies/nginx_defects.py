@@ -8,13 +8,15 @@ from wsbook.parsers.proxies.artifact import Artifact, hints_at_polling
 from wsbook.parsers.proxies.nginx_answers import answered, at
 from wsbook.parsers.proxies.nginx_headers import lines_of, set_headers
 from wsbook.parsers.proxies.nginx_hints import hints
+from wsbook.parsers.proxies.nginx_locations import Location
 from wsbook.parsers.proxies.nginx_reach import Neighbours, keeps_upgrade, reached, sample_path
 from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin
 from wsbook.parsers.proxies.nginx_upstreams import Upstreams
 
-__all__ = ["defects"]
+__all__ = ["defects", "is_event_stream"]
 
 _STREAM_PATH = re.compile(r"(?:^|[^a-z])(?:sse|events?|eventsource|event-stream|stream)(?:$|[^a-z])", re.IGNORECASE)
+_SURE_STREAM = re.compile(r"(?:^|[^a-z])(?:sse|event-?source|event-?stream)(?:$|[^a-z])", re.IGNORECASE)
 _TARGET = re.compile(r"(?P<scheme>https?)://(?P<host>[^/:$\s]+|\[[^\]]*\])(?::(?P<port>\d+))?(?P<uri>/.*)?$")
 
 
@@ -28,7 +30,7 @@ _ALONE = Neighbours()
 def defects(route: RouteFacts, ending: Ending, upstreams: Upstreams, artifact: Artifact, beside: Neighbours = _ALONE) -> list[PatternFacts]:
     """Return the defects of one location; headers of a location that does not serve the endpoint are nobody's concern."""
     if route.serves is False:
-        return []
+        return list(_streams(route, ending)) if is_event_stream(ending.location) and not artifact.endpoint_path else []
     if ending.status or ending.directive is None or ending.directive.name != "proxy_pass":
         return list(answered(ending, artifact))
     found = [*_wrong_literals(route, ending), *_forwarded(ending, artifact), *_target(route, ending), *_path(route, ending, artifact)]
@@ -67,6 +69,8 @@ def _forwarded(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
 def _target(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
     line, location = ending.directive, ending.location
     match = _TARGET.match(route.upstream)
+    if line and route.upstream.startswith(("ws://", "wss://")):
+        yield at("nginx.socket-scheme", line)
     if line and match and (match["scheme"], match["port"]) == ("http", "443"):
         yield at("nginx.plain-to-tls-port", line)
     if line and match and (match["scheme"], match["port"]) == ("https", "80"):
@@ -116,9 +120,19 @@ def _none_left(ending: Ending, upstreams: Upstreams) -> Iterator[PatternFacts]:
         yield at("nginx.servers-down", servers[0])
 
 
+def is_event_stream(location: Location) -> bool:
+    """Whether a location is meant for server-sent events, which need no upgrade: by its name, or by what is done for it."""
+    if lines_of(location, "Upgrade"):
+        return False
+    connection, buffering = lines_of(location, "Connection"), location.setting("proxy_buffering")
+    kept_open = bool(connection) and connection[-1].args[1] == ""
+    idiom = kept_open and buffering is not None and buffering.args == ("off",)
+    return bool(_SURE_STREAM.search(location.pattern) or idiom or (kept_open and _STREAM_PATH.search(location.pattern)))
+
+
 def _streams(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
     location = ending.location
     buffering = location.setting("proxy_buffering")
-    absent = route.upgrade is not None and route.upgrade.value == "absent"
+    absent = route.upgrade is not None and route.upgrade.value in ("absent", None)
     if absent and _STREAM_PATH.search(location.pattern) and not (buffering and buffering.args == ("off",)):
         yield at("nginx.stream-buffered", location.directive)
