@@ -45,6 +45,7 @@ from wsbook.rules.told import judge_refusals, judge_words, weigh_told
 from wsbook.rules.tolerance import judge_tolerance
 from wsbook.rules.traffic import judge_traffic
 from wsbook.rules.unanswered import judge_unanswered
+from wsbook.rules.upstreams import judge_upstreams
 from wsbook.rules.verdicts import judge_steps
 
 __all__ = ["RULES", "judge"]
@@ -64,6 +65,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_refusal,
     judge_request,
     judge_routes,
+    judge_upstreams,
     judge_origin,
     judge_sessions,
     judge_traffic,
