@@ -60,7 +60,7 @@ INNER_LIVES = [rung("inner", 5), rung("inner", 8)]
 ROUTES = [route("nginx", "3600"), route("haproxy", "3")]
 IN_CHAINS: list[tuple[str, list[Observation], str, str]] = [
     (
-        "the limit that was measured is written in one file",
+        "the measured limit is in one file",
         [*DIES, *APP_LIVES, *INNER_DIES, *ROUTES],
         "proxy.idle-timeout-haproxy",
         "inner",

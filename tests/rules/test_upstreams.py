@@ -1,7 +1,7 @@
 """A configuration's upstream against the place where the application answers."""
 
 import pytest
-from observations import answer, roots, seen
+from observations import answer, findings, roots, seen
 
 from wsbook.facts import RouteFacts
 from wsbook.observation import Observation
@@ -46,9 +46,5 @@ QUIET: list[tuple[str, list[Observation]]] = [
 
 @pytest.mark.parametrize("observations", [row[1] for row in QUIET], ids=[row[0] for row in QUIET])
 def test_no_contradiction(observations: list[Observation]) -> None:
-    from observations import findings
-
-    told = [
-        found.summary for found in findings(*observations, target=TARGET) if "speaks" in found.summary or "answers at port" in found.summary
-    ]
-    assert told == []
+    told = [found.summary for found in findings(*observations, target=TARGET)]
+    assert [words for words in told if "speaks" in words or "answers at port" in words] == []

@@ -53,9 +53,8 @@ def _rungs(evidence: Evidence, hop: str) -> list[Rung]:
 def _owner(evidence: Evidence, limit_s: float) -> str:
     """Return the innermost place where silence kills as it does at the endpoint."""
     for hop in evidence.target.hops:
-        if any(
-            not facts.survived and facts.traffic == "none" and facts.lived_s <= limit_s * _SAME for _, facts in _rungs(evidence, hop.name)
-        ):
+        silent = [facts for _, facts in _rungs(evidence, hop.name) if facts.traffic == "none"]
+        if any(not facts.survived and facts.lived_s <= limit_s * _SAME for facts in silent):
             return hop.name
     return "endpoint"
 
@@ -90,7 +89,7 @@ def _fits(configured_s: float, measured_s: float) -> bool:
 
 
 def _named_at(evidence: Evidence, owner: str) -> str:
-    """Return the product in the headers of a hop's answer that no place behind it names, else the hop's own name when it is one; "" none."""
+    """Return the product in the headers of a hop's answer that no place behind it names, else what the hop is called by; "" none."""
     if owner == "endpoint":
         return next(iter(proxy_products(evidence)), "")
     tried = baseline(evidence, owner)
