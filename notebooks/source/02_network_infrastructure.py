@@ -60,6 +60,22 @@ proxies.table("attempts")
 
 # %% id=s22-routes tags=step-2.2
 proxies.table("routes")
+
+# %% [markdown] id=s22-limits-about
+# A silent socket dies of the *shortest* limit on its way, whichever proxy has it: the table holds those of every configuration
+# that was read, and marks it. A heartbeat has to be faster than that. *life* limits end busy sockets too.
+
+# %% id=s22-limits-table tags=step-2.2
+proxies.table("idle limits")
+
+# %% [markdown] id=s22-rehearsals-about
+# Where nginx, HAProxy or Caddy is installed, each configuration was started on loopback before a stub in the application's
+# place, as it is and with each change that a finding asks for, and the same upgrade made through it. *upgraded* below *changed*
+# beside a refusal below *as it is* proves the change. What cannot be tried here, such as a list of allowed addresses, stands
+# below *left out*.
+
+# %% id=s22-rehearsals tags=step-2.2
+proxies.table("rehearsals")
 proxies.findings()
 
 # %% id=s22-verdict tags=nbval-check-output,step-2.2

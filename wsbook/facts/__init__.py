@@ -23,6 +23,7 @@ from wsbook.facts.messages import CompressionFacts, FrameTrial, FramingFacts, Si
 from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
+from wsbook.facts.rehearsal import Received, RehearsalFacts, Trial
 from wsbook.facts.route import Change, Fix, RouteFacts, Setting
 from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
 from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
@@ -65,9 +66,11 @@ __all__ = [
     "Place",
     "PortFacts",
     "ProxyVariablesFacts",
+    "Received",
     "RecordingFacts",
     "RedirectFacts",
     "RedirectHop",
+    "RehearsalFacts",
     "RouteFacts",
     "SessionFacts",
     "Setting",
@@ -83,6 +86,7 @@ __all__ = [
     "TlsFacts",
     "TlsScanFacts",
     "TraceFacts",
+    "Trial",
     "UpgradeFacts",
     "VersionTrial",
     "Violation",
@@ -126,4 +130,5 @@ Facts = (
     | TlsScanFacts
     | Http2Facts
     | RedirectFacts
+    | RehearsalFacts
 )

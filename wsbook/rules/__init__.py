@@ -34,6 +34,7 @@ from wsbook.rules.outcome import baseline
 from wsbook.rules.pace import judge_pace
 from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
+from wsbook.rules.rehearsed import with_rehearsals
 from wsbook.rules.repeated import judge_difference, judge_repeated
 from wsbook.rules.request import judge_request
 from wsbook.rules.routes import judge_routes
@@ -108,7 +109,7 @@ def _repeat(finding: Finding, commands: dict[str, str]) -> str:
 
 def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, ...]]:
     """Return the findings, root causes first, and the verdict of each of the twelve steps."""
-    found = [finding for rule in RULES for finding in rule(evidence)]
+    found = list(with_rehearsals(evidence, (finding for rule in RULES for finding in rule(evidence))))
     found += judge_refusals(evidence, found)
     found += judge_words(evidence, found)
     ranked = rank(weigh_told(evidence, found), explains())

@@ -5,6 +5,7 @@ from functools import partial
 
 from wsbook.facts import NameFacts
 from wsbook.steps.looking import Looking, at_hops, baseline, missing, read, shorter
+from wsbook.steps.rehearsing import rehearse
 
 __all__ = ["look_network", "look_proxies"]
 
@@ -37,8 +38,11 @@ async def look_proxies(look: Looking) -> None:
 
     target, endpoint = look.target, look.target.endpoint
     for path in target.configs:
-        served = endpoint.path if endpoint else ""
-        await read(look, "2.2", path, partial(read_artifact, path, endpoint_path=served, step="2.2"))
+        call = partial(read_artifact, path, step="2.2")
+        if endpoint:
+            call = partial(call, endpoint_path=endpoint.path, endpoint_host=endpoint.host, endpoint_port=endpoint.port)
+        await read(look, "2.2", path, call)
+    await rehearse(look, look.evidence.observations)
     if not target.hops:
         message = "no hops were given; give the URLs that reach the application and each proxy directly as hops"
         look.add(missing("2.2", "hops", message))

@@ -7,13 +7,14 @@ Source: caddyserver.com, Caddyfile directives (directive order, sorting) and rev
 """
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from itertools import islice
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from wsbook.errors import UnreadableInputError
-from wsbook.facts import Facts, PatternFacts, RouteFacts, Setting, TextFacts
+from wsbook.facts import Facts, Fix, PatternFacts, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import (
     Artifact,
     Parsed,
@@ -24,8 +25,20 @@ from wsbook.parsers.proxies.artifact import (
     require_small,
     seconds,
 )
-from wsbook.parsers.proxies.caddy_matchers import asks_for_upgrade, header_tests, matcher_of, matches, path_patterns
+from wsbook.parsers.proxies.caddy_fixes import (
+    fix_exact_matcher,
+    fix_handle_path,
+    fix_handshake_matcher,
+    fix_headers,
+    fix_lifetime,
+    fix_plain_to_tls,
+    fix_read_timeout,
+    fix_stickiness,
+    fix_versions,
+)
+from wsbook.parsers.proxies.caddy_matchers import asks_for_upgrade, header_tests, matcher_of, matches, path_patterns, written_at
 from wsbook.parsers.proxies.caddy_tree import Node, expand, parse_nodes
+from wsbook.parsers.proxies.edits import Edits, joined
 
 __all__ = ["parse_caddy"]
 
@@ -63,12 +76,13 @@ _NEW_HOST = (2, 11)
 
 
 class _Leaf(Struct, frozen=True, kw_only=True):
-    """One handler that answers, with every block around it, outermost first."""
+    """One handler that answers, with every block around it, outermost first. before: other directives of these blocks."""
 
     node: Node
     around: tuple[Node, ...]
     named: dict[str, Node]
     site: str
+    before: tuple[Node, ...] = ()
 
     @property
     def matchers(self) -> list[tuple[Node, str]]:
@@ -116,18 +130,22 @@ def _inside(
     snippets: dict[str, Node],
     site: str,
     *,
+    before: tuple[Node, ...] = (),
     ordered: bool = False,
 ) -> Iterator[_Leaf]:
     nodes = expand(block, snippets)
+    before = (*before, *(n for n in nodes if n.name == "request_header"))
     names = {**named, **{n.name: n for n in nodes if n.name.startswith("@")}}
     handlers = [n for n in nodes if n.name in _CONTAINERS or n.name in _TERMINAL]
     rewriters = tuple(n for n in nodes if n.name in ("uri", "rewrite"))
     for node in handlers if ordered else sorted(handlers, key=_rank):
         if node.name in _CONTAINERS and node.block is not None:
-            inner = list(_inside(node.block, (*around, *rewriters, node), names, snippets, site, ordered=node.name == "route"))
+            inner = list(
+                _inside(node.block, (*around, *rewriters, node), names, snippets, site, before=before, ordered=node.name == "route")
+            )
             yield from inner or [_Leaf(node=node, around=(*around, *rewriters), named=names, site=site)]
         else:
-            yield _Leaf(node=node, around=(*around, *rewriters), named=names, site=site)
+            yield _Leaf(node=node, around=(*around, *rewriters), named=names, site=site, before=before)
 
 
 def _rank(node: Node) -> tuple[int, int, int]:
@@ -184,20 +202,51 @@ def _upstream_path(leaf: _Leaf, path: str) -> str | None:
 
 def _header(leaf: _Leaf, name: str, artifact: Artifact) -> Setting:
     value = Setting(value="forwarded", default=True)
-    for line in [n for n in leaf.node.block or () if n.name == "header_up" and len(n.words) > 1]:
-        word = line.words[1].lower()
-        if word == f"-{name}":
-            value = Setting(value="absent", file=artifact.name, line=line.line)
-        elif word == name and len(line.words) > 2:
-            own = line.words[2].lower() in (
-                f"{{>{name}}}",
-                f"{{http.request.header.{name}}}",
-                f"{{header.{name}}}",
-                "{host}",
-                "{http.request.host}",
-            )
-            value = Setting(value="forwarded" if own else line.words[2][:100], file=artifact.name, line=line.line)
+    for node in _header_lines(leaf, name):
+        text = _put(node, name)
+        if text is not None and (value.value == "forwarded" or node.name == "header_up"):
+            value = Setting(value=text[:100], file=artifact.name, line=node.line)
     return value
+
+
+def _header_lines(leaf: _Leaf, name: str) -> list[Node]:
+    """Return what changes a request header on its way: request_header of the site first, then header_up."""
+    before = [n for n in leaf.before if n.name == "request_header" and (name == "host" or not matcher_of(n))]
+    inside = [n for n in leaf.node.block or () if n.name == "header_up"]
+    return [n for n in (*before, *inside) if _put(n, name) is not None]
+
+
+def _put(node: Node, name: str) -> str | None:
+    """Return what a line makes of a header: absent, forwarded, or a literal; None when it is about another one."""
+    words = node.words[2:] if matcher_of(node) else node.words[1:]
+    if not words:
+        return None
+    field, values = words[0].lower(), words[1:]
+    if field.startswith("-"):
+        return "absent" if fnmatchcase(name, field[1:]) else None
+    if field.lstrip("+>?") != name or not values:
+        return None
+    if len(values) > 1:
+        return values[1]
+    own = (
+        f"{{http.request.header.{name}}}",
+        f"{{header.{name}}}",
+        "{host}",
+        "{hostport}",
+        "{http.request.host}",
+        "{http.request.hostport}",
+    )
+    return "forwarded" if values[0].lower() in own else values[0]
+
+
+def _spoiling(leaf: _Leaf) -> list[Node]:
+    """Return the lines that take an opening handshake's headers away. Caddy asks the request of the client whether it is one."""
+    return [
+        node
+        for name, needed in (("upgrade", "websocket"), ("connection", "upgrade"))
+        for node in _header_lines(leaf, name)
+        if (put := _put(node, name)) != "forwarded" and needed not in (put or "").lower()
+    ]
 
 
 def _host(leaf: _Leaf, artifact: Artifact) -> Setting:
@@ -243,39 +292,71 @@ def _route(leaf: _Leaf, serves: bool | None, artifact: Artifact) -> RouteFacts:
         lifetime_s=_duration(leaf.node.child("stream_timeout"), artifact),
         balance=_balance(leaf.node, upstreams),
         servers=None if leaf.node.child("dynamic") else len(upstreams),
+        fixes=_fixes(leaf, artifact),
+    )
+
+
+def _fixes(leaf: _Leaf, artifact: Artifact) -> tuple[Fix, ...]:
+    edits, transport, lifetime = (
+        Edits(file=artifact.name, text=artifact.text),
+        leaf.node.child("transport"),
+        leaf.node.child("stream_timeout"),
+    )
+    silence = transport.child("read_timeout") if transport else None
+    return joined(
+        [
+            fix_headers(edits, _spoiling(leaf)),
+            fix_read_timeout(edits, silence) if silence and len(silence.words) > 1 else None,
+            fix_lifetime(edits, lifetime) if lifetime else None,
+        ]
     )
 
 
 def _defects(leaf: _Leaf, serves: bool | None, artifact: Artifact) -> Iterator[PatternFacts]:
-    def at(pattern: str, node: Node) -> PatternFacts:
-        return defect(pattern, artifact.name, node.line, " ".join(node.words))
+    edits = Edits(file=artifact.name, text=artifact.text)
+
+    def at(pattern: str, node: Node, fix: Fix | None) -> PatternFacts:
+        return defect(pattern, artifact.name, node.line, " ".join(node.words), fix)
 
     path = artifact.endpoint_path.partition("?")[0]
     for node, matcher in leaf.matchers:
-        if any(_too_exact(p, path) for p in path_patterns(matcher, leaf.named)):
-            yield at("caddy.exact-matcher", node)
-        if any(problem for _, _, problem in header_tests(matcher, leaf.named)):
-            yield at("caddy.handshake-matcher-too-strict", leaf.named.get(matcher, node))
+        patterns = path_patterns(matcher, leaf.named)
+        if exact := next((p for p in patterns if _too_exact(p, path, patterns)), ""):
+            yield at("caddy.exact-matcher", node, fix_exact_matcher(edits, written_at(node, matcher, leaf.named, "path"), exact))
+        if strict := [(name, value) for name, value, problem in header_tests(matcher, leaf.named) if problem]:
+            places = [(written_at(node, matcher, leaf.named, "header", *test), *test) for test in strict]
+            yield at("caddy.handshake-matcher-too-strict", leaf.named.get(matcher, node), fix_handshake_matcher(edits, places))
     if serves is False:
         return
     for node in leaf.around:
         if node.name == "handle_path" and hints_at_polling(matcher_of(node)):
-            yield at("caddy.library-prefix-stripped", node)
+            yield at("caddy.library-prefix-stripped", node, fix_handle_path(edits, node))
     transport, upstreams = leaf.node.child("transport"), _upstreams(leaf.node)
     versions = transport.child("versions") if transport else None
-    if any(u.startswith("h2c://") for u in upstreams) or (versions and "1.1" not in versions.words):
-        yield at("caddy.h2-to-upstream", versions or leaf.node)
+    if _speaks_h2(leaf.node, versions, upstreams):
+        yield at("caddy.h2-to-upstream", versions or leaf.node, fix_versions(edits, versions, leaf.node))
     if any(u.startswith("http://") and u.endswith(":443") for u in upstreams):
-        yield at("caddy.plain-to-tls-port", leaf.node)
-    said = " ".join((*(m for _, m in leaf.matchers), path))
+        yield at("caddy.plain-to-tls-port", leaf.node, fix_plain_to_tls(edits, leaf.node))
+    said = " ".join((*(m for _, m in leaf.matchers), *(p for _, m in leaf.matchers for p in path_patterns(m, leaf.named)), path))
     if len(upstreams) > 1 and _balance(leaf.node, upstreams) not in ("hash", "cookie") and hints_at_polling(said):
-        yield at("caddy.no-stickiness", leaf.node)
+        yield at("caddy.no-stickiness", leaf.node, fix_stickiness(edits, leaf.node))
 
 
-def _too_exact(pattern: str, path: str) -> bool:
+def _speaks_h2(proxy: Node, versions: Node | None, upstreams: list[str]) -> bool:
+    """Whether the transport speaks HTTP/2 to the upstream: h2c always, 2 without 1.1 where there is TLS (measured with 2.11)."""
+    said = versions.words[1:] if versions else ()
+    transport = proxy.child("transport")
+    encrypted = any(u.startswith("https://") for u in upstreams) or bool(
+        transport and any(n.name.startswith("tls") for n in transport.block or ())
+    )
+    return any(u.startswith("h2c://") for u in upstreams) or "h2c" in said or ("2" in said and "1.1" not in said and encrypted)
+
+
+def _too_exact(pattern: str, path: str, patterns: list[str]) -> bool:
     """Whether a path without asterisk leaves the paths below it to another handler although they are meant."""
-    if "*" in pattern or pattern == "/":
+    below = pattern.rstrip("/")
+    if "*" in pattern or pattern == "/" or {f"{below}/*", f"{below}*"} & set(patterns):
         return False
     if path:
-        return path != pattern and path.startswith(pattern.rstrip("/") + "/")
+        return path != pattern and path.startswith(below + "/")
     return pattern.endswith("/") or hints_at_polling(pattern)

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from wsbook.parsers.proxies.artifact import try_regex
 from wsbook.parsers.proxies.caddy_tree import Node
 
-__all__ = ["asks_for_upgrade", "header_tests", "matcher_of", "matches", "path_patterns"]
+__all__ = ["asks_for_upgrade", "header_tests", "matcher_of", "matches", "path_patterns", "written_at"]
 
 _HANDSHAKE = {"upgrade": "websocket", "connection": "Upgrade"}
 _FIREFOX = "keep-alive, Upgrade"
@@ -84,3 +84,12 @@ def header_tests(matcher: str, named: dict[str, Node]) -> list[tuple[str, str, b
             seen = [_HANDSHAKE[name]] + ([_FIREFOX] if name == "connection" else [])
             found.append((words[1], value, not all(_glob(value, s) for s in seen)))
     return found
+
+
+def written_at(node: Node, matcher: str, named: dict[str, Node], *words: str) -> Node:
+    """Return the node whose line holds a matcher's condition that begins with words: a line of the named matcher, or the directive."""
+    holder = named.get(matcher)
+    if holder is None:
+        return node
+    inside = [n for n in holder.block or () if n.words[: len(words)] == words]
+    return inside[0] if inside else holder

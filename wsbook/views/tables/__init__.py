@@ -3,7 +3,7 @@
 Judges nothing, displays nothing, and never returns a Styler.
 """
 
-from wsbook.views.tables.artifacts import table_endpoints, table_patterns, table_routes
+from wsbook.views.tables.artifacts import table_endpoints, table_idle_limits, table_patterns, table_rehearsals, table_routes
 from wsbook.views.tables.browser import table_browser, table_cookies
 from wsbook.views.tables.flow import (
     OPCODES,
@@ -56,6 +56,7 @@ __all__ = [
     "table_frames",
     "table_framing",
     "table_idle",
+    "table_idle_limits",
     "table_inputs",
     "table_listener",
     "table_load",
@@ -66,6 +67,7 @@ __all__ = [
     "table_patterns",
     "table_ports",
     "table_redirects",
+    "table_rehearsals",
     "table_routes",
     "table_sessions",
     "table_signatures",
