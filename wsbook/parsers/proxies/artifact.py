@@ -8,6 +8,7 @@ from msgspec import Struct
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import Facts, PatternFacts, RouteFacts, TextFacts
 from wsbook.parsers.pattern_table import entry, pattern_found
+from wsbook.parsers.proxies.backtracking import WAYS, ways
 
 __all__ = [
     "MAX_BYTES",
@@ -39,7 +40,6 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _POLLING = re.compile(r"socket\.io|engine\.io|sockjs|signalr|/hubs?(?:$|/|\b)|negotiate", re.IGNORECASE)
-_NESTED = re.compile(r"[+*}]\)*[+*{]|\([^()]*[+*][^()]*\)\s*[+*{]")
 
 
 class Artifact(Struct, frozen=True, kw_only=True):
@@ -118,11 +118,11 @@ def hints_at_polling(text: str) -> bool:
 
 @cache
 def try_regex(pattern: str, *, ignore_case: bool = False) -> re.Pattern[str] | None:
-    """Return a compiled expression; None when it is invalid, long, or could take exponential time on a short path."""
-    if len(pattern) > 300 or _NESTED.search(pattern):
+    """Return a compiled expression; None when it is invalid, long, or could take long on a short path."""
+    if len(pattern) > 300:
         return None
     try:
-        return re.compile(pattern, re.IGNORECASE if ignore_case else 0)
+        return None if ways(pattern) > WAYS else re.compile(pattern, re.IGNORECASE if ignore_case else 0)
     except (re.error, OverflowError, RecursionError):
         return None
 
