@@ -186,6 +186,7 @@ def _rows() -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a clock of CPU time that interrupts")
 @pytest.mark.parametrize(("kind", "attack"), _rows())
 def test_a_hostile_configuration_harms_nobody(kind: str, attack: str, rows: Callable[[str], dict[str, list[Any]]]) -> None:
@@ -196,3 +197,22 @@ def test_a_hostile_configuration_harms_nobody(kind: str, attack: str, rows: Call
     assert [s for s in sentences if s.count("\n") or s != plain(s) or len(s) > 500] == []
     assert all(s == "" or s.startswith("UnreadableInputError: ") for s in sentences)
     assert cpu_s < CPU_S
+
+
+NAMED = {
+    "nginx.conf": "server { listen 80; location /ws { proxy_pass http://@; } }",
+    "haproxy.cfg": "frontend f@\n mode http\n bind :80\n http-request del-header Upgrade\n default_backend b\nbackend b\n server s 127.0.0.1:1\n",
+    "Caddyfile": "a.example {\n reverse_proxy /ws@ b:1 {\n  header_up -Upgrade\n }\n}\n",
+    "httpd.conf": "<VirtualHost *:80>\n ProxyPass /ws http://b/@\n</VirtualHost>\n",
+}
+
+
+def test_names_do_not_steer_the_terminal(tmp_path: Path) -> None:
+    for name, text in NAMED.items():
+        (tmp_path / name).write_text(text.replace("@", COLOURS.replace("]0;", "")), encoding="utf-8")
+    command = [sys.executable, "-m", "wsbook", "read", *(str(tmp_path / name) for name in NAMED)]
+    colourless = {**os.environ, "NO_COLOR": "1"}
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=colourless)
+    assert shown.returncode == 1, shown.stderr[-500:]
+    assert "\\x1b[31mred" in shown.stdout
+    assert shown.stdout + shown.stderr == plain(shown.stdout + shown.stderr)
