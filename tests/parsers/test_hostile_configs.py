@@ -201,7 +201,7 @@ def test_a_hostile_configuration_harms_nobody(kind: str, attack: str, rows: Call
 
 NAMED = {
     "nginx.conf": "server { listen 80; location /ws { proxy_pass http://@; } }",
-    "haproxy.cfg": "frontend f@\n mode http\n bind :80\n http-request del-header Upgrade\n default_backend b\nbackend b\n server s 127.0.0.1:1\n",
+    "haproxy.cfg": "frontend f@\n mode http\n bind :80\n http-request del-header Upgrade\n default_backend b\nbackend b\n server s b:1\n",
     "Caddyfile": "a.example {\n reverse_proxy /ws@ b:1 {\n  header_up -Upgrade\n }\n}\n",
     "httpd.conf": "<VirtualHost *:80>\n ProxyPass /ws http://b/@\n</VirtualHost>\n",
 }
