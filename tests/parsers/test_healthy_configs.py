@@ -120,7 +120,7 @@ PATHS = {
     "nginx-resolves-at-run-time.conf": "/stream",
     "nginx-short-limit-with-pings.conf": "/ws",
     "nginx-single-page-and-socket.conf": "/ws",
-    "nginx-socketio-websocket-only.conf": "/socket.io/",
+    "nginx-socketio-websocket-only.conf": "/socket.io/?EIO=4&transport=websocket",
     "nginx-stream-passthrough.conf": "/mqtt",
     "nginx-tls-upstream-with-name.conf": "/partner/ws",
     "nginx-upgrade-by-if.conf": "/api/stream",
