@@ -9,7 +9,9 @@ from wsbook.errors import UsageError
 from wsbook.facts import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes import names
-from wsbook.probes.network import observe_proxy_variables, probe_name, probe_port
+from wsbook.probes.network import probe_name
+from wsbook.probes.ports import probe_port
+from wsbook.probes.proxy_variables import observe_proxy_variables
 
 
 def port_of(seen: Observation) -> PortFacts:

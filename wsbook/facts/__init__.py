@@ -20,7 +20,15 @@ from wsbook.facts.log import (
     TextFacts,
 )
 from wsbook.facts.messages import CompressionFacts, FrameTrial, FramingFacts, SizeFacts, SizeTrial, Stream
-from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
+from wsbook.facts.network import (
+    ForwardProxyFacts,
+    NameFacts,
+    PacketFacts,
+    PacketTrial,
+    PortFacts,
+    ProxyVariablesFacts,
+    Tunnel,
+)
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
 from wsbook.facts.route import Change, Fix, RouteFacts, Setting
@@ -48,6 +56,7 @@ __all__ = [
     "Facts",
     "Fix",
     "ForwardFacts",
+    "ForwardProxyFacts",
     "Frame",
     "FrameTrial",
     "FramingFacts",
@@ -60,6 +69,8 @@ __all__ = [
     "MarkedLineFacts",
     "NameFacts",
     "NumbersFacts",
+    "PacketFacts",
+    "PacketTrial",
     "PageFacts",
     "PatternFacts",
     "Place",
@@ -83,6 +94,7 @@ __all__ = [
     "TlsFacts",
     "TlsScanFacts",
     "TraceFacts",
+    "Tunnel",
     "UpgradeFacts",
     "VersionTrial",
     "Violation",
@@ -101,6 +113,8 @@ Facts = (
     | NameFacts
     | PortFacts
     | ProxyVariablesFacts
+    | ForwardProxyFacts
+    | PacketFacts
     | EndpointFacts
     | ForwardFacts
     | PatternFacts
