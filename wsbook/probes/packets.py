@@ -42,14 +42,20 @@ _LOST_AFTER = 1
 """Segments sent again from which on what is unacknowledged counts as lost."""
 
 
-def _fate(before: Flight | None, after: Flight | None) -> tuple[str, dict[str, int | None]]:
-    """Return (stalled or lost, the kernel's numbers) of what got no answer."""
+def _told(trial: PacketTrial, before: Flight | None, after: Flight | None) -> PacketTrial:
+    """Return the trial with the kernel's numbers; what got no answer is stalled, or lost when they say so."""
     if before is None or after is None:
-        return "stalled", {}
+        return replace(trial, outcome=trial.outcome or "stalled")
     again = after.retransmits - before.retransmits
-    lost = after.unacked > 0 and again >= _LOST_AFTER
-    numbers: dict[str, int | None] = {"unacked": after.unacked, "retransmits": again}
-    return ("lost" if lost else "stalled"), numbers | {"mss_bytes": after.mss_bytes, "path_mtu_bytes": after.path_mtu_bytes}
+    fate = "lost" if after.unacked > 0 and again >= _LOST_AFTER else "stalled"
+    return replace(
+        trial,
+        outcome=trial.outcome or fate,
+        unacked=after.unacked,
+        retransmits=again,
+        mss_bytes=after.mss_bytes,
+        path_mtu_bytes=after.path_mtu_bytes,
+    )
 
 
 def _padded(attempt: Attempt, size: int) -> bytes:
@@ -100,8 +106,8 @@ async def _try_request(attempt: Attempt, size: int, patience_s: float) -> Packet
         with contextlib.suppress(OSError):
             await link.send(request, patience_s)
         how = await _answer(link, patience_s)
-        took_s, (fate, numbers) = time.perf_counter() - started, _fate(before, link.flight())
-        return PacketTrial(what="request", size_bytes=len(request), outcome=how or fate, took_s=took_s if how else None, **numbers)
+        took_s = time.perf_counter() - started if how else None
+        return _told(PacketTrial(what="request", size_bytes=len(request), outcome=how, took_s=took_s), before, link.flight())
     finally:
         link.abort()
 
@@ -134,13 +140,14 @@ async def _try_message(attempt: Attempt, size: int, patience_s: float, step: str
         before, started = socket.flight(), time.perf_counter()
         sending = asyncio.create_task(socket.send(text))
         how = await _comes_back(socket, text, patience_s)
-        took_s, (fate, numbers) = time.perf_counter() - started, _fate(before, socket.flight())
+        took_s = time.perf_counter() - started if how else None
         detail = how_ended(socket) if how == "refused" else ""
+        trial = _told(PacketTrial(what="message", size_bytes=size, outcome=how, took_s=took_s, detail=detail), before, socket.flight())
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
         if how == "answered":
             await socket.close(timeout_s=0.2)
-        return PacketTrial(what="message", size_bytes=size, outcome=how or fate, took_s=took_s if how else None, detail=detail, **numbers)
+        return trial
     finally:
         socket.abort()
 

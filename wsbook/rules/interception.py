@@ -151,7 +151,8 @@ def _judge_ways(ways: list[_Way]) -> Iterator[Finding]:
 
 
 def _judge_pair(way: _Way, other: _Way) -> Finding:
-    words = f"{way.name} the name {_host(way.seen)} shows a certificate issued by {way.tls.issuer[:80]}, {other.name} one by {other.tls.issuer[:80]}"
+    shown = f"{way.name} {_host(way.seen)} shows a certificate issued by {way.tls.issuer[:80]}"
+    words = f"{shown}, {other.name} one by {other.tls.issuer[:80]}"
     proofs = [proof(one.seen[0], f"{one.name}: issued by {one.tls.issuer[:160]}; {say(*one.seen)}") for one in (way, other)]
     if way.seen[1].accepted:
         return unknown(_SLUG, 0.2, f"{words}: somebody reads the connection; the upgrade passes", *proofs)

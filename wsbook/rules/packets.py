@@ -56,7 +56,7 @@ def _judge(seen: Observation, facts: PacketFacts, what: str) -> Finding | None:
     proofs = [proof(seen, _say(trial)) for trial in (through, first, *lost[-1:])]
     if lost:
         told = max(lost, key=lambda trial: trial.retransmits or 0)
-        sure = f"{words}: {quantity(told.unacked or 0, 'segment')} of {told.mss_bytes} B sent again {told.retransmits} times, never acknowledged"
-        return fault(_SLUG, 0.95, sure, *proofs)
+        again = f"sent again {told.retransmits} times, never acknowledged"
+        return fault(_SLUG, 0.95, f"{words}: {quantity(told.unacked or 0, 'segment')} of {told.mss_bytes} B {again}", *proofs)
     usual = _USUAL[0] <= first.size_bytes <= _USUAL[1] and through.size_bytes <= _USUAL[1]
     return (fault if usual else unknown)(_SLUG, 0.75 if usual else 0.35, f"{words}, and nobody ends the connection", *proofs)

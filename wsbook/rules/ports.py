@@ -102,7 +102,8 @@ def _judge_open(evidence: Evidence, endpoint: Endpoint, ways: _Ways) -> Iterator
     if len(ended) == len(opened) and tried and tried[1].status is None and not tried[1].accepted:
         yield _taken_and_ended(endpoint, ended)
     elif late:
-        words = f"port {endpoint.port} answers only the {late[0][1].retries + 1}. SYN, after {duration_text(late[0][1].rtt_s)}: packets are lost"
+        again = f"only after {duration_text(late[0][1].rtt_s)} and {late[0][1].retries} more SYN"
+        words = f"port {endpoint.port} answers {again}: packets are lost"
         yield unknown("load.kernel-network-limits", 0.25, f"{words}, or its queue of new connections is full", *_proofs(late))
     else:
         words = f"port {endpoint.port} is open at {len(opened)} of its addresses"
