@@ -156,14 +156,23 @@ def _not_through(evidence: Evidence, seen: Observation, facts: ForwardProxyFacts
 
 def _judge_passed(evidence: Evidence, seen: Observation, facts: ForwardProxyFacts, name: str) -> Iterator[Finding]:
     """The tunnel opens: does the upgrade pass inside it?"""
-    own, proxied = facts.tunnels[0], _proxied(evidence)
-    if proxied is None or proxied[1].accepted:
+    own, proxied, direct = facts.tunnels[0], _proxied(evidence), _direct(evidence)
+    if facts.source != "given" and proxied and proxied[1].accepted and direct and _is_shut_off(direct):
+        words = f"this network lets the socket out through {name} only: {say(*direct)} without it"
+        remedy = f"Let clients use the proxy that {facts.source} names: many WebSocket libraries ignore it unless they are told."
+        yield fault(_SLUG, 0.9, words, *_proofs(seen, facts), *_beside(evidence), remedy=remedy)
+    elif proxied is None or proxied[1].accepted:
         inside = ", and the upgrade passes inside it" if proxied else ""
         yield clear(_SLUG, f"{name} opens a tunnel to {own.target}{inside}", *_proofs(seen, facts), *_beside(evidence))
     elif _works_directly(evidence) and not _is_about_certificates(proxied):
         words = f"{name} opens a tunnel to {own.target} and spoils what is said inside: {say(*proxied)}; directly the upgrade is accepted"
         yield _verdict(evidence, facts, 0.88, words, _proofs(seen, facts))
     yield from _judge_absolute(seen, facts, name)
+
+
+def _is_shut_off(tried: Seen) -> bool:
+    """Whether an attempt did not get as far as the peer's port."""
+    return tried[0].failure is not None and tried[0].failure.stage in ("resolve", "tcp")
 
 
 def _is_about_certificates(tried: Seen) -> bool:

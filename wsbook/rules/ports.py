@@ -122,6 +122,10 @@ def _taken_and_ended(endpoint: Endpoint, ended: list[tuple[Observation, PortFact
 
 def _judge_closed(evidence: Evidence, endpoint: Endpoint, ways: _Ways, failed: tuple[Seen, Reason] | None) -> Iterator[Finding]:
     evident = [proof(failed[0][0], say(*failed[0]))] if failed else []
+    if failed and (opened := _open(ways.own)):
+        words = f"port {endpoint.port} of {endpoint.host} did not connect in the direct test and did a moment later"
+        yield unknown("net.firewall-filtered", 0.4, words, *evident, *_proofs(opened))
+        return
     states = {facts.state for _, facts in ways.own}
     rejected = [entry for entry in ways.own if entry[1].state == "rejected"]
     if rejected:
