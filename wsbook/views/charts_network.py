@@ -11,7 +11,7 @@ from wsbook.describe import outcome_text
 from wsbook.facts import ForwardProxyFacts, PacketFacts, PacketTrial, PortFacts, Tunnel, UpgradeFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
-from wsbook.views.drawing import INK, VERDICT_COLOURS, Picture, column, figure, label, picture
+from wsbook.views.drawing import INK, VERDICT_COLOURS, Picture, figure, label, picture
 from wsbook.views.tables import rows_of
 from wsbook.words import MARKS, duration_text
 
@@ -110,7 +110,7 @@ def plot_ways(observations: Iterable[Observation]) -> Picture | None:
             xgap=2,
             ygap=2,
             hoverinfo="skip",
-            textfont={"color": INK},
+            textfont={"color": INK, "size": 13},
         )
     )
     drawn.update_yaxes(autorange="reversed", showgrid=False)
@@ -133,8 +133,8 @@ def plot_packets(observations: Iterable[Observation]) -> Picture | None:
     for verdict, outcomes in ((Verdict.CLEAR, {"answered", "refused"}), (Verdict.FAULT, _SILENT)):
         chosen = [trial for trial in trials if trial.outcome in outcomes]
         drawn.add_trace(_marks(chosen, verdict))
-    drawn.add_vrect(x0=max(passed, 1), x1=first.size_bytes, fillcolor=VERDICT_COLOURS[Verdict.FAULT], opacity=0.12, line_width=0)
-    drawn.update_xaxes(title={"text": "size (B)"}, type="log", dtick="D2")
+    sizes = [f"{size:,}" for size in sorted({trial.size_bytes for trial in trials})]
+    drawn.update_xaxes(title={"text": "size (B)"}, type="category", categoryorder="array", categoryarray=sizes)
     drawn.update_yaxes(categoryorder="array", categoryarray=kinds, range=[-0.6, len(kinds) - 0.4], showgrid=False)
     return picture(drawn, title)
 
@@ -142,7 +142,7 @@ def plot_packets(observations: Iterable[Observation]) -> Picture | None:
 def _marks(trials: list[PacketTrial], verdict: Verdict) -> go.Scatter:
     good = verdict is Verdict.CLEAR
     return go.Scatter(
-        x=column([float(trial.size_bytes) for trial in trials]),
+        x=[f"{trial.size_bytes:,}" for trial in trials],
         y=[trial.what for trial in trials],
         mode="markers",
         marker={"color": VERDICT_COLOURS[verdict], "symbol": "circle" if good else "x", "size": 11},
