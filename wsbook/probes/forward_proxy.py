@@ -28,6 +28,7 @@ __all__ = ["probe_forward_proxy"]
 _KEY = "d3Nib29rIGFza3MgYSBwcg=="
 _SOCKS = re.compile(r"(?i)socks(?:4a?|5h?)?://")
 _TITLE = re.compile(r"<title[^>]*>\s*(.{1,200}?)\s*</title>", re.IGNORECASE | re.DOTALL)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _TELLING = frozenset(
     {"server", "via", "x-squid-error", "x-cache", "proxy-agent", "proxy-connection", "proxy-authenticate", "x-bluecoat-via"}
@@ -88,7 +89,8 @@ def _title(body: str) -> str:
 
 def _schemes(values: list[str]) -> tuple[str, ...]:
     """Return the authentication schemes of Proxy-Authenticate: the first word of each challenge (RFC 9110 section 11.3)."""
-    words = [word for value in values for part in value.split(",") if (word := part.strip().partition(" ")[0])]
+    parts = [part for value in values for part in _QUOTED.sub("", value).split(",")]
+    words = [word for part in parts if (word := part.strip().partition(" ")[0])]
     return tuple(dict.fromkeys(word for word in words if _SCHEME.fullmatch(word) and "=" not in word))[:6]
 
 

@@ -113,20 +113,25 @@ async def _try_request(attempt: Attempt, size: int, patience_s: float) -> Packet
 
 
 async def _comes_back(socket: Socket, text: str, patience_s: float) -> str:
-    """Return answered when the message, or the pong to a ping behind it, comes; refused when the socket ends; "" when nothing does."""
+    """Return answered when the message comes back, refused when the socket ends, "" when neither happens.
+
+    A pong to a ping that is sent long after the message counts as well: nothing passes on a connection behind what was lost on it.
+    """
     end = time.perf_counter() + patience_s
-    pong = asyncio.create_task(socket.ping(patience_s))
-    try:
-        while (left_s := end - time.perf_counter()) > 0:
-            got = await socket.receive(min(0.02, left_s))
-            if got == text or (pong.done() and pong.result() is not None):
-                return "answered"
-            if socket.ended != "open":
-                return "refused"
-        return ""
-    finally:
-        pong.cancel()
-        await asyncio.gather(pong, return_exceptions=True)
+    if how := await _awaits(socket, text, patience_s / 2):
+        return how
+    pong = await socket.ping(max(0.0, end - time.perf_counter()))
+    return "refused" if socket.ended != "open" else "answered" if pong is not None else ""
+
+
+async def _awaits(socket: Socket, text: str, seconds: float) -> str:
+    end = time.perf_counter() + seconds
+    while (left_s := end - time.perf_counter()) > 0:
+        if await socket.receive(left_s) == text:
+            return "answered"
+        if socket.ended != "open":
+            return "refused"
+    return ""
 
 
 async def _try_message(attempt: Attempt, size: int, patience_s: float, step: str) -> PacketTrial | None:

@@ -99,7 +99,7 @@ def _icmp(sock: socket.socket) -> _Icmp | None:
     except OSError:
         return None
     for level, _, content in ancillary:
-        if len(content) >= _EXTENDED.size + 24 and (read := _EXTENDED.unpack_from(content))[1] in (_ICMP, _ICMP6):
+        if len(content) >= _EXTENDED.size + 16 and (read := _EXTENDED.unpack_from(content))[1] in (_ICMP, _ICMP6):
             return _Icmp(origin=read[1], type=read[2], code=read[3], sender=_sender(level, content[_EXTENDED.size :]))
     return None
 
