@@ -90,6 +90,7 @@ async def investigated(slug: str, *steps: str, idle_s: float = 3.4) -> list[str]
 async def test_networks_are_named_by_their_own_step() -> None:
     """Each alone, without the steps before it."""
     wanted = ["net.dns-wrong", "net.firewall-filtered", "net.corporate-proxy-blocks", "net.mtu-blackhole", "net.not-listening-outside"]
+    wanted += ["net.tls-interception"]
     wanted += ["net.ipv6"] if has_ipv6_loopback() else []
     named: list[Awaitable[list[str]]] = [investigated(slug, "2.1") for slug in wanted]
     assert [found[:1] for found in await asyncio.gather(*named)] == [[slug] for slug in wanted]
@@ -97,10 +98,6 @@ async def test_networks_are_named_by_their_own_step() -> None:
 
 async def test_a_forgetful_machine_is_named_by_silence() -> None:
     assert await investigated("proxy.idle-timeout-silent", "3.4") == ["proxy.idle-timeout-silent"]
-
-
-async def test_an_inspecting_firewall_is_named_by_its_certificate() -> None:
-    assert (await investigated("net.tls-interception", "1.3"))[:1] == ["net.tls-interception"]
 
 
 async def test_a_healthy_network_has_no_fault() -> None:

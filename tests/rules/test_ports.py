@@ -98,3 +98,18 @@ def test_the_other_loopback_address_need_not_be_served() -> None:
     ]
     assert not [one for one in findings(*observations, target=target) if one.cause == SIX_SLUG]
     assert verdicts(*observations, target=target)["2.1"] == "clear"
+
+
+def test_a_direct_way_that_clients_do_not_go_is_not_judged() -> None:
+    target = parse_target("wss://shop.test:8443/ws", forward_proxy="http://proxy.test:3128")
+    failure = Failure(stage="resolve", reason=Reason.NAME_NOT_FOUND, message="shop.test does not exist")
+    unknown_name = seen(NameFacts(host="shop.test"), step="2.1", probe="name", hop="", failure=failure)
+    observations = [answer(101), unknown_name, port(8443, "filtered"), port(8443, "open", SIX)]
+    assert [
+        one.cause for one in findings(*observations, target=target) if one.cause.startswith("net.") and one.verdict is not Verdict.CLEAR
+    ] == []
+
+
+def test_hairpin_nat_is_a_possibility_where_the_inside_works() -> None:
+    found = findings(TIMEOUT, port(8443, "filtered"), INSIDE, target=PUBLIC)
+    assert [one.verdict for one in found if one.cause == DNS and "hairpin" in one.summary] == [Verdict.UNKNOWN]

@@ -20,6 +20,7 @@ _APPLYING = {
 _KEPT = 500
 _MOST = 1000
 _SEPARATORS = re.compile(r"[,\s;]+")
+_THIS_MACHINE = "loopback addresses"
 _LOCAL = "<local>"
 """Windows' word for names without a dot."""
 
@@ -53,7 +54,7 @@ def _covers_address(host: str, name: str) -> bool | None:
 def _is_excepted(endpoint: Endpoint, entry: str) -> bool:
     """Tell whether one entry of no_proxy covers the host: name, domain, pattern, address, CIDR, each with an optional port, or ``*``."""
     name, port = _split_port(entry.lower())
-    if port and int(port) != endpoint.port:
+    if port and port != str(endpoint.port):
         return False
     if name == _LOCAL:
         return "." not in endpoint.host and ":" not in endpoint.host
@@ -66,6 +67,9 @@ def _is_excepted(endpoint: Endpoint, entry: str) -> bool:
 
 
 def _exception(endpoint: Endpoint, entries: str) -> str:
+    """Return what keeps the host from the proxy: an entry, or that it is this machine, which browsers never ask a proxy for."""
+    if endpoint.is_loopback:
+        return _THIS_MACHINE
     listed = [entry for entry in _SEPARATORS.split(entries) if entry][:_MOST]
     return next((entry for entry in listed if _is_excepted(endpoint, entry)), "")
 

@@ -9,7 +9,7 @@ from functools import cache
 
 from msgspec import Struct, convert
 
-from wsbook.attempt import NO_PROXY, THROUGH_PROXY
+from wsbook.attempt import NO_PROXY, THE_SAME_AGAIN, THROUGH_PROXY
 from wsbook.datafile import read_table
 from wsbook.evidence import Evidence
 from wsbook.facts import CompressionFacts, EchoFacts, TlsFacts
@@ -83,7 +83,7 @@ def _is_for(tls: TlsFacts, host: str) -> bool:
 def _ways(evidence: Evidence) -> list[_Way]:
     """Return the ways that ended in a certificate: as clients go first, then those with another route, then inner hops of this name."""
     tried: list[tuple[str, Seen]] = []
-    if outer := baseline(evidence):
+    if outer := baseline(evidence) or next(iter(evidence.attempts(changed=THE_SAME_AGAIN, step="2.1")), None):
         tried.append(("through the proxy" if evidence.target.forward_proxy else "directly", outer))
     for label, name in ((THROUGH_PROXY, "through the proxy"), (NO_PROXY, "directly")):
         tried += [(name, seen) for seen in evidence.attempts(changed=label)[-1:]]

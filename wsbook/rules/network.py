@@ -36,7 +36,7 @@ def _judge_name(evidence: Evidence) -> Iterator[Finding]:
     failed = [seen for seen, _ in evidence.of(NameFacts) if seen.failure and seen.failure.reason is Reason.NAME_NOT_FOUND]
     if tried and tried[0].failure and tried[0].failure.reason is Reason.NAME_NOT_FOUND:
         failed.append(tried[0])
-    if not failed or evidence.target.endpoint is None:
+    if not failed or evidence.target.endpoint is None or _resolves_elsewhere(evidence):
         return
     host = evidence.target.endpoint.host
     proofs = [proof(seen, seen.failure.message) for seen in failed if seen.failure]
@@ -46,10 +46,15 @@ def _judge_name(evidence: Evidence) -> Iterator[Finding]:
     yield fault("net.dns-wrong", 0.9 if not is_internal_name(host) else 0.45, f"the name {host} does not exist", *proofs)
 
 
+def _resolves_elsewhere(evidence: Evidence) -> bool:
+    """Whether a forward proxy resolves the name in this machine's place: behind one, public names are often not known."""
+    return bool(evidence.target.forward_proxy)
+
+
 def _judge_silent_resolver(evidence: Evidence) -> Iterator[Finding]:
     """No answer about the name is not the answer that there is none."""
     failed = [seen for seen, _ in evidence.of(NameFacts) if seen.failure and seen.failure.reason is Reason.NAME_FAILED]
-    if failed and failed[0].failure and not _connects(evidence):
+    if failed and failed[0].failure and not _connects(evidence) and not _resolves_elsewhere(evidence):
         yield unknown("net.dns-wrong", 0.45, failed[0].failure.message[:300], proof(failed[0], failed[0].failure.message))
 
 
@@ -79,12 +84,15 @@ def _judge_meaningless(evidence: Evidence) -> Iterator[Finding]:
         if all(_is_nobodys(address) for address in addresses):
             words = f"{facts.host} resolves to {shown}, which is this machine or nobody: a hosts file or a filtering resolver says so"
             yield fault("net.dns-wrong", 0.93, words, *evident)
-        elif all(map(_is_private, addresses)) and _all_silent(evidence):
+        elif all(map(is_private, addresses)) and _all_silent(evidence):
             words = f"{facts.host} resolves to {shown}, which is a private address, and nothing answers there from here"
             yield unknown("net.dns-wrong", 0.4, words, *evident)
 
 
-def _is_private(address: str) -> bool:
+def is_private(address: str) -> bool:
+    """Tell an address of a network that the public internet does not know; a name is none."""
+    if not _is_literal(address.partition("%")[0]):
+        return False
     read = ipaddress.ip_address(address.partition("%")[0])
     return any(read in network for network in _PRIVATE if network.version == read.version)
 

@@ -10,6 +10,7 @@ from wsbook.facts import PortFacts
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation, Reason
 from wsbook.rules.make import clear, fault, proof, unknown
+from wsbook.rules.network import is_private
 from wsbook.rules.outcome import Seen, baseline, inner_hops, say
 from wsbook.target import Endpoint, parse_endpoint
 from wsbook.words import duration_text
@@ -33,7 +34,7 @@ class _Ways(Struct, frozen=True, kw_only=True):
 def judge_ports(evidence: Evidence) -> Iterator[Finding]:
     """Judge the states of the ports, with the direct test's failure to connect where there is one."""
     endpoint = evidence.target.endpoint
-    if endpoint is None:
+    if endpoint is None or evidence.target.forward_proxy:  # clients that use a proxy never go this way
         return
     ways = _ways(evidence, endpoint)
     failed = _tcp_failure(evidence)
@@ -76,7 +77,7 @@ def _ways(evidence: Evidence, endpoint: Endpoint) -> _Ways:
 def _tcp_failure(evidence: Evidence) -> tuple[Seen, Reason] | None:
     """Return the direct test that did not connect, and why."""
     tried = baseline(evidence)
-    if tried and tried[0].failure and tried[0].failure.stage == "tcp" and evidence.target.forward_proxy == "":
+    if tried and tried[0].failure and tried[0].failure.stage == "tcp":
         return tried, tried[0].failure.reason
     return None
 
@@ -194,8 +195,17 @@ def _judge_silence(evidence: Evidence, endpoint: Endpoint, ways: _Ways, evident:
         tried = ", ".join(str(port) for port in sorted({facts.port for _, facts in ways.beside}))
         words += f", nor does port {tried}: everything is dropped, or no machine has this address"
     yield fault("net.firewall-filtered", 0.85 if inside else 0.65, words, *proofs, *_proofs(ways.beside[:2]))
-    if ways.beside and not endpoint.is_loopback:
+    if inside and _is_private_hop(evidence):
+        words = f"a machine in the application's own network may get no answer from {endpoint.host}: routers without hairpin NAT drop that"
+        yield unknown("net.dns-wrong", 0.35, words, *proofs)
+    elif ways.beside and not endpoint.is_loopback:
         yield unknown("net.dns-wrong", 0.3, f"no port of {endpoint.host} answers: its address may be an old one", *_proofs(ways.beside[:2]))
+
+
+def _is_private_hop(evidence: Evidence) -> bool:
+    """Whether a hop that answers has an address that only its own network knows."""
+    hosts = [parse_endpoint(hop.url) for hop in evidence.target.hops if hop.name in _inside(evidence)]
+    return any(is_private(host.host) for host in hosts)
 
 
 def _judge_unreachable(evidence: Evidence, endpoint: Endpoint, ways: _Ways, evident: list[Proof]) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable
 
-from wsbook.attempt import NO_PROXY, THROUGH_PROXY, Attempt
+from wsbook.attempt import NO_PROXY, THE_SAME_AGAIN, THROUGH_PROXY, Attempt
 from wsbook.facts import EchoFacts, NameFacts, UpgradeFacts
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.steps.looking import Looking, baseline, missing, shorter
@@ -36,7 +36,9 @@ async def look_network(look: Looking) -> None:
     look.progress("names, ports, proxies and large packets", 0.3)
     name = await probe_name(endpoint.host, step="2.1", timeout_s=look.budget.attempt_s)
     look.add(name)
-    parts = await asyncio.gather(_look_ports(look, endpoint, name), _look_proxy(look), _look_packets(look))
+    parts = await asyncio.gather(
+        _look_ports(look, endpoint, name), _look_proxy(look), _look_certificate(look, endpoint), _look_packets(look)
+    )
     for part in parts:
         look.add(*part)
 
@@ -96,6 +98,18 @@ def _both_ways(first: Attempt, via: str) -> list[Awaitable[Observation]]:
     if via.partition("://")[0].lower() in ("http", "https") or "env:" in via:
         ways.append(first.change(THROUGH_PROXY, via=via))
     return [probe_upgrade(way, step="2.1") for way in shorter(ways)]
+
+
+# Certificate
+
+
+async def _look_certificate(look: Looking, endpoint: Endpoint) -> list[Observation]:
+    """Make the upgrade once more when the direct test has not been made, to see who signs what clients get."""
+    from wsbook.probes.upgrade import probe_upgrade
+
+    if not endpoint.secure or look.evidence.attempts(step="1.3"):
+        return []
+    return [await probe_upgrade(one.change(THE_SAME_AGAIN), step="2.1") for one in shorter([baseline(look)])]
 
 
 # Large packets
