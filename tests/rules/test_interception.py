@@ -77,13 +77,13 @@ def tls(issuer: str, *, code: int = 0, names: tuple[str, ...] = ("shop.test",), 
     )
 
 
-def shown(facts: TlsFacts, status: int | None = 101, changed: str = "") -> Observation:
+def shown(facts: TlsFacts, status: int | None = 101, changed: str = "", hop: str = "endpoint") -> Observation:
     failure = None
     if status is None and facts.verify_code:
         failure = Failure(stage="tls", reason=Reason.CERTIFICATE, message="the certificate is not accepted")
     elif status is None:
         failure = Failure(stage="upgrade", reason=Reason.RESET, message="reset")
-    return seen(UpgradeFacts(url=URL, accepted=status == 101, status=status, tls=facts), changed=changed, failure=failure)
+    return seen(UpgradeFacts(url=URL, accepted=status == 101, status=status, tls=facts), changed=changed, failure=failure, hop=hop)
 
 
 ZSCALER = "CN=Zscaler Intermediate Root CA,O=Zscaler Inc."
@@ -118,6 +118,13 @@ ROWS = [
         TARGET,
         Verdict.UNKNOWN,
         "somebody reads the connection; the upgrade passes",
+    ),
+    (
+        "a private one at the endpoint, a trusted one at a hop of this name",
+        [shown(tls(CORP, code=20), None), shown(tls("CN=Ours"), hop="origin")],
+        parse_target("wss://shop.test/ws", hops=["origin=wss://shop.test:9443/ws"]),
+        Verdict.UNKNOWN,
+        "or the two listeners differ",
     ),
     (
         "two public ones",

@@ -50,7 +50,9 @@ ROWS: list[tuple[str, list[Observation], str | None, str]] = [
     ("no IPv6 here", [answer(101), port(8443, "open"), port(8443, "unreachable", SIX)], None, ""),
     ("other ports differ", [answer(101), port(8443, "open"), port(8443, "open", SIX), port(80, "filtered", SIX)], None, ""),
     ("sinkhole", [REFUSED, name("0.0.0.0"), port(8443, "refused", "0.0.0.0")], DNS, "a hosts file or a filtering resolver"),
-    ("sinkhole that works", [answer(101), name("127.0.0.1"), port(8443, "open", "127.0.0.1")], None, ""),
+    ("a developer's name", [REFUSED, name("127.0.0.1"), port(8443, "refused", "127.0.0.1")], LISTEN, "refused at once"),
+    ("a developer's name that works", [answer(101), name("127.0.0.1"), port(8443, "open", "127.0.0.1")], None, ""),
+    ("reset", [failed("tcp", Reason.RESET), port(8443, "reset")], FILTER, "is reset while connecting"),
 ]
 
 

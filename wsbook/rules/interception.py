@@ -136,18 +136,26 @@ def _leaf(tls: TlsFacts) -> str:
     return tls.chain[0].fingerprint if tls.chain else f"{tls.subject}|{tls.issuer}|{tls.not_before}"
 
 
-def _is_private(tls: TlsFacts) -> bool:
-    """Whether the issuer is nobody's public authority, as far as one certificate tells: not trusted, or its issuer is offered nowhere."""
-    return tls.verify_code in _PRIVATE or (bool(tls.chain) and not tls.chain[0].issuer_url)
+def _is_stranger(tls: TlsFacts, other: TlsFacts) -> bool:
+    """Whether an issuer is private where the other way's is not: not trusted against trusted, or its certificate offered nowhere (AIA),
+    as every public authority does."""
+    untrusted = tls.verify_code in _PRIVATE and other.verify_code not in _PRIVATE
+    nowhere = bool(tls.chain and other.chain) and not tls.chain[0].issuer_url and bool(other.chain[0].issuer_url)
+    return _leaf(tls) != _leaf(other) and tls.issuer != other.issuer and (untrusted or nowhere)
 
 
 def _judge_ways(ways: list[_Way]) -> Iterator[Finding]:
-    """Compare two ways to one name: another issuer on one of them, and a private one, is somebody in between."""
+    """Compare two ways to one name: a private issuer on one of them only is somebody in between."""
     for way in ways:
-        others = [one for one in ways if _leaf(one.tls) != _leaf(way.tls) and one.tls.issuer != way.tls.issuer and not _is_private(one.tls)]
-        if others and _is_private(way.tls) and not way.name.startswith("at ") and _is_for(way.tls, _host(way.seen)):
-            yield _judge_pair(way, others[0])
+        others = [one for one in ways if _is_stranger(way.tls, one.tls)]
+        if others and not _is_inner(way) and _is_for(way.tls, _host(way.seen)):
+            yield _judge_pair(way, min(others, key=_is_inner))
             return
+
+
+def _is_inner(way: _Way) -> bool:
+    """Whether a way ends at a hop: another listener, which may rightly have a certificate of its own."""
+    return way.name.startswith("at ")
 
 
 def _judge_pair(way: _Way, other: _Way) -> Finding:
@@ -156,4 +164,6 @@ def _judge_pair(way: _Way, other: _Way) -> Finding:
     proofs = [proof(one.seen[0], f"{one.name}: issued by {one.tls.issuer[:160]}; {say(*one.seen)}") for one in (way, other)]
     if way.seen[1].accepted:
         return unknown(_SLUG, 0.2, f"{words}: somebody reads the connection; the upgrade passes", *proofs)
+    if _is_inner(other):
+        return unknown(_SLUG, 0.35, f"{words}: somebody in between decrypts it, or the two listeners differ", *proofs)
     return fault(_SLUG, 0.9, f"{words}: somebody on the way decrypts the connection", *proofs)

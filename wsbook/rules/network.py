@@ -65,9 +65,12 @@ def _connects(evidence: Evidence) -> bool:
 
 
 def _is_nobodys(address: str) -> bool:
-    """Tell an address that blocking resolvers and hosts files give for a name: unspecified or loopback."""
-    read = ipaddress.ip_address(address.partition("%")[0])
-    return read.is_unspecified or read.is_loopback
+    """Tell the unspecified address, which filtering resolvers and hosts files give for names that shall not be reached."""
+    return ipaddress.ip_address(address.partition("%")[0]).is_unspecified
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
 
 
 def _judge_meaningless(evidence: Evidence) -> Iterator[Finding]:
@@ -82,8 +85,13 @@ def _judge_meaningless(evidence: Evidence) -> Iterator[Finding]:
         shown = ", ".join(addresses[:3])
         evident = [proof(seen, f"{facts.host} is {shown}"), *([proof(tried[0], say(*tried))] if tried else [])]
         if all(_is_nobodys(address) for address in addresses):
-            words = f"{facts.host} resolves to {shown}, which is this machine or nobody: a hosts file or a filtering resolver says so"
+            words = f"{facts.host} resolves to {shown}, which is nobody's address: a hosts file or a filtering resolver says so"
             yield fault("net.dns-wrong", 0.93, words, *evident)
+        elif all(map(_is_loopback, addresses)):
+            words = (
+                f"{facts.host} resolves to {shown}, this machine, where nothing answers: right for development, a wrong record elsewhere"
+            )
+            yield unknown("net.dns-wrong", 0.45, words, *evident)
         elif all(map(is_private, addresses)) and _all_silent(evidence):
             words = f"{facts.host} resolves to {shown}, which is a private address, and nothing answers there from here"
             yield unknown("net.dns-wrong", 0.4, words, *evident)

@@ -36,7 +36,7 @@ def judge_plain(evidence: Evidence) -> Iterator[Finding]:
         found = (
             f"{words}; only the plain answer carries {name}: {value[:60]}, so a proxy on the way handles plain HTTP and loses the upgrade"
         )
-        yield (fault if ours else unknown)(_SLUG, 0.85 if ours else 0.4, found, *proofs)
+        yield (fault if ours else unknown)(_SLUG, 0.96 if ours else 0.4, found, *proofs)
     elif _breaks_upgrades_only(evidence, plain):
         yield fault(_SLUG, 0.6, f"{words}; a plain GET is answered there, so something on the way ends upgrades that it can read", *proofs)
     elif any(seen[1].accepted and seen[1].url.startswith("ws:") for _, seen in inner_hops(evidence)):

@@ -136,6 +136,9 @@ def _judge_closed(evidence: Evidence, endpoint: Endpoint, ways: _Ways, failed: t
         yield from _judge_refused(evidence, endpoint, ways, evident)
     elif (failed and failed[1] is Reason.TIMEOUT) or "filtered" in states:
         yield from _judge_silence(evidence, endpoint, ways, evident)
+    elif (failed and failed[1] is Reason.RESET) or "reset" in states:
+        words = f"port {endpoint.port} of {endpoint.host} is reset while connecting, which no TCP without a listener does"
+        yield fault("net.firewall-filtered", 0.5, words, *evident, *_proofs(ways.own[:3]))
     elif (failed and failed[1] is Reason.UNREACHABLE) or ways.unseen:
         yield from _judge_unreachable(evidence, endpoint, ways, evident)
 
