@@ -46,6 +46,7 @@ __all__ = [
     "THE_ENDPOINTS_HOST",
     "THE_ENDPOINTS_PATH",
     "THE_SAME_AGAIN",
+    "THROUGH_PROXY",
     "UNVERIFIED",
     "WITHOUT_HEADLESS",
     "WITHOUT_SLASH",
@@ -78,6 +79,7 @@ UNVERIFIED = "certificate not checked"
 NO_SERVER_NAME = "no SNI"
 WITH_HTTP2_OFFERED = "ALPN offers h2 too"
 NO_PROXY = "without the forward proxy"
+THROUGH_PROXY = "through the forward proxy"
 MARKED_QUERY = "our mark in the query"
 ONE_BROKEN = "one subscriber broken off"
 IPV4_ONLY = "IPv4 only"

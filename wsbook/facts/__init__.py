@@ -20,7 +20,15 @@ from wsbook.facts.log import (
     TextFacts,
 )
 from wsbook.facts.messages import CompressionFacts, FrameTrial, FramingFacts, SizeFacts, SizeTrial, Stream
-from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
+from wsbook.facts.network import (
+    ForwardProxyFacts,
+    NameFacts,
+    PacketFacts,
+    PacketTrial,
+    PortFacts,
+    ProxyVariablesFacts,
+    Tunnel,
+)
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
 from wsbook.facts.rehearsal import Received, RehearsalFacts, Trial
@@ -49,6 +57,7 @@ __all__ = [
     "Facts",
     "Fix",
     "ForwardFacts",
+    "ForwardProxyFacts",
     "Frame",
     "FrameTrial",
     "FramingFacts",
@@ -61,6 +70,8 @@ __all__ = [
     "MarkedLineFacts",
     "NameFacts",
     "NumbersFacts",
+    "PacketFacts",
+    "PacketTrial",
     "PageFacts",
     "PatternFacts",
     "Place",
@@ -87,6 +98,7 @@ __all__ = [
     "TlsScanFacts",
     "TraceFacts",
     "Trial",
+    "Tunnel",
     "UpgradeFacts",
     "VersionTrial",
     "Violation",
@@ -105,6 +117,8 @@ Facts = (
     | NameFacts
     | PortFacts
     | ProxyVariablesFacts
+    | ForwardProxyFacts
+    | PacketFacts
     | EndpointFacts
     | ForwardFacts
     | PatternFacts

@@ -19,10 +19,12 @@ from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.expired import judge_expired
+from wsbook.rules.forward_proxy import judge_forward_proxy
 from wsbook.rules.forwards import judge_forwards
 from wsbook.rules.handshake import judge_handshake
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
+from wsbook.rules.interception import judge_interception
 from wsbook.rules.listener import judge_listener
 from wsbook.rules.logged import judge_logged
 from wsbook.rules.make import complete
@@ -32,6 +34,9 @@ from wsbook.rules.numbers import judge_numbers
 from wsbook.rules.origin import judge_origin
 from wsbook.rules.outcome import baseline
 from wsbook.rules.pace import judge_pace
+from wsbook.rules.packets import judge_packets
+from wsbook.rules.plain import judge_plain
+from wsbook.rules.ports import judge_ports
 from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
 from wsbook.rules.rehearsed import with_rehearsals
@@ -53,7 +58,12 @@ __all__ = ["RULES", "judge"]
 
 RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_network,
+    judge_ports,
     judge_addresses,
+    judge_forward_proxy,
+    judge_interception,
+    judge_packets,
+    judge_plain,
     judge_tls,
     judge_listener,
     judge_handshake,

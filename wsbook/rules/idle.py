@@ -32,7 +32,7 @@ def judge_idle(evidence: Evidence) -> Iterator[Finding]:
             summary = f"silent sockets live for {longest[1].silence_s:g} s at least; beyond that nothing is known"
             yield clear("heartbeat.absent-or-too-slow", summary, proof(longest[0], "survived"))
         return
-    limit_s = median(facts.lived_s for _, facts in died)
+    limit_s = _limit_s(died)
     busy = [rung for rung in outer if rung[1].traffic == "client"]
     inner = [rung for hop in evidence.target.hops for rung in _rungs(evidence, hop.name) if rung[1].traffic == "none"]
     if any(not facts.survived and facts.lived_s <= limit_s * _SAME for _, facts in busy):
@@ -44,6 +44,13 @@ def judge_idle(evidence: Evidence) -> Iterator[Finding]:
         yield fault("heartbeat.absent-or-too-slow", 0.85, summary, *_say(died), *_say([rung for rung in inner if not rung[1].survived]))
     else:
         yield from _at_proxy(evidence, owner, died, inner, limit_s)
+
+
+def _limit_s(died: list[Rung]) -> float:
+    """Return how long silence lasted; a death without a sign is noticed late, so that the shortest rung which died counts there."""
+    if all(facts.ended == "silence" for _, facts in died):
+        return min(facts.silence_s for _, facts in died)
+    return median(facts.lived_s for _, facts in died)
 
 
 def _rungs(evidence: Evidence, hop: str) -> list[Rung]:

@@ -49,7 +49,8 @@ _MAX_DEPTH = 12
 class Variables:
     """The maps and other variables of one configuration.
 
-    upstreams: names of upstream blocks. used: variables that anything uses. complete: the file is a whole configuration, so a variable that nothing defines is a defect. foreign: variables whose values are
+    upstreams: names of upstream blocks. used: variables that anything uses. complete: the file is a whole
+    configuration, so a variable that nothing defines is a defect. foreign: variables whose values are
     made elsewhere (geo, Lua, njs, a subrequest).
     """
 

@@ -23,7 +23,6 @@ from wsbook.views.tables.handshake import (
     table_attempts,
     table_checks,
     table_echo,
-    table_ports,
     table_stages,
     table_tls,
 )
@@ -31,6 +30,7 @@ from wsbook.views.tables.judgement import table_findings, table_inputs, table_no
 from wsbook.views.tables.listener import table_certificates, table_listener, table_redirects
 from wsbook.views.tables.logs import table_access, table_logged, table_signatures, table_templates
 from wsbook.views.tables.messages import table_commands, table_compression, table_dialect, table_framing, table_sizes
+from wsbook.views.tables.network import table_packets, table_ports, table_proxy
 from wsbook.views.tables.pairs import table_pairs
 
 __all__ = [
@@ -63,9 +63,11 @@ __all__ = [
     "table_logged",
     "table_not_looked",
     "table_origin",
+    "table_packets",
     "table_pairs",
     "table_patterns",
     "table_ports",
+    "table_proxy",
     "table_redirects",
     "table_rehearsals",
     "table_routes",
