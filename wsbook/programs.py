@@ -15,9 +15,11 @@ PROXIES = {
     "caddy": "pip install 'wsbook[lab]'",
     "nginx": "apt install nginx-light",
     "haproxy": "apt install haproxy",
+    "apache": "apt install apache2-bin",
 }
 """Each proxy and how it is installed; the first is the default."""
 
+_OTHER_NAMES = {"apache": ("apache2", "httpd")}
 _ADMINISTRATORS = "/usr/sbin:/usr/local/sbin:/sbin"
 _PORTS = range(20000, 32000)  # below Linux' ephemeral range (32768 up), so that no outgoing connection takes one meanwhile
 
@@ -37,7 +39,8 @@ def find_program(name: str) -> str | None:
     """Return the path of a program, in the administrators' folders too; None when it is not installed."""
     if name == "caddy":
         return _caddy()
-    return shutil.which(name) or shutil.which(name, path=_ADMINISTRATORS)
+    names = _OTHER_NAMES.get(name, (name,))
+    return next((found for one in names if (found := shutil.which(one) or shutil.which(one, path=_ADMINISTRATORS))), None)
 
 
 def has_program(name: str) -> bool:
