@@ -25,7 +25,7 @@ _UPGRADE_TEST = re.compile(r"%\{HTTP:(Upgrade|Connection)\}", re.IGNORECASE)
 
 class _Entry(Struct, frozen=True, kw_only=True):
     """One way to an upstream. regex: path is an expression. rewrite: by mod_rewrite. conditions: its RewriteCond lines.
-    scheme: of the target, or of the first member of the balancer that it names.
+    scheme: of the target, or of the first member of the balancer that it names, whose parameters count too (members).
     """
 
     directive: Directive
@@ -35,12 +35,13 @@ class _Entry(Struct, frozen=True, kw_only=True):
     regex: bool = False
     rewrite: bool = False
     conditions: tuple[Directive, ...] = ()
+    members: tuple[Directive, ...] = ()
 
     @property
     def tunnels(self) -> bool:
         """Whether an upgrade passes."""
         return self.scheme in ("ws", "wss") or any(
-            re.fullmatch(r"upgrade=(?:websocket|any)", a, re.IGNORECASE) for a in self.directive.args
+            re.fullmatch(r"upgrade=(?:websocket|any)", a, re.IGNORECASE) for d in (self.directive, *self.members[:1]) for a in d.args
         )
 
     @property
@@ -116,11 +117,12 @@ def _entries(directives: list[Directive], every: list[Directive]) -> list[_Entry
 
 def _entry(d: Directive, path: str, target: str, every: list[Directive], *, regex: bool, conditions: tuple[Directive, ...] = ()) -> _Entry:
     scheme = target.partition("://")[0]
-    if scheme == "balancer":
-        members = _members(target, every)
-        scheme = members[0].args[0].partition("://")[0] if members and members[0].args else scheme
+    members = tuple(_members(target, every)) if scheme == "balancer" else ()
+    scheme = members[0].args[0].partition("://")[0] if members and members[0].args else scheme
     rewrite = d.name == "rewriterule"
-    return _Entry(directive=d, path=path, target=target, scheme=scheme, regex=regex, rewrite=rewrite, conditions=conditions)
+    return _Entry(
+        directive=d, path=path, target=target, scheme=scheme, regex=regex, rewrite=rewrite, conditions=conditions, members=members
+    )
 
 
 def _members(target: str, every: list[Directive]) -> list[Directive]:
