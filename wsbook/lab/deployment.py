@@ -187,7 +187,9 @@ def _write_sources(fault: Fault, folder: Path) -> None:
 
 
 def _proxy_process(name: str, proxy: Proxy, folder: Path) -> Process:
-    return Process(name=name, argv=proxy.argv, cwd=str(folder), env=proxy.environment, output=proxy.output, gentle=name in ("nginx", "apache"))
+    return Process(
+        name=name, argv=proxy.argv, cwd=str(folder), env=proxy.environment, output=proxy.output, gentle=name in ("nginx", "apache")
+    )
 
 
 def _backend_processes(fault: Fault, folder: Path, ports: dict[str, int]) -> list[Process]:

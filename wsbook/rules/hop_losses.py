@@ -1,0 +1,102 @@
+"""What a hop loses of the upgrade on its way in: the attempts at the place behind it that are answered as it answers.
+
+The place behind accepts the upgrade. When it answers one that lacks X exactly as the hop in front of it does, X is lost at that hop.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from wsbook import attempt as labels
+from wsbook.evidence import Evidence
+from wsbook.hops import Place, likeness
+from wsbook.rules.outcome import Seen
+
+__all__ = ["Match", "find_losses", "judged_by_experiment"]
+
+_ALIKE = 0.85
+_TIED = 0.02
+"""Answers this close in likeness cannot be told apart."""
+
+
+class Loss(NamedTuple):
+    """What an attempt stands for. what: completes "exactly as … answers"; lost: completes "the hop …"."""
+
+    cause: str
+    weight: float
+    what: str
+    lost: str
+
+
+LOSSES: Mapping[str, Loss] = {
+    labels.NO_UPGRADE: Loss("proxy.upgrade-header-missing", 0.95, "a GET without Upgrade", "does not pass Upgrade and Connection"),
+    labels.NO_TOKENS: Loss("proxy.upgrade-header-missing", 0.95, "an upgrade without Upgrade and Connection", "does not pass them"),
+    labels.CONNECTION_CLOSE: Loss("proxy.upgrade-header-missing", 0.93, "one with Connection: close", "changes Connection"),
+    labels.HTTP_1_0: Loss("proxy.http-1.0-upstream", 0.95, "an upgrade in HTTP/1.0", "speaks HTTP/1.0 to it"),
+    labels.RANDOM_PATH: Loss("proxy.path-rewrite-wrong", 0.93, "an unknown path", "changes the path"),
+    labels.THE_ROOT_PATH: Loss("proxy.path-rewrite-wrong", 0.93, "an upgrade of /", "changes the path"),
+    labels.NO_QUERY: Loss("proxy.path-rewrite-wrong", 0.88, "an upgrade without its query", "loses the query"),
+    labels.NO_KEY: Loss("proxy.hop-lacks-websocket-support", 0.93, "one without Sec-WebSocket-Key", "loses headers of the handshake"),
+    labels.NO_CREDENTIALS: Loss("proxy.hop-lacks-websocket-support", 0.9, "one without cookies and tokens", "loses the credentials"),
+    labels.NO_SUBPROTOCOL: Loss("subprotocol.mismatch", 0.88, "one that offers no subprotocol", "loses Sec-WebSocket-Protocol"),
+    labels.NO_ORIGIN: Loss("proxy.hop-lacks-websocket-support", 0.85, "one without Origin", "loses Origin"),
+    labels.FOREIGN_ORIGIN: Loss("origin.proxy-rewrites-host", 0.75, "one with a foreign Origin", "changes Origin or Host"),
+    labels.OTHER_HOST: Loss("proxy.forwarded-headers-wrong", 0.9, "one with another Host", "changes Host"),
+    labels.FORWARDED_HTTP: Loss("proxy.forwarded-headers-wrong", 0.9, "one with X-Forwarded-Proto: http", "says the wrong scheme"),
+    labels.OTHER_SCHEME: Loss("endpoint.plain-to-tls-port", 0.93, "plain HTTP at its TLS port", "speaks plain HTTP to it"),
+}
+"""The one thing that an attempt lost → what that proves; the commoner first."""
+
+_PLAIN: Mapping[str, Loss] = {
+    labels.THE_ENDPOINTS_HOST: Loss("origin.proxy-rewrites-host", 0.95, "one without the public Host", "rewrites Host"),
+    labels.FORWARDED_HTTPS: Loss("proxy.forwarded-headers-wrong", 0.95, "one without X-Forwarded-Proto: https", "does not say the scheme"),
+    labels.AS_FORWARDED: Loss("proxy.forwarded-headers-wrong", 0.9, "one without the public Host and X-Forwarded-*", "does not send them"),
+}
+"""What the place behind needs to accept at all → what it proves that the hop is answered as the plain attempt is."""
+
+
+class Match(NamedTuple):
+    """One loss that explains the answer. seen: the attempt that is answered alike."""
+
+    loss: Loss
+    label: str
+    score: float
+    seen: Seen
+
+
+def judged_by_experiment(evidence: Evidence, good: Place) -> bool:
+    """Tell whether enough was asked of the place behind to say that an answer is none of its own."""
+    return all(evidence.attempts(good.name, changed=label) for label in (labels.NO_UPGRADE, labels.RANDOM_PATH))
+
+
+def _host_loss(loss: Loss, label: str, place: Place) -> Loss:
+    """A Host that is minded together with Origin is the check of the same origin (403 in nearly all libraries)."""
+    if label == labels.OTHER_HOST and place.facts.status == 403 and place.facts.request_header("origin"):
+        return loss._replace(cause="origin.proxy-rewrites-host")
+    if label == labels.THE_ENDPOINTS_HOST and place.facts.status != 403:
+        return loss._replace(cause="proxy.forwarded-headers-wrong")
+    return loss
+
+
+def _candidates(evidence: Evidence, good: Place) -> Iterator[tuple[Loss, str, Seen]]:
+    plain = evidence.attempts(good.name)
+    for need in good.needs:
+        if need in _PLAIN and plain:
+            yield _PLAIN[need], need, plain[-1]
+    for label, loss in LOSSES.items():
+        for seen in evidence.attempts(good.name, changed=label)[-1:]:
+            yield loss, label, seen
+
+
+def find_losses(evidence: Evidence, good: Place, bad: Place) -> list[Match]:
+    """Return the losses whose answer is most like the bad place's, the likeliest first; of each cause one, [] when none is alike."""
+    found = [
+        Match(loss=_host_loss(loss, label, bad), label=label, score=likeness(seen[1], bad.facts), seen=seen)
+        for loss, label, seen in _candidates(evidence, good)
+        if not seen[1].accepted
+    ]
+    best = max((match.score for match in found), default=0.0)
+    kept: dict[str, Match] = {}
+    for match in found:
+        if match.score >= max(_ALIKE, best - _TIED):
+            kept.setdefault(match.loss.cause, match)
+    return list(kept.values())
