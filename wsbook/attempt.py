@@ -30,6 +30,7 @@ __all__ = [
     "NO_EXTENSIONS",
     "NO_KEY",
     "NO_ORIGIN",
+    "NO_OWN_HEADERS",
     "NO_PROXY",
     "NO_QUERY",
     "NO_SERVER_NAME",
@@ -84,7 +85,8 @@ THE_ENDPOINTS_HOST = "the endpoint's Host"
 AS_FORWARDED = "with what a proxy adds"
 NO_TOKENS = "no Upgrade and Connection"
 CONNECTION_CLOSE = "Connection: close"
-NO_KEY = "no Sec-WebSocket-Key and -Version"
+NO_KEY = "no Sec-WebSocket-Key"
+NO_OWN_HEADERS = "no Sec-WebSocket headers"
 HTTP_1_0 = "HTTP/1.0"
 HTTP_1_0_GET = "HTTP/1.0 without Upgrade"
 OTHER_HOST = "another Host"

@@ -42,6 +42,8 @@ _FITTING = frozenset({AS_FORWARDED, FORWARDED_HTTPS, THE_ENDPOINTS_HOST, UNVERIF
 """Changes that make an attempt at a hop more like what the next proxy sends it; an attempt with them alone shows that the hop works."""
 _ALIKE = 0.85
 """From this likeness on two bodies are the same page with other details."""
+_PATH = re.compile(r"(?<![<\w])/[\w.~%/-]*")
+"""A path in a text, which may be the one that the application saw; no end tag of HTML."""
 _ALWAYS_OTHER = frozenset({"date", "age", "sec-websocket-accept", "content-length", "etag", "last-modified", "expires"})
 """Headers whose values differ from answer to answer; Accept belongs to the key, and has its own check."""
 _VALUE = 40
@@ -188,11 +190,12 @@ def same_answer(one: UpgradeFacts, other: UpgradeFacts) -> bool:
 
 
 def _shape(facts: UpgradeFacts) -> str:
-    """Return the beginning of a body without what changes from request to request: the path that was asked, digits and white space."""
+    """Return the beginning of a body without what changes from request to request: paths, digits and white space."""
     body = facts.body[:1000]
     path = urlsplit(facts.url).path
     if len(path) > 1:
-        body = body.replace(path, "").replace(path.strip("/"), "")
+        body = body.replace(path, "/").replace(path.strip("/"), "")
+    body = _PATH.sub("/", body)
     return "".join(c for c in body[:400] if not c.isdigit() and not c.isspace())
 
 

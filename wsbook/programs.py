@@ -91,11 +91,12 @@ def _reserve(port: int) -> socket.socket | None:
 def free_ports(names: Iterable[str]) -> dict[str, int]:
     """Return a free loopback port for each name, all different."""
     held: dict[str, socket.socket] = {}
+    ports: dict[str, int] = {}
     wanted = list(names)
     while wanted:
-        if probe := _reserve(random.choice(_PORTS)):  # noqa: S311 - spreads ports, keeps no secret
-            held[wanted.pop(0)] = probe
-    ports = {name: probe.getsockname()[1] for name, probe in held.items()}
+        port = random.choice(_PORTS)  # noqa: S311 - spreads ports, keeps no secret
+        if port not in ports.values() and (probe := _reserve(port)):  # two sockets that do not listen may share a port
+            ports[wanted[0]], held[wanted.pop(0)] = port, probe
     for probe in held.values():
         probe.close()
     return ports

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from wsbook.programs import clean_environment, has_ipv6_loopback
 
-__all__ = ["CONFIGS", "Proxy", "read_template", "set_up_proxy"]
+__all__ = ["CONFIGS", "Proxy", "apache_modules", "read_template", "set_up_proxy"]
 
 CONFIGS = {"caddy": "Caddyfile", "nginx": "nginx.conf", "haproxy": "haproxy.cfg", "apache": "httpd.conf"}
 _MODULES = ("/usr/lib/apache2/modules", "/usr/lib64/httpd/modules", "/usr/libexec/apache2", "/opt/homebrew/lib/httpd/modules")
@@ -42,7 +42,7 @@ def _user_line(name: str) -> str:
     return f"user {pwd.getpwuid(os.geteuid()).pw_name} {grp.getgrgid(os.getegid()).gr_name};"
 
 
-def _modules(tls: bool) -> tuple[str, str]:
+def apache_modules(*, tls: bool) -> tuple[str, str]:
     """Return (folder of Apache's modules, lines that load what one build has inside and another beside it)."""
     folder = next((one for one in _MODULES if Path(one).is_dir()), _MODULES[0])
     beside = [name for name in ("unixd", "log_config") if Path(folder, f"mod_{name}.so").exists()]
@@ -63,7 +63,7 @@ def _places(name: str, folder: Path, port: int, tls: bool, bind: str) -> dict[st
         "apache": f"SSLEngine on\nSSLCertificateFile {cert}\nSSLCertificateKeyFile {key}",
     }
     listens = "Listen {}" if name == "apache" else f"listen {{}}{' ssl' if tls else ''};"
-    modules, more_modules = _modules(tls) if name == "apache" else ("", "")
+    modules, more_modules = apache_modules(tls=tls) if name == "apache" else ("", "")
     return {
         "folder": str(folder),
         "site": f"{'https' if tls else 'http'}://:{port}",

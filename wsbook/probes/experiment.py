@@ -240,6 +240,7 @@ def fitting_variants(attempt: Attempt, endpoint: Endpoint) -> list[Attempt]:
     return variants
 
 
+_OWN_HEADERS = tuple(f"sec-websocket-{name}" for name in ("key", "version", "protocol", "extensions"))
 _UNKNOWN_HOST = "wsbook-other.example"
 """A Host that nobody serves: RFC 2606 reserves the domain."""
 
@@ -254,7 +255,8 @@ def losing_variants(attempt: Attempt, endpoint: Endpoint) -> list[Attempt]:
         attempt.change(labels.NO_TOKENS, omit=("upgrade", "connection")),
         attempt.change(labels.CONNECTION_CLOSE, headers=(*headers, ("Connection", "close"))),
         attempt.change(labels.HTTP_1_0, http_version="1.0"),
-        attempt.change(labels.NO_KEY, omit=("sec-websocket-key", "sec-websocket-version")),
+        attempt.change(labels.NO_KEY, omit=("sec-websocket-key",)),
+        attempt.change(labels.NO_OWN_HEADERS, omit=_OWN_HEADERS),
         attempt.change(labels.OTHER_HOST, host_header=_UNKNOWN_HOST),
         attempt.change(labels.FORWARDED_HTTP, headers=(*headers, ("X-Forwarded-Proto", "http"))),
     ]

@@ -8,7 +8,7 @@ from wsbook.facts import EndpointFacts, RouteFacts
 from wsbook.finding import Finding, Proof
 from wsbook.hops import Break, Place, changes_text, header_changes, same_answer
 from wsbook.observation import Reason
-from wsbook.rules.hop_losses import Match, find_losses, judged_by_experiment
+from wsbook.rules.hop_losses import Match, find_losses, find_silences, judged_by_experiment
 from wsbook.rules.make import fault, proof, unknown
 from wsbook.rules.outcome import say
 
@@ -23,6 +23,11 @@ _SHARED = (0.65, 0.5, 0.42, 0.4)
 
 def _said(place: Place) -> str:
     return f"{place.name} {say(place.seen, place.facts)}"
+
+
+def _takes(good: Place, what: str = "it") -> str:
+    """Return what the place behind does: only behind the first broken hop it accepts."""
+    return f"accepts {what}" if good.facts.accepted else f"answers {what} otherwise".replace("  ", " ")
 
 
 def _proofs(good: Place | None, bad: Place) -> list[Proof]:
@@ -43,7 +48,12 @@ def judge_refused(evidence: Evidence, good: Place, bad: Place) -> Iterator[Findi
         yield from judge_gateway(evidence, good, bad, [])
     elif status in _REDIRECTS:
         where = (bad.facts.header("location") or "")[:80]
-        yield fault("handshake.redirected", 0.87, f"{bad.name} redirects to {where} what {good.name} accepts", *_proofs(good, bad))
+        yield fault(
+            "handshake.redirected",
+            0.9,
+            f"{bad.name} redirects to {where} what {good.name} {_takes(good, '')}".rstrip(),
+            *_proofs(good, bad),
+        )
     elif judged_by_experiment(evidence, good):
         yield from _judge_own_answer(evidence, good, bad)
     else:
@@ -70,7 +80,7 @@ def _judge_losses(evidence: Evidence, good: Place, bad: Place, matches: list[Mat
         if match.label in _UNKNOWN_PATH:
             yield from _judge_path(evidence, good, bad, proofs, sure / loss.weight)
             continue
-        words = f"{bad.name} answers {status}, exactly as {good.name} answers {loss.what}, while {good.name} accepts the upgrade"
+        words = f"{bad.name} answers {status}, exactly as {good.name} answers {loss.what}, while {good.name} {_takes(good, 'the upgrade')}"
         yield fault(loss.cause, min(sure, 0.4) if spelt else sure, f"{words}: {bad.name} {loss.lost}", *proofs)
     if [match.loss.cause for match in matches] == ["proxy.http-1.0-upstream"]:
         words = f"whether {bad.name} passes Upgrade and Connection cannot be told while it speaks HTTP/1.0 to {good.name}"
@@ -89,7 +99,7 @@ def _judge_own_answer(evidence: Evidence, good: Place, bad: Place) -> Iterator[F
     passes_gets = _passes_gets(evidence, good, bad, proofs)
     strange = evidence.attempts(bad.name, changed=RANDOM_PATH)
     like_unknown = bool(strange) and same_answer(strange[-1][1], bad.facts)
-    words = f"{bad.name} answers {status} itself; the upgrade never reaches {good.name}, which accepts it"
+    words = f"{bad.name} answers {status} itself; the upgrade never reaches {good.name}, which {_takes(good)}"
     if status in (200, 404, 405) and not passes_gets:
         if like_unknown:
             proofs.append(proof(strange[-1][0], f"{bad.name} answers an unknown path the same way: {say(*strange[-1])}"))
@@ -122,7 +132,7 @@ def _passes_gets(evidence: Evidence, good: Place, bad: Place, proofs: list[Proof
 def _judge_unexplained(good: Place, bad: Place) -> Iterator[Finding]:
     """The place behind was asked nothing else, so the status alone speaks."""
     status, proofs = bad.facts.status, _proofs(good, bad)
-    words = f"{bad.name} answers {status} to an upgrade that {good.name} accepts"
+    words = f"{bad.name} answers {status} to an upgrade that {good.name} {_takes(good, '')}".rstrip()
     if status in (400, 426):
         yield fault("proxy.upgrade-header-missing", 0.75 if status == 426 else 0.6, words, *proofs)
     elif status == 404:
@@ -148,8 +158,15 @@ def judge_gateway(evidence: Evidence, good: Place | None, bad: Place, unreached:
     behind = f" although {good.name} accepts the upgrade directly" if good else ""
     words = f"{bad.name if good else 'the proxy'} answers {status}: it does not reach its upstream{behind}"
     slow = status == 504 and bad.seen.duration_s > 1
-    tls = _trouble_with_tls(evidence, good)
-    yield fault("proxy.upstream-unreachable", 0.55 if slow or tls else 0.88 if good else 0.7, words, *proofs)
+    silences = find_silences(evidence, good, bad) if good and status != 503 else []
+    timed = bool(silences) and silences[0].score == 1.0
+    sure = 0.4 if timed else 0.55 if slow or _trouble_with_tls(evidence, good) else 0.72 if silences else 0.88 if good else 0.7
+    yield fault("proxy.upstream-unreachable", sure, words, *proofs)
+    for match in silences:
+        told = f"{bad.name} answers {status}, and {match.loss.what} gets no answer from {good.name if good else ''}"
+        evident = proof(match.seen[0], f"{match.label}: {say(*match.seen)}")
+        weight = 0.9 * match.loss.weight if match.score == 1.0 else 0.5
+        yield fault(match.loss.cause, weight, f"{told}: it may be that {bad.name} {match.loss.lost}", *proofs, evident)
     if slow:
         waited = f"{bad.name} gave up waiting for the application after {bad.seen.duration_s:.1f} s"
         yield fault("handshake.timeout", 0.5, waited, *proofs)

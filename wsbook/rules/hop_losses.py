@@ -8,12 +8,18 @@ from typing import NamedTuple
 
 from wsbook import attempt as labels
 from wsbook.evidence import Evidence
-from wsbook.hops import Place, likeness
+from wsbook.facts import UpgradeFacts
+from wsbook.hops import Place, likeness, same_answer
+from wsbook.observation import Reason
 from wsbook.rules.outcome import Seen
 
-__all__ = ["Match", "find_losses", "judged_by_experiment"]
+__all__ = ["Match", "find_losses", "find_silences", "judged_by_experiment"]
 
 _ALIKE = 0.85
+_OF_THE_HOP = frozenset({"date", "connection", "keep-alive", "transfer-encoding", "content-length", "content-type", "alt-svc"})
+_SILENCES = frozenset({Reason.CLOSED, Reason.RESET, Reason.TIMEOUT})
+_LONG_S = 0.4
+"""A silence that lasted so long is told from a connection that is refused at once."""
 _TIED = 0.02
 """Answers this close in likeness cannot be told apart."""
 
@@ -36,6 +42,7 @@ LOSSES: Mapping[str, Loss] = {
     labels.THE_ROOT_PATH: Loss("proxy.path-rewrite-wrong", 0.93, "an upgrade of /", "changes the path"),
     labels.NO_QUERY: Loss("proxy.path-rewrite-wrong", 0.88, "an upgrade without its query", "loses the query"),
     labels.NO_KEY: Loss("proxy.hop-lacks-websocket-support", 0.93, "one without Sec-WebSocket-Key", "loses headers of the handshake"),
+    labels.NO_OWN_HEADERS: Loss("proxy.hop-lacks-websocket-support", 0.93, "one without Sec-WebSocket headers", "loses them"),
     labels.NO_CREDENTIALS: Loss("proxy.hop-lacks-websocket-support", 0.9, "one without cookies and tokens", "loses the credentials"),
     labels.NO_SUBPROTOCOL: Loss("subprotocol.mismatch", 0.88, "one that offers no subprotocol", "loses Sec-WebSocket-Protocol"),
     labels.NO_ORIGIN: Loss("proxy.hop-lacks-websocket-support", 0.85, "one without Origin", "loses Origin"),
@@ -87,16 +94,51 @@ def _candidates(evidence: Evidence, good: Place) -> Iterator[tuple[Loss, str, Se
             yield loss, label, seen
 
 
+def _kept_headers(evidence: Evidence, good: Place, bad: Place) -> dict[str, str]:
+    """Return the headers that both places answer a plain GET with: the hop leaves them in what it passes on; {} where it passes none."""
+    inside, outside = (evidence.attempts(place.name, changed=labels.NO_UPGRADE) for place in (good, bad))
+    if not inside or not outside or not same_answer(inside[-1][1], outside[-1][1]):
+        return {}
+    return {
+        name.lower(): value
+        for name, value in inside[-1][1].headers
+        if name.lower() not in _OF_THE_HOP and value and value in (outside[-1][1].header(name) or "")
+    }
+
+
+def _is_passed_on(kept: Mapping[str, str], inner: UpgradeFacts, outer: UpgradeFacts) -> bool:
+    """Tell whether the outer answer can be the inner one: what the hop leaves in other answers stands in this one too."""
+    return all(value in (outer.header(name) or "") for name, value in kept.items() if inner.header(name) == value)
+
+
 def find_losses(evidence: Evidence, good: Place, bad: Place) -> list[Match]:
     """Return the losses whose answer is most like the bad place's, the likeliest first; of each cause one, [] when none is alike."""
+    kept_headers = _kept_headers(evidence, good, bad)
     found = [
         Match(loss=_host_loss(loss, label, bad), label=label, score=likeness(seen[1], bad.facts), seen=seen)
         for loss, label, seen in _candidates(evidence, good)
-        if not seen[1].accepted
+        if not seen[1].accepted and _is_passed_on(kept_headers, seen[1], bad.facts)
     ]
     best = max((match.score for match in found), default=0.0)
     kept: dict[str, Match] = {}
     for match in found:
         if match.score >= max(_ALIKE, best - _TIED):
             kept.setdefault(match.loss.cause, match)
+    return list(kept.values())
+
+
+def find_silences(evidence: Evidence, good: Place, bad: Place) -> list[Match]:
+    """Return the losses that the place behind meets with silence, which becomes a proxy's own 502 or 504; the fitting first.
+
+    score: 1.0 where the silence is a long one and the bad place answered just after it, 0.5 where it says nothing.
+    """
+    found = []
+    for loss, label, (seen, facts) in _candidates(evidence, good):
+        failure = seen.failure
+        if facts.status is None and failure is not None and failure.stage == "upgrade" and failure.reason in _SILENCES:
+            close = seen.duration_s >= _LONG_S and abs(seen.duration_s - bad.seen.duration_s) < _LONG_S / 2
+            found.append(Match(loss=loss, label=label, score=1.0 if close else 0.5, seen=(seen, facts)))
+    kept: dict[str, Match] = {}
+    for match in sorted(found, key=lambda one: -one.score):
+        kept.setdefault(match.loss.cause, match)
     return list(kept.values())

@@ -12,7 +12,7 @@ from wsbook.attempt import NO_UPGRADE, RANDOM_PATH
 from wsbook.evidence import Evidence
 from wsbook.facts import EndpointFacts
 from wsbook.finding import Finding, Proof
-from wsbook.hops import Place, State, changes_on_the_way, changes_text, find_break, places, same_answer
+from wsbook.hops import Break, Place, State, changes_on_the_way, changes_text, find_break, places, same_answer
 from wsbook.rules.hop_answers import GATEWAY, judge_gateway, judge_refused, judge_silent
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import say
@@ -20,8 +20,8 @@ from wsbook.servers import plain_server
 
 __all__ = ["judge_hops"]
 
-_SECOND = 0.75
-"""A second broken hop is judged less surely: what it does is seen only where it answers otherwise than the first."""
+_SECOND = 0.7
+"""A second broken hop is judged less surely than the first, so that it never seems to explain it: each has to be mended."""
 
 
 def judge_hops(evidence: Evidence) -> Iterator[Finding]:
@@ -30,17 +30,24 @@ def judge_hops(evidence: Evidence) -> Iterator[Finding]:
     broken = find_break(chain)
     if broken is None:
         yield from _judge_passing(chain)
-    elif broken.bad.facts.status is None:
+    else:
+        first = list(_judge_first(evidence, chain, broken))
+        yield from first
+        surest = max((found.confidence for found in first), default=0.5)
+        yield from _judge_further(evidence, chain, broken.bad, surest)
+    yield from _judge_altered(chain)
+
+
+def _judge_first(evidence: Evidence, chain: Sequence[Place], broken: Break) -> Iterator[Finding]:
+    innermost = evidence.target.hops[0].name if evidence.target.hops else ""
+    if broken.bad.facts.status is None:
         yield from judge_silent(evidence, broken)
     elif broken.good is not None:
         yield from judge_refused(evidence, broken.good, broken.bad)
-    elif broken.bad.name == evidence.target.hops[0].name if evidence.target.hops else False:
+    elif broken.bad.name == innermost:
         yield from _judge_own_refusal(evidence, broken.bad)
     elif broken.bad.facts.status in GATEWAY:
         yield from judge_gateway(evidence, None, broken.bad, [place for place in chain if place.name in broken.unreached])
-    if broken is not None:
-        yield from _judge_further(evidence, chain, broken.bad)
-    yield from _judge_altered(chain)
 
 
 def _judge_passing(chain: Sequence[Place]) -> Iterator[Finding]:
@@ -61,7 +68,7 @@ def _change_proof(chain: Sequence[Place], name: str, text: str) -> Proof:
     return proof(place.seen, f"in the answer, {name} {text}")
 
 
-def _judge_further(evidence: Evidence, chain: Sequence[Place], bad: Place) -> Iterator[Finding]:
+def _judge_further(evidence: Evidence, chain: Sequence[Place], bad: Place, surest: float) -> Iterator[Finding]:
     """Hops outside of the first broken one that answer otherwise than the one behind them are broken as well."""
     outside = [place for place in chain if place.state is not State.UNREACHABLE]
     outside = outside[outside.index(bad) :] if bad in outside else []
@@ -70,7 +77,7 @@ def _judge_further(evidence: Evidence, chain: Sequence[Place], bad: Place) -> It
             continue
         for found in judge_refused(evidence, inner, outer):
             words = f"{outer.name} breaks the upgrade too: {found.summary}"
-            yield replace(found, confidence=round(found.confidence * _SECOND, 3), summary=words)
+            yield replace(found, confidence=round(min(found.confidence, surest) * _SECOND, 3), summary=words)
 
 
 def _judge_altered(chain: Sequence[Place]) -> Iterator[Finding]:
