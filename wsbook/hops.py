@@ -15,7 +15,7 @@ from msgspec import Struct
 from wsbook.attempt import AS_FORWARDED, FORWARDED_HTTPS, THE_ENDPOINTS_HOST, UNVERIFIED
 from wsbook.facts import UpgradeFacts
 from wsbook.observation import Observation, Reason
-from wsbook.target import Target
+from wsbook.target import Hop
 from wsbook.words import cap
 
 __all__ = [
@@ -124,10 +124,14 @@ def _place(observations: Sequence[Observation], name: str) -> Place | None:
     return Place(name=name, state=state, seen=seen, facts=facts)
 
 
-def places(target: Target, observations: Iterable[Observation]) -> tuple[Place, ...]:
-    """Return the places that were tried, the application first and the endpoint last."""
+def places(hops: Iterable[Hop] | Iterable[str], observations: Iterable[Observation]) -> tuple[Place, ...]:
+    """Return the places that were tried, the application first and the endpoint last.
+
+    hops: the target's, or their names, from the application outwards.
+    """
     kept = tuple(observations)
-    found = (_place(kept, name) for name in (*(hop.name for hop in target.hops), "endpoint"))
+    names = (hop if isinstance(hop, str) else hop.name for hop in hops)
+    found = (_place(kept, name) for name in (*names, "endpoint"))
     return tuple(place for place in found if place is not None)
 
 

@@ -60,7 +60,7 @@ class Result(NamedTuple):
 
     @property
     def broken(self) -> Break | None:
-        return find_break(places(self.target, self.seen))
+        return find_break(places(self.target.hops, self.seen))
 
     @property
     def roots(self) -> list[str]:
@@ -187,7 +187,7 @@ def test_every_product_and_server_is_broken_in_many_ways() -> None:
 
 def test_headers_that_hops_change_are_listed(results: dict[Chain, Result]) -> None:
     chain = next(c for c in MATRIX if not faults(c) and c.tls and [hop.product for hop in c.hops][:2] == ["nginx", "caddy"])
-    found = dict(changes_on_the_way(places(results[chain].target, results[chain].seen)))
+    found = dict(changes_on_the_way(places(results[chain].target.hops, results[chain].seen)))
     changed = {change.name.lower(): change for change in found["hop1-nginx"]}
     assert changed["server"].outer == "nginx"
     added = {change.name.lower() for change in (found.get("hop2-caddy") or found["endpoint"]) if not change.inner}
@@ -197,7 +197,7 @@ def test_headers_that_hops_change_are_listed(results: dict[Chain, Result]) -> No
 def test_tls_that_is_passed_on_as_it_comes(results: dict[Chain, Result]) -> None:
     result = results[PASSTHROUGH]
     assert result.broken is None
-    assert [changes for _, changes in changes_on_the_way(places(result.target, result.seen))][1:] == [(), ()]
+    assert [changes for _, changes in changes_on_the_way(places(result.target.hops, result.seen))][1:] == [(), ()]
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_an_application_that_cannot_be_reached_from_here_is_not_the_broken_hop(r
     result = results[HIDDEN]
     assert result.broken is not None
     assert result.broken.bad.name == "endpoint"
-    chain = places(result.target, result.seen)
+    chain = places(result.target.hops, result.seen)
     assert [place.state for place in chain] == [State.UNREACHABLE, State.PASSES, State.REFUSES]
     assert result.roots[0] == "proxy.upgrade-header-missing"
 
@@ -257,5 +257,5 @@ def test_who_wrote_the_answer(results: dict[Chain, Result]) -> None:
     lost = next(chain for chain in MATRIX if [way for _, way in faults(chain)] == ["drop"] and len(chain.hops) == 3)
     own = next(chain for chain in MATRIX if [way for _, way in faults(chain)] == ["no-route"] and len(chain.hops) == 3)
     for chain, expected in ((lost, "app"), (own, name_of(own, faults(own)[0][0]))):
-        tried = places(results[chain].target, results[chain].seen)
+        tried = places(results[chain].target.hops, results[chain].seen)
         assert writer(tried[-1], tried, results[chain].seen) == expected

@@ -26,7 +26,7 @@ _SECOND = 0.7
 
 def judge_hops(evidence: Evidence) -> Iterator[Finding]:
     """Judge the first broken hop, further ones outside of it, and what hops change in an accepted answer."""
-    chain = places(evidence.target, evidence.observations)
+    chain = places(evidence.target.hops, evidence.observations)
     broken = find_break(chain)
     if broken is None:
         yield from _judge_passing(chain)

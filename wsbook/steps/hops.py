@@ -24,14 +24,12 @@ async def look_hops(look: Looking) -> None:
     if not target.hops or endpoint is None:
         return
     attempts = at_hops(look)
-    await _try(look, attempts)
-    if not look.evidence.attempts():
-        await _try(look, [baseline(look)])
+    await _try(look, [*attempts, baseline(look)])
     if target.logs:
         await next_second()
     await _try(look, shorter(variant for attempt in attempts for variant in hop_variants(attempt, endpoint)))
     await _try(look, shorter(_fitting(look, attempts, endpoint)))
-    if broken := find_break(places(target, look.evidence.observations)):
+    if broken := find_break(places(target.hops, look.evidence.observations)):
         await _try(look, shorter(_explaining(look, broken, attempts, endpoint)))
 
 
@@ -47,7 +45,7 @@ def _fitting(look: Looking, attempts: list[Attempt], endpoint: Endpoint) -> list
 
     answering = {
         place.name
-        for place in places(look.target, look.evidence.observations)
+        for place in places(look.target.hops, look.evidence.observations)
         if place.state in _FITTING_STATES and not (place.seen.failure and place.seen.failure.stage in ("resolve", "tcp", "proxy"))
     }
     return [variant for attempt in attempts if attempt.hop in answering for variant in fitting_variants(attempt, endpoint)]

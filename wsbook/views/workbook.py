@@ -86,7 +86,7 @@ TABLES: dict[str, dict[str, Table]] = {
         "seen": tables.table_timeline,
     },
     "2.1": {"ports": tables.table_ports, "tls": tables.table_tls, "seen": tables.table_timeline},
-    "2.2": {"attempts": tables.table_attempts, "routes": tables.table_routes},
+    "2.2": {"hops": tables.table_hops, "attempts": tables.table_attempts, "routes": tables.table_routes},
     "3.1": {"patterns": tables.table_patterns},
     "3.2": {"broadcast": tables.table_broadcast, "patterns": tables.table_patterns},
     "3.3": {"origin": tables.table_origin, "attempts": tables.table_attempts},
