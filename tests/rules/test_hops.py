@@ -5,7 +5,7 @@ from observations import TARGET, answer, failed, findings, roots, verdicts
 
 from wsbook import attempt as labels
 from wsbook.attempt import NO_UPGRADE, RANDOM_PATH, THE_ENDPOINTS_HOST, THE_ENDPOINTS_PATH
-from wsbook.facts import EndpointFacts
+from wsbook.facts import AccessFacts, EndpointFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Reason
 from wsbook.target import parse_target
@@ -235,3 +235,32 @@ def test_a_hop_that_ends_the_connection(passes: bool, verdict: Verdict) -> None:
     more = [answer(426, changed=NO_UPGRADE, body="upgrade required")] if passes else []
     found = findings(answer(101, hop="app"), *ASKED, failed("upgrade", Reason.RESET), *more)
     assert next(one.verdict for one in found if one.cause == "proxy.security-layer-blocks") is verdict
+
+
+AGENT = (("User-Agent", "wsbook/1.0 (0a1b2c3d)"),)
+
+
+def logged(path: str, status: int = 404, mark: str = "0a1b2c3d") -> Observation:
+    from observations import seen
+
+    facts = AccessFacts(program="uvicorn", method="GET", path=path, status=status, count=1, marks=(mark,), marked=True, text=f"GET {path}")
+    return seen(facts, step="1.4", probe="log", hop="")
+
+
+@pytest.mark.parametrize(
+    ("observations", "confidence"),
+    [
+        ([answer(404, request_headers=AGENT), logged("/")], 0.65),
+        ([answer(404, request_headers=AGENT), logged("/"), answer(101, hop="app")], 0.93),
+        ([answer(404, request_headers=AGENT), logged("/ws")], None),
+        ([answer(404, request_headers=AGENT), logged("/", mark="ffffffff")], None),
+        ([answer(404, request_headers=AGENT), logged("/", status=200)], None),
+        ([answer(426, request_headers=AGENT), logged("/", status=426)], None),
+        ([answer(101, request_headers=AGENT), logged("/", status=101)], None),
+        ([answer(404, request_headers=AGENT)], None),
+    ],
+    ids=["changed", "changed, and offered", "as sent", "another's", "another answer", "a known path", "accepted", "no log"],
+)
+def test_the_path_under_which_our_attempt_was_logged(observations: list[Observation], confidence: float | None) -> None:
+    found = [one.confidence for one in findings(*observations) if one.cause == "proxy.path-rewrite-wrong" and "was logged" in one.summary]
+    assert found == ([confidence] if confidence else [])
