@@ -5,7 +5,7 @@ from observations import TARGET, answer, failed, findings, roots, verdicts
 
 from wsbook import attempt as labels
 from wsbook.attempt import NO_UPGRADE, RANDOM_PATH, THE_ENDPOINTS_HOST, THE_ENDPOINTS_PATH
-from wsbook.facts import AccessFacts, EndpointFacts
+from wsbook.facts import AccessFacts, EndpointFacts, PatternFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Reason
 from wsbook.target import parse_target
@@ -264,3 +264,23 @@ def logged(path: str, status: int = 404, mark: str = "0a1b2c3d") -> Observation:
 def test_the_path_under_which_our_attempt_was_logged(observations: list[Observation], confidence: float | None) -> None:
     found = [one.confidence for one in findings(*observations) if one.cause == "proxy.path-rewrite-wrong" and "was logged" in one.summary]
     assert found == ([confidence] if confidence else [])
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "told"),
+    [
+        (answer(502), 101, True),
+        (failed("upgrade", Reason.TIMEOUT), 101, True),
+        (answer(101), 101, False),
+        (answer(502), 502, False),
+        (answer(426), 101, False),
+    ],
+)
+def test_http2_to_an_application_that_speaks_http1(outer: Observation, inner: int, told: bool) -> None:
+    from observations import seen
+
+    facts = PatternFacts(
+        pattern="caddy.h2-to-upstream", cause="proxy.h2-to-upstream", file="Caddyfile", line=3, excerpt="versions h2c", ok=False
+    )
+    found = findings(seen(facts, step="2.2", probe="caddyfile", hop=""), answer(inner, hop="app"), outer)
+    assert any(one.cause == "proxy.h2-to-upstream" and "speaks HTTP/2" in one.summary for one in found) is told

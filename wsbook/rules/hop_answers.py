@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from wsbook.attempt import NO_SERVER_NAME, NO_UPGRADE, OTHER_CASE, RANDOM_PATH, THE_ENDPOINTS_PATH, UNVERIFIED
 from wsbook.evidence import Evidence
-from wsbook.facts import EndpointFacts, RouteFacts
+from wsbook.facts import EndpointFacts, PatternFacts, RouteFacts
 from wsbook.finding import Finding, Proof
 from wsbook.hops import Break, Place, changes_text, header_changes, same_answer
 from wsbook.observation import Reason
@@ -167,6 +167,7 @@ def judge_gateway(evidence: Evidence, good: Place | None, bad: Place, unreached:
         evident = proof(match.seen[0], f"{match.label}: {say(*match.seen)}")
         weight = 0.9 * match.loss.weight if match.score == 1.0 else 0.5
         yield fault(match.loss.cause, weight, f"{told}: it may be that {bad.name} {match.loss.lost}", *proofs, evident)
+    yield from _judge_http2(evidence, good, bad)
     if slow:
         waited = f"{bad.name} gave up waiting for the application after {bad.seen.duration_s:.1f} s"
         yield fault("handshake.timeout", 0.5, waited, *proofs)
@@ -180,11 +181,26 @@ def _trouble_with_tls(evidence: Evidence, good: Place | None) -> bool:
     return UNVERIFIED in good.needs or (bool(nameless) and not nameless[-1][1].accepted)
 
 
+def _judge_http2(evidence: Evidence, good: Place | None, bad: Place) -> Iterator[Finding]:
+    """The configuration speaks HTTP/2 to what stands behind, nothing comes of it, and the place behind accepts an upgrade of HTTP/1.1."""
+    for seen, facts in evidence.of(PatternFacts):
+        if facts.cause == "proxy.h2-to-upstream" and not facts.ok and good is not None:
+            where = f"{facts.file}:{facts.line}"
+            words = (
+                f"{bad.name} gets no answer from {good.name}, to which it speaks HTTP/2 ({where}); {good.name} accepts HTTP/1.1 directly"
+            )
+            yield fault("proxy.h2-to-upstream", 0.93, words, proof(seen, facts.excerpt, where), *_proofs(good, bad))
+            return
+
+
 def judge_silent(evidence: Evidence, broken: Break) -> Iterator[Finding]:
     """A hop that takes the connection and gives no answer, although the place behind it accepts."""
     good, bad = broken.good, broken.bad
     failure = bad.seen.failure
-    if good is None or failure is None or failure.stage != "upgrade" or failure.reason not in (Reason.CLOSED, Reason.RESET):
+    if good is None or failure is None or failure.stage != "upgrade":
+        return
+    yield from _judge_http2(evidence, good, bad)
+    if failure.reason not in (Reason.CLOSED, Reason.RESET):
         return
     proofs = _proofs(good, bad)
     words = f"{bad.name} ends the connection without an answer to an upgrade that {good.name} accepts"
