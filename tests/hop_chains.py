@@ -10,7 +10,7 @@ import contextlib
 import os
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -204,6 +204,18 @@ Listen 127.0.0.1:{place.port}
 """
 
 
+def squid(place: Place) -> str:
+    """Squid as an accelerator; without the line about upgrades it drops their headers, as it does by default."""
+    allowed = "" if place.hop.broken == "drop" else f"http_upgrade_request_protocols websocket allow at{place.port}"
+    return f"""
+http_port 127.0.0.1:{place.port} accel vhost name=port{place.port}
+acl at{place.port} myportname port{place.port}
+cache_peer 127.0.0.1 parent {place.upstream} 0 no-query no-digest originserver name=behind{place.port}
+cache_peer_access behind{place.port} allow at{place.port}
+{allowed}
+"""
+
+
 class Product(NamedTuple):
     """piece: one hop's part of the configuration. head: what stands before all of them, with @folder@, and {} for the parts."""
 
@@ -277,6 +289,19 @@ SSLProxyCheckPeerName off
         lambda program, config: [program, "-f", config, "-DFOREGROUND"],
     ),
 }
+PRODUCTS["squid"] = Product(
+    "squid",
+    squid,
+    """pid_filename none
+cache_log /dev/null
+access_log none
+cache deny all
+shutdown_lifetime 0 seconds
+visible_hostname localhost
+http_access allow all
+{parts}""",
+    lambda program, config: [program, "-N", "-f", config],
+)
 _MODULES = "mpm_event authz_core alias headers env rewrite setenvif slotmem_shm socache_shmcb proxy proxy_http ssl"
 
 
@@ -335,8 +360,29 @@ async def _aiohttp_app(stack: contextlib.AsyncExitStack) -> int:
             pass
         return opened
 
+    return await _serve_aiohttp(room, stack)
+
+
+async def _echo_app(stack: contextlib.AsyncExitStack) -> int:
+    """Say which headers arrived, in the first message or in the refusal, as backends for tests do."""
+
+    async def say(request: web.Request) -> web.StreamResponse:
+        said = "\n".join(f"{name}: {value}" for name, value in request.headers.items())
+        opened = web.WebSocketResponse(timeout=0.1)
+        if not opened.can_prepare(request):
+            return web.Response(status=400, text=said)
+        await opened.prepare(request)
+        await opened.send_str(f"GET {request.path} HTTP/1.1\n{said}")
+        async for _ in opened:
+            pass
+        return opened
+
+    return await _serve_aiohttp(say, stack)
+
+
+async def _serve_aiohttp(handler: Callable[[web.Request], Awaitable[web.StreamResponse]], stack: contextlib.AsyncExitStack) -> int:
     application = web.Application()
-    application.router.add_get("/ws", room)
+    application.router.add_get("/ws", handler)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
@@ -379,7 +425,7 @@ async def _node_app(stack: contextlib.AsyncExitStack) -> int:
     return await stack.enter_async_context(node("socket.io"))
 
 
-APPS = {"websockets": _websockets_app, "aiohttp": _aiohttp_app, "asgi": _uvicorn_app, "socket.io": _node_app}
+APPS = {"echo": _echo_app, "websockets": _websockets_app, "aiohttp": _aiohttp_app, "asgi": _uvicorn_app, "socket.io": _node_app}
 QUERIES = {"aiohttp": "?room=1"}
 
 
@@ -464,6 +510,7 @@ async def running(chains: list[Chain]) -> AsyncIterator[list[Target]]:
             product = "haproxy" if place.hop.product == "passthrough" else place.hop.product
             piece = passthrough if place.hop.product == "passthrough" else PRODUCTS[product].piece
             parts.setdefault(product, []).append(piece(place).replace("@folder@", str(folder)))
-        await asyncio.gather(*(_start(name, own, folder, stack) for name, own in parts.items()))
-        await asyncio.gather(*(_listening(place.port, folder) for places in laid for place in places))
+        for late in (False, True):  # Squid takes a peer that does not listen yet for dead
+            await asyncio.gather(*(_start(name, own, folder, stack) for name, own in parts.items() if (name == "squid") is late))
+            await asyncio.gather(*(_listening(p.port, folder) for places in laid for p in places if (p.hop.product == "squid") is late))
         yield [_target(chain, apps[chain.app], places, str(folder / "ca.pem")) for chain, places in zip(chains, laid, strict=True)]

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "wsbook"
 
 LAYERS = (
     {"errors", "secret", "target", "attempt", "observation", "facts", "evidence", "finding", "causes", "symptoms", "signatures", "words"}
-    | {"datafile", "describe", "chain", "hops", "literals", "markup", "servers", "signs", "precedents", "programs"},
+    | {"datafile", "describe", "chain", "echoed", "hops", "literals", "markup", "servers", "signs", "precedents", "programs"},
     {"wire", "equivalents"},
     {"probes", "parsers", "rules"},
     {"lab"},

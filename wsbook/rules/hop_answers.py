@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from wsbook.attempt import NO_SERVER_NAME, NO_UPGRADE, OTHER_CASE, RANDOM_PATH, THE_ENDPOINTS_PATH, UNVERIFIED
+from wsbook.echoed import request_changes, request_changes_text
 from wsbook.evidence import Evidence
 from wsbook.facts import EndpointFacts, PatternFacts, RouteFacts
 from wsbook.finding import Finding, Proof
@@ -42,6 +43,8 @@ def judge_refused(evidence: Evidence, good: Place, bad: Place) -> Iterator[Findi
     status = bad.facts.status or 0
     if status == 101:
         yield _judge_malformed(good, bad)
+    elif told := _told_by_application(good, bad):
+        yield told
     elif matches := find_losses(evidence, good, bad):
         yield from _judge_losses(evidence, good, bad, matches)
     elif status in GATEWAY:
@@ -58,6 +61,25 @@ def judge_refused(evidence: Evidence, good: Place, bad: Place) -> Iterator[Findi
         yield from _judge_own_answer(evidence, good, bad)
     else:
         yield from _judge_unexplained(good, bad)
+
+
+_TOLD = (
+    (frozenset({"upgrade", "connection"}), "proxy.upgrade-header-missing"),
+    (frozenset({"sec-websocket-key", "sec-websocket-version", "origin", "cookie", "authorization"}), "proxy.hop-lacks-websocket-support"),
+    (frozenset({"sec-websocket-protocol"}), "subprotocol.mismatch"),
+)
+"""Headers that an application may say it did not receive → what that proves."""
+
+
+def _told_by_application(good: Place, bad: Place) -> Finding | None:
+    """Return what is lost when the refusal itself holds the headers that the application received."""
+    changes = request_changes(bad.facts)
+    lost = {change.name.lower() for change in changes if not change.received}
+    cause = next((cause for names, cause in _TOLD if names & lost), None)
+    if cause is None:
+        return None
+    words = f"{bad.name} answers {bad.facts.status}, and the application says what it received: the way through {bad.name}"
+    return fault(cause, 0.97, f"{words} {request_changes_text(changes)}", *_proofs(good, bad))
 
 
 def _judge_malformed(good: Place, bad: Place) -> Finding:

@@ -19,7 +19,7 @@ _ALIKE = 0.85
 _OF_THE_HOP = frozenset({"date", "connection", "keep-alive", "transfer-encoding", "content-length", "content-type", "alt-svc"})
 _SILENCES = frozenset({Reason.CLOSED, Reason.RESET, Reason.TIMEOUT})
 _LONG_S = 0.4
-"""A silence that lasted so long is told from a connection that is refused at once."""
+"""A silence that lasted so long is told from a connection that is refused at once; also the part of it that may pass elsewhere."""
 _TIED = 0.02
 """Answers this close in likeness cannot be told apart."""
 
@@ -136,7 +136,7 @@ def find_silences(evidence: Evidence, good: Place, bad: Place) -> list[Match]:
     for loss, label, (seen, facts) in _candidates(evidence, good):
         failure = seen.failure
         if facts.status is None and failure is not None and failure.stage == "upgrade" and failure.reason in _SILENCES:
-            close = seen.duration_s >= _LONG_S and abs(seen.duration_s - bad.seen.duration_s) < _LONG_S / 2
+            close = seen.duration_s >= _LONG_S and abs(seen.duration_s - bad.seen.duration_s) < _LONG_S * seen.duration_s
             found.append(Match(loss=loss, label=label, score=1.0 if close else 0.5, seen=(seen, facts)))
     kept: dict[str, Match] = {}
     for match in sorted(found, key=lambda one: -one.score):

@@ -9,6 +9,7 @@ from itertools import pairwise
 from msgspec.structs import replace
 
 from wsbook.attempt import NO_UPGRADE, RANDOM_PATH
+from wsbook.echoed import request_changes, request_changes_text
 from wsbook.evidence import Evidence
 from wsbook.facts import EndpointFacts
 from wsbook.finding import Finding, Proof
@@ -59,8 +60,13 @@ def _judge_passing(chain: Sequence[Place]) -> Iterator[Finding]:
     names = " → ".join(place.name for place in passing)
     aside = f" ({', '.join(away)} not, which nothing depends on)" if away else ""
     proofs = [proof(passing[0].seen, say(passing[0].seen, passing[0].facts))]
+    proofs += [proof(place.seen, f"the request to {place.name} {text}") for place in passing if (text := _request_text(place))]
     proofs += [_change_proof(chain, name, text) for name, changes in changes_on_the_way(chain) if (text := changes_text(changes))]
     yield clear("proxy.upgrade-header-missing", f"the upgrade passes every hop: {names}{aside}", *proofs)
+
+
+def _request_text(place: Place) -> str:
+    return request_changes_text(request_changes(place.facts))
 
 
 def _change_proof(chain: Sequence[Place], name: str, text: str) -> Proof:

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from wsbook.describe import outcome_text
+from wsbook.echoed import request_changes, request_changes_text
 from wsbook.finding import Verdict
 from wsbook.hops import Place, State, changes_on_the_way, changes_text, find_break, places, writer
 from wsbook.observation import Observation
@@ -23,7 +24,10 @@ _MARKS = {
 
 
 def table_hops(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return one row for each place that was tried, the application first and the endpoint last; hops in the order of their attempts."""
+    """Return one row for each place that was tried, the application first and the endpoint last; hops in the order of their attempts.
+
+    What changes in the request is known only of applications that echo it.
+    """
     kept = tuple(observations)
     names = dict.fromkeys(seen.source.hop for seen in kept if seen.source.probe == "upgrade" and not seen.source.changed)
     chain = places([name for name in names if name != "endpoint"], kept)
@@ -37,10 +41,12 @@ def table_hops(observations: Iterable[Observation]) -> pd.DataFrame:
             "time (ms)": milliseconds(answered_s(place.seen)),
             "answer written by": writer(place, chain, kept),
             "changes in the answer": cap(changed.get(place.name, ""), 300),
+            "changes in the request": cap(request_changes_text(request_changes(place.facts)), 300),
         }
         for place in chain
     ]
-    return frame(rows, ["tried at", "upgrade", "broken", "time (ms)", "answer written by", "changes in the answer"])
+    shown = [] if not any(row["changes in the request"] for row in rows) else ["changes in the request"]
+    return frame(rows, ["tried at", "upgrade", "broken", "time (ms)", "answer written by", "changes in the answer", *shown])
 
 
 def _result(place: Place) -> str:
