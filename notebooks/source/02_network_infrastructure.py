@@ -57,11 +57,19 @@ network.verdict()
 # ## 2.2 Which hop breaks the upgrade?
 #
 # `Upgrade` and `Connection` are hop-by-hop headers (RFC 9110 section 7.6.1): a proxy does not pass them on unless it is
-# configured to. The application then sees an ordinary `GET` and answers with 400, 404 or a page. The picture holds the
-# attempts at each place: the innermost refusal counts, those outside of it follow from it.
+# configured to. The application then sees an ordinary `GET` and answers with 400, 404 or a page. Read the table from the
+# application outwards: what passes at one hop and fails at the next is broken by the next. Beside it stand who wrote the
+# answer, and which of its headers each hop adds, removes or changes: a hop that leaves nothing there is transparent.
 
 # %% id=s22-run tags=step-2.2
 proxies = await book.step("2.2")
+proxies.table("hops")
+
+# %% [markdown] id=s22-attempts-about
+# Where the upgrade breaks, the last good place is asked again with one thing missing each time: no `Upgrade`, HTTP/1.0,
+# another path, no key. The answer that is the same as the broken hop's tells what that hop loses.
+
+# %% id=s22-attempts tags=step-2.2
 proxies.plot()
 proxies.table("attempts")
 

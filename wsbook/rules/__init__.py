@@ -22,6 +22,7 @@ from wsbook.rules.expired import judge_expired
 from wsbook.rules.forward_proxy import judge_forward_proxy
 from wsbook.rules.forwards import judge_forwards
 from wsbook.rules.handshake import judge_handshake
+from wsbook.rules.hop_traces import judge_traces
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
 from wsbook.rules.interception import judge_interception
@@ -73,6 +74,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_dialects,
     judge_forwards,
     judge_hops,
+    judge_traces,
     judge_refusal,
     judge_request,
     judge_routes,

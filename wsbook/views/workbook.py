@@ -93,6 +93,7 @@ TABLES: dict[str, dict[str, Table]] = {
         "seen": tables.table_timeline,
     },
     "2.2": {
+        "hops": tables.table_hops,
         "attempts": tables.table_attempts,
         "routes": tables.table_routes,
         "idle limits": tables.table_idle_limits,

@@ -26,6 +26,7 @@ from wsbook.views.tables.handshake import (
     table_stages,
     table_tls,
 )
+from wsbook.views.tables.hops import table_hops
 from wsbook.views.tables.judgement import table_findings, table_inputs, table_not_looked, table_steps, table_timeline
 from wsbook.views.tables.listener import table_certificates, table_listener, table_redirects
 from wsbook.views.tables.logs import table_access, table_logged, table_signatures, table_templates
@@ -55,6 +56,7 @@ __all__ = [
     "table_findings",
     "table_frames",
     "table_framing",
+    "table_hops",
     "table_idle",
     "table_idle_limits",
     "table_inputs",
