@@ -4,6 +4,7 @@ A field that is None was not seen; an empty value was seen and was empty. Texts 
 taken and are hostile: whoever shows them escapes them.
 """
 
+from wsbook.facts.cluster import AffinityFacts, Conversation, Visit
 from wsbook.facts.dialect import DialectFacts, DialectStep
 from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
@@ -30,6 +31,7 @@ from wsbook.facts.told import SymptomFacts, WordsFacts
 
 __all__ = [
     "AccessFacts",
+    "AffinityFacts",
     "BroadcastFacts",
     "Certificate",
     "Change",
@@ -37,6 +39,7 @@ __all__ = [
     "ClosingsFacts",
     "Companion",
     "CompressionFacts",
+    "Conversation",
     "Cookie",
     "CookieFacts",
     "CopiesFacts",
@@ -86,6 +89,7 @@ __all__ = [
     "UpgradeFacts",
     "VersionTrial",
     "Violation",
+    "Visit",
     "WordsFacts",
 ]
 
@@ -115,6 +119,7 @@ Facts = (
     | LoggedAttemptFacts
     | RouteFacts
     | IdleFacts
+    | AffinityFacts
     | BroadcastFacts
     | TraceFacts
     | LoadFacts

@@ -4,20 +4,18 @@ This module must not know why somebody missed a message: the pattern over instan
 """
 
 import asyncio
-import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache
 
 from msgspec.structs import replace
 
 from wsbook.attempt import ONE_BROKEN, Attempt
-from wsbook.datafile import read_table
-from wsbook.facts import BroadcastFacts, Headers, Subscriber, UpgradeFacts
+from wsbook.facts import BroadcastFacts, Subscriber, UpgradeFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.endings import close_all, why_not_open
+from wsbook.probes.instances import instance_of
 from wsbook.probes.marker import find_markers, marker, run_marker
 from wsbook.probes.publish import Publisher, SocketPublisher, TriggerPublisher, what_is_missing
 from wsbook.probes.socket import Socket
@@ -25,38 +23,13 @@ from wsbook.probes.upgrade import open_socket
 from wsbook.secret import resolve
 from wsbook.target import Trigger
 
-__all__ = ["instance_of", "probe_broadcast"]
+__all__ = ["probe_broadcast"]
 
 MOST_SUBSCRIBERS, MOST_OWNED, MOST_MESSAGES = 16, 500, 1000
 """The change that ``break_one`` makes against a plain broadcast."""
 
 _SPACING_S, _SETTLE_S = 0.02, 1.5
 Progress = Callable[[str, float], None]
-
-
-@cache
-def _known() -> dict[str, frozenset[str]]:
-    table = read_table("probes/instances.toml")
-    return {name: frozenset(values) for name, values in table.items()}
-
-
-def instance_of(headers: Headers) -> str:
-    """Return what identifies the backend process in an answer's headers, "" when nothing does; see instances.toml."""
-    known, found = _known(), dict[int, str]()
-    for name, value in ((name.lower(), value[:1000]) for name, value in headers):
-        if name in known["headers"]:
-            found.setdefault(0, value)
-        elif name == "server-timing" and (match := re.search(r"(?i)\b([\w-]+)\s*;[^,]*?desc\s*=\s*\"?([^\",;]+)", value)):
-            found.setdefault(1, match[2] if match[1].lower() in known["timings"] else "")
-        elif name == "set-cookie" and (match := re.match(r"\s*([^=;\s]+)=\"?([^;\"]*)", value)):
-            found.setdefault(2, _affinity(match[1].lower(), match[2]))
-    return next((found[rank].strip()[:60] for rank in sorted(found) if found[rank].strip()), "")
-
-
-def _affinity(cookie: str, value: str) -> str:
-    if cookie in _known()["cookies"]:
-        return value
-    return value.rpartition(".")[2] if cookie in _known()["suffixes"] and "." in value else ""
 
 
 class _Listener:
