@@ -1,9 +1,7 @@
 """Stickiness behind real balancers: product × policy × number of instances, and what an answer tells of its instance."""
 
-from collections.abc import Iterator
-
 import pytest
-from cluster_servers import CADDY, COUNTS, HAPROXY, NGINX, Cluster, cluster
+from cluster_servers import CADDY, COUNTS, HAPROXY, NGINX, Cluster
 from conftest import needs
 from dialect_servers import Hub, needs_node, node, round_robin, serving
 
@@ -13,12 +11,6 @@ from wsbook.probes.affinity import probe_affinity
 from wsbook.rules.cluster import spread_of
 
 pytestmark = needs("nginx", "haproxy")
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    with cluster(tmp_path_factory.mktemp("cluster")) as started:
-        yield started
 
 
 STAYS_BY = {
@@ -48,7 +40,8 @@ async def affinity(url: str, *, first_message_s: float = 0.0, **options: object)
 @pytest.mark.parametrize(("product", "policy"), ROWS)
 async def test_what_keeps_a_client_at_its_instance(running: Cluster, product: str, policy: str, count: int) -> None:
     path = "/all?name=header&cookie=route" if policy == "hash cookie" else "/all?name=header"
-    spread = spread_of(await affinity(running.url(product, policy, count, path)))
+    connections = 12 if policy == "random" else 6
+    spread = spread_of(await affinity(running.url(product, policy, count, path), connections=connections))
     assert spread.kind == ("one" if count == 1 else STAYS_BY.get((product, policy), "none"))
     assert {name for name, _ in spread.counts} | set(spread.others) <= set("abcd"[:count])
 

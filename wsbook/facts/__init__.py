@@ -6,7 +6,7 @@ taken and are hostile: whoever shows them escapes them.
 
 from wsbook.facts.cluster import AffinityFacts, Conversation, Visit
 from wsbook.facts.dialect import DialectFacts, DialectStep
-from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
+from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.log import (
@@ -72,6 +72,7 @@ __all__ = [
     "RedirectFacts",
     "RedirectHop",
     "RouteFacts",
+    "Sender",
     "SessionFacts",
     "Setting",
     "SignatureFacts",

@@ -4,6 +4,7 @@ import asyncio
 
 from wsbook.facts import BroadcastFacts, EndpointFacts
 from wsbook.observation import Reason, Source, not_run
+from wsbook.steps.cluster import other_addresses, subscribers_for
 from wsbook.steps.looking import Looking, at_hops, baseline, missing, open_attempt, publishing, shorter
 
 __all__ = ["look_backend", "look_frontend", "look_heartbeat", "look_origin"]
@@ -37,22 +38,25 @@ async def look_backend(look: Looking) -> None:
     if attempt is None:
         return
     message, subscribe = publishing(target)
+    count = subscribers_for(look)
     for number, break_one in enumerate((False, True)):
         if break_one and any(one.missed for _, facts in look.evidence.of(BroadcastFacts) for one in facts.subscribers):
             return
-        look.progress(f"publishing to six subscribers{', one of which breaks off' if break_one else ''}", 0.3 + 0.4 * number)
+        look.progress(f"publishing to {count} subscribers{', one of which breaks off' if break_one else ''}", 0.3 + 0.4 * number)
         look.add(
             await probe_broadcast(
                 attempt,
-                subscribers=6,
+                subscribers=count,
                 messages=8,
                 trigger=target.trigger,
                 message=message,
                 subscribe=subscribe,
                 step="3.2",
                 hops=at_hops(look),
+                sources=other_addresses(look),
                 owned=target.owned,
                 break_one=break_one,
+                from_each=not break_one,
             )
         )
 

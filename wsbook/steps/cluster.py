@@ -1,0 +1,69 @@
+"""What step 2.2 asks of the processes behind the endpoint: which of them answers whom, and whether sessions hold together."""
+
+from msgspec.structs import replace
+
+from wsbook.attempt import Attempt
+from wsbook.facts import AffinityFacts, DialectFacts
+from wsbook.steps.looking import Looking, at_hops, baseline
+
+__all__ = ["look_cluster", "other_addresses", "subscribers_for"]
+
+_CONNECTIONS = {"quick": 8, "standard": 12, "thorough": 24}
+_SECONDS = {"quick": 3.0, "standard": 8.0, "thorough": 20.0}
+_FIRST_MESSAGE_S = 0.3
+_FEWEST, _MOST, _ON_EACH = 6, 16, 3
+"""Subscribers to a broadcast, and how many of them for each instance that was met: fewer would often miss one."""
+
+
+async def look_cluster(look: Looking) -> None:
+    """Connect several times and hold sessions, where the endpoint accepts upgrades or fails as one with a dead server behind it does."""
+    from wsbook.probes.affinity import probe_affinity
+
+    tried = [facts for _, facts in look.evidence.attempts()]
+    if not any(facts.accepted or (facts.status or 0) >= 500 for facts in tried):
+        return
+    spoken = _sessions(look)
+    attempt = replace(spoken or baseline(look), first_message_s=_FIRST_MESSAGE_S if any(facts.first_message for facts in tried) else 0.0)
+    name = look.budget.name
+    look.progress(f"{_CONNECTIONS[name]} connections, to see which instance answers", 0.8)
+    seen = await probe_affinity(
+        attempt,
+        step="2.2",
+        connections=_CONNECTIONS[name],
+        seconds=_SECONDS[name],
+        hops=at_hops(look),
+        dialect=_dialect(look, attempt),
+        owned=look.target.may_burden,
+    )
+    look.add(seen)
+
+
+def _dialect(look: Looking, attempt: Attempt) -> str:
+    """Return what the endpoint speaks: as it was asked in step 1.3, else as its path and first message say."""
+    from wsbook.wire.dialects.detect import recognise
+
+    asked = {facts.dialect: facts.spoken for _, facts in look.evidence.of(DialectFacts)}
+    if asked:
+        return next((dialect for dialect, spoken in asked.items() if spoken), "")
+    said = next((facts.first_message for _, facts in look.evidence.attempts() if facts.first_message), None)
+    return next((clue.dialect for clue in recognise(attempt.endpoint.resource, first_message=said)), "")
+
+
+def _sessions(look: Looking) -> Attempt | None:
+    """Return the attempt at the URL where a dialect was found to be spoken, None when that is the endpoint's own."""
+    spoken = [facts for _, facts in look.evidence.of(DialectFacts) if facts.spoken and facts.url != look.target.url]
+    return replace(baseline(look), url=spoken[0].url) if spoken else None
+
+
+def other_addresses(look: Looking) -> tuple[str, ...]:
+    """Return the addresses of ours from which other instances were met than from the usual one."""
+    found = look.evidence.first(AffinityFacts)
+    visits = found[1].visits if found else ()
+    usual = {visit.instance for visit in visits if visit.series == "plain"}
+    return tuple(visit.source for visit in visits if visit.series == "source" and visit.instance and visit.instance not in usual)
+
+
+def subscribers_for(look: Looking) -> int:
+    """Return how many subscribers a broadcast needs so that every instance that was met has some."""
+    met = {visit.instance for _, facts in look.evidence.of(AffinityFacts) for visit in facts.visits if visit.instance}
+    return max(_FEWEST, min(_MOST, _ON_EACH * len(met)))
