@@ -24,12 +24,22 @@ _MAY_HIDE = 0.05
 def judge_broadcasts(evidence: Evidence) -> Iterator[Finding]:
     """Judge broadcasts, those with a broken subscriber only where the others had everything before."""
     plain = [entry for entry in evidence.of(BroadcastFacts) if ONE_BROKEN not in entry[0].source.changed]
-    for seen, facts in plain:
+    told = [entry for entry in plain if any(one.received for one in entry[1].subscribers)]
+    for seen, facts in told or plain:
         if facts.subscribers and facts.messages:
             yield from _judge_broadcast(evidence, seen, facts)
-    if not any(missed for _, facts in plain for missed in missing_of(facts).values()):
+    if told and told != plain:
+        yield from _judge_late(plain[0], told[-1])
+    if not any(missed for _, facts in told or plain for missed in missing_of(facts).values()):
         for seen, facts in evidence.of(BroadcastFacts, where=lambda entry: ONE_BROKEN in entry.source.changed):
             yield from _judge_broken(seen, facts)
+
+
+def _judge_late(before: tuple[Observation, BroadcastFacts], after: tuple[Observation, BroadcastFacts]) -> Iterator[Finding]:
+    """Nobody heard anything while sockets that had just been closed were remembered, and later everybody did."""
+    late_s = (after[0].observed_at - before[0].observed_at).total_seconds()
+    words = f"none of {len(before[1].subscribers)} subscribers got anything, and {late_s:.0f} s later they did, without any change"
+    yield unknown("backend.exception-kills-broadcast", 0.4, words, proof(before[0], words), proof(after[0], "later they are told"))
 
 
 def _judge_broken(seen: Observation, facts: BroadcastFacts) -> Iterator[Finding]:

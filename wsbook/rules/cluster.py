@@ -135,12 +135,14 @@ def _judge_connections(evidence: Evidence, seen: Observation, facts: AffinityFac
         yield unknown(_SLUG, 0.5, words, proof(seen, words), *_configured(evidence))
     elif spread.kind == "none":
         words = f"{made} reached {spread.words}: it is bound to no instance, and a plain WebSocket, which is one request, need not be"
-        yield clear(_SLUG, words, proof(seen, words))
+        yield clear(_SLUG, words, proof(seen, words), confidence=0.85)
         yield from _judge_unbound(evidence, seen, spread)
     elif spread.kind in ("cookie", "source"):
         by = f"by cookie {', '.join(facts.bound or facts.cookies)}" if spread.kind == "cookie" else "by its address"
         words = f"a client stays at its instance {by}; a chance of {spread.chance:.2g} that this is none"
-        yield clear(_SLUG, words, proof(seen, f"{made} reached {spread.words}; others {', '.join(spread.others) or 'none'}"))
+        yield clear(
+            _SLUG, words, proof(seen, f"{made} reached {spread.words}; others {', '.join(spread.others) or 'none'}"), confidence=0.85
+        )
     elif spread.kind == "one":
         words = f"{made} were all answered by {spread.counts[0][0]} ({facts.known_by})"
         yield clear(_SLUG, words, proof(seen, words), confidence=0.6)

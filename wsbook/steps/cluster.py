@@ -1,16 +1,20 @@
-"""What step 2.2 asks of the processes behind the endpoint: which of them answers whom, and whether sessions hold together."""
+"""What steps 2.2 and 3.2 ask of the processes behind the endpoint: which of them answers whom, do sessions hold, who hears whom."""
+
+import asyncio
 
 from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
-from wsbook.facts import AffinityFacts, DialectFacts
-from wsbook.steps.looking import Looking, at_hops, baseline
+from wsbook.facts import AffinityFacts, BroadcastFacts, DialectFacts
+from wsbook.rules.reach import missing_of
+from wsbook.steps.looking import Looking, at_hops, baseline, open_attempt, publishing
 
-__all__ = ["look_cluster", "other_addresses", "subscribers_for"]
+__all__ = ["look_cluster", "look_delivery"]
 
 _CONNECTIONS = {"quick": 8, "standard": 12, "thorough": 24}
 _SECONDS = {"quick": 3.0, "standard": 8.0, "thorough": 20.0}
 _FIRST_MESSAGE_S = 0.3
+_FORGET_S = 6.0
 _FEWEST, _MOST, _ON_EACH = 6, 16, 3
 """Subscribers to a broadcast, and how many of them for each instance that was met: fewer would often miss one."""
 
@@ -55,7 +59,49 @@ def _sessions(look: Looking) -> Attempt | None:
     return replace(baseline(look), url=spoken[0].url) if spoken else None
 
 
-def other_addresses(look: Looking) -> tuple[str, ...]:
+async def look_delivery(look: Looking) -> None:
+    """Publish to subscribers on every instance that can be reached; where all heard all, once more with one that broke off.
+
+    Where nobody heard anything, once more later: sockets that we left in other steps may still stand in the way of a loop that breaks.
+    """
+    attempt = await open_attempt(look, "3.2")
+    if attempt is None:
+        return
+    first = await _look_broadcast(look, attempt, break_one=False)
+    if first and not any(one.received for one in first.subscribers):
+        look.progress(f"nobody heard anything; once more in {_FORGET_S:g} s, when our earlier sockets are forgotten", 0.5)
+        await asyncio.sleep(_FORGET_S)
+        first = await _look_broadcast(look, attempt, break_one=False)
+    if first and not any(missing_of(first).values()):
+        await _look_broadcast(look, attempt, break_one=True)
+
+
+async def _look_broadcast(look: Looking, attempt: Attempt, *, break_one: bool) -> BroadcastFacts | None:
+    """Return what the broadcast gave; None where nothing was published."""
+    from wsbook.probes.broadcast import probe_broadcast
+
+    message, subscribe = publishing(look.target)
+    count = _subscribers(look)
+    look.progress(f"publishing to {count} subscribers{', one of which breaks off' if break_one else ''}", 0.7 if break_one else 0.3)
+    seen = await probe_broadcast(
+        attempt,
+        subscribers=count,
+        messages=8,
+        trigger=look.target.trigger,
+        message=message,
+        subscribe=subscribe,
+        step="3.2",
+        hops=at_hops(look),
+        sources=_other_addresses(look),
+        owned=look.target.owned,
+        break_one=break_one,
+        from_each=not break_one,
+    )
+    look.add(seen)
+    return seen.facts if isinstance(seen.facts, BroadcastFacts) and seen.facts.messages and seen.failure is None else None
+
+
+def _other_addresses(look: Looking) -> tuple[str, ...]:
     """Return the addresses of ours from which other instances were met than from the usual one."""
     found = look.evidence.first(AffinityFacts)
     visits = found[1].visits if found else ()
@@ -63,7 +109,7 @@ def other_addresses(look: Looking) -> tuple[str, ...]:
     return tuple(visit.source for visit in visits if visit.series == "source" and visit.instance and visit.instance not in usual)
 
 
-def subscribers_for(look: Looking) -> int:
+def _subscribers(look: Looking) -> int:
     """Return how many subscribers a broadcast needs so that every instance that was met has some."""
     met = {visit.instance for _, facts in look.evidence.of(AffinityFacts) for visit in facts.visits if visit.instance}
     return max(_FEWEST, min(_MOST, _ON_EACH * len(met)))
