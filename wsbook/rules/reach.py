@@ -37,7 +37,9 @@ class Reach(Struct, frozen=True, kw_only=True):
 
 def senders_of(facts: BroadcastFacts) -> tuple[Sender, ...]:
     """Return who published each message; in old records one publisher sent all."""
-    return facts.senders or (Sender(subscriber=facts.publisher, instance=facts.publisher_instance),) * facts.messages
+    if len(facts.senders) == facts.messages:
+        return facts.senders
+    return (Sender(subscriber=facts.publisher, instance=facts.publisher_instance),) * facts.messages
 
 
 def own_left_out(facts: BroadcastFacts) -> bool:
