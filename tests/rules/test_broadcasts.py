@@ -32,7 +32,7 @@ def broadcast(
     places_sent = list(enumerate(places)) * rounds if how == "each" else [(0, places[0])] * 8
     if "trigger" in how:
         places_sent = [(-1, place) for place in (publishes or "".join(sorted(set(places)))) * 2]
-    got = [[copies(by, ord(at), one, ord(place)) for by, at in places_sent] for one, place in enumerate(places)]
+    got = [[int(copies(by, ord(at), one, ord(place))) for by, at in places_sent] for one, place in enumerate(places)]
     subscribers = tuple(
         Subscriber(
             index=one,
