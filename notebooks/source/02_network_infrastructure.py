@@ -96,6 +96,18 @@ proxies.table("idle limits")
 
 # %% id=s22-rehearsals tags=step-2.2
 proxies.table("rehearsals")
+
+# %% [markdown] id=s22-instances-about
+# Behind a balancer several instances answer. A plain WebSocket is one request and may go to any of them. Transports of several
+# requests (long polling of Socket.IO, SockJS, SignalR with its negotiation) need *stickiness*: each request of a session must
+# reach the instance that began it. So the same client connects several times, without cookies, with the cookie that it was
+# given, and where possible from other addresses; and where the endpoint speaks such a transport, whole sessions are held, each
+# request over a connection of its own. What names the instance is said in the findings; where nothing does, nothing is claimed.
+
+# %% id=s22-instances tags=step-2.2
+proxies.plot("instances")
+proxies.table("instances")
+proxies.table("sessions")
 proxies.findings()
 
 # %% id=s22-verdict tags=nbval-check-output,step-2.2

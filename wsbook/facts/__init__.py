@@ -4,8 +4,9 @@ A field that is None was not seen; an empty value was seen and was empty. Texts 
 taken and are hostile: whoever shows them escapes them.
 """
 
+from wsbook.facts.cluster import AffinityFacts, Conversation, Visit
 from wsbook.facts.dialect import DialectFacts, DialectStep
-from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
+from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.log import (
@@ -39,6 +40,7 @@ from wsbook.facts.told import SymptomFacts, WordsFacts
 
 __all__ = [
     "AccessFacts",
+    "AffinityFacts",
     "BroadcastFacts",
     "Certificate",
     "Change",
@@ -46,6 +48,7 @@ __all__ = [
     "ClosingsFacts",
     "Companion",
     "CompressionFacts",
+    "Conversation",
     "Cookie",
     "CookieFacts",
     "CopiesFacts",
@@ -83,6 +86,7 @@ __all__ = [
     "RedirectHop",
     "RehearsalFacts",
     "RouteFacts",
+    "Sender",
     "SessionFacts",
     "Setting",
     "SignatureFacts",
@@ -102,6 +106,7 @@ __all__ = [
     "UpgradeFacts",
     "VersionTrial",
     "Violation",
+    "Visit",
     "WordsFacts",
 ]
 
@@ -133,6 +138,7 @@ Facts = (
     | LoggedAttemptFacts
     | RouteFacts
     | IdleFacts
+    | AffinityFacts
     | BroadcastFacts
     | TraceFacts
     | LoadFacts

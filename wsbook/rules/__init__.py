@@ -12,7 +12,9 @@ from wsbook.rules.access import judge_access
 from wsbook.rules.addresses import judge_addresses
 from wsbook.rules.answers import judge_answers
 from wsbook.rules.asked import judge_asked
+from wsbook.rules.broadcast import judge_broadcasts
 from wsbook.rules.browser import judge_browser
+from wsbook.rules.cluster import judge_cluster
 from wsbook.rules.compared import judge_compared
 from wsbook.rules.copies import judge_copies
 from wsbook.rules.delivery import judge_delivery
@@ -89,6 +91,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_compared,
     judge_unanswered,
     judge_idle,
+    judge_cluster,
+    judge_broadcasts,
     judge_delivery,
     judge_access,
     judge_logged,

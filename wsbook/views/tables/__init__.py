@@ -5,10 +5,10 @@ Judges nothing, displays nothing, and never returns a Styler.
 
 from wsbook.views.tables.artifacts import table_endpoints, table_idle_limits, table_patterns, table_rehearsals, table_routes
 from wsbook.views.tables.browser import table_browser, table_cookies
+from wsbook.views.tables.cluster import table_broadcast, table_instances, table_passes, table_talks
 from wsbook.views.tables.flow import (
     OPCODES,
     direction_word,
-    table_broadcast,
     table_frames,
     table_idle,
     table_load,
@@ -60,6 +60,7 @@ __all__ = [
     "table_idle",
     "table_idle_limits",
     "table_inputs",
+    "table_instances",
     "table_listener",
     "table_load",
     "table_logged",
@@ -67,6 +68,7 @@ __all__ = [
     "table_origin",
     "table_packets",
     "table_pairs",
+    "table_passes",
     "table_patterns",
     "table_ports",
     "table_proxy",
@@ -78,6 +80,7 @@ __all__ = [
     "table_sizes",
     "table_stages",
     "table_steps",
+    "table_talks",
     "table_templates",
     "table_timeline",
     "table_tls",
