@@ -1,0 +1,87 @@
+"""Routes of products that pass an upgrade on by themselves: what holds unless the configuration says otherwise. Limits stand in limits.toml."""
+
+from functools import cache
+
+from msgspec import Struct, convert
+
+from wsbook.datafile import read_table
+from wsbook.facts import Fix, RouteFacts, Setting
+from wsbook.parsers.proxies.artifact import Artifact
+from wsbook.parsers.proxies.yaml_tree import Node
+
+__all__ = ["FORWARDED", "Limit", "default_limit", "limit_of", "passing_route", "set_at"]
+
+FORWARDED = Setting(value="forwarded", default=True)
+_HTTP_1_1 = Setting(value="1.1", default=True)
+
+
+class Limit(Struct, frozen=True, kw_only=True):
+    """What a product does where nothing is set; None: not known, 0: no such limit."""
+
+    idle_s: float | None = None
+    lifetime_s: float | None = None
+    source: str = ""
+
+
+@cache
+def _limits() -> dict[str, Limit]:
+    return convert(read_table("parsers/proxies/limits.toml"), dict[str, Limit])
+
+
+def limit_of(product: str) -> Limit:
+    """Return the limits of a product, all unknown for one that is not in the table."""
+    return _limits().get(product, Limit())
+
+
+def default_limit(product: str) -> Setting | None:
+    """Return the idle limit that holds by default; None: not known or none."""
+    idle = limit_of(product).idle_s
+    return Setting(value=f"{idle:g}", default=True) if idle else None
+
+
+def set_at(artifact: Artifact, node: Node, value: str | None = None) -> Setting:
+    """Return the setting that a place of the file makes; value: None takes the text there."""
+    return Setting(value=node.text if value is None else value, file=artifact.name, line=node.line)
+
+
+def passing_route(
+    artifact: Artifact,
+    *,
+    product: str,
+    line: int,
+    matcher: str,
+    serves: bool | None = True,
+    upstream: str = "",
+    upstream_path: str | None = None,
+    upgrade: Setting | None = FORWARDED,
+    connection: Setting | None = FORWARDED,
+    host: Setting | None = FORWARDED,
+    http_version: Setting | None = _HTTP_1_1,
+    idle: Setting | None = None,
+    lifetime: Setting | None = None,
+    balance: str = "",
+    servers: int | None = None,
+    fixes: tuple[Fix | None, ...] = (),
+) -> RouteFacts:
+    """Return a route. idle, lifetime: None takes what the product does by default."""
+    limits = limit_of(product)
+    if lifetime is None and limits.lifetime_s:
+        lifetime = Setting(value=f"{limits.lifetime_s:g}", default=True)
+    return RouteFacts(
+        product=product,
+        file=artifact.name,
+        line=line,
+        matcher=matcher,
+        serves=serves,
+        upstream=upstream,
+        upstream_path=upstream_path,
+        upgrade=upgrade,
+        connection=connection,
+        host=host,
+        http_version=http_version,
+        idle_s=idle or default_limit(product),
+        lifetime_s=lifetime,
+        balance=balance,
+        servers=servers,
+        fixes=tuple(fix for fix in fixes if fix is not None),
+    )
