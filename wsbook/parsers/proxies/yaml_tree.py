@@ -102,13 +102,21 @@ def parse_documents(artifact: Artifact) -> list[Node]:
     stack: list[tuple[Node, list[tuple[str, int]]]] = []
     anchors: dict[str, Node] = {}
     try:
-        for count, event in enumerate(yaml.parse(artifact.text, Loader=_LOADER)):
+        for count, event in enumerate(yaml.parse(_without_templates(artifact.text), Loader=_LOADER)):
             if count > _MAX_EVENTS or len(stack) > _MAX_DEPTH:
                 raise UnreadableInputError(f"{artifact.name}: more parts or deeper nesting than a configuration has")
             _take(event, documents, stack, anchors)
     except (yaml.YAMLError, UnicodeError, ValueError) as error:
         raise UnreadableInputError(f"{artifact.name}: no valid YAML: {' '.join(str(error).split())[:150]}") from error
     return documents
+
+
+def _without_templates(text: str) -> str:
+    """Return a chart's template with its lines of control blank and its values a word, so that lines stay where they are."""
+    if "{{" not in text:
+        return text
+    text = re.sub(r"^[ \t]*\{\{-?[^{}\n]*\}\}[ \t]*$", "", text, flags=re.MULTILINE)
+    return re.sub(r"\{\{[^{}\n]*\}\}", "templated", text)
 
 
 def _take(event: Any, documents: list[Node], stack: list[tuple[Node, list[tuple[str, int]]]], anchors: dict[str, Node]) -> None:
