@@ -40,7 +40,9 @@ class Compose(Struct, frozen=True, kw_only=True):
 def read_compose(document: Node) -> Compose | None:
     """Return the labels and flags of a compose file; None when the document is none."""
     services = document.map("services")
-    labelled = {name: node for name, node in services.items() if node.pairs and (node.get("image") or node.get("labels") or node.get("build"))}
+    labelled = {
+        name: node for name, node in services.items() if node.pairs and (node.get("image") or node.get("labels") or node.get("build"))
+    }
     loose = document.get("labels")
     if not labelled and loose is not None:
         labelled = {"container": document}
@@ -48,7 +50,9 @@ def read_compose(document: Node) -> Compose | None:
         return None
     containers = tuple(_container(name, node) for name, node in list(labelled.items())[:500])
     flags = [pair for c in containers for pair in _flags(c.node)]
-    static = merge([planted(flags), *(Node(value={"image": c.node.value["image"]}, line=1) for c in containers if "traefik" in c.node.at("image"))])
+    static = merge(
+        [planted(flags), *(Node(value={"image": c.node.value["image"]}, line=1) for c in containers if "traefik" in c.node.at("image"))]
+    )
     config = read_config(merge([static, *(_completed(c) for c in containers)]))
     shown = config.tree.at("providers", "docker", "exposedbydefault") or config.tree.at("providers", "swarm", "exposedbydefault")
     copies = {name: c.replicas for c in containers for name in c.tree.map("http", "services")}
@@ -95,14 +99,20 @@ def _labels(node: Node | None) -> dict[str, Node]:
     if node is None:
         return {}
     if node.pairs:
-        return {key: value for key, value in list(node.pairs.items())[:500]}
+        return dict(list(node.pairs.items())[:500])
     split = [(one, *one.text.partition("=")) for one in node.items[:500]]
     return {key.strip(): Node(value=value.strip().replace("$$", "$"), line=one.line) for one, key, _, value in split if key}
 
 
 def _flags(node: Node) -> Iterator[tuple[str, Node]]:
     command = node.get("command")
-    words = [(o.text, o.line) for o in command.items] if command and command.items else [(w, command.line) for w in command.text.split()] if command else []
+    words = (
+        [(o.text, o.line) for o in command.items]
+        if command and command.items
+        else [(w, command.line) for w in command.text.split()]
+        if command
+        else []
+    )
     if "traefik" not in node.at("image") and not any(text.lower().startswith("--entrypoints") for text, _ in words):
         return
     for text, line in words[:500]:
@@ -128,7 +138,7 @@ def _ports(node: Node) -> Iterator[str]:
 def container_defects(compose: Compose, artifact: Artifact) -> Iterator[PatternFacts]:
     """Yield containers that Traefik does not take, and ports on which their program does not listen."""
     for container in compose.containers:
-        has_rule = any(key.startswith("traefik.http.routers.") or key.startswith("traefik.tcp.routers.") for key in container.labels)
+        has_rule = any(key.startswith(("traefik.http.routers.", "traefik.tcp.routers.")) for key in container.labels)
         if not has_rule:
             continue
         enabled = container.labels.get("traefik.enable")
@@ -154,4 +164,3 @@ def _network_defects(container: Container, artifact: Artifact) -> Iterator[Patte
     count = len(networks.items or networks.pairs) if networks else 0
     if count > 1 and not any(key in container.labels for key in ("traefik.docker.network", "traefik.swarm.network")):
         yield defect("traefik.network-not-told", artifact.name, container.node.line, f"service {container.name}: {count} networks")
-

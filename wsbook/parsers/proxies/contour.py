@@ -1,4 +1,4 @@
-"""Objects of further controllers to routes and defects: Contour's HTTPProxy, Emissary's Mapping, VirtualServer of NGINX Inc., OpenShift's Route.
+"""Objects of further controllers to routes and defects: of Contour, Emissary, NGINX Inc. (VirtualServer) and OpenShift.
 
 Contour and Emissary refuse upgrades unless the route allows them; Emissary replaces the prefix by / unless told otherwise.
 Source: projectcontour.io, emissary-ingress.dev, docs.nginx.com, docs.openshift.com.
@@ -118,10 +118,19 @@ def _contour(thing: Node, artifact: Artifact) -> Iterator[_Way]:
     if not thing.at("apiVersion").startswith(("projectcontour.io", "contour.heptio.com")):
         return
     for route in thing.each("spec", "routes"):
-        tests = [PathTest(kind=kind if kind != "prefix" else "segments", text=one.at(kind)) for one in route.each("conditions") for kind in ("prefix", "exact", "regex") if one.at(kind)]
+        tests = [
+            PathTest(kind=kind if kind != "prefix" else "segments", text=one.at(kind))
+            for one in route.each("conditions")
+            for kind in ("prefix", "exact", "regex")
+            if one.at(kind)
+        ]
         service = next(iter(route.each("services")), None)
         allowed = route.at("enableWebsockets") == "true"
-        switch = reword(artifact, route.value["enableWebsockets"].line, "false", "true") if route.get("enableWebsockets") else put_pair(artifact, route, "enableWebsockets", "true")
+        switch = (
+            reword(artifact, route.value["enableWebsockets"].line, "false", "true")
+            if route.get("enableWebsockets")
+            else put_pair(artifact, route, "enableWebsockets", "true")
+        )
         protocol = service.get("protocol") if service else None
         yield _Way(
             product="contour",

@@ -117,8 +117,14 @@ def _idle(route: Route, action: Node, artifact: Artifact) -> Setting | None:
 def _lifetime(route: Route, action: Node, cluster: Cluster | None, artifact: Artifact) -> Setting | None:
     manager = route.manager.node
     nodes = [action.get("max_stream_duration", "max_stream_duration")]
-    nodes += [manager.get("common_http_protocol_options", key) for key in ("max_stream_duration", "max_connection_duration")] if manager else []
-    nodes += [cluster.node.get("common_http_protocol_options", key) for key in ("max_stream_duration", "max_connection_duration")] if cluster else []
+    nodes += (
+        [manager.get("common_http_protocol_options", key) for key in ("max_stream_duration", "max_connection_duration")] if manager else []
+    )
+    nodes += (
+        [cluster.node.get("common_http_protocol_options", key) for key in ("max_stream_duration", "max_connection_duration")]
+        if cluster
+        else []
+    )
     found = [(limit, node) for node in nodes if node is not None and (limit := duration_s(node))]
     if not found:
         return None

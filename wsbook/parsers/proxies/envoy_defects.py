@@ -165,8 +165,9 @@ def cluster_defects(cluster: Cluster, routes: Sequence[Route], artifact: Artifac
     if cluster.endpoints == 0:
         yield _found("envoy.cluster-empty", cluster.node, f"cluster {cluster.name} has no endpoint", artifact)
     for port in cluster.ports[:1]:
-        if pattern := tls_port_defect(tls=cluster.tls, port=port):
-            yield _found(pattern, cluster.node, f"cluster {cluster.name}: port {port}, {'with' if cluster.tls else 'without'} TLS", artifact)
+        if wrong := tls_port_defect(tls=cluster.tls, port=port):
+            words = f"cluster {cluster.name}: port {port}, {'with' if cluster.tls else 'without'} TLS"
+            yield _found(wrong, cluster.node, words, artifact)
     for limit in cluster.node.each("circuit_breakers", "thresholds"):
         most = limit.get("max_connections") or limit.get("max_requests")
         if most is not None and (most.number or 1024) < 1024:

@@ -63,7 +63,13 @@ def snaked(node: Node, depth: int = 0) -> Node:
     if isinstance(node.value, dict):
         value = {_CAMEL.sub(r"_\1", key).lower() if key[:1] != "@" else key: snaked(one, depth + 1) for key, one in node.value.items()}
     return Node(
-        value=value, line=node.line, column=node.column, end_line=node.end_line, end_column=node.end_column, key_line=node.key_line, flow=node.flow
+        value=value,
+        line=node.line,
+        column=node.column,
+        end_line=node.end_line,
+        end_column=node.end_column,
+        key_line=node.key_line,
+        flow=node.flow,
     )
 
 
@@ -102,7 +108,8 @@ def _managers(documents: list[Node]) -> tuple[list[Manager], list[Node]]:
             if node.get("filter_chains") is not None or node.get("default_filter_chain") is not None:
                 listener = node
             is_manager = node.at("@type").endswith("HttpConnectionManager") or (
-                node.get("stat_prefix") is not None and any(node.get(k) is not None for k in ("route_config", "rds", "http_filters", "upgrade_configs"))
+                node.get("stat_prefix") is not None
+                and any(node.get(k) is not None for k in ("route_config", "rds", "http_filters", "upgrade_configs"))
             )
             if is_manager:
                 managers.append(Manager(node=node, listener=listener))
@@ -227,7 +234,10 @@ def _cluster(node: Node) -> Cluster:
     addresses = [a for lb in lists if (a := lb.get("endpoint", "address", "socket_address"))] + [
         one for host in node.each("hosts") if (one := host.get("socket_address"))
     ]
-    static = node.at("type").upper() in ("STATIC", "STRICT_DNS", "LOGICAL_DNS") and (node.get("load_assignment") or node.get("hosts")) is not None
+    static = (
+        node.at("type").upper() in ("STATIC", "STRICT_DNS", "LOGICAL_DNS")
+        and (node.get("load_assignment") or node.get("hosts")) is not None
+    )
     return Cluster(
         name=node.at("name"),
         node=node,

@@ -91,7 +91,10 @@ def _redirects(rule: Node) -> bool:
 
 def _route(rule: Node, test: PathTest, serves: bool | None, product: str, artifact: Artifact) -> RouteFacts:
     path = artifact.endpoint_path.partition("?")[0]
-    removed = next((one for f in _filters(rule, "RequestHeaderModifier") for one in f.each("remove") if one.text.lower() in ("upgrade", "connection")), None)
+    removed = next(
+        (one for f in _filters(rule, "RequestHeaderModifier") for one in f.each("remove") if one.text.lower() in ("upgrade", "connection")),
+        None,
+    )
     host = next((node for f in _filters(rule, "URLRewrite") if (node := f.get("hostname"))), None)
     return passing_route(
         artifact,
@@ -150,8 +153,14 @@ def _target_defects(rule: Node, test: PathTest, world: World, artifact: Artifact
         ports = service.each("spec", "ports") if service else []
         port = ref.get("port")
         if port is not None and ports and port.text not in {one.at("port") for one in ports}:
-            fix = fix_of(artifact, ("proxy.upstream-unreachable",), reword(artifact, port.line, port.text, ports[0].at("port")) if len(ports) == 1 else None)
-            yield _with(defect("k8s.service-port-unknown", artifact.name, port.line, f"service {ref.at('name')} has no port {port.text}"), fix)
+            fix = fix_of(
+                artifact,
+                ("proxy.upstream-unreachable",),
+                reword(artifact, port.line, port.text, ports[0].at("port")) if len(ports) == 1 else None,
+            )
+            yield _with(
+                defect("k8s.service-port-unknown", artifact.name, port.line, f"service {ref.at('name')} has no port {port.text}"), fix
+            )
         for one in ports:
             protocol = one.get("appProtocol")
             if protocol is not None and protocol.text in ("kubernetes.io/h2c", "grpc", "http2"):

@@ -39,10 +39,10 @@ def annotation_defects(thing: Node, artifact: Artifact, config: Node | None) -> 
     if controller.product == "ingress-nginx":
         yield from _community(notes.pairs, thing, config, artifact)
     for name, expression in [controller.http2] if controller.http2 else []:
-        node = notes.pairs.get(controller.prefix + name)
-        if node is not None and re.search(expression, node.text):
-            fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, node.line, node.text, "HTTP1" if "version" in name else "HTTP"))
-            yield _at("k8s.h2-to-upstream", name, node, artifact, fix)
+        found = notes.pairs.get(controller.prefix + name)
+        if found is not None and re.search(expression, found.text):
+            change = reword(artifact, found.line, found.text, "HTTP1" if "version" in name else "HTTP")
+            yield _at("k8s.h2-to-upstream", name, found, artifact, fix_of(artifact, ("proxy.h2-to-upstream",), change))
 
 
 def _ignored(key: str, node: Node, controller: Controller, sure: bool, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -91,7 +91,11 @@ def _community(notes: dict[str, Node], thing: Node, config: Node | None, artifac
         if (node := of(name)) is not None and node.text == "true":
             yield _at("k8s.firewall-on-handshake", name, node, artifact)
             break
-    for name, most, pattern in (("limit-connections", 20, "k8s.connection-cap"), ("limit-rps", 10, "k8s.rate-limit"), ("limit-rpm", 120, "k8s.rate-limit")):
+    for name, most, pattern in (
+        ("limit-connections", 20, "k8s.connection-cap"),
+        ("limit-rps", 10, "k8s.rate-limit"),
+        ("limit-rpm", 120, "k8s.rate-limit"),
+    ):
         if (node := of(name)) is not None and 0 < (node.number or 0) <= most:
             yield _at(pattern, name, node, artifact)
     forced = of("force-ssl-redirect")
@@ -107,7 +111,11 @@ def _snippet_defects(name: str, node: Node, config: Node | None, artifact: Artif
     if re.search(r"proxy_(?:set_header|read_timeout|send_timeout|http_version)|upgrade", node.text, re.IGNORECASE) and allowed != "true":
         facts = _at("k8s.snippet-refused" if allowed == "false" else "k8s.snippet-perhaps-refused", name, node, artifact)
         yield replace(facts, excerpt=" ".join(facts.excerpt.split()))
-    breaks = re.search(r"proxy_set_header\s+(?:Upgrade|Connection)\s+(?:\"\"|''|\"?close\"?|keep-alive)\s*;|more_clear_input_headers[^;]*\b(?:Upgrade|Connection)\b", node.text, re.I)
+    breaks = re.search(
+        r"proxy_set_header\s+(?:Upgrade|Connection)\s+(?:\"\"|''|\"?close\"?|keep-alive)\s*;|more_clear_input_headers[^;]*\b(?:Upgrade|Connection)\b",
+        node.text,
+        re.IGNORECASE,
+    )
     if breaks:
         yield defect("k8s.snippet-drops-upgrade", artifact.name, node.line, " ".join(breaks[0].split()))
     if re.search(r"\breturn\s+30[1278]\b|\brewrite\s[^;]*\b(?:redirect|permanent)\s*;", node.text):
@@ -130,7 +138,11 @@ def path_defects(paths: Sequence[tuple["IngressPath", bool | None]], world: Worl
         if hints_at_polling(f"{path.path} {wanted}") and balance_of(path) == "roundrobin" and replicas_of(path.service, world) != 1:
             fix = None
             if path.controller.product == "ingress-nginx":
-                fix = fix_of(artifact, ("cluster.no-sticky-session",), put_pair(artifact, annotations_of(path.thing), _COMMUNITY + "affinity", '"cookie"'))
+                fix = fix_of(
+                    artifact,
+                    ("cluster.no-sticky-session",),
+                    put_pair(artifact, annotations_of(path.thing), _COMMUNITY + "affinity", '"cookie"'),
+                )
             facts = defect("k8s.no-stickiness", artifact.name, path.node.line, f"path {path.path}")
             yield replace(facts, fix=fix) if fix else facts
 
@@ -142,7 +154,9 @@ def replicas_of(service: str, world: World) -> int | None:
     for work in world.workloads:
         if matches_labels(selector, work.map("spec", "template", "metadata", "labels")):
             count = work.get("spec", "replicas")
-            scaled = any(scaler.at("spec", "scaleTargetRef", "name") == work.at("metadata", "name") for scaler in world.of("HorizontalPodAutoscaler"))
+            scaled = any(
+                scaler.at("spec", "scaleTargetRef", "name") == work.at("metadata", "name") for scaler in world.of("HorizontalPodAutoscaler")
+            )
             return None if scaled else int(count.number) if count and count.number else 1
     return None
 
@@ -174,9 +188,12 @@ def _rewrite_defects(path: "IngressPath", artifact: Artifact) -> Iterator[Patter
     words = f"path {path.path} → rewrite-target {target.text}"
     if hints_at_polling(plain) and seen is not None and not hints_at_polling(seen):
         yield defect("k8s.library-path-rewritten", artifact.name, path.node.line, words)
-    elif plain and seen is not None and "zz9" not in seen and (hints_at_websocket(path.path) == 2 or artifact.endpoint_path.startswith(plain)):
-        yield defect("k8s.rewrite-drops-path", artifact.name, path.node.line, words)
-    elif not plain and seen is not None and "zz9" not in seen:
+    elif (
+        plain
+        and seen is not None
+        and "zz9" not in seen
+        and (hints_at_websocket(path.path) == 2 or artifact.endpoint_path.startswith(plain))
+    ) or (not plain and seen is not None and "zz9" not in seen):
         yield defect("k8s.rewrite-drops-path", artifact.name, path.node.line, words)
 
 
@@ -186,6 +203,9 @@ def misplaced(world: World, artifact: Artifact) -> Iterator[PatternFacts]:
         spots = (annotations_of(thing).pairs, thing.map("spec", "template", "metadata", "annotations"))
         for key, node in (pair for spot in spots for pair in list(spot.items())[:200]):
             prefix, _, name = key.rpartition("/")
-            owner = next((c for c in controllers() if c.prefix == prefix + "/" and c.product in ("ingress-nginx", "nginx-inc-ingress", "aws-alb")), None)
+            owner = next(
+                (c for c in controllers() if c.prefix == prefix + "/" and c.product in ("ingress-nginx", "nginx-inc-ingress", "aws-alb")),
+                None,
+            )
             if owner is not None and name in _counting(owner) and not (owner.product == "aws-alb" and kind_of(thing) == "Service"):
                 yield _at("k8s.annotation-wrong-object", key, node, artifact)

@@ -1,4 +1,4 @@
-"""Ingress objects to routes: which rule a path reaches, what the annotations of its controller say, and what the controller does by default.
+"""Ingress objects to routes: which rule a path reaches, and what its controller's annotations and defaults say.
 
 ingress-nginx forwards upgrades by itself; the controller of NGINX Inc. needs nginx.org/websocket-services, Contour a list of paths.
 Source: kubernetes.io, Ingress (path types); controllers.toml.
@@ -14,6 +14,7 @@ from wsbook.parsers.proxies.artifact import Artifact, seconds, try_regex
 from wsbook.parsers.proxies.kubernetes_annotations import annotation_defects, misplaced, path_defects
 from wsbook.parsers.proxies.kubernetes_objects import Controller, World, annotations_of, controller_of, kind_of
 from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
+from wsbook.parsers.proxies.path_tests import expand_groups
 from wsbook.parsers.proxies.routing import Candidate, choose
 from wsbook.parsers.proxies.yaml_tree import Node
 
@@ -59,7 +60,7 @@ def judge_ingresses(world: World, artifact: Artifact) -> Iterator[Facts]:
     paths.sort(key=lambda p: (p.kind != "Exact", -len(p.path)))
     candidates = [_candidate(path) for path in paths[:_MAX_PATHS]]
     judged = choose(candidates, artifact.endpoint_path.partition("?")[0])
-    for path, serves in zip(paths, judged, strict=False):
+    for path, serves in sorted(zip(paths, judged, strict=False), key=lambda pair: pair[0].node.line):
         yield _route(path, serves, config, artifact)
     for thing in things:
         yield from annotation_defects(thing, artifact, config)
@@ -92,7 +93,9 @@ def _controller_config(world: World) -> Node | None:
     """Return the settings of ingress-nginx for all Ingress objects, from its ConfigMap or a chart's values."""
     for thing in world.of("ConfigMap"):
         data = thing.get("data")
-        if data is not None and any(re.match(r"proxy-|worker-|use-|allow-snippet|upstream-|keep-alive|ssl-redirect|http2", key) for key in data.pairs):
+        if data is not None and any(
+            re.match(r"proxy-|worker-|use-|allow-snippet|upstream-|keep-alive|ssl-redirect|http2", key) for key in data.pairs
+        ):
             return data
     return next((found for document in world.of("") if (found := document.get("controller", "config")) is not None), None)
 
@@ -134,7 +137,9 @@ def _text(notes: dict[str, Node], key: str) -> str:
 
 def _candidate(path: IngressPath) -> Candidate:
     plain = re.split(r"[(\[*|^$\\]", path.path)[0]
-    protocol = any(node.text.upper().startswith("GRPC") for key, node in annotations_of(path.thing).pairs.items() if key.endswith("protocol"))
+    protocol = any(
+        node.text.upper().startswith("GRPC") for key, node in annotations_of(path.thing).pairs.items() if key.endswith("protocol")
+    )
     return Candidate(
         fits=path.fits,
         words=f"{path.path} {path.service} {path.host}",
@@ -158,7 +163,7 @@ def _upgrade(path: IngressPath, artifact: Artifact) -> Setting:
         return set_at(artifact, notes[key], "forwarded" if fits else "absent") if key in notes else Setting(value="absent", default=True)
     if path.controller.product == "contour":
         key = next((k for k in ("projectcontour.io/websocket-routes", "contour.heptio.com/websocket-routes") if k in notes), "")
-        fits = key and path.path in _listed(path, key)
+        fits = bool(key) and path.path in _listed(path, key)
         return set_at(artifact, notes[key], "forwarded" if fits else "absent") if key else Setting(value="absent", default=True)
     return FORWARDED
 
@@ -227,7 +232,7 @@ def upstream_path(path: IngressPath, wanted: str) -> str | None:
     match = regex.search(wanted[:500]) if regex else None
     if match is None:
         return None
-    return re.sub(r"\$(\d)", lambda m: (match[int(m[1])] or "") if int(m[1]) <= len(match.groups()) else "", target.text)
+    return expand_groups(match, target.text)
 
 
 def _config_route(config: Node, artifact: Artifact) -> RouteFacts:

@@ -8,7 +8,18 @@ from msgspec import Struct, convert
 from wsbook.datafile import read_table
 from wsbook.parsers.proxies.yaml_tree import Node
 
-__all__ = ["Controller", "World", "annotations_of", "controller_of", "controllers", "kind_of", "matches_labels", "name_of", "objects_of", "pods_of"]
+__all__ = [
+    "Controller",
+    "World",
+    "annotations_of",
+    "controller_of",
+    "controllers",
+    "kind_of",
+    "matches_labels",
+    "name_of",
+    "objects_of",
+    "pods_of",
+]
 
 _MAX_OBJECTS = 2_000
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Rollout")

@@ -42,7 +42,12 @@ def _rule_defects(world: World, artifact: Artifact) -> Iterator[PatternFacts]:
     for path in (one for thing in world.of("Ingress") for one in paths_of(thing)):
         service = world.named("Service", path.service)
         if path.service and service is None and known and hints_at_websocket(path.path) == 2:
-            yield defect("k8s.service-missing", artifact.name, path.node.line, f"service {path.service} is not among {', '.join(sorted(known))}"[:200])
+            yield defect(
+                "k8s.service-missing",
+                artifact.name,
+                path.node.line,
+                f"service {path.service} is not among {', '.join(sorted(known))}"[:200],
+            )
         if service is None or not path.port or path.port_node is None:
             continue
         ports = service.each("spec", "ports")
@@ -75,7 +80,7 @@ def _belongs(service: Node, world: World, selector: dict[str, Node]) -> bool:
     name = name_of(service)
     names = [name_of(work) for work in world.workloads]
     del selector
-    return len(names) == 1 and len(world.of("Service")) == 1 or any(n and (n in name or name in n) for n in names if name)
+    return (len(names) == 1 and len(world.of("Service")) == 1) or any(n and (n in name or name in n) for n in names if name)
 
 
 def _target_defects(service: Node, port: Node, pods: list[Node], artifact: Artifact) -> Iterator[PatternFacts]:
@@ -117,7 +122,9 @@ def _balancer(service: Node, artifact: Artifact) -> Iterator[Facts]:
 
 
 def _silent(product: str, artifact: Artifact, node: Node, seconds: str) -> RouteFacts:
-    return passing_route(artifact, product=product, line=node.line, matcher="load balancer", serves=None, idle=set_at(artifact, node, seconds))
+    return passing_route(
+        artifact, product=product, line=node.line, matcher="load balancer", serves=None, idle=set_at(artifact, node, seconds)
+    )
 
 
 def _aws(notes: dict[str, Node], service: Node, artifact: Artifact) -> Iterator[Facts]:

@@ -1,4 +1,4 @@
-"""Routes of products that pass an upgrade on by themselves: what holds unless the configuration says otherwise. Limits stand in limits.toml."""
+"""Routes of products that pass an upgrade on by themselves: what holds unless it is said otherwise. Limits: limits.toml."""
 
 from functools import cache
 

@@ -1,11 +1,13 @@
 """Path conditions of Kubernetes objects built on Envoy and others, said one way. Knows no product."""
 
+import re
+
 from msgspec import Struct
 
 from wsbook.parsers.proxies.artifact import Artifact, hints_at_polling, hints_at_websocket, try_regex
 from wsbook.parsers.proxies.routing import Candidate
 
-__all__ = ["PathTest", "candidate_for", "rewrites_badly"]
+__all__ = ["PathTest", "candidate_for", "expand_groups", "rewrites_badly"]
 
 
 class PathTest(Struct, frozen=True, kw_only=True):
@@ -48,6 +50,11 @@ def candidate_for(tests: tuple[PathTest, ...], *, words: str, group: str, able: 
         able=able,
         possible=possible,
     )
+
+
+def expand_groups(match: "re.Match[str]", template: str) -> str:
+    """Return a template with ``$1`` and ``${1}`` replaced by what the groups of a match took; "" for a group that is not there."""
+    return re.sub(r"\$\{?(\d)\}?", lambda m: (match[int(m[1])] or "") if int(m[1]) <= len(match.groups()) else "", template)
 
 
 def rewrites_badly(tests: tuple[PathTest, ...], target: str, artifact: Artifact) -> str:

@@ -66,12 +66,12 @@ def _flag(node: Node) -> Node:
 
 
 def judge_config(config: Config, artifact: Artifact) -> Iterator[Facts]:
-    """Yield the routes in order of precedence, then the defects of those that serve, or could."""
+    """Yield the routes, then the defects of those that serve, or could."""
     path = artifact.endpoint_path.partition("?")[0]
     routers = sorted(config.routers, key=lambda r: (-r.priority, _redirects(r, config), not r.tls))
     candidates = [candidate_of(router, config) for router in routers]
     judged = choose(candidates, path)
-    for router, serves in zip(routers, judged, strict=True):
+    for router, serves in sorted(zip(routers, judged, strict=True), key=lambda pair: pair[0].line):
         yield _route(router, serves, config, artifact, path)
     yield from router_defects(routers, candidates, judged, config, artifact, path)
     yield from static_defects(config, artifact)

@@ -41,7 +41,9 @@ def _alone(middlewares: dict[str, Node], artifact: Artifact) -> Iterator[Facts]:
     """Yield what middlewares do to a router that is not in the file and uses them all."""
     line = next(iter(middlewares.values())).line
     names = _node([Node(value=name, line=line) for name in middlewares], line)
-    router = _node({"rule": Node(value="PathPrefix(`/`)", line=line), "middlewares": names, "service": Node(value="unknown@here", line=line)}, line)
+    router = _node(
+        {"rule": Node(value="PathPrefix(`/`)", line=line), "middlewares": names, "service": Node(value="unknown@here", line=line)}, line
+    )
     tree = _node({"http": _node({"routers": _node({"any": router}, line), "middlewares": _node(middlewares, line)}, line)}, line)
     yield from judge_config(read_config(tree), artifact)
 
@@ -54,10 +56,8 @@ def _router(thing: Node, route: Node, name: str) -> Node:
     value: dict[str, Node] = {"rule": route.get("match") or _node("", route.line), "service": _node(name, route.line)}
     names = [_node(one.at("name"), one.line) for one in route.each("middlewares") if one.at("name")]
     value["middlewares"] = _node(names, route.line)
-    for key, found in (("priority", route.get("priority")), ("tls", thing.get("spec", "tls")), ("entrypoints", thing.get("spec", "entryPoints"))):
-        if found is not None:
-            value[key] = found
-    return _node(value, route.line)
+    more = {"priority": route.get("priority"), "tls": thing.get("spec", "tls"), "entrypoints": thing.get("spec", "entryPoints")}
+    return _node(value | {key: found for key, found in more.items() if found is not None}, route.line)
 
 
 def _service(route: Node, world: World) -> Node:

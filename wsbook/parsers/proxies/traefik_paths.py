@@ -1,10 +1,9 @@
 """What a router's middlewares do to a request: its path and its headers. Source: doc.traefik.io, HTTP middlewares."""
 
-import re
-
 from wsbook.facts import Setting
 from wsbook.parsers.proxies.artifact import Artifact, try_regex
 from wsbook.parsers.proxies.passing import FORWARDED, set_at
+from wsbook.parsers.proxies.path_tests import expand_groups
 from wsbook.parsers.proxies.traefik_model import Config, Router, words_of
 from wsbook.parsers.proxies.yaml_tree import Node
 
@@ -59,8 +58,7 @@ def _by_regex(kind: str, node: Node, path: str) -> str | None:
         if match and kind == "stripprefixregex":
             return "/" + path[match.end() :].lstrip("/") if match.start() == 0 else path
         if match:
-            target = re.sub(r"\$\{?(\d)\}?", lambda m: (match[int(m[1])] or "") if int(m[1]) <= len(match.groups()) else "", node.at("replacement"))
-            return path[: match.start()] + target + path[match.end() :]
+            return path[: match.start()] + expand_groups(match, node.at("replacement")) + path[match.end() :]
     return path
 
 

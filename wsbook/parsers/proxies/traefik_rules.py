@@ -5,6 +5,7 @@ Hosts are taken as fitting: which one is asked for is not known here. Source: do
 
 import re
 from functools import cache
+from typing import Any
 
 from msgspec import Struct
 
@@ -14,15 +15,21 @@ __all__ = ["Rule", "parse_rule"]
 
 _TOKEN = re.compile(r"\s*(?:(&&|\|\||!|\(|\)|,)|([A-Za-z]\w*)(?=\s*\()|`([^`]*)`|\"((?:[^\"\\]|\\.)*)\")")
 _MAX_TOKENS = 500
+_MAX_DEPTH = 50
 _UPGRADE = {"upgrade": ("websocket",), "connection": ("upgrade", "keep-alive, upgrade"), "sec-websocket-version": ("13",)}
+
+Token = tuple[str, str]
+Call = tuple[str, tuple[str, ...], bool]
+Tree = tuple[Any, ...] | None
+Read = tuple[int, Tree]
 
 
 class Rule(Struct, frozen=True, kw_only=True):
     """One rule. calls: (matcher in small letters, arguments, negated) in order. tree: nested tuples; None: it cannot be read."""
 
     text: str
-    tree: tuple | None  # type: ignore[type-arg]
-    calls: tuple[tuple[str, tuple[str, ...], bool], ...] = ()
+    tree: Tree
+    calls: tuple[Call, ...] = ()
 
     @property
     def host(self) -> str:
@@ -48,17 +55,15 @@ class Rule(Struct, frozen=True, kw_only=True):
 @cache
 def parse_rule(text: str) -> Rule:
     """Return a rule as an expression."""
-    calls: list[tuple[str, tuple[str, ...], bool]] = []
     tokens = _tokens(text)
-    tree = None
-    if tokens:
-        position, tree = _either(tokens, 0, calls, negated=False, depth=0)
-        tree = tree if position == len(tokens) else None
-    return Rule(text=text, tree=tree, calls=tuple(calls))
+    calls: list[Call] = []
+    at, tree = _either(tokens, 0, calls, negated=False, depth=0) if tokens else (0, None)
+    return Rule(text=text, tree=tree if at == len(tokens) else None, calls=tuple(calls))
 
 
-def _tokens(text: str) -> list[tuple[str, str]]:
-    found, position = [], 0
+def _tokens(text: str) -> list[Token]:
+    found: list[Token] = []
+    position = 0
     text = text.strip()[:4000]
     while position < len(text) and len(found) < _MAX_TOKENS:
         match = _TOKEN.match(text, position)
@@ -70,7 +75,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def _either(tokens, at, calls, *, negated, depth):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - nested tuples
+def _either(tokens: list[Token], at: int, calls: list[Call], *, negated: bool, depth: int) -> Read:
     at, left = _both(tokens, at, calls, negated=negated, depth=depth)
     while tokens[at : at + 1] == [("sign", "||")]:
         at, right = _both(tokens, at + 1, calls, negated=negated, depth=depth)
@@ -78,7 +83,7 @@ def _either(tokens, at, calls, *, negated, depth):  # type: ignore[no-untyped-de
     return at, left
 
 
-def _both(tokens, at, calls, *, negated, depth):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - nested tuples
+def _both(tokens: list[Token], at: int, calls: list[Call], *, negated: bool, depth: int) -> Read:
     at, left = _single(tokens, at, calls, negated=negated, depth=depth)
     while tokens[at : at + 1] == [("sign", "&&")]:
         at, right = _single(tokens, at + 1, calls, negated=negated, depth=depth)
@@ -86,10 +91,8 @@ def _both(tokens, at, calls, *, negated, depth):  # type: ignore[no-untyped-def]
     return at, left
 
 
-def _single(tokens, at, calls, *, negated, depth):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202 - nested tuples
-    if depth > 50:
-        return len(tokens) + 1, None
-    kind, text = tokens[at] if at < len(tokens) else ("end", "")
+def _single(tokens: list[Token], at: int, calls: list[Call], *, negated: bool, depth: int) -> Read:
+    kind, text = tokens[at] if at < len(tokens) and depth <= _MAX_DEPTH else ("end", "")
     if (kind, text) == ("sign", "!"):
         at, inner = _single(tokens, at + 1, calls, negated=not negated, depth=depth + 1)
         return at, ("not", inner)
@@ -98,7 +101,8 @@ def _single(tokens, at, calls, *, negated, depth):  # type: ignore[no-untyped-de
         return at + 1, inner
     if kind != "name":
         return len(tokens) + 1, None
-    arguments, at = [], at + 2
+    arguments: list[str] = []
+    at += 2
     while at < len(tokens) and tokens[at] != ("sign", ")"):
         if tokens[at][0] == "text":
             arguments.append(tokens[at][1])
@@ -107,8 +111,8 @@ def _single(tokens, at, calls, *, negated, depth):  # type: ignore[no-untyped-de
     return at + 1, ("call", text.lower(), tuple(arguments))
 
 
-def _value(tree: object, path: str) -> bool | None:
-    if not isinstance(tree, tuple):
+def _value(tree: Tree, path: str) -> bool | None:
+    if tree is None:
         return None
     if tree[0] == "call":
         return _call(tree[1], tree[2], path)
