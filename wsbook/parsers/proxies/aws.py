@@ -5,6 +5,7 @@ Each module of _READERS knows one family and yields nothing for a file that is n
 
 from collections.abc import Callable, Iterator
 
+from wsbook.errors import UnreadableInputError
 from wsbook.facts import Facts, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, require_small
 from wsbook.parsers.proxies.aws_balancers import judge_balancers
@@ -12,8 +13,8 @@ from wsbook.parsers.proxies.aws_gateways import judge_cloudfront, judge_gateways
 from wsbook.parsers.proxies.azure import judge_azure
 from wsbook.parsers.proxies.cloud_trees import read_trees
 from wsbook.parsers.proxies.cloudflare import judge_cloudflare
+from wsbook.parsers.proxies.firewalls import judge_firewalls
 from wsbook.parsers.proxies.google_backends import judge_google_backends
-from wsbook.parsers.proxies.passing import FORWARDED, passing_route
 from wsbook.parsers.proxies.platforms import judge_platforms
 from wsbook.parsers.proxies.yaml_tree import Node
 
@@ -26,6 +27,7 @@ _READERS: tuple[Callable[[list[Node], Artifact], Iterator[Facts]], ...] = (
     judge_google_backends,
     judge_azure,
     judge_platforms,
+    judge_firewalls,
     judge_balancers,
 )
 
@@ -44,6 +46,6 @@ def parse_aws(artifact: Artifact) -> Parsed:
         return parse_kubernetes(artifact)
     facts = [one for reader in _READERS for one in reader(trees, artifact)]
     if not facts:
-        facts = [passing_route(artifact, product="aws-alb", line=1, matcher="load balancer", upgrade=FORWARDED)]
+        raise UnreadableInputError(f"{artifact.name}: no setting of a load balancer or platform that is known")
     text = TextFacts(kind="alb_attributes", program="aws", size_bytes=len(artifact.text.encode()), items=len(facts))
     return Parsed(facts=tuple(facts), text=text)

@@ -24,7 +24,7 @@ __all__ = ["judge_balancers"]
 
 _IDLE = ("idle_timeout.timeout_seconds", "tcp.idle_timeout.seconds")
 _WORDS = re.compile(
-    r"load_?balanc|idle_timeout|stickiness|target_?group|deregistration|listener|routing\.http|client_keep_alive|aws_(?:lb|alb|elb)|describe-load"
+    r"load_?balanc|idle_timeout|stickiness|target_?(?:group|health)|deregistration|listener|routing\.http|client_keep_alive|aws_(?:lb|alb|elb)|describe-load"
     r"|instance_?protocol|protocol_?version|deletion_protection",
     re.IGNORECASE,
 )
@@ -61,7 +61,9 @@ def judge_balancers(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
     attributes = attributes_of(trees)
     product = _product(trees, attributes)
     rules = _rules(trees)
-    yield _route(product, trees, attributes, artifact)
+    health = first(trees, "target_health_descriptions") is not None
+    if not health:
+        yield _route(product, trees, attributes, artifact)
     yield from _rule_facts(rules, product, artifact)
     yield from _balancer_defects(product, trees, attributes, artifact)
     yield from _group_defects(trees, attributes, rules, artifact)

@@ -92,8 +92,9 @@ def _defects(way: _Way, serves: bool | None, world: World, artifact: Artifact) -
         fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, way.http2.line, f": {way.http2.text}", ": http/1.1"))
         yield _with(defect("k8s.h2-to-upstream", artifact.name, way.http2.line, f"protocol {way.http2.text}"), fix)
     polled = hints_at_polling(f"{way.test.text} {artifact.endpoint_path}")
-    if polled and way.balance == "roundrobin" and replicas_of(way.upstream.partition(":")[0], world) != 1:
-        yield defect("k8s.no-stickiness", artifact.name, line, f"path {way.test.text}")
+    copies = replicas_of(way.upstream.partition(":")[0], world)
+    if way.balance == "roundrobin" and (polled or (copies or 0) > 1) and copies != 1:
+        yield defect("k8s.no-stickiness" if polled else "balance.no-stickiness-perhaps", artifact.name, line, f"path {way.test.text}")
 
 
 def _with(facts: PatternFacts, fix: Fix | None) -> PatternFacts:

@@ -7,9 +7,10 @@ from msgspec.structs import replace
 from wsbook.facts import Fix, PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling
 from wsbook.parsers.proxies.envoy_model import Cluster, Route, duration_s, upgrade_switch
+from wsbook.parsers.proxies.request_headers import header_defect
 from wsbook.parsers.proxies.routing import Candidate, shadows
 from wsbook.parsers.proxies.upstreams import tls_port_defect
-from wsbook.parsers.proxies.yaml_edits import drop_pair, fix_of, put_pair, replace_value
+from wsbook.parsers.proxies.yaml_edits import drop_pair, fix_of, put_pair, replace_value, reword
 from wsbook.parsers.proxies.yaml_tree import Node
 
 __all__ = ["cluster_defects", "route_defects"]
@@ -35,6 +36,8 @@ def route_defects(
     if path and routes and not any(serves is not False for serves in judged):
         yield _found("envoy.no-route", routes[0].virtual_host, f"no route takes {path}", artifact)
     for late, early in shadows(candidates):
+        if routes[early].cluster == routes[late].cluster and not routes[late].node.each("route", "upgrade_configs"):
+            continue
         words = f"route {routes[early].rule} comes first and takes what route {routes[late].rule} is for"
         yield _found("envoy.route-shadowed", routes[late].node.get("match") or routes[late].node, words, artifact)
     for route, serves in zip(routes, judged, strict=True):
@@ -86,9 +89,25 @@ def _action_defects(route: Route, clusters: dict[str, Cluster], artifact: Artifa
         if node is not None and node.text != "false":
             fix = fix_of(artifact, ("origin.proxy-rewrites-host",), drop_pair(artifact, action, key))
             yield _found("envoy.host-rewritten", node, f"{key} {node.text}", artifact, fix)
+    yield from _header_defects(route, artifact)
     prefix, match = action.get("prefix_rewrite"), route.node.get("match") or route.node
+    if match.get("path") is not None and not path:
+        fix = fix_of(artifact, ("proxy.ws-location-missing",), reword(artifact, match.line, "path:", "prefix:"))
+        pattern = "k8s.exact-path" if hints_at_polling(match.at("path")) else "route.exact-perhaps"
+        yield _found(pattern, match.get("path") or match, f"path {match.at('path')}", artifact, fix)
     if prefix is not None:
         yield from _prefix_defects(prefix, match, artifact, path)
+
+
+def _header_defects(route: Route, artifact: Artifact) -> Iterator[PatternFacts]:
+    for level in (route.node, route.virtual_host):
+        for one in level.each("request_headers_to_add"):
+            value = one.get("header", "value")
+            if value is not None and (found := header_defect(one.at("header", "key"), value, artifact)):
+                yield found
+        for name in level.each("request_headers_to_remove"):
+            if found := header_defect(name.text, Node(value="", line=name.line), artifact):
+                yield found
 
 
 def _prefix_defects(prefix: Node, match: Node, artifact: Artifact, path: str) -> Iterator[PatternFacts]:
@@ -99,6 +118,8 @@ def _prefix_defects(prefix: Node, match: Node, artifact: Artifact, path: str) ->
     elif match.get("prefix") is not None and matched.strip("/") and prefix.text.endswith("/") and not matched.endswith("/"):
         fix = fix_of(artifact, cause, replace_value(artifact, match.get("prefix"), f'"{matched}/"'))
         yield _found("envoy.slash-doubled", prefix, f"prefix {matched} becomes {prefix.text}: {matched}/a reaches //a", artifact, fix)
+    elif matched.strip("/") and (not path or path.startswith(matched)) and matched.endswith("/") is prefix.text.endswith("/"):
+        yield _found("rewrite.prefix-replaced", prefix, f"{matched} → {prefix.text}", artifact)
     elif matched.endswith("/") and not prefix.text.endswith("/"):
         yield _found("envoy.slash-glued", prefix, f"{matched}a becomes {prefix.text}a", artifact)
 
@@ -112,7 +133,9 @@ def _filter_defects(route: Route, path: str, artifact: Artifact) -> Iterator[Pat
         name, config = one.at("name"), one.get("typed_config") or one
         if name in exempt or "websocket" in name:
             continue
-        if "ext_authz" in name or name.endswith((".rbac", ".oauth2", ".lua", ".wasm", "waf")):
+        if name.endswith(".buffer"):
+            yield _found("envoy.buffer-filter", one, name, artifact)
+        elif "ext_authz" in name or name.endswith((".rbac", ".oauth2", ".lua", ".wasm", "waf")):
             if not name.endswith((".lua", ".wasm")):
                 yield _found("envoy.auth-on-handshake", one, name, artifact)
         elif "local_ratelimit" in name:
@@ -182,5 +205,6 @@ def _stickiness(cluster: Cluster, routes: Sequence[Route], artifact: Artifact, p
         polled = hints_at_polling(f"{route.rule} {path}")
         if hashing and not hashed:
             yield _found("envoy.hash-without-policy", cluster.node, f"cluster {cluster.name}: {cluster.node.at('lb_policy')}", artifact)
-        elif polled and not (hashing and hashed) and (cluster.endpoints or 0) > 1:
-            yield _found("envoy.no-stickiness", cluster.node, f"cluster {cluster.name}: {cluster.endpoints} endpoints", artifact)
+        elif not (hashing and hashed) and (cluster.endpoints or 0) > 1:
+            pattern = "envoy.no-stickiness" if polled else "balance.no-stickiness-perhaps"
+            yield _found(pattern, cluster.node, f"cluster {cluster.name}: {cluster.endpoints} endpoints", artifact)

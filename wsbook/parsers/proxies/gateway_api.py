@@ -15,6 +15,7 @@ from wsbook.parsers.proxies.kubernetes_annotations import replicas_of
 from wsbook.parsers.proxies.kubernetes_objects import World
 from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
 from wsbook.parsers.proxies.path_tests import PathTest, candidate_for, rewrites_badly
+from wsbook.parsers.proxies.request_headers import header_defect
 from wsbook.parsers.proxies.routing import choose
 from wsbook.parsers.proxies.yaml_edits import fix_of, reword
 from wsbook.parsers.proxies.yaml_tree import Node
@@ -137,6 +138,10 @@ def _rule_defects(rule: Node, test: PathTest, product: str, world: World, artifa
         pattern = rewrites_badly((test,), prefix.text, artifact) if prefix is not None else ""
         if prefix is not None and pattern:
             yield defect(pattern, artifact.name, prefix.line, f"{test.text} → {prefix.text}")
+    for one in _filters(rule, "RequestHeaderModifier"):
+        given = [(pair.at("name"), pair.get("value")) for pair in [*one.each("set"), *one.each("add")]]
+        given += [(name.text, Node(value="", line=name.line)) for name in one.each("remove")]
+        yield from (found for name, value in given if value is not None and (found := header_defect(name, value, artifact)))
     yield from _target_defects(rule, test, world, artifact)
 
 
@@ -146,8 +151,8 @@ def _with(facts: PatternFacts, fix: object) -> PatternFacts:
 
 def _target_defects(rule: Node, test: PathTest, world: World, artifact: Artifact) -> Iterator[PatternFacts]:
     polled = hints_at_polling(f"{test.text} {artifact.endpoint_path}")
-    if polled and rule.get("sessionPersistence") is None and (replicas_of(_target(rule), world) or 0) > 1:
-        yield defect("k8s.no-stickiness", artifact.name, rule.line, f"path {test.text}")
+    if rule.get("sessionPersistence") is None and (replicas_of(_target(rule), world) or 0) > 1:
+        yield defect("k8s.no-stickiness" if polled else "balance.no-stickiness-perhaps", artifact.name, rule.line, f"path {test.text}")
     for ref in rule.each("backendRefs"):
         service = world.named("Service", ref.at("name"))
         ports = service.each("spec", "ports") if service else []
@@ -170,8 +175,9 @@ def _target_defects(rule: Node, test: PathTest, world: World, artifact: Artifact
 
 def _exact_defects(rules: list[tuple[Node, PathTest]], artifact: Artifact) -> Iterator[PatternFacts]:
     for rule, test in rules:
-        if test.kind == "exact" and hints_at_polling(test.text) and not test.text.endswith("/"):
-            yield defect("k8s.exact-path", artifact.name, rule.line, f"Exact {test.text}")
+        if test.kind == "exact" and not test.text.endswith("/") and not artifact.endpoint_path:
+            pattern = "k8s.exact-path" if hints_at_polling(test.text) else "route.exact-perhaps"
+            yield defect(pattern, artifact.name, rule.line, f"Exact {test.text}")
 
 
 def _policies(world: World, artifact: Artifact) -> Iterator[Facts]:

@@ -15,6 +15,7 @@ from wsbook.parsers.proxies.kubernetes_annotations import replicas_of
 from wsbook.parsers.proxies.kubernetes_objects import World, matches_labels, pods_of
 from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
 from wsbook.parsers.proxies.path_tests import PathTest, candidate_for, rewrites_badly
+from wsbook.parsers.proxies.request_headers import header_defect
 from wsbook.parsers.proxies.routing import choose, shadows
 from wsbook.parsers.proxies.yaml_edits import drop_pair, fix_of, reword
 from wsbook.parsers.proxies.yaml_tree import Node
@@ -53,6 +54,7 @@ def judge_istio(world: World, artifact: Artifact) -> Iterator[Facts]:
         if not targets or _same_host(rule.at("spec", "host"), targets):
             yield from _rule_defects(rule, artifact, world)
     yield from _port_defects(targets, world, artifact)
+    yield from _gateways(world, artifact)
     for thing in world.of("EnvoyFilter"):
         yield from _patches(thing, artifact, alone=not routes)
 
@@ -148,14 +150,23 @@ def _route_defects(route: Node, tests: tuple[PathTest, ...], world: World, artif
     if authority is not None:
         fix = fix_of(artifact, ("origin.proxy-rewrites-host",), drop_pair(artifact, route.get("rewrite"), "authority"))
         yield _found("envoy.host-rewritten", authority, f"authority {authority.text}", artifact, fix)
+    for name, value in route.map("headers", "request", "set").items():
+        if found := header_defect(name, value, artifact):
+            yield found
+    if any(test.kind == "exact" for test in tests) and not artifact.endpoint_path:
+        pattern = "k8s.exact-path" if any(hints_at_polling(t.text) for t in tests) else "route.exact-perhaps"
+        yield _found(pattern, route, f"exact {tests[0].text}", artifact)
     target = route.get("rewrite", "uri")
     pattern = rewrites_badly(tests, target.text, artifact) if target is not None else ""
     if target is not None and pattern:
         yield _found(pattern, target, f"{tests[0].text} → {target.text}", artifact)
     polled = any(hints_at_polling(test.text) for test in tests) or hints_at_polling(artifact.endpoint_path)
     host = _target(route).partition(".")[0]
-    if polled and _balance(_target(route), world) == "roundrobin" and replicas_of(host, world) != 1:
-        yield _found("istio.no-stickiness", route, f"{_target(route)}: no consistentHash", artifact)
+    copies = replicas_of(host, world)
+    if _balance(_target(route), world) == "roundrobin" and (polled or (copies or 0) > 1) and copies != 1:
+        yield _found(
+            "istio.no-stickiness" if polled else "balance.no-stickiness-perhaps", route, f"{_target(route)}: no consistentHash", artifact
+        )
 
 
 def _rule_defects(rule: Node, artifact: Artifact, world: World) -> Iterator[PatternFacts]:
@@ -190,6 +201,25 @@ def _port_defects(targets: set[str], world: World, artifact: Artifact) -> Iterat
                 yield _found("istio.port-name-h2", place, f"service {name}: port {said}", artifact, fix)
             elif said.startswith("tcp") and world.of("VirtualService") and targets:
                 yield _found("istio.port-name-tcp", place, f"service {name}: port {said}", artifact)
+
+
+def _gateways(world: World, artifact: Artifact) -> Iterator[PatternFacts]:
+    """Yield what the servers of a gateway do: a redirect on the plain port, and hosts that no virtual service has."""
+    for gateway in world.of("Gateway"):
+        hosts = {host.text.rpartition("/")[2] for server in gateway.each("spec", "servers") for host in server.each("hosts")}
+        for server in gateway.each("spec", "servers"):
+            redirect = server.get("tls", "httpsRedirect")
+            if redirect is not None and redirect.text == "true":
+                yield _found("gateway.plain-redirected", redirect, f"port {server.at('port', 'number')}: httpsRedirect", artifact)
+        for thing in world.of("VirtualService"):
+            named = {host.text for host in thing.each("spec", "hosts")}
+            bound = any(one.text.rpartition("/")[2] == gateway.at("metadata", "name") for one in thing.each("spec", "gateways"))
+            if bound and hosts and not any(_covers(wide, host) or _covers(host, wide) for wide in hosts for host in named):
+                yield _found("gateway.hosts-differ", thing, f"{', '.join(sorted(named))} is not among {', '.join(sorted(hosts))}", artifact)
+
+
+def _covers(wide: str, host: str) -> bool:
+    return wide in ("*", host) or (wide.startswith("*.") and host.endswith(wide[1:]))
 
 
 def _patches(thing: Node, artifact: Artifact, *, alone: bool) -> Iterator[Facts]:

@@ -135,7 +135,8 @@ def path_defects(paths: Sequence[tuple["IngressPath", bool | None]], world: Worl
         if serves is False:
             continue
         yield from _rewrite_defects(path, artifact)
-        if hints_at_polling(f"{path.path} {wanted}") and balance_of(path) == "roundrobin" and replicas_of(path.service, world) != 1:
+        copies, polled = replicas_of(path.service, world), hints_at_polling(f"{path.path} {wanted}")
+        if balance_of(path) == "roundrobin" and (polled or (copies or 0) > 1) and copies != 1:
             fix = None
             if path.controller.product == "ingress-nginx":
                 fix = fix_of(
@@ -143,7 +144,9 @@ def path_defects(paths: Sequence[tuple["IngressPath", bool | None]], world: Worl
                     ("cluster.no-sticky-session",),
                     put_pair(artifact, annotations_of(path.thing), _COMMUNITY + "affinity", '"cookie"'),
                 )
-            facts = defect("k8s.no-stickiness", artifact.name, path.node.line, f"path {path.path}")
+            facts = defect(
+                "k8s.no-stickiness" if polled else "balance.no-stickiness-perhaps", artifact.name, path.node.line, f"path {path.path}"
+            )
             yield replace(facts, fix=fix) if fix else facts
 
 
@@ -169,6 +172,9 @@ def _exact_defects(path: "IngressPath", serves: bool | None, wanted: str, artifa
     below = wanted and serves is False and hints_at_websocket(path.path) == 2 and wanted.startswith(path.path)
     if library or below:
         facts = defect("k8s.exact-path", artifact.name, path.node.line, f"path {path.path}, pathType Exact")
+        yield replace(facts, fix=fix) if fix else facts
+    elif serves is not False and not wanted and path.path.strip("/"):
+        facts = defect("route.exact-perhaps", artifact.name, path.node.line, f"path {path.path}, pathType Exact")
         yield replace(facts, fix=fix) if fix else facts
 
 

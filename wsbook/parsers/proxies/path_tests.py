@@ -4,7 +4,7 @@ import re
 
 from msgspec import Struct
 
-from wsbook.parsers.proxies.artifact import Artifact, hints_at_polling, hints_at_websocket, try_regex
+from wsbook.parsers.proxies.artifact import Artifact, hints_at_polling, try_regex
 from wsbook.parsers.proxies.routing import Candidate
 
 __all__ = ["PathTest", "candidate_for", "expand_groups", "rewrites_badly"]
@@ -64,6 +64,7 @@ def rewrites_badly(tests: tuple[PathTest, ...], target: str, artifact: Artifact)
             return "rewrite.library-prefix-replaced"
         if test.kind == "prefix" and test.text.strip("/") and target.endswith("/") and not test.text.endswith("/"):
             return "rewrite.slash-doubled"
-        if not artifact.endpoint_path and hints_at_websocket(test.text) == 2 and not hints_at_websocket(target):
+        path = artifact.endpoint_path
+        if test.text.strip("/") and target.strip("/") != test.text.strip("/") and (not path or path.startswith(test.text)):
             return "rewrite.prefix-replaced"
     return ""

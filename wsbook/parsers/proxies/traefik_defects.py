@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from msgspec.structs import replace
 
 from wsbook.facts import Fix, PatternFacts
-from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, hints_at_websocket
+from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling
+from wsbook.parsers.proxies.request_headers import header_defect
 from wsbook.parsers.proxies.routing import Candidate, shadows
 from wsbook.parsers.proxies.traefik_model import Config, Router, Service, words_of
 from wsbook.parsers.proxies.traefik_paths import applied
@@ -41,13 +42,13 @@ def router_defects(
             words = f"{other.name} (priority {other.priority:g}) takes what {router.name} ({router.priority:g}) is for"
             yield _found("traefik.router-shadowed", router.node.get("priority") or router.node.get("rule") or router.node, words, artifact)
     for router, serves in zip(routers, judged, strict=True):
-        yield from _rule_defects(router, artifact, path)
+        yield from _rule_defects(router, serves, artifact, path)
         if serves is not False:
             yield from _service_defects(router, config, artifact, path)
             yield from _middleware_defects(router, config, artifact, path)
 
 
-def _rule_defects(router: Router, artifact: Artifact, path: str) -> Iterator[PatternFacts]:
+def _rule_defects(router: Router, serves: bool | None, artifact: Artifact, path: str) -> Iterator[PatternFacts]:
     place = router.node.get("rule") or router.node
     for name, arguments, negated in router.rule.calls:
         if name.startswith("header") and len(arguments) == 2 and not negated and not name.endswith("regexp"):
@@ -58,6 +59,9 @@ def _rule_defects(router: Router, artifact: Artifact, path: str) -> Iterator[Pat
             wanted = next((a for a in arguments if hints_at_polling(a)), "")
             fix = fix_of(artifact, ("proxy.ws-location-missing",), reword(artifact, place.line, f"Path(`{wanted}", f"PathPrefix(`{wanted}"))
             yield _found("traefik.exact-path", place, router.rule.text, artifact, fix)
+    single = router.rule.paths and all(name != "pathprefix" for name, _, _ in router.rule.calls if name.startswith("path"))
+    if serves is not False and single and not path and not any(hints_at_polling(p) for p in router.rule.paths):
+        yield _found("route.exact-perhaps", place, router.rule.text, artifact)
     if router.tcp and not router.tls and router.rule.host:
         yield _found("traefik.sni-without-tls", place, router.rule.text, artifact)
 
@@ -95,28 +99,19 @@ def _period_s(text: str) -> float:
 
 
 def _header_defects(node: Node, artifact: Artifact) -> Iterator[PatternFacts]:
-    headers = node.map("customrequestheaders")
-    proto = headers.get("x-forwarded-proto")
-    if proto is not None and proto.text.lower() in ("ws", "wss", "http"):
-        fix = fix_of(artifact, ("proxy.forwarded-headers-wrong",), reword(artifact, proto.line, proto.text, "https"))
-        yield _found("traefik.forwarded-proto-wrong", proto, f"X-Forwarded-Proto: {proto.text}", artifact, fix)
-    host = headers.get("host")
-    if host is not None and host.text:
-        yield _found("traefik.host-replaced", host, f"Host: {host.text}", artifact)
-    origin = headers.get("origin")
-    if origin is not None and origin.text:
-        yield _found("traefik.origin-replaced", origin, f"Origin: {origin.text}", artifact)
+    for name, value in node.map("customrequestheaders").items():
+        if found := header_defect(name, value, artifact):
+            yield found
 
 
 def _path_defects(kind: str, node: Node, router: Router, artifact: Artifact, path: str) -> Iterator[PatternFacts]:
-    prefixes = [word for word, _ in words_of(node.get("prefixes"))] if kind == "stripprefix" else [node.at("path")]
+    prefixes = [word for word, _ in words_of(node.get("prefixes"))] if kind == "stripprefix" else [node.at("path") or node.at("regex")]
     for prefix in prefixes:
-        if kind == "stripprefix" and hints_at_polling(prefix):
-            yield _found("traefik.library-prefix-stripped", node, f"stripPrefix {prefix}", artifact)
-        elif kind == "stripprefix" and not path and hints_at_websocket(prefix) == 2:
-            yield _found("traefik.prefix-stripped", node, f"stripPrefix {prefix}", artifact)
-        elif kind == "replacepath" and (hints_at_polling(" ".join(router.rule.paths)) or (prefix == "/" and not path)):
-            yield _found("traefik.prefix-stripped", node, f"replacePath {prefix}", artifact)
+        library = hints_at_polling(prefix if kind == "stripprefix" else " ".join(router.rule.paths))
+        if library and not (kind == "replacepath" and hints_at_polling(prefix)):
+            yield _found("traefik.library-prefix-stripped", node, f"{kind} {prefix}", artifact)
+        elif not path or path.startswith(prefix):
+            yield _found("rewrite.prefix-replaced", node, f"{kind} {prefix}", artifact)
 
 
 def _service_defects(router: Router, config: Config, artifact: Artifact, path: str) -> Iterator[PatternFacts]:
@@ -132,9 +127,11 @@ def _service_defects(router: Router, config: Config, artifact: Artifact, path: s
         fix = fix_of(artifact, ("origin.proxy-rewrites-host",), reword(artifact, passed.line, passed.text, "true"))
         yield _found("traefik.host-not-passed", passed, "passHostHeader: false", artifact, fix)
     several = max(len(service.servers), service.replicas, len(service.parts)) > 1
-    if several and not service.sticky and hints_at_polling(" ".join((*router.rule.paths, path))):
+    polled = hints_at_polling(" ".join((*router.rule.paths, path)))
+    if several and not service.sticky:
         fix = fix_of(artifact, ("cluster.no-sticky-session",), put_pair(artifact, service.node, "sticky", "", "  cookie: {}"))
-        yield _found("traefik.no-stickiness", service.node, f"service {service.name}: several servers, no sticky cookie", artifact, fix)
+        pattern = "traefik.no-stickiness" if polled else "balance.no-stickiness-perhaps"
+        yield _found(pattern, service.node, f"service {service.name}: several servers, no sticky cookie", artifact, fix)
 
 
 def _address_defects(service: Service, artifact: Artifact) -> Iterator[PatternFacts]:

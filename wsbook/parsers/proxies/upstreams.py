@@ -13,6 +13,8 @@ __all__ = ["port_defect", "tls_port_defect"]
 _URL = re.compile(r"^(https?|wss?)://\[?[^\s/]*?\]?:(\d{1,5})(?:/|$)", re.IGNORECASE)
 _TLS_PORTS = ("443",)
 _PLAIN_PORTS = ("80",)
+_USUAL = ("443", "8443", "9443", "4443", "6443", "8006", "10443")
+_PRIVATE = re.compile(r"^\w+://(?:localhost|127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|[\w-]+:|\[)", re.IGNORECASE)
 
 
 def port_defect(url: str, artifact: Artifact, line: int) -> PatternFacts | None:
@@ -21,6 +23,8 @@ def port_defect(url: str, artifact: Artifact, line: int) -> PatternFacts | None:
     if found is None:
         return None
     tls = found[1].lower() in ("https", "wss")
+    if tls and found[2] not in (*_PLAIN_PORTS, *_USUAL) and _PRIVATE.match(url):
+        return defect("upstream.tls-to-unusual-port", artifact.name, line, url)
     if tls_port_defect(tls=tls, port=found[2]) is None:
         return None
     new = ("http" if tls else "https") + url[len(found[1]) :]
