@@ -1,6 +1,6 @@
 """Settings of clouds to routes and defects: load balancers, gateways, content networks and platforms, in whatever form people have them.
 
-Each module of _READERS knows one family and yields nothing for a file that is not about it.
+Each module of _READERS knows one family and yields nothing for a file that is not about it; a load balancer is what remains.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +15,7 @@ from wsbook.parsers.proxies.cloud_trees import read_trees
 from wsbook.parsers.proxies.cloudflare import judge_cloudflare
 from wsbook.parsers.proxies.firewalls import judge_firewalls
 from wsbook.parsers.proxies.google_backends import judge_google_backends
+from wsbook.parsers.proxies.passing import with_long_limits
 from wsbook.parsers.proxies.platforms import judge_platforms
 from wsbook.parsers.proxies.yaml_tree import Node
 
@@ -28,7 +29,6 @@ _READERS: tuple[Callable[[list[Node], Artifact], Iterator[Facts]], ...] = (
     judge_azure,
     judge_platforms,
     judge_firewalls,
-    judge_balancers,
 )
 
 
@@ -44,8 +44,8 @@ def parse_aws(artifact: Artifact) -> Parsed:
         from wsbook.parsers.proxies.kubernetes import parse_kubernetes
 
         return parse_kubernetes(artifact)
-    facts = [one for reader in _READERS for one in reader(trees, artifact)]
+    facts = [one for reader in _READERS for one in reader(trees, artifact)] or list(judge_balancers(trees, artifact))
     if not facts:
         raise UnreadableInputError(f"{artifact.name}: no setting of a load balancer or platform that is known")
     text = TextFacts(kind="alb_attributes", program="aws", size_bytes=len(artifact.text.encode()), items=len(facts))
-    return Parsed(facts=tuple(facts), text=text)
+    return Parsed(facts=tuple(with_long_limits(facts, artifact)), text=text)

@@ -61,9 +61,7 @@ def judge_balancers(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
     attributes = attributes_of(trees)
     product = _product(trees, attributes)
     rules = _rules(trees)
-    health = first(trees, "target_health_descriptions") is not None
-    if not health:
-        yield _route(product, trees, attributes, artifact)
+    yield _route(product, trees, attributes, artifact)
     yield from _rule_facts(rules, product, artifact)
     yield from _balancer_defects(product, trees, attributes, artifact)
     yield from _group_defects(trees, attributes, rules, artifact)
@@ -84,7 +82,7 @@ def _group_only(trees: list[Node], attributes: dict[str, Node]) -> bool:
     group = any(
         k.startswith(("stickiness.", "deregistration_delay", "load_balancing.", "target_group_health", "slow_start")) for k in attributes
     )
-    group = group or first(trees, "target_groups", "target_health_descriptions", "aws_lb_target_group", "aws_alb_target_group") is not None
+    group = group or first(trees, "target_groups", "target_health_descriptions", "target_health", "aws_lb_target_group", "aws_alb_target_group") is not None
     balancer = any(
         k.startswith(("idle_timeout", "tcp.idle", "routing.http", "access_logs", "deletion_protection", "client_keep")) for k in attributes
     )

@@ -24,6 +24,7 @@ _WITHOUT_HEADERS = (
     "775133bc-15f2-49f9-abea-afb2e0bf67d2",
 )
 """Identifiers of managed origin request policies, the same in every account."""
+_DISTRIBUTION = ("default_cache_behavior", "cache_behaviors", "ordered_cache_behavior")
 
 
 def judge_gateways(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
@@ -62,17 +63,18 @@ def _message_routes(trees: list[Node], artifact: Artifact) -> Iterator[PatternFa
 
 def judge_cloudfront(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
     """Yield the behaviors of a distribution as routes, in order, and what their policies leave out."""
-    for place in places(trees, "default_cache_behavior"):
-        ordered = [one for key in ("cache_behaviors", "ordered_cache_behavior") for one in _listed(place.get(key))]
-        behaviors = [*ordered, *blocks(place, "default_cache_behavior")]
-        origins = {node.at("id") or node.at("origin_id"): node for key in ("origins", "origin") for node in _listed(place.get(key))}
-        path = artifact.endpoint_path.partition("?")[0]
-        judged = choose([_candidate(one, origins) for one in behaviors], path)
-        for one, serves in zip(behaviors, judged, strict=True):
-            yield _behavior(one, serves, artifact)
-            if serves is not False:
-                yield from _behavior_defects(one, origins, bool(path), trees, artifact)
+    place = next((p for key in _DISTRIBUTION for p in places(trees, key)), None)
+    if place is None:
         return
+    ordered = [one for key in ("cache_behaviors", "ordered_cache_behavior") for one in _listed(place.get(key))]
+    behaviors = [*ordered, *blocks(place, "default_cache_behavior")]
+    origins = {node.at("id") or node.at("origin_id"): node for key in ("origins", "origin") for node in _listed(place.get(key))}
+    path = artifact.endpoint_path.partition("?")[0]
+    judged = choose([_candidate(one, origins) for one in behaviors], path)
+    for one, serves in zip(behaviors, judged, strict=True):
+        yield _behavior(one, serves, artifact)
+        if serves is not False:
+            yield from _behavior_defects(one, origins, bool(path), trees, artifact)
 
 
 def _listed(node: Node | None) -> list[Node]:

@@ -13,7 +13,7 @@ from wsbook.facts import Facts, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, require_small, try_regex
 from wsbook.parsers.proxies.envoy_defects import route_defects
 from wsbook.parsers.proxies.envoy_model import Cluster, Route, duration_s, fits, read_clusters, read_routes, snaked, upgrade_switch
-from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
+from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at, with_long_limits
 from wsbook.parsers.proxies.routing import Candidate, choose
 from wsbook.parsers.proxies.yaml_tree import Node, parse_documents
 
@@ -34,7 +34,7 @@ def parse_envoy(artifact: Artifact) -> Parsed:
         return parse_kubernetes(artifact)
     if not any(document.pairs or document.items for document in documents):
         raise UnreadableInputError(f"{artifact.name}: no Envoy configuration in it")
-    found = tuple(judge_envoy([snaked(document) for document in documents], artifact))
+    found = tuple(with_long_limits(list(judge_envoy([snaked(document) for document in documents], artifact)), artifact))
     items = sum(isinstance(f, RouteFacts) for f in found)
     return Parsed(facts=found, text=TextFacts(kind="envoy", program="envoy", size_bytes=len(artifact.text.encode()), items=items))
 

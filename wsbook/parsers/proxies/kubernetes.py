@@ -14,6 +14,7 @@ from wsbook.parsers.proxies.istio import judge_istio
 from wsbook.parsers.proxies.kubernetes_ingress import judge_ingresses, judge_pieces
 from wsbook.parsers.proxies.kubernetes_objects import World, objects_of
 from wsbook.parsers.proxies.kubernetes_services import judge_services
+from wsbook.parsers.proxies.passing import with_long_limits
 from wsbook.parsers.proxies.traefik_objects import judge_traefik_objects
 from wsbook.parsers.proxies.yaml_tree import parse_documents
 
@@ -41,5 +42,6 @@ def parse_kubernetes(artifact: Artifact) -> Parsed:
     facts = [one for reader in _READERS for one in reader(world, artifact)] or list(judge_pieces(world, artifact))
     routes = sum(isinstance(f, RouteFacts) for f in facts)
     return Parsed(
-        facts=tuple(facts), text=TextFacts(kind="k8s_ingress", program="kubernetes", size_bytes=len(artifact.text.encode()), items=routes)
+        facts=tuple(with_long_limits(facts, artifact)),
+        text=TextFacts(kind="k8s_ingress", program="kubernetes", size_bytes=len(artifact.text.encode()), items=routes),
     )

@@ -5,22 +5,47 @@ from functools import cache
 from msgspec import Struct, convert
 
 from wsbook.datafile import read_table
-from wsbook.facts import Fix, RouteFacts, Setting
-from wsbook.parsers.proxies.artifact import Artifact
+from wsbook.facts import Facts, Fix, RouteFacts, Setting
+from wsbook.parsers.proxies.artifact import Artifact, defect
 from wsbook.parsers.proxies.yaml_tree import Node
 
-__all__ = ["FORWARDED", "Limit", "default_limit", "limit_of", "passing_route", "set_at"]
+__all__ = ["FORWARDED", "Limit", "default_limit", "limit_of", "passing_route", "set_at", "with_long_limits"]
 
 FORWARDED = Setting(value="forwarded", default=True)
 _HTTP_1_1 = Setting(value="1.1", default=True)
 
 
 class Limit(Struct, frozen=True, kw_only=True):
-    """What a product does where nothing is set; None: not known, 0: no such limit."""
+    """What a product does where nothing is set; None: not known, 0: no such limit.
 
+    family: whose long idle limits are worth a hint, "" none.
+    """
+
+    family: str = ""
     idle_s: float | None = None
     lifetime_s: float | None = None
     source: str = ""
+
+
+_LONG_S = (75.0, 900.0)
+"""Idle limits between these are long enough for most heartbeats and short enough to be met without one."""
+
+
+def with_long_limits(facts: list[Facts], artifact: Artifact) -> list[Facts]:
+    """Return the facts, and a hint for the shortest idle limit of a route that may serve the endpoint when it is a long one."""
+    limits = [
+        (float(one.idle_s.value), one)
+        for one in facts
+        if isinstance(one, RouteFacts) and one.serves is not False and one.idle_s is not None and one.idle_s.value
+    ]
+    if not limits:
+        return facts
+    shortest, route = min(limits, key=lambda pair: pair[0] or 1e9)
+    if not _LONG_S[0] < shortest <= _LONG_S[1] or limit_of(route.product).family == "":
+        return facts
+    idle = route.idle_s or FORWARDED
+    words = f"{route.product} {route.matcher}: {shortest:g} s of silence{' by default' if idle.default else ''}"
+    return [*facts, defect(f"limit.long-{limit_of(route.product).family}", artifact.name, idle.line or route.line, words[:300])]
 
 
 @cache

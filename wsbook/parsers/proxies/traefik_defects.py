@@ -137,8 +137,7 @@ def _service_defects(router: Router, config: Config, artifact: Artifact, path: s
 def _address_defects(service: Service, artifact: Artifact) -> Iterator[PatternFacts]:
     for url, place in service.servers[:20]:
         if url.startswith("h2c://"):
-            old = "h2c" if place.text == "h2c" else "h2c://"
-            fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, place.line, old, old.replace("h2c", "http")))
+            fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, place.line, "h2c", "http"))
             yield _found("traefik.h2-to-upstream", place, url, artifact, fix)
         elif found := port_defect(url, artifact, place.line):
             yield found
