@@ -83,7 +83,7 @@ def _tests(rule: Node) -> list[PathTest]:
 def _filters(rule: Node, kind: str) -> Iterator[Node]:
     for one in rule.each("filters"):
         if one.at("type") == kind:
-            yield one.get(kind[:1].lower() + kind[1:]) or one
+            yield one.get("urlRewrite" if kind == "URLRewrite" else kind[:1].lower() + kind[1:]) or one
 
 
 def _redirects(rule: Node) -> bool:

@@ -36,7 +36,7 @@ def with_long_limits(facts: list[Facts], artifact: Artifact) -> list[Facts]:
     limits = [
         (float(one.idle_s.value), one)
         for one in facts
-        if isinstance(one, RouteFacts) and one.serves is not False and one.idle_s is not None and one.idle_s.value
+        if isinstance(one, RouteFacts) and one.serves is not False and one.upgrade is not None and one.idle_s is not None and one.idle_s.value
     ]
     if not limits:
         return facts
@@ -88,8 +88,8 @@ def passing_route(
     servers: int | None = None,
     fixes: tuple[Fix | None, ...] = (),
 ) -> RouteFacts:
-    """Return a route. idle, lifetime: None takes what the product does by default."""
-    limits = limit_of(product)
+    """Return a route. idle, lifetime: None takes what the product does by default. connection None: it tunnels nothing, and has no limits."""
+    limits = limit_of(product) if connection is not None else Limit()
     if lifetime is None and limits.lifetime_s:
         lifetime = Setting(value=f"{limits.lifetime_s:g}", default=True)
     return RouteFacts(
@@ -104,7 +104,7 @@ def passing_route(
         connection=connection,
         host=host,
         http_version=http_version,
-        idle_s=idle or default_limit(product),
+        idle_s=idle or (default_limit(product) if connection is not None else None),
         lifetime_s=lifetime,
         balance=balance,
         servers=servers,
