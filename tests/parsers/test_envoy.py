@@ -117,7 +117,10 @@ def test_limits_and_where_they_come_from(manager: str, action: str, idle: str, d
 
 H2 = "typed_extension_protocol_options: {envoy.x: {explicit_http_config: {http2_protocol_options: {%s}}}}"
 AUTHZ = "{name: envoy.filters.http.ext_authz}"
-JWT = "{name: envoy.filters.http.jwt_authn, typed_config: {providers: {p: {issuer: i%s}}, rules: [{match: {prefix: %s}, requires: {provider_name: p}}]}}"
+JWT = (
+    "{name: envoy.filters.http.jwt_authn, typed_config: {providers: {p: {issuer: i%s}}, "
+    "rules: [{match: {prefix: %s}, requires: {provider_name: p}}]}}"
+)
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,8 @@ EG = "---\nkind: Gateway\nspec: {gatewayClassName: eg}\n"
         (http_route(f"{{{WS}, {REFS}, filters: [{{type: URLRewrite, urlRewrite: {{hostname: x.internal}}}}]}}"), {"k8s.host-replaced"}),
         (
             http_route(
-                f"{{{WS}, {REFS}, filters: [{{type: URLRewrite, urlRewrite: {{path: {{type: ReplacePrefixMatch, replacePrefixMatch: /}}}}}}]}}"
+                f"{{{WS}, {REFS}, filters: [{{type: URLRewrite, urlRewrite: {{path: {{type: ReplacePrefixMatch, "
+                f"replacePrefixMatch: /}}}}}}]}}"
             ),
             {"rewrite.prefix-replaced"},
         ),
@@ -282,11 +283,17 @@ def test_gateway_api(text: str, expected: set[str]) -> None:
 
 
 def proxy(route: str) -> str:
-    return f"apiVersion: projectcontour.io/v1\nkind: HTTPProxy\nspec:\n  virtualhost: {{fqdn: a.test}}\n  routes:\n  - conditions:\n    - prefix: /ws\n{route}    services:\n    - {{name: app, port: 80}}\n"
+    return (
+        f"apiVersion: projectcontour.io/v1\nkind: HTTPProxy\nspec:\n  virtualhost: {{fqdn: a.test}}\n  routes:\n"
+        f"  - conditions:\n    - prefix: /ws\n{route}    services:\n    - {{name: app, port: 80}}\n"
+    )
 
 
 MAPPING = "apiVersion: getambassador.io/v3alpha1\nkind: Mapping\nmetadata: {name: m}\nspec:\n  prefix: %s\n  service: app:80\n%s"
-OPENSHIFT = "apiVersion: route.openshift.io/v1\nkind: Route\nmetadata: {name: r, annotations: %s}\nspec: {host: a.test, to: {kind: Service, name: app}%s}\n"
+OPENSHIFT = (
+    "apiVersion: route.openshift.io/v1\nkind: Route\nmetadata: {name: r, annotations: %s}\n"
+    "spec: {host: a.test, to: {kind: Service, name: app}%s}\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -307,11 +314,13 @@ OPENSHIFT = "apiVersion: route.openshift.io/v1\nkind: Route\nmetadata: {name: r,
         (OPENSHIFT % ("{}", ""), set()),
         (OPENSHIFT % ("{haproxy.router.openshift.io/timeout-tunnel: 5m}", ""), {"limit.long-haproxy"}),
         (
-            "kind: VirtualServer\nspec:\n  upstreams: [{name: a, service: app, port: 80, read-timeout: 1h}]\n  routes: [{path: /ws, action: {pass: a}}]\n",
+            "kind: VirtualServer\nspec:\n  upstreams: [{name: a, service: app, port: 80, read-timeout: 1h}]\n"
+            "  routes: [{path: /ws, action: {pass: a}}]\n",
             set(),
         ),
         (
-            "kind: VirtualServer\nspec:\n  upstreams: [{name: a, service: app, port: 80, type: grpc}]\n  routes: [{path: /ws, action: {pass: a}}]\n",
+            "kind: VirtualServer\nspec:\n  upstreams: [{name: a, service: app, port: 80, type: grpc}]\n"
+            "  routes: [{path: /ws, action: {pass: a}}]\n",
             {"k8s.h2-to-upstream"},
         ),
     ],
@@ -357,7 +366,10 @@ def test_google(text: str, expected: set[str]) -> None:
 
 
 def block(notes: str) -> str:
-    return f"kind: Ingress\nmetadata:\n  annotations:\n    {notes}\nspec:\n  rules:\n  - http:\n      paths:\n      - {{path: /, backend: {{service: {{name: app, port: {{number: 80}}}}}}}}\n"
+    return (
+        f"kind: Ingress\nmetadata:\n  annotations:\n    {notes}\nspec:\n  rules:\n  - http:\n      paths:\n"
+        f"      - {{path: /, backend: {{service: {{name: app, port: {{number: 80}}}}}}}}\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -390,5 +402,8 @@ def test_a_fix_takes_the_defect_away(text: str, pattern: str) -> None:
 def test_templates_of_charts_are_read() -> None:
     text = block(f'{NGINX}proxy-read-timeout: "1h"').replace("spec:", "{{- if .Values.on }}\nspec:") + "{{- end }}\n"
     assert patterns(text) == {"k8s.annotation-unit"}
-    values = f"ingress:\n  enabled: true\n  className: nginx\n  annotations:\n    {NGINX}affinity: cookie\n  hosts:\n  - host: a.test\n    paths: [{{path: /ws, pathType: Prefix}}]\n"
+    values = (
+        f"ingress:\n  enabled: true\n  className: nginx\n  annotations:\n    {NGINX}affinity: cookie\n  hosts:\n"
+        f"  - host: a.test\n    paths: [{{path: /ws, pathType: Prefix}}]\n"
+    )
     assert [(r.matcher, r.balance) for r in read(values)[0]] == [("path /ws", "cookie")]

@@ -202,11 +202,13 @@ def test_labels_of_containers(text: str, expected: set[str]) -> None:
         ),
         (routers("PathPrefix(`/ws`)", services="    s0: {loadBalancer: {servers: [{url: 'https://a.test:8443'}]}}\n"), set()),
         (
-            "tcp:\n  routers:\n    a: {rule: 'HostSNI(`a.test`)', service: s}\n  services:\n    s: {loadBalancer: {servers: [{address: 'a:1'}]}}\n",
+            "tcp:\n  routers:\n    a: {rule: 'HostSNI(`a.test`)', service: s}\n  services:\n"
+            "    s: {loadBalancer: {servers: [{address: 'a:1'}]}}\n",
             {"traefik.sni-without-tls"},
         ),
         (
-            "tcp:\n  routers:\n    a: {rule: 'HostSNI(`*`)', service: s}\n  services:\n    s: {loadBalancer: {servers: [{address: 'a:1'}]}}\n",
+            "tcp:\n  routers:\n    a: {rule: 'HostSNI(`*`)', service: s}\n  services:\n"
+            "    s: {loadBalancer: {servers: [{address: 'a:1'}]}}\n",
             set(),
         ),
         ("entryPoints:\n  web: {address: ':80', transport: {respondingTimeouts: {readTimeout: 5s, idleTimeout: 10s}}}\n", set()),

@@ -45,7 +45,7 @@ def parse_aws(artifact: Artifact) -> Parsed:
 
         return parse_kubernetes(artifact)
     facts = [one for reader in _READERS for one in reader(trees, artifact)] or list(judge_balancers(trees, artifact))
-    if not facts:
+    if not facts and not any(node.value for tree in trees for node in tree.pairs.values() if not node.text):
         raise UnreadableInputError(f"{artifact.name}: no setting of a load balancer or platform that is known")
     text = TextFacts(kind="alb_attributes", program="aws", size_bytes=len(artifact.text.encode()), items=len(facts))
     return Parsed(facts=tuple(with_long_limits(facts, artifact)), text=text)

@@ -82,7 +82,11 @@ def _group_only(trees: list[Node], attributes: dict[str, Node]) -> bool:
     group = any(
         k.startswith(("stickiness.", "deregistration_delay", "load_balancing.", "target_group_health", "slow_start")) for k in attributes
     )
-    group = group or first(trees, "target_groups", "target_health_descriptions", "target_health", "aws_lb_target_group", "aws_alb_target_group") is not None
+    group = (
+        group
+        or first(trees, "target_groups", "target_health_descriptions", "target_health", "aws_lb_target_group", "aws_alb_target_group")
+        is not None
+    )
     balancer = any(
         k.startswith(("idle_timeout", "tcp.idle", "routing.http", "access_logs", "deletion_protection", "client_keep")) for k in attributes
     )

@@ -13,7 +13,7 @@ from wsbook.parsers.proxies.yaml_tree import Node
 
 __all__ = ["Cluster", "Manager", "Route", "duration_s", "fits", "read_clusters", "read_routes", "snaked", "upgrade_switch"]
 
-_CAMEL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _MAX = 3_000
 
 
@@ -61,7 +61,7 @@ def snaked(node: Node, depth: int = 0) -> Node:
         return node
     value: object = [snaked(one, depth + 1) for one in node.items]
     if isinstance(node.value, dict):
-        value = {_CAMEL.sub(r"_\1", key).lower() if key[:1] != "@" else key: snaked(one, depth + 1) for key, one in node.value.items()}
+        value = {_CAMEL.sub("_", key).lower() if key[:1] != "@" else key: snaked(one, depth + 1) for key, one in node.value.items()}
     return Node(
         value=value,
         line=node.line,

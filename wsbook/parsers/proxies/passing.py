@@ -36,7 +36,11 @@ def with_long_limits(facts: list[Facts], artifact: Artifact) -> list[Facts]:
     limits = [
         (float(one.idle_s.value), one)
         for one in facts
-        if isinstance(one, RouteFacts) and one.serves is not False and one.upgrade is not None and one.idle_s is not None and one.idle_s.value
+        if isinstance(one, RouteFacts)
+        and one.serves is not False
+        and one.upgrade is not None
+        and one.idle_s is not None
+        and one.idle_s.value
     ]
     if not limits:
         return facts
@@ -88,7 +92,10 @@ def passing_route(
     servers: int | None = None,
     fixes: tuple[Fix | None, ...] = (),
 ) -> RouteFacts:
-    """Return a route. idle, lifetime: None takes what the product does by default. connection None: it tunnels nothing, and has no limits."""
+    """Return a route.
+
+    idle, lifetime: None takes what the product does by default. connection None: it tunnels nothing and has no limits.
+    """
     limits = limit_of(product) if connection is not None else Limit()
     if lifetime is None and limits.lifetime_s:
         lifetime = Setting(value=f"{limits.lifetime_s:g}", default=True)
