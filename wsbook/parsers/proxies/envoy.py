@@ -83,7 +83,7 @@ def _route(route: Route, serves: bool | None, clusters: dict[str, Cluster], arti
         upstream=route.cluster,
         upstream_path=_path_behind(route, action, path) if path and serves else None,
         upgrade=_header(route, "upgrade", artifact),
-        connection=FORWARDED,
+        connection=FORWARDED if route.action == "route" else None,
         host=set_at(artifact, host) if host else FORWARDED,
         idle=_idle(route, action, artifact),
         lifetime=_lifetime(route, action, cluster, artifact),
@@ -93,7 +93,9 @@ def _route(route: Route, serves: bool | None, clusters: dict[str, Cluster], arti
 
 
 def _header(route: Route, name: str, artifact: Artifact) -> Setting | None:
-    """Return what the backend gets; None where the switch decides it."""
+    """Return what the backend gets; None where the switch decides it, or where there is no backend."""
+    if route.action != "route":
+        return None
     for level in (route.node, route.virtual_host):
         for one in level.each("request_headers_to_remove"):
             if one.text.lower() == name:

@@ -41,7 +41,10 @@ def route_defects(
         words = f"route {routes[early].rule} comes first and takes what route {routes[late].rule} is for"
         yield _found("envoy.route-shadowed", routes[late].node.get("match") or routes[late].node, words, artifact)
     for route, serves in zip(routes, judged, strict=True):
-        if serves is not False:
+        if serves is not False and route.action != "route":
+            pattern = "envoy.route-redirects" if route.action == "redirect" else "envoy.route-answers-itself"
+            yield _found(pattern, route.node.get(route.action) or route.node, f"route {route.rule}", artifact)
+        elif serves is not False:
             yield from _switch_defects(route, serves, artifact)
             yield from _action_defects(route, clusters, artifact, path)
             yield from _filter_defects(route, path, artifact)
