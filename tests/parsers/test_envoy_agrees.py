@@ -7,16 +7,16 @@ import asyncio
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
+from conftest import needs
 
 from wsbook.facts import PatternFacts, RouteFacts
 from wsbook.parsers.proxies import parse_config
 from wsbook.programs import clean_environment, find_program, free_ports
 
 ENVOY = find_program("envoy")
-pytestmark = pytest.mark.skipif(ENVOY is None, reason="envoy is not installed")
+pytestmark = needs("envoy")
 
 UPGRADE = "upgrade_configs: [{upgrade_type: websocket}]"
 OFF = "upgrade_configs: [{upgrade_type: websocket, enabled: false}]"
@@ -150,26 +150,19 @@ async def ask(port: int, path: str) -> tuple[int, str]:
     return int(head.split()[1]), came[0] if came else ""
 
 
-async def observe(ports: dict[str, int], folder: Path) -> dict[tuple[str, str], tuple[int, str]]:
-    (folder / "envoy.yaml").write_text(config(ports, *ROUTES))
+async def observe(ports: dict[str, int], program: "subprocess.Popen[bytes]") -> dict[tuple[str, str], tuple[int, str]]:
     servers = [await asyncio.start_server(lambda r, w, n=n: answer(n, r, w), "127.0.0.1", ports[n]) for n in ("a", "b")]
-    command = [str(ENVOY), "-c", str(folder / "envoy.yaml"), "--use-dynamic-base-id", "-l", "error", "--concurrency", "1"]
-    program = subprocess.Popen(command, stderr=subprocess.PIPE, env=clean_environment())
-    try:
-        for _ in range(200):
-            with suppress(OSError):
-                _, writer = await asyncio.open_connection("127.0.0.1", ports["answer"])
-                writer.close()
-                break
-            assert program.poll() is None, program.stderr.read().decode()[-2000:]
-            await asyncio.sleep(0.05)
-        return {(name, path): await ask(ports[name], path) for name, path in CASES}
-    finally:
-        program.terminate()
-        program.wait(10)
-        program.stderr.close()
-        for server in servers:
-            server.close()
+    for _ in range(200):
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", ports["answer"])
+            writer.close()
+            break
+        assert program.poll() is None, "envoy refuses the configuration"
+        await asyncio.sleep(0.05)
+    result = {(name, path): await ask(ports[name], path) for name, path in CASES}
+    for server in servers:
+        server.close()
+    return result
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +172,14 @@ def ports() -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def seen(ports: dict[str, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, str], tuple[int, str]]]:
-    yield asyncio.run(observe(ports, tmp_path_factory.mktemp("envoy")))
+    file = tmp_path_factory.mktemp("envoy") / "envoy.yaml"
+    file.write_text(config(ports, *ROUTES))
+    command = [str(ENVOY), "-c", str(file), "--use-dynamic-base-id", "-l", "off", "--concurrency", "1"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=clean_environment()) as program:
+        try:
+            yield asyncio.run(observe(ports, program))
+        finally:
+            program.terminate()
 
 
 @pytest.mark.parametrize(("name", "path"), CASES)

@@ -1,8 +1,9 @@
 """Envoy to routes and defects: bootstrap files and configuration dumps in YAML and JSON, and what is built on Envoy in Kubernetes.
 
 Envoy refuses an upgrade with 403 unless upgrade_configs of the connection manager or the route name it. The first route that matches
-wins. A tunnel is closed after stream_idle_timeout (5 minutes by default) or the route's idle_timeout; whether the route's timeout (15
-seconds by default) ends it too differs between releases (envoyproxy/envoy, issues 20062 and 41068). Source: envoyproxy.io.
+wins. A tunnel is closed after stream_idle_timeout (5 minutes by default) or the route's idle_timeout, which counts before it, and at the
+age of max_stream_duration; max_connection_duration does not close it, nor does the route's timeout (measured on 1.40, though a release of
+2022 did: envoyproxy/envoy, issue 20062). Source: envoyproxy.io.
 """
 
 import re
@@ -119,14 +120,7 @@ def _idle(route: Route, action: Node, artifact: Artifact) -> Setting | None:
 def _lifetime(route: Route, action: Node, cluster: Cluster | None, artifact: Artifact) -> Setting | None:
     manager = route.manager.node
     nodes = [action.get("max_stream_duration", "max_stream_duration")]
-    nodes += (
-        [manager.get("common_http_protocol_options", key) for key in ("max_stream_duration", "max_connection_duration")] if manager else []
-    )
-    nodes += (
-        [cluster.node.get("common_http_protocol_options", key) for key in ("max_stream_duration", "max_connection_duration")]
-        if cluster
-        else []
-    )
+    nodes += [owner.get("common_http_protocol_options", "max_stream_duration") for owner in (manager, cluster and cluster.node) if owner]
     found = [(limit, node) for node in nodes if node is not None and (limit := duration_s(node))]
     if not found:
         return None
