@@ -2,6 +2,7 @@
 
 import json
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -93,15 +94,21 @@ def handshake(
         return {"status": status, "seen": told, "headers": headers, "lived_s": lived}
 
 
-def wait_for(port: int, wait_s: float = 3.0) -> None:
-    """Return when something listens on the port.
+@contextmanager
+def started(command: list[str], port: int, folder: str, **more: Any) -> Iterator[bool]:
+    """Start a proxy and wait for its port; False when it ends by itself, which it does when somebody has taken one of its ports."""
+    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
+    try:
+        end = time.monotonic() + 20
+        while process.poll() is None and time.monotonic() < end and not _listens(port):
+            time.sleep(0.02)
+        yield process.poll() is None and _listens(port)
+    finally:
+        process.terminate()
+        process.wait()
 
-    Raises:
-        TimeoutError: nothing does.
-    """
-    end = time.monotonic() + wait_s
-    while time.monotonic() < end:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.2):
-            return
-        time.sleep(0.02)
-    raise TimeoutError(port)
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=0.2):
+        return True
+    return False

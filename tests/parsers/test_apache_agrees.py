@@ -1,16 +1,14 @@
 """What is read of Apache configurations agrees with what Apache does: rule, path, Host, tunnel, and how long a silent one lives."""
 
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import needs
 from parsers.fixed import read
-from parsers.stub_upstream import HANDSHAKE, handshake, upstream, wait_for
+from parsers.stub_upstream import HANDSHAKE, handshake, started, upstream
 
 from wsbook.programs import find_program, free_ports
 
@@ -117,17 +115,16 @@ class _Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
     folder = tmp_path_factory.mktemp("apache")
-    with ExitStack() as stack:
-        deployed = _Served(folder, stack.enter_context(upstream("one")), stack.enter_context(upstream("two")))
-        (folder / "a.conf").write_text(deployed.text)
-        command = [str(find_program("apache2")), "-DFOREGROUND", "-d", str(folder), "-f", "a.conf"]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            wait_for(next(iter(deployed.ports.values())), 10)
-            yield deployed
-        finally:
-            process.terminate()
-            process.wait()
+    command = [str(find_program("apache2")), "-DFOREGROUND", "-d", str(folder), "-f", "a.conf"]
+    with upstream("one") as one, upstream("two") as two:
+        for _ in range(4):
+            deployed = _Served(folder, one, two)
+            (folder / "a.conf").write_text(deployed.text)
+            with started(command, next(iter(deployed.ports.values())), str(folder)) as is_up:
+                if is_up:
+                    yield deployed
+                    return
+    pytest.fail("Apache does not start")
 
 
 def differences(name: str, path: str, shown: dict[str, Any], served: _Served) -> list[str]:

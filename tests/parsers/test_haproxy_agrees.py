@@ -1,16 +1,14 @@
 """What is read of HAProxy configurations agrees with what HAProxy does: backend, path, headers, and how long a silent tunnel lives."""
 
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import needs
 from parsers.fixed import read
-from parsers.stub_upstream import HANDSHAKE, handshake, upstream, wait_for
+from parsers.stub_upstream import HANDSHAKE, handshake, started, upstream
 
 from wsbook.programs import find_program, free_ports
 
@@ -90,34 +88,32 @@ LIMITS = {
 }
 
 
-class _Served:
-    """HAProxy with every case on a port of its own, one process."""
-
-    def __init__(self, folder: Path, one: int, two: int) -> None:
-        self.folder, self.one, self.two = folder, one, two
-        self.processes: list[subprocess.Popen[bytes]] = []
-
-    def start(self, name: str, text: str, port: int) -> str:
-        folder = self.folder / name.replace(" ", "_")
-        folder.mkdir()
-        for file, content in FILES.items():
-            (folder / file).write_text(content)
-        text = text.replace("PORT", str(port)).replace("ONE", str(self.one)).replace("TWO", str(self.two))
-        (folder / "haproxy.cfg").write_text(text)
-        command = [str(find_program("haproxy")), "-db", "-f", "haproxy.cfg"]
-        self.processes.append(subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-        return text
+Told = tuple[str, Path, list[dict[str, Any]]]
+"""The text that was served, its folder, and what came back."""
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
-    with ExitStack() as stack:
-        one, two = stack.enter_context(upstream("b")), stack.enter_context(upstream("c"))
-        deployed = _Served(tmp_path_factory.mktemp("haproxy"), one, two)
-        yield deployed
-        for process in deployed.processes:
-            process.kill()
-            process.wait()
+def upstreams() -> Iterator[dict[str, int]]:
+    with upstream("b") as one, upstream("c") as two:
+        yield {"ONE": one, "TWO": two}
+
+
+def ask(name: str, text: str, folder: Path, upstreams: dict[str, int], requests: list[dict[str, Any]]) -> Told:
+    """Serve a configuration with HAProxy and make handshakes."""
+    folder = folder / name.replace(" ", "_")
+    folder.mkdir()
+    for file, content in FILES.items():
+        (folder / file).write_text(content)
+    for _ in range(4):
+        port = free_ports(["a"])["a"]
+        own = text
+        for word, number in {"PORT": port, **upstreams}.items():
+            own = own.replace(word, str(number))
+        (folder / "haproxy.cfg").write_text(own)
+        with started([str(find_program("haproxy")), "-db", "-f", "haproxy.cfg"], port, str(folder)) as is_up:
+            if is_up:
+                return own, folder, [handshake(port, **request) for request in requests]
+    pytest.fail(f"{name}: HAProxy does not start")
 
 
 def differences(name: str, text: str, path: str, shown: dict[str, Any], folder: Path) -> list[str]:
@@ -145,38 +141,27 @@ def differences(name: str, text: str, path: str, shown: dict[str, Any], folder: 
 
 
 @needs("haproxy")
-def test_backend_path_and_headers_are_those_of_haproxy(served: _Served) -> None:
-    ports = free_ports(CASES)
-    texts = {name: served.start(name, text, ports[name]) for name, (text, _) in CASES.items()}
-
+def test_backend_path_and_headers_are_those_of_haproxy(upstreams: dict[str, int], tmp_path: Path) -> None:
     def run(name: str) -> list[str]:
-        wait_for(ports[name], 10)
-        shown = [handshake(ports[name], CASES[name][1], upgrade=words) for words in (HANDSHAKE, FIREFOX)]
-        folder = served.folder / name.replace(" ", "_")
-        return [line for one in shown for line in differences(name, texts[name], CASES[name][1], one, folder)]
+        text, path = CASES[name]
+        requests = [{"path": path, "upgrade": words} for words in (HANDSHAKE, FIREFOX)]
+        own, folder, shown = ask(name, text, tmp_path, upstreams, requests)
+        return [line for one in shown for line in differences(name, own, path, one, folder)]
 
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(8) as pool:
         found = [line for lines in pool.map(run, CASES) for line in lines]
     assert found == [], "\n".join(found)
 
 
 @needs("haproxy")
-def test_the_limit_of_a_silent_tunnel_is_that_of_haproxy(served: _Served) -> None:
-    ports = free_ports(LIMITS)
-    texts = {}
-    for name, (line, client, server, _) in LIMITS.items():
-        text = (
-            front()
-            .replace("client 30s", f"client {client}s")
-            .replace("server 30s", f"server {server}s" + ("\n" + line.rstrip() if line else ""))
-        )
-        texts[name] = served.start(f"limit {name}", text, ports[name])
-
+def test_the_limit_of_a_silent_tunnel_is_that_of_haproxy(upstreams: dict[str, int], tmp_path: Path) -> None:
     def run(name: str) -> tuple[str, float, float]:
-        wait_for(ports[name], 10)
-        (route,) = [r for r in read(texts[name], "haproxy_cfg", endpoint_path="/ws")[0] if r.serves]
+        line, client, server, _ = LIMITS[name]
+        text = front().replace("client 30s", f"client {client}s").replace("server 30s", f"server {server}s\n{line.rstrip()}")
+        own, _, (shown,) = ask(name, text, tmp_path, upstreams, [{"hold": True, "wait_s": 6}])
+        (route,) = [r for r in read(own, "haproxy_cfg", endpoint_path="/ws")[0] if r.serves]
         assert route.idle_s
-        return name, float(route.idle_s.value or 0), handshake(ports[name], hold=True, wait_s=6)["lived_s"] or 0.0
+        return name, float(route.idle_s.value or 0), shown["lived_s"] or 0.0
 
     with ThreadPoolExecutor(len(LIMITS)) as pool:
         results = list(pool.map(run, LIMITS))

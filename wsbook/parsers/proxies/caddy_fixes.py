@@ -4,6 +4,7 @@ Source: caddyserver.com, request matchers (path, header) and reverse_proxy (head
 """
 
 import re
+from collections.abc import Callable
 
 from wsbook.facts import Fix
 from wsbook.parsers.proxies.caddy_tree import Node
@@ -15,10 +16,15 @@ __all__ = [
     "fix_handshake_matcher",
     "fix_headers",
     "fix_lifetime",
+    "fix_line",
     "fix_plain_to_tls",
     "fix_read_timeout",
+    "fix_spa",
     "fix_stickiness",
+    "fix_tls_to_plain",
+    "fix_v1",
     "fix_versions",
+    "fix_without",
 ]
 
 _LONG = "1h"
@@ -127,3 +133,50 @@ def fix_stickiness(edits: Edits, proxy: Node) -> Fix | None:
         return None
     like = proxy.block[0].line if proxy.block and proxy.block[0].line > proxy.line else 0
     return edits.fix(cause, edits.insert(proxy.line + 1, ("" if like else indent + step) + "lb_policy cookie", like=like))
+
+
+def fix_line(edits: Edits, cause: str, node: Node, change: Callable[[str], str]) -> Fix | None:
+    """Replace a directive's line by what a function makes of it."""
+    return edits.fix(cause, edits.edited(node.line, change))
+
+
+def fix_without(edits: Edits, cause: str, node: Node) -> Fix | None:
+    """Take a directive without block away."""
+    return edits.fix(cause, edits.remove(node.line)) if _alone(edits, node) else None
+
+
+def fix_tls_to_plain(edits: Edits, proxy: Node) -> Fix | None:
+    """Speak plain HTTP to the upstreams; one with TLS settings of its own is left alone."""
+    transport = proxy.child("transport")
+    if transport and any(n.name.startswith("tls") for n in transport.block or ()):
+        return None
+    numbers = range(proxy.line, _last_line(proxy) + 1)
+    return edits.fix("endpoint.tls-to-plain-port", *(edits.edited(n, lambda raw: raw.replace("https://", "http://")) for n in numbers))
+
+
+def fix_v1(edits: Edits, proxy: Node) -> Fix | None:
+    """Let Caddy 1 pass upgrades."""
+    cause, indent = "proxy.upgrade-header-missing", edits.indent(proxy.line)
+    step = "\t" if "\t" in indent or not indent else "  "
+    if proxy.block is None:
+        return edits.fix(cause, edits.put(proxy.line, f"{edits.line(proxy.line).rstrip()} {{", f"{indent}{step}websocket", f"{indent}}}"))
+    like = proxy.block[0].line if proxy.block and proxy.block[0].line > proxy.line else 0
+    return edits.fix(cause, edits.insert(proxy.line + 1, ("" if like else indent + step) + "websocket", like=like))
+
+
+def fix_spa(edits: Edits, node: Node) -> Fix | None:
+    """Let a fallback to the page leave handshakes alone: as a rewrite with a matcher of its own."""
+    if not _alone(edits, node):
+        return None
+    indent, name = edits.indent(node.line), _free_name(edits.text, "/page")
+    step = "\t" if "\t" in indent or not indent else "  "
+    lines = (
+        f"{indent}{name} {{",
+        f"{indent}{step}not header Connection *Upgrade*",
+        f"{indent}{step}file {{",
+        f"{indent}{step}{step}try_files {' '.join(node.words[1:])}",
+        f"{indent}{step}}}",
+        f"{indent}}}",
+        f"{indent}rewrite {name} {{file_match.relative}}",
+    )
+    return edits.fix("proxy.ws-location-missing", edits.put(node.line, *lines))
