@@ -16,7 +16,7 @@ from wsbook.parsers.proxies.nginx_headers import header, header_level, http_vers
 from wsbook.parsers.proxies.nginx_limits import limits
 from wsbook.parsers.proxies.nginx_line_fixes import with_line_fixes
 from wsbook.parsers.proxies.nginx_locations import Location
-from wsbook.parsers.proxies.nginx_reach import sample_path
+from wsbook.parsers.proxies.nginx_reach import Neighbours, sample_path
 from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin, settle, upstream_url
 from wsbook.parsers.proxies.nginx_servers import Server, answering, find_servers, has_name
 from wsbook.parsers.proxies.nginx_streams import streamed
@@ -27,7 +27,7 @@ from wsbook.parsers.proxies.nginx_values import UNKNOWN, UNNAMED, Variables
 __all__ = ["parse_nginx"]
 
 _READ_TIMEOUT_S = "60"
-_MAX_ROUTES = 1_000
+_MAX_ROUTES = 500
 
 
 class _Judged(Struct, frozen=True, kw_only=True):
@@ -47,14 +47,14 @@ def parse_nginx(artifact: Artifact) -> Parsed:
     tree = parse_tree(artifact)
     variables, upstreams, servers = Variables(tree), Upstreams(tree.root), find_servers(tree.root)
     facts: list[Facts] = []
-    judged = _judged(servers, artifact, variables)[:_MAX_ROUTES]
+    judged, beside = _judged(servers, artifact, variables), Neighbours.of(servers)
     for one in judged:
         route = _route(one, upstreams, artifact)
         place = Place(route=route, ending=one.ending, tree=tree, endpoint_path=artifact.endpoint_path)
-        facts += with_fixes(place, defects(route, one.ending, upstreams, artifact, servers))
+        facts += with_fixes(place, defects(route, one.ending, upstreams, artifact, beside))
     if any(one.serves is not False for one in judged):
         facts += with_line_fixes(list(limits(tree.root)), tree)
-    streams = with_line_fixes(streamed(tree.root, upstreams, servers, artifact), tree)
+    streams = with_line_fixes(streamed(tree.root, upstreams, beside, artifact), tree)
     text = TextFacts(
         kind="nginx_conf",
         program="nginx",
@@ -91,7 +91,7 @@ def _by_path(servers: list[Server], artifact: Artifact, variables: Variables) ->
     judged = {id(ending.location.directive): _Judged(ending=ending, serves=None if _unsure(ending) else True) for ending in ours}
     for server in servers:
         for location in server.every():
-            if location.handler and id(location.directive) not in judged:
+            if location.handler and id(location.directive) not in judged and len(judged) < _MAX_ROUTES:
                 judged[id(location.directive)] = _Judged(ending=_possible(server, location, variables), serves=False)
     return sorted(judged.values(), key=lambda one: (one.ending.location.directive.file, one.ending.location.directive.line))
 

@@ -1,16 +1,15 @@
 """Defects of an nginx location that a neutral route cannot say. Each stands in patterns.toml; here is only how it is recognised."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from wsbook.facts import PatternFacts, RouteFacts
 from wsbook.parsers.proxies.artifact import Artifact, hints_at_polling
 from wsbook.parsers.proxies.nginx_answers import answered, at
 from wsbook.parsers.proxies.nginx_headers import lines_of, set_headers
 from wsbook.parsers.proxies.nginx_hints import hints
-from wsbook.parsers.proxies.nginx_reach import keeps_upgrade, reached
-from wsbook.parsers.proxies.nginx_requests import Ending
-from wsbook.parsers.proxies.nginx_servers import Server
+from wsbook.parsers.proxies.nginx_reach import Neighbours, keeps_upgrade, reached, sample_path
+from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin
 from wsbook.parsers.proxies.nginx_upstreams import Upstreams
 
 __all__ = ["defects"]
@@ -23,9 +22,10 @@ _TLS_PORTS = frozenset(("8443", "9443", "4443", "6443", "10443", "8006", "5986",
 """Ports that speak TLS wherever they are usual: IANA pcsync-https and its like, Kubernetes, Proxmox VE, WinRM, UniFi."""
 
 
-def defects(
-    route: RouteFacts, ending: Ending, upstreams: Upstreams, artifact: Artifact, servers: Sequence[Server] = ()
-) -> list[PatternFacts]:
+_ALONE = Neighbours()
+
+
+def defects(route: RouteFacts, ending: Ending, upstreams: Upstreams, artifact: Artifact, beside: Neighbours = _ALONE) -> list[PatternFacts]:
     """Return the defects of one location; headers of a location that does not serve the endpoint are nobody's concern."""
     if route.serves is False:
         return []
@@ -33,7 +33,7 @@ def defects(
         return list(answered(ending, artifact))
     found = [*_wrong_literals(route, ending), *_forwarded(ending, artifact), *_target(route, ending), *_path(route, ending, artifact)]
     found += [*_stickiness(route, ending), *_none_left(ending, upstreams), *_streams(route, ending)]
-    return [*found, *reached(ending, servers, upstreams, artifact), *hints(ending)]
+    return [*found, *reached(ending, beside, upstreams, artifact), *hints(ending)]
 
 
 def _wrong_literals(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
@@ -96,8 +96,14 @@ def _path(route: RouteFacts, ending: Ending, artifact: Artifact) -> Iterator[Pat
 
 def _stickiness(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
     spread = route.balance in ("roundrobin", "least_conn", "random", "least_time", "hash_request") and (route.servers or 0) > 1
-    if spread and hints_at_polling(ending.location.pattern):
+    if spread and hints_at_polling(ending.location.pattern) and _polls(ending):
         yield at("nginx.no-stickiness", ending.location.directive)
+
+
+def _polls(ending: Ending) -> bool:
+    """Whether a poll of the library passes here too; where it is refused, a session is one connection."""
+    path = sample_path(ending.location) + "?EIO=4&transport=polling"
+    return answer(ending.server, begin(ending.request.variables, ending.server, path)).status not in (400, 403, 404, 405, 444)
 
 
 def _none_left(ending: Ending, upstreams: Upstreams) -> Iterator[PatternFacts]:

@@ -130,12 +130,7 @@ def _rates(ending: Ending) -> Iterator[PatternFacts]:
 def _per_second(line: Directive, location: Location) -> float:
     """Return the rate of the zone that a limit_req uses, with its burst; 0 when the zone is not in the file."""
     words = dict(word.partition("=")[::2] for word in line.args)
-    zones = [
-        d
-        for level in location.levels
-        for d in level.all("limit_req_zone")
-        if any(a.startswith(f"zone={words.get('zone')}:") for a in d.args)
-    ]
+    zones = [d for level in location.levels for d in level.all("limit_req_zone") if f"zone={words.get('zone')}:" in " ".join(d.args)]
     rate = next((m for d in zones for a in d.args if (m := _RATE.fullmatch(a))), None)
     burst = float(words["burst"]) if words.get("burst", "").isdigit() and len(words["burst"]) < 9 else 0.0
     return float(rate[1]) / (60 if rate[2] == "m" else 1) + burst if rate else 0.0

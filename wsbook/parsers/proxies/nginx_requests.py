@@ -21,6 +21,9 @@ __all__ = ["Ending", "answer", "begin", "settle", "upstream_url"]
 _MAX_TURNS = 10
 """Internal redirects and changes of the path together; nginx gives up with 500 (NGX_HTTP_MAX_URI_CHANGES)."""
 
+_MAX_STEPS = 1_000
+"""Rewrite directives that one request is followed through."""
+
 _REDIRECTS = ("http://", "https://", "$scheme")
 _PAGE = re.compile(r"(?:\$document_root)?/[\w./-]*\.x?html?")
 _CONTENT = frozenset(("content_by_lua_block", "content_by_lua", "content_by_lua_file", "js_content", "stub_status", "empty_gif", "perl"))
@@ -103,7 +106,7 @@ def answer(server: Server, request: Request) -> Ending:
         turn = _from_server(server, request) if turn.again else _at_location(server, turn.location, request)
         if turn.ending:
             return turn.ending
-    found = select(server.locations, request)
+    found = select(server.index, request)
     return Ending(server=server, location=found.location if found else server.itself, request=request, status=500)
 
 
@@ -115,7 +118,7 @@ def _from_server(server: Server, request: Request) -> _Turn:
 
 def _at_location(server: Server, location: Location | None, request: Request) -> _Turn:
     if location is None:
-        found = select(server.locations, request)
+        found = select(server.index, request)
         location = found.location if found else server.itself
         if not request.internal and any(level.last("internal") for level in location.levels):
             return _answered(server, location, _Answer(404, location.directive, paged=True), request)
@@ -217,7 +220,13 @@ def _status(text: str) -> int:
 
 def _rewrite(block: Directive, request: Request, phase: _Phase) -> None:
     """Run the rewrite directives of one block in order."""
+    if not block.named.keys() & _STEPS.keys():
+        return
     for directive in block.block or ():
+        request.steps += directive.name in _STEPS
+        if request.steps > _MAX_STEPS:
+            request.unsure = phase.over = True
+            return
         if directive.name in _STEPS and (directive.args or directive.name == "break"):
             _STEPS[directive.name](directive, request, phase)
             if phase.over:

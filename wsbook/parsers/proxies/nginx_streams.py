@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from wsbook.facts import Facts, PatternFacts, RouteFacts, Setting
 from wsbook.parsers.proxies.artifact import Artifact, hints_at_websocket, seconds
 from wsbook.parsers.proxies.nginx_answers import at
-from wsbook.parsers.proxies.nginx_reach import listener_of
-from wsbook.parsers.proxies.nginx_servers import Server
+from wsbook.parsers.proxies.nginx_reach import Neighbours
 from wsbook.parsers.proxies.nginx_tree import Directive
 from wsbook.parsers.proxies.nginx_upstreams import Upstreams
 
@@ -20,7 +19,7 @@ _TIMEOUT_S = "600"
 _MAX_ROUTES = 200
 
 
-def streamed(root: Directive, upstreams: Upstreams, servers: list[Server], artifact: Artifact) -> list[Facts]:
+def streamed(root: Directive, upstreams: Upstreams, beside: Neighbours, artifact: Artifact) -> list[Facts]:
     """Return the TCP servers as routes, with their defects.
 
     serves: it listens at the endpoint's port; without a port it is the only server there is, or it leads to one that may serve.
@@ -28,12 +27,12 @@ def streamed(root: Directive, upstreams: Upstreams, servers: list[Server], artif
     blocks = [(stream, server) for stream in root.all("stream") for server in stream.all("server") if server.last("proxy_pass")]
     found: list[Facts] = []
     for stream, server in blocks[:_MAX_ROUTES]:
-        route = _route(stream, server, upstreams, artifact, alone=len(blocks) == 1 and not servers)
-        found += [route, *(_defects(stream, server, upstreams, servers) if route.serves else ())]
+        route = _route(stream, server, upstreams, artifact, alone=len(blocks) == 1 and not beside.listens)
+        found += [route, *(_defects(stream, server, upstreams, beside) if route.serves else ())]
     return found
 
 
-def _defects(stream: Directive, server: Directive, upstreams: Upstreams, servers: list[Server]) -> Iterator[PatternFacts]:
+def _defects(stream: Directive, server: Directive, upstreams: Upstreams, beside: Neighbours) -> Iterator[PatternFacts]:
     target, limit = server.last("proxy_pass"), server.last("proxy_timeout") or stream.last("proxy_timeout")
     if limit and limit.args and (seconds(limit.args[0]) or 0) < float(_TIMEOUT_S):
         yield at("nginx.stream-timeout", limit)
@@ -41,7 +40,7 @@ def _defects(stream: Directive, server: Directive, upstreams: Upstreams, servers
     tells = bool(told and told.args == ("on",))
     if target and target.args:
         for address in upstreams.addresses(target.args[0]) or [target.args[0]]:
-            behind = listener_of(address, servers, 0)
+            behind = beside.listener(address, 0)
             if behind and tells != ("proxy_protocol" in behind.flags):
                 yield at("nginx.proxy-protocol-unexpected" if tells else "nginx.proxy-protocol-missing", target)
                 return
