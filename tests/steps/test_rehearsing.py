@@ -22,7 +22,7 @@ from wsbook.facts import RehearsalFacts
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Outcome, Reason
 from wsbook.parsers.read import read_artifact
-from wsbook.programs import PROXIES
+from wsbook.steps.changes import PROGRAMS
 from wsbook.steps.rehearsing import rehearse
 from wsbook.target import Budget, Target, parse_endpoint
 
@@ -259,7 +259,7 @@ def test_a_healthy_file_passes_the_upgrade(name: str, healthy: dict[Hashable, Lo
     assert [one.cause for one in findings if one.verdict is Verdict.FAULT] == []
 
 
-@pytest.mark.parametrize("program", PROXIES)
+@pytest.mark.parametrize("program", PROGRAMS.values())
 def test_without_the_program_nothing_is_claimed(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validators, "find_program", lambda name: None)
     _, text, cause = next(row for row in FAULTS.values() if row[0] == program)
