@@ -52,8 +52,7 @@ def parse_nginx(artifact: Artifact) -> Parsed:
         facts += [route, *defects(route, one.ending, upstreams, artifact, beside)]
     if any(one.serves is not False for one in judged):
         facts += limits(tree.root)
-    if not artifact.endpoint_path:
-        facts += together(servers, unmarked=bool(judged) and all(one.serves is None for one in judged))
+    facts += together(tree.root, servers, artifact, unmarked=bool(judged) and all(one.serves is None for one in judged))
     streams = streamed(tree.root, upstreams, beside, artifact)
     text = TextFacts(
         kind="nginx_conf",
