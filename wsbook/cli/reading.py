@@ -1,5 +1,6 @@
 """Judge artifacts without a network: files in, judgement out."""
 
+import asyncio
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from wsbook.case import Case, Judgement
 from wsbook.errors import UsageError
 from wsbook.parsers.read import read_artifact, read_words
 from wsbook.parsers.symptom import parse_symptom
+from wsbook.steps.rehearsing import rehearse
 from wsbook.target import Budget, Target, parse_endpoint
 
 __all__ = ["read_artifacts"]
@@ -16,10 +18,11 @@ _CONFIG_BYTES = 2**20
 """Larger files declare no log formats."""
 
 
-def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", url: str = "") -> Judgement:
+def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", url: str = "", prove: bool = False) -> Judgement:
     """Return the judgement on files alone.
 
     kind: what they are, "" to tell from their content. url: the endpoint, "" unknown; nothing is dialled.
+    prove: try the configurations and their changes on loopback (steps/rehearsing.py).
 
     Raises:
         UsageError: a file does not exist, or kind is not one of those known. UnreadableInputError: a file cannot be read as its kind.
@@ -39,4 +42,6 @@ def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", 
         others = [str(other) for other in paths if other != path and other.is_file() and other.stat().st_size < _CONFIG_BYTES]
         case.add(*read_artifact(str(path), kind=kind, configs=others, **served))
         case.add(*read_words(str(path), kind=kind))
+    if prove:
+        asyncio.run(rehearse(case, case.evidence.observations))
     return case.judge()

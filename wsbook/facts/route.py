@@ -6,12 +6,16 @@ __all__ = ["Change", "Fix", "RouteFacts", "Setting"]
 
 
 class Setting(Struct, frozen=True, kw_only=True):
-    """One effective value of a configuration and where it comes from; value None: not set and no known default."""
+    """One effective value of a configuration and where it comes from; value None: not set and no known default.
+
+    level: the outer block that it is inherited from, such as "server"; "" the route's own.
+    """
 
     value: str | None
     file: str = ""
     line: int = 0
     default: bool = False
+    level: str = ""
 
 
 class Change(Struct, frozen=True, kw_only=True):

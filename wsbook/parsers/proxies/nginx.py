@@ -11,8 +11,10 @@ from msgspec.structs import replace
 from wsbook.facts import Facts, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, hints_at_websocket, plausible, require_small, seconds
 from wsbook.parsers.proxies.nginx_defects import defects, is_event_stream
+from wsbook.parsers.proxies.nginx_fixes import Place, with_fixes
 from wsbook.parsers.proxies.nginx_headers import header, header_level, http_version, in_force, lines_of
 from wsbook.parsers.proxies.nginx_limits import limits
+from wsbook.parsers.proxies.nginx_line_fixes import with_line_fixes
 from wsbook.parsers.proxies.nginx_locations import Location
 from wsbook.parsers.proxies.nginx_reach import Neighbours, sample_path
 from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin, settle, upstream_url
@@ -49,11 +51,12 @@ def parse_nginx(artifact: Artifact) -> Parsed:
     judged, beside = _judged(servers, artifact, variables), Neighbours.of(servers)
     for one in judged:
         route = _route(one, upstreams, artifact)
-        facts += [route, *defects(route, one.ending, upstreams, artifact, beside)]
+        place = Place(route=route, ending=one.ending, tree=tree, endpoint_path=artifact.endpoint_path)
+        facts += with_fixes(place, defects(route, one.ending, upstreams, artifact, beside))
     if any(one.serves is not False for one in judged):
-        facts += limits(tree.root)
+        facts += with_line_fixes(list(limits(tree.root)), tree)
     facts += together(tree.root, servers, artifact, unmarked=bool(judged) and all(one.serves is None for one in judged))
-    streams = streamed(tree.root, upstreams, beside, artifact)
+    streams = with_line_fixes(streamed(tree.root, upstreams, beside, artifact), tree)
     text = TextFacts(
         kind="nginx_conf",
         program="nginx",

@@ -4,6 +4,7 @@ Source: nginx.org, ngx_core_module (include); names are relative to the folder o
 """
 
 import re
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
@@ -31,13 +32,14 @@ class Files:
     """Gives the texts of one configuration by the names that includes use.
 
     main, text: of the file to begin with. texts: every file read so far, by the name that its directives carry. missing: includes of
-    which nothing could be read and which may matter.
+    which nothing could be read and which may matter. changed: texts that take the place of those that are there.
     """
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(self, artifact: Artifact, changed: Mapping[str, str]) -> None:
+        self._changed = changed
         self._parts, first = _split_dump(artifact)
         self.main = first or artifact.name
-        self.text = self._parts.get(first, artifact.text)
+        self.text = changed.get(self.main, self._parts.get(first, artifact.text))
         self.texts = {self.main: self.text}
         self.missing = 0
         self._prefix = str(PurePosixPath(first).parent) + "/" if first.startswith("/") else _PREFIX
@@ -55,6 +57,7 @@ class Files:
             found = [(pattern, packaged)]
         if found is None and not _is_harmless(pattern):
             self.missing += 1
+        found = found and [(name, self._changed.get(name, text)) for name, text in found]
         self.texts.update(found or ())
         return [] if found is None and _is_harmless(pattern) else found
 

@@ -27,11 +27,16 @@ _MEANT = {"t": "\t", "r": "\r", "n": "\n"}
 
 
 class Word(Struct, frozen=True):
-    """One word, or one of ``{ } ;`` when mark is set. line: where it begins; a quoted word may span lines."""
+    """One word, or one of ``{ } ;`` when mark is set. line: where it begins; a quoted word may span lines.
+
+    start, end: offsets in the text.
+    """
 
     text: str
     line: int
     mark: bool = False
+    start: int = 0
+    end: int = 0
 
 
 def words(text: str) -> Iterator[Word]:
@@ -41,17 +46,17 @@ def words(text: str) -> Iterator[Word]:
         kind, found = match.lastgroup or "", match[0]
         at = match.end()
         if kind == "mark":
-            yield Word(found, line, mark=True)
+            yield Word(found, line, mark=True, start=match.start(), end=at)
             if found == "{" and _FOREIGN.match(first):
                 end = _after_lua(text, at)
                 line += text.count("\n", at, end)
                 at = end
-                yield Word("}", line, mark=True)
+                yield Word("}", line, mark=True, start=at - 1, end=at)
             first = ""
         elif kind not in ("space", "comment"):
             word = _unescaped(match[kind])
             first = first or word
-            yield Word(word, line)
+            yield Word(word, line, start=match.start(), end=at)
         line += found.count("\n")
 
 

@@ -115,13 +115,13 @@ def _simple(said: list[str], file: str, lines: tuple[int, int], files: Files, de
     return [Directive(name=said[0], args=tuple(said[1:]), file=file, line=lines[0], end_line=lines[1])]
 
 
-def parse_tree(artifact: Artifact) -> Tree:
-    """Return the configuration as a tree.
+def parse_tree(artifact: Artifact, changed: Mapping[str, str] | None = None) -> Tree:
+    """Return the configuration as a tree. changed: texts by file name that take the place of those that are there.
 
     Raises:
         UnreadableInputError: nested too deeply, or far too many words.
     """
-    files = Files(artifact)
+    files = Files(artifact, changed or {})
     block = _parse(files.text, files.main, files)
     root = _block("", (), files.main, (1, files.text.count("\n") + 1), block)
     return Tree(root=root, missing=files.missing, texts=files.texts)
