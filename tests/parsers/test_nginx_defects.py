@@ -171,6 +171,18 @@ ROWS: dict[str, tuple[str, str]] = {
         f"upstream n {{ hash $request_uri; server x; server y; }} location /socket.io/ {{ proxy_pass http://n; {GOOD} }}",
         f"upstream n {{ hash $cookie_io; server x; server y; }} location /socket.io/ {{ proxy_pass http://n; {GOOD} }}",
     ),
+    "few-connections-upstream": (
+        f"upstream b {{ server x max_conns=100; }} location /ws {{ proxy_pass http://b; {GOOD} }}",
+        f"upstream b {{ server x max_conns=0; }} location /ws {{ proxy_pass http://b; {GOOD} }}",
+    ),
+    "policy-forbids": (
+        f"server {{ add_header Content-Security-Policy \"default-src 'self'; connect-src https://api.example\"; {WS} }}",
+        f"server {{ add_header Content-Security-Policy \"default-src 'none'; connect-src 'self'\"; {WS} }}",
+    ),
+    "extensions-changed": (ws("proxy_hide_header Sec-WebSocket-Extensions;"), ws('proxy_set_header Sec-WebSocket-Extensions "";')),
+    "plain-at-443": (f"server {{ listen 443; ssl_certificate a; {WS} }}", f"server {{ listen 443 ssl; ssl_certificate a; {WS} }}"),
+    "plain-at-443-alone": (f"server {{ listen 443; {WS} }}", f"server {{ listen 443 quic; {WS} }}"),
+    "old-tls-only": (f"server {{ ssl_protocols TLSv1 TLSv1.1; {WS} }}", f"server {{ ssl_protocols TLSv1.2 TLSv1.3; {WS} }}"),
     "stream-timeout": (
         "stream { server { listen 8084; proxy_pass b:1; proxy_timeout 90s; } }",
         "stream { server { listen 8084; proxy_pass b:1; } }",

@@ -55,8 +55,7 @@ def parse_nginx(artifact: Artifact) -> Parsed:
         facts += with_fixes(place, defects(route, one.ending, upstreams, artifact, beside))
     if any(one.serves is not False for one in judged):
         facts += with_line_fixes(list(limits(tree.root)), tree)
-    if not artifact.endpoint_path:
-        facts += together(servers, unmarked=bool(judged) and all(one.serves is None for one in judged))
+    facts += together(tree.root, servers, artifact, unmarked=bool(judged) and all(one.serves is None for one in judged))
     streams = with_line_fixes(streamed(tree.root, upstreams, beside, artifact), tree)
     text = TextFacts(
         kind="nginx_conf",

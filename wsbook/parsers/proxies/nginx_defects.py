@@ -24,6 +24,7 @@ _TLS_PORTS = frozenset(("8443", "9443", "4443", "6443", "10443", "8006", "5986",
 """Ports that speak TLS wherever they are usual: IANA pcsync-https and its like, Kubernetes, Proxmox VE, WinRM, UniFi."""
 
 
+_FEW_SOCKETS = 1_000
 _ALONE = Neighbours()
 
 
@@ -34,7 +35,7 @@ def defects(route: RouteFacts, ending: Ending, upstreams: Upstreams, artifact: A
     if ending.status or ending.directive is None or ending.directive.name != "proxy_pass":
         return list(answered(ending, artifact))
     found = [*_wrong_literals(route, ending), *_forwarded(ending, artifact), *_target(route, ending), *_path(route, ending, artifact)]
-    found += [*_stickiness(route, ending), *_none_left(ending, upstreams), *_streams(route, ending)]
+    found += [*_stickiness(route, ending), *_none_left(ending, upstreams), *_few_sockets(ending, upstreams), *_streams(route, ending)]
     return [*found, *reached(ending, beside, upstreams, artifact), *hints(ending, artifact)]
 
 
@@ -128,6 +129,16 @@ def is_event_stream(location: Location) -> bool:
     kept_open = bool(connection) and connection[-1].args[1] == ""
     idiom = kept_open and buffering is not None and buffering.args == ("off",)
     return bool(_SURE_STREAM.search(location.pattern) or idiom or (kept_open and _STREAM_PATH.search(location.pattern)))
+
+
+def _few_sockets(ending: Ending, upstreams: Upstreams) -> Iterator[PatternFacts]:
+    """A server that takes few connections at a time; a tunnel holds its one for as long as it is open."""
+    block = upstreams.named(ending.directive.args[0]).block if ending.directive else None
+    for server in block.all("server") if block else ():
+        most = next((arg.partition("=")[2] for arg in server.args if arg.startswith("max_conns=")), "")
+        if most.isdigit() and 0 < int(most[:9]) <= _FEW_SOCKETS:
+            yield at("nginx.few-connections-upstream", server)
+            return
 
 
 def _streams(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:

@@ -39,6 +39,7 @@ def hints(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
 
 _DROPPED = {
     "sec-websocket-protocol": "nginx.subprotocol-dropped",
+    "sec-websocket-extensions": "nginx.extensions-changed",
     "sec-websocket-key": "nginx.handshake-header-changed",
     "sec-websocket-version": "nginx.handshake-header-changed",
     "sec-websocket-accept": "nginx.handshake-header-changed",
@@ -52,7 +53,8 @@ def _headers(ending: Ending) -> Iterator[PatternFacts]:
     """Headers of the handshake that are replaced on the way to the backend."""
     for name, line in set_headers(ending.location).items():
         kept = f"$http_{name.replace('-', '_')}" in line.args[1]
-        if name in _DROPPED and name != "upgrade" and not kept and "$" not in line.args[1]:
+        harmless = name == "sec-websocket-extensions" and not line.args[1]
+        if name in _DROPPED and name != "upgrade" and not kept and not harmless and "$" not in line.args[1]:
             yield at(_DROPPED[name], line)
         elif name == "origin" and not kept:
             yield at("nginx.origin-replaced", line)
@@ -144,10 +146,15 @@ def _listener(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
     asked = server.setting("ssl_verify_client")
     if asked and asked.args and asked.args[0] != "off":
         yield at("nginx.client-certificate", asked)
+    protocols = server.setting("ssl_protocols")
+    if protocols and protocols.args and not {"TLSv1.2", "TLSv1.3"} & set(protocols.args):
+        yield at("nginx.old-tls-only", protocols)
     buffers = server.setting("large_client_header_buffers")
     if buffers and len(buffers.args) == 2 and 0 < _bytes(buffers.args[1]) < _USUAL_HEADER_BYTES:
         yield at("nginx.header-buffers-small", buffers)
     for listen in server.listens:
+        if listen.directive and listen.port == 443 and not listen.secure:
+            yield at("nginx.plain-at-443" if server.setting("ssl_certificate") else "nginx.plain-at-443-alone", listen.directive)
         if listen.directive and "http2" in listen.flags and not listen.secure and artifact.older_than(1, 25, 1) is not False:
             yield at("nginx.http2-without-tls", listen.directive)
 

@@ -98,8 +98,9 @@ _FOREIGN = frozenset(
 class Request(Struct, kw_only=True):
     """One handshake on its way through nginx; the phases change it.
 
-    host: UNNAMED unknown, without port. raw: path and query as they were sent; without a question mark the query is not known. uri: the path as nginx sees it now, decoded. valid_raw,
-    valid_location: as nginx's request has them (the raw path, and the part that the location's name matched, may still be used).
+    host: UNNAMED unknown, without port. raw: path and query as they were sent; without a question mark the query is not known. uri: the
+    path as nginx sees it now, decoded. valid_raw, valid_location: as nginx's request has them (the raw path, and the part that the
+    location's name matched, may still be used).
     connection: what the browser sends there; Firefox adds keep-alive. files: paths that are taken to exist, since the configuration
     itself names them.
     """
