@@ -94,10 +94,12 @@ class ForwardProxyFacts(Struct, frozen=True, kw_only=True, tag="forward_proxy"):
 class PacketTrial(Struct, frozen=True, kw_only=True):
     """One size that was sent on a connection of its own.
 
-    what: "request" (the upgrade request, filled up) or "message". size_bytes: of request or payload.
+    what: "request" (the upgrade request, filled up), "message", or "TLS handshake", which is told only when it got no answer (its large
+    packets are the server's). size_bytes: of request or payload, 0 of a TLS handshake.
     outcome: answered, refused (the peer closed or answered with a refusal), stalled (no answer and no end), lost (never acknowledged).
     unacked: segments that the peer's kernel has not acknowledged at the end, retransmits: segments that were sent again, mss_bytes: what
-    the connection puts into one segment, path_mtu_bytes: what the kernel believes of the path; None where the kernel does not tell.
+    the connection puts into one segment, path_mtu_bytes: what the kernel believes of the path, out_of_order: segments of the peer that
+    came while an earlier one was missing; None where the kernel does not tell.
     """
 
     what: str
@@ -108,6 +110,7 @@ class PacketTrial(Struct, frozen=True, kw_only=True):
     retransmits: int | None = None
     mss_bytes: int | None = None
     path_mtu_bytes: int | None = None
+    out_of_order: int | None = None
     detail: str = ""
 
 

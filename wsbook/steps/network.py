@@ -125,4 +125,6 @@ async def _look_packets(look: Looking) -> list[Observation]:
         return [not_run(Source(step="2.1", probe="packets", hop="endpoint"), Reason.SKIPPED, why)]
     echoes = any(facts.echoes for seen, facts in look.evidence.of(EchoFacts) if seen.source.hop in ("endpoint", ""))
     opens = any(isinstance(facts, UpgradeFacts) and facts.accepted for _, facts in tried)
-    return [await probe_packets(baseline(look), step="2.1", echoes=echoes and opens, patience_s=_PATIENCE[look.budget.name])]
+    usual_s = max((stage.duration_s for seen, _ in tried for stage in seen.stages if stage.name == "upgrade" and stage.ok), default=0.0)
+    patience_s = min(_PATIENCE[look.budget.name] + 1.5 * usual_s, look.budget.attempt_s)
+    return [await probe_packets(baseline(look), step="2.1", echoes=echoes and opens, patience_s=patience_s)]
