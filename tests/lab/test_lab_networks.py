@@ -22,7 +22,7 @@ RELAY = Path(__file__).parents[2] / "wsbook" / "lab" / "relay.py"
 
 async def test_large_pieces_of_clients_vanish_and_those_of_the_server_arrive() -> None:
     with start_lab("net.mtu-blackhole") as lab:
-        async with open_socket(lab, compression=None) as small, open_socket(lab, compression=None) as large:
+        async with open_socket(lab, compression=None) as small, open_socket(lab, compression=None, close_timeout=0.2) as large:
             await small.send("x" * 1000)
             assert await asyncio.wait_for(small.recv(), 1) == "x" * 1000
             await large.send("x" * 3000)
