@@ -33,7 +33,7 @@ def facts_of(seen: Observation) -> ForwardProxyFacts:
 ANSWERS = [
     ("Squid", SQUID, 403, (), "squid/5.7", "ERROR: The requested URL could not be retrieved"),
     ("Squid wants a login", SQUID_LOGIN, 407, ("Basic",), "squid/5.7", ""),
-    ("Blue Coat", BLUE_COAT, 403, (), "", "Access Denied"),
+    ("Blue Coat", BLUE_COAT, 403, (), "Blue Coat ProxySG", "Access Denied"),
     ("Zscaler", ZSCALER, 403, (), "Zscaler/6.2", "Internet Security by Zscaler"),
     ("a Windows domain", WINDOWS_LOGIN, 407, ("Negotiate", "Kerberos", "NTLM"), "1.1 ISA", ""),
     ("Digest", DIGEST_LOGIN, 407, ("Digest", "Basic"), "", ""),

@@ -5,6 +5,7 @@ from msgspec import Struct
 from wsbook.facts.handshake import Headers
 
 __all__ = [
+    "THIS_MACHINE",
     "ForwardProxyFacts",
     "NameFacts",
     "PacketFacts",
@@ -13,6 +14,8 @@ __all__ = [
     "ProxyVariablesFacts",
     "Tunnel",
 ]
+
+THIS_MACHINE = "this machine"
 
 
 class NameFacts(Struct, frozen=True, kw_only=True, tag="name"):
@@ -28,7 +31,8 @@ class PortFacts(Struct, frozen=True, kw_only=True, tag="port"):
 
     state: open, refused (RST to the SYN), rejected (an ICMP message of a packet filter), filtered (no answer in time), reset,
     unreachable (no way: an ICMP message when by is set, else this machine itself has no route).
-    by: the machine that sent an ICMP message. how: what said so, in words. rtt_s: until the answer, None when none came.
+    by: the machine that sent an ICMP message; THIS_MACHINE when its own kernel did, for want of an answer on its own network.
+    how: what said so, in words. rtt_s: until the answer, None when none came.
     afterwards: what the peer did after an open, before anything was said: "" nothing, or nobody listened for it; closed, reset,
     "spoke: …". retries: SYNs that were sent again before it opened, where the kernel tells.
     """

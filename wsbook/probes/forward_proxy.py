@@ -33,6 +33,7 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _TELLING = frozenset(
     {"server", "via", "x-squid-error", "x-cache", "proxy-agent", "proxy-connection", "proxy-authenticate", "x-bluecoat-via"}
 )
+_OWN_HEADERS = {"x-squid-error": "Squid", "x-bluecoat-via": "Blue Coat ProxySG"}
 _HEADERS_KEPT = 20
 _TITLE_KEPT = 120
 _BODY_S = 0.5
@@ -152,7 +153,8 @@ def _product(tunnels: list[Tunnel]) -> str:
         for tunnel in tunnels:
             if value := next((value for key, value in tunnel.headers if key.lower() == name), ""):
                 return value[:80]
-    return "Squid" if any(key.lower() == "x-squid-error" for tunnel in tunnels for key, _ in tunnel.headers) else ""
+    own = {key.lower() for tunnel in tunnels for key, _ in tunnel.headers}
+    return next((product for header, product in _OWN_HEADERS.items() if header in own), "")
 
 
 async def _interview(proxy: Endpoint, attempt: Attempt, timeout_s: float, source: str) -> ForwardProxyFacts:

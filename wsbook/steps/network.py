@@ -15,7 +15,8 @@ __all__ = ["look_network"]
 _STANDARD_PORTS = (80, 443)
 _LOOPBACK = ("127.0.0.1", "::1")
 _MOST_ADDRESSES = 6
-_PORT_S = 3.0
+_PORT_S = 3.4
+"""A neighbour that does not answer is given up by Linux after three seconds."""
 _PROXY_S = 3.0
 _LISTEN_S = 0.2
 """Whoever speaks or hangs up before he is asked does so within a moment."""
