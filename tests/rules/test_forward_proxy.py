@@ -111,3 +111,12 @@ def test_a_plain_upgrade_that_loses_its_headers_is_a_possibility() -> None:
         if "strips the upgrade" in one.summary
     ]
     assert [one.verdict for one in stripped] == [Verdict.UNKNOWN]
+
+
+def test_the_check_asks_the_proxy() -> None:
+    one = found(GIVEN_ROWS[0][1], GIVEN)
+    assert one is not None
+    assert one.check.splitlines() == [
+        "wsbook run wss://shop.test:8443/ws --proxy http://proxy.test:3128 --steps 1.3,2.1",
+        "curl -sv -o /dev/null --proxytunnel --proxy http://proxy.test:3128 https://shop.test:8443/",
+    ]

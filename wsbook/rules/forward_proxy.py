@@ -66,7 +66,17 @@ def _verdict(evidence: Evidence, facts: ForwardProxyFacts, confidence: float, wo
     if facts.source != "given" and _works_directly(evidence):
         hint = f"{words}; {facts.source} names it, so that programs which honour it fail, while the direct way works"
         return unknown(_SLUG, min(_HINT, confidence), hint, *shown)
-    return fault(_SLUG, confidence, words, *shown, remedy=remedy)
+    return fault(_SLUG, confidence, words, *shown, remedy=remedy, check=_check(evidence, facts))
+
+
+def _check(evidence: Evidence, facts: ForwardProxyFacts) -> str:
+    """Return the commands that ask the proxy again; "" without an endpoint."""
+    endpoint = evidence.target.endpoint
+    if endpoint is None or not facts.proxy:
+        return ""
+    page = f"{'https' if endpoint.secure else 'http'}://{endpoint.authority}/"
+    again = f"wsbook run {evidence.target.url} --proxy {facts.proxy} --steps 1.3,2.1"
+    return f"{again}\ncurl -sv -o /dev/null --proxytunnel --proxy {facts.proxy} {page}"
 
 
 # Answers to CONNECT
@@ -160,7 +170,7 @@ def _judge_passed(evidence: Evidence, seen: Observation, facts: ForwardProxyFact
     if facts.source != "given" and proxied and proxied[1].accepted and direct and _is_shut_off(direct):
         words = f"this network lets the socket out through {name} only: {say(*direct)} without it"
         remedy = f"Let clients use the proxy that {facts.source} names: many WebSocket libraries ignore it unless they are told."
-        yield fault(_SLUG, 0.9, words, *_proofs(seen, facts), *_beside(evidence), remedy=remedy)
+        yield fault(_SLUG, 0.9, words, *_proofs(seen, facts), *_beside(evidence), remedy=remedy, check=_check(evidence, facts))
     elif proxied is None or proxied[1].accepted:
         inside = ", and the upgrade passes inside it" if proxied else ""
         yield clear(_SLUG, f"{name} opens a tunnel to {own.target}{inside}", *_proofs(seen, facts), *_beside(evidence))
