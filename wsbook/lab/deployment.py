@@ -126,6 +126,8 @@ def start_lab(fault: str = "", *, proxy: str = "", folder: Path | None = None, r
     if os.name == "nt":
         raise UsageError("the lab needs Linux or macOS")
     declared = find_fault(fault)
+    if declared.host == "[::1]" and not has_ipv6_loopback():
+        raise UsageError(f"fault {fault} needs ::1, which this machine does not have")
     chosen = _choose_proxy(declared, proxy)
     path = program(chosen, f"fault {fault}" if fault else "the lab")
     for attempt in range(1, _STARTS + 1):

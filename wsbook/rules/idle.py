@@ -73,8 +73,9 @@ def _product(evidence: Evidence) -> tuple[str, str]:
 
 
 def _at_proxy(evidence: Evidence, died: list[Rung], inner: list[Rung], limit_s: float) -> Iterator[Finding]:
-    product, where = _product(evidence)
-    name = product or "a hop before the application"
+    silently = died[0][1].ended == "silence"  # no proxy does that: it is a NAT, a firewall or a balancer that forgets
+    product, where = ("", "") if silently else _product(evidence)
+    name = product or ("a machine on the way" if silently else "a hop before the application")
     alive = f", at the application for {max(facts.lived_s for _, facts in inner):.3g} s at least" if inner else ""
     how = _WORDS.get(died[0][1].ended, died[0][1].ended)
     summary = f"silent sockets die {how} after {limit_s:.3g} s at {name}{alive}"
@@ -82,7 +83,7 @@ def _at_proxy(evidence: Evidence, died: list[Rung], inner: list[Rung], limit_s: 
     if where:
         proofs.append(proof(died[0][0], f"configured limit of {name}", where))
     sure = 0.95 if inner else 0.7
-    slug = "proxy.idle-timeout-silent" if died[0][1].ended == "silence" else IDLE_SLUGS.get(product, "proxy.idle-timeout")
+    slug = "proxy.idle-timeout-silent" if silently else IDLE_SLUGS.get(product, "proxy.idle-timeout")
     if not product and slug == "proxy.idle-timeout" and is_transparent(evidence):
         # HAProxy adds no header of its own; nginx, Caddy, Envoy and Apache do.
         yield fault("proxy.idle-timeout-haproxy", 0.7, f"{summary}; it adds no header, as HAProxy does", *proofs)
