@@ -63,7 +63,11 @@ class ProxyVariablesFacts(Struct, frozen=True, kw_only=True, tag="proxy_variable
 
 
 class Tunnel(Struct, frozen=True, kw_only=True):
-    """One CONNECT. target: host:port. status: None when no answer could be read; outcome: "tunnel", "answered", or how it failed."""
+    """One CONNECT, of HTTP or of SOCKS, which has no status.
+
+    target: host:port. status: None when no answer could be read. outcome: "tunnel", "answered", or how it failed; of SOCKS also "not
+    allowed by its rules", "wants credentials", and "not through: …" when the proxy was willing.
+    """
 
     target: str
     status: int | None = None
