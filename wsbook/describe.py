@@ -188,6 +188,16 @@ def _idle(facts: f.IdleFacts) -> str:
     return f"died after {duration_text(facts.lived_s)} {quiet}: {facts.ended}{code}"
 
 
+def _affinity(facts: f.AffinityFacts) -> str:
+    plain = [visit for visit in facts.visits if visit.series == "plain"]
+    names = sorted({visit.instance for visit in plain if visit.instance})
+    told = f"instances {', '.join(names[:6])} by {facts.known_by}" if names else "nothing tells which instance answered"
+    lost = sum(talk.lost for talk in facts.conversations)
+    asked = sum(talk.requests for talk in facts.conversations)
+    talks = f", {lost} of {asked} requests of {quantity(len(facts.conversations), 'session')} lost" if facts.conversations else ""
+    return f"{sum(visit.accepted for visit in plain)} of {quantity(len(plain), 'connection')} opened, {told}{talks}"
+
+
 def _broadcast(facts: f.BroadcastFacts) -> str:
     missing = sum(1 for subscriber in facts.subscribers if subscriber.missed)
     instances = {s.instance for s in facts.subscribers if s.instance}
@@ -282,6 +292,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.LoggedAttemptFacts: _logged_attempt,
     f.RouteFacts: _route,
     f.IdleFacts: _idle,
+    f.AffinityFacts: _affinity,
     f.BroadcastFacts: _broadcast,
     f.TraceFacts: _trace,
     f.LoadFacts: _load,

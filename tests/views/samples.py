@@ -5,10 +5,12 @@ from typing import Any
 
 from wsbook.facts import (
     AccessFacts,
+    AffinityFacts,
     BroadcastFacts,
     Certificate,
     Check,
     CompressionFacts,
+    Conversation,
     DialectFacts,
     DialectStep,
     EchoFacts,
@@ -31,8 +33,10 @@ from wsbook.facts import (
     Place,
     PortFacts,
     ProxyVariablesFacts,
+    Received,
     RedirectFacts,
     RedirectHop,
+    RehearsalFacts,
     RouteFacts,
     SessionFacts,
     Setting,
@@ -45,9 +49,11 @@ from wsbook.facts import (
     TlsFacts,
     TlsScanFacts,
     TraceFacts,
+    Trial,
     Tunnel,
     UpgradeFacts,
     VersionTrial,
+    Visit,
 )
 from wsbook.observation import Failure, Observation, Reason, Source, Stage, not_run, observed
 
@@ -245,7 +251,34 @@ def everything(text: str = HOSTILE) -> list[Observation]:
                 idle_s=Setting(value="60"),
             ),
         ),
+        seen(
+            "2.2",
+            RehearsalFacts(
+                product="nginx",
+                version=text,
+                file=text,
+                url=URL,
+                causes=(text,),
+                diff=text,
+                before=Trial(valid=True, accepted=False, status=426, received=Received(method="GET", resource=text, version="1.0")),
+                after=Trial(valid=False, complaint=text),
+                left_out=(text,),
+            ),
+        ),
         seen("3.1", PatternFacts(pattern="no-close-handler", cause="client.no-reconnect", ok=False, file=text, line=1, excerpt=text)),
+        seen(
+            "2.2",
+            AffinityFacts(
+                url="ws://shop.test/ws",
+                known_by="header x-instance",
+                visits=(
+                    *(Visit(series="plain", place="endpoint", accepted=True, instance=(text, "b")[number % 2]) for number in range(6)),
+                    Visit(series="plain", place="endpoint", accepted=False, status=502, error=text),
+                    Visit(series="direct", place=text, accepted=True, instance="b"),
+                ),
+                conversations=(Conversation(dialect="engine.io", series="plain", requests=4, lost=2, upgraded=False, said=text),),
+            ),
+        ),
         seen(
             "3.2",
             BroadcastFacts(

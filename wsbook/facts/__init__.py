@@ -4,8 +4,9 @@ A field that is None was not seen; an empty value was seen and was empty. Texts 
 taken and are hostile: whoever shows them escapes them.
 """
 
+from wsbook.facts.cluster import AffinityFacts, Conversation, Visit
 from wsbook.facts.dialect import DialectFacts, DialectStep
-from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
+from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.log import (
@@ -32,6 +33,7 @@ from wsbook.facts.network import (
 )
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
+from wsbook.facts.rehearsal import Received, RehearsalFacts, Trial
 from wsbook.facts.route import Change, Fix, RouteFacts, Setting
 from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
 from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
@@ -40,6 +42,7 @@ from wsbook.facts.told import SymptomFacts, WordsFacts
 __all__ = [
     "THIS_MACHINE",
     "AccessFacts",
+    "AffinityFacts",
     "BroadcastFacts",
     "Certificate",
     "Change",
@@ -47,6 +50,7 @@ __all__ = [
     "ClosingsFacts",
     "Companion",
     "CompressionFacts",
+    "Conversation",
     "Cookie",
     "CookieFacts",
     "CopiesFacts",
@@ -78,10 +82,13 @@ __all__ = [
     "Place",
     "PortFacts",
     "ProxyVariablesFacts",
+    "Received",
     "RecordingFacts",
     "RedirectFacts",
     "RedirectHop",
+    "RehearsalFacts",
     "RouteFacts",
+    "Sender",
     "SessionFacts",
     "Setting",
     "SignatureFacts",
@@ -96,10 +103,12 @@ __all__ = [
     "TlsFacts",
     "TlsScanFacts",
     "TraceFacts",
+    "Trial",
     "Tunnel",
     "UpgradeFacts",
     "VersionTrial",
     "Violation",
+    "Visit",
     "WordsFacts",
 ]
 
@@ -131,6 +140,7 @@ Facts = (
     | LoggedAttemptFacts
     | RouteFacts
     | IdleFacts
+    | AffinityFacts
     | BroadcastFacts
     | TraceFacts
     | LoadFacts
@@ -142,4 +152,5 @@ Facts = (
     | TlsScanFacts
     | Http2Facts
     | RedirectFacts
+    | RehearsalFacts
 )

@@ -195,7 +195,9 @@ def _write_sources(fault: Fault, folder: Path) -> None:
 
 
 def _proxy_process(name: str, proxy: Proxy, folder: Path) -> Process:
-    return Process(name=name, argv=proxy.argv, cwd=str(folder), env=proxy.environment, output=proxy.output, gentle=name == "nginx")
+    return Process(
+        name=name, argv=proxy.argv, cwd=str(folder), env=proxy.environment, output=proxy.output, gentle=name in ("nginx", "apache")
+    )
 
 
 def _relay_processes(fault: Fault, folder: Path, ports: dict[str, int]) -> list[Process]:

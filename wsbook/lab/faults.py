@@ -13,7 +13,7 @@ from wsbook.programs import PROXIES
 
 __all__ = ["FAULTS", "Edit", "Fault", "edit_text", "find_fault"]
 
-_CONFIGS = {"proxy/Caddyfile": "caddy", "proxy/nginx.conf": "nginx", "proxy/haproxy.cfg": "haproxy"}
+_CONFIGS = {"proxy/Caddyfile": "caddy", "proxy/nginx.conf": "nginx", "proxy/haproxy.cfg": "haproxy", "proxy/httpd.conf": "apache"}
 
 
 class Edit(Struct, frozen=True, kw_only=True):

@@ -61,8 +61,8 @@ def _literal(address: str, port: int) -> Address:
     return Address(family=family, address=address, sockaddr=sockaddr)
 
 
-async def connect_address(watch: Stopwatch, address: Address, timeout_s: float) -> TcpLink:
-    """Return the connection to one address and add its tcp stage.
+async def connect_address(watch: Stopwatch, address: Address, timeout_s: float, source: str | None = None) -> TcpLink:
+    """Return the connection to one address and add its tcp stage. source: an address of ours to dial from, None any.
 
     Raises:
         Stop: refused, reset, unreachable, or no answer within timeout_s.
@@ -72,6 +72,8 @@ async def connect_address(watch: Stopwatch, address: Address, timeout_s: float) 
     sock: socket.socket | None = None
     try:
         sock = TcpLink.prepare(address.number)
+        if source is not None:
+            sock.bind((source, 0))
         async with asyncio.timeout(timeout_s):
             await asyncio.get_running_loop().sock_connect(sock, address.sockaddr)
     except OSError as error:
@@ -112,13 +114,13 @@ async def find_addresses(watch: Stopwatch, host: str, port: int, family: Family)
     return allowed
 
 
-async def _connect_first(watch: Stopwatch, reached: Reached, addresses: tuple[Address, ...]) -> TcpLink:
+async def _connect_first(watch: Stopwatch, reached: Reached, addresses: tuple[Address, ...], source: str | None = None) -> TcpLink:
     """Try the addresses in order, each with an equal share of what is left of the budget."""
     stops: list[Stop] = []
     for position, address in enumerate(addresses):
         reached.peer, reached.address = shown_peer(address.address, int(address.sockaddr[1])), address.address
         try:
-            return await connect_address(watch, address, watch.left_s / (len(addresses) - position))
+            return await connect_address(watch, address, watch.left_s / (len(addresses) - position), source)
         except Stop as stop:
             stops.append(stop)
     telling = min(stops, key=lambda stop: list(_MEANING).index(stop.failure.reason))
@@ -217,4 +219,4 @@ async def dial(watch: Stopwatch, reached: Reached, attempt: Attempt) -> ByteLink
         tcp = await _connect_first(watch, reached, await find_addresses(watch, proxy.host, proxy.port, Family.ANY))
         return await _tunnel(watch, reached, attempt, proxy, tcp)
     host = attempt.address or endpoint.host
-    return await _connect_first(watch, reached, await find_addresses(watch, host, endpoint.port, attempt.family))
+    return await _connect_first(watch, reached, await find_addresses(watch, host, endpoint.port, attempt.family), attempt.source)

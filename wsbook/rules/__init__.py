@@ -12,7 +12,9 @@ from wsbook.rules.access import judge_access
 from wsbook.rules.addresses import judge_addresses
 from wsbook.rules.answers import judge_answers
 from wsbook.rules.asked import judge_asked
+from wsbook.rules.broadcast import judge_broadcasts
 from wsbook.rules.browser import judge_browser
+from wsbook.rules.cluster import judge_cluster
 from wsbook.rules.compared import judge_compared
 from wsbook.rules.copies import judge_copies
 from wsbook.rules.delivery import judge_delivery
@@ -22,6 +24,7 @@ from wsbook.rules.expired import judge_expired
 from wsbook.rules.forward_proxy import judge_forward_proxy
 from wsbook.rules.forwards import judge_forwards
 from wsbook.rules.handshake import judge_handshake
+from wsbook.rules.hop_traces import judge_traces
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
 from wsbook.rules.interception import judge_interception
@@ -39,6 +42,7 @@ from wsbook.rules.plain import judge_plain
 from wsbook.rules.ports import judge_ports
 from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
+from wsbook.rules.rehearsed import with_rehearsals
 from wsbook.rules.repeated import judge_difference, judge_repeated
 from wsbook.rules.request import judge_request
 from wsbook.rules.routes import judge_routes
@@ -50,6 +54,7 @@ from wsbook.rules.told import judge_refusals, judge_words, weigh_told
 from wsbook.rules.tolerance import judge_tolerance
 from wsbook.rules.traffic import judge_traffic
 from wsbook.rules.unanswered import judge_unanswered
+from wsbook.rules.upstreams import judge_upstreams
 from wsbook.rules.verdicts import judge_steps
 
 __all__ = ["RULES", "judge"]
@@ -71,9 +76,11 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_dialects,
     judge_forwards,
     judge_hops,
+    judge_traces,
     judge_refusal,
     judge_request,
     judge_routes,
+    judge_upstreams,
     judge_origin,
     judge_sessions,
     judge_traffic,
@@ -84,6 +91,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_compared,
     judge_unanswered,
     judge_idle,
+    judge_cluster,
+    judge_broadcasts,
     judge_delivery,
     judge_access,
     judge_logged,
@@ -116,7 +125,7 @@ def _repeat(finding: Finding, commands: dict[str, str]) -> str:
 
 def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, ...]]:
     """Return the findings, root causes first, and the verdict of each of the twelve steps."""
-    found = [finding for rule in RULES for finding in rule(evidence)]
+    found = list(with_rehearsals(evidence, (finding for rule in RULES for finding in rule(evidence))))
     found += judge_refusals(evidence, found)
     found += judge_words(evidence, found)
     ranked = rank(weigh_told(evidence, found), explains())
