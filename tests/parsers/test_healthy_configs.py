@@ -109,7 +109,7 @@ PATHS = {
     "ingress-routeless-service.yaml": "",
     "ingress-three-replicas-plain.yaml": "/ws",
     "ingress-traefik-class.yaml": "/push",
-    "istio-gateway-redirect.yaml": "/bus",
+    "istio-gateway-redirect.yaml": "",
     "istio-virtualservice.yaml": "/ticker",
     "nginx-admin-only-by-address.conf": "/ws",
     "nginx-allowed-origins.conf": "/ws",
@@ -159,7 +159,7 @@ PATHS = {
     "traefik-labels.yml": "/chat/ws",
     "traefik-many-in-flight.yml": "/ws",
     "traefik-prefix-for-a-root-service.yml": "/grafana/api/live/ws",
-    "traefik-redirects-pages.yml": "/ws",
+    "traefik-redirects-pages.yml": "",
     "traefik-sticky-swarm.yml": "/socket.io/",
     "traefik-tls-upstream.yml": "/ws",
 }
