@@ -2,8 +2,8 @@
 
 Envoy refuses an upgrade with 403 unless upgrade_configs of the connection manager or the route name it. The first route that matches
 wins. A tunnel is closed after stream_idle_timeout (5 minutes by default) or the route's idle_timeout, which counts before it, and at the
-age of max_stream_duration; max_connection_duration does not close it, nor does the route's timeout (measured on 1.40, though a release of
-2022 did: envoyproxy/envoy, issue 20062). Source: envoyproxy.io.
+age of max_stream_duration; max_connection_duration does not close it, nor does the route's timeout (measured on 1.40; one of
+2022 was reported to). Source: envoyproxy.io.
 """
 
 import re
