@@ -21,7 +21,7 @@ from wsbook.lab import start_lab
 from wsbook.lab.processes import EarlyEndError, Process, hold, wait_until_ready
 from wsbook.programs import free_ports
 
-PROXIES = [pytest.param("caddy"), pytest.param("nginx", marks=needs("nginx")), pytest.param("haproxy", marks=needs("haproxy"))]
+PROXIES = [pytest.param("caddy"), *(pytest.param(name, marks=needs(name)) for name in ("nginx", "haproxy", "apache"))]
 
 OWNER = """
 import json, sys, time
