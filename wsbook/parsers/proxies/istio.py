@@ -41,7 +41,7 @@ def judge_istio(world: World, artifact: Artifact) -> Iterator[Facts]:
         )
         for (thing, route), test in zip(routes, tests, strict=True)
     ]
-    judged = choose(candidates, artifact.endpoint_path.partition("?")[0])
+    judged = choose(candidates, artifact.endpoint_path.partition("?")[0], artifact.endpoint_host)
     for (_, route), test, serves in zip(routes, tests, judged, strict=True):
         yield _route(route, test, serves, world, artifact)
         if serves is not False:

@@ -59,7 +59,7 @@ def judge_ingresses(world: World, artifact: Artifact) -> Iterator[Facts]:
     paths = [path for thing in things for path in paths_of(thing)]
     paths.sort(key=lambda p: (p.kind != "Exact", -len(p.path)))
     candidates = [_candidate(path) for path in paths[:_MAX_PATHS]]
-    judged = choose(candidates, artifact.endpoint_path.partition("?")[0])
+    judged = choose(candidates, artifact.endpoint_path.partition("?")[0], artifact.endpoint_host)
     for path, serves in sorted(zip(paths, judged, strict=False), key=lambda pair: pair[0].node.line):
         yield _route(path, serves, config, artifact)
     for thing in things:
