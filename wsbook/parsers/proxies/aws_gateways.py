@@ -57,6 +57,9 @@ def _message_routes(trees: list[Node], artifact: Artifact) -> Iterator[PatternFa
     for node in routes:
         if node.get("route_id") is not None and not node.at("target"):
             yield defect("aws.gateway-route-without-target", artifact.name, node.line, f"route {node.at('route_key')}")
+        sources = [one.text for one in node.each("identity_source")]
+        if node.at("route_key") == "$connect" and any("header.authorization" in source.lower() for source in sources):
+            yield defect("aws.gateway-signed-connect", artifact.name, node.line, f"$connect authorized by {', '.join(sources)}")
         if node.at("route_key") == "$connect" and node.at("authorization_type").upper() == "AWS_IAM":
             yield defect("aws.gateway-signed-connect", artifact.name, node.line, "$connect with AWS_IAM")
 

@@ -73,6 +73,9 @@ def judge_config(config: Config, artifact: Artifact) -> Iterator[Facts]:
     judged = choose(candidates, path, artifact.endpoint_host, mixed=True)
     for router, serves in sorted(zip(routers, judged, strict=True), key=lambda pair: pair[0].line):
         yield _route(router, serves, config, artifact, path)
+    entries = config.tree.get("entrypoints")
+    if not routers and entries is not None:
+        yield passing_route(artifact, product="traefik", line=entries.line, matcher="entry points", serves=None)
     yield from router_defects(routers, candidates, judged, config, artifact, path)
     yield from static_defects(config, artifact)
 
