@@ -99,7 +99,7 @@ Look = tuple[Evidence, tuple[Finding, ...]]
 async def look_at(program: str, text: str, folder: Path, url: str = "") -> Look:
     path = folder / NAMES[program]
     path.write_text(text)
-    case = Case(Target(url=url, configs=(str(path),)), Budget.named("standard"))
+    case = Case(Target(url=url, configs=(str(path),)), Budget.named("thorough"))
     endpoint = parse_endpoint(url, ("ws", "wss")) if url else None
     case.add(*read_artifact(str(path), endpoint_path=endpoint.path if endpoint else "", step="2.2"))
     await rehearse(case, case.evidence.observations)
@@ -188,6 +188,49 @@ def test_changes_that_help_only_together_are_printed_together(tmp_path: Path) ->
     _, findings = investigate("nginx", nginx("proxy_pass http://a; proxy_http_version 2;", http="upstream a { server b:1; }"), tmp_path)
     (finding,) = [one for one in findings if one.cause == "proxy.upgrade-header-missing"]
     assert "Tried: " in finding.remedy
+
+
+LIMITS: dict[str, tuple[str, str, str]] = {
+    "nginx by default": (
+        "nginx",
+        nginx(f"proxy_pass http://a:1; {UPGRADE.replace('proxy_read_timeout 1h;', '')}"),
+        "proxy.idle-timeout-nginx",
+    ),
+    "nginx by the server": (
+        "nginx",
+        nginx(f"proxy_pass http://a:1; {UPGRADE.replace('proxy_read_timeout 1h;', '')}", listen="listen 80; proxy_read_timeout 20s;"),
+        "proxy.idle-timeout-nginx",
+    ),
+    "haproxy without tunnel": (
+        "haproxy",
+        HAPROXY.format(more="", server="").replace("client 1h", "client 50s").replace("server 1h", "server 50s"),
+        "proxy.idle-timeout-haproxy",
+    ),
+    "caddy ends streams": (
+        "caddy",
+        caddy("reverse_proxy ws.internal:8000 {\n            stream_timeout 45s\n        }"),
+        "proxy.max-lifetime",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def limits(tmp_path_factory: pytest.TempPathFactory) -> dict[Hashable, Look]:
+    rows = {name: (*row[:2], "wss://shop.example/ws") for name, row in LIMITS.items()}
+    return investigate_all(rows, tmp_path_factory.mktemp("limits"))
+
+
+@needs("nginx", "haproxy")
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_silent_socket_dies_of_the_limit_and_lives_when_it_is_changed(name: str, limits: dict[Hashable, Look]) -> None:
+    cause = LIMITS[name][2]
+    evidence, findings = limits[name]
+    (facts,) = [one for one in rehearsals(evidence) if cause in one.causes]
+    assert facts.after is not None
+    assert (facts.before.accepted, facts.after.accepted, facts.scale < 1) == (True, True, True)
+    assert (facts.before.closed_after_s is None, facts.after.closed_after_s) == (False, None)
+    (finding,) = [one for one in findings if one.cause == cause and one.verdict is not Verdict.CLEAR]
+    assert "closes a silent socket after" in finding.remedy
 
 
 HEALTHY: dict[str, tuple[str, str]] = {
@@ -281,7 +324,14 @@ def leftovers() -> set[str]:
 def running() -> list[str]:
     """Return what our own children are."""
     pids = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    return [pid for pid in pids if "wsbook-" in Path(f"/proc/{pid}/cmdline").read_text()]
+    return [pid for pid in pids if "wsbook-" in command(pid)]
+
+
+def command(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 @needs("nginx")

@@ -20,7 +20,7 @@ from wsbook.parsers.proxies.caddy_json import is_json
 from wsbook.parsers.proxies.caddy_leaves import Leaf, judged, leaves_of, path_seen, put_by, upstreams_of
 from wsbook.parsers.proxies.caddy_native import judged_json
 from wsbook.parsers.proxies.caddy_tree import Node
-from wsbook.parsers.proxies.edits import Edits, joined
+from wsbook.parsers.proxies.edits import edits_of, joined
 
 __all__ = ["parse_caddy"]
 
@@ -133,7 +133,7 @@ def _route(leaf: Leaf, serves: bool | None, path: str | None, artifact: Artifact
 
 def _fixes(leaf: Leaf, artifact: Artifact) -> tuple[Fix, ...]:
     edits, transport, lifetime = (
-        Edits(file=artifact.name, text=artifact.text),
+        edits_of(artifact),
         leaf.node.child("transport"),
         leaf.node.child("stream_timeout"),
     )

@@ -21,7 +21,7 @@ from wsbook.parsers.proxies.caddy_fixes import (
 from wsbook.parsers.proxies.caddy_leaves import Leaf, put_by, upstreams_of
 from wsbook.parsers.proxies.caddy_matchers import header_tests, matcher_of, path_patterns, written_at
 from wsbook.parsers.proxies.caddy_tree import Node
-from wsbook.parsers.proxies.edits import Edits
+from wsbook.parsers.proxies.edits import Edits, edits_of
 
 __all__ = ["balance_of", "defects_of", "header_lines", "refusal"]
 
@@ -55,7 +55,7 @@ def balance_of(node: Node) -> str:
 
 def defects_of(leaf: Leaf, serves: bool | None, artifact: Artifact) -> Iterator[PatternFacts]:
     """Yield the defects of one handler that passes requests on."""
-    edits = Edits(file=artifact.name, text=artifact.text)
+    edits = edits_of(artifact)
     found = [] if leaf.node.name == "proxy" else [*_matcher_defects(leaf, artifact, edits)]
     if serves is not False:
         found += [*_upstream_defects(leaf, artifact, edits), *_request_defects(leaf, edits), *_site_defects(leaf, artifact, edits)]

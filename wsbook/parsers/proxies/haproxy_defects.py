@@ -15,7 +15,7 @@ from wsbook.parsers.proxies.artifact import (
     loopback_of_container,
     usually_plain,
 )
-from wsbook.parsers.proxies.edits import Edits
+from wsbook.parsers.proxies.edits import Edits, edits_of
 from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines
 from wsbook.parsers.proxies.haproxy_fixes import (
     fix_acl_case,
@@ -84,7 +84,7 @@ def defects_of(way: Way, serves: bool | None, asked: Handshake, artifact: Artifa
 
 
 def _edits(artifact: Artifact) -> Edits:
-    return Edits(file=artifact.name, text=artifact.text)
+    return edits_of(artifact)
 
 
 def _server_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator[Found]:

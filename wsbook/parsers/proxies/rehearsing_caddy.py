@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wsbook.parsers.proxies.artifact import Artifact
-from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path
+from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path, scaled
 from wsbook.validators import adapt_caddy
 
 __all__ = ["adapt_caddyfile"]
@@ -45,6 +45,7 @@ _SERVER = frozenset(
 )
 _NOT_CARRIED = ("upstreams", "transport", "health_checks", "handle_response", "circuit_breaker")
 _FOREIGN = re.compile(r"\{(?:file|env|system)\.")
+_LIFE, _SILENCE = ("stream_timeout",), ("read_timeout", "write_timeout")
 _MAX_NODES = 20_000
 _FILE_MATCHER = ("try_files", "try_policy", "split_path")
 _WWW = "@folder@/www"
@@ -220,7 +221,20 @@ class _Writer:
             if k in _PROXY - {"upstreams", "transport", "health_checks", "handle_response", "circuit_breaker"}
         }
         routes = {"handle_response": self._walk(handler["handle_response"])} if "handle_response" in handler else {}
-        return {**rest, "upstreams": upstreams, "transport": kept, **routes}
+        shortened = {key: _shortened(rest[key], self.ask.scale) for key in _LIFE if key in rest}
+        kept |= {key: _shortened(kept[key], self.ask.scale) for key in _SILENCE if key in kept}
+        return {**rest, **shortened, "upstreams": upstreams, "transport": kept, **routes}
+
+
+def _shortened(value: Any, scale: float) -> Any:
+    """Return a duration of the JSON, in nanoseconds or in words, shortened."""
+    return (
+        max(1_000_000, round(value * scale))
+        if isinstance(value, int) and value > 0
+        else scaled(value, scale)
+        if isinstance(value, str)
+        else value
+    )
 
 
 def _list(value: Any) -> list[Any]:
