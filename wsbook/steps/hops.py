@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Iterable
 
-from wsbook.attempt import NO_UPGRADE, RANDOM_PATH, Attempt
+from wsbook.attempt import NO_UPGRADE, OTHER_CASE, RANDOM_PATH, THE_ENDPOINTS_PATH, Attempt
 from wsbook.hops import Break, State, find_break, places
 from wsbook.steps.looking import Looking, at_hops, baseline, missing, shorter
 from wsbook.target import Endpoint
 
 __all__ = ["look_hops"]
 
+_COMPARED = frozenset({NO_UPGRADE, OTHER_CASE, RANDOM_PATH, THE_ENDPOINTS_PATH})
+"""What was asked of every hop already, and is asked again together with what the good place needs to accept at all."""
 _FITTING_STATES = frozenset({State.REFUSES, State.UNREACHABLE, State.SILENT})
 
 
@@ -61,7 +63,8 @@ def _explaining(look: Looking, broken: Break, attempts: list[Attempt], endpoint:
         own = next(attempt for attempt in attempts if attempt.hop == good.name)
         candidates = [*fitting_variants(own, endpoint), *hop_variants(own, endpoint)]
         fitted = next((variant for variant in candidates if variant.changed == good.needs), own)
-        found += [*losing_variants(fitted, endpoint), *(hop_variants(fitted, endpoint) if good.needs else [])]
+        found += losing_variants(fitted, endpoint)
+        found += [variant for variant in hop_variants(fitted, endpoint) if good.needs and variant.changed[-1] in _COMPARED]
     if not look.evidence.attempts(changed=NO_UPGRADE):
         outer = baseline(look)
         found += [outer.change(NO_UPGRADE, upgrade=False), outer.change(RANDOM_PATH, url=random_path(outer.url))]

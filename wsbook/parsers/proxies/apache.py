@@ -80,6 +80,8 @@ def parse_apache(artifact: Artifact) -> Parsed:
         entries = _entries(own, directives)
         shadowed = _shadowed(entries)
         for entry, serves in zip(entries, _serving(entries, shadowed, artifact), strict=True):
+            if entry.target == "!":  # what matches is not proxied
+                continue
             facts.append(_route(entry, serves, directives, artifact))
             facts += [_at(p, d, artifact) for p, d in _entry_defects(entry, serves, entries, directives, artifact)]
             count += 1
