@@ -57,6 +57,7 @@ __all__ = [
     "THE_ENDPOINTS_PATH",
     "THE_ROOT_PATH",
     "THE_SAME_AGAIN",
+    "THROUGH_PROXY",
     "UNVERIFIED",
     "WITHOUT_HEADLESS",
     "WITHOUT_SLASH",
@@ -100,6 +101,7 @@ UNVERIFIED = "certificate not checked"
 NO_SERVER_NAME = "no SNI"
 WITH_HTTP2_OFFERED = "ALPN offers h2 too"
 NO_PROXY = "without the forward proxy"
+THROUGH_PROXY = "through the forward proxy"
 MARKED_QUERY = "our mark in the query"
 ONE_BROKEN = "one subscriber broken off"
 IPV4_ONLY = "IPv4 only"
@@ -141,6 +143,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """Everything that defines one opening handshake on the wire (RFC 6455 section 4.1).
 
     address: the IP address to dial instead of resolving the host; None resolves.
+    source: the address of ours to dial from; None leaves it to the system.
     via: URL of a forward proxy for CONNECT; None dials directly. The environment's proxy variables are never used.
     headers: extra request headers in order, after the handshake's own; values may hold secret references.
     exact: every header of the request, in order, names in this case, in place of all that the other fields would send; only the value
@@ -159,6 +162,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     url: str
     address: str | None = None
     family: Family = Family.ANY
+    source: str | None = None
     via: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     exact: tuple[tuple[str, str], ...] | None = None

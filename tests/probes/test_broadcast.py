@@ -16,7 +16,8 @@ from wsbook.attempt import Attempt
 from wsbook.facts import BroadcastFacts
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes import broadcast
-from wsbook.probes.broadcast import instance_of, probe_broadcast
+from wsbook.probes.broadcast import probe_broadcast
+from wsbook.probes.instances import instance_of
 from wsbook.probes.marker import find_markers, insert_marker, marker, run_marker
 from wsbook.target import Trigger
 

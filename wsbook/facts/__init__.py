@@ -4,8 +4,9 @@ A field that is None was not seen; an empty value was seen and was empty. Texts 
 taken and are hostile: whoever shows them escapes them.
 """
 
+from wsbook.facts.cluster import AffinityFacts, Conversation, Visit
 from wsbook.facts.dialect import DialectFacts, DialectStep
-from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
+from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.log import (
@@ -20,9 +21,18 @@ from wsbook.facts.log import (
     TextFacts,
 )
 from wsbook.facts.messages import CompressionFacts, FrameTrial, FramingFacts, SizeFacts, SizeTrial, Stream
-from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
+from wsbook.facts.network import (
+    ForwardProxyFacts,
+    NameFacts,
+    PacketFacts,
+    PacketTrial,
+    PortFacts,
+    ProxyVariablesFacts,
+    Tunnel,
+)
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
+from wsbook.facts.rehearsal import Received, RehearsalFacts, Trial
 from wsbook.facts.route import Change, Fix, RouteFacts, Setting
 from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
 from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
@@ -30,6 +40,7 @@ from wsbook.facts.told import SymptomFacts, WordsFacts
 
 __all__ = [
     "AccessFacts",
+    "AffinityFacts",
     "BroadcastFacts",
     "Certificate",
     "Change",
@@ -37,6 +48,7 @@ __all__ = [
     "ClosingsFacts",
     "Companion",
     "CompressionFacts",
+    "Conversation",
     "Cookie",
     "CookieFacts",
     "CopiesFacts",
@@ -48,6 +60,7 @@ __all__ = [
     "Facts",
     "Fix",
     "ForwardFacts",
+    "ForwardProxyFacts",
     "Frame",
     "FrameTrial",
     "FramingFacts",
@@ -60,15 +73,20 @@ __all__ = [
     "MarkedLineFacts",
     "NameFacts",
     "NumbersFacts",
+    "PacketFacts",
+    "PacketTrial",
     "PageFacts",
     "PatternFacts",
     "Place",
     "PortFacts",
     "ProxyVariablesFacts",
+    "Received",
     "RecordingFacts",
     "RedirectFacts",
     "RedirectHop",
+    "RehearsalFacts",
     "RouteFacts",
+    "Sender",
     "SessionFacts",
     "Setting",
     "SignatureFacts",
@@ -83,9 +101,12 @@ __all__ = [
     "TlsFacts",
     "TlsScanFacts",
     "TraceFacts",
+    "Trial",
+    "Tunnel",
     "UpgradeFacts",
     "VersionTrial",
     "Violation",
+    "Visit",
     "WordsFacts",
 ]
 
@@ -101,6 +122,8 @@ Facts = (
     | NameFacts
     | PortFacts
     | ProxyVariablesFacts
+    | ForwardProxyFacts
+    | PacketFacts
     | EndpointFacts
     | ForwardFacts
     | PatternFacts
@@ -115,6 +138,7 @@ Facts = (
     | LoggedAttemptFacts
     | RouteFacts
     | IdleFacts
+    | AffinityFacts
     | BroadcastFacts
     | TraceFacts
     | LoadFacts
@@ -126,4 +150,5 @@ Facts = (
     | TlsScanFacts
     | Http2Facts
     | RedirectFacts
+    | RehearsalFacts
 )

@@ -32,7 +32,8 @@ class Fault(Struct, frozen=True, kw_only=True):
     dials when it is not what the proxy serves. host: where the endpoint is dialled, "" where the proxy listens. path: what the
     page dials. hop_path: where the application answers, when it is not path. origins: the allow-list in place of the page's own
     origin. bus: whether the instances are connected. subprotocols: what the page offers. bind: options after the address of HAProxy's
-    listeners. shown_by: the proxies that can show it, where the edits do not tell.
+    listeners. shown_by: the proxies that can show it, where the edits do not tell. relay: habit and options of a machine on the way
+    (relay.py), "" none.
     """
 
     slug: str
@@ -48,6 +49,17 @@ class Fault(Struct, frozen=True, kw_only=True):
     subprotocols: tuple[str, ...] = ()
     bind: str = ""
     shown_by: tuple[str, ...] = ()
+    relay: str = ""
+
+    @property
+    def habit(self) -> str:
+        """The habit of the machine on the way, "" when there is none."""
+        return self.relay.partition(" ")[0]
+
+    @property
+    def passed_on(self) -> bool:
+        """Whether the whole deployment, its page too, is reached through the machine on the way."""
+        return self.habit in ("swallow", "forget", "resign")
 
     @property
     def proxies(self) -> tuple[str, ...]:
