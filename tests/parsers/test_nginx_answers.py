@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 
+from wsbook.evidence import Evidence
 from wsbook.facts import PatternFacts, RouteFacts, TextFacts
+from wsbook.finding import Verdict
 from wsbook.parsers.proxies import parse_config
-from wsbook.parsers.read import read_artifact
+from wsbook.parsers.read import read_artifact, read_text
+from wsbook.rules import judge
+from wsbook.target import parse_target
 
 GOOD = """proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
 proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto $scheme; proxy_read_timeout 1h;"""
@@ -90,6 +94,11 @@ def test_a_redirect_to_https_is_a_fault_at_its_own_port_only() -> None:
         ("location /ws { set $up c; if ($http_upgrade) { set $up w; } proxy_pass http://$up; }", "location /ws", "http://w/ws/a", "/ws/a"),
         ("location /ws { proxy_pass http://b/q?x=; }", "location /ws", "http://b/q?x=", "/q"),
         ("location /ws/ { proxy_pass http://b; location ^~ /ws/a { proxy_pass http://c; } }", "location ^~ /ws/a", "http://c", "/ws/a"),
+        (
+            "location /ws { if ($http_upgrade) { proxy_pass http://w; } if ($http_connection) { set $x 1; } proxy_pass http://b; }",
+            *("location /ws", "http://b", "/ws/a"),
+        ),
+        ("location /ws { if ($http_upgrade) { proxy_pass http://w; } if ($scheme) { set $x 1; } }", "location /ws", "", None),
         ("location ~ ^/ws { internal; proxy_pass http://b; } location / { proxy_pass http://c; }", "location ~ ^/ws", "", None),
         ("location /ws { content_by_lua_block { ngx.say('}') } } location / { proxy_pass http://c; }", "location /ws", "", None),
     ],
@@ -97,6 +106,16 @@ def test_a_redirect_to_https_is_a_fault_at_its_own_port_only() -> None:
 def test_follows_a_handshake_to_its_end(body: str, matcher: str, upstream: str, path: str | None) -> None:
     (route,) = serving(f"server {{ {body} }}", endpoint_path="/ws/a")
     assert (route.matcher, route.upstream, route.upstream_path) == (matcher, upstream, path)
+
+
+PAGES = "server { location / { try_files $uri /index.html; } location /api/ { proxy_pass http://api; } }"
+
+
+@pytest.mark.parametrize("text", [PAGES, "location /a { proxy_pass http://b; } location /b { proxy_pass http://c; }"])
+def test_without_a_path_and_a_sign_of_sockets_nothing_is_a_fault(text: str) -> None:
+    findings, _ = judge(Evidence(parse_target(""), read_text(text, "nginx_conf")))
+    assert findings
+    assert Verdict.FAULT not in [finding.verdict for finding in findings]
 
 
 def test_two_lines_of_a_header_are_both_sent() -> None:
