@@ -83,6 +83,28 @@ def test_a_redirect_to_https_is_a_fault_at_its_own_port_only() -> None:
     assert patterns(text, **at_80 | {"endpoint_port": 443}) == patterns(text, endpoint_path="/ws") == []
 
 
+def test_a_redirect_to_https_behind_what_ends_tls_is_a_loop() -> None:
+    whole = "http { server { listen 80; return 301 https://$host$request_uri; } }"
+    at_443 = {"endpoint_path": "/ws", "endpoint_host": "h", "endpoint_port": 443}
+    assert patterns(whole, **at_443) == ["nginx.redirected"]
+    assert patterns(whole.removeprefix("http {").removesuffix("}"), **at_443) == []  # the server of 443 may stand in another file
+
+
+@pytest.mark.parametrize(
+    ("scheme", "servers", "pattern"),
+    [
+        ("https", "server app.example;", "nginx.tls-to-plain-port"),
+        ("https", "server app.example:443; server [::1]:443;", ""),
+        ("http", "server app.example:443;", "nginx.plain-to-tls-port"),
+        ("http", "server app.example; server unix:/run/s;", ""),
+        ("http", "server app.example:8443;", "nginx.plain-to-usual-tls-port"),
+    ],
+)
+def test_the_ports_of_an_upstream_block_count(scheme: str, servers: str, pattern: str) -> None:
+    text = f"upstream b {{ {servers} }} server {{ listen 80; location /ws {{ proxy_pass {scheme}://b; {GOOD} }} }}"
+    assert [p for p in patterns(text) if "port" in p] == ([pattern] if pattern else [])
+
+
 @pytest.mark.parametrize(
     ("body", "matcher", "upstream", "path"),
     [
