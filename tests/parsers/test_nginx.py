@@ -285,7 +285,8 @@ def test_refuses_what_is_nested_beyond_reason_or_binary() -> None:
 _WORDS = re.split(
     r"\s+",
     r"""server location /ws ~ (a+)+$ { } ; proxy_pass http://b/$1 ' \ # map $http_upgrade $c proxy_set_header Upgrade $c include *;
-rewrite ^(.*)$ $1 break; if ($http_upgrade) @x = upstream http stream listen 80 server_name ~(?<a>.) *.h try_files error_page 404 return set ssl""",
+rewrite ^(.*)$ $1 break; if ($http_upgrade) @x = upstream http stream listen 80
+server_name ~(?<a>.) *.h try_files error_page 404 return set ssl""",
 )
 _PIECES = st.lists(st.sampled_from([*_WORDS, "\n"]), max_size=60)
 
