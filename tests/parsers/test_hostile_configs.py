@@ -22,11 +22,11 @@ TEMPLATES: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("h
 CPU_S, STUCK_S = 3.0, 8.0
 """For one look: two seconds, and room for a busy machine; and for all looks at one file."""
 SECRET = "SECRET-OUTSIDE"
-VALIDATORS = {"caddy", "nginx", "haproxy", "apache2", "httpd"}
-"""Programs that may be asked about a copy of the text."""
+VALIDATORS = {"caddy", "nginx", "haproxy", "apache2", "httpd", Path(sys.executable).name}
+"""Programs that may be asked about a copy of the text below the temporary folder; Python confines them."""
 
 READ_WATCHED = r"""
-import json, os, resource, signal, sys
+import json, os, resource, signal, sys, tempfile
 from pathlib import Path
 import wsbook.rules
 from msgspec.structs import replace
@@ -68,7 +68,8 @@ looked = []
 list(read(Path(sys.argv[4]) / "warm"))
 sys.addaudithook(watch)
 signal.signal(signal.SIGVTALRM, stop)
-ours = (sys.prefix + os.sep, sys.base_prefix + os.sep, os.path.dirname(wsbook.__file__) + os.sep)
+ours = (sys.prefix + os.sep, sys.base_prefix + os.sep, os.path.dirname(wsbook.__file__) + os.sep,
+    os.path.join(os.path.realpath(tempfile.gettempdir()), "wsbook-"), os.devnull)
 for file in sorted(Path(sys.argv[4]).glob("case*")):
     opened.clear(), started.clear()
     looked, sentences, leaks, trouble = [], [], False, ""

@@ -22,7 +22,7 @@ from wsbook.facts import RehearsalFacts
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Outcome, Reason
 from wsbook.parsers.read import read_artifact
-from wsbook.programs import PROXIES
+from wsbook.steps.changes import PROGRAMS
 from wsbook.steps.rehearsing import rehearse
 from wsbook.target import Budget, Target, parse_endpoint
 
@@ -259,7 +259,7 @@ def test_a_healthy_file_passes_the_upgrade(name: str, healthy: dict[Hashable, Lo
     assert [one.cause for one in findings if one.verdict is Verdict.FAULT] == []
 
 
-@pytest.mark.parametrize("program", PROXIES)
+@pytest.mark.parametrize("program", PROGRAMS.values())
 def test_without_the_program_nothing_is_claimed(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validators, "find_program", lambda name: None)
     _, text, cause = next(row for row in FAULTS.values() if row[0] == program)
@@ -272,6 +272,44 @@ def test_without_the_program_nothing_is_claimed(program: str, tmp_path: Path, mo
 
 MARK = Path(tempfile.gettempdir()) / "wsbook-test-written"
 PROXIED = f"proxy_pass http://a:1; {UPGRADE}"
+
+
+@needs("nginx")
+def test_a_change_of_an_included_file_is_tried(tmp_path: Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "shop.conf").write_text(
+        "server {\n    listen 80;\n    location /ws {\n        proxy_pass http://a:1;\n    }\n}\n"
+    )
+    text = "events {}\nhttp {\n    include /etc/nginx/conf.d/*.conf;\n}\n"
+    path = tmp_path / "nginx.conf"
+    path.write_text(text)
+    judgement = read_artifacts([path], url="ws://shop.example/ws", prove=True)
+    assert "Tried: nginx" in judgement.findings[0].remedy
+    assert f"+++ {tmp_path}/conf.d/shop.conf" in judgement.findings[0].remedy
+    assert path.read_text() == text
+
+
+@needs("nginx")
+def test_a_dump_of_several_files_is_tried(tmp_path: Path) -> None:
+    included = "server {\n    listen 80;\n    location /ws {\n        proxy_pass http://a:1;\n    }\n}\n"
+    main = "events {}\nhttp {\n    include /etc/nginx/conf.d/*.conf;\n}\n"
+    dump = f"# configuration file /etc/nginx/nginx.conf:\n{main}\n# configuration file /etc/nginx/conf.d/shop.conf:\n{included}"
+    evidence, findings = investigate("nginx", dump, tmp_path, "ws://shop.example/ws")
+    assert "Tried: nginx" in findings[0].remedy
+    assert "+++ /etc/nginx/conf.d/shop.conf" in findings[0].remedy
+    assert any(facts.after is not None and facts.after.accepted for facts in rehearsals(evidence))
+
+
+@needs("haproxy")
+def test_fragments_get_what_they_leave_out(tmp_path: Path) -> None:
+    texts = {
+        "haproxy": "backend ws\n    mode http\n    http-request del-header Upgrade\n    server a ws.internal:80\n",
+        "caddy": "reverse_proxy ws.internal:80 {\n    header_up -Upgrade\n}\n",
+    }
+    for program, text in texts.items():
+        _, findings = investigate(program, text, tmp_path)
+        assert "Tried: " in next(one for one in findings if one.cause == "proxy.upgrade-header-missing").remedy
+
 
 HOSTILE: dict[str, tuple[str, str, bool]] = {
     "nginx writes its log elsewhere": ("nginx", nginx(f"access_log {MARK}; {PROXIED}"), True),

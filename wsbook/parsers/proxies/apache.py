@@ -26,7 +26,7 @@ from wsbook.parsers.proxies.apache_entries import (
 )
 from wsbook.parsers.proxies.apache_fixes import fix_idle, fix_tunnel, fix_without
 from wsbook.parsers.proxies.apache_lines import Directive, Directives, parse_directives
-from wsbook.parsers.proxies.artifact import Artifact, Parsed, hints_at_websocket, plausible, require_small, seconds
+from wsbook.parsers.proxies.artifact import Artifact, Parsed, hints_at_websocket, line_defects, plausible, require_small, seconds
 from wsbook.parsers.proxies.edits import joined
 
 __all__ = ["parse_apache"]
@@ -60,6 +60,8 @@ def parse_apache(artifact: Artifact) -> Parsed:
                 facts.append(_route(entry, serves, host, artifact))
                 count += 1
         facts += defects_of(host, artifact)
+    lines = [d for host in found if host.asked for d in host.own]
+    facts += line_defects("apache", artifact, ((d.file, d.line, d.text) for d in lines) if count else ())
     text = TextFacts(kind="apache_conf", program="apache", size_bytes=len(artifact.text.encode()), items=count)
     return Parsed(facts=tuple(facts), text=text)
 

@@ -131,18 +131,25 @@ def _upstream_defects(entry: Entry, host: Host, artifact: Artifact) -> Iterator[
         first = entry.conditions[0] if entry.conditions else d
         yield "apache.ssl-proxy-engine-off", d, fix_before(artifact, "proxy.upstream-unreachable", first, "SSLProxyEngine On")
     spread = entry.target.startswith("balancer://") and "stickysession" not in _balancer_text(entry, host)
-    if spread and len(entry.workers) > 1 and _member_count(entry, host) > 1 and hints_at_polling(f"{entry.path} {entry.target}"):
-        yield "apache.no-stickiness", d, fix_stickiness(artifact, entry, host.every)
+    if spread and len(entry.workers) > 1 and _member_count(entry, host) > 1:
+        polls = hints_at_polling(f"{entry.path} {entry.target}")
+        yield "apache.no-stickiness" if polls else "proxy.connections-spread", d, fix_stickiness(artifact, entry, host.every)
 
 
 def _path_defects(entry: Entry, artifact: Artifact) -> Iterator[Found]:
     """Yield targets whose path does not fit the one that is taken away."""
     d, target = entry.directive, re.match(r"\w+://[^/]+(/.*)?$", entry.target)
+    literal = re.match(r"\^?/?\??(/?[\w.-]+)/", entry.path)
+    if entry.regex and literal and hints_at_polling(f"/{literal[1].strip('/')}/") and literal[1].strip("/") not in entry.target.lower():
+        yield "apache.library-prefix-stripped", d, None
     if entry.regex or target is None or entry.path == "/":
         return
     if entry.path.endswith("/") and target[1] and not target[1].endswith("/"):
         fix = fix_line(artifact, "proxy.path-rewrite-wrong", d, lambda raw: raw.replace(entry.target, entry.target + "/", 1))
         yield "apache.slash-glued", d, fix
+    elif not entry.path.endswith("/") and target[1] and len(target[1]) > 1 and target[1].endswith("/"):
+        fix = fix_line(artifact, "proxy.path-rewrite-wrong", d, lambda raw: raw.replace(entry.target, entry.target.rstrip("/"), 1))
+        yield "apache.slash-added", d, fix
     elif not (target[1] or "/").strip("/") and not artifact.endpoint_path:
         kept = entry.target.rstrip("/") + entry.path
         fix = fix_line(artifact, "proxy.path-rewrite-wrong", d, lambda raw: raw.replace(entry.target, kept, 1))

@@ -15,6 +15,7 @@ from wsbook.facts import Facts, Fix, PatternFacts, RouteFacts, Setting
 from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, hints_at_websocket
 from wsbook.parsers.proxies.cloud_trees import attributes_of, blocks, first, places, resources
 from wsbook.parsers.proxies.passing import passing_route, set_at
+from wsbook.parsers.proxies.path_tests import fits_glob
 from wsbook.parsers.proxies.routing import Candidate, choose, shadows
 from wsbook.parsers.proxies.upstreams import tls_port_defect
 from wsbook.parsers.proxies.yaml_edits import fix_of, reword
@@ -44,14 +45,8 @@ class _Rule(Struct, frozen=True, kw_only=True):
 
     def fits(self, path: str) -> bool | None:
         """Whether the rule takes a path; None when it has further conditions."""
-        found = not self.paths or any(_glob(pattern).fullmatch(path[:500]) for pattern in self.paths)
+        found = not self.paths or any(fits_glob(pattern[:128], path[:500]) for pattern in self.paths)
         return None if found and self.unsure else found
-
-
-def _glob(pattern: str) -> "re.Pattern[str]":
-    parts = re.split(r"(\*|\?)", pattern[:128])
-    body = "".join(".*" if part == "*" else "." if part == "?" else re.escape(part) for part in parts)
-    return re.compile(re.sub(r"(?:\.\*)+", ".*", body))
 
 
 def judge_balancers(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
@@ -168,7 +163,7 @@ def _values(node: Node | None) -> list[Node]:
 def _rule_facts(rules: list[_Rule], product: str, artifact: Artifact) -> Iterator[Facts]:
     candidates = [_candidate(rule) for rule in rules]
     path = artifact.endpoint_path.partition("?")[0]
-    judged = choose(candidates, path) if rules else []
+    judged = choose(candidates, path, artifact.endpoint_host, mixed=True) if rules else []
     for rule, serves in zip(rules, judged, strict=True):
         yield passing_route(
             artifact,

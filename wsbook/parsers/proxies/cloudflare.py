@@ -57,7 +57,7 @@ def _tunnel(rules: list[Node], tree: Node, artifact: Artifact) -> Iterator[Facts
     groups = [rule.at("hostname") or (next(iter(hosts)) if len(hosts) == 1 else "") for rule in rules]
     candidates = [_candidate(rule, group) for rule, group in zip(rules, groups, strict=True)]
     path = artifact.endpoint_path.partition("?")[0]
-    for rule, serves in zip(rules, choose(candidates, path), strict=True):
+    for rule, serves in zip(rules, choose(candidates, path, artifact.endpoint_host), strict=True):
         host = rule.get("origin_request", "http_host_header") or tree.get("origin_request", "http_host_header")
         yield passing_route(
             artifact,

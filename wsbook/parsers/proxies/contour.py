@@ -56,7 +56,7 @@ def judge_contour(world: World, artifact: Artifact) -> Iterator[Facts]:
 def _judge(ways: list[_Way], world: World, artifact: Artifact) -> Iterator[Facts]:
     candidates = [candidate_for((w.test,), words=f"{w.upstream} {w.host}", group=w.host, able=bool(w.allowed)) for w in ways]
     path = artifact.endpoint_path.partition("?")[0]
-    for way, serves in zip(ways, choose(candidates, path), strict=True):
+    for way, serves in zip(ways, choose(candidates, path, artifact.endpoint_host), strict=True):
         yield passing_route(
             artifact,
             product=way.product,

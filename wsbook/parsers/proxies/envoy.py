@@ -2,8 +2,8 @@
 
 Envoy refuses an upgrade with 403 unless upgrade_configs of the connection manager or the route name it. The first route that matches
 wins. A tunnel is closed after stream_idle_timeout (5 minutes by default) or the route's idle_timeout, which counts before it, and at the
-age of max_stream_duration; max_connection_duration does not close it, nor does the route's timeout (measured on 1.40, though a release of
-2022 did: envoyproxy/envoy, issue 20062). Source: envoyproxy.io.
+age of max_stream_duration; max_connection_duration does not close it, nor does the route's timeout (measured on 1.40; one of
+2022 was reported to). Source: envoyproxy.io.
 """
 
 import re
@@ -14,7 +14,7 @@ from wsbook.facts import Facts, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, require_small, try_regex
 from wsbook.parsers.proxies.envoy_defects import route_defects
 from wsbook.parsers.proxies.envoy_model import Cluster, Route, duration_s, fits, read_clusters, read_routes, snaked, upgrade_switch
-from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at, with_long_limits
+from wsbook.parsers.proxies.passing import FORWARDED, limited, passing_route, set_at, with_long_limits
 from wsbook.parsers.proxies.routing import Candidate, choose
 from wsbook.parsers.proxies.yaml_tree import Node, parse_documents
 
@@ -35,7 +35,7 @@ def parse_envoy(artifact: Artifact) -> Parsed:
         return parse_kubernetes(artifact)
     if not any(document.pairs or document.items for document in documents):
         raise UnreadableInputError(f"{artifact.name}: no Envoy configuration in it")
-    found = tuple(with_long_limits(list(judge_envoy([snaked(document) for document in documents], artifact)), artifact))
+    found = tuple(with_long_limits(list(limited(judge_envoy([snaked(document) for document in documents], artifact))), artifact))
     items = sum(isinstance(f, RouteFacts) for f in found)
     return Parsed(facts=found, text=TextFacts(kind="envoy", program="envoy", size_bytes=len(artifact.text.encode()), items=items))
 
@@ -45,7 +45,7 @@ def judge_envoy(documents: list[Node], artifact: Artifact) -> Iterator[Facts]:
     clusters = read_clusters(documents)
     routes = list(read_routes(documents))
     candidates = [_candidate(route, clusters) for route in routes]
-    judged = choose(candidates, artifact.endpoint_path.partition("?")[0])
+    judged = choose(candidates, artifact.endpoint_path.partition("?")[0], artifact.endpoint_host)
     for route, serves in zip(routes, judged, strict=True):
         yield _route(route, serves, clusters, artifact)
     yield from route_defects(routes, candidates, judged, clusters, artifact, documents)

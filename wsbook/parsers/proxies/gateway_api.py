@@ -46,7 +46,7 @@ def judge_gateway(world: World, artifact: Artifact) -> Iterator[Facts]:
         for thing, rule, test in rules
     ]
     path = artifact.endpoint_path.partition("?")[0]
-    judged = choose(candidates, path)
+    judged = choose(candidates, path, artifact.endpoint_host)
     for (_, rule, test), serves in zip(rules, judged, strict=True):
         yield _route(rule, test, serves, product, artifact)
         if serves is not False:

@@ -15,7 +15,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wsbook.facts import Facts, Fix, RouteFacts, Setting, TextFacts
-from wsbook.parsers.proxies.artifact import MAX_BYTES, Artifact, Parsed, hints_at_websocket, plausible, require_small, seconds
+from wsbook.parsers.proxies.artifact import MAX_BYTES, Artifact, Parsed, hints_at_websocket, line_defects, plausible, require_small, seconds
 from wsbook.parsers.proxies.edits import edits_of, joined
 from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines, holds
 from wsbook.parsers.proxies.haproxy_defects import balance_of, defects_of, file_defects, server_lines
@@ -56,6 +56,8 @@ def parse_haproxy(artifact: Artifact) -> Parsed:
         if serves is not False and in_detail:
             facts += defects_of(way, serves, asked, artifact)
     facts += file_defects([s for s in sections if s.file == artifact.name], sections, asked, artifact)
+    own = [line for s in sections if s.file == artifact.name for line in (*s.defaults, *s.lines) if line.file == artifact.name]
+    facts += line_defects("haproxy", artifact, ((line.file, line.number, line.text) for line in dict.fromkeys(own)))
     text = TextFacts(kind="haproxy_cfg", program="haproxy", size_bytes=len(artifact.text.encode()), items=count)
     return Parsed(facts=tuple(dict.fromkeys(facts)), text=text)
 

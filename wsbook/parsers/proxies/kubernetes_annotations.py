@@ -9,13 +9,14 @@ from msgspec.structs import replace
 from wsbook.facts import Fix, PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, hints_at_websocket
 from wsbook.parsers.proxies.kubernetes_objects import Controller, World, annotations_of, controller_of, controllers, kind_of, matches_labels
+from wsbook.parsers.proxies.upstreams import tls_port_defect
 from wsbook.parsers.proxies.yaml_edits import fix_of, put_pair, reword
 from wsbook.parsers.proxies.yaml_tree import Node
 
 if TYPE_CHECKING:
     from wsbook.parsers.proxies.kubernetes_ingress import IngressPath
 
-__all__ = ["annotation_defects", "misplaced", "path_defects", "replicas_of"]
+__all__ = ["annotation_defects", "config_defects", "misplaced", "path_defects", "replicas_of"]
 
 _COMMUNITY = "nginx.ingress.kubernetes.io/"
 _COMPANY = "nginx.org/"
@@ -98,12 +99,55 @@ def _community(notes: dict[str, Node], thing: Node, config: Node | None, artifac
     ):
         if (node := of(name)) is not None and 0 < (node.number or 0) <= most:
             yield _at(pattern, name, node, artifact)
+    hosts = {one.text for entry in thing.each("spec", "tls") for one in entry.each("hosts")}
+    for rule in thing.each("spec", "rules"):
+        host = rule.get("host")
+        if (
+            hosts
+            and host is not None
+            and not any(host.text == h or (h[:2] == "*." and host.text.partition(".")[2] == h[2:]) for h in hosts)
+        ):
+            yield _at("k8s.tls-host-missing", "host", host, artifact)
+    yield from _port_scheme(of("backend-protocol"), thing, artifact)
     forced = of("force-ssl-redirect")
     if forced is not None and forced.text == "true" and not thing.each("spec", "tls"):
         yield _at("k8s.forced-redirect", "force-ssl-redirect", forced, artifact)
     for name in ("configuration-snippet", "server-snippet"):
         if (node := of(name)) is not None:
             yield from _snippet_defects(name, node, config, artifact)
+
+
+def _port_scheme(protocol: Node | None, thing: Node, artifact: Artifact) -> Iterator[PatternFacts]:
+    """Yield backends whose port does not go with the protocol that they are spoken to in."""
+    tls = protocol is not None and protocol.text.upper() in ("HTTPS", "GRPCS")
+    for rule in thing.each("spec", "rules"):
+        for entry in rule.each("http", "paths"):
+            port = entry.get("backend", "service", "port", "number") or entry.get("backend", "servicePort")
+            pattern = tls_port_defect(tls=tls, port=port.text) if port is not None else None
+            if port is not None and pattern:
+                yield _at(pattern, "HTTPS to port" if tls else "HTTP to port", port, artifact)
+
+
+def config_defects(config: Node, artifact: Artifact) -> Iterator[PatternFacts]:
+    """Yield what the controller's own settings break."""
+    buffers, header = config.get("large-client-header-buffers"), config.get("client-header-buffer-size")
+    for node in (buffers, header):
+        if node is not None and re.search(r"(?:^|\s)(?:\d{1,3}|[12]k)$", node.text.strip(), re.IGNORECASE) and buffers in (None, node):
+            yield _at("envoy.small-headers", "header buffers", node, artifact)
+    for name, most, pattern in (
+        ("max-worker-connections", 2048, "k8s.worker-connections"),
+        ("worker-shutdown-timeout", 60, "k8s.short-drain"),
+    ):
+        node = config.get(name)
+        value = re.match(r"(\d{1,9})s?$", node.text) if node is not None else None
+        if node is not None and value and 0 < int(value[1]) < most:
+            yield _at(pattern, name, node, artifact)
+    if (node := config.get("use-forwarded-headers")) is not None and node.text == "false":
+        yield _at("k8s.forwarded-not-trusted", "use-forwarded-headers", node, artifact)
+    if (node := config.get("enable-modsecurity")) is not None and node.text == "true":
+        yield _at("k8s.firewall-on-handshake", "enable-modsecurity", node, artifact)
+    if (node := config.get("proxy-http-version")) is not None and node.text == "1.0":
+        yield _at("k8s.http-1.0", "proxy-http-version", node, artifact)
 
 
 def _snippet_defects(name: str, node: Node, config: Node | None, artifact: Artifact) -> Iterator[PatternFacts]:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from wsbook.facts import Facts, RouteFacts, Setting
 from wsbook.parsers.proxies.artifact import Artifact, seconds, try_regex
-from wsbook.parsers.proxies.kubernetes_annotations import annotation_defects, misplaced, path_defects
+from wsbook.parsers.proxies.kubernetes_annotations import annotation_defects, config_defects, misplaced, path_defects
 from wsbook.parsers.proxies.kubernetes_objects import Controller, World, annotations_of, controller_of, kind_of
 from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
 from wsbook.parsers.proxies.path_tests import expand_groups
@@ -59,13 +59,15 @@ def judge_ingresses(world: World, artifact: Artifact) -> Iterator[Facts]:
     paths = [path for thing in things for path in paths_of(thing)]
     paths.sort(key=lambda p: (p.kind != "Exact", -len(p.path)))
     candidates = [_candidate(path) for path in paths[:_MAX_PATHS]]
-    judged = choose(candidates, artifact.endpoint_path.partition("?")[0])
+    judged = choose(candidates, artifact.endpoint_path.partition("?")[0], artifact.endpoint_host)
     for path, serves in sorted(zip(paths, judged, strict=False), key=lambda pair: pair[0].node.line):
         yield _route(path, serves, config, artifact)
     for thing in things:
         yield from annotation_defects(thing, artifact, config)
     yield from path_defects(list(zip(paths, judged, strict=False)), world, artifact)
     yield from misplaced(world, artifact)
+    if config is not None:
+        yield from config_defects(config, artifact)
     if config is not None and not things:
         yield _config_route(config, artifact)
 
@@ -94,7 +96,11 @@ def _controller_config(world: World) -> Node | None:
     for thing in world.of("ConfigMap"):
         data = thing.get("data")
         if data is not None and any(
-            re.match(r"proxy-|worker-|use-|allow-snippet|upstream-|keep-alive|ssl-redirect|http2", key) for key in data.pairs
+            re.match(
+                r"proxy-|worker-|use-|allow-snippet|upstream-|keep-alive|ssl-redirect|http2|large-client|client-header|max-worker|enable-",
+                key,
+            )
+            for key in data.pairs
         ):
             return data
     return next((found for document in world.of("") if (found := document.get("controller", "config")) is not None), None)

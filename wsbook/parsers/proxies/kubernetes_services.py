@@ -15,6 +15,7 @@ from wsbook.parsers.proxies.yaml_tree import Node
 
 __all__ = ["judge_services"]
 
+_LOOPBACK = re.compile(r"--?(?:host|bind|b|address|listen)[= ](?:127\.0\.0\.1|localhost)\S*")
 _UNREACHABLE = ("proxy.upstream-unreachable",)
 _AWS = "service.beta.kubernetes.io/aws-load-balancer-"
 _AZURE = "service.beta.kubernetes.io/azure-load-balancer-tcp-idle-timeout"
@@ -23,6 +24,7 @@ _AZURE = "service.beta.kubernetes.io/azure-load-balancer-tcp-idle-timeout"
 def judge_services(world: World, artifact: Artifact) -> Iterator[Facts]:
     """Yield what the services of a file say, and where the chain to the pods breaks."""
     yield from _rule_defects(world, artifact)
+    yield from _workload_defects(world, artifact)
     for service in world.of("Service"):
         affinity = service.get("spec", "sessionAffinity")
         if affinity is not None and affinity.text == "ClientIP" and not _sees_clients(service):
@@ -99,6 +101,22 @@ def _target_defects(service: Node, port: Node, pods: list[Node], artifact: Artif
         fix = fix_of(artifact, _UNREACHABLE, reword(artifact, target.line, f": {target.text}", f": {min(numbers)}"))
     words = f"service {name_of(service)} sends to {target.text}, the pod has {', '.join(sorted(numbers))}"
     yield _with(defect("k8s.target-port-unknown", artifact.name, target.line, words), fix)
+
+
+def _workload_defects(world: World, artifact: Artifact) -> Iterator[PatternFacts]:
+    for work in world.workloads:
+        for box in pods_of(work).each("spec", "containers"):
+            words = " ".join(one.text for one in [*box.each("command"), *box.each("args")])
+            bound = _LOOPBACK.search(words[:2000])
+            host = next((one for one in box.each("env") if one.at("name") in ("HOST", "BIND", "BIND_ADDRESS", "LISTEN_HOST")), None)
+            if bound or (host is not None and host.at("value") in ("127.0.0.1", "localhost")):
+                yield defect("container.binds-loopback", artifact.name, box.line, bound[0] if bound else "HOST 127.0.0.1")
+        strategy = work.get("spec", "strategy", "type")
+        if strategy is not None and strategy.text == "Recreate":
+            yield defect("k8s.recreate", artifact.name, strategy.line, "strategy Recreate")
+        grace = pods_of(work).get("spec", "terminationGracePeriodSeconds")
+        if grace is not None and grace.number is not None and grace.number < 15:
+            yield defect("k8s.short-grace", artifact.name, grace.line, f"terminationGracePeriodSeconds {grace.text}")
 
 
 def _told_ports(container: Node) -> Iterator[str]:

@@ -11,7 +11,7 @@ from wsbook.errors import UnreadableInputError
 from wsbook.facts import Facts, RouteFacts, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, require_small
 from wsbook.parsers.proxies.compose import container_defects, read_compose
-from wsbook.parsers.proxies.passing import passing_route
+from wsbook.parsers.proxies.passing import limited, passing_route
 from wsbook.parsers.proxies.routing import Candidate, choose
 from wsbook.parsers.proxies.toml_tree import looks_like_toml, parse_toml
 from wsbook.parsers.proxies.traefik_defects import router_defects, static_defects
@@ -45,7 +45,7 @@ def parse_traefik(artifact: Artifact) -> Parsed:
 
 
 def _parsed(artifact: Artifact, facts: Iterator[Facts] | list[Facts]) -> Parsed:
-    found = tuple(facts)
+    found = tuple(limited(facts))
     items = sum(isinstance(f, RouteFacts) for f in found)
     return Parsed(facts=found, text=TextFacts(kind="traefik", program="traefik", size_bytes=len(artifact.text.encode()), items=items))
 
@@ -70,9 +70,12 @@ def judge_config(config: Config, artifact: Artifact) -> Iterator[Facts]:
     path = artifact.endpoint_path.partition("?")[0]
     routers = sorted(config.routers, key=lambda r: (-r.priority, _redirects(r, config), not r.tls))
     candidates = [candidate_of(router, config) for router in routers]
-    judged = choose(candidates, path)
+    judged = choose(candidates, path, artifact.endpoint_host, mixed=True)
     for router, serves in sorted(zip(routers, judged, strict=True), key=lambda pair: pair[0].line):
         yield _route(router, serves, config, artifact, path)
+    entries = config.tree.get("entrypoints")
+    if not routers and entries is not None:
+        yield passing_route(artifact, product="traefik", line=entries.line, matcher="entry points", serves=None)
     yield from router_defects(routers, candidates, judged, config, artifact, path)
     yield from static_defects(config, artifact)
 

@@ -68,11 +68,19 @@ def _rule_defects(router: Router, serves: bool | None, artifact: Artifact, path:
 
 def _middleware_defects(router: Router, config: Config, artifact: Artifact, path: str) -> Iterator[PatternFacts]:
     known = config.middlewares
+    if {"websecure", "https"} & set(router.entry_points) and not router.tls and not router.tcp and not _entry_tls(router, config):
+        yield _found("traefik.tls-not-told", router.node, f"router {router.name} on {', '.join(router.entry_points)} without tls", artifact)
     for name, place in router.middlewares:
         if known and name not in known and "@" not in place.text:
             yield _found("traefik.middleware-unknown", place, f"router {router.name} uses middleware {name}", artifact)
     for kind, node in applied(router, config):
         yield from _one_middleware(kind, node, router, artifact, path)
+
+
+def _entry_tls(router: Router, config: Config) -> bool:
+    """Tell whether the entry points of a router make it one of TLS themselves."""
+    entries = [config.tree.get("entrypoints", name, "http", "tls") for name in router.entry_points]
+    return any(entry is not None and entry.text != "false" for entry in entries)
 
 
 def _one_middleware(kind: str, node: Node, router: Router, artifact: Artifact, path: str) -> Iterator[PatternFacts]:
@@ -84,6 +92,10 @@ def _one_middleware(kind: str, node: Node, router: Router, artifact: Artifact, p
         yield _found("traefik.rate-limit", node, f"average {node.at('average')}", artifact)
     elif kind == "inflightreq" and (_number(node, "amount") or 1e9) <= 1000:
         yield _found("traefik.in-flight-cap", node.get("amount") or node, f"amount {node.at('amount')}", artifact)
+    elif kind == "plugin":
+        yield _found("traefik.plugin", node, f"router {router.name}: {', '.join(node.pairs)}", artifact)
+    elif kind == "buffering" and re.search(r"event|stream|sse", " ".join(router.rule.paths)):
+        yield _found("traefik.buffering", node, f"router {router.name}", artifact)
     elif kind.startswith("stripprefix") or (kind == "replacepath"):
         yield from _path_defects(kind, node, router, artifact, path)
 
@@ -148,6 +160,10 @@ def static_defects(config: Config, artifact: Artifact) -> Iterator[PatternFacts]
     for _, entry in list(config.tree.map("entrypoints").items())[:50]:
         if entry.get("transport", "respondingtimeouts", "tcp", "lingeringtimeout") is not None:
             yield _found("traefik.lingering-timeout", entry, "respondingTimeouts.tcp.lingeringTimeout", artifact)
+    for name, options in config.tree.map("tls", "options").items():
+        listed = options.get("alpnprotocols")
+        if listed is not None and listed.items and not any(one.text == "http/1.1" for one in listed.items):
+            yield _found("envoy.listener-h2-only", listed, f"tls options {name}: {', '.join(o.text for o in listed.items)}", artifact)
     image = config.tree.get("image")
     if image is not None and _BROKEN.match(image.text.rpartition(":")[2]) and "traefik" in image.text:
         yield _found("traefik.broken-release", image, image.text, artifact)

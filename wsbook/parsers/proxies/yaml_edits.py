@@ -10,6 +10,9 @@ from wsbook.parsers.proxies.yaml_tree import Node
 
 __all__ = ["add_line_like", "drop_pair", "fix_of", "put_pair", "replace_value", "reword"]
 
+_LARGE = 300_000
+"""Larger files get no fixes: each needs the whole text compared."""
+
 
 def replace_value(artifact: Artifact, node: Node | None, value: str) -> Change | None:
     """Return the change of one scalar; value as it stands in the file, with its quotes."""
@@ -80,6 +83,6 @@ def add_line_like(artifact: Artifact, line: int, old: str, new: str) -> Change |
 def fix_of(artifact: Artifact, causes: tuple[str, ...], *changes: Change | None) -> Fix | None:
     """Return the fix of one file; None when any of the changes could not be made."""
     made = [change for change in changes if change is not None]
-    if not made or len(made) < len(changes):
+    if len(artifact.text) > _LARGE or not made or len(made) < len(changes):
         return None
     return make_fix(causes, made, {artifact.name: artifact.text})
