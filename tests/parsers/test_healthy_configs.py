@@ -178,13 +178,9 @@ VERSIONS = {
 }
 
 ALARMS = {
-    "haproxy-tcp-by-name.cfg, (?:path known, kind .*|versions)": "in TCP mode the client's own TLS reaches port 443",
-    "nginx-login-without-upgrade-headers.conf, path unknown, .*": "an internal location of auth_request, no route of the socket",
-    "nginx-socketio-websocket-only.conf, .*(?:given|detected|versions)": "polling is refused, so a session is one connection",
-    "nginx-upgrade-by-if.conf, (?:path known, kind .*|versions)": "an if sends upgrades to a named location through error_page",
-    "ingress-rewrite-to-the-root.yaml, path known, .*": "the service offers its socket at its root",
-    "caddy-adapted.json, served": "JSON of Caddy is not read yet",
-    "nginx-stream-passthrough.conf, served": "stream blocks are not read yet",
+    "caddy-snippets-and-sites.caddyfile, (?:path known, kind .*|versions)": "the site beside it answers with files, for another name",
+    "haproxy-foreign-upstream.cfg, .*(?:given|detected|versions)": "the upstream is another's, and wants its own name in Host",
+    "ingress-default-limit-with-pings.yaml, path known, .*": "how many replicas there are is not told",
 }
 """Names of test rows that are wrongly called a fault, or not understood, and why they are right."""
 
