@@ -244,6 +244,9 @@ def _balancer_defects(product: str, trees: list[Node], attributes: dict[str, Nod
             texts = [node.text, *(one.text for one in node.items)]
             if key == "alpn_policy" and "HTTP2Only" in texts:
                 yield defect("aws.listener-h2-only", artifact.name, node.line, "ALPN policy HTTP2Only")
+    for listener in [n for place in places(trees, "listeners") for n in place.each("listeners")]:
+        if any(action.at("type") == "redirect" for action in listener.each("default_actions")):
+            yield defect("gateway.plain-redirected", artifact.name, listener.line, f"listener of port {listener.at('port')}: redirect")
     drain = attributes.get("deregistration_delay.timeout_seconds") or first(trees, "deregistration_delay")
     if drain is not None and drain.number is not None and drain.number < 60:
         yield defect("aws.short-drain", artifact.name, drain.line, f"deregistration_delay {drain.text} s")
