@@ -101,7 +101,12 @@ def _route(product: str, trees: list[Node], attributes: dict[str, Node], artifac
         matcher="load balancer",
         idle=idle or (Setting(value=None) if _group_only(trees, attributes) else None),
         balance="cookie" if sticky else "roundrobin" if sticky is False else "",
+        fixes=(_longer(node, artifact),) if "resource" in artifact.text and node is not None and (node.number or 1e9) <= 900 else (),
     )
+
+
+def _longer(node: Node, artifact: Artifact) -> Fix | None:
+    return fix_of(artifact, ("proxy.idle-timeout-cloud",), reword(artifact, node.line, node.text, "3600"))
 
 
 def _sticky(trees: list[Node], attributes: dict[str, Node]) -> bool | None:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from wsbook.facts import Facts, RouteFacts, Setting
 from wsbook.parsers.proxies.artifact import Artifact, defect, seconds, try_regex
 from wsbook.parsers.proxies.kubernetes_annotations import annotation_defects, config_defects, misplaced, path_defects
+from wsbook.parsers.proxies.kubernetes_fixes import ingress_fixes
 from wsbook.parsers.proxies.kubernetes_objects import Controller, World, annotations_of, controller_of, kind_of
 from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
 from wsbook.parsers.proxies.path_tests import expand_groups
@@ -191,6 +192,7 @@ def _route(
     upgrade = _upgrade(path, artifact)
     version = notes.get("nginx.ingress.kubernetes.io/proxy-http-version")
     host = notes.get("nginx.ingress.kubernetes.io/upstream-vhost")
+    idle = _idle(path, config, artifact, service or {})
     return passing_route(
         artifact,
         product=path.controller.product,
@@ -203,7 +205,8 @@ def _route(
         connection=upgrade,
         host=set_at(artifact, host) if host else FORWARDED,
         http_version=set_at(artifact, version) if version else Setting(value="1.1", default=True),
-        idle=_idle(path, config, artifact, service or {}),
+        idle=idle,
+        fixes=ingress_fixes(path.thing, path.controller, path.service, idle, upgrade, artifact) if serves is not False else (),
         lifetime=None if path.controller.product != "gcp-backend" else Setting(value=None),
         balance=balance_of(path),
     )

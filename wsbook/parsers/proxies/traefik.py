@@ -5,10 +5,11 @@ connection is taken over (Go, net/http Hijack). What matters is which router a p
 service points, and whether it is sticky. Source: doc.traefik.io; observed in its issues on idleTimeout.
 """
 
+import re
 from collections.abc import Iterator
 
 from wsbook.errors import UnreadableInputError
-from wsbook.facts import Facts, RouteFacts, TextFacts
+from wsbook.facts import Change, Facts, Fix, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, require_small
 from wsbook.parsers.proxies.compose import container_defects, read_compose
 from wsbook.parsers.proxies.passing import limited, passing_route
@@ -17,6 +18,7 @@ from wsbook.parsers.proxies.toml_tree import looks_like_toml, parse_toml
 from wsbook.parsers.proxies.traefik_defects import router_defects, static_defects
 from wsbook.parsers.proxies.traefik_model import Config, Router, lowered, merge, planted, read_config
 from wsbook.parsers.proxies.traefik_paths import applied, path_behind, request_header
+from wsbook.parsers.proxies.yaml_edits import fix_of
 from wsbook.parsers.proxies.yaml_tree import Node, parse_documents
 
 __all__ = ["judge_config", "parse_traefik"]
@@ -84,6 +86,17 @@ def _redirects(router: Router, config: Config) -> bool:
     return any(kind.startswith("redirect") for kind, _ in applied(router, config))
 
 
+def _kept(setting: Setting, name: str, artifact: Artifact) -> Fix | None:
+    """Return the change that takes away the line which takes a header away; None where the line says more."""
+    lines = artifact.text.split("\n")
+    line = lines[setting.line - 1] if 0 < setting.line <= len(lines) else ""
+    if setting.value == "forwarded" or not re.fullmatch(
+        rf"\s*(?:-\s*)?[\"']?(?:[\w.-]*\.)?{name}[\"']?\s*[:=][^,{{}}]*", line, re.IGNORECASE
+    ):
+        return None
+    return fix_of(artifact, ("proxy.upgrade-header-missing",), Change(file=artifact.name, line=setting.line, removed=1))
+
+
 def candidate_of(router: Router, config: Config) -> Candidate:
     """Return a router as one of several that compete for a path."""
     rule = router.rule
@@ -114,5 +127,6 @@ def _route(router: Router, serves: bool | None, config: Config, artifact: Artifa
         connection=request_header(router, config, "connection", artifact),
         host=request_header(router, config, "host", artifact),
         balance="cookie" if service and service.sticky else "roundrobin",
+        fixes=tuple(_kept(request_header(router, config, name, artifact), name, artifact) for name in ("upgrade", "connection")),
         servers=max(len(urls), service.replicas) if service and urls else None,
     )
