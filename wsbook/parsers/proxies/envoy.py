@@ -14,7 +14,7 @@ from wsbook.facts import Facts, Fix, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, require_small, try_regex
 from wsbook.parsers.proxies.envoy_defects import route_defects
 from wsbook.parsers.proxies.envoy_model import Cluster, Route, duration_s, fits, read_clusters, read_routes, snaked, upgrade_switch
-from wsbook.parsers.proxies.passing import FORWARDED, limited, passing_route, set_at, with_long_limits
+from wsbook.parsers.proxies.passing import FORWARDED, limited, mended, passing_route, set_at, with_long_limits
 from wsbook.parsers.proxies.routing import Candidate, choose
 from wsbook.parsers.proxies.yaml_edits import fix_of, put_pair, replace_value
 from wsbook.parsers.proxies.yaml_tree import Node, parse_documents
@@ -49,8 +49,8 @@ def judge_envoy(documents: list[Node], artifact: Artifact) -> Iterator[Facts]:
     routes = list(read_routes(documents))
     candidates = [_candidate(route, clusters) for route in routes]
     judged = choose(candidates, artifact.endpoint_path.partition("?")[0], artifact.endpoint_host)
-    for route, serves in zip(routes, judged, strict=True):
-        yield _route(route, serves, clusters, artifact)
+    for route, serves, mend in zip(routes, judged, mended(judged), strict=True):
+        yield _route(route, serves, clusters, artifact, mend=mend)
     yield from route_defects(routes, candidates, judged, clusters, artifact, documents)
     if not routes:
         yield from _tunnels(documents, artifact)
@@ -73,7 +73,7 @@ def _candidate(route: Route, clusters: dict[str, Cluster]) -> Candidate:
     )
 
 
-def _route(route: Route, serves: bool | None, clusters: dict[str, Cluster], artifact: Artifact) -> RouteFacts:
+def _route(route: Route, serves: bool | None, clusters: dict[str, Cluster], artifact: Artifact, *, mend: bool) -> RouteFacts:
     action = route.node.get("route") or Node(value={}, line=route.node.line)
     cluster = clusters.get(route.cluster)
     path = artifact.endpoint_path.partition("?")[0]
@@ -92,7 +92,7 @@ def _route(route: Route, serves: bool | None, clusters: dict[str, Cluster], arti
         idle=_idle(route, action, artifact),
         lifetime=_lifetime(route, action, cluster, artifact),
         balance=_balance(action, cluster),
-        fixes=(_longer(route, action, artifact),) if serves is not False and route.action == "route" else (),
+        fixes=(_longer(route, action, artifact),) if mend and route.action == "route" else (),
         servers=cluster.endpoints if cluster else None,
     )
 

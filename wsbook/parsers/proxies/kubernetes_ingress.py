@@ -14,7 +14,7 @@ from wsbook.parsers.proxies.artifact import Artifact, defect, seconds, try_regex
 from wsbook.parsers.proxies.kubernetes_annotations import annotation_defects, config_defects, misplaced, path_defects
 from wsbook.parsers.proxies.kubernetes_fixes import ingress_fixes
 from wsbook.parsers.proxies.kubernetes_objects import Controller, World, annotations_of, controller_of, kind_of
-from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
+from wsbook.parsers.proxies.passing import FORWARDED, mended, passing_route, set_at
 from wsbook.parsers.proxies.path_tests import expand_groups
 from wsbook.parsers.proxies.routing import Candidate, choose, falls_through
 from wsbook.parsers.proxies.yaml_tree import Node
@@ -61,8 +61,9 @@ def judge_ingresses(world: World, artifact: Artifact) -> Iterator[Facts]:
     paths.sort(key=lambda p: (p.kind != "Exact", -len(p.path)))
     candidates = [_candidate(path) for path in paths[:_MAX_PATHS]]
     judged = choose(candidates, artifact.endpoint_path.partition("?")[0], artifact.endpoint_host)
-    for path, serves in sorted(zip(paths, judged, strict=False), key=lambda pair: pair[0].node.line):
-        yield _route(path, serves, config, artifact, _service_notes(path, world))
+    mends = mended(judged)
+    for path, serves, mend in sorted(zip(paths, judged, mends, strict=False), key=lambda entry: entry[0].node.line):
+        yield _route(path, serves, config, artifact, _service_notes(path, world), mend=mend)
     if (open_one := falls_through(candidates, judged)) is not None:
         yield defect(
             "route.catch-all", artifact.name, paths[open_one].node.line, f"path {paths[open_one].path} → {paths[open_one].service}"
@@ -82,7 +83,9 @@ def judge_pieces(world: World, artifact: Artifact) -> Iterator[Facts]:
     for thing in world.of("", "Ingress"):
         if annotations_of(thing).pairs or thing.get("spec") is not None:
             controller, sure = controller_of(thing)
-            yield _route(IngressPath(thing=thing, controller=controller, sure=sure, path="/", node=thing), True, None, artifact)
+            yield _route(
+                IngressPath(thing=thing, controller=controller, sure=sure, path="/", node=thing), True, None, artifact, {}, mend=True
+            )
             yield from annotation_defects(thing, artifact, None)
 
 
@@ -186,13 +189,13 @@ def _service_notes(path: IngressPath, world: World) -> dict[str, Node]:
 
 
 def _route(
-    path: IngressPath, serves: bool | None, config: Node | None, artifact: Artifact, service: dict[str, Node] | None = None
+    path: IngressPath, serves: bool | None, config: Node | None, artifact: Artifact, service: dict[str, Node], *, mend: bool
 ) -> RouteFacts:
     notes = annotations_of(path.thing).pairs
     upgrade = _upgrade(path, artifact)
     version = notes.get("nginx.ingress.kubernetes.io/proxy-http-version")
     host = notes.get("nginx.ingress.kubernetes.io/upstream-vhost")
-    idle = _idle(path, config, artifact, service or {})
+    idle = _idle(path, config, artifact, service)
     return passing_route(
         artifact,
         product=path.controller.product,
@@ -206,7 +209,7 @@ def _route(
         host=set_at(artifact, host) if host else FORWARDED,
         http_version=set_at(artifact, version) if version else Setting(value="1.1", default=True),
         idle=idle,
-        fixes=ingress_fixes(path.thing, path.controller, path.service, idle, upgrade, artifact) if serves is not False else (),
+        fixes=ingress_fixes(path.thing, path.controller, path.service, idle, upgrade, artifact) if mend else (),
         lifetime=None if path.controller.product != "gcp-backend" else Setting(value=None),
         balance=balance_of(path),
     )
