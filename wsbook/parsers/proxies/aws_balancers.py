@@ -101,7 +101,12 @@ def _route(product: str, trees: list[Node], attributes: dict[str, Node], artifac
         matcher="load balancer",
         idle=idle or (Setting(value=None) if _group_only(trees, attributes) else None),
         balance="cookie" if sticky else "roundrobin" if sticky is False else "",
+        fixes=(_longer(node, artifact),) if "resource" in artifact.text and node is not None and (node.number or 1e9) <= 900 else (),
     )
+
+
+def _longer(node: Node, artifact: Artifact) -> Fix | None:
+    return fix_of(artifact, ("proxy.idle-timeout-cloud",), reword(artifact, node.line, node.text, "3600"))
 
 
 def _sticky(trees: list[Node], attributes: dict[str, Node]) -> bool | None:
@@ -244,6 +249,9 @@ def _balancer_defects(product: str, trees: list[Node], attributes: dict[str, Nod
             texts = [node.text, *(one.text for one in node.items)]
             if key == "alpn_policy" and "HTTP2Only" in texts:
                 yield defect("aws.listener-h2-only", artifact.name, node.line, "ALPN policy HTTP2Only")
+    for listener in [n for place in places(trees, "listeners") for n in place.each("listeners")]:
+        if any(action.at("type") == "redirect" for action in listener.each("default_actions")):
+            yield defect("gateway.plain-redirected", artifact.name, listener.line, f"listener of port {listener.at('port')}: redirect")
     drain = attributes.get("deregistration_delay.timeout_seconds") or first(trees, "deregistration_delay")
     if drain is not None and drain.number is not None and drain.number < 60:
         yield defect("aws.short-drain", artifact.name, drain.line, f"deregistration_delay {drain.text} s")

@@ -39,6 +39,9 @@ def _zone(tree: Node, trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
             switches.append(node)
     settings = [one for one in resources(trees, "cloudflare_zone_setting") if one.at("setting_id") == "websockets"]
     switches += [found for one in settings if (found := one.get("value")) is not None]
+    for node in (one for _, one in tree.walk() if one.at("id") in ("security_level", "bot_fight_mode", "browser_check")):
+        if node.at("value") in ("under_attack", "high"):
+            yield defect("cloudflare.challenges", artifact.name, node.line, f"{node.at('id')}: {node.at('value')}")
     for switch in switches[:1]:
         yield passing_route(
             artifact, product="cloudflare", line=switch.line, matcher="zone", upgrade=FORWARDED if switch.text == "on" else None

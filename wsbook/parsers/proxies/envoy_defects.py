@@ -8,7 +8,7 @@ from wsbook.facts import Fix, PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling
 from wsbook.parsers.proxies.envoy_model import Cluster, Route, duration_s, upgrade_switch
 from wsbook.parsers.proxies.request_headers import header_defect
-from wsbook.parsers.proxies.routing import Candidate, shadows
+from wsbook.parsers.proxies.routing import Candidate, falls_through, shadows
 from wsbook.parsers.proxies.upstreams import tls_port_defect
 from wsbook.parsers.proxies.yaml_edits import drop_pair, fix_of, put_pair, replace_value, reword
 from wsbook.parsers.proxies.yaml_tree import Node
@@ -40,6 +40,8 @@ def route_defects(
             continue
         words = f"route {routes[early].rule} comes first and takes what route {routes[late].rule} is for"
         yield _found("envoy.route-shadowed", routes[late].node.get("match") or routes[late].node, words, artifact)
+    if (open_one := falls_through(candidates, judged)) is not None:
+        yield _found("route.catch-all", routes[open_one].node, f"route {routes[open_one].rule}", artifact)
     for route, serves in zip(routes, judged, strict=True):
         if serves is not False and route.action != "route":
             pattern = "envoy.route-redirects" if route.action == "redirect" else "envoy.route-answers-itself"
@@ -65,6 +67,8 @@ def _switch_defects(route: Route, serves: bool | None, artifact: Artifact) -> It
     manager = route.manager.node
     if on is None and manager is not None:
         on, place = upgrade_switch(manager)
+    if on is None and manager is None:
+        yield _found("envoy.upgrade-perhaps-elsewhere", route.node, f"no upgrade_configs for route {route.rule}", artifact)
     if on or (on is None and manager is None):
         return
     if place is not None:

@@ -41,9 +41,26 @@ def judge_google(world: World, artifact: Artifact) -> Iterator[Facts]:
             balance="cookie" if "COOKIE" in sticky else "hash" if sticky == "CLIENT_IP" else "roundrobin",
         )
         yield from lifetime_defect(limit, inner, artifact)
+    for service in world.of("Service"):
+        if service.at("apiVersion").startswith("serving.knative.dev"):
+            yield from _knative(service, artifact)
     yield from _wiring(world, configs, artifact)
     if not world.of("BackendConfig", "GCPBackendPolicy") and any(controller_of(t)[0].product == "gcp-backend" for t in world.of("Ingress")):
         yield defect("gcp.timeout-default", artifact.name, world.of("Ingress")[0].line, "no BackendConfig: timeoutSec is 30")
+
+
+def _knative(service: Node, artifact: Artifact) -> Iterator[Facts]:
+    """Yield what Cloud Run makes of a service: each socket is a request with a timeout, and takes a place of its instance."""
+    spec = service.get("spec", "template", "spec") or service
+    limit, most = spec.get("timeoutSeconds"), spec.get("containerConcurrency")
+    lifetime = set_at(artifact, limit) if limit is not None and limit.number else None
+    yield passing_route(artifact, product="cloud-run", line=service.line, matcher=f"service {name_of(service)}", lifetime=lifetime)
+    if limit is None or (limit.number or 0) <= _SHORT_S:
+        yield defect("gcp.run-timeout", artifact.name, (limit or spec).line, f"timeoutSeconds {limit.text if limit else 300}")
+    if most is not None and 0 < (most.number or 0) < 100:
+        yield defect("fly.connection-cap", artifact.name, most.line, f"containerConcurrency {most.text}")
+    if any(one.at("name") == "h2c" for box in spec.each("containers") for one in box.each("ports")):
+        yield defect("gcp.h2-to-upstream", artifact.name, spec.line, "port h2c")
 
 
 def lifetime_defect(limit: Node | None, spec: Node, artifact: Artifact) -> Iterator[PatternFacts]:

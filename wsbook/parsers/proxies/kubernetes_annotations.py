@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -59,8 +60,29 @@ def _ignored(key: str, node: Node, controller: Controller, sure: bool, artifact:
     elif owner is not None and owner.unit == "plain" and name in _SECONDS and not node.text.isdigit():
         fix = fix_of(artifact, _IGNORED, reword(artifact, node.line, node.text, str(_plain_seconds(node.text))))
         yield _at("k8s.annotation-unit", key, node, artifact, fix)
+    elif owner is not None and owner is controller and (near := _misspelt(name, owner)):
+        fix = fix_of(artifact, _IGNORED, reword(artifact, node.key_line, key + ":", f"{prefix}/{near}:"))
+        yield _at("k8s.annotation-misspelt", key, node, artifact, fix)
+    elif owner is controller and sure and prefix + "/" == _COMMUNITY and name in controllers()[1].known and name not in owner.known:
+        yield _at("k8s.annotation-of-another", key, node, artifact)
     elif owner is not None and owner is not controller and (sure or prefix + "/" == _COMPANY) and name in _counting(owner):
         yield _at("k8s.annotation-other-controller", key, node, artifact)
+
+
+def _misspelt(name: str, owner: Controller) -> str:
+    """Return the annotation that a name is nearly, "" when it is one or like none."""
+    wanted = [*owner.idle, *(sticky for sticky, _ in owner.sticky)]
+    real = {
+        *wanted,
+        *owner.known,
+        *owner.http2[:1],
+        "proxy-next-upstream-timeout",
+        "affinity-mode",
+        "affinity-canary-behavior",
+        "timeout-client",
+    }
+    near = get_close_matches(name.replace("_", "-"), wanted, n=1, cutoff=0.88) if name not in real else []
+    return near[0] if near else ""
 
 
 def _plain_seconds(text: str) -> int:

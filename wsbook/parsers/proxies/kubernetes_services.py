@@ -25,6 +25,13 @@ def judge_services(world: World, artifact: Artifact) -> Iterator[Facts]:
     """Yield what the services of a file say, and where the chain to the pods breaks."""
     yield from _rule_defects(world, artifact)
     yield from _workload_defects(world, artifact)
+    for values in world.of(""):
+        for _, node in values.walk():
+            if any(key.startswith(_AWS) for key in node.pairs):
+                yield from _aws(node.pairs, node, artifact)
+    for policy in world.of("NetworkPolicy"):
+        if policy.each("spec", "ingress") and any(rule.each("from") for rule in policy.each("spec", "ingress")):
+            yield defect("k8s.network-policy", artifact.name, policy.get("spec", "ingress").line, f"NetworkPolicy {name_of(policy)}")  # type: ignore[union-attr]
     for service in world.of("Service"):
         affinity = service.get("spec", "sessionAffinity")
         if affinity is not None and affinity.text == "ClientIP" and not _sees_clients(service):

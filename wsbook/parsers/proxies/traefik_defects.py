@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from wsbook.facts import Fix, PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling
 from wsbook.parsers.proxies.request_headers import header_defect
-from wsbook.parsers.proxies.routing import Candidate, shadows
+from wsbook.parsers.proxies.routing import Candidate, falls_through, shadows
 from wsbook.parsers.proxies.traefik_model import Config, Router, Service, words_of
 from wsbook.parsers.proxies.traefik_paths import applied
 from wsbook.parsers.proxies.upstreams import port_defect
@@ -41,6 +41,8 @@ def router_defects(
         if set(router.entry_points) & set(other.entry_points) or not (router.entry_points and other.entry_points):
             words = f"{other.name} (priority {other.priority:g}) takes what {router.name} ({router.priority:g}) is for"
             yield _found("traefik.router-shadowed", router.node.get("priority") or router.node.get("rule") or router.node, words, artifact)
+    if (open_one := falls_through(candidates, judged)) is not None:
+        yield _found("route.catch-all", routers[open_one].node, f"router {routers[open_one].name}", artifact)
     for router, serves in zip(routers, judged, strict=True):
         yield from _rule_defects(router, serves, artifact, path)
         if serves is not False:
