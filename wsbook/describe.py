@@ -84,11 +84,27 @@ def _name(facts: f.NameFacts) -> str:
 
 
 def _port(facts: f.PortFacts) -> str:
-    return f"{facts.address} port {facts.port} {facts.state}" + (f" in {duration_text(facts.rtt_s)}" if facts.rtt_s is not None else "")
+    took = f" in {duration_text(facts.rtt_s)}" if facts.rtt_s is not None else ""
+    return f"{facts.address} port {facts.port} {facts.state}{took}" + (f" ({facts.how})" if facts.how else "")
 
 
 def _proxies(facts: f.ProxyVariablesFacts) -> str:
     return f"{quantity(len(facts.variables), 'proxy variable')} set, {'used' if facts.applies else 'not used'} for this URL"
+
+
+def _forward_proxy(facts: f.ForwardProxyFacts) -> str:
+    if not facts.reached:
+        return f"forward proxy {facts.proxy} ({facts.source}): {facts.detail}"
+    answers = [f"CONNECT {one.target} {one.status if one.status is not None else one.outcome}" for one in facts.tunnels]
+    return f"forward proxy {facts.proxy} ({facts.source}): {', '.join(answers)}"
+
+
+def _packets(facts: f.PacketFacts) -> str:
+    silent = [trial for trial in facts.trials if trial.outcome in ("stalled", "lost")]
+    passed = max((trial.size_bytes for trial in facts.trials if trial.outcome == "answered"), default=0)
+    least = min((trial.size_bytes for trial in silent), default=0)
+    lost = f", from {least} B on no answer" if silent else ""
+    return f"{quantity(len(facts.trials), 'packet size')} tried, answered up to {passed} B{lost}"
 
 
 def _endpoint(facts: f.EndpointFacts) -> str:
@@ -260,6 +276,8 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.NameFacts: _name,
     f.PortFacts: _port,
     f.ProxyVariablesFacts: _proxies,
+    f.ForwardProxyFacts: _forward_proxy,
+    f.PacketFacts: _packets,
     f.EndpointFacts: _endpoint,
     f.ForwardFacts: _forward,
     f.PatternFacts: _pattern,

@@ -59,13 +59,19 @@ def test_computes_the_path_that_the_backend_sees(text: str, path: str, seen: str
 
 @pytest.mark.parametrize(
     ("lines", "idle", "default"),
-    [("", "60", True), ("Timeout 300", "300", False), ("Timeout 300\nProxyTimeout 90", "90", False)],
+    [
+        ("", "60", True),
+        ("Timeout 300", "300", False),
+        ("Timeout 300\nProxyTimeout 90", "300", False),
+        ("Timeout 30\nProxyTimeout 90", "90", False),
+        ("ProxyTimeout 30", "60", True),
+    ],
 )
 def test_tells_how_long_a_tunnel_may_be_silent(lines: str, idle: str, default: bool) -> None:
     (route,) = read(f"{lines}\nProxyPass /ws ws://a:1/ws")[0]
     assert (route.idle_s.value, route.idle_s.default) == (idle, default)
-    (own,) = read(f"{lines}\nProxyPass /ws ws://a:1/ws timeout=15")[0]
-    assert own.idle_s.value == "15"
+    (own,) = read(f"{lines}\nProxyPass /ws ws://a:1/ws timeout=900")[0]
+    assert own.idle_s.value == "900"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,14 @@ TEXT = "a\nb\nc\nd\ne\nf\n"
             (Change(file="x", line=1, removed=1, added=("A", "B")), Change(file="x", line=6, removed=1, added=("F",))),
             "A\nB\nb\nc\nd\ne\nF\n",
         ),
+        (
+            (
+                Change(file="x", line=2, removed=1, added=("B",)),
+                Change(file="x", line=2, added=("1",)),
+                Change(file="x", line=2, added=("2",)),
+            ),
+            "a\n1\n2\nB\nc\nd\ne\nf\n",
+        ),
         ((Change(file="x", line=7, added=("end",)),), "a\nb\nc\nd\ne\nf\nend\n"),
         ((), TEXT),
     ],

@@ -101,7 +101,10 @@ def test_deleted_and_replaced_headers() -> None:
     ("text", "pattern"),
     [
         ("listen ws\n server s h:1 proto h2", "haproxy.h2-to-upstream"),
-        ("listen ws\n server s h:8443 ssl verify none alpn h2,http/1.1", "haproxy.h2-to-upstream"),
+        ("listen ws\n server s h:8443 ssl verify none alpn h2", "haproxy.h2-to-upstream"),
+        ("listen ws\n server s h:8443 ssl verify none alpn h2,http/1.1", ""),
+        ("listen ws\n server s h:1 proto h2 ws h1", ""),
+        ("listen ws\n server s h:1 ws h2", "haproxy.h2-to-upstream"),
         ("listen ws\n server s h:443", "haproxy.plain-to-tls-port"),
         ("listen ws\n acl sio path_beg /socket.io\n server s h:1\n server t h:2\nbackend socket.io\n server a h:1", ""),
         ("frontend f\n use_backend b if { path_beg /socket.io }\nbackend b\n server s h:1\n server t h:2", "haproxy.no-stickiness"),

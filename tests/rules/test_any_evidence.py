@@ -57,6 +57,17 @@ def setting(of: st.SearchStrategy) -> st.SearchStrategy:
     return st.one_of(st.none(), st.builds(f.Setting, value=of, file=short, line=numbers, default=st.booleans()))
 
 
+fixes = st.builds(f.Fix, causes=st.lists(slugs, min_size=1, max_size=2).map(tuple), changes=st.just(()), diff=short)
+requests = st.builds(f.Received, method=short, resource=short, version=short, secure=st.booleans(), headers=headers)
+trials = st.builds(
+    f.Trial,
+    valid=st.sampled_from([None, True, False]),
+    complaint=short,
+    accepted=st.sampled_from([None, True, False]),
+    status=st.sampled_from([None, 101, 426, 502]),
+    received=st.one_of(st.none(), requests),
+    servers=numbers,
+)
 stamps = st.sampled_from(["", "2020-01-01T00:00:00Z", "2026-01-03T00:00:00Z", "2030-01-01T00:00:00", "never"])
 certificates = st.builds(f.Certificate, subject=short, issuer=short, names=st.lists(short, max_size=2).map(tuple), not_after=stamps)
 tls = st.builds(
@@ -289,6 +300,10 @@ any_facts = st.one_of(
         upstream_path=st.one_of(st.none(), short),
         idle_s=setting(st.sampled_from([None, "60", "3600", "0"])),
         inheritance_lost=st.booleans(),
+        fixes=st.lists(fixes, max_size=2).map(tuple),
+    ),
+    st.builds(
+        f.RehearsalFacts, product=short, version=short, file=short, url=urls, diff=short, before=trials, after=st.one_of(st.none(), trials)
     ),
     st.builds(
         f.IdleFacts,

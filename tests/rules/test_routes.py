@@ -1,10 +1,12 @@
 """What a configuration does with the WebSocket's route, said the same way for every product."""
 
 import pytest
+from msgspec.structs import replace
 from observations import findings, roots, seen
 
 from wsbook.facts import RouteFacts, Setting
 from wsbook.finding import Verdict
+from wsbook.limits import idle_limits
 from wsbook.observation import Observation
 
 
@@ -48,7 +50,37 @@ def test_a_route(observation: Observation, causes: list[str]) -> None:
     assert roots(observation) == causes
 
 
-def test_evidence_names_file_and_line_and_the_fix_the_lines_to_add() -> None:
-    (found,) = [finding for finding in findings(route("absent", "absent")) if finding.verdict is Verdict.FAULT]
+def test_evidence_names_file_and_line_and_where_each_value_comes_from() -> None:
+    seen_route = route("absent", "absent")
+    facts = seen_route.facts
+    assert isinstance(facts, RouteFacts)
+    closing = Setting(value="close", default=True)
+    inherited = Setting(value="absent", file="p.conf", line=9, level="server")
+    changed = seen(replace(facts, upgrade=inherited, connection=closing), step="2.2", probe="config", hop="")
+    (found,) = [finding for finding in findings(changed) if finding.verdict is Verdict.FAULT]
     assert found.evidence[0].where == "p.conf:9"
-    assert "+ proxy_set_header Upgrade $http_upgrade;" in found.remedy
+    assert found.evidence[0].text == "Upgrade: absent (inherited from server, p.conf:9), Connection: close (default of nginx before 1.29.7)"
+
+
+def limit(product: str, seconds: str, *, default: bool = False, serves: bool | None = True) -> Observation:
+    setting = Setting(value=seconds, file="" if default else f"{product}.conf", line=0 if default else 7, default=default)
+    facts = RouteFacts(product=product, file=f"{product}.conf", line=5, matcher="/ws", serves=serves, idle_s=setting)
+    return seen(facts, step="2.2", probe="config", hop="")
+
+
+@pytest.mark.parametrize(
+    ("observations", "shortest", "words"),
+    [
+        ([limit("nginx", "60", default=True)], ["60"], "(default of nginx)"),
+        ([limit("nginx", "60", default=True), limit("haproxy", "50")], ["50"], "the shortest of 2 limits in the chain"),
+        ([limit("nginx", "60"), limit("haproxy", "0")], ["60"], "set at nginx.conf:7"),
+        ([limit("nginx", "60"), limit("haproxy", "5", serves=False)], ["60"], "set at nginx.conf:7"),
+        ([limit("nginx", "x")], [], ""),
+        ([limit("nginx", "3600"), limit("haproxy", "7200")], ["3600"], ""),
+    ],
+)
+def test_the_shortest_idle_limit_of_a_chain_is_named(observations: list[Observation], shortest: list[str], words: str) -> None:
+    assert [f"{one.seconds:g}" for one in idle_limits(observations) if one.shortest] == shortest
+    said = [found for found in findings(*observations) if found.verdict is Verdict.UNKNOWN and "silence" in found.summary]
+    assert words in " ".join(found.summary for found in sorted(said, key=lambda found: -found.confidence)[:1])
+    assert bool(said) == bool(words)

@@ -4,7 +4,19 @@ import pytest
 from msgspec.structs import replace
 
 from views.samples import URL, attempt, everything, seen
-from wsbook.facts import Cookie, CookieFacts, EndpointFacts, PageFacts, Place, SignatureFacts, TraceFacts
+from wsbook.facts import (
+    Cookie,
+    CookieFacts,
+    EndpointFacts,
+    PageFacts,
+    Place,
+    RehearsalFacts,
+    RouteFacts,
+    Setting,
+    SignatureFacts,
+    TraceFacts,
+    Trial,
+)
 from wsbook.finding import Finding, Severity, StepVerdict, Verdict
 from wsbook.observation import Failure, Observation, Reason
 from wsbook.target import parse_target
@@ -26,6 +38,27 @@ def test_the_experiment_marks_the_change_that_flips_the_baseline() -> None:
     table = tables.table_attempts([attempt(400), attempt(101, "no Origin"), attempt(400, "no extensions")])
     assert table["flips"].tolist() == ["", "◀ flips", ""]
     assert table["result"].tolist() == ["400 refused", "101 accepted", "400 refused"]
+
+
+def limited(product: str, value: str, *, default: bool = False) -> Observation:
+    setting = Setting(value=value, file="" if default else f"{product}.conf", line=0 if default else 9, default=default)
+    return seen("2.2", RouteFacts(product=product, file=f"{product}.conf", line=3, matcher="/ws", serves=True, idle_s=setting))
+
+
+def test_the_shortest_idle_limit_of_the_chain_is_marked() -> None:
+    table = tables.table_idle_limits([limited("nginx", "60", default=True), limited("haproxy", "50"), limited("envoy", "0")])
+    assert table["shortest"].tolist() == ["", "← shortest", ""]
+    assert table["seconds"].tolist() == ["60", "50", "none"]
+    assert table["place"].tolist() == ["nginx.conf:3", "haproxy.conf:9", "envoy.conf:9"]
+
+
+def test_a_trial_stands_beside_the_one_of_its_change() -> None:
+    refused, passed = Trial(valid=True, accepted=False, status=426), Trial(valid=True, accepted=True, status=101)
+    facts = RehearsalFacts(
+        product="nginx", version="1.22.1", file="a", url="ws://x/", before=refused, after=passed, causes=("c",), diff="d"
+    )
+    (row,) = tables.table_rehearsals([seen("2.2", facts)]).to_dict("records")
+    assert (row["program"], row["as it is"], row["changed"], row["change for"]) == ("nginx 1.22.1", "426", "upgraded", "c")
 
 
 def browser_attempts(text: str, *, changed: str = "no Origin", flips: bool = True) -> list[Observation]:

@@ -34,6 +34,10 @@ Symptom = Annotated[str, typer.Option(help="What people see, in a few words: '10
 Fault = Annotated[str, typer.Option(help="Slug of a fault to switch on in the lab; see: wsbook lab --list.")]
 Out = Annotated[Path | None, typer.Option(help="Record folder; by default records/TIME-HOST. An unfinished record is continued.")]
 Many = list[str]
+PROVE = (
+    "Start the installed nginx, haproxy or caddy on a copy of each configuration, on loopback before a stub server and confined to a "
+    "temporary folder, as it is and with the change that is proposed, and say whether an upgrade passes. Nothing else is started."
+)
 
 
 def _console(machine: bool = False) -> Console:
@@ -101,9 +105,10 @@ def read(
     symptom: Symptom = "",
     url: Annotated[str, typer.Option(help="The endpoint, to know which route of a configuration serves it.")] = "",
     follow: Annotated[bool, typer.Option("--follow", help="Print known texts as logs grow, until Ctrl-C, instead of judging.")] = False,
+    prove: Annotated[bool, typer.Option("--prove", help=PROVE)] = False,
     machine: Json = False,
 ) -> None:
-    """Judge artifacts alone: nothing is dialled."""
+    """Judge artifacts alone: nothing is dialled, and nothing is started but with --prove."""
     if follow:
         from wsbook.cli.following import follow_logs
 
@@ -112,7 +117,7 @@ def read(
     from wsbook.cli.reading import read_artifacts
     from wsbook.cli.terminal import show_causes, show_steps
 
-    judgement = read_artifacts(files, kind=kind, symptom=symptom, url=url)
+    judgement = read_artifacts(files, kind=kind, symptom=symptom, url=url, prove=prove)
     if machine:
         print(json.dumps(judgement.document()))
     else:
@@ -125,7 +130,7 @@ def read(
 @app.command()
 def lab(
     fault: Fault = "",
-    proxy: Annotated[str, typer.Option(help="caddy, nginx or haproxy; by default what the fault needs, else caddy.")] = "",
+    proxy: Annotated[str, typer.Option(help="caddy, nginx, haproxy or apache; by default what the fault needs, else caddy.")] = "",
     machine: Json = False,
     listing: Annotated[bool, typer.Option("--list", help="List the faults and stop.")] = False,
 ) -> None:

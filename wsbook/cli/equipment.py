@@ -41,6 +41,7 @@ def equipment() -> list[Tool]:
         Tool(name="trustme", found=_package("trustme"), enables="the lab's TLS faults", install="pip install 'wsbook[lab]'"),
         Tool(name="nginx", found=find_program("nginx") or "", enables="the lab's nginx faults", install="apt install nginx-light"),
         Tool(name="haproxy", found=find_program("haproxy") or "", enables="the lab's HAProxy faults", install="apt install haproxy"),
+        Tool(name="apache", found=find_program("apache") or "", enables="the lab's Apache faults", install="apt install apache2-bin"),
         Tool(name="hyperscan", found=_package("hyperscan"), enables="1.4 large logs at full speed", install="pip install 'wsbook[fast]'"),
         Tool(name="nbval", found=_package("nbval"), enables="notebooks as tests", install="pip install 'wsbook[test]'"),
     ]

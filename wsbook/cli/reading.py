@@ -1,12 +1,15 @@
 """Judge artifacts without a network: files in, judgement out."""
 
+import asyncio
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from wsbook.case import Case, Judgement
 from wsbook.errors import UsageError
 from wsbook.parsers.read import read_artifact, read_words
 from wsbook.parsers.symptom import parse_symptom
+from wsbook.steps.rehearsing import rehearse
 from wsbook.target import Budget, Target, parse_endpoint
 
 __all__ = ["read_artifacts"]
@@ -15,10 +18,11 @@ _CONFIG_BYTES = 2**20
 """Larger files declare no log formats."""
 
 
-def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", url: str = "") -> Judgement:
+def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", url: str = "", prove: bool = False) -> Judgement:
     """Return the judgement on files alone.
 
     kind: what they are, "" to tell from their content. url: the endpoint, "" unknown; nothing is dialled.
+    prove: try the configurations and their changes on loopback (steps/rehearsing.py).
 
     Raises:
         UsageError: a file does not exist, or kind is not one of those known. UnreadableInputError: a file cannot be read as its kind.
@@ -27,12 +31,17 @@ def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", 
     for path in paths:
         if not path.exists():
             raise UsageError(f"{path} does not exist")
-    served = parse_endpoint(url, ("ws", "wss")).path if url else ""
+    endpoint = parse_endpoint(url, ("ws", "wss")) if url else None
+    served: dict[str, Any] = (
+        {"endpoint_path": endpoint.path, "endpoint_host": endpoint.host, "endpoint_port": endpoint.port} if endpoint else {}
+    )
     case = Case(Target(url=url, symptom=symptom), Budget.named("quick"))
     if symptom:
         case.add(parse_symptom(symptom, step="0"))
     for path in paths:
         others = [str(other) for other in paths if other != path and other.is_file() and other.stat().st_size < _CONFIG_BYTES]
-        case.add(*read_artifact(str(path), kind=kind, endpoint_path=served, configs=others))
+        case.add(*read_artifact(str(path), kind=kind, configs=others, **served))
         case.add(*read_words(str(path), kind=kind))
+    if prove:
+        asyncio.run(rehearse(case, case.evidence.observations))
     return case.judge()

@@ -12,7 +12,7 @@ from wsbook.finding import Finding, StepVerdict, Verdict
 from wsbook.observation import Observation
 from wsbook.steps import PHASES
 from wsbook.target import Target
-from wsbook.words import MARKS, cap, duration_text
+from wsbook.words import MARKS, cap, duration_text, plain
 
 __all__ = ["show_causes", "show_head", "show_outcome", "show_steps"]
 
@@ -86,9 +86,11 @@ def _named(findings: Iterable[Finding]) -> str:
 
 
 def _block(console: Console, title: str, text: str, limit: int = 200) -> None:
-    """Print at most twelve lines; one that is longer than the window is not broken, so that a command can be copied."""
-    for number, line in enumerate(text.strip().splitlines()[:12]):
-        console.print(Text(f"  {title if number == 0 else '':<8}{cap(line, limit)}"), soft_wrap=limit == _COMMAND)
+    """Print at most thirty lines; one that is longer than the window is not broken, so that a command can be copied."""
+    for number, line in enumerate(text.strip().splitlines()[:30]):
+        shown = plain(line.expandtabs(4)).rstrip()  # a change of a file is nothing without its indentation
+        cut = shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+        console.print(Text(f"  {title if number == 0 else '':<8}{cut}"), soft_wrap=limit == _COMMAND)
 
 
 def show_outcome(console: Console, place: str) -> None:

@@ -21,15 +21,26 @@ from wsbook.facts.log import (
     TextFacts,
 )
 from wsbook.facts.messages import CompressionFacts, FrameTrial, FramingFacts, SizeFacts, SizeTrial, Stream
-from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
+from wsbook.facts.network import (
+    THIS_MACHINE,
+    ForwardProxyFacts,
+    NameFacts,
+    PacketFacts,
+    PacketTrial,
+    PortFacts,
+    ProxyVariablesFacts,
+    Tunnel,
+)
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
+from wsbook.facts.rehearsal import Received, RehearsalFacts, Trial
 from wsbook.facts.route import Change, Fix, RouteFacts, Setting
 from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
 from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
 from wsbook.facts.told import SymptomFacts, WordsFacts
 
 __all__ = [
+    "THIS_MACHINE",
     "AccessFacts",
     "AffinityFacts",
     "BroadcastFacts",
@@ -51,6 +62,7 @@ __all__ = [
     "Facts",
     "Fix",
     "ForwardFacts",
+    "ForwardProxyFacts",
     "Frame",
     "FrameTrial",
     "FramingFacts",
@@ -63,14 +75,18 @@ __all__ = [
     "MarkedLineFacts",
     "NameFacts",
     "NumbersFacts",
+    "PacketFacts",
+    "PacketTrial",
     "PageFacts",
     "PatternFacts",
     "Place",
     "PortFacts",
     "ProxyVariablesFacts",
+    "Received",
     "RecordingFacts",
     "RedirectFacts",
     "RedirectHop",
+    "RehearsalFacts",
     "RouteFacts",
     "Sender",
     "SessionFacts",
@@ -87,6 +103,8 @@ __all__ = [
     "TlsFacts",
     "TlsScanFacts",
     "TraceFacts",
+    "Trial",
+    "Tunnel",
     "UpgradeFacts",
     "VersionTrial",
     "Violation",
@@ -106,6 +124,8 @@ Facts = (
     | NameFacts
     | PortFacts
     | ProxyVariablesFacts
+    | ForwardProxyFacts
+    | PacketFacts
     | EndpointFacts
     | ForwardFacts
     | PatternFacts
@@ -132,4 +152,5 @@ Facts = (
     | TlsScanFacts
     | Http2Facts
     | RedirectFacts
+    | RehearsalFacts
 )

@@ -6,12 +6,16 @@ __all__ = ["Change", "Fix", "RouteFacts", "Setting"]
 
 
 class Setting(Struct, frozen=True, kw_only=True):
-    """One effective value of a configuration and where it comes from; value None: not set and no known default."""
+    """One effective value of a configuration and where it comes from; value None: not set and no known default.
+
+    level: the outer block that it is inherited from, such as "server"; "" the route's own.
+    """
 
     value: str | None
     file: str = ""
     line: int = 0
     default: bool = False
+    level: str = ""
 
 
 class Change(Struct, frozen=True, kw_only=True):
@@ -39,7 +43,7 @@ class RouteFacts(Struct, frozen=True, kw_only=True, tag="route"):
 
     matcher: the location, ACL or route in the product's words. serves: it is the route that serves the endpoint; None unknown.
     upstream: where it goes. upstream_path: path the backend sees for the endpoint's path, None unknown.
-    upgrade, connection, host: what the backend receives in these headers: "forwarded", "absent", or a literal.
+    upgrade, connection, host, origin: what the backend receives in these headers: "forwarded", "absent", or a literal.
     idle_s, lifetime_s: Setting with seconds as text. level: which block set the headers. balance: hash, cookie, roundrobin, …
     fixes: what would make the route right, one for each group of causes that one change removes.
     """
@@ -54,6 +58,7 @@ class RouteFacts(Struct, frozen=True, kw_only=True, tag="route"):
     upgrade: Setting | None = None
     connection: Setting | None = None
     host: Setting | None = None
+    origin: Setting | None = None
     http_version: Setting | None = None
     idle_s: Setting | None = None
     lifetime_s: Setting | None = None

@@ -13,7 +13,7 @@ from wsbook.programs import PROXIES
 
 __all__ = ["FAULTS", "Edit", "Fault", "edit_text", "find_fault"]
 
-_CONFIGS = {"proxy/Caddyfile": "caddy", "proxy/nginx.conf": "nginx", "proxy/haproxy.cfg": "haproxy"}
+_CONFIGS = {"proxy/Caddyfile": "caddy", "proxy/nginx.conf": "nginx", "proxy/haproxy.cfg": "haproxy", "proxy/httpd.conf": "apache"}
 
 
 class Edit(Struct, frozen=True, kw_only=True):
@@ -34,6 +34,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     origin. bus: whether the instances are connected. subprotocols: what the page offers. bind: options after the address of HAProxy's
     listeners. instances: the names of the application's processes; off_bus: those of them that are not connected. polling: the
     application serves polling.py beside server.py. shown_by: the proxies that can show it, where the edits do not tell.
+    relay: habit and options of a machine on the way (relay.py), "" none.
     """
 
     slug: str
@@ -52,6 +53,17 @@ class Fault(Struct, frozen=True, kw_only=True):
     subprotocols: tuple[str, ...] = ()
     bind: str = ""
     shown_by: tuple[str, ...] = ()
+    relay: str = ""
+
+    @property
+    def habit(self) -> str:
+        """The habit of the machine on the way, "" when there is none."""
+        return self.relay.partition(" ")[0]
+
+    @property
+    def passed_on(self) -> bool:
+        """Whether the whole deployment, its page too, is reached through the machine on the way."""
+        return self.habit in ("swallow", "forget", "resign")
 
     @property
     def proxies(self) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.parsers.detect import HEAD_BYTES, KINDS, detect_kind
@@ -70,7 +72,16 @@ def _check(kind: str) -> None:
         raise UsageError(f"kind {kind!r} is not one of {', '.join(KINDS)}")
 
 
-def _parse_text(text: str, kind: str, artifact: str, step: str, endpoint_path: str = "") -> list[Observation]:
+class _Served(Struct, frozen=True, kw_only=True):
+    """The endpoint that a configuration is read for. path, host: "" unknown; port: 0 unknown. folder: includes stay inside, "" none."""
+
+    path: str = ""
+    host: str = ""
+    port: int = 0
+    folder: str = ""
+
+
+def _parse_text(text: str, kind: str, artifact: str, step: str, served: _Served | None = None) -> list[Observation]:
     if kind == "har":
         looks_json = text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
         return (
@@ -89,7 +100,17 @@ def _parse_text(text: str, kind: str, artifact: str, step: str, endpoint_path: s
     if kind not in proxies.KINDS:
         source = Source(step=step, probe="read", artifact=artifact)
         return [not_run(source, Reason.UNREADABLE, f"{artifact}: wsbook does not read configurations of {kind} yet")]
-    return proxies.parse_config(text, kind=kind, artifact=artifact, endpoint_path=endpoint_path, step=step)
+    served = served or _Served()
+    return proxies.parse_config(
+        text,
+        kind=kind,
+        artifact=artifact,
+        step=step,
+        endpoint_path=served.path,
+        endpoint_host=served.host,
+        endpoint_port=served.port,
+        folder=served.folder,
+    )
 
 
 def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: str = "") -> list[Observation]:
@@ -107,9 +128,20 @@ def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: st
     return [*_parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2")), *words]
 
 
-def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: str = "", configs: Sequence[str] = ()) -> list[Observation]:
-    """Return what a file, or every file of a folder, holds. kind: "" detects it for each file. endpoint_path: of the WebSocket, "" unknown.
-    configs: files of proxies, whose log formats are then known.
+def read_artifact(
+    path: str,
+    *,
+    kind: str = "",
+    step: str = "",
+    endpoint_path: str = "",
+    endpoint_host: str = "",
+    endpoint_port: int = 0,
+    configs: Sequence[str] = (),
+) -> list[Observation]:
+    """Return what a file, or every file of a folder, holds. kind: "" detects it for each file. endpoint_path, endpoint_host: of the
+    WebSocket, "" unknown; endpoint_port: 0 unknown. configs: files of proxies, whose log formats are then known.
+
+    Includes of a configuration are followed inside its folder, or the folder that is given, and what was included is not read again.
 
     A folder of source code is read as one. In a folder, files that cannot be read become NOT_RUN observations; links are not followed, and
     at most 2,000 files of together 2 GiB are read.
@@ -120,17 +152,25 @@ def read_artifact(path: str, *, kind: str = "", step: str = "", endpoint_path: s
     """
     _check(kind)
     place = Path(path)
-    if not is_folder(place):
-        return _read_file(place, kind, step, endpoint_path, configs)
+    folder = place if is_folder(place) else place.parent
+    served = _Served(path=endpoint_path, host=endpoint_host, port=endpoint_port, folder=str(folder))
+    if folder != place:
+        return _read_file(place, kind, step, served, configs)
     if kind in SOURCES:
         return _read_sources(path, kind, step)
-    result: list[Observation] = []
+    found: dict[str, list[Observation]] = {}
     for file in files_below(place):
         try:
-            result += _read_file(file, kind, step, endpoint_path, configs)
+            found[str(file)] = _read_file(file, kind, step, served, configs)
         except UnreadableInputError as error:
-            result.append(not_run(Source(step=step or "1.4", probe="read", artifact=str(file)), Reason.UNREADABLE, str(error)))
-    return result
+            found[str(file)] = [not_run(Source(step=step or "1.4", probe="read", artifact=str(file)), Reason.UNREADABLE, str(error))]
+    return _whole(found)
+
+
+def _whole(found: dict[str, list[Observation]]) -> list[Observation]:
+    """Return the observations of all files but those that another one includes."""
+    included = {seen.source.artifact for file, all_seen in found.items() for seen in all_seen if seen.source.artifact != file}
+    return [seen for file, all_seen in found.items() if file not in included for seen in all_seen]
 
 
 def read_words(path: str, *, kind: str = "") -> list[Observation]:
@@ -152,7 +192,7 @@ def _read_sources(path: str, kind: str, step: str) -> list[Observation]:
     return parse_sources([path], side=SOURCES[kind], step=step)
 
 
-def _read_file(path: Path, kind: str, step: str, endpoint_path: str, configs: Sequence[str] = ()) -> list[Observation]:
+def _read_file(path: Path, kind: str, step: str, served: _Served, configs: Sequence[str] = ()) -> list[Observation]:
     artifact = str(path)
     large = path.is_file() and path.stat().st_size > LARGE_BYTES
     head = read_head(path, LARGE_HEAD_BYTES if large else HEAD_BYTES)
@@ -165,9 +205,9 @@ def _read_file(path: Path, kind: str, step: str, endpoint_path: str, configs: Se
     if kind == "har" and read_head(path, 512).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return _parse_har(read_data(path), artifact, step)
     if kind in LINES:
-        return _read_lines(path, kind, artifact, step, {"paths": (endpoint_path,), "known": known} if kind in LOGS else {})
+        return _read_lines(path, kind, artifact, step, {"paths": (served.path,), "known": known} if kind in LOGS else {})
     text = decode(read_data(path, limit_bytes=CONFIG_BYTES), artifact)
-    return _parse_text(text, kind, artifact, step, endpoint_path)
+    return _parse_text(text, kind, artifact, step, served)
 
 
 def _log_formats(head: bytes, configs: Sequence[str]) -> tuple["Format", ...]:

@@ -88,7 +88,10 @@ def remedy_parts(remedy: str) -> list[tuple[str, str]]:
 
 
 def _diff(snippet: str) -> str:
-    """Return a snippet whose added and removed lines are marked; what the copy button takes are the new lines alone."""
+    """Return a snippet whose added and removed lines are marked.
+
+    What the copy button takes is the whole of a unified diff, which patch understands, and else the new lines alone.
+    """
     lines = snippet.splitlines()
     shown = "".join(
         markup.element("span", markup.text(line) + "\n", class_={"+": "add", "-": "del"}.get(line[:1], ""))
@@ -97,7 +100,8 @@ def _diff(snippet: str) -> str:
         for line in lines
     )
     new = "\n".join(line[1:].removeprefix(" ") if line[:1] == "+" else line for line in lines if line[:1] != "-")
-    return markup.element("div", markup.element("pre", shown, data_copy=new), class_="diff")
+    copied = snippet if snippet.startswith("--- ") else new
+    return markup.element("div", markup.element("pre", shown, data_copy=copied), class_="diff")
 
 
 def _proofs(proofs: tuple[Proof, ...]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from wsbook.evidence import Evidence
 from wsbook.facts import EndpointFacts, IdleFacts, RouteFacts, Setting
 from wsbook.finding import Finding
+from wsbook.limits import idle_limits
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
 
@@ -14,21 +15,36 @@ IDLE_SLUGS = {
     "nginx": "proxy.idle-timeout-nginx",
     "ingress-nginx": "proxy.idle-timeout-nginx",
     "openresty": "proxy.idle-timeout-nginx",
+    "nginx-inc-ingress": "proxy.idle-timeout-nginx",
     "haproxy": "proxy.idle-timeout-haproxy",
+    "haproxy-ingress": "proxy.idle-timeout-haproxy",
+    "haproxytech-ingress": "proxy.idle-timeout-haproxy",
+    "openshift-router": "proxy.idle-timeout-haproxy",
     "envoy": "proxy.idle-timeout-envoy",
     "istio-envoy": "proxy.idle-timeout-envoy",
+    "contour": "proxy.idle-timeout-envoy",
+    "emissary": "proxy.idle-timeout-envoy",
     "aws-alb": "proxy.idle-timeout-cloud",
     "aws-api-gateway": "proxy.idle-timeout-cloud",
     "awselb": "proxy.idle-timeout-cloud",
+    "aws-elb": "proxy.idle-timeout-cloud",
+    "aws-cloudfront": "proxy.idle-timeout-cloud",
+    "azure-app-gateway": "proxy.idle-timeout-cloud",
+    "azure-app-service": "proxy.idle-timeout-cloud",
+    "fly": "proxy.idle-timeout-cloud",
     "cloudflare": "proxy.idle-timeout-cloud",
     "heroku": "proxy.idle-timeout-cloud",
     "vegur": "proxy.idle-timeout-cloud",
     "aws-nlb": "proxy.idle-timeout-silent",
+    "azure-load-balancer": "proxy.idle-timeout-silent",
 }
 """Product → the cause that its idle limit is called by; others are proxy.idle-timeout."""
 
 _SHORT_S = 75.0
 """Idle limits up to this need a heartbeat faster than what servers and browsers do by themselves."""
+
+_LONGER = 0.8
+"""How much a limit counts behind a shorter one of the same chain."""
 
 
 def judge_routes(evidence: Evidence) -> Iterator[Finding]:
@@ -38,6 +54,7 @@ def judge_routes(evidence: Evidence) -> Iterator[Finding]:
     for seen, facts in serving:
         yield from _judge_headers(seen, facts)
         yield from _judge_idle(evidence, seen, facts)
+        yield from _judge_lifetime(evidence, seen, facts)
         yield from _judge_upstream_path(evidence, seen, facts)
 
 
@@ -61,33 +78,33 @@ def _judge_headers(seen: Observation, facts: RouteFacts) -> Iterator[Finding]:
     ]
     if wrong:
         at = _at(facts, upgrade if "Upgrade" in wrong else connection)
-        sends = ", ".join(
-            f"{name}: {setting.value}" for name, setting in (("Upgrade", upgrade), ("Connection", connection)) if setting and setting.value
-        )
+        values = (("Upgrade", _origin(facts, "upgrade")), ("Connection", _origin(facts, "connection")))
+        sends = ", ".join(f"{name}: {value}" for name, value in values if value)
         summary = f"{place} does not pass {' and '.join(wrong)} to {facts.upstream or 'its upstream'}"
-        yield fault("proxy.upgrade-header-missing", sure, summary, proof(seen, sends, at), remedy=_remedy(facts))
+        yield fault("proxy.upgrade-header-missing", sure, summary, proof(seen, sends, at))
     elif upgrade is not None and version is not None and version.value == "1.0":
         summary = f"{place} speaks HTTP/1.0 to {facts.upstream or 'its upstream'}"
-        yield fault("proxy.http-1.0-upstream", sure, summary, proof(seen, summary, _at(facts, version)))
+        said = f"HTTP version towards the upstream: {_origin(facts, 'http_version')}"
+        yield fault("proxy.http-1.0-upstream", sure, summary, proof(seen, said, _at(facts, version)))
     elif upgrade is not None and facts.serves:
         summary = f"{place} passes Upgrade and Connection to {facts.upstream or 'its upstream'}"
         yield clear("proxy.upgrade-header-missing", summary, proof(seen, summary, _at(facts, upgrade)))
 
 
-def _remedy(facts: RouteFacts) -> str:
-    """Return the lines to add, as a diff, where the product has a short answer; "" uses the catalogue's remedy."""
-    if facts.product == "nginx":
-        where = f"{facts.file}:{facts.line}, in location {facts.matcher}"
-        lines = ("proxy_http_version 1.1;", "proxy_set_header Upgrade $http_upgrade;", 'proxy_set_header Connection "upgrade";')
-    elif facts.product == "haproxy":
-        where = f"{facts.file}:{facts.line}, {facts.matcher}"
-        return f"{where}:\n- http-request del-header Upgrade\n- http-request del-header Connection"
-    elif facts.product == "caddy":
-        where = f"{facts.file}:{facts.line}, {facts.matcher}"
-        return f"{where}:\n- header_up -Upgrade\n- header_up -Connection"
-    else:
+_DEFAULTS = {("nginx", "connection"): "default of nginx before 1.29.7", ("nginx", "http_version"): "default of nginx before 1.29.7"}
+"""(product, setting) → what its default is called where it depends on the version."""
+
+
+def _origin(facts: RouteFacts, name: str) -> str:
+    """Return an effective value with where it comes from: a place, the block that it is inherited from, or the product's default."""
+    setting: Setting | None = getattr(facts, name)
+    if setting is None or setting.value is None:
         return ""
-    return f"{where}:\n" + "\n".join(f"+ {line}" for line in lines)
+    if setting.default or not setting.line:
+        changed = _DEFAULTS.get((facts.product, name)) if setting.value in ("close", "1.0") else None
+        return f"{setting.value} ({changed or f'default of {facts.product}'})"
+    inherited = f"inherited from {setting.level}, " if setting.level else ""
+    return f"{setting.value} ({inherited}{setting.file}:{setting.line})"
 
 
 def _judge_idle(evidence: Evidence, seen: Observation, facts: RouteFacts) -> Iterator[Finding]:
@@ -95,16 +112,48 @@ def _judge_idle(evidence: Evidence, seen: Observation, facts: RouteFacts) -> Ite
     limit = facts.idle_s
     if limit is None or limit.value is None or any(True for _ in evidence.of(IdleFacts)):
         return
-    seconds = float(limit.value)
+    seconds = _number(limit.value)
     slug = IDLE_SLUGS.get(facts.product, "proxy.idle-timeout")
     if 0 < seconds <= _SHORT_S:
-        origin = "by default" if limit.default else f"set at {_at(facts, limit)}"
-        summary = f"{facts.product} {facts.matcher} closes sockets after {seconds:g} s of silence ({origin})"
-        confidence = 0.3 if limit.default else 0.4
-        yield unknown(slug, confidence if seconds > 10 else 0.45, summary, proof(seen, summary, _at(facts, limit)))
-    if facts.lifetime_s is not None and facts.lifetime_s.value and 0 < float(facts.lifetime_s.value) <= 3600:
-        summary = f"{facts.product} {facts.matcher} ends every socket after {float(facts.lifetime_s.value):g} s, busy or not"
+        inherited = f"inherited from {limit.level}, " if limit.level else "set at "
+        origin = f"default of {facts.product}" if limit.default else f"{inherited}{_at(facts, limit)}"
+        shortest = _of_chain(evidence, seconds)
+        summary = f"{facts.product} {facts.matcher} closes sockets after {seconds:g} s of silence ({origin}){shortest}"
+        confidence = (0.3 if limit.default else 0.4) if seconds > 10 else 0.45
+        yield unknown(
+            slug, confidence if _is_shortest(shortest) else _LONGER * confidence, summary, proof(seen, summary, _at(facts, limit))
+        )
+
+
+def _judge_lifetime(evidence: Evidence, seen: Observation, facts: RouteFacts) -> Iterator[Finding]:
+    """A total limit, which nothing but the configuration shows before it has passed."""
+    if any(True for _ in evidence.of(IdleFacts)):
+        return
+    if facts.lifetime_s is not None and facts.lifetime_s.value and 0 < _number(facts.lifetime_s.value) <= 3600:
+        summary = f"{facts.product} {facts.matcher} ends every socket after {_number(facts.lifetime_s.value):g} s, busy or not"
         yield unknown("proxy.max-lifetime", 0.4, summary, proof(seen, summary, _at(facts, facts.lifetime_s)))
+
+
+def _of_chain(evidence: Evidence, seconds: float) -> str:
+    """Say how a limit compares with the others of the chain; "" when it is the only one."""
+    others = [limit for limit in idle_limits(evidence.observations) if limit.of == "silence" and limit.seconds > 0]
+    if len(others) < 2:
+        return ""
+    least = next(limit for limit in others if limit.shortest)
+    if seconds <= least.seconds:
+        return f", the shortest of {len(others)} limits in the chain"
+    return f"; {least.product} at {least.place} closes them sooner, after {least.seconds:g} s"
+
+
+def _is_shortest(words: str) -> bool:
+    return not words.startswith(";")
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
 
 
 def _judge_upstream_path(evidence: Evidence, seen: Observation, facts: RouteFacts) -> Iterator[Finding]:

@@ -9,6 +9,9 @@ from wsbook.steps.looking import Looking, at_hops, baseline, missing, open_attem
 
 __all__ = ["look_backend", "look_frontend", "look_heartbeat", "look_origin"]
 
+_PLACES = 4
+"""Behind so many hops at most, silence is tried too."""
+
 
 async def _look_patterns(look: Looking, step: str, side: str, folders: tuple[str, ...]) -> None:
     from wsbook.parsers.code.sources import parse_sources
@@ -52,14 +55,14 @@ async def look_origin(look: Looking) -> None:
 
 
 async def look_heartbeat(look: Looking) -> None:
-    """Keep silent connections open for a ladder of intervals, at the endpoint and at the application, all at once."""
+    """Keep silent connections open for a ladder of intervals, at the endpoint and at the places behind it, all at once."""
     from wsbook.probes.idle import ladder, probe_idle
 
     attempt = await open_attempt(look, "3.4")
     if attempt is None:
         return
     rungs = ladder(look.budget.idle_s)
-    places = [attempt, *at_hops(look)[:1]]
+    places = [attempt, *at_hops(look)[:_PLACES]]
     look.progress(f"silent connections up to {rungs[-1]:g} s", 0.1)
     seen = await asyncio.gather(
         *(probe_idle(place, rungs_s=rungs, step="3.4", traffic=("none", "client"), on_progress=look.progress) for place in places)

@@ -18,7 +18,7 @@ from wsbook.chain import chain
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation, Outcome
 from wsbook.steps import PHASES, STEPS
-from wsbook.views import charts, charts_cluster, charts_flow, charts_logs, show, tables
+from wsbook.views import charts, charts_cluster, charts_flow, charts_logs, charts_network, show, tables
 from wsbook.views.drawing import Picture
 from wsbook.views.show import Shown
 from wsbook.words import MARKS, cap, duration_text
@@ -85,10 +85,19 @@ TABLES: dict[str, dict[str, Table]] = {
         "templates": tables.table_templates,
         "seen": tables.table_timeline,
     },
-    "2.1": {"ports": tables.table_ports, "tls": tables.table_tls, "seen": tables.table_timeline},
+    "2.1": {
+        "ports": tables.table_ports,
+        "proxy": tables.table_proxy,
+        "packets": tables.table_packets,
+        "tls": tables.table_tls,
+        "seen": tables.table_timeline,
+    },
     "2.2": {
+        "hops": tables.table_hops,
         "attempts": tables.table_attempts,
         "routes": tables.table_routes,
+        "idle limits": tables.table_idle_limits,
+        "rehearsals": tables.table_rehearsals,
         "instances": tables.table_instances,
         "sessions": tables.table_talks,
     },
@@ -105,6 +114,7 @@ PLOTS: dict[str, tuple[Plot, ...]] = {
     "1.2": (charts_flow.plot_frames, charts.plot_stages),
     "1.3": (charts.plot_stages,),
     "1.4": (charts_logs.plot_lifetimes,),
+    "2.1": (charts_network.plot_packets, charts_network.plot_ways),
     "2.2": (charts.plot_stages, charts_cluster.plot_instances),
     "3.2": (charts_cluster.plot_broadcast,),
     "3.3": (charts.plot_origin,),

@@ -18,6 +18,8 @@ KINDS = {
     "haproxy_cfg": ("haproxy", "parse_haproxy"),
     "caddyfile": ("caddy", "parse_caddy"),
     "apache_conf": ("apache", "parse_apache"),
+    "traefik": ("traefik", "parse_traefik"),
+    "envoy": ("envoy", "parse_envoy"),
     "k8s_ingress": ("kubernetes", "parse_kubernetes"),
     "alb_attributes": ("aws", "parse_aws"),
 }
@@ -25,12 +27,21 @@ KINDS = {
 
 
 def parse_config(
-    text: str, *, kind: str, artifact: str, endpoint_path: str = "", version: str = "", step: str = "2.2", folder: str = ""
+    text: str,
+    *,
+    kind: str,
+    artifact: str,
+    endpoint_path: str = "",
+    endpoint_host: str = "",
+    endpoint_port: int = 0,
+    version: str = "",
+    step: str = "2.2",
+    folder: str = "",
 ) -> list[Observation]:
     """Return what a configuration does with a WebSocket: one TextFacts, then routes and defects in the order of the file.
 
-    artifact: name of the file, it stands in findings. endpoint_path: "" unknown. version: of the program, "" unknown, in which case
-    the defaults of the older releases hold. folder: includes are followed inside it only; "" never.
+    artifact: name of the file, it stands in findings. endpoint_path, endpoint_host: "" unknown. endpoint_port: 0 unknown. version: of the
+    program, "" unknown, in which case the defaults of the older releases hold. folder: includes are followed inside it only; "" never.
 
     Raises:
         UsageError: kind is not in KINDS.
@@ -40,7 +51,15 @@ def parse_config(
         raise UsageError(f"configuration kind {kind!r} is not one of {', '.join(KINDS)}")
     module, name = KINDS[kind]
     parse: Callable[[Artifact], Parsed] = getattr(import_module(f"wsbook.parsers.proxies.{module}"), name)
-    given = Artifact(text=text, name=artifact, endpoint_path=endpoint_path, version=version, folder=folder)
+    given = Artifact(
+        text=text,
+        name=artifact,
+        endpoint_path=endpoint_path,
+        endpoint_host=endpoint_host,
+        endpoint_port=endpoint_port,
+        version=version,
+        folder=folder,
+    )
     try:
         parsed = parse(given)
     except RecursionError as error:

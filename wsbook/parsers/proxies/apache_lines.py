@@ -1,23 +1,38 @@
-"""Apache configuration text to directives with their section and line. Knows the grammar, not what a directive means."""
+"""Apache configuration text to directives with their section and line. Knows the grammar, not what a directive means.
+
+Include and IncludeOptional are followed inside the artifact's folder only, relative to it, as to ServerRoot.
+"""
 
 import re
 import shlex
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
 from wsbook.errors import UnreadableInputError
-from wsbook.parsers.proxies.artifact import MAX_DEPTH, Artifact
+from wsbook.parsers.proxies.artifact import MAX_BYTES, MAX_DEPTH, Artifact
 
-__all__ = ["Directive", "parse_directives"]
+__all__ = ["Block", "Directive", "parse_directives"]
+
+Block = tuple[str, str, int]
+"""A section: its name in lower case, its argument, and its number in the order of opening."""
+
+_MAX_DIRECTIVES = 20_000
+_MAX_FILES = 200
+_MAX_INCLUDES = 10
 
 
 class Directive(Struct, frozen=True, kw_only=True):
-    """One directive. name in lower case. sections: the blocks around it, outermost first, as (name, argument, number of the block)."""
+    """One directive. name in lower case. sections: the blocks around it, outermost first. end: its last line, when it is continued."""
 
     name: str
     args: tuple[str, ...]
+    file: str
     line: int
-    sections: tuple[tuple[str, str, int], ...] = ()
+    end: int
+    sections: tuple[Block, ...] = ()
 
     @property
     def host(self) -> int:
@@ -30,53 +45,97 @@ class Directive(Struct, frozen=True, kw_only=True):
         return next(((n, a) for n, a, _ in reversed(self.sections) if n in ("location", "locationmatch")), ("", ""))
 
     @property
+    def is_on(self) -> bool:
+        """Whether a flag is set."""
+        return self.args[:1] != () and self.args[0].lower() == "on"
+
+    @property
     def text(self) -> str:
         """The directive with single spaces."""
         return " ".join((self.name, *self.args))
 
 
+class _Reader:
+    """Reads one file after the other and keeps what is open between them."""
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self.found: list[Directive] = []
+        self.stack: list[Block] = []
+        self.number = 0
+        self.files = 0
+
+    def read(self, text: str, file: str, depth: int = 0) -> None:
+        for line, end, words in _logical_lines(text):
+            opened = re.fullmatch(r"<\s*(\w+)\s*(.*?)\s*>", words)
+            closed = re.fullmatch(r"</\s*(\w+)\s*>", words)
+            if closed and any(name == closed[1].lower() for name, _, _ in self.stack):
+                while self.stack.pop()[0] != closed[1].lower():
+                    pass
+            elif opened:
+                self.number += 1
+                self.stack.append((opened[1].lower(), opened[2].strip("\"'")[:300], self.number))
+                if len(self.stack) > MAX_DEPTH:
+                    raise UnreadableInputError(f"{file}:{line}: sections nested deeper than {MAX_DEPTH}")
+            elif re.match(r"[A-Za-z]", words) and len(self.found) < _MAX_DIRECTIVES:
+                self._take(words, file, line, end, depth)
+
+    def _take(self, words: str, file: str, line: int, end: int, depth: int) -> None:
+        name, *args = _words(words)
+        inside = name.lower() in ("include", "includeoptional") and args and self.artifact.folder and depth < _MAX_INCLUDES
+        for path in _included(self.artifact.folder, args[0]) if inside else ():
+            self.files += 1
+            if self.files <= _MAX_FILES:
+                self.read(path.read_text(encoding="utf-8", errors="replace"), str(path), depth + 1)
+        self.found.append(Directive(name=name.lower(), args=tuple(args), file=file, line=line, end=end, sections=tuple(self.stack)))
+
+
 def parse_directives(artifact: Artifact) -> list[Directive]:
-    """Return the directives in order; ends of blocks that were never opened are ignored.
+    """Return the directives in order; ends of blocks that were never opened are ignored, includes stand before their Include.
 
     Raises:
         UnreadableInputError: no directive at all, or nested too deeply.
     """
-    found: list[Directive] = []
-    stack: list[tuple[str, str, int]] = []
-    number = 0
-    for line, text in _logical_lines(artifact.text):
-        opened = re.fullmatch(r"<\s*(\w+)\s*(.*?)\s*>", text)
-        closed = re.fullmatch(r"</\s*(\w+)\s*>", text)
-        if closed and any(name == closed[1].lower() for name, _, _ in stack):
-            while stack.pop()[0] != closed[1].lower():
-                pass
-        elif opened:
-            number += 1
-            stack.append((opened[1].lower(), opened[2].strip("\"'")[:300], number))
-            if len(stack) > MAX_DEPTH:
-                raise UnreadableInputError(f"{artifact.name}:{line}: sections nested deeper than {MAX_DEPTH}")
-        elif re.match(r"[A-Za-z]", text):
-            name, *args = _words(text)
-            found.append(Directive(name=name.lower(), args=tuple(args), line=line, sections=tuple(stack)))
-    if not found:
+    reader = _Reader(artifact)
+    reader.read(artifact.text, artifact.name)
+    if not reader.found:
         raise UnreadableInputError(f"{artifact.name}: no Apache directive in it")
-    return found
+    return reader.found
 
 
-def _logical_lines(text: str) -> list[tuple[int, str]]:
-    """Return (number, text) with continued lines joined and comments left out."""
-    found: list[tuple[int, str]] = []
+def _included(folder: str, pattern: str) -> Iterator[Path]:
+    """Yield the regular files that an Include means, in order; none outside the folder, links that leave it included."""
+    root = Path(folder).resolve()
+    inside = pattern.removeprefix(str(root) + "/") if len(pattern) <= 300 else ""
+    parts = PurePosixPath(inside).parts
+    if not parts or parts[0] == "/" or ".." in parts:
+        return
+    places = [root]
+    for part in parts:
+        entries = [entry for place in places if place.is_dir() for entry in sorted(place.iterdir()) if fnmatch(entry.name, part)]
+        places = entries[:_MAX_FILES]
+    for place in places:
+        real = place.resolve()
+        if real.is_file() and real.is_relative_to(root) and real.stat().st_size <= MAX_BYTES:
+            yield real
+
+
+def _logical_lines(text: str) -> list[tuple[int, int, str]]:
+    """Return (first number, last number, text) with continued lines joined and comments left out."""
+    found: list[tuple[int, int, str]] = []
     kept, start = "", 0
-    for number, raw in enumerate(text.splitlines(), 1):
+    for number, raw in enumerate(text.split("\n"), 1):
         start = start or number
-        part = raw[:4000]
+        part = raw.rstrip("\r")[:4000]
         if part.endswith("\\") and len(kept) < 8000:
             kept += part[:-1] + " "
             continue
         line = (kept + part).strip()
         if line and not line.startswith("#"):
-            found.append((start, line))
+            found.append((start, number, line))
         kept, start = "", 0
+    if kept.strip() and not kept.lstrip().startswith("#"):
+        found.append((start, text.count("\n") + 1, kept.strip()))
     return found
 
 

@@ -4,10 +4,12 @@ import re
 from functools import cache
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.errors import UnreadableInputError
-from wsbook.facts import Facts, PatternFacts, RouteFacts, TextFacts
+from wsbook.facts import Facts, Fix, PatternFacts, RouteFacts, TextFacts
 from wsbook.parsers.pattern_table import entry, pattern_found
+from wsbook.parsers.proxies.backtracking import WAYS, ways
 
 __all__ = [
     "MAX_BYTES",
@@ -16,10 +18,12 @@ __all__ = [
     "defect",
     "hints_at_polling",
     "hints_at_websocket",
+    "loopback_of_container",
     "plausible",
     "require_small",
     "seconds",
     "try_regex",
+    "usually_plain",
 ]
 
 MAX_BYTES = 1_000_000
@@ -38,20 +42,26 @@ _WORDS = re.compile(
     r"|vnc|rpc|chat)(?:$|[^a-z])",
     re.IGNORECASE,
 )
-_POLLING = re.compile(r"socket\.io|engine\.io|sockjs|signalr|/hubs?(?:$|/|\b)|negotiate", re.IGNORECASE)
-_NESTED = re.compile(r"[+*}]\)*[+*{]|\([^()]*[+*][^()]*\)\s*[+*{]")
+_POLLING = re.compile(
+    r"socket\.?io|engine\.?io|sockjs|signalr|/hubs?(?:$|/|\b)|negotiate|(?:^|[^a-z0-9])(?:sio|eio)(?:$|[^a-z])", re.IGNORECASE
+)
+_CONTAINERS = re.compile(r"docker|compose|container|kubernetes|\bk8s\b|\bpod\b", re.IGNORECASE)
+_LOOPBACK = re.compile(r"(?:^|//|@)(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::|/|$)", re.IGNORECASE)
+_PLAIN_PORTS = frozenset(("80", "3000", "3001", "4000", "5000", "8000", "8001", "8080", "8081", "8888", "9000"))
 
 
 class Artifact(Struct, frozen=True, kw_only=True):
     """One configuration to read.
 
-    name: as given, it stands in findings. endpoint_path: "" unknown. version: of the program, "" unknown. folder: includes are
-    followed inside it only, "" never.
+    name: as given, it stands in findings. endpoint_path, endpoint_host: "" unknown. endpoint_port: 0 unknown. version: of the program,
+    "" unknown. folder: includes are followed inside it only, "" never.
     """
 
     text: str
     name: str
     endpoint_path: str = ""
+    endpoint_host: str = ""
+    endpoint_port: int = 0
     version: str = ""
     folder: str = ""
 
@@ -73,9 +83,9 @@ class Parsed(Struct, frozen=True, kw_only=True):
         return tuple(f for f in self.facts if isinstance(f, RouteFacts))
 
 
-def defect(pattern: str, file: str, line: int, excerpt: str) -> PatternFacts:
-    """Return a configuration defect with cause and weight from patterns.toml."""
-    return pattern_found(entry(pattern), file, line, excerpt)
+def defect(pattern: str, file: str, line: int, excerpt: str, fix: Fix | None = None) -> PatternFacts:
+    """Return a configuration defect with cause and weight from patterns.toml, and the change that removes it."""
+    return replace(pattern_found(entry(pattern), file, line, excerpt), fix=fix)
 
 
 def seconds(text: str, *, default_unit: str = "s") -> float | None:
@@ -116,13 +126,24 @@ def hints_at_polling(text: str) -> bool:
     return bool(_POLLING.search(text[:300]))
 
 
+def loopback_of_container(text: str, address: str) -> bool:
+    """Whether an address means the proxy's own container, as the comments of a configuration tell: there the application is not."""
+    comments = " ".join(re.findall(r"#[^\n]*", text)[:500])
+    return bool(_LOOPBACK.search(address)) and bool(_CONTAINERS.search(comments))
+
+
+def usually_plain(port: str) -> bool:
+    """Whether applications speak plain HTTP on a port nearly always."""
+    return port in _PLAIN_PORTS
+
+
 @cache
 def try_regex(pattern: str, *, ignore_case: bool = False) -> re.Pattern[str] | None:
-    """Return a compiled expression; None when it is invalid, long, or could take exponential time on a short path."""
-    if len(pattern) > 300 or _NESTED.search(pattern):
+    """Return a compiled expression; None when it is invalid, long, or could take long on a short path."""
+    if len(pattern) > 300:
         return None
     try:
-        return re.compile(pattern, re.IGNORECASE if ignore_case else 0)
+        return None if ways(pattern) > WAYS else re.compile(pattern, re.IGNORECASE if ignore_case else 0)
     except (re.error, OverflowError, RecursionError):
         return None
 

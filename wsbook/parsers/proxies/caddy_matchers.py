@@ -5,21 +5,21 @@ header values.
 """
 
 import re
-from fnmatch import fnmatchcase
 
 from wsbook.parsers.proxies.artifact import try_regex
 from wsbook.parsers.proxies.caddy_tree import Node
 
-__all__ = ["asks_for_upgrade", "header_tests", "matcher_of", "matches", "path_patterns"]
+__all__ = ["asks_for_upgrade", "header_tests", "holds_line", "matcher_of", "matches", "path_patterns", "written_at"]
 
 _HANDSHAKE = {"upgrade": "websocket", "connection": "Upgrade"}
+_SENT = frozenset((*_HANDSHAKE, "sec-websocket-key", "sec-websocket-version"))
 _FIREFOX = "keep-alive, Upgrade"
 
 
 def matcher_of(node: Node) -> str:
     """Return a directive's matcher word: a path, ``@name``, or "" for every request."""
     word = node.words[1] if len(node.words) > 1 else ""
-    return word if word.startswith(("/", "@")) or re.match(r"\*[/.\w]", word) else ""
+    return word if word.startswith(("/", "@")) else ""
 
 
 def _conditions(matcher: str, named: dict[str, Node]) -> list[tuple[str, ...]]:
@@ -40,14 +40,15 @@ def matches(matcher: str, named: dict[str, Node], path: str) -> bool | None:
     for words in _conditions(matcher, named):
         key = words[:2] if words[0] == "header" else words[:1] if words[0] == "path" else words
         merged.setdefault(key, []).extend(words[len(key) :])
-    values = [_holds((*key, *rest), path) for key, rest in merged.items()]
+    values = [holds_line((*key, *rest), path) for key, rest in merged.items()]
     return False if False in values else None if None in values else True
 
 
-def _holds(words: tuple[str, ...], path: str) -> bool | None:
+def holds_line(words: tuple[str, ...], path: str) -> bool | None:
+    """Whether one line of a named matcher holds for an opening handshake to the path; None when it depends on something else."""
     kind, rest = words[0], words[1:]
     if kind == "not" and rest:
-        value = _holds(tuple(w for w in rest if w != "not"), path)
+        value = holds_line(tuple(w for w in rest if w != "not"), path)
         return None if value is None else not value
     if kind == "path":
         return any(_glob(p.lower(), path.lower()) for p in rest)
@@ -56,13 +57,28 @@ def _holds(words: tuple[str, ...], path: str) -> bool | None:
         return bool(regex.search(path[:500])) if regex else None
     if kind == "method":
         return "GET" in rest
+    if kind == "header" and len(rest) == 1 and rest[0].startswith("!"):
+        return False if rest[0][1:].lower() in _SENT else None
+    if kind == "header_regexp" and len(rest) > 1 and rest[-2].lower() in _HANDSHAKE:
+        regex = try_regex(rest[-1])
+        return bool(regex.search(_HANDSHAKE[rest[-2].lower()])) if regex else None
+    if kind == "header" and rest and rest[0].lower() in _SENT and set(rest[1:]) <= {"*"}:
+        return True
     if kind == "header" and rest and rest[0].lower() in _HANDSHAKE:
         return not rest[1:] or any(_glob(p, _HANDSHAKE[rest[0].lower()]) for p in rest[1:])
     return None
 
 
 def _glob(pattern: str, text: str) -> bool:
-    return fnmatchcase(text, re.sub(r"\[", "[[]", pattern)) if pattern.count("*") <= 6 else False
+    """Whether a pattern with asterisks fits: at the ends they stand for anything, inside for anything without a slash."""
+    body = pattern.strip("*")
+    if "*" not in body:
+        begins, ends = pattern.endswith("*"), pattern.startswith("*")
+        if begins and ends:
+            return body in text
+        return text.startswith(body) if begins else text.endswith(body) if ends else text == pattern
+    parts = [re.escape(part) for part in pattern.split("*")]
+    return len(parts) <= 8 and re.fullmatch("[^/]*".join(parts), text) is not None
 
 
 def asks_for_upgrade(matcher: str, named: dict[str, Node]) -> bool:
@@ -84,3 +100,12 @@ def header_tests(matcher: str, named: dict[str, Node]) -> list[tuple[str, str, b
             seen = [_HANDSHAKE[name]] + ([_FIREFOX] if name == "connection" else [])
             found.append((words[1], value, not all(_glob(value, s) for s in seen)))
     return found
+
+
+def written_at(node: Node, matcher: str, named: dict[str, Node], *words: str) -> Node:
+    """Return the node whose line holds a matcher's condition that begins with words: a line of the named matcher, or the directive."""
+    holder = named.get(matcher)
+    if holder is None:
+        return node
+    inside = [n for n in holder.block or () if n.words[: len(words)] == words]
+    return inside[0] if inside else holder

@@ -11,9 +11,12 @@ _CONTEXT = 3
 
 
 def apply_changes(text: str, changes: Iterable[Change]) -> str:
-    """Return a file's text with the changes of that file, whose line numbers all count in the text as it was."""
+    """Return a file's text with the changes of that file, whose line numbers all count in the text as it was.
+
+    What is inserted before the same line stands in the order given, and before what replaces that line.
+    """
     lines = text.split("\n")
-    for change in sorted(changes, key=lambda change: change.line, reverse=True):
+    for change in sorted(changes, key=lambda change: (change.line, change.removed))[::-1]:
         lines[change.line - 1 : change.line - 1 + change.removed] = change.added
     return "\n".join(lines)
 

@@ -5,11 +5,12 @@ Source: HAProxy configuration manual, chapters 2.2 (quoting) and 4 (proxies): an
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from msgspec import Struct
 
 from wsbook.errors import UnreadableInputError
-from wsbook.parsers.proxies.artifact import Artifact
+from wsbook.parsers.proxies.artifact import MAX_BYTES, Artifact
 
 __all__ = ["Line", "Section", "parse_sections"]
 
@@ -21,15 +22,17 @@ _KEYWORDS = frozenset(
 )
 _WORD = re.compile(r"""(?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s#"'\\]|["'\\])+|#.*""")
 _MAX_SECTIONS = 2_000
+_MAX_FILES = 100
 _MAX_LINES = 2_000
 """Lines of one section that are kept."""
 
 
 class Line(Struct, frozen=True, kw_only=True):
-    """One line: its words without quotes, and its number."""
+    """One line: its words without quotes, its number, and its file."""
 
     words: tuple[str, ...]
     number: int
+    file: str = ""
 
     def starts(self, *words: str) -> bool:
         """Whether the line begins with these words."""
@@ -42,17 +45,22 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class Section(Struct, frozen=True, kw_only=True):
-    """One section. defaults: lines of the defaults section in force, () when there is none."""
+    """One section. number: its first line. defaults: lines of the defaults section in force, () when there is none."""
 
     kind: str
     name: str
     number: int
+    file: str
     lines: tuple[Line, ...]
     defaults: tuple[Line, ...] = ()
 
     def all(self, *words: str) -> list[Line]:
         """Return the section's own lines that begin with these words."""
         return [line for line in self.lines if line.starts(*words)]
+
+    def every(self, *words: str) -> list[Line]:
+        """Return the section's own lines that begin with these words, after those of its defaults."""
+        return [line for line in (*self.defaults, *self.lines) if line.starts(*words)]
 
     def last(self, *words: str) -> Line | None:
         """Return the line in force: the section's last one, else that of its defaults."""
@@ -63,12 +71,12 @@ class Section(Struct, frozen=True, kw_only=True):
         return None
 
 
-def _lines(text: str) -> Iterator[Line]:
-    for number, raw in enumerate(text.splitlines(), 1):
+def _lines(text: str, file: str) -> Iterator[Line]:
+    for number, raw in enumerate(text.split("\n"), 1):
         words = [w for w in _WORD.findall(raw[:4000]) if w]
         end = next((i for i, w in enumerate(words) if w.startswith("#")), len(words))
         if end:
-            yield Line(words=tuple(_unquoted(w) for w in words[:end]), number=number)
+            yield Line(words=tuple(_unquoted(w) for w in words[:end]), number=number, file=file)
 
 
 def _unquoted(word: str) -> str:
@@ -77,20 +85,55 @@ def _unquoted(word: str) -> str:
 
 
 def parse_sections(artifact: Artifact) -> list[Section]:
-    """Return the sections in order.
+    """Return the sections in order, those of the artifact first alone, and with the files beside it where it is not complete.
+
+    Several files make one configuration (``-f``, or a folder): when one names backends that it does not have, or has no defaults, the
+    others of the folder are read with it in the order of their names, as HAProxy does.
 
     Raises:
         UnreadableInputError: no section keyword at the start of any line, or more than 2,000 sections.
     """
+    groups = _groups(artifact.text, artifact.name)
+    if not groups or len(groups) > _MAX_SECTIONS:
+        raise UnreadableInputError(f"{artifact.name}: no HAProxy configuration: it has {len(groups):,} sections")
+    if artifact.folder and _incomplete(groups):
+        own = Path(artifact.name).name
+        texts = {**_siblings(artifact), own: artifact.text}
+        files = {own: artifact.name}
+        groups = [group for name in sorted(texts) for group in _groups(texts[name], files.get(name, str(Path(artifact.folder) / name)))]
+    return _resolved(groups[:_MAX_SECTIONS])
+
+
+def _groups(text: str, file: str) -> list[list[Line]]:
     groups: list[list[Line]] = []
-    for line in _lines(artifact.text):
+    for line in _lines(text, file):
         if line.words[0] in _KEYWORDS:
             groups.append([line])
         elif groups:
             groups[-1].append(line)
-    if not groups or len(groups) > _MAX_SECTIONS:
-        raise UnreadableInputError(f"{artifact.name}: no HAProxy configuration: it has {len(groups):,} sections")
-    return _resolved(groups)
+    return groups
+
+
+def _incomplete(groups: list[list[Line]]) -> bool:
+    kinds = {head.words[0] for head, *_ in groups}
+    names = {head.words[1] for head, *_ in groups if head.words[0] in ("backend", "listen") and len(head.words) > 1}
+    wanted = {
+        line.words[1] for _, *body in groups for line in body if line.words[0] in ("use_backend", "default_backend") and line.words[1:]
+    }
+    return "defaults" not in kinds or bool(wanted - names) or (kinds & {"frontend", "listen"} == set())
+
+
+def _siblings(artifact: Artifact) -> dict[str, str]:
+    """Return the texts of the other HAProxy files of the folder by name; links that leave it are not followed."""
+    found: dict[str, str] = {}
+    root = Path(artifact.folder).resolve()
+    for path in sorted(root.glob("*.cfg"))[:_MAX_FILES]:
+        real = path.resolve()
+        if real.is_file() and real.is_relative_to(root) and real.stat().st_size <= MAX_BYTES:
+            text = real.read_text(encoding="utf-8", errors="replace")
+            if _groups(text, path.name):
+                found[path.name] = text
+    return found
 
 
 def _resolved(groups: list[list[Line]]) -> list[Section]:
@@ -105,5 +148,8 @@ def _resolved(groups: list[list[Line]]) -> list[Section]:
             current = tuple([*(named.get(parent, ()) if parent else ()), *body][-500:])
             named[name] = current
             continue
-        found.append(Section(kind=kind, name=name, number=head.number, lines=tuple(body[:_MAX_LINES]), defaults=inherited))
-    return found if found or not current else [Section(kind="defaults", name="", number=groups[0][0].number, lines=current)]
+        lines = tuple(body[:_MAX_LINES])
+        found.append(Section(kind=kind, name=name, number=head.number, file=head.file, lines=lines, defaults=inherited))
+    first = groups[0][0]
+    alone = [Section(kind="defaults", name="", number=first.number, file=first.file, lines=current)] if current else []
+    return found if any(s.kind in ("frontend", "listen", "backend") for s in found) else [*found, *alone]

@@ -5,116 +5,190 @@ set Upgrade or whose path sounds like a WebSocket endpoint serve it, and so does
 nothing else qualifies; where another location qualifies, the rest do not (False); otherwise it is None (artifact.plausible).
 """
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wsbook.facts import Facts, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, hints_at_websocket, plausible, require_small, seconds
 from wsbook.parsers.proxies.nginx_defects import defects
-from wsbook.parsers.proxies.nginx_headers import Variables, header, header_level, http_version
-from wsbook.parsers.proxies.nginx_locations import Location, Server, find_servers, followed, select, upstream_path
-from wsbook.parsers.proxies.nginx_tree import Directive, parse_tree, walk
+from wsbook.parsers.proxies.nginx_fixes import Place, with_fixes
+from wsbook.parsers.proxies.nginx_headers import header, header_level, http_version, in_force, lines_of
+from wsbook.parsers.proxies.nginx_limits import limits
+from wsbook.parsers.proxies.nginx_line_fixes import with_line_fixes
+from wsbook.parsers.proxies.nginx_locations import Location
+from wsbook.parsers.proxies.nginx_reach import Neighbours, sample_path
+from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin, settle, upstream_url
+from wsbook.parsers.proxies.nginx_servers import Server, answering, find_servers, has_name
+from wsbook.parsers.proxies.nginx_streams import streamed
+from wsbook.parsers.proxies.nginx_tree import Directive, parse_tree
+from wsbook.parsers.proxies.nginx_upstreams import Upstreams
+from wsbook.parsers.proxies.nginx_values import UNKNOWN, UNNAMED, Variables
 
 __all__ = ["parse_nginx"]
 
 _READ_TIMEOUT_S = "60"
-_MAX_ROUTES = 1_000
-_BALANCE = {
-    "ip_hash": "hash",
-    "hash": "hash",
-    "sticky": "cookie",
-    "least_conn": "least_conn",
-    "least_time": "least_time",
-    "random": "random",
-}
+_MAX_ROUTES = 500
+
+
+class _Judged(Struct, frozen=True, kw_only=True):
+    """One place that hands requests on, or answers the endpoint itself. ending: of the handshake there, or of one that could be."""
+
+    ending: Ending
+    serves: bool | None
 
 
 def parse_nginx(artifact: Artifact) -> Parsed:
     """Return routes and defects of an nginx configuration, a fragment of one, or an ``nginx -T`` dump.
 
     Raises:
-        UnreadableInputError: too large, binary, nested too deeply, or without any directive.
+        UnreadableInputError: too large, binary, or nested too deeply.
     """
     require_small(artifact, "nginx")
-    root, missing = parse_tree(artifact)
-    variables = Variables(root, missing_includes=missing)
-    upstreams = {d.args[0]: d for d in walk(root) if d.name == "upstream" and d.args}
+    tree = parse_tree(artifact)
+    variables, upstreams, servers = Variables(tree), Upstreams(tree.root), find_servers(tree.root)
     facts: list[Facts] = []
-    routes = 0
-    for server, location, serves in _judged(find_servers(root), artifact, variables)[:_MAX_ROUTES]:
-        route = _route(location, serves, upstreams, variables, artifact)
-        facts += [route, *defects(route, server, location, variables, artifact)]
-        routes += 1
-    text = TextFacts(kind="nginx_conf", program="nginx", size_bytes=len(artifact.text.encode()), items=routes, unparsed=missing)
-    return Parsed(facts=tuple(facts), text=text)
+    judged, beside = _judged(servers, artifact, variables), Neighbours.of(servers)
+    for one in judged:
+        route = _route(one, upstreams, artifact)
+        place = Place(route=route, ending=one.ending, tree=tree, endpoint_path=artifact.endpoint_path)
+        facts += with_fixes(place, defects(route, one.ending, upstreams, artifact, beside))
+    if any(one.serves is not False for one in judged):
+        facts += with_line_fixes(list(limits(tree.root)), tree)
+    streams = with_line_fixes(streamed(tree.root, upstreams, beside, artifact), tree)
+    text = TextFacts(
+        kind="nginx_conf",
+        program="nginx",
+        size_bytes=len(artifact.text.encode()),
+        items=len(judged) + sum(isinstance(fact, RouteFacts) for fact in streams),
+        unparsed=tree.missing,
+    )
+    return Parsed(facts=tuple(dict.fromkeys((*facts, *streams))), text=text)
 
 
-def _judged(servers: list[Server], artifact: Artifact, variables: Variables) -> list[tuple[Server, Location, bool | None]]:
-    """Return every location worth a route with its judgement."""
-    path = artifact.endpoint_path.partition("?")[0]
-    return _by_path(servers, path) if path else _by_looks(servers, artifact, variables)
+def _judged(servers: list[Server], artifact: Artifact, variables: Variables) -> list[_Judged]:
+    """Return every place worth a route with its judgement."""
+    return _by_path(servers, artifact, variables) if artifact.endpoint_path else _by_looks(servers, artifact, variables)
 
 
-def _by_path(servers: list[Server], path: str) -> list[tuple[Server, Location, bool | None]]:
-    chosen = [(server, loc) for server in servers if (loc := select(server.locations, path)) is not None]
-    ends = {id(followed(loc, server).directive): server for server, loc in chosen}
-    proxied = any(_proxies(loc) for server in servers for loc in server.every() if id(loc.directive) in ends)
-    found: list[tuple[Server, Location, bool | None]] = []
+def _asked(servers: list[Server], artifact: Artifact, variables: Variables) -> tuple[list[tuple[Server, Server]], str]:
+    """Return the servers that may answer, and the host that says so; servers in files that we do not have may have the name."""
+    host = artifact.endpoint_host or UNNAMED
+    if not variables.complete and not any(has_name(server, host) for server in servers):
+        host = UNNAMED
+    return answering(servers, host, artifact.endpoint_port), host
+
+
+def _by_path(servers: list[Server], artifact: Artifact, variables: Variables) -> list[_Judged]:
+    asked, host = _asked(servers, artifact, variables)
+    known_host = artifact.endpoint_host or UNNAMED
+    endings = [
+        answer(s, begin(variables, s, artifact.endpoint_path, known_host, artifact.endpoint_port, usual=usual)) for s, usual in asked
+    ]
+    handed = [ending for ending in endings if ending.handed_on]
+    ours = _likeliest(handed, artifact) if host == UNNAMED else handed
+    if not handed:
+        ours = [ending for ending in endings if not 300 <= ending.status < 400] or endings[:1]
+    judged = {id(ending.location.directive): _Judged(ending=ending, serves=None if _unsure(ending) else True) for ending in ours}
     for server in servers:
         for location in server.every():
-            ours = id(location.directive) in ends
-            if _proxies(location) or (ours and not proxied and not server.redirects):
-                found.append((server, location, ours))
-    return found
+            if location.handler and id(location.directive) not in judged and len(judged) < _MAX_ROUTES:
+                judged[id(location.directive)] = _Judged(ending=_possible(server, location, variables), serves=False)
+    return sorted(judged.values(), key=lambda one: (one.ending.location.directive.file, one.ending.location.directive.line))
 
 
-def _by_looks(servers: list[Server], artifact: Artifact, variables: Variables) -> list[tuple[Server, Location, bool | None]]:
-    every = [(server, loc) for server in servers for loc in server.every() if _proxies(loc)]
-    able = [_forwards(loc, variables, artifact) for _, loc in every]
-    hints = [2 if loc.operator == "if" else hints_at_websocket(loc.pattern.replace("\\", "")) for _, loc in every]
-    judged = plausible(able, hints, [loc.pattern == "/" for _, loc in every])
-    return [(server, loc, j) for (server, loc), j in zip(every, judged, strict=True)]
+def _likeliest(endings: list[Ending], artifact: Artifact) -> list[Ending]:
+    """Return where a handshake goes when the host is not known: by a location of its own, else where Upgrade is passed."""
+    named = [e for e in endings if e.location.pattern not in ("", "/")] or endings
+    return [e for e in named if _forwards(e, artifact)] or named
 
 
-def _proxies(location: Location) -> bool:
-    return location.directive.last("proxy_pass") is not None
+def _unsure(ending: Ending) -> bool:
+    """Whether files that we do not have may hold another location for the path, or what happens in this one."""
+    inside = ending.location.operator != "=" and any(level.last("include") for level in ending.server.levels if level.name == "server")
+    return ending.request.unsure or inside or (not ending.location.handler and ending.location.directive.last("include") is not None)
 
 
-def _forwards(location: Location, variables: Variables, artifact: Artifact) -> bool:
-    return not header(location, "Upgrade", variables, artifact).default
+def _by_looks(servers: list[Server], artifact: Artifact, variables: Variables) -> list[_Judged]:
+    places = [(server, loc) for server in servers for loc in server.every() if loc.handler and _speaks_http(loc)][:_MAX_ROUTES]
+    every = [_possible(server, loc, variables) for server, loc in places]
+    able = [_forwards(ending, artifact) or _meant(ending) for ending in every]
+    hints = [2 if "$http_upgrade" in loc.pattern else hints_at_websocket(loc.pattern.replace("\\", "")) for _, loc in places]
+    judged = plausible(able, hints, [loc.pattern == "/" for _, loc in places])
+    return [_Judged(ending=ending, serves=serves) for ending, serves in zip(every, judged, strict=True)]
 
 
-def _route(
-    location: Location, serves: bool | None, upstreams: dict[str, Directive], variables: Variables, artifact: Artifact
-) -> RouteFacts:
-    target = location.directive.last("proxy_pass")
+def _meant(ending: Ending) -> bool:
+    """Whether a location that sounds like a WebSocket's has lost the Upgrade that is set around it."""
+    return _inheritance_lost(ending.location) and hints_at_websocket(ending.location.pattern) > 0
+
+
+def _speaks_http(location: Location) -> bool:
+    """Whether a WebSocket may be meant to go this way; PHP and its like only where the path says so."""
+    handler = location.handler
+    return handler is not None and (handler.name == "proxy_pass" or hints_at_websocket(location.pattern) == 2)
+
+
+def _possible(server: Server, location: Location, variables: Variables) -> Ending:
+    """Return where a handshake ends that is meant for this location, if it ends there, else one that this location takes."""
+    path = sample_path(location)
+    if location.operator in ("", "^~", "="):
+        found = answer(server, begin(variables, server, path))
+        if found.location.directive is location.directive and found.handed_on:
+            return found
+    request = begin(variables, server, path)
+    settle(location, request)
+    return Ending(server=server, location=location, request=request, directive=location.handler)
+
+
+def _forwards(ending: Ending, artifact: Artifact) -> bool:
+    """Whether a place passes Upgrade by a setting of its own."""
+    lines = lines_of(ending.location, "Upgrade")
+    return bool(lines) and header(ending.location, "Upgrade", ending.request, artifact).value != "absent"
+
+
+def _route(one: _Judged, upstreams: Upstreams, artifact: Artifact) -> RouteFacts:
+    ending, location = one.ending, one.ending.location
     route = RouteFacts(
         product="nginx",
         file=location.directive.file,
         line=location.directive.line,
         matcher=location.matcher,
-        serves=serves,
-        upstream=target.args[0] if target and target.args else "",
+        serves=one.serves,
     )
-    if target is None:
+    if not ending.handed_on or not (ending.directive and ending.directive.args):
         return route
-    balance, servers = _balance(route.upstream, upstreams)
+    base, path = upstream_url(ending)
+    raw = ending.directive.args[0]
+    block = upstreams.named(base)
+    route = replace(
+        route,
+        upstream=raw if UNKNOWN in base or "$" not in raw else base + (path or ""),
+        upstream_path=path if one.serves is not False and artifact.endpoint_path else None,
+        balance=block.balance,
+        servers=block.servers,
+    )
+    return _with_headers(route, ending, artifact) if ending.directive.name == "proxy_pass" else route
+
+
+def _with_headers(route: RouteFacts, ending: Ending, artifact: Artifact) -> RouteFacts:
+    location, request = ending.location, ending.request
     return replace(
         route,
-        upstream_path=upstream_path(location, artifact.endpoint_path.partition("?")[0]) if serves and artifact.endpoint_path else None,
-        upgrade=header(location, "Upgrade", variables, artifact),
-        connection=header(location, "Connection", variables, artifact),
-        host=header(location, "Host", variables, artifact),
+        upgrade=header(location, "Upgrade", request, artifact),
+        connection=header(location, "Connection", request, artifact),
+        host=header(location, "Host", request, artifact),
+        origin=header(location, "Origin", request, artifact),
         http_version=http_version(location, artifact),
         idle_s=_idle(location),
-        balance=balance,
-        servers=servers,
         inheritance_lost=_inheritance_lost(location),
     )
 
 
 def _idle(location: Location) -> Setting:
     """Return the silence that closes a tunnel: proxy_read_timeout (traffic in either direction resets it)."""
-    found = location.setting("proxy_read_timeout")
+    found, sure = in_force(location, "proxy_read_timeout")
+    if not sure:
+        return Setting(value=None)
     if found is None or not found.args:
         return Setting(value=_READ_TIMEOUT_S, default=True)
     value = seconds(found.args[0])
@@ -124,17 +198,9 @@ def _idle(location: Location) -> Setting:
 def _inheritance_lost(location: Location) -> bool:
     """Whether an outer level sets Upgrade and the level in force, which replaces it, does not."""
     level = header_level(location)
-    names = {d.args[0].lower() for d in level.all("proxy_set_header") if d.args} if level else set()
     outer = location.levels[: location.levels.index(level)] if level in location.levels else ()
-    return "upgrade" not in names and any(d.args and d.args[0].lower() == "upgrade" for o in outer for d in o.all("proxy_set_header"))
+    return not lines_of(location, "Upgrade") and any(_sets_upgrade(block.all("proxy_set_header")) for block in outer)
 
 
-def _balance(upstream: str, upstreams: dict[str, Directive]) -> tuple[str, int | None]:
-    """Return (method, servers) of the upstream block; ("", 1) for a plain address, ("", None) for a variable."""
-    host = upstream.partition("://")[2].partition("/")[0]
-    block = upstreams.get(host)
-    if block is None:
-        return "", None if "$" in host else 1
-    servers = [d for d in block.all("server") if "down" not in d.args and "backup" not in d.args]
-    method = next((_BALANCE[d.name] for d in block.block or () if d.name in _BALANCE), "roundrobin")
-    return method, len(servers)
+def _sets_upgrade(lines: list[Directive]) -> bool:
+    return any(line.args and line.args[0].lower() == "upgrade" for line in lines)

@@ -4,10 +4,13 @@ import re
 from collections.abc import Iterator
 
 from wsbook.facts import PatternFacts, RouteFacts
-from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling
-from wsbook.parsers.proxies.nginx_headers import Variables, set_headers
-from wsbook.parsers.proxies.nginx_locations import Location, Server
-from wsbook.parsers.proxies.nginx_tree import Directive
+from wsbook.parsers.proxies.artifact import Artifact, hints_at_polling
+from wsbook.parsers.proxies.nginx_answers import answered, at
+from wsbook.parsers.proxies.nginx_headers import lines_of, set_headers
+from wsbook.parsers.proxies.nginx_hints import hints
+from wsbook.parsers.proxies.nginx_reach import Neighbours, keeps_upgrade, reached, sample_path
+from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin
+from wsbook.parsers.proxies.nginx_upstreams import Upstreams
 
 __all__ = ["defects"]
 
@@ -15,81 +18,106 @@ _STREAM_PATH = re.compile(r"(?:^|[^a-z])(?:sse|events?|eventsource|event-stream|
 _TARGET = re.compile(r"(?P<scheme>https?)://(?P<host>[^/:$\s]+|\[[^\]]*\])(?::(?P<port>\d+))?(?P<uri>/.*)?$")
 
 
-def defects(route: RouteFacts, server: Server, location: Location, variables: Variables, artifact: Artifact) -> list[PatternFacts]:
+_TLS_PORTS = frozenset(("8443", "9443", "4443", "6443", "10443", "8006", "5986", "8843"))
+"""Ports that speak TLS wherever they are usual: IANA pcsync-https and its like, Kubernetes, Proxmox VE, WinRM, UniFi."""
+
+
+_ALONE = Neighbours()
+
+
+def defects(route: RouteFacts, ending: Ending, upstreams: Upstreams, artifact: Artifact, beside: Neighbours = _ALONE) -> list[PatternFacts]:
     """Return the defects of one location; headers of a location that does not serve the endpoint are nobody's concern."""
     if route.serves is False:
         return []
-    found = [*_wrong_literals(route, location, variables), *_forwarded(server, location), *_target(route, location)]
-    return [*found, *_path(route, location, artifact), *_stickiness(route, location), *_streams(route, location)]
+    if ending.status or ending.directive is None or ending.directive.name != "proxy_pass":
+        return list(answered(ending, artifact))
+    found = [*_wrong_literals(route, ending), *_forwarded(ending, artifact), *_target(route, ending), *_path(route, ending, artifact)]
+    found += [*_stickiness(route, ending), *_none_left(ending, upstreams), *_streams(route, ending)]
+    return [*found, *reached(ending, beside, upstreams, artifact), *hints(ending)]
 
 
-def _at(pattern: str, directive: Directive) -> PatternFacts:
-    words = (directive.name, *directive.args)
-    return defect(pattern, directive.file, directive.line, " ".join(words))
-
-
-def _wrong_literals(route: RouteFacts, location: Location, variables: Variables) -> Iterator[PatternFacts]:
-    lines = set_headers(location)
-    upgrade, connection = lines.get("upgrade"), lines.get("connection")
+def _wrong_literals(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
+    location = ending.location
+    upgrade, connection = (lines_of(location, name)[-1:] for name in ("Upgrade", "Connection"))
     value = (route.upgrade.value or "").lower() if route.upgrade else ""
-    if upgrade and (value not in ("forwarded", "websocket", "absent") or "$connection" in upgrade.args[1]):
-        yield _at("nginx.upgrade-literal-wrong", upgrade)
-    if upgrade and connection and route.connection and not _keeps(route.connection.value or ""):
-        yield _at("nginx.connection-literal-wrong", connection)
-    for line in (upgrade, connection):
-        if line and variables.undefined(line.args[1]):
-            yield _at("nginx.map-missing", line)
+    if upgrade and value and (value not in ("forwarded", "websocket", "absent") or "$connection" in upgrade[0].args[1]):
+        yield at("nginx.upgrade-literal-wrong", upgrade[0])
+    if upgrade and connection and route.connection and route.connection.value and not keeps_upgrade(route.connection.value):
+        yield at("nginx.connection-literal-wrong", connection[0])
+    for line in (*upgrade, *connection):
+        if ending.request.variables.undefined(line.args[1]):
+            yield at("nginx.map-missing", line)
 
 
-def _keeps(value: str) -> bool:
-    return value == "forwarded" or "upgrade" in [token.strip().lower() for token in value.split(",")]
-
-
-def _forwarded(server: Server, location: Location) -> Iterator[PatternFacts]:
+def _forwarded(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
+    server, location = ending.server, ending.location
     lines = set_headers(location)
     proto, host = lines.get("x-forwarded-proto"), lines.get("host")
     if proto and (proto.args[1] in ("ws", "wss") or (server.secure and proto.args[1] == "http")):
-        yield _at("nginx.forwarded-proto-wrong", proto)
+        yield at("nginx.forwarded-proto-wrong", proto)
+    if proto and proto.args[1] == "$scheme" and server.secure is False and artifact.endpoint_port == 443:
+        yield at("nginx.forwarded-proto-behind-tls", proto)
     if host and not proto and "upgrade" in lines and server.secure is not False:
-        yield _at("nginx.forwarded-proto-missing", location.directive)
+        yield at("nginx.forwarded-proto-missing", location.directive)
     forwarded_host = lines.get("x-forwarded-host")
     if forwarded_host and forwarded_host.args[1].endswith(":$server_port"):
-        yield _at("nginx.forwarded-host-with-port", forwarded_host)
+        yield at("nginx.forwarded-host-with-port", forwarded_host)
 
 
-def _target(route: RouteFacts, location: Location) -> Iterator[PatternFacts]:
-    line = location.directive.last("proxy_pass")
+def _target(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
+    line, location = ending.directive, ending.location
     match = _TARGET.match(route.upstream)
     if line and match and (match["scheme"], match["port"]) == ("http", "443"):
-        yield _at("nginx.plain-to-tls-port", line)
+        yield at("nginx.plain-to-tls-port", line)
     if line and match and (match["scheme"], match["port"]) == ("https", "80"):
-        yield _at("nginx.tls-to-plain-port", line)
+        yield at("nginx.tls-to-plain-port", line)
+    if line and match and match["scheme"] == "http" and match["port"] in _TLS_PORTS:
+        yield at("nginx.plain-to-usual-tls-port", line)
     version = location.setting("proxy_http_version")
     if version and version.args[:1] in (("2",), ("2.0",)):
-        yield _at("nginx.h2-to-upstream", version)
+        yield at("nginx.h2-to-upstream", version)
 
 
-def _path(route: RouteFacts, location: Location, artifact: Artifact) -> Iterator[PatternFacts]:
-    line = location.directive.last("proxy_pass")
+def _path(route: RouteFacts, ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
+    """A path of proxy_pass that does not fit the location's; with a known path, what becomes of that path."""
+    line, location = ending.directive, ending.location
     match = _TARGET.match(route.upstream)
     uri = (match["uri"] if match else "") or ""
-    if line and match and uri == "/" and location.operator in ("", "^~") and hints_at_polling(location.pattern):
-        yield _at("nginx.library-prefix-stripped", line)
-    elif line and uri and location.operator in ("", "^~") and location.pattern.endswith("/") and not uri.endswith("/") and "$" not in uri:
-        yield _at("nginx.slash-glued", line)
-    path = artifact.endpoint_path.partition("?")[0]
-    if route.serves and path and location.operator in ("", "^~", "=") and location.pattern == path + "/":
-        yield _at("nginx.location-slash-redirect", location.directive)
+    if not line or not uri or "$" in line.args[0] or location.operator not in ("", "^~"):
+        return
+    below = not artifact.endpoint_path or len(artifact.endpoint_path.partition("?")[0]) > len(location.pattern)
+    if uri == "/" and hints_at_polling(location.pattern):
+        yield at("nginx.library-prefix-stripped", line)
+    elif location.pattern.endswith("/") and not uri.endswith("/") and below:
+        yield at("nginx.slash-glued", line)
+    elif not location.pattern.endswith("/") and uri.endswith("/") and below:
+        yield at("nginx.slash-doubled" if artifact.endpoint_path else "nginx.slash-doubled-below", line)
 
 
-def _stickiness(route: RouteFacts, location: Location) -> Iterator[PatternFacts]:
-    spread = route.balance in ("roundrobin", "least_conn", "random", "least_time") and (route.servers or 0) > 1
-    if spread and hints_at_polling(location.pattern):
-        yield _at("nginx.no-stickiness", location.directive)
+def _stickiness(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
+    spread = route.balance in ("roundrobin", "least_conn", "random", "least_time", "hash_request") and (route.servers or 0) > 1
+    if spread and hints_at_polling(ending.location.pattern) and _polls(ending):
+        yield at("nginx.no-stickiness", ending.location.directive)
 
 
-def _streams(route: RouteFacts, location: Location) -> Iterator[PatternFacts]:
+def _polls(ending: Ending) -> bool:
+    """Whether a poll of the library passes here too; where it is refused, a session is one connection."""
+    path = sample_path(ending.location) + "?EIO=4&transport=polling"
+    return answer(ending.server, begin(ending.request.variables, ending.server, path)).status not in (400, 403, 404, 405, 444)
+
+
+def _none_left(ending: Ending, upstreams: Upstreams) -> Iterator[PatternFacts]:
+    """An upstream block whose servers are all marked down."""
+    line = ending.directive
+    block = upstreams.named(line.args[0]).block if line else None
+    servers = block.all("server") if block else []
+    if block and servers and all("down" in server.args for server in servers):
+        yield at("nginx.servers-down", servers[0])
+
+
+def _streams(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
+    location = ending.location
     buffering = location.setting("proxy_buffering")
     absent = route.upgrade is not None and route.upgrade.value == "absent"
     if absent and _STREAM_PATH.search(location.pattern) and not (buffering and buffering.args == ("off",)):
-        yield _at("nginx.stream-buffered", location.directive)
+        yield at("nginx.stream-buffered", location.directive)

@@ -1,145 +1,130 @@
-"""nginx configuration text to a tree of directives with file and line. Knows the grammar, not what a directive means.
+"""nginx configuration text to a tree of directives with file and lines. Knows the grammar, not what a directive means."""
 
-The lexer is crossplane's. The tree is built here because crossplane's parser reads files only and refuses the fragments that people paste.
-"""
+from collections.abc import Mapping
 
-import io
-import re
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
-
-from crossplane.lexer import _lex_file_object as lex  # its public lex() takes a file name only
 from msgspec import Struct
 
 from wsbook.errors import UnreadableInputError
-from wsbook.parsers.proxies.artifact import MAX_BYTES, MAX_DEPTH, Artifact
+from wsbook.parsers.proxies.artifact import MAX_DEPTH, Artifact
+from wsbook.parsers.proxies.nginx_files import Files
+from wsbook.parsers.proxies.nginx_lexer import words
 
-__all__ = ["Directive", "parse_tree", "walk"]
+__all__ = ["Directive", "Tree", "parse_tree", "walk"]
 
-_MAX_FILES = 100
-_DUMP = re.compile(r"^# configuration file (\S+):\s*$", re.MULTILINE)
-_PREFIX = "/etc/nginx/"
+_MAX_INCLUDES = 8
+"""Includes nested deeper than this are refused."""
+_MAX_WORDS = 200_000
+"""A configuration with more is refused."""
 
 
 class Directive(Struct, frozen=True, kw_only=True):
-    """One directive. block: None when it ends with a semicolon."""
+    """One directive. block: None when it ends with a semicolon. named: the block by names. end_line: of its semicolon or closing brace.
+
+    A directive named include that is left in the tree names files that could not be read.
+    """
 
     name: str
     args: tuple[str, ...]
     file: str
     line: int
+    end_line: int = 0
     block: "tuple[Directive, ...] | None" = None
+    named: "Mapping[str, tuple[Directive, ...]]" = {}
 
     def all(self, name: str) -> "list[Directive]":
         """Return the directives of this name directly in the block."""
-        return [d for d in self.block or () if d.name == name]
+        return list(self.named.get(name, ()))
 
     def last(self, name: str) -> "Directive | None":
         """Return the last one of this name directly in the block; it is the one in force."""
-        return next(iter(reversed(self.all(name))), None)
+        found = self.named.get(name)
+        return found[-1] if found else None
 
 
-class _Reader:
-    """Reads files of one configuration: the text given, the parts of an ``nginx -T`` dump, and includes inside the folder."""
+class Tree(Struct, frozen=True, kw_only=True):
+    """A whole configuration.
 
-    def __init__(self, artifact: Artifact) -> None:
-        self.parts, self.main = _split_dump(artifact)
-        self.folder = Path(artifact.folder).resolve() if artifact.folder else None
-        self.read = 0
-        self.missing = 0
+    root: a nameless block with everything. missing: includes that could not be read and may matter. texts: of all files read, by the
+    name that their directives carry.
+    """
 
-    def included(self, pattern: str) -> list[tuple[str, str]]:
-        """Return (name, text) of the files that an include names; counts it as missing when there is none."""
-        full = pattern if pattern.startswith("/") else _PREFIX + pattern
-        self.read += 1
-        if self.read > _MAX_FILES or len(pattern) > 300:
-            return []
-        found = [(n, t) for n, t in self.parts.items() if fnmatchcase(n, full) or n == pattern] or self._from_folder(pattern)
-        self.missing += not found
-        return found
-
-    def _from_folder(self, pattern: str) -> list[tuple[str, str]]:
-        if self.folder is None:
-            return []
-        relative = pattern.removeprefix(str(self.folder) + "/").removeprefix(_PREFIX).lstrip("/")
-        if not relative or ".." in PurePosixPath(relative).parts or "**" in relative:
-            return []
-        found = []
-        for path in sorted(self.folder.glob(relative))[:_MAX_FILES]:
-            if self.read > _MAX_FILES or not path.resolve().is_relative_to(self.folder) or not path.is_file():
-                continue
-            self.read += 1
-            with path.open("rb") as file:
-                found.append((str(path), file.read(MAX_BYTES).decode("utf-8", "replace")))
-        return found
+    root: Directive
+    missing: int
+    texts: Mapping[str, str]
 
 
-def _split_dump(artifact: Artifact) -> tuple[dict[str, str], str]:
-    """Return the parts of an ``nginx -T`` dump and the name of the main one; ({}, "") for a plain file."""
-    marks = list(_DUMP.finditer(artifact.text))
-    if not marks:
-        return {}, ""
-    ends = [m.start() for m in marks[1:]] + [len(artifact.text)]
-    return {m[1]: artifact.text[m.end() + 1 : end] for m, end in zip(marks, ends, strict=True)}, marks[0][1]
+class _Open(Struct):
+    """A block that is not closed yet."""
+
+    words: list[str]
+    line: int
+    body: list[Directive]
 
 
-def _parse(text: str, file: str, reader: _Reader, depth: int = 0) -> tuple[Directive, ...]:
+def _parse(text: str, file: str, files: Files, depth: int = 0) -> tuple[Directive, ...]:
     """Return the directives of one file; surplus and missing braces are tolerated, since people paste pieces."""
-    if depth > MAX_DEPTH:
-        raise UnreadableInputError(f"{file}: includes or blocks nested deeper than {MAX_DEPTH}")
-    stack: list[tuple[list[str], int, list[Directive]]] = [([], 0, [])]
-    words: list[str] = []
-    line = 0
-    for word, at, quoted in lex(io.StringIO(text)):
-        if word.startswith("#") and not quoted:
+    if depth > _MAX_INCLUDES:
+        raise UnreadableInputError(f"{file}: includes nested deeper than {_MAX_INCLUDES}")
+    stack = [_Open([], 0, [])]
+    said: list[str] = []
+    line = at = 1
+    for count, word in enumerate(words(text)):
+        if count > _MAX_WORDS:
+            raise UnreadableInputError(f"{file}: more than {_MAX_WORDS:,} words, no nginx configuration has so many")
+        at = word.line
+        if not word.mark:
+            line = line if said else at
+            said.append(word.text)
             continue
-        if word == "{" and not quoted:
-            stack.append((words, line or at, []))
-            words = []
+        if word.text == "{":
+            stack.append(_Open(said, line if said else at, []))
             if len(stack) > MAX_DEPTH:
                 raise UnreadableInputError(f"{file}:{at}: blocks nested deeper than {MAX_DEPTH}")
-        elif word == "}" and not quoted:
-            if len(stack) > 1:
-                _close(stack, file)
-            words = []
-        elif word == ";" and not quoted:
-            stack[-1][2].extend(_simple(words, file, line, reader, depth))
-            words = []
         else:
-            line = at if not words else line
-            words.append(word)
-    if words:
-        stack[-1][2].extend(_simple(words, file, line, reader, depth))
+            stack[-1].body += _simple(said, file, (line, at), files, depth)
+            if word.text == "}" and len(stack) > 1:
+                _close(stack, file, at)
+        said = []
+    stack[-1].body += _simple(said, file, (line, at), files, depth)
     while len(stack) > 1:
-        _close(stack, file)
-    return tuple(stack[0][2])
+        _close(stack, file, text.count("\n") + 1)
+    return tuple(stack[0].body)
 
 
-def _close(stack: list[tuple[list[str], int, list[Directive]]], file: str) -> None:
-    words, line, body = stack.pop()
-    name, *args = words or [""]
-    stack[-1][2].append(Directive(name=name, args=tuple(args), file=file, line=line, block=tuple(body)))
+def _close(stack: list[_Open], file: str, end_line: int) -> None:
+    block = stack.pop()
+    name, *args = block.words or [""]
+    stack[-1].body.append(_block(name, tuple(args), file, (block.line, end_line), tuple(block.body)))
 
 
-def _simple(words: list[str], file: str, line: int, reader: _Reader, depth: int) -> list[Directive]:
-    if not words:
+def _block(name: str, args: tuple[str, ...], file: str, lines: tuple[int, int], body: tuple[Directive, ...]) -> Directive:
+    named: dict[str, list[Directive]] = {}
+    for directive in body:
+        named.setdefault(directive.name, []).append(directive)
+    groups = {key: tuple(group) for key, group in named.items()}
+    return Directive(name=name, args=args, file=file, line=lines[0], end_line=lines[1], block=body, named=groups)
+
+
+def _simple(said: list[str], file: str, lines: tuple[int, int], files: Files, depth: int) -> list[Directive]:
+    if not said:
         return []
-    if words[0] == "include" and len(words) == 2:
-        found = [d for name, text in reader.included(words[1]) for d in _parse(text, name, reader, depth + 5)]
-        if found:
-            return found
-    return [Directive(name=words[0], args=tuple(words[1:]), file=file, line=line)]
+    if said[0] == "include" and len(said) == 2:
+        found = files.included(said[1])
+        if found is not None:
+            return [d for name, text in found for d in _parse(text, name, files, depth + 1)]
+    return [Directive(name=said[0], args=tuple(said[1:]), file=file, line=lines[0], end_line=lines[1])]
 
 
-def parse_tree(artifact: Artifact) -> tuple[Directive, int]:
-    """Return the configuration as one nameless block, and how many includes could not be read.
+def parse_tree(artifact: Artifact, changed: Mapping[str, str] | None = None) -> Tree:
+    """Return the configuration as a tree. changed: texts by file name that take the place of those that are there.
 
     Raises:
-        UnreadableInputError: nested too deeply.
+        UnreadableInputError: nested too deeply, or far too many words.
     """
-    reader = _Reader(artifact)
-    text, file = (reader.parts[reader.main], reader.main) if reader.main else (artifact.text, artifact.name)
-    return Directive(name="", args=(), file=file, line=1, block=_parse(text, file, reader)), reader.missing
+    files = Files(artifact, changed or {})
+    block = _parse(files.text, files.main, files)
+    root = _block("", (), files.main, (1, files.text.count("\n") + 1), block)
+    return Tree(root=root, missing=files.missing, texts=files.texts)
 
 
 def walk(root: Directive) -> list[Directive]:

@@ -7,14 +7,17 @@ import pandas as pd
 from wsbook.facts import (
     EndpointFacts,
     PatternFacts,
+    RehearsalFacts,
     RouteFacts,
     Setting,
+    Trial,
 )
+from wsbook.limits import idle_limits
 from wsbook.observation import Observation
 from wsbook.views.tables.frames import frame, rows_of
 from wsbook.words import cap
 
-__all__ = ["table_endpoints", "table_patterns", "table_routes"]
+__all__ = ["table_endpoints", "table_idle_limits", "table_patterns", "table_rehearsals", "table_routes"]
 
 
 def table_endpoints(observations: Iterable[Observation]) -> pd.DataFrame:
@@ -38,7 +41,8 @@ def table_endpoints(observations: Iterable[Observation]) -> pd.DataFrame:
 def _said(setting: Setting | None, unit: str = "") -> str:
     if setting is None or setting.value is None:
         return "?"
-    place = "default" if setting.default else f"line {setting.line}" if setting.line else ""
+    inherited = f"{setting.level}, " if setting.level else ""
+    place = "default" if setting.default else f"{inherited}line {setting.line}" if setting.line else ""
     return f"{cap(setting.value, 40)}{unit}" + (f" ({place})" if place else "")
 
 
@@ -62,6 +66,50 @@ def table_routes(observations: Iterable[Observation]) -> pd.DataFrame:
     return frame(
         rows, ["product", "route", "serves the endpoint", "upstream", "Upgrade", "Connection", "Host", "idle limit", "balance", "place"]
     )
+
+
+def table_idle_limits(observations: Iterable[Observation]) -> pd.DataFrame:
+    """Return the limits of silence and of life of every proxy whose configuration was read, the shortest silence marked."""
+    limits = idle_limits(observations)
+    rows = [
+        {
+            "product": limit.product,
+            "route": cap(limit.matcher, 50),
+            "serves the endpoint": {None: "?", True: "yes", False: "no"}[limit.serves],
+            "limit of": limit.of,
+            "seconds": f"{limit.seconds:g}" if limit.seconds else "none",
+            "from": "default" if limit.default else "set",
+            "place": limit.place,
+            "shortest": "← shortest" if limit.shortest else "",
+        }
+        for limit in limits
+    ]
+    return frame(rows, ["product", "route", "serves the endpoint", "limit of", "seconds", "from", "place", "shortest"])
+
+
+def table_rehearsals(observations: Iterable[Observation]) -> pd.DataFrame:
+    """Return what became of configurations and their changes that were tried on loopback."""
+    rows = [
+        {
+            "program": f"{facts.product} {facts.version}",
+            "tried": cap(facts.url, 60),
+            "change for": ", ".join(facts.causes) or "none",
+            "as it is": _tried(facts.before),
+            "changed": _tried(facts.after),
+            "left out": cap(", ".join(facts.left_out), 60),
+            "place": facts.file,
+        }
+        for _, facts in rows_of(observations, RehearsalFacts)
+    ]
+    return frame(rows, ["program", "tried", "change for", "as it is", "changed", "left out", "place"])
+
+
+def _tried(trial: Trial | None) -> str:
+    if trial is None:
+        return ""
+    if trial.accepted is None:
+        return {None: "not tried", True: "valid", False: "invalid"}[trial.valid]
+    return "upgraded" if trial.accepted else str(trial.status or "no answer")
 
 
 def table_patterns(observations: Iterable[Observation]) -> pd.DataFrame:

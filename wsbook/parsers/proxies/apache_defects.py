@@ -1,0 +1,331 @@
+"""Defects of an Apache configuration that a route cannot say. Knows what is wrong, not how it is mended."""
+
+import re
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from wsbook.facts import Fix, PatternFacts
+from wsbook.parsers.proxies.apache_conditions import flags_of
+from wsbook.parsers.proxies.apache_entries import UPGRADE_PARAMETER, Entry, answers, entries_of, in_force
+from wsbook.parsers.proxies.apache_fixes import (
+    fix_before,
+    fix_condition,
+    fix_idle,
+    fix_line,
+    fix_module,
+    fix_order,
+    fix_path,
+    fix_stickiness,
+    fix_tunnel,
+    fix_without,
+)
+from wsbook.parsers.proxies.apache_lines import Directive
+from wsbook.parsers.proxies.artifact import (
+    Artifact,
+    defect,
+    hints_at_polling,
+    hints_at_websocket,
+    loopback_of_container,
+    seconds,
+    try_regex,
+    usually_plain,
+)
+
+__all__ = ["Host", "defects_of", "removed_header", "tunnel_modules"]
+
+_UPGRADE_TEST = re.compile(r"%\{HTTP:(Upgrade|Connection)\}", re.IGNORECASE)
+_DROPPED = {
+    "sec-websocket-key": "proxy.drops-key",
+    "sec-websocket-version": "proxy.drops-key",
+    "sec-websocket-protocol": "proxy.drops-subprotocol",
+    "cookie": "proxy.drops-credential",
+    "authorization": "proxy.drops-credential",
+    "origin": "proxy.changes-origin",
+}
+_SMALL = {"limitrequestfieldsize": 4096, "limitrequestline": 2048, "limitrequestfields": 30}
+_FEW_WORKERS = 400
+_SHORT_S = 75.0
+
+Found = tuple[str, Directive, Fix | None]
+
+
+class Host(Struct, frozen=True, kw_only=True):
+    """One virtual host, or the main server with number 0. own: its directives; every: those of all files.
+
+    judged: its ways to an upstream with whether they serve. shadowed: ways that get no request, each with the one that takes them.
+    asked: whether requests for the endpoint may reach it.
+    """
+
+    number: int
+    own: list[Directive]
+    every: list[Directive]
+    judged: list[tuple[Entry, bool | None]]
+    shadowed: list[tuple[Entry, Entry]]
+    engine_off: bool
+    asked: bool = True
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether clients speak TLS to it."""
+        address = next((a for d in self.own for n, a, k in d.sections if k == self.number and n == "virtualhost"), "")
+        return any(d.name == "sslengine" and d.is_on for d in self.own) or bool(re.search(r":443(?:\s|$)", address))
+
+
+def defects_of(host: Host, artifact: Artifact) -> Iterator[PatternFacts]:
+    """Yield the defects of one host in no order that matters."""
+    if not host.asked:
+        return
+    for entry, serves in host.judged:
+        if entry.directive.host == host.number:
+            for pattern, d, fix in _entry_defects(entry, serves, host, artifact):
+                yield defect(pattern, d.file, d.line, d.text, fix)
+    for entry, first in host.shadowed:
+        if entry.directive.host == host.number:
+            d = entry.directive
+            yield defect("apache.proxypass-shadowed", d.file, d.line, d.text, fix_order(artifact, entry, first, host.every))
+    for pattern, d, fix in (*_header_defects(host, artifact), *_limits(host), *_refusals(host, artifact), *_short_timeouts(host, artifact)):
+        yield defect(pattern, d.file, d.line, d.text, fix)
+
+
+def _entry_defects(entry: Entry, serves: bool | None, host: Host, artifact: Artifact) -> Iterator[Found]:
+    yield from _condition_defects(entry, artifact)
+    if entry.rewrite:
+        yield from _rewrite_defects(entry, serves, host, artifact)
+    d = entry.directive
+    if entry.parameter("upgrade") and artifact.older_than(*UPGRADE_PARAMETER):
+        yield "apache.upgrade-parameter-too-new", d, fix_tunnel(artifact, "proxy.upgrade-header-missing", entry, host.every)
+    if entry.target == "!" and serves and artifact.endpoint_path:
+        yield "apache.excluded", d, fix_without(artifact, "proxy.ws-location-missing", d)
+    if serves is False or not entry.scheme:
+        return
+    yield from _upstream_defects(entry, host, artifact)
+    if entry.scheme in ("ws", "wss") and _tunnel_module_missing(host.every, artifact):
+        yield "apache.tunnel-module-missing", d, fix_module(artifact, host.every, "proxy_wstunnel")
+
+
+def _upstream_defects(entry: Entry, host: Host, artifact: Artifact) -> Iterator[Found]:
+    d = entry.directive
+    if entry.scheme in ("h2", "h2c"):
+        yield "apache.h2-to-upstream", d, fix_line(artifact, "proxy.h2-to-upstream", d, _without_h2)
+    target = entry.workers[-1].args[0] if entry.target.startswith("balancer:") and len(entry.workers) > 1 else entry.target
+    place = entry.workers[-1] if target is not entry.target else d
+    address = re.match(r"(wss?|https?)://([^/:]+)(?::(\d+))?", target, re.IGNORECASE)
+    if address and address[1].lower() in ("ws", "http") and address[3] == "443":
+        fix = fix_line(artifact, "endpoint.plain-to-tls-port", place, lambda raw: re.sub(r"\b(ws|http)://", r"\1s://", raw))
+        yield "apache.plain-to-tls-port", place, fix
+    if address and address[1].lower() in ("wss", "https") and address[3] == "80":
+        fix = fix_line(artifact, "endpoint.tls-to-plain-port", place, lambda raw: re.sub(r"\b(ws|http)s://", r"\1://", raw))
+        yield "apache.tls-to-plain-port", place, fix
+    elif address and address[1].lower() in ("wss", "https") and usually_plain(address[3] or ""):
+        fix = fix_line(artifact, "endpoint.tls-to-plain-port", place, lambda raw: re.sub(r"\b(ws|http)s://", r"\1://", raw))
+        yield "apache.tls-to-usual-port", place, fix
+    if loopback_of_container(artifact.text, target):
+        yield "proxy.loopback-of-container", place, None
+    yield from _path_defects(entry, artifact)
+    yield from _forwarding_defects(entry, host, artifact)
+    on = any(x.name == "sslproxyengine" and x.is_on and x.host in (d.host, 0) for x in host.every)
+    if entry.scheme in ("wss", "https") and d.host and not on:
+        first = entry.conditions[0] if entry.conditions else d
+        yield "apache.ssl-proxy-engine-off", d, fix_before(artifact, "proxy.upstream-unreachable", first, "SSLProxyEngine On")
+    spread = entry.target.startswith("balancer://") and "stickysession" not in _balancer_text(entry, host)
+    if spread and len(entry.workers) > 1 and _member_count(entry, host) > 1 and hints_at_polling(f"{entry.path} {entry.target}"):
+        yield "apache.no-stickiness", d, fix_stickiness(artifact, entry, host.every)
+
+
+def _path_defects(entry: Entry, artifact: Artifact) -> Iterator[Found]:
+    """Yield targets whose path does not fit the one that is taken away."""
+    d, target = entry.directive, re.match(r"\w+://[^/]+(/.*)?$", entry.target)
+    if entry.regex or target is None or entry.path == "/":
+        return
+    if entry.path.endswith("/") and target[1] and not target[1].endswith("/"):
+        fix = fix_line(artifact, "proxy.path-rewrite-wrong", d, lambda raw: raw.replace(entry.target, entry.target + "/", 1))
+        yield "apache.slash-glued", d, fix
+    elif not (target[1] or "/").strip("/") and not artifact.endpoint_path:
+        kept = entry.target.rstrip("/") + entry.path
+        fix = fix_line(artifact, "proxy.path-rewrite-wrong", d, lambda raw: raw.replace(entry.target, kept, 1))
+        yield "apache.library-prefix-stripped" if hints_at_polling(entry.path) else "apache.prefix-stripped", d, fix
+
+
+def _forwarding_defects(entry: Entry, host: Host, artifact: Artifact) -> Iterator[Found]:
+    """Yield what the application does not learn of the client's request: its host, and that it came over TLS."""
+    d, preserved = entry.directive, in_force("proxypreservehost", entry.directive, host.every)
+    if preserved and not preserved.is_on:
+        fix = fix_line(artifact, "origin.proxy-rewrites-host", preserved, lambda raw: re.sub(r"\boff\b", "On", raw, flags=re.IGNORECASE))
+        yield "apache.host-not-preserved", preserved, fix
+    told = any(x.name == "requestheader" and len(x.args) > 1 and x.args[1].lower().rstrip(":") == "x-forwarded-proto" for x in host.every)
+    if d.host and host.encrypted and not told:
+        fix = fix_before(artifact, "proxy.forwarded-headers-wrong", _first(entry), 'RequestHeader set X-Forwarded-Proto "https"')
+        yield "apache.forwarded-proto-missing", d, fix
+
+
+def _first(entry: Entry) -> Directive:
+    return entry.conditions[0] if entry.conditions else entry.directive
+
+
+def _without_h2(raw: str) -> str:
+    plain = re.sub(r"\bh2c://", "http://", re.sub(r"\bh2://", "https://", raw)).rstrip()
+    return plain if "upgrade=" in plain.lower() or "RewriteRule" in plain else f"{plain} upgrade=websocket"
+
+
+def _balancer_text(entry: Entry, host: Host) -> str:
+    blocks = {s[2] for d in entry.workers[1:] for s in d.sections if s[0] == "proxy"}
+    return " ".join(d.text for d in host.every if d is entry.directive or any(s[2] in blocks for s in d.sections)).lower()
+
+
+def _member_count(entry: Entry, host: Host) -> int:
+    blocks = {s[2] for d in entry.workers[1:] for s in d.sections if s[0] == "proxy"}
+    return sum(d.name == "balancermember" and any(s[2] in blocks for s in d.sections) for d in host.every)
+
+
+def _rewrite_defects(entry: Entry, serves: bool | None, host: Host, artifact: Artifact) -> Iterator[Found]:
+    d = entry.directive
+    if re.match(r"wss?://", entry.target) and not entry.scheme:
+        yield "apache.rewrite-without-proxy", d, fix_line(artifact, "handshake.redirected", d, _with_proxy_flag)
+    elif serves and artifact.endpoint_path and answers(entry) == "refusal":
+        yield "apache.upgrade-refused", d, None
+    elif serves and artifact.endpoint_path and answers(entry) == "redirect" and (host.encrypted or not entry.target.startswith("https:")):
+        yield "apache.upgrade-redirected", d, None
+    if not entry.tunnels:
+        return
+    groups = "(" in entry.path.replace("\\(", "").replace("(?", "") or re.fullmatch(r"\^?/?\??(?:\.\*)?\$?", entry.path)
+    if groups and not re.search(r"[$%]\{?[\dR]", entry.target):
+        yield "apache.rewrite-drops-path", d, fix_path(artifact, entry)
+    if d.host and host.engine_off:
+        first = entry.conditions[0] if entry.conditions else d
+        yield "apache.rewrite-engine-off", d, fix_before(artifact, "proxy.upgrade-header-missing", first, "RewriteEngine On")
+    inside = any(n in ("directory", "location", "if", "files", "directorymatch", "locationmatch") for n, _, _ in d.sections)
+    if d.host and not inside and re.match(r"\^\(?\w", entry.path):
+        fix = fix_line(artifact, "proxy.ws-location-missing", d, lambda raw: raw.replace(entry.path, entry.path.replace("^", "^/?", 1), 1))
+        yield "apache.rewrite-never-matches", d, fix
+    if entry.only_upgrades and len(host.judged) == 1 and re.fullmatch(r"\^?/?\??\(?\.\*\)?\$?", entry.path):
+        yield "apache.upgrade-rewrite-catch-all", d, None
+
+
+def _with_proxy_flag(raw: str) -> str:
+    with_flags = re.search(r"\[([^\]]*)\]\s*$", raw)
+    if with_flags is None:
+        return f"{raw.rstrip()} [P,L]"
+    kept = [f for f in with_flags[1].split(",") if not re.match(r"\s*(?:r|redirect)(?:=|\s*$)", f, re.IGNORECASE)]
+    return raw[: with_flags.start()] + f"[{','.join(['P', *kept])}]"
+
+
+def _condition_defects(entry: Entry, artifact: Artifact) -> Iterator[Found]:
+    """Yield tests of handshake headers that browsers do not pass: with case, or the whole of Connection (Firefox sends a list)."""
+    for condition in entry.conditions:
+        test = _UPGRADE_TEST.search(condition.args[0]) if len(condition.args) > 1 else None
+        value = condition.args[1].strip("\"'") if test else ""
+        folded = bool({"nc", "nocase"} & set(flags_of(condition, 2)))
+        upper = re.search(r"[A-Z]", re.sub(r"\[[^\]]*\]", "", value)) and not folded
+        whole = re.fullmatch(r"=upgrade|\^upgrade\$", value, re.IGNORECASE)
+        if (test and test[1].lower() == "upgrade" and upper) or (test and test[1].lower() == "connection" and whole):
+            yield "apache.handshake-test-too-strict", condition, fix_condition(artifact, "proxy.upgrade-header-missing", condition)
+
+
+def removed_header(entry: Entry, name: str, host: Host) -> Directive | None:
+    """Return the RequestHeader that takes a header away from what an entry proxies."""
+    for d in host.every:
+        if d.name == "requestheader" and d.host in (entry.directive.host, 0) and d.args[:1] and d.args[0].lower() == "unset":
+            where = d.location[1]
+            always = not any(a.lower().startswith(("env=", "expr=", '"expr=')) for a in d.args[2:])
+            around = not where or where == entry.path or d.sections == entry.directive.sections or entry.path.startswith(where)
+            if len(d.args) > 1 and d.args[1].lower() == name and always and around and not _in_condition(d):
+                return d
+    return None
+
+
+def _in_condition(directive: Directive) -> bool:
+    return any(n in ("if", "elseif", "else", "ifdefine", "directory", "files", "locationmatch") for n, _, _ in directive.sections)
+
+
+def _header_defects(host: Host, artifact: Artifact) -> Iterator[Found]:
+    for d in host.own:
+        if d.name != "requestheader" or len(d.args) < 2 or _in_condition(d) or not _concerns(d, host):
+            continue
+        action, name, value = d.args[0].lower(), d.args[1].lower().rstrip(":"), d.args[2] if len(d.args) > 2 else ""
+        if action in ("unset", "set") and name in _DROPPED and not ("%{" in value or (action == "set" and name == "authorization")):
+            yield _DROPPED[name], d, fix_without(artifact, _CAUSES[_DROPPED[name]], d)
+        if action == "set" and name == "x-forwarded-proto" and value.lower() in ("ws", "wss"):
+            right = {"ws": "http", "wss": "https"}[value.lower()]
+            fix = fix_line(artifact, "proxy.forwarded-headers-wrong", d, lambda raw, v=value, r=right: re.sub(rf"\b{v}\b", r, raw))  # type: ignore[misc]
+            yield "apache.forwarded-proto-wrong", d, fix
+
+
+_CAUSES = {
+    "proxy.drops-key": "handshake.invalid-exchange",
+    "proxy.drops-subprotocol": "subprotocol.mismatch",
+    "proxy.drops-credential": "auth.credential-not-sent",
+    "proxy.changes-origin": "origin.not-in-allowlist",
+}
+
+
+def _concerns(directive: Directive, host: Host) -> bool:
+    """Whether a directive of a Location is about a path that serves the WebSocket, or may."""
+    where = directive.location[1]
+    serving = [e for e, s in host.judged if s is not False and e.scheme]
+    return bool(serving) and (not where or any(e.path.startswith(where) or where.startswith(e.path) for e in serving if not e.regex))
+
+
+def _limits(host: Host) -> Iterator[Found]:
+    """Yield limits of the server that a WebSocket meets early: workers that sockets hold, sizes of header lines."""
+    for d in host.own:
+        number = int(d.args[0]) if d.args and re.fullmatch(r"\d{1,9}", d.args[0]) else None
+        if number is not None and d.name in _SMALL and 0 < number < _SMALL[d.name]:
+            yield "apache.headers-limited", d, None
+        if number is not None and d.name in ("maxrequestworkers", "maxclients") and number <= _FEW_WORKERS and _any_serves(host):
+            yield "apache.few-workers", d, None
+
+
+def _short_timeouts(host: Host, artifact: Artifact) -> Iterator[Found]:
+    """Yield a worker's limit that is set short, and does not count where Timeout is longer (2.4.71)."""
+    for entry, serves in host.judged:
+        given = next((x for x in entry.workers if entry.parameter("timeout") and "timeout=" in x.text.lower()), None)
+        place = given or in_force("proxytimeout", entry.directive, host.every)
+        value = seconds(entry.parameter("timeout") if given else place.args[0]) if place else None
+        if serves is not False and entry.tunnels and place and value is not None and value <= _SHORT_S:
+            yield "apache.short-worker-timeout", place, fix_idle(artifact, "proxy.idle-timeout", entry, host.every)
+            return
+
+
+def _any_serves(host: Host) -> bool:
+    return any(d.name in ("proxypass", "rewriterule", "proxypassmatch") for d in host.every)
+
+
+def _refusals(host: Host, artifact: Artifact) -> Iterator[Found]:
+    """Yield what refuses or limits requests to the endpoint: denied locations, rules of mod_security, mod_evasive and mod_qos."""
+    path = artifact.endpoint_path.partition("?")[0]
+    for d in host.own:
+        kind, where = d.location
+        denied = (d.name == "require" and d.text.lower() in ("require all denied", "require local")) or (
+            d.name == "deny" and "all" in d.args[-1:]
+        )
+        regex = try_regex(where.removeprefix("~ ")) if kind == "locationmatch" or where.startswith("~") else None
+        covers = bool(regex.search(path[:500])) if regex else path.startswith(where)
+        if denied and kind and where != "/" and (covers if path else hints_at_websocket(where) == 2):
+            yield "apache.upgrade-refused", d, None
+        if (
+            d.name == "secrule"
+            and re.search(r"REQUEST_HEADERS:(?:Upgrade|Connection|Sec-WebSocket)", d.text, re.IGNORECASE)
+            and "deny" in d.text.lower()
+        ):
+            yield "apache.upgrade-refused", d, None
+        if d.name in ("qs_srvmaxconnperip", "qs_srvmaxconn", "qs_locrequestlimitmatch", "qs_locrequestlimit"):
+            yield "apache.connections-limited", d, None
+        to_tls = d.name in ("redirect", "redirectmatch") and any(a.startswith("https://") for a in d.args[1:]) and "/" in d.args
+        if to_tls and not host.encrypted and not kind and any(e.tunnels for e in entries_of(host.every, host.every)):
+            yield "proxy.plain-redirected", d, None
+        if d.name in ("dospagecount", "dossitecount"):
+            yield "apache.rate-limited", d, None
+
+
+def tunnel_modules(every: list[Directive]) -> set[str]:
+    """Return the loaded modules that can tunnel."""
+    loaded = {d.args[0].lower() for d in every if d.name == "loadmodule" and d.args}
+    return loaded & {"proxy_wstunnel_module", "proxy_http_module"}
+
+
+def _tunnel_module_missing(every: list[Directive], artifact: Artifact) -> bool:
+    """Whether the file loads modules and none of those that tunnel: proxy_wstunnel, or proxy_http from 2.4.47 on."""
+    proxied = any(d.name == "loadmodule" and d.args[:1] and d.args[0].lower() == "proxy_module" for d in every)
+    by_http = artifact.older_than(*UPGRADE_PARAMETER) is not True
+    return proxied and not (tunnel_modules(every) & ({"proxy_wstunnel_module"} | ({"proxy_http_module"} if by_http else set())))

@@ -1,0 +1,154 @@
+"""Whether handshakes reach the nginx location that is meant for them: other locations, other servers, other browsers, other paths."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wsbook.facts import PatternFacts
+from wsbook.parsers.proxies.artifact import Artifact, hints_at_websocket
+from wsbook.parsers.proxies.nginx_answers import at
+from wsbook.parsers.proxies.nginx_headers import header, lines_of
+from wsbook.parsers.proxies.nginx_locations import Location, select
+from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin
+from wsbook.parsers.proxies.nginx_servers import Listen, Server
+from wsbook.parsers.proxies.nginx_upstreams import Upstreams
+from wsbook.parsers.proxies.nginx_values import Request, holds
+
+__all__ = ["Neighbours", "keeps_upgrade", "reached", "sample_path"]
+
+_DEFAULT = frozenset(("default_server", "default"))
+_FIREFOX = "keep-alive, Upgrade"
+_LOCAL = re.compile(r"(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::(\d{1,5}))?\Z")
+
+
+class Neighbours(Struct, frozen=True, kw_only=True):
+    """The servers of one configuration, for those that look at one of them.
+
+    idle: what marks servers as the default of an address that hand nothing on. listens: one listener of each port.
+    """
+
+    idle: tuple[Listen, ...] = ()
+    listens: Mapping[int, Listen] = {}
+
+    def listener(self, address: str, usual_port: int) -> Listen | None:
+        """Return the listener of the same nginx that an address of this machine leads to."""
+        match = _LOCAL.match(address)
+        return self.listens.get(int(match[1] or usual_port)) if match else None
+
+    @staticmethod
+    def of(servers: Sequence[Server]) -> "Neighbours":
+        """Return what servers say of each other."""
+        listens = {x.port: x for server in reversed(servers) for x in server.listens if x.directive}
+        idle = tuple(x for server in servers for x in server.listens if x.flags & _DEFAULT and x.directive and _is_idle(server))
+        return Neighbours(idle=idle, listens=listens)
+
+
+def _is_idle(server: Server) -> bool:
+    return not server.block.last("return") and not any(location.handler for location in server.every())
+
+
+def sample_path(location: Location) -> str:
+    """Return a path that a prefix or exact location is written for; "/" for others."""
+    if location.operator == "=":
+        return location.pattern
+    if location.operator in ("", "^~"):
+        return location.pattern + "x" if location.pattern.endswith("/") and len(location.pattern) > 1 else location.pattern or "/"
+    return "/"
+
+
+def keeps_upgrade(value: str) -> bool:
+    """Whether a value of Connection asks for the upgrade."""
+    return value == "forwarded" or "upgrade" in [token.strip().lower() for token in value.split(",")]
+
+
+def reached(ending: Ending, beside: Neighbours, upstreams: Upstreams, artifact: Artifact) -> Iterator[PatternFacts]:
+    """Yield why handshakes do not, or not all, reach this location or what is behind it."""
+    if not artifact.endpoint_path:
+        yield from _shadowed(ending, artifact)
+        yield from _exact_only(ending, artifact)
+        yield from _by_name_only(ending, beside)
+    yield from _in_firefox(ending, artifact)
+    yield from _listener_behind(ending, beside, upstreams)
+
+
+def _passes(location: Location) -> bool:
+    return bool(lines_of(location, "Upgrade")) and location.handler is not None
+
+
+def _selected(ending: Ending, path: str) -> Location | None:
+    found = select(ending.server.index, begin(ending.request.variables, ending.server, path))
+    return found.location if found else None
+
+
+def _shadowed(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
+    """An expression that takes the paths of a prefix without ``^~``."""
+    location = ending.location
+    meant = _passes(location) or hints_at_websocket(location.pattern) == 2
+    if location.operator != "" or location.pattern in ("", "/") or not meant:
+        return
+    other = _selected(ending, sample_path(location))
+    if other and other.operator in ("~", "~*") and location.directive not in other.levels and not _passes(other):
+        yield at("nginx.location-shadowed", other.directive)
+
+
+def _exact_only(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
+    """An exact location whose longer paths go elsewhere."""
+    location = ending.location
+    if location.operator != "=" or not _passes(location):
+        return
+    other = _selected(ending, location.pattern.rstrip("/") + "/x")
+    if other is None or not _passes(other):
+        yield at("nginx.exact-location", location.directive)
+
+
+def _by_name_only(ending: Ending, beside: Neighbours) -> Iterator[PatternFacts]:
+    """A server that only its name leads to, beside a marked default that hands nothing on."""
+    there = {(x.address, x.port) for x in ending.server.listens}
+    found = next((x for x in beside.idle if (x.address, x.port) in there), None)
+    if found and found.directive:
+        yield at("nginx.default-elsewhere", found.directive)
+
+
+def _in_firefox(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
+    """What holds for Chrome's Connection header and not for Firefox' ``keep-alive, Upgrade``."""
+    location, request = ending.location, ending.request
+    other = replace(request, connection=_FIREFOX, mapped={}, values=dict(request.values))
+    if location.operator == "if":
+        if holds(replace(request, mapped={}), location.directive.args) and not holds(other, location.directive.args):
+            yield at("nginx.firefox-refused", location.directive)
+        return
+    values = [header(location, "Connection", seen, artifact).value or "upgrade" for seen in (replace(request, mapped={}), other)]
+    if keeps_upgrade(values[0]) and not keeps_upgrade(values[1]):
+        yield at("nginx.firefox-refused", lines_of(location, "Connection")[-1])
+    elif artifact.endpoint_path and _ends_elsewhere(ending, artifact):
+        yield at("nginx.firefox-refused", location.directive)
+
+
+def _ends_elsewhere(ending: Ending, artifact: Artifact) -> bool:
+    """Whether the same path ends at another location when Firefox asks for it."""
+    request = ending.request
+    if "http_connection" not in request.variables.used:
+        return False
+    again: Request = begin(request.variables, ending.server, artifact.endpoint_path, request.host, request.port)
+    return answer(ending.server, replace(again, connection=_FIREFOX)).location.directive is not ending.location.directive
+
+
+def _listener_behind(ending: Ending, beside: Neighbours, upstreams: Upstreams) -> Iterator[PatternFacts]:
+    """A server of this nginx behind this location that expects to be spoken to in another way."""
+    line = ending.directive
+    if line is None or "$" in line.args[0]:
+        return
+    scheme, _, rest = line.args[0].partition("://")
+    for address in upstreams.addresses(line.args[0]) or [rest.partition("/")[0]]:
+        behind = beside.listener(address, 443 if scheme == "https" else 80)
+        if behind is None:
+            continue
+        if "proxy_protocol" in behind.flags:
+            yield at("nginx.proxy-protocol-missing", line)
+        if behind.secure and scheme == "http":
+            yield at("nginx.plain-to-own-tls", line)
+        if not behind.secure and scheme == "https":
+            yield at("nginx.tls-to-own-plain", line)
+        return
