@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from wsbook.facts import Facts, Fix, PatternFacts, Setting
-from wsbook.parsers.proxies.artifact import Artifact, defect, try_regex
+from wsbook.parsers.proxies.artifact import Artifact, defect, loopback_of_container, try_regex
 from wsbook.parsers.proxies.cloud_trees import resources
 from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
 from wsbook.parsers.proxies.routing import Candidate, choose
@@ -104,6 +104,8 @@ def _rule_defects(rule: Node, tree: Node, path: str, artifact: Artifact) -> Iter
         return
     if found := port_defect(service.text, artifact, service.line):
         yield found
+    if loopback_of_container(artifact.text, service.text):
+        yield defect("proxy.loopback-of-container", artifact.name, service.line, service.text)
     for owner in (rule.get("origin_request"), tree.get("origin_request")):
         if owner is None:
             continue

@@ -104,6 +104,9 @@ def _community(notes: dict[str, Node], thing: Node, config: Node | None, artifac
         yield _at("k8s.host-replaced", "upstream-vhost", vhost, artifact)
     if service is not None and service.text == "true" and (of("affinity") or of("upstream-hash-by")):
         yield _at("k8s.affinity-without-endpoints", "service-upstream", service, artifact)
+    canary = of("canary-weight")
+    if canary is not None and not of("affinity") and canary.text not in ("0", "100"):
+        yield _at("balance.no-stickiness-perhaps", "canary-weight", canary, artifact)
     for name in ("permanent-redirect", "temporal-redirect"):
         if (node := of(name)) is not None:
             yield _at("k8s.redirects", name, node, artifact)

@@ -118,6 +118,10 @@ def _workload_defects(world: World, artifact: Artifact) -> Iterator[PatternFacts
             host = next((one for one in box.each("env") if one.at("name") in ("HOST", "BIND", "BIND_ADDRESS", "LISTEN_HOST")), None)
             if bound or (host is not None and host.at("value") in ("127.0.0.1", "localhost")):
                 yield defect("container.binds-loopback", artifact.name, box.line, bound[0] if bound else "HOST 127.0.0.1")
+            for kind in ("readinessProbe", "livenessProbe", "startupProbe"):
+                path = box.get(kind, "httpGet", "path")
+                if path is not None and hints_at_websocket(path.text) == 2 and not re.search(r"health|ready|live", path.text):
+                    yield defect("k8s.probe-on-socket", artifact.name, path.line, f"{kind} {path.text}")
         strategy = work.get("spec", "strategy", "type")
         if strategy is not None and strategy.text == "Recreate":
             yield defect("k8s.recreate", artifact.name, strategy.line, "strategy Recreate")

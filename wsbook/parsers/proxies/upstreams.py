@@ -8,7 +8,7 @@ from wsbook.facts import PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect
 from wsbook.parsers.proxies.yaml_edits import fix_of, reword
 
-__all__ = ["port_defect", "tls_port_defect"]
+__all__ = ["is_private", "port_defect", "tls_port_defect"]
 
 _URL = re.compile(r"^(https?|wss?)://\[?[^\s/]*?\]?:(\d{1,5})(?:/|$)", re.IGNORECASE)
 _TLS_PORTS = ("443",)
@@ -32,6 +32,11 @@ def port_defect(url: str, artifact: Artifact, line: int) -> PatternFacts | None:
     facts = defect(str(tls_port_defect(tls=tls, port=found[2])), artifact.name, line, url)
     fix = fix_of(artifact, (cause,), reword(artifact, line, url, new))
     return replace(facts, fix=fix)
+
+
+def is_private(url: str) -> bool:
+    """Whether a URL's host is an address or name of an inner network, for which no public authority issues certificates."""
+    return bool(_PRIVATE.match(url))
 
 
 def tls_port_defect(*, tls: bool, port: str) -> str | None:
