@@ -84,7 +84,7 @@ def _defects(way: _Way, serves: bool | None, world: World, artifact: Artifact) -
     line = way.node.line
     if way.allowed is False:
         pattern = "envoy.upgrade-not-enabled" if serves else "envoy.upgrade-not-enabled-perhaps"
-        yield _with(defect(pattern, artifact.name, line, f"{way.product} {way.test.text}: WebSockets are not allowed"), way.fix)
+        yield defect(pattern, artifact.name, line, f"{way.product} {way.test.text}: WebSockets are not allowed", way.fix)
     if way.timeout is not None:
         yield defect("envoy.route-timeout", artifact.name, way.timeout.line, f"timeout {way.timeout.text}")
     if way.server_timeout is not None:
@@ -93,15 +93,11 @@ def _defects(way: _Way, serves: bool | None, world: World, artifact: Artifact) -
         yield defect(pattern, artifact.name, line, f"{way.test.text} → {way.rewrite}")
     if way.http2 is not None:
         fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, way.http2.line, f": {way.http2.text}", ": http/1.1"))
-        yield _with(defect("k8s.h2-to-upstream", artifact.name, way.http2.line, f"protocol {way.http2.text}"), fix)
+        yield defect("k8s.h2-to-upstream", artifact.name, way.http2.line, f"protocol {way.http2.text}", fix)
     polled = hints_at_polling(f"{way.test.text} {artifact.endpoint_path}")
     copies = replicas_of(way.upstream.partition(":")[0], world)
     if way.balance == "roundrobin" and (polled or (copies or 0) > 1) and copies != 1:
         yield defect("k8s.no-stickiness" if polled else "balance.no-stickiness-perhaps", artifact.name, line, f"path {way.test.text}")
-
-
-def _with(facts: PatternFacts, fix: Fix | None) -> PatternFacts:
-    return replace(facts, fix=fix) if fix is not None else facts
 
 
 def _limit(node: Node | None, artifact: Artifact, unit: str = "s") -> Setting | None:
