@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from observations import answer, failed
 
 from wsbook.attempt import AS_FORWARDED, NO_UPGRADE, THE_ENDPOINTS_HOST, UNVERIFIED
@@ -101,6 +102,10 @@ def said(body: str = "", status: int = 404, url: str = "ws://shop.test/ws", **he
     return UpgradeFacts(url=url, accepted=False, status=status, body=body, headers=named)
 
 
+def asked(body: str, host: str) -> UpgradeFacts:
+    return replace(said(body), request_headers=(("Host", host),))
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
@@ -109,6 +114,7 @@ def said(body: str = "", status: int = 404, url: str = "ws://shop.test/ws", **he
         (said("no route for /"), said("no route for /x9", url="ws://a/x9"), True),
         (said("no route for /ws"), said("<h1>Not found</h1>"), False),
         (said("x"), said("x", status=400), False),
+        (asked("no origin is allowed at 10.0.0.5:80", "10.0.0.5:80"), asked("no origin is allowed at shop.test", "shop.test"), True),
         (said("", content_type="text/html"), said("", content_type="text/plain"), False),
         (said("missing Sec-WebSocket-Key header"), said("invalid Connection header: close"), False),
         (said(status=301, location="/login"), said(status=301, location="/ws/"), False),

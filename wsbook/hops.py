@@ -44,6 +44,7 @@ _ALIKE = 0.85
 """From this likeness on two bodies are the same page with other details."""
 _PATH = re.compile(r"(?<![<\w])/[\w.~%/-]*")
 """A path in a text, which may be the one that the application saw; no end tag of HTML."""
+_HOST = re.compile(r"\b(?:localhost|[\w-]{1,63}(?:\.[\w-]{1,63}){1,9})(?::\d+)?\b")
 _ALWAYS_OTHER = frozenset({"date", "age", "sec-websocket-accept", "content-length", "etag", "last-modified", "expires"})
 """Headers whose values differ from answer to answer; Accept belongs to the key, and has its own check."""
 _VALUE = 40
@@ -194,12 +195,14 @@ def same_answer(one: UpgradeFacts, other: UpgradeFacts) -> bool:
 
 
 def _shape(facts: UpgradeFacts) -> str:
-    """Return the beginning of a body without what changes from request to request: paths, digits and white space."""
+    """Return the beginning of a body without what changes from request to request: hosts, paths, digits and white space."""
     body = facts.body[:1000]
-    path = urlsplit(facts.url).path
+    path, host = urlsplit(facts.url).path, facts.request_header("host") or ""
+    for text in (host, host.rpartition(":")[0]):
+        body = body.replace(text, "") if len(text) > 3 else body
     if len(path) > 1:
         body = body.replace(path, "/").replace(path.strip("/"), "")
-    body = _PATH.sub("/", body)
+    body = _PATH.sub("/", _HOST.sub("", body))
     return "".join(c for c in body[:400] if not c.isdigit() and not c.isspace())
 
 

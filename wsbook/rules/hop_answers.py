@@ -9,7 +9,7 @@ from wsbook.facts import EndpointFacts, PatternFacts, RouteFacts
 from wsbook.finding import Finding, Proof
 from wsbook.hops import Break, Place, changes_text, header_changes, same_answer
 from wsbook.observation import Reason
-from wsbook.rules.hop_losses import Match, find_losses, find_silences, judged_by_experiment
+from wsbook.rules.hop_losses import Match, find_losses, find_silences, judged_by_experiment, tried_at
 from wsbook.rules.make import fault, proof, unknown
 from wsbook.rules.outcome import say
 
@@ -111,7 +111,7 @@ def _judge_losses(evidence: Evidence, good: Place, bad: Place, matches: list[Mat
 
 def _is_spelling(evidence: Evidence, good: Place, bad: Place) -> bool:
     """Whether the good hop refuses an upgrade in other letters just like that: proxies write it so, and rules/tolerance.py says more."""
-    spelt = evidence.attempts(good.name, changed=OTHER_CASE)
+    spelt = tried_at(evidence, good, OTHER_CASE)
     return bool(spelt) and not spelt[-1][1].accepted and same_answer(spelt[-1][1], bad.facts)
 
 
@@ -119,7 +119,7 @@ def _judge_own_answer(evidence: Evidence, good: Place, bad: Place) -> Iterator[F
     """Nothing that the hop may have lost is answered like this, so the answer is the hop's own: a missing route, or a refusal."""
     status, proofs = bad.facts.status, _proofs(good, bad)
     passes_gets = _passes_gets(evidence, good, bad, proofs)
-    strange = evidence.attempts(bad.name, changed=RANDOM_PATH)
+    strange = tried_at(evidence, bad, RANDOM_PATH)
     like_unknown = bool(strange) and same_answer(strange[-1][1], bad.facts)
     words = f"{bad.name} answers {status} itself; the upgrade never reaches {good.name}, which {_takes(good)}"
     if status in (200, 404, 405) and not passes_gets:
@@ -144,7 +144,7 @@ def _is_apache(place: Place) -> bool:
 
 def _passes_gets(evidence: Evidence, good: Place, bad: Place, proofs: list[Proof]) -> bool:
     """Whether a plain GET through the hop is answered as by the place behind it, so that only upgrades are stopped; adds the proof."""
-    inside, outside = evidence.attempts(good.name, changed=NO_UPGRADE), evidence.attempts(bad.name, changed=NO_UPGRADE)
+    inside, outside = tried_at(evidence, good, NO_UPGRADE), tried_at(evidence, bad, NO_UPGRADE)
     if not inside or not outside or not same_answer(inside[-1][1], outside[-1][1]) or same_answer(outside[-1][1], bad.facts):
         return False
     proofs.append(proof(outside[-1][0], f"{bad.name}, without Upgrade: {say(*outside[-1])}, as {good.name} answers it"))

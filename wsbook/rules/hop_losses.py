@@ -13,7 +13,7 @@ from wsbook.hops import Place, likeness, same_answer
 from wsbook.observation import Reason
 from wsbook.rules.outcome import Seen
 
-__all__ = ["Match", "find_losses", "find_silences", "judged_by_experiment"]
+__all__ = ["Match", "find_losses", "find_silences", "judged_by_experiment", "tried_at"]
 
 _ALIKE = 0.85
 _OF_THE_HOP = frozenset({"date", "connection", "keep-alive", "transfer-encoding", "content-length", "content-type", "alt-svc"})
@@ -70,9 +70,14 @@ class Match(NamedTuple):
     seen: Seen
 
 
+def tried_at(evidence: Evidence, place: Place, label: str) -> list[Seen]:
+    """Return the attempts at a place with this change and with what it needs to accept at all."""
+    return [seen for seen in evidence.attempts(place.name, changed=label) if set(place.needs) <= set(seen[0].source.changed)]
+
+
 def judged_by_experiment(evidence: Evidence, good: Place) -> bool:
     """Tell whether enough was asked of the place behind to say that an answer is none of its own."""
-    return all(evidence.attempts(good.name, changed=label) for label in (labels.NO_UPGRADE, labels.RANDOM_PATH))
+    return all(tried_at(evidence, good, label) for label in (labels.NO_UPGRADE, labels.RANDOM_PATH))
 
 
 def _host_loss(loss: Loss, label: str, place: Place) -> Loss:
@@ -90,13 +95,13 @@ def _candidates(evidence: Evidence, good: Place) -> Iterator[tuple[Loss, str, Se
         if need in _PLAIN and plain:
             yield _PLAIN[need], need, plain[-1]
     for label, loss in LOSSES.items():
-        for seen in evidence.attempts(good.name, changed=label)[-1:]:
+        for seen in tried_at(evidence, good, label)[-1:]:
             yield loss, label, seen
 
 
 def _kept_headers(evidence: Evidence, good: Place, bad: Place) -> dict[str, str]:
     """Return the headers that both places answer a plain GET with: the hop leaves them in what it passes on; {} where it passes none."""
-    inside, outside = (evidence.attempts(place.name, changed=labels.NO_UPGRADE) for place in (good, bad))
+    inside, outside = (tried_at(evidence, place, labels.NO_UPGRADE) for place in (good, bad))
     if not inside or not outside or not same_answer(inside[-1][1], outside[-1][1]):
         return {}
     return {

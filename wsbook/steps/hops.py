@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import Iterable
 
-from wsbook.attempt import NO_UPGRADE, RANDOM_PATH, Attempt
+from wsbook.attempt import NO_UPGRADE, OTHER_CASE, RANDOM_PATH, THE_ENDPOINTS_PATH, Attempt
 from wsbook.hops import Break, State, find_break, places
 from wsbook.steps.looking import Looking, at_hops, baseline, missing, shorter
 from wsbook.target import Endpoint
 
 __all__ = ["look_hops"]
 
+_COMPARED = frozenset({NO_UPGRADE, OTHER_CASE, RANDOM_PATH, THE_ENDPOINTS_PATH})
+"""What was asked of every hop already, and is asked again together with what the good place needs to accept at all."""
 _FITTING_STATES = frozenset({State.REFUSES, State.UNREACHABLE, State.SILENT})
 
 
@@ -53,14 +55,16 @@ def _fitting(look: Looking, attempts: list[Attempt], endpoint: Endpoint) -> list
 
 def _explaining(look: Looking, broken: Break, attempts: list[Attempt], endpoint: Endpoint) -> list[Attempt]:
     """Return the good place's attempts that lose one thing, and the endpoint's own plain GET and unknown path where none was made."""
-    from wsbook.probes.experiment import fitting_variants, losing_variants, random_path
+    from wsbook.probes.experiment import fitting_variants, hop_variants, losing_variants, random_path
 
     found: list[Attempt] = []
     good = broken.good
     if good is not None and broken.bad.facts.status not in (None, 101):
         own = next(attempt for attempt in attempts if attempt.hop == good.name)
-        fitted = next((variant for variant in fitting_variants(own, endpoint) if variant.changed == good.needs), own)
+        candidates = [*fitting_variants(own, endpoint), *hop_variants(own, endpoint)]
+        fitted = next((variant for variant in candidates if variant.changed == good.needs), own)
         found += losing_variants(fitted, endpoint)
+        found += [variant for variant in hop_variants(fitted, endpoint) if good.needs and variant.changed[-1] in _COMPARED]
     if not look.evidence.attempts(changed=NO_UPGRADE):
         outer = baseline(look)
         found += [outer.change(NO_UPGRADE, upgrade=False), outer.change(RANDOM_PATH, url=random_path(outer.url))]

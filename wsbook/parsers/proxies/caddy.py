@@ -12,15 +12,15 @@ from itertools import islice
 from msgspec.structs import replace
 
 from wsbook.facts import Facts, Fix, RouteFacts, Setting, TextFacts
-from wsbook.parsers.proxies.artifact import Artifact, Parsed, defect, require_small, seconds
+from wsbook.parsers.proxies.artifact import Artifact, Parsed, defect, line_defects, require_small, seconds
 from wsbook.parsers.proxies.caddy_adapted import judged_by_caddy
 from wsbook.parsers.proxies.caddy_defects import balance_of, defects_of, header_lines, refusal
 from wsbook.parsers.proxies.caddy_fixes import fix_headers, fix_lifetime, fix_read_timeout
 from wsbook.parsers.proxies.caddy_json import is_json
 from wsbook.parsers.proxies.caddy_leaves import Leaf, judged, leaves_of, path_seen, put_by, upstreams_of
 from wsbook.parsers.proxies.caddy_native import judged_json
-from wsbook.parsers.proxies.caddy_tree import Node
-from wsbook.parsers.proxies.edits import Edits, joined
+from wsbook.parsers.proxies.caddy_tree import Node, flat, parse_nodes
+from wsbook.parsers.proxies.edits import edits_of, joined
 
 __all__ = ["parse_caddy"]
 
@@ -47,6 +47,8 @@ def parse_caddy(artifact: Artifact) -> Parsed:
             facts += defects_of(leaf, serves, artifact)
         elif serves and (pattern := refusal(leaf)):
             facts.append(defect(pattern, leaf.node.file or artifact.name, leaf.node.line, " ".join(leaf.node.words)))
+    nodes = [] if is_json(artifact.text) else flat(parse_nodes(artifact))
+    facts += line_defects("caddy", artifact, ((artifact.name, n.line, " ".join(n.words)) for n in nodes))
     text = TextFacts(kind="caddyfile", program="caddy", size_bytes=len(artifact.text.encode()), items=items)
     return Parsed(facts=tuple(dict.fromkeys(facts)), text=text)
 
@@ -133,7 +135,7 @@ def _route(leaf: Leaf, serves: bool | None, path: str | None, artifact: Artifact
 
 def _fixes(leaf: Leaf, artifact: Artifact) -> tuple[Fix, ...]:
     edits, transport, lifetime = (
-        Edits(file=artifact.name, text=artifact.text),
+        edits_of(artifact),
         leaf.node.child("transport"),
         leaf.node.child("stream_timeout"),
     )

@@ -4,6 +4,7 @@ Source: caddyserver.com, Caddyfile concepts: words split by blanks, quotes and b
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
@@ -11,7 +12,7 @@ from msgspec import Struct
 from wsbook.errors import UnreadableInputError
 from wsbook.parsers.proxies.artifact import MAX_BYTES, MAX_DEPTH, Artifact
 
-__all__ = ["Node", "expand", "parse_nodes"]
+__all__ = ["Node", "expand", "flat", "parse_nodes"]
 
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`|#[^\n]*|\\\r?\n|\n|[^\s"`#][^\s]*|[#"`]')
 _MAX_EXPANDED = 5_000
@@ -82,6 +83,13 @@ def _add(stack: list[tuple[list[str], int, list[Node]]], words: list[str], line:
 def _close(stack: list[tuple[list[str], int, list[Node]]], file: str) -> None:
     words, line, body = stack.pop()
     stack[-1][2].append(Node(words=tuple(words), line=line, file=file, block=tuple(body)))
+
+
+def flat(nodes: tuple[Node, ...]) -> Iterator[Node]:
+    """Yield nodes and all that are inside them, in the order of the file."""
+    for node in nodes:
+        yield node
+        yield from flat(node.block or ())
 
 
 def expand(nodes: tuple[Node, ...], snippets: dict[str, Node], folder: str = "", depth: int = 0) -> list[Node]:

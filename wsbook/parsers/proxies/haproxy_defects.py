@@ -13,10 +13,11 @@ from wsbook.parsers.proxies.artifact import (
     hints_at_polling,
     hints_at_websocket,
     loopback_of_container,
+    tells_of_containers,
     usually_plain,
 )
-from wsbook.parsers.proxies.edits import Edits
-from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines
+from wsbook.parsers.proxies.edits import Edits, edits_of
+from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines, holds
 from wsbook.parsers.proxies.haproxy_fixes import (
     fix_acl_case,
     fix_forwarded_proto,
@@ -84,7 +85,7 @@ def defects_of(way: Way, serves: bool | None, asked: Handshake, artifact: Artifa
 
 
 def _edits(artifact: Artifact) -> Edits:
-    return Edits(file=artifact.name, text=artifact.text)
+    return edits_of(artifact)
 
 
 def _server_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator[Found]:
@@ -99,10 +100,21 @@ def _server_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator[
         port = words[2].rpartition(":")[2]
         if "ssl" in words and usually_plain(port):
             yield "haproxy.tls-to-plain-port" if port == "80" else "haproxy.tls-to-usual-port", line, fix_tls_to_plain(edits, line)
+        named = re.match(r"[a-zA-Z_][\w-]*(?::|$)", words[2])
+        if (
+            named
+            and not named[0].startswith("localhost")
+            and not {"resolvers", "init-addr"} & set(words)
+            and tells_of_containers(artifact.text)
+        ):
+            yield "haproxy.names-resolved-once", line, None
         if loopback_of_container(artifact.text, words[2]):
             yield "proxy.loopback-of-container", line, None
     said = " ".join((way.condition, backend.name, *own, *(line.text for line in acl_lines(way.condition, way.acls)), asked.path or ""))
     spread = balance_of(backend) not in ("hash", "cookie") and sum(count for _, count in server_lines(backend)) > 1
+    if spread and not hints_at_polling(said):
+        head = Line(words=(backend.kind, backend.name), number=backend.number, file=backend.file)
+        yield "proxy.connections-spread", head, fix_stickiness(edits, backend, tcp=is_tcp(backend))
     if spread and hints_at_polling(said):
         head = Line(words=(backend.kind, backend.name), number=backend.number, file=backend.file)
         yield "haproxy.no-stickiness", head, fix_stickiness(edits, backend, tcp=is_tcp(backend))
@@ -123,7 +135,11 @@ def _request_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator
         return
     edits = _edits(artifact)
     for _, line in (*rules_of(way, "http-request", "set-header"), *rules_of(way, "http-request", "add-header")):
-        if len(line.words) > 3 and line.words[2].lower() == "x-forwarded-proto" and line.words[3] in ("ws", "wss"):
+        if (
+            len(line.words) > 3
+            and line.words[2].lower() == "x-forwarded-proto"
+            and (line.words[3] in ("ws", "wss") or (line.words[3] == "http" and way.encrypted))
+        ):
             yield "haproxy.forwarded-proto-wrong", line, fix_forwarded_proto(edits, line)
     for name, (pattern, cause) in _DROPPED.items():
         for line in header_rules(way, name, asked):
@@ -191,6 +207,13 @@ def _frontend_defects(section: Section, sections: list[Section], asked: Handshak
                 line,
                 None,
             )
+    yield from _conditions(section, asked)
+    redirects = [x for x in (*section.every("redirect"), *section.every("http-request", "redirect")) if "scheme https" in x.text]
+    if redirects and not encrypted and (section.all("use_backend") or section.last("default_backend")):
+        whole = any("ssl" in line.words for s in sections for line in s.every("bind"))
+        told = "x-forwarded-proto" in " ".join((redirects[0].text, *(x.text for x in section.every("acl")))).lower()
+        if whole or not told:
+            yield "proxy.plain-redirected" if whole else "haproxy.redirect-behind-tls", redirects[0], None
     serving = section.all("use_backend") or section.last("default_backend") or server_lines(section)
     answers = section.every("http-request") or section.every("redirect") or section.every("monitor-uri") or section.every("stats")
     head = Line(words=(section.kind, section.name), number=section.number, file=section.file)
@@ -202,6 +225,18 @@ def _frontend_defects(section: Section, sections: list[Section], asked: Handshak
             said = " ".join((line.text, *(x.text for x in acl_lines(line.text, acls_of(section)))))
             if rate := _RATE.search(said):
                 yield "haproxy.connections-limited" if rate[1] == "conn_cur" else "haproxy.rate-limited", line, None
+
+
+def _conditions(section: Section, asked: Handshake) -> Iterator[Found]:
+    """Yield conditions for the WebSocket's backend that no handshake fulfils, whatever its path."""
+    acls, anywhere = acls_of(section), replace(asked, path=None, host="")
+    for line in section.all("use_backend"):
+        condition = " ".join(line.words[2:])
+        said = " ".join((condition, *(x.text for x in acl_lines(condition, acls))))
+        meant = hints_at_websocket(f"{' '.join(line.words[1:2])} {said}") == 2 and line.words[2:3] == ("if",) and "!" not in condition
+        case = re.search(r"upgrade\)\s+(?!-i)\w*[A-Z]", said, re.IGNORECASE) and "hdr" in said  # has a name of its own
+        if meant and not case and holds(condition, acls, anywhere) is False:
+            yield "haproxy.condition-never-holds", line, None
 
 
 def _about_upgrades(line: Line, section: Section) -> bool:

@@ -4,7 +4,8 @@ Source: HAProxy configuration manual, chapters 2.2 (quoting) and 4 (proxies): an
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from msgspec import Struct
@@ -23,6 +24,7 @@ _KEYWORDS = frozenset(
 _WORD = re.compile(r"""(?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s#"'\\]|["'\\])+|#.*""")
 _MAX_SECTIONS = 2_000
 _MAX_FILES = 100
+_MAX_RULES = 100
 _MAX_LINES = 2_000
 """Lines of one section that are kept."""
 
@@ -44,7 +46,7 @@ class Line(Struct, frozen=True, kw_only=True):
         return " ".join(self.words)
 
 
-class Section(Struct, frozen=True, kw_only=True):
+class Section(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     """One section. number: its first line. defaults: lines of the defaults section in force, () when there is none."""
 
     kind: str
@@ -54,21 +56,32 @@ class Section(Struct, frozen=True, kw_only=True):
     lines: tuple[Line, ...]
     defaults: tuple[Line, ...] = ()
 
+    @cached_property
+    def _own(self) -> dict[str, list[Line]]:
+        return _by_word(self.lines)
+
+    @cached_property
+    def _whole(self) -> dict[str, list[Line]]:
+        return _by_word((*self.defaults, *self.lines))
+
     def all(self, *words: str) -> list[Line]:
         """Return the section's own lines that begin with these words."""
-        return [line for line in self.lines if line.starts(*words)]
+        return [line for line in self._own.get(words[0], ()) if line.starts(*words)]
 
     def every(self, *words: str) -> list[Line]:
-        """Return the section's own lines that begin with these words, after those of its defaults."""
-        return [line for line in (*self.defaults, *self.lines) if line.starts(*words)]
+        """Return the section's own lines that begin with these words, after those of its defaults; 100 at most."""
+        return [line for line in self._whole.get(words[0], ()) if line.starts(*words)][:_MAX_RULES]
 
     def last(self, *words: str) -> Line | None:
         """Return the line in force: the section's last one, else that of its defaults."""
-        for lines in (self.lines, self.defaults):
-            for line in reversed(lines):
-                if line.starts(*words):
-                    return line
-        return None
+        return next((line for line in reversed(self._whole.get(words[0], ())) if line.starts(*words)), None)
+
+
+def _by_word(lines: Sequence[Line]) -> dict[str, list[Line]]:
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        found.setdefault(line.words[0], []).append(line)
+    return found
 
 
 def _lines(text: str, file: str) -> Iterator[Line]:

@@ -315,7 +315,7 @@ def upstream_url(ending: Ending) -> tuple[str, str | None]:
     elif not uri:
         path = _own_path(request, 0)
     elif request.valid_location:
-        path = uri.partition("?")[0] + _escaped(request.uri[len(_name(ending.location)) :])
+        path = uri + _escaped(request.uri[len(_name(ending.location)) :])
     else:
         path = _own_path(request, 0)
     return base, None if path is None or UNKNOWN in path else path.partition("?")[0]
