@@ -430,6 +430,10 @@ TLS = "[{hosts: [%s], secretName: s}]"
         (ingress(note("proxy-read-timeouts", "3600")), "", {"k8s.annotation-misspelt"}),
         (ingress(note("proxy-next-upstream-timeout", "5")), "", set()),
         (ingress(note("websocket-services", "app")), "", {"k8s.annotation-of-another"}),
+        (ingress("{%scanary: 'true', %scanary-weight: '20'}" % (NGINX, NGINX)), "", {"balance.no-stickiness-perhaps"}),  # noqa: UP031
+        (service() + deployment().replace("name: c,", "name: c, readinessProbe: {httpGet: {path: /ws}},"), "", {"k8s.probe-on-socket"}),
+        (service() + deployment().replace("name: c,", "name: c, readinessProbe: {httpGet: {path: /healthz}},"), "", set()),
+        (OPENSHIFT % ("{haproxy.router.openshift.io/timeout: 30s}", ""), "", {"openshift.server-timeout"}),
         (config_map(proxy_read_timeout="3600"), "", set()),
         (config_map(large_client_header_buffers="4 1k"), "", {"envoy.small-headers"}),
         (config_map(large_client_header_buffers="4 16k", client_header_buffer_size="1k"), "", set()),

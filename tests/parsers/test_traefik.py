@@ -367,6 +367,27 @@ def test_any_text_is_read_or_refused(text: str) -> None:
             + "entryPoints: {websecure: {http: {tls: {certResolver: le}}}}\n",
             set(),
         ),
+        (routers("Host:a.test;PathPrefix:/ws"), {"traefik.old-rule"}),
+        (compose(ON, "traefik.http.routers.a.rule=Host(`a.test`, `b.test`)", f"{PORT}3000"), {"traefik.rule-of-version-2"}),
+        (compose(ON, "traefik.http.routers.a.rule=Host(`a.test`, `b.test`)", f"{PORT}3000", version="v2.9"), set()),
+        (compose(ON, RULE, f"{PORT}3000", "traefik.http.services.b.loadbalancer.server.port=3000"), {"traefik.service-not-told"}),
+        (
+            compose(ON, RULE, f"{PORT}3000", "traefik.http.services.b.loadbalancer.server.port=3000", "traefik.http.routers.a.service=a"),
+            set(),
+        ),
+        (
+            routers("PathPrefix(`/ws`)", services="    s0: {loadBalancer: {servers: [{url: 'https://10.0.0.1'}]}}\n"),
+            {"upstream.private-certificate"},
+        ),
+        (
+            routers("PathPrefix(`/ws`)", services="    s0: {loadBalancer: {serversTransport: t, servers: [{url: 'https://10.0.0.1'}]}}\n"),
+            set(),
+        ),
+        (
+            "# runs in docker compose\n"
+            + routers("PathPrefix(`/ws`)", services="    s0: {loadBalancer: {servers: [{url: 'http://127.0.0.1:9'}]}}\n"),
+            {"proxy.loopback-of-container"},
+        ),
         (used("{plugin: {simplecache: {path: /tmp}}}"), {"traefik.plugin"}),
         (used("{buffering: {}}", "PathPrefix(`/events`)"), {"traefik.buffering"}),
         (used("{buffering: {}}", "PathPrefix(`/ws`)"), set()),

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from msgspec.structs import replace
-
 from wsbook.facts import Fix, PatternFacts
-from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling
+from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, loopback_of_container
 from wsbook.parsers.proxies.envoy_model import Cluster, Route, duration_s, upgrade_switch
 from wsbook.parsers.proxies.request_headers import header_defect
 from wsbook.parsers.proxies.routing import Candidate, falls_through, shadows
@@ -19,8 +17,7 @@ _DISABLED = "proxy.websocket-support-disabled"
 
 
 def _found(pattern: str, node: Node, words: str, artifact: Artifact, fix: Fix | None = None) -> PatternFacts:
-    facts = defect(pattern, artifact.name, node.line, words[:300])
-    return replace(facts, fix=fix) if fix else facts
+    return defect(pattern, artifact.name, node.line, words[:300], fix)
 
 
 def route_defects(
@@ -194,6 +191,8 @@ def cluster_defects(cluster: Cluster, routes: Sequence[Route], artifact: Artifac
         yield _found("envoy.h2-perhaps", cluster.auto, f"cluster {cluster.name}: auto_config", artifact)
     if cluster.endpoints == 0:
         yield _found("envoy.cluster-empty", cluster.node, f"cluster {cluster.name} has no endpoint", artifact)
+    if cluster.address and loopback_of_container(artifact.text, cluster.address):
+        yield _found("proxy.loopback-of-container", cluster.node, f"cluster {cluster.name}: {cluster.address}", artifact)
     for port in cluster.ports[:1]:
         if wrong := tls_port_defect(tls=cluster.tls, port=port):
             words = f"cluster {cluster.name}: port {port}, {'with' if cluster.tls else 'without'} TLS"

@@ -7,8 +7,6 @@ Source: cloud.google.com, backend services overview, timeout for WebSockets.
 import json
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 from wsbook.facts import Facts, PatternFacts, Setting
 from wsbook.parsers.proxies.artifact import Artifact, defect
 from wsbook.parsers.proxies.kubernetes_objects import World, annotations_of, controller_of, name_of
@@ -68,13 +66,10 @@ def lifetime_defect(limit: Node | None, spec: Node, artifact: Artifact) -> Itera
     cause = ("proxy.max-lifetime",)
     if limit is None:
         fix = fix_of(artifact, cause, put_pair(artifact, spec, "timeoutSec", "86400"))
-        facts = defect("gcp.timeout-default", artifact.name, spec.line, "timeoutSec is not set: 30")
+        yield defect("gcp.timeout-default", artifact.name, spec.line, "timeoutSec is not set: 30", fix)
     elif 0 < (limit.number or 0) <= _SHORT_S:
         fix = fix_of(artifact, cause, reword(artifact, limit.line, limit.text, "86400"))
-        facts = defect("gcp.timeout-short", artifact.name, limit.line, f"timeoutSec: {limit.text}")
-    else:
-        return
-    yield replace(facts, fix=fix) if fix else facts
+        yield defect("gcp.timeout-short", artifact.name, limit.line, f"timeoutSec: {limit.text}", fix)
 
 
 def _wiring(world: World, configs: dict[str, Node], artifact: Artifact) -> Iterator[PatternFacts]:

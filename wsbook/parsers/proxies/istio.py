@@ -65,8 +65,7 @@ def judge_istio(world: World, artifact: Artifact) -> Iterator[Facts]:
 
 
 def _found(pattern: str, node: Node, words: str, artifact: Artifact, fix: Fix | None = None) -> PatternFacts:
-    facts = defect(pattern, artifact.name, node.line, words[:300])
-    return replace(facts, fix=fix) if fix else facts
+    return defect(pattern, artifact.name, node.line, words[:300], fix)
 
 
 def _perhaps(found: PatternFacts) -> PatternFacts:
