@@ -15,7 +15,16 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wsbook.facts import Facts, Fix, RouteFacts, Setting, TextFacts
-from wsbook.parsers.proxies.artifact import MAX_BYTES, Artifact, Parsed, hints_at_websocket, line_defects, plausible, require_small, seconds
+from wsbook.parsers.proxies.artifact import (
+    Artifact,
+    Parsed,
+    hints_at_websocket,
+    line_defects,
+    plausible,
+    require_small,
+    seconds,
+    text_inside,
+)
 from wsbook.parsers.proxies.edits import edits_of, joined
 from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines, holds
 from wsbook.parsers.proxies.haproxy_defects import balance_of, defects_of, file_defects, server_lines
@@ -74,13 +83,10 @@ def _pattern_file(name: str, artifact: Artifact) -> tuple[str, ...] | None:
     """Return the lines of a pattern or map file inside the folder; None when it is not there."""
     if not artifact.folder or "\0" in name or len(name) > 300:
         return None
-    root = Path(artifact.folder).resolve()
-    for path in (root / name, root / Path(name).name):
-        real = path.resolve()
-        if real.is_relative_to(root) and real.is_file() and real.stat().st_size <= MAX_BYTES:
-            lines = (line.strip() for line in real.read_text(encoding="utf-8", errors="replace").splitlines())
-            return tuple(line for line in lines if line and not line.startswith("#"))[:_MAX_PATTERNS]
-    return None
+    texts = [text_inside(artifact.folder, Path(artifact.folder) / path) for path in (name, Path(name).name)]
+    text = next((text for text in texts if text is not None), None)
+    lines = [line.strip() for line in text.splitlines()] if text is not None else None
+    return tuple(line for line in lines if line and not line.startswith("#"))[:_MAX_PATTERNS] if lines is not None else None
 
 
 def _ways(sections: list[Section], asked: Handshake, artifact: Artifact) -> list[Way]:
