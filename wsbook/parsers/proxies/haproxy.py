@@ -64,7 +64,8 @@ def parse_haproxy(artifact: Artifact) -> Parsed:
         facts.append(_route(way, serves, asked, artifact) if in_detail else _outline(way, serves))
         if serves is not False and in_detail:
             facts += defects_of(way, serves, asked, artifact)
-    facts += file_defects([s for s in sections if s.file == artifact.name], sections, asked, artifact)
+    served = any(isinstance(f, RouteFacts) and f.serves for f in facts)
+    facts += file_defects([s for s in sections if s.file == artifact.name], sections, asked, artifact, served=served)
     own = [line for s in sections if s.file == artifact.name for line in (*s.defaults, *s.lines) if line.file == artifact.name]
     facts += line_defects("haproxy", artifact, ((line.file, line.number, line.text) for line in dict.fromkeys(own)))
     text = TextFacts(kind="haproxy_cfg", program="haproxy", size_bytes=len(artifact.text.encode()), items=count)
@@ -166,7 +167,7 @@ def _by_path(ways: list[Way], asked: Handshake) -> list[bool | None]:
         value = None if tcp and way.condition else _takes(way, seen[key]) if not done else False
         value = None if done is None and value is not False else value
         judged.append(value)
-        taken[key] = done or value
+        taken[key] = True if done or value else None if None in (done, value) else False
     return judged
 
 
