@@ -33,7 +33,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     page dials. hop_path: where the application answers, when it is not path. origins: the allow-list in place of the page's own
     origin. bus: whether the instances are connected. subprotocols: what the page offers. bind: options after the address of HAProxy's
     listeners. shown_by: the proxies that can show it, where the edits do not tell. relay: habit and options of a machine on the way
-    (relay.py), "" none.
+    (relay.py), "" none. reload_s: the proxy takes its configuration anew after each so many seconds, as after a renewed certificate.
     """
 
     slug: str
@@ -50,6 +50,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     bind: str = ""
     shown_by: tuple[str, ...] = ()
     relay: str = ""
+    reload_s: float = 0.0
 
     @property
     def habit(self) -> str:
