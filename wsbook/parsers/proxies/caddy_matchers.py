@@ -30,8 +30,9 @@ def _conditions(matcher: str, named: dict[str, Node]) -> list[tuple[str, ...]]:
     if node is None:
         return [("unknown",)]
     if node.block is None:
-        return [node.words[1:]]
-    return [("not", *c.words, *(w for b in c.block or () for w in b.words)) if c.name == "not" and c.block else c.words for c in node.block]
+        return [node.words[1:] or ("unknown",)]
+    lines = [c for c in node.block if c.words]
+    return [("not", *c.words, *(w for b in c.block or () for w in b.words)) if c.name == "not" and c.block else c.words for c in lines]
 
 
 def matches(matcher: str, named: dict[str, Node], path: str) -> bool | None:
