@@ -1,9 +1,10 @@
 """What every test shares: required programs, and an environment without proxies or secrets."""
 
 import os
-import shutil
 
 import pytest
+
+from wsbook.programs import find_program
 
 REQUIRED = frozenset(filter(None, os.environ.get("WSBOOK_REQUIRE", "").split(",")))
 """Programs that must be there: a test that needs one of them fails instead of skipping."""
@@ -11,7 +12,7 @@ REQUIRED = frozenset(filter(None, os.environ.get("WSBOOK_REQUIRE", "").split(","
 
 def find(program: str) -> str | None:
     """Return the program's path; administrators' folders are searched too."""
-    return shutil.which(program) or shutil.which(program, path="/usr/sbin:/usr/local/sbin:/sbin")
+    return find_program(program)
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:

@@ -9,11 +9,16 @@ from msgspec.structs import replace
 from wsbook.target import Endpoint, Target, parse_endpoint
 
 __all__ = [
+    "AS_FORWARDED",
+    "CONNECTION_CLOSE",
     "CONNECTION_LIST",
     "FEWEST_HEADERS",
     "FOREIGN_ORIGIN",
+    "FORWARDED_HTTP",
     "FORWARDED_HTTPS",
     "HOST_WITHOUT_PORT",
+    "HTTP_1_0",
+    "HTTP_1_0_GET",
     "IPV4_ONLY",
     "IPV6_ONLY",
     "LARGE_COOKIE",
@@ -23,16 +28,21 @@ __all__ = [
     "NO_COOKIES",
     "NO_CREDENTIALS",
     "NO_EXTENSIONS",
+    "NO_KEY",
     "NO_ORIGIN",
+    "NO_OWN_HEADERS",
     "NO_PROXY",
+    "NO_QUERY",
     "NO_SERVER_NAME",
     "NO_SUBPROTOCOL",
+    "NO_TOKENS",
     "NO_UPGRADE",
     "NULL_ORIGIN",
     "ONE_ADDRESS",
     "ONE_BROKEN",
     "ONLY_UPGRADE",
     "OTHER_CASE",
+    "OTHER_HOST",
     "OTHER_PORT",
     "OTHER_SCHEME",
     "OTHER_SCHEME_ORIGIN",
@@ -45,7 +55,9 @@ __all__ = [
     "SUFFIXED_ORIGIN",
     "THE_ENDPOINTS_HOST",
     "THE_ENDPOINTS_PATH",
+    "THE_ROOT_PATH",
     "THE_SAME_AGAIN",
+    "THROUGH_PROXY",
     "UNVERIFIED",
     "WITHOUT_HEADLESS",
     "WITHOUT_SLASH",
@@ -71,6 +83,17 @@ NO_UPGRADE = "no Upgrade header"
 RANDOM_PATH = "random path"
 THE_ENDPOINTS_PATH = "the endpoint's path"
 THE_ENDPOINTS_HOST = "the endpoint's Host"
+AS_FORWARDED = "with what a proxy adds"
+NO_TOKENS = "no Upgrade and Connection"
+CONNECTION_CLOSE = "Connection: close"
+NO_KEY = "no Sec-WebSocket-Key"
+NO_OWN_HEADERS = "no Sec-WebSocket headers"
+HTTP_1_0 = "HTTP/1.0"
+HTTP_1_0_GET = "HTTP/1.0 without Upgrade"
+OTHER_HOST = "another Host"
+THE_ROOT_PATH = "the path /"
+NO_QUERY = "no query"
+FORWARDED_HTTP = "X-Forwarded-Proto: http added"
 WITH_SLASH = "with a trailing slash"
 WITHOUT_SLASH = "without the trailing slash"
 OTHER_SCHEME = "ws instead of wss, or the reverse"
@@ -78,6 +101,7 @@ UNVERIFIED = "certificate not checked"
 NO_SERVER_NAME = "no SNI"
 WITH_HTTP2_OFFERED = "ALPN offers h2 too"
 NO_PROXY = "without the forward proxy"
+THROUGH_PROXY = "through the forward proxy"
 MARKED_QUERY = "our mark in the query"
 ONE_BROKEN = "one subscriber broken off"
 IPV4_ONLY = "IPv4 only"
@@ -119,6 +143,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     """Everything that defines one opening handshake on the wire (RFC 6455 section 4.1).
 
     address: the IP address to dial instead of resolving the host; None resolves.
+    source: the address of ours to dial from; None leaves it to the system.
     via: URL of a forward proxy for CONNECT; None dials directly. The environment's proxy variables are never used.
     headers: extra request headers in order, after the handshake's own; values may hold secret references.
     exact: every header of the request, in order, names in this case, in place of all that the other fields would send; only the value
@@ -127,6 +152,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     extensions: offered in this order; empty sends no Sec-WebSocket-Extensions header.
     server_name: SNI; None uses the URL's host, an empty string sends none.
     upgrade: False sends the same GET without any handshake header: what a backend gets behind a proxy that drops them.
+    omit: names of headers, in lower case, that are left out of the request. http_version: of the request line, "1.1" or "1.0".
     version: Sec-WebSocket-Version. timeout_s bounds the whole attempt, every stage included.
     first_message_s: how long to wait for a first frame after an accepted upgrade.
     hop: name of the place that is tried: "endpoint", or the name of a target's hop.
@@ -136,6 +162,7 @@ class Attempt(Struct, frozen=True, kw_only=True):
     url: str
     address: str | None = None
     family: Family = Family.ANY
+    source: str | None = None
     via: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     exact: tuple[tuple[str, str], ...] | None = None
@@ -144,6 +171,8 @@ class Attempt(Struct, frozen=True, kw_only=True):
     subprotocols: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ("permessage-deflate; client_max_window_bits",)
     upgrade: bool = True
+    omit: tuple[str, ...] = ()
+    http_version: str = "1.1"
     version: int = 13
     verify: bool = True
     ca_file: str = ""

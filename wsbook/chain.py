@@ -3,7 +3,6 @@
 Pure: target, observations and findings in, links out. Knows nothing of how it is drawn.
 """
 
-import re
 from collections.abc import Iterable
 
 from msgspec import Struct
@@ -11,14 +10,12 @@ from msgspec import Struct
 from wsbook.describe import outcome_text
 from wsbook.facts import IdleFacts, PageFacts, RouteFacts, SessionFacts, UpgradeFacts
 from wsbook.finding import Verdict
+from wsbook.hops import Break, Place, State, find_break, instances, places
 from wsbook.observation import Observation
-from wsbook.target import Hop, Target, parse_endpoint
+from wsbook.target import Target, parse_endpoint
 from wsbook.words import cap, duration_text
 
 __all__ = ["Link", "chain", "chain_text", "first_broken"]
-
-_INSTANCE = re.compile(r"(?:[-_.](?:\d+|[a-z])|\d+)$")
-"""What tells instances of one place apart at the end of a name."""
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -33,30 +30,21 @@ class Link(Struct, frozen=True, kw_only=True):
     broken: bool = False
 
 
-def _handshakes(observations: Iterable[Observation], hop: str) -> list[tuple[Observation, UpgradeFacts]]:
-    return [
-        (seen, seen.facts)
-        for seen in observations
-        if isinstance(seen.facts, UpgradeFacts) and seen.source.hop == hop and not seen.source.changed
-    ]
-
-
 def _answered_s(seen: Observation) -> float:
     ends = [stage.started_s + stage.duration_s for stage in seen.stages if stage.name != "first-message"]
     return max(ends, default=seen.duration_s)
 
 
-def _state(observations: tuple[Observation, ...], hop: str) -> tuple[Verdict, str]:
-    """Return verdict and words of the baseline handshakes at one hop."""
-    tried = _handshakes(observations, hop)
-    failed = [seen for seen in observations if seen.source.hop == hop and not seen.source.changed and seen.failure and seen.failure.stage]
-    if tried:
-        seen, facts = tried[-1]
-        words = outcome_text(facts) if facts.status or not seen.failure else seen.failure.reason.value
-        return (Verdict.CLEAR if facts.accepted else Verdict.FAULT), f"{words} in {duration_text(_answered_s(seen))}"
-    if failed and failed[-1].failure:
-        return Verdict.FAULT, failed[-1].failure.reason.value
-    return Verdict.UNKNOWN, "not tried"
+def _state(place: Place | None) -> tuple[Verdict, str]:
+    """Return verdict and words of a place; what cannot be reached from here is not known to be broken."""
+    if place is None:
+        return Verdict.UNKNOWN, "not tried"
+    seen, facts = place.seen, place.facts
+    if place.state is State.UNREACHABLE and place.name != "endpoint":
+        return Verdict.UNKNOWN, f"not reachable from here: {seen.failure.reason.value}" if seen.failure else "not reachable from here"
+    words = outcome_text(facts) if facts.status or not seen.failure else seen.failure.reason.value
+    needs = f" with {' and '.join(place.needs)}" if place.needs else ""
+    return (Verdict.CLEAR if facts.accepted else Verdict.FAULT), f"{words}{needs} in {duration_text(_answered_s(seen))}"
 
 
 def _page(observations: tuple[Observation, ...]) -> tuple[Verdict, str]:
@@ -102,31 +90,32 @@ def chain(target: Target, observations: Iterable[Observation]) -> tuple[Link, ..
     if target.page_url or any(s.source.step == "1.2" for s in seen):
         verdict, words = _page(seen)
         links.append(Link(name="browser", verdict=verdict, detail=words))
-    verdict, words = _state(seen, "endpoint")
+    tried = places(target.hops, seen)
+    known = {place.name: place for place in tried}
+    verdict, words = _state(known.get("endpoint"))
     limit = _idle_limit(seen)
     links.append(Link(name=_outer_name(target, seen), verdict=verdict, detail=", ".join(filter(None, (words, limit)))))
-    links += [_place(seen, group) for group in reversed(_instances(target.hops))]
-    return _marked(links)
+    groups = instances([hop.name for hop in target.hops], tried)
+    links += [_place(known, group) for group in reversed(groups)]
+    return _marked(links, [["endpoint"], *reversed(groups)], find_break(tried))
 
 
-def _instances(hops: tuple[Hop, ...]) -> list[list[str]]:
-    """Return the hops' names, instances of one place together: app and app-b, node1 and node2 stand side by side."""
-    groups: dict[str, list[str]] = {}
-    for hop in hops:
-        groups.setdefault(_INSTANCE.sub("", hop.name) or hop.name, []).append(hop.name)
-    return list(groups.values())
-
-
-def _place(observations: tuple[Observation, ...], names: list[str]) -> Link:
+def _place(known: dict[str, Place], names: list[str]) -> Link:
     """Return the link of one place; of several instances the one that is worst off speaks."""
     order = (Verdict.FAULT, Verdict.UNKNOWN, Verdict.CLEAR)
-    verdict, words = min((_state(observations, name) for name in names), key=lambda state: order.index(state[0]))
+    verdict, words = min((_state(known.get(name)) for name in names), key=lambda state: order.index(state[0]))
     return Link(name=cap(", ".join(names), 28), verdict=verdict, detail=words)
 
 
-def _marked(links: list[Link]) -> tuple[Link, ...]:
-    """Mark the innermost place that fails: everything outside it can only fail with it."""
+def _marked(links: list[Link], groups: list[list[str]], broken: Break | None) -> tuple[Link, ...]:
+    """Mark the first broken place seen from the application: what fails outside of it may fail only with it.
+
+    groups: the names behind the last links, the endpoint first; a link before them is the browser's, marked when nothing else fails.
+    """
+    before = len(links) - len(groups)
     inner = next((index for index in range(len(links) - 1, -1, -1) if links[index].verdict is Verdict.FAULT), None)
+    if broken is not None:
+        inner = before + next(index for index, names in enumerate(groups) if broken.bad.name in names)
     return tuple(Link(name=x.name, verdict=x.verdict, detail=x.detail, broken=index == inner) for index, x in enumerate(links))
 
 

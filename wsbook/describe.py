@@ -84,11 +84,27 @@ def _name(facts: f.NameFacts) -> str:
 
 
 def _port(facts: f.PortFacts) -> str:
-    return f"{facts.address} port {facts.port} {facts.state}" + (f" in {duration_text(facts.rtt_s)}" if facts.rtt_s is not None else "")
+    took = f" in {duration_text(facts.rtt_s)}" if facts.rtt_s is not None else ""
+    return f"{facts.address} port {facts.port} {facts.state}{took}" + (f" ({facts.how})" if facts.how else "")
 
 
 def _proxies(facts: f.ProxyVariablesFacts) -> str:
     return f"{quantity(len(facts.variables), 'proxy variable')} set, {'used' if facts.applies else 'not used'} for this URL"
+
+
+def _forward_proxy(facts: f.ForwardProxyFacts) -> str:
+    if not facts.reached:
+        return f"forward proxy {facts.proxy} ({facts.source}): {facts.detail}"
+    answers = [f"CONNECT {one.target} {one.status if one.status is not None else one.outcome}" for one in facts.tunnels]
+    return f"forward proxy {facts.proxy} ({facts.source}): {', '.join(answers)}"
+
+
+def _packets(facts: f.PacketFacts) -> str:
+    silent = [trial for trial in facts.trials if trial.outcome in ("stalled", "lost")]
+    passed = max((trial.size_bytes for trial in facts.trials if trial.outcome == "answered"), default=0)
+    least = min((trial.size_bytes for trial in silent), default=0)
+    lost = f", from {least} B on no answer" if silent else ""
+    return f"{quantity(len(facts.trials), 'packet size')} tried, answered up to {passed} B{lost}"
 
 
 def _endpoint(facts: f.EndpointFacts) -> str:
@@ -172,6 +188,16 @@ def _idle(facts: f.IdleFacts) -> str:
     return f"died after {duration_text(facts.lived_s)} {quiet}: {facts.ended}{code}"
 
 
+def _affinity(facts: f.AffinityFacts) -> str:
+    plain = [visit for visit in facts.visits if visit.series == "plain"]
+    names = sorted({visit.instance for visit in plain if visit.instance})
+    told = f"instances {', '.join(names[:6])} by {facts.known_by}" if names else "nothing tells which instance answered"
+    lost = sum(talk.lost for talk in facts.conversations)
+    asked = sum(talk.requests for talk in facts.conversations)
+    talks = f", {lost} of {asked} requests of {quantity(len(facts.conversations), 'session')} lost" if facts.conversations else ""
+    return f"{sum(visit.accepted for visit in plain)} of {quantity(len(plain), 'connection')} opened, {told}{talks}"
+
+
 def _broadcast(facts: f.BroadcastFacts) -> str:
     missing = sum(1 for subscriber in facts.subscribers if subscriber.missed)
     instances = {s.instance for s in facts.subscribers if s.instance}
@@ -250,6 +276,8 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.NameFacts: _name,
     f.PortFacts: _port,
     f.ProxyVariablesFacts: _proxies,
+    f.ForwardProxyFacts: _forward_proxy,
+    f.PacketFacts: _packets,
     f.EndpointFacts: _endpoint,
     f.ForwardFacts: _forward,
     f.PatternFacts: _pattern,
@@ -264,6 +292,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.LoggedAttemptFacts: _logged_attempt,
     f.RouteFacts: _route,
     f.IdleFacts: _idle,
+    f.AffinityFacts: _affinity,
     f.BroadcastFacts: _broadcast,
     f.TraceFacts: _trace,
     f.LoadFacts: _load,

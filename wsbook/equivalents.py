@@ -100,7 +100,7 @@ def curl_command(attempt: Attempt, headers: Headers) -> str:
     endpoint = attempt.endpoint
     if endpoint.secure and attempt.server_name == "":
         return ""
-    version = "--http2" if endpoint.secure and "h2" in attempt.alpn else "--http1.1"
+    version = "--http2" if endpoint.secure and "h2" in attempt.alpn else f"--http{attempt.http_version}"
     words = ["curl", "-i", "-N", "-g", version, "--path-as-is", "--max-time", _seconds(attempt), *_where(attempt, endpoint)]
     own_authority = _http_url(attempt, endpoint).split("/")[2]
     for position, (name, value) in enumerate(headers):
@@ -117,11 +117,12 @@ def websocat_command(attempt: Attempt, headers: Headers) -> str:
     """Return the websocat command that opens the same WebSocket and shows its messages.
 
     "" where websocat 1.x has no such option: an HTTP proxy, another name in TLS, a Host of its own, a request that asks for no
-    upgrade. It offers no extensions.
+    upgrade or for half of one. It offers no extensions.
     """
     endpoint = attempt.endpoint
     renamed = attempt.server_name not in (None, endpoint.host) or attempt.host_header not in (None, endpoint.authority)
-    if attempt.via or renamed or not attempt.upgrade or any(name.lower() == "host" for name, _ in attempt.headers):
+    plain = not attempt.upgrade or attempt.omit or attempt.http_version != "1.1"
+    if attempt.via or renamed or plain or any(name.lower() == "host" for name, _ in attempt.headers):
         return ""
     words = [f"SSL_CERT_FILE={shell_word(attempt.ca_file)}"] if endpoint.secure and attempt.ca_file else []
     words += ["websocat", "-v", *(["-k"] if endpoint.secure and not attempt.verify else [])]

@@ -15,9 +15,11 @@ PROXIES = {
     "caddy": "pip install 'wsbook[lab]'",
     "nginx": "apt install nginx-light",
     "haproxy": "apt install haproxy",
+    "apache": "apt install apache2-bin",
 }
 """Each proxy and how it is installed; the first is the default."""
 
+_OTHER_NAMES = {"apache": ("apache2", "httpd")}
 _ADMINISTRATORS = "/usr/sbin:/usr/local/sbin:/sbin"
 _PORTS = range(20000, 32000)  # below Linux' ephemeral range (32768 up), so that no outgoing connection takes one meanwhile
 
@@ -37,7 +39,8 @@ def find_program(name: str) -> str | None:
     """Return the path of a program, in the administrators' folders too; None when it is not installed."""
     if name == "caddy":
         return _caddy()
-    return shutil.which(name) or shutil.which(name, path=_ADMINISTRATORS)
+    names = _OTHER_NAMES.get(name, (name,))
+    return next((found for one in names if (found := shutil.which(one) or shutil.which(one, path=_ADMINISTRATORS))), None)
 
 
 def has_program(name: str) -> bool:
@@ -88,13 +91,12 @@ def _reserve(port: int) -> socket.socket | None:
 def free_ports(names: Iterable[str]) -> dict[str, int]:
     """Return a free loopback port for each name, all different."""
     held: dict[str, socket.socket] = {}
+    ports: dict[str, int] = {}
     wanted = list(names)
     while wanted:
         port = random.choice(_PORTS)  # noqa: S311 - spreads ports, keeps no secret
-        taken = {probe.getsockname()[1] for probe in held.values()}  # two that only hold a port may hold the same one
-        if port not in taken and (probe := _reserve(port)):
-            held[wanted.pop(0)] = probe
-    ports = {name: probe.getsockname()[1] for name, probe in held.items()}
+        if port not in ports.values() and (probe := _reserve(port)):  # two sockets that do not listen may share a port
+            ports[wanted[0]], held[wanted.pop(0)] = port, probe
     for probe in held.values():
         probe.close()
     return ports

@@ -23,12 +23,22 @@ book.chain()
 # Four things can close it, and they look different. *Refused* is an answer: the machine is there and nothing listens.
 # *Filtered* is silence: a firewall drops the packets, and the browser waits long. *Reset* comes from somebody on the way or
 # from an overloaded server. And a name may have two addresses, of which only one works: browsers try both and hide it,
-# programs often do not. A proxy that a company's network demands shows up as environment variables or as a certificate of an
-# unexpected issuer.
+# programs often do not. *Rejected* is an answer too, not of the machine but of a packet filter, which an ICMP message gives away.
 
 # %% id=s21-run tags=step-2.1
 network = await book.step("2.1")
+network.plot()
 network.table("ports")
+
+# %% [markdown] id=s21-proxy-about
+# A company's network may demand a forward proxy, named by environment variables such as `HTTPS_PROXY`, by a PAC file, or given here
+# as forward_proxy. Browsers ask it for a tunnel with `CONNECT`, for ws:// as well; proxies commonly allow that for port 443 only. And
+# on tunnels and VPNs large packets may vanish without a word: the handshake passes, the first long message does not. So requests and
+# messages of growing size are sent, each on a connection of its own; the kernel tells what was never acknowledged.
+
+# %% id=s21-proxy tags=step-2.1
+network.table("proxy")
+network.table("packets")
 network.findings()
 
 # %% id=s21-verdict tags=nbval-check-output,step-2.1
@@ -37,7 +47,9 @@ network.verdict()
 # %% [markdown] id=s21-limits
 # <details><summary>What this does not show</summary>
 #
-# Only this machine's network is seen. To know a user's, run this notebook there, or give their proxy as forward_proxy.
+# Only this machine's network is seen. To know a user's, run this notebook there, or give their proxy as forward_proxy. PAC files and
+# the proxy settings of an operating system are not read. An inspection whose issuer nobody knows is only found where a second way,
+# without the proxy for one, shows another certificate.
 #
 # </details>
 
@@ -45,11 +57,19 @@ network.verdict()
 # ## 2.2 Which hop breaks the upgrade?
 #
 # `Upgrade` and `Connection` are hop-by-hop headers (RFC 9110 section 7.6.1): a proxy does not pass them on unless it is
-# configured to. The application then sees an ordinary `GET` and answers with 400, 404 or a page. The picture holds the
-# attempts at each place: the innermost refusal counts, those outside of it follow from it.
+# configured to. The application then sees an ordinary `GET` and answers with 400, 404 or a page. Read the table from the
+# application outwards: what passes at one hop and fails at the next is broken by the next. Beside it stand who wrote the
+# answer, and which of its headers each hop adds, removes or changes: a hop that leaves nothing there is transparent.
 
 # %% id=s22-run tags=step-2.2
 proxies = await book.step("2.2")
+proxies.table("hops")
+
+# %% [markdown] id=s22-attempts-about
+# Where the upgrade breaks, the last good place is asked again with one thing missing each time: no `Upgrade`, HTTP/1.0,
+# another path, no key. The answer that is the same as the broken hop's tells what that hop loses.
+
+# %% id=s22-attempts tags=step-2.2
 proxies.plot()
 proxies.table("attempts")
 
@@ -76,6 +96,18 @@ proxies.table("idle limits")
 
 # %% id=s22-rehearsals tags=step-2.2
 proxies.table("rehearsals")
+
+# %% [markdown] id=s22-instances-about
+# Behind a balancer several instances answer. A plain WebSocket is one request and may go to any of them. Transports of several
+# requests (long polling of Socket.IO, SockJS, SignalR with its negotiation) need *stickiness*: each request of a session must
+# reach the instance that began it. So the same client connects several times, without cookies, with the cookie that it was
+# given, and where possible from other addresses; and where the endpoint speaks such a transport, whole sessions are held, each
+# request over a connection of its own. What names the instance is said in the findings; where nothing does, nothing is claimed.
+
+# %% id=s22-instances tags=step-2.2
+proxies.plot("instances")
+proxies.table("instances")
+proxies.table("sessions")
 proxies.findings()
 
 # %% id=s22-verdict tags=nbval-check-output,step-2.2

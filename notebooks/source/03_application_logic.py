@@ -47,12 +47,14 @@ page.verdict()
 # Several connections subscribe, messages with a mark are published, and each subscriber counts. If all miss all, nothing is
 # published or nothing subscribed. If some miss all, they are usually connected to another process or machine than the
 # publisher, and nothing carries messages between them. If all miss some, the publisher stumbles over a broken or a slow
-# subscriber. The bars show what each one received; the dashed line is what was published.
+# subscriber. The bars show what each one received; the dashed line is what was published. Where subscribers may publish, each
+# of them does, and a second table says what passes from instance to instance: a bus that works in one direction only shows there.
 
 # %% id=s32-run tags=step-3.2
 broadcast = await book.step("3.2")
 broadcast.plot()
 broadcast.table("broadcast")
+broadcast.table("passes")
 broadcast.table("patterns")
 broadcast.findings()
 
@@ -63,7 +65,7 @@ broadcast.verdict()
 # <details><summary>What this does not show</summary>
 #
 # A load balancer may by chance have put all subscribers on one instance. The column *instance* tells, if the application
-# says who it is.
+# says who it is; give every instance as a hop to reach each of them on purpose.
 #
 # </details>
 

@@ -17,9 +17,9 @@ from wsbook.causes import causes
 from wsbook.errors import UsageError
 from wsbook.lab import FAULTS, Fault, start_lab
 from wsbook.lab.faults import edit_text
-from wsbook.lab.proxies import read_template
+from wsbook.lab.proxies import CONFIGS, read_template
 
-_MARKS = {"caddy": (), "nginx": (needs("nginx"),), "haproxy": (needs("haproxy"),)}
+_MARKS = {"caddy": (), **{name: (needs(name),) for name in ("nginx", "haproxy", "apache")}}
 
 
 def on(slug: str, *proxies: str) -> list[Any]:
@@ -28,10 +28,9 @@ def on(slug: str, *proxies: str) -> list[Any]:
 
 
 def original(file: str) -> str:
-    names = {"Caddyfile": "caddy", "nginx.conf": "nginx", "haproxy.cfg": "haproxy"}
     folder, _, name = file.partition("/")
     if folder == "proxy":
-        return read_template(names[name])
+        return read_template({config: proxy for proxy, config in CONFIGS.items()}[name])
     return files("wsbook.lab").joinpath(*(("frontend", name) if folder == "frontend" else (name.replace("server", "backend"),))).read_text()
 
 
@@ -42,7 +41,7 @@ def test_declarations_change_what_they_say(fault: Fault) -> None:
         assert list(unified_diff(before.splitlines(), after.splitlines()))
         if file.endswith(".py"):
             compile(after, file, "exec")
-    assert fault.edits or fault.tls or fault.origins or fault.host
+    assert fault.edits or fault.tls or fault.origins or fault.host or fault.relay
     assert fault.slug in causes()
     assert fault.proxies
 
@@ -50,7 +49,7 @@ def test_declarations_change_what_they_say(fault: Fault) -> None:
 REFUSALS = [
     ("proxy.upgrade-header-missing", (), 426, "Connection header", 101),
     ("proxy.upstream-unreachable", ("caddy", "nginx"), 502, "", 101),
-    ("proxy.upstream-unreachable", ("haproxy",), 503, "", 101),
+    ("proxy.upstream-unreachable", ("haproxy", "apache"), 503, "", 101),
     ("proxy.path-rewrite-wrong", (), 404, "no route for /\n", 101),
     ("proxy.ws-location-missing", (), 200, "<title>Ticker</title>", 101),
     ("proxy.set-header-inheritance-lost", (), 426, "Connection header", 101),
@@ -63,6 +62,11 @@ REFUSALS = [
     ("handshake.redirected", (), 301, "", 101),
     ("proxy.forwarded-headers-wrong", (), 301, "https only", 301),
     ("backend.upgrade-header-exact-compare", ("nginx",), 400, "bad request", 101),
+    ("proxy.security-layer-blocks", (), 403, "", 101),
+    ("proxy.hop-lacks-websocket-support", (), 400, "missing Sec-WebSocket-", 101),
+    ("proxy.h2-to-upstream", ("caddy",), 502, "", 101),
+    ("proxy.apache-wstunnel-not-loaded", (), 500, "", 101),
+    ("proxy.apache-rule-order", (), 426, "Connection header", 101),
 ]
 
 
@@ -170,13 +174,13 @@ TRACES = {
 }
 
 
-async def check_idle_limit(slug: str) -> None:
-    with start_lab(slug) as lab:
+async def check_idle_limit(slug: str, proxy: str = "") -> None:
+    with start_lab(slug, proxy=proxy) as lab:
         async with open_socket(lab) as silent, open_socket(lab) as chatty, open_socket(lab, lab.hops["app"]) as direct:
             ages = await asyncio.gather(lifetime(silent, 3.8), lifetime(chatty, 3.8, 0.5), lifetime(direct, 3.8))
         assert ages == [pytest.approx(3.0, abs=0.3), None, None]
         assert "closed code=1006" in log(lab, "a.log") + log(lab, "b.log")
-        name, words = TRACES[slug]
+        name, words = TRACES[slug] if proxy != "apache" else ("access.log", '"GET /ws HTTP/1.1" 101')
         assert await eventually(lambda: words in log(lab, name))
 
 
@@ -191,9 +195,13 @@ async def test_caddys_limits() -> None:
     await asyncio.gather(check_idle_limit("proxy.idle-timeout"), check_lifetime())
 
 
-@needs("nginx", "haproxy")
+@needs("nginx", "haproxy", "apache")
 async def test_other_proxies_idle_limits() -> None:
-    await asyncio.gather(check_idle_limit("proxy.idle-timeout-nginx"), check_idle_limit("proxy.idle-timeout-haproxy"))
+    await asyncio.gather(
+        check_idle_limit("proxy.idle-timeout-nginx"),
+        check_idle_limit("proxy.idle-timeout-haproxy"),
+        check_idle_limit("proxy.idle-timeout", "apache"),
+    )
 
 
 @pytest.mark.parametrize(("slug", "proxy"), on("load.connection-cap"))
@@ -343,6 +351,51 @@ async def test_events_stay_on_one_instance() -> None:
         assert set(lab.pids) == {"caddy", "a", "b"}
 
 
+async def test_one_of_three_instances_is_off_the_bus() -> None:
+    with start_lab("cluster.pubsub-misconfigured") as lab:
+        assert list(lab.hops) == ["app", "app-b", "app-c"]
+        a, b, c = [await open_socket(lab, url).__aenter__() for url in lab.hops.values()]
+        await a.send('{"type": "publish", "n": 1}')
+        await c.send('{"type": "publish", "n": 2}')
+        assert [[json.loads(text)["n"] for text in await received(socket, 0.2)] for socket in (a, b, c)] == [[1], [1], [2]]
+        for socket in (a, b, c):
+            await socket.close()
+
+
+async def test_every_instance_publishes() -> None:
+    with start_lab("cluster.every-instance-publishes") as lab:
+        async with open_socket(lab, lab.hops["app"]) as a, open_socket(lab, lab.hops["app-b"]) as b:
+            assert await publish(lab, b'{"n": 1}') == 202
+            assert [len(await received(socket)) for socket in (a, b)] == [2, 2]
+
+
+@pytest.mark.parametrize("proxy", [pytest.param("nginx", marks=needs("nginx")), pytest.param("haproxy", marks=needs("haproxy"))])
+async def test_sessions_are_known_to_one_instance(proxy: str) -> None:
+    with start_lab("cluster.no-sticky-session", proxy=proxy) as lab:
+        polling = lab.url.replace("ws://", "http://").replace("websocket", "polling")
+        opened = json.loads((await asyncio.to_thread(http, polling))[1][1:])
+        answers = [await asyncio.to_thread(http, f"{polling}&sid={opened['sid']}", b"3") for _ in range(6)]
+        assert sorted(status for status, _ in answers) == [200] * 3 + [400] * 3
+        assert {body for status, body in answers if status == 400} == {b'{"code": 1, "message": "Session ID unknown"}'}
+        code, body, _ = await answer_of(lab, f"{lab.url}&sid=nobody")
+        assert (code, "Session ID unknown" in body) == (400, True)
+        async with open_socket(lab) as socket:
+            assert json.loads(str(await socket.recv())[1:])["upgrades"] == ["websocket"]
+            assert str(await asyncio.wait_for(socket.recv(), 2)).startswith('4{"type": "tick"')
+
+
+async def test_a_session_moves_to_a_websocket_at_its_instance() -> None:
+    with start_lab("cluster.no-sticky-session") as lab:
+        app = lab.hops["app"]
+        polling = app.replace("ws://", "http://").replace("websocket", "polling")
+        opened = json.loads((await asyncio.to_thread(http, polling))[1][1:])
+        async with open_socket(lab, f"{app}&sid={opened['sid']}") as socket:
+            await socket.send("2probe")
+            assert await socket.recv() == "3probe"
+            await socket.send("5")
+            assert str(await asyncio.wait_for(socket.recv(), 2)).startswith('4{"type": "tick"')
+
+
 async def test_bad_quotes_are_no_json() -> None:
     with start_lab("client.parse-error-swallowed") as lab:
         async with open_socket(lab) as socket:
@@ -357,7 +410,7 @@ async def test_bad_quotes_are_no_json() -> None:
     [
         ({"fault": "proxy.idle-timeout-ngnix"}, "has no fault 'proxy.idle-timeout-ngnix'; the nearest is proxy.idle-timeout-nginx"),
         ({"fault": "???"}, "has no fault"),
-        ({"proxy": "apache"}, "proxy 'apache' is not one of caddy, nginx, haproxy"),
+        ({"proxy": "traefik"}, "proxy 'traefik' is not one of caddy, nginx, haproxy, apache"),
         ({"fault": "proxy.idle-timeout-nginx", "proxy": "caddy"}, "cannot be shown with caddy, only with nginx"),
     ],
 )

@@ -11,7 +11,7 @@ from lab.lab_client import answer_of, http, log, open_socket, publish, received
 
 from wsbook.lab import Lab, describe, start_lab
 
-PROXIES = [pytest.param("caddy"), pytest.param("nginx", marks=needs("nginx")), pytest.param("haproxy", marks=needs("haproxy"))]
+PROXIES = [pytest.param("caddy"), *(pytest.param(name, marks=needs(name)) for name in ("nginx", "haproxy", "apache"))]
 
 
 @pytest.fixture(scope="module", params=PROXIES)

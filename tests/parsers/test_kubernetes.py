@@ -57,7 +57,7 @@ def test_the_controller_of_nginx_inc_needs_a_list_of_services(annotation: str, u
 def test_chooses_the_longest_path_and_rewrites_it() -> None:
     text = ingress(f"{NGINX}rewrite-target: /$2", paths=("/", "/live(/|$)(.*)"))
     serving = [r for r in read(text, endpoint_path="/live/ws?x=1")[0] if r.serves]
-    assert [(r.upstream, r.upstream_path) for r in serving] == [("s1", "/ws")]
+    assert [(r.upstream, r.upstream_path) for r in serving] == [("s1:80", "/ws")]
     assert [r.serves for r in read(ingress(paths=("/", "/ws")))[0]] == [False, True]
 
 

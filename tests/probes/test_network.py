@@ -3,13 +3,17 @@
 import socket
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from misbehaving import misbehaving
 
 from wsbook.errors import UsageError
 from wsbook.facts import NameFacts, PortFacts, ProxyVariablesFacts
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes import names
-from wsbook.probes.network import observe_proxy_variables, probe_name, probe_port
+from wsbook.probes.network import probe_name
+from wsbook.probes.ports import probe_port
+from wsbook.probes.proxy_variables import observe_proxy_variables, proxy_from
 
 
 def port_of(seen: Observation) -> PortFacts:
@@ -125,6 +129,19 @@ async def test_port_needs_an_address() -> None:
         ("wss://a.example/", {"https_proxy": "http://p:3128", "no_proxy": "a.example:8443"}, True),
         ("wss://10.1.2.3/", {"https_proxy": "http://p:3128", "no_proxy": "10.0.0.0/8"}, False),
         ("wss://[::1]:9/", {"https_proxy": "http://p:3128", "no_proxy": "::1"}, False),
+        ("wss://[fd00::1]:9/", {"https_proxy": "http://p:3128", "no_proxy": "[fd00::1]:9"}, False),
+        ("wss://[fd00::1]:9/", {"https_proxy": "http://p:3128", "no_proxy": "[fd00::1]:8"}, True),
+        ("wss://[::1]:9/", {"https_proxy": "http://p:3128"}, False),
+        ("wss://localhost/", {"https_proxy": "http://p:3128"}, False),
+        ("wss://[fd00::7]/", {"https_proxy": "http://p:3128", "no_proxy": "fd00::/8"}, False),
+        ("wss://192.168.3.4/", {"https_proxy": "http://p:3128", "no_proxy": "192.168.*"}, False),
+        ("wss://192.169.3.4/", {"https_proxy": "http://p:3128", "no_proxy": "192.168.*"}, True),
+        ("wss://intranet/", {"https_proxy": "http://p:3128", "no_proxy": "x;<local>"}, False),
+        ("wss://a.example/", {"https_proxy": "http://p:3128", "no_proxy": "<local>"}, True),
+        ("wss://A.example/", {"https_proxy": "http://p:3128", "no_proxy": "b.example a.EXAMPLE"}, False),
+        ("ws://a.example/", {"socks_proxy": "socks5://p:1080"}, True),
+        ("ws://a.example/", {"ws_proxy": "http://w:1", "http_proxy": "http://p:3128"}, True),
+        ("wss://a.example/", {"WSS_PROXY": "http://w:1", "no_proxy": "a.example:443"}, False),
         ("wss://a.example/", {"https_proxy": "http://p:3128", "no_proxy": ","}, True),
     ],
 )
@@ -133,6 +150,34 @@ def test_proxy_variables_apply(url: str, environ: dict[str, str], applies: bool)
     assert isinstance(facts, ProxyVariablesFacts)
     assert facts.applies is applies
     assert len(facts.variables) == sum(bool(value) for value in environ.values())
+    assert bool(proxy_from(url, environ)[1]) is bool(facts.proxy) is applies
+
+
+@pytest.mark.parametrize(
+    ("environ", "variable", "proxy"),
+    [
+        ({"HTTPS_PROXY": "http://upper:1", "https_proxy": "http://lower:2"}, "https_proxy", "http://lower:2"),
+        ({"ALL_PROXY": "socks5://a:1080", "WSS_PROXY": "w:3128"}, "WSS_PROXY", "http://w:3128"),
+        ({"https_proxy": "http://anna:pencil@p:3128"}, "https_proxy", "http://anna:pencil@p:3128"),
+        ({"http_proxy": "http://p:3128"}, "", ""),
+    ],
+)
+def test_the_proxy_that_applies(environ: dict[str, str], variable: str, proxy: str) -> None:
+    assert proxy_from("wss://a.example/", environ) == (variable, proxy)
+
+
+@given(st.text(max_size=40), st.dictionaries(st.sampled_from(["https_proxy", "HTTPS_PROXY", "all_proxy"]), st.text(max_size=30)))
+def test_any_variables_are_read(exceptions: str, environ: dict[str, str]) -> None:
+    facts = observe_proxy_variables("wss://a.example:8443/", {**environ, "no_proxy": exceptions}, step="2.1").facts
+    assert isinstance(facts, ProxyVariablesFacts)
+    assert facts.applies or not facts.proxy
+
+
+async def test_names_under_invalid_never_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names.socket, "getaddrinfo", lambda *_, **__: pytest.fail("nobody is asked"))
+    seen = await probe_name("ticker.invalid.", step="2.1", timeout_s=1.0)
+    assert seen.failure is not None
+    assert seen.failure.reason is Reason.NAME_NOT_FOUND
 
 
 @pytest.mark.parametrize(

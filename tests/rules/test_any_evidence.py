@@ -81,13 +81,32 @@ tls = st.builds(
 checks = st.lists(
     st.builds(f.Check, name=st.sampled_from(["accept", "subprotocol", "extensions", "status"]), ok=st.booleans()), max_size=3
 ).map(tuple)
+names = st.sampled_from(["", "a", "b"])
+visits = st.builds(
+    f.Visit,
+    series=st.sampled_from(["plain", "cookie", "source", "direct"]),
+    place=short,
+    accepted=st.booleans(),
+    instance=names,
+    status=st.one_of(st.none(), st.sampled_from([101, 404, 429, 500, 502])),
+)
+talks = st.builds(
+    f.Conversation,
+    dialect=st.sampled_from(["engine.io", "sockjs"]),
+    series=st.sampled_from(["plain", "cookie"]),
+    requests=numbers,
+    lost=numbers,
+    upgraded=st.sampled_from([None, True, False]),
+)
 subscribers = st.lists(
     st.builds(
         f.Subscriber,
         index=numbers,
-        instance=st.sampled_from(["", "a", "b"]),
+        instance=names,
         received=numbers,
         missed=st.lists(numbers, max_size=4).map(tuple),
+        duplicated=st.lists(numbers, max_size=2).map(tuple),
+        most_copies=numbers,
     ),
     max_size=4,
 ).map(tuple)
@@ -294,7 +313,21 @@ any_facts = st.one_of(
         lived_s=seconds,
         ended=st.sampled_from(["fin", "silence", "open"]),
     ),
-    st.builds(f.BroadcastFacts, messages=numbers, subscribers=subscribers),
+    st.builds(
+        f.BroadcastFacts,
+        messages=numbers,
+        subscribers=subscribers,
+        publisher=st.one_of(st.none(), numbers),
+        senders=st.lists(st.builds(f.Sender, subscriber=st.one_of(st.none(), numbers), instance=names), max_size=6).map(tuple),
+    ),
+    st.builds(
+        f.AffinityFacts,
+        url=urls,
+        known_by=names,
+        cookies=st.lists(short, max_size=2).map(tuple),
+        visits=st.lists(visits, max_size=9).map(tuple),
+        conversations=st.lists(talks, max_size=3).map(tuple),
+    ),
     st.builds(f.TraceFacts, marker=short, places=places),
     st.builds(f.LoadFacts, steps=load_steps, void=short),
     st.builds(f.PageFacts, url=urls, browser=short, console=st.lists(st.tuples(st.just("error"), short), max_size=2).map(tuple)),

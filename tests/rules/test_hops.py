@@ -3,8 +3,9 @@
 import pytest
 from observations import TARGET, answer, failed, findings, roots, verdicts
 
-from wsbook.attempt import NO_UPGRADE, RANDOM_PATH, THE_ENDPOINTS_PATH
-from wsbook.facts import EndpointFacts
+from wsbook import attempt as labels
+from wsbook.attempt import NO_UPGRADE, RANDOM_PATH, THE_ENDPOINTS_HOST, THE_ENDPOINTS_PATH
+from wsbook.facts import AccessFacts, EndpointFacts, PatternFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Reason
 from wsbook.target import parse_target
@@ -107,3 +108,179 @@ def test_source_alone_names_a_wrong_path() -> None:
     assert roots(*observations, target=TARGET) == ["endpoint.wrong-path"]
     same = [seen(named("frontend", "/ws"), step="1.1", probe="source"), seen(named("backend", "/ws"), step="1.1", probe="source")]
     assert roots(*same, target=TARGET) == []
+
+
+ASKED = [answer(426, hop="app", changed=NO_UPGRADE, body="upgrade required"), answer(404, hop="app", changed=RANDOM_PATH, body="no route")]
+"""What the application says to a plain GET and to an unknown path."""
+
+
+def lost(label: str, status: int = 400, body: str = "the application minds", **more: object) -> list[Observation]:
+    """Return a good application that answers one variant as the endpoint answers."""
+    return [answer(101, hop="app"), *ASKED, answer(status, hop="app", changed=label, body=body), answer(status, body=body, **more)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("observations", "cause"),
+    [
+        (lost(labels.NO_TOKENS), "proxy.upgrade-header-missing"),
+        (lost(labels.CONNECTION_CLOSE), "proxy.upgrade-header-missing"),
+        (lost(labels.HTTP_1_0, 505), "proxy.http-1.0-upstream"),
+        (lost(labels.NO_KEY), "proxy.hop-lacks-websocket-support"),
+        (lost(labels.NO_OWN_HEADERS), "proxy.hop-lacks-websocket-support"),
+        (lost(labels.NO_CREDENTIALS, 401), "proxy.hop-lacks-websocket-support"),
+        (lost(labels.NO_ORIGIN, 403), "proxy.hop-lacks-websocket-support"),
+        (lost(labels.NO_SUBPROTOCOL), "subprotocol.mismatch"),
+        (lost(labels.NO_QUERY), "proxy.path-rewrite-wrong"),
+        (lost(labels.THE_ROOT_PATH, 404), "proxy.path-rewrite-wrong"),
+        (lost(labels.OTHER_HOST, 421), "proxy.forwarded-headers-wrong"),
+        (lost(labels.OTHER_HOST, 403, request_headers=(("Origin", "https://shop.test"),)), "origin.proxy-rewrites-host"),
+        (lost(labels.FORWARDED_HTTP, 400), "proxy.forwarded-headers-wrong"),
+        (lost(labels.OTHER_SCHEME, 400), "endpoint.plain-to-tls-port"),
+    ],
+)
+def test_what_the_application_misses_is_what_the_hop_loses(observations: list[Observation], cause: str) -> None:
+    (first, *_) = findings(*observations)
+    assert (first.cause, first.root) == (cause, True)
+    assert first.confidence >= 0.85
+
+
+@pytest.mark.parametrize(
+    ("observations", "cause"),
+    [
+        ([*lost(labels.NO_KEY)[:-1], answer(400, body="<h1>another</h1>")], "proxy.websocket-support-disabled"),
+        ([*lost(labels.NO_KEY)[:-1], answer(403, body="blocked")], "proxy.security-layer-blocks"),
+        ([*lost(labels.NO_KEY)[:-1], answer(200, body="<html>shop")], "proxy.ws-location-missing"),
+        ([*lost(labels.NO_KEY)[:-1], answer(307, headers=(("Location", "/login"),))], "handshake.redirected"),
+        ([*lost(labels.NO_KEY)[:-1], answer(500, headers=(("Server", "Apache"),))], "proxy.apache-wstunnel-not-loaded"),
+    ],
+)
+def test_an_answer_that_nothing_explains_is_the_hops_own(observations: list[Observation], cause: str) -> None:
+    assert roots(*observations)[0] == cause
+
+
+def test_an_upgrade_alone_is_refused_while_other_requests_pass() -> None:
+    passes = answer(426, changed=NO_UPGRADE, body="upgrade required")
+    sure = {
+        len(more): findings(answer(101, hop="app"), *ASKED, answer(403, body="blocked"), *more)[0].confidence for more in ([], [passes])
+    }
+    assert sure == {0: 0.8, 1: 0.9}
+
+
+def test_losses_that_are_answered_alike_share_the_blame() -> None:
+    alike = [answer(400, hop="app", changed=label, body="bad request") for label in (NO_UPGRADE, labels.NO_KEY, RANDOM_PATH)]
+    found = findings(answer(101, hop="app"), *alike, answer(400, body="bad request"))
+    assert [(one.cause, one.confidence) for one in found[:3]] == [
+        ("proxy.upgrade-header-missing", 0.65),
+        ("proxy.path-rewrite-wrong", 0.5),
+        ("proxy.hop-lacks-websocket-support", 0.42),
+    ]
+
+
+def test_an_empty_answer_is_the_hops_own_when_it_lacks_what_the_hop_passes_on() -> None:
+    """The same status without a body, and the application's own header missing, which stands in the answer to a GET."""
+    own, nginx = (("Server", "app"), ("X-Powered-By", "app")), (("Server", "nginx"),)
+    gets = [
+        answer(404, hop="app", changed=NO_UPGRADE, headers=own, body="x"),
+        answer(404, changed=NO_UPGRADE, headers=(*nginx, ("X-Powered-By", "app")), body="x"),
+    ]
+    unknown = answer(403, hop="app", changed=RANDOM_PATH, headers=own)
+    assert roots(answer(101, hop="app"), *gets, unknown, answer(403, headers=nginx))[0] == "proxy.security-layer-blocks"
+    passed_on = answer(403, headers=(*nginx, ("X-Powered-By", "app")))
+    assert roots(answer(101, hop="app"), *gets, unknown, passed_on)[0] == "proxy.path-rewrite-wrong"
+
+
+def test_an_application_that_wants_the_public_host_is_answered_without_it() -> None:
+    refused = {"body": "invalid origin", "headers": APP}
+    tried = [answer(403, hop="app", **refused), answer(101, hop="app", changed=THE_ENDPOINTS_HOST), *ASKED, answer(403, **refused)]
+    assert roots(*tried)[0] == "origin.proxy-rewrites-host"
+
+
+def test_what_the_application_does_not_answer_becomes_the_proxys_502() -> None:
+    tried = [answer(101, hop="app"), failed("upgrade", Reason.CLOSED, hop="app", changed=RANDOM_PATH), answer(502)]
+    assert roots(*tried) == ["proxy.upstream-unreachable", "proxy.path-rewrite-wrong"]
+    assert roots(tried[0], answer(404, hop="app", changed=RANDOM_PATH), tried[2]) == ["proxy.upstream-unreachable"]
+
+
+CHAIN = parse_target("ws://shop.test/ws", hops=["app=ws://10.0.0.5:8000/ws", "inner=ws://10.0.0.6/ws"])
+
+
+def test_a_hop_in_the_middle_is_named() -> None:
+    tried = [answer(101, hop="app"), *ASKED, answer(403, hop="inner", body="blocked"), answer(403, body="blocked")]
+    assert findings(*tried, target=CHAIN)[0].summary.startswith("inner answers 403 itself; the upgrade never reaches app")
+
+
+def test_a_hop_that_cannot_be_reached_from_here_is_passed_over() -> None:
+    tried = [answer(101, hop="app"), *ASKED, failed("tcp", Reason.TIMEOUT, hop="inner"), answer(426, body="upgrade required")]
+    assert roots(*tried, target=CHAIN)[0] == "proxy.upgrade-header-missing"
+    assert roots(failed("tcp", Reason.TIMEOUT, hop="inner"), answer(101, hop="app"), answer(101), target=CHAIN) == []
+
+
+def test_two_broken_hops_are_named_apart() -> None:
+    inner = [answer(426, hop="inner", body="upgrade required", changed=changed) for changed in ("", NO_UPGRADE)]
+    inner.append(answer(404, hop="inner", changed=RANDOM_PATH, body="no route"))
+    tried = [answer(101, hop="app"), *ASKED, *inner, answer(403, body="blocked")]
+    found = [(one.cause, one.confidence) for one in findings(*tried, target=CHAIN) if one.root and one.verdict is Verdict.FAULT]
+    assert found[:2] == [("proxy.upgrade-header-missing", 0.95), ("proxy.security-layer-blocks", 0.56)]
+    follows = [*tried[:-1], answer(426, body="upgrade required")]
+    assert "proxy.security-layer-blocks" not in roots(*follows, target=CHAIN)
+
+
+def test_a_101_that_a_hop_spoils_is_the_hops() -> None:
+    found = findings(answer(101, hop="app"), answer(101, wrong=["accept"]))[0]
+    assert (found.cause, found.summary) == ("handshake.invalid-exchange", "endpoint spoils the 101 of app: wrong accept")
+
+
+@pytest.mark.parametrize(("passes", "verdict"), [(True, Verdict.FAULT), (False, Verdict.UNKNOWN)])
+def test_a_hop_that_ends_the_connection(passes: bool, verdict: Verdict) -> None:
+    more = [answer(426, changed=NO_UPGRADE, body="upgrade required")] if passes else []
+    found = findings(answer(101, hop="app"), *ASKED, failed("upgrade", Reason.RESET), *more)
+    assert next(one.verdict for one in found if one.cause == "proxy.security-layer-blocks") is verdict
+
+
+AGENT = (("User-Agent", "wsbook/1.0 (0a1b2c3d)"),)
+
+
+def logged(path: str, status: int = 404, mark: str = "0a1b2c3d") -> Observation:
+    from observations import seen
+
+    facts = AccessFacts(program="uvicorn", method="GET", path=path, status=status, count=1, marks=(mark,), marked=True, text=f"GET {path}")
+    return seen(facts, step="1.4", probe="log", hop="")
+
+
+@pytest.mark.parametrize(
+    ("observations", "confidence"),
+    [
+        ([answer(404, request_headers=AGENT), logged("/")], 0.65),
+        ([answer(404, request_headers=AGENT), logged("/"), answer(101, hop="app")], 0.93),
+        ([answer(404, request_headers=AGENT), logged("/ws")], None),
+        ([answer(404, request_headers=AGENT), logged("/", mark="ffffffff")], None),
+        ([answer(404, request_headers=AGENT), logged("/", status=200)], None),
+        ([answer(426, request_headers=AGENT), logged("/", status=426)], None),
+        ([answer(101, request_headers=AGENT), logged("/", status=101)], None),
+        ([answer(404, request_headers=AGENT)], None),
+    ],
+    ids=["changed", "changed, and offered", "as sent", "another's", "another answer", "a known path", "accepted", "no log"],
+)
+def test_the_path_under_which_our_attempt_was_logged(observations: list[Observation], confidence: float | None) -> None:
+    found = [one.confidence for one in findings(*observations) if one.cause == "proxy.path-rewrite-wrong" and "was logged" in one.summary]
+    assert found == ([confidence] if confidence else [])
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "told"),
+    [
+        (answer(502), 101, True),
+        (failed("upgrade", Reason.TIMEOUT), 101, True),
+        (answer(101), 101, False),
+        (answer(502), 502, False),
+        (answer(426), 101, False),
+    ],
+)
+def test_http2_to_an_application_that_speaks_http1(outer: Observation, inner: int, told: bool) -> None:
+    from observations import seen
+
+    facts = PatternFacts(
+        pattern="caddy.h2-to-upstream", cause="proxy.h2-to-upstream", file="Caddyfile", line=3, excerpt="versions h2c", ok=False
+    )
+    found = findings(seen(facts, step="2.2", probe="caddyfile", hop=""), answer(inner, hop="app"), outer)
+    assert any(one.cause == "proxy.h2-to-upstream" and "speaks HTTP/2" in one.summary for one in found) is told

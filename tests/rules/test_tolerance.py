@@ -1,9 +1,10 @@
 """Spellings, versions and sizes that a server must take, and answers that name their cause."""
 
 import pytest
+from msgspec.structs import replace
 from observations import TARGET, answer, failed, findings, roots
 
-from wsbook.attempt import CONNECTION_LIST, LARGE_COOKIE, NO_CREDENTIALS, NO_EXTENSIONS, OTHER_CASE, OTHER_VERSION
+from wsbook.attempt import CONNECTION_LIST, LARGE_COOKIE, NO_CREDENTIALS, NO_EXTENSIONS, OTHER_CASE, OTHER_VERSION, THE_ENDPOINTS_HOST
 from wsbook.causes import causes
 from wsbook.finding import Severity, Verdict
 from wsbook.observation import Observation, Reason
@@ -124,3 +125,9 @@ def test_rows_name_causes_and_sources() -> None:
     assert {row.cause for row in named_answers()} <= set(causes())
     assert all(row.source.startswith("https://") and 0 < row.confidence < 1 for row in named_answers())
     assert TARGET.url
+
+
+def test_a_spelling_tried_together_with_what_the_application_needs_proves_nothing() -> None:
+    both = answer(101, hop="app", changed=OTHER_CASE)
+    both = replace(both, source=replace(both.source, changed=(THE_ENDPOINTS_HOST, OTHER_CASE)))
+    assert verdict(EXACT, answer(403), answer(403, hop="app"), answer(101, hop="app", changed=THE_ENDPOINTS_HOST), both) is None

@@ -5,16 +5,19 @@ from typing import Any
 
 from wsbook.facts import (
     AccessFacts,
+    AffinityFacts,
     BroadcastFacts,
     Certificate,
     Check,
     CompressionFacts,
+    Conversation,
     DialectFacts,
     DialectStep,
     EchoFacts,
     EchoTrial,
     EndpointFacts,
     ForwardFacts,
+    ForwardProxyFacts,
     Frame,
     FrameTrial,
     FramingFacts,
@@ -23,6 +26,8 @@ from wsbook.facts import (
     LoadFacts,
     LoadStep,
     NameFacts,
+    PacketFacts,
+    PacketTrial,
     PageFacts,
     PatternFacts,
     Place,
@@ -45,8 +50,10 @@ from wsbook.facts import (
     TlsScanFacts,
     TraceFacts,
     Trial,
+    Tunnel,
     UpgradeFacts,
     VersionTrial,
+    Visit,
 )
 from wsbook.observation import Failure, Observation, Reason, Source, Stage, not_run, observed
 
@@ -204,7 +211,32 @@ def everything(text: str = HOSTILE) -> list[Observation]:
         ),
         seen("1.4", TextFacts(kind="backend_log", program=text, size_bytes=2048, items=3, unparsed=1)),
         seen("2.1", NameFacts(host=text, addresses=(("ipv4", "192.0.2.1"),))),
-        seen("2.1", PortFacts(host=text, address="192.0.2.1", port=443, state="filtered")),
+        seen("2.1", PortFacts(host=text, address="192.0.2.1", port=443, state="filtered", how=text)),
+        seen("2.1", PortFacts(host=text, address="2001:db8::1", port=443, state="open", rtt_s=0.01, afterwards=f"spoke: {text}")),
+        seen(
+            "2.1",
+            ForwardProxyFacts(
+                proxy=text,
+                source=text,
+                kind="http",
+                reached=True,
+                tunnels=(Tunnel(target="shop.example:443", status=403, reason=text, headers=(("Server", text),), title=text),),
+                absolute=Tunnel(target=text, outcome=text),
+                product=text,
+            ),
+        ),
+        attempt(403, "through the forward proxy", step="2.1"),
+        seen(
+            "2.1",
+            PacketFacts(
+                url=URL,
+                patience_s=1.4,
+                trials=tuple(
+                    PacketTrial(what="message", size_bytes=size, outcome=outcome, detail=text)
+                    for size, outcome in ((500, "answered"), (1300, "lost"), (1400, "stalled"))
+                ),
+            ),
+        ),
         seen("2.1", ProxyVariablesFacts(variables=(("https_proxy", text),), applies=True)),
         seen(
             "2.2",
@@ -234,6 +266,19 @@ def everything(text: str = HOSTILE) -> list[Observation]:
             ),
         ),
         seen("3.1", PatternFacts(pattern="no-close-handler", cause="client.no-reconnect", ok=False, file=text, line=1, excerpt=text)),
+        seen(
+            "2.2",
+            AffinityFacts(
+                url="ws://shop.test/ws",
+                known_by="header x-instance",
+                visits=(
+                    *(Visit(series="plain", place="endpoint", accepted=True, instance=(text, "b")[number % 2]) for number in range(6)),
+                    Visit(series="plain", place="endpoint", accepted=False, status=502, error=text),
+                    Visit(series="direct", place=text, accepted=True, instance="b"),
+                ),
+                conversations=(Conversation(dialect="engine.io", series="plain", requests=4, lost=2, upgraded=False, said=text),),
+            ),
+        ),
         seen(
             "3.2",
             BroadcastFacts(

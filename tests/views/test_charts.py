@@ -6,9 +6,19 @@ import pytest
 
 from views.samples import HOSTILE, attempt, everything, seen
 from wsbook.chain import chain
-from wsbook.facts import AccessFacts, ClosingsFacts, IdleFacts, SessionFacts
+from wsbook.facts import (
+    AccessFacts,
+    ClosingsFacts,
+    ForwardProxyFacts,
+    IdleFacts,
+    PacketFacts,
+    PacketTrial,
+    PortFacts,
+    SessionFacts,
+    Tunnel,
+)
 from wsbook.target import parse_target
-from wsbook.views import charts, charts_flow, charts_logs
+from wsbook.views import charts, charts_flow, charts_logs, charts_network
 from wsbook.views.drawing import Picture
 from wsbook.views.workbook import PLOTS
 
@@ -136,3 +146,52 @@ def test_known_limits_are_named_where_sockets_ended() -> None:
     picture = charts_logs.plot_lifetimes([seen("1.4", SessionFacts(url="ws://a", age_s=60.0 + n / 10)) for n in range(6)])
     assert picture is not None
     assert any("60 s, 6" in note["text"] for note in picture.json["layout"]["annotations"])
+
+
+def port(number: int, state: str, address: str = "192.0.2.7", by: str = "") -> PortFacts:
+    return PortFacts(host="shop.example", address=address, port=number, state=state, by=by, rtt_s=0.012 if state == "open" else None)
+
+
+REFUSING = ForwardProxyFacts(
+    proxy="http://p.example:3128",
+    source="given",
+    kind="http",
+    reached=True,
+    tunnels=(
+        Tunnel(target="shop.example:8443", status=403, outcome="answered"),
+        Tunnel(target="shop.example:443", status=200, outcome="tunnel"),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "title", "words"),
+    [
+        ([port(443, "open"), port(80, "open")], "2 of 2 ports are open", ["✓ open 12 ms", "✓ open 12 ms"]),
+        (
+            [port(443, "filtered"), port(80, "open")],
+            "1 of 2 ports are open; filtered at 192.0.2.7 port 443",
+            ["✓ open 12 ms", "✗ filtered"],
+        ),
+        ([port(443, "unreachable", "2001:db8::7")], "0 of 1 ports are open; unreachable at 2001:db8::7 port 443", ["? no route here"]),
+        ([REFUSING], "the forward proxy answers 403 to CONNECT shop.example:8443", ["✓ CONNECT 200", "✗ CONNECT 403"]),
+    ],
+)
+def test_every_way_to_the_port_is_a_row(facts: list[object], title: str, words: list[str]) -> None:
+    picture = charts_network.plot_ways([seen("2.1", one) for one in facts])
+    assert picture is not None
+    assert picture.text == title
+    assert picture.json["data"][0]["text"] == [words]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "title"),
+    [
+        ({500: "answered", 65536: "answered"}, None),
+        ({500: "answered", 1200: "answered", 1300: "lost"}, "messages of 1,300 B and more vanish, 1,200 B arrive"),
+    ],
+)
+def test_only_packets_that_vanish_are_drawn(outcomes: dict[int, str], title: str | None) -> None:
+    trials = tuple(PacketTrial(what="message", size_bytes=size, outcome=outcome) for size, outcome in outcomes.items())
+    picture = charts_network.plot_packets([seen("2.1", PacketFacts(url="ws://a", trials=trials, patience_s=1.4))])
+    assert (picture.text if picture else None) == title

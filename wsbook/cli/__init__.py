@@ -130,7 +130,7 @@ def read(
 @app.command()
 def lab(
     fault: Fault = "",
-    proxy: Annotated[str, typer.Option(help="caddy, nginx or haproxy; by default what the fault needs, else caddy.")] = "",
+    proxy: Annotated[str, typer.Option(help="caddy, nginx, haproxy or apache; by default what the fault needs, else caddy.")] = "",
     machine: Json = False,
     listing: Annotated[bool, typer.Option("--list", help="List the faults and stop.")] = False,
 ) -> None:

@@ -4,8 +4,9 @@ A field that is None was not seen; an empty value was seen and was empty. Texts 
 taken and are hostile: whoever shows them escapes them.
 """
 
+from wsbook.facts.cluster import AffinityFacts, Conversation, Visit
 from wsbook.facts.dialect import DialectFacts, DialectStep
-from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
+from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.log import (
@@ -20,7 +21,16 @@ from wsbook.facts.log import (
     TextFacts,
 )
 from wsbook.facts.messages import CompressionFacts, FrameTrial, FramingFacts, SizeFacts, SizeTrial, Stream
-from wsbook.facts.network import NameFacts, PortFacts, ProxyVariablesFacts
+from wsbook.facts.network import (
+    THIS_MACHINE,
+    ForwardProxyFacts,
+    NameFacts,
+    PacketFacts,
+    PacketTrial,
+    PortFacts,
+    ProxyVariablesFacts,
+    Tunnel,
+)
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
 from wsbook.facts.rehearsal import Received, RehearsalFacts, Trial
@@ -30,7 +40,9 @@ from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
 from wsbook.facts.told import SymptomFacts, WordsFacts
 
 __all__ = [
+    "THIS_MACHINE",
     "AccessFacts",
+    "AffinityFacts",
     "BroadcastFacts",
     "Certificate",
     "Change",
@@ -38,6 +50,7 @@ __all__ = [
     "ClosingsFacts",
     "Companion",
     "CompressionFacts",
+    "Conversation",
     "Cookie",
     "CookieFacts",
     "CopiesFacts",
@@ -49,6 +62,7 @@ __all__ = [
     "Facts",
     "Fix",
     "ForwardFacts",
+    "ForwardProxyFacts",
     "Frame",
     "FrameTrial",
     "FramingFacts",
@@ -61,6 +75,8 @@ __all__ = [
     "MarkedLineFacts",
     "NameFacts",
     "NumbersFacts",
+    "PacketFacts",
+    "PacketTrial",
     "PageFacts",
     "PatternFacts",
     "Place",
@@ -72,6 +88,7 @@ __all__ = [
     "RedirectHop",
     "RehearsalFacts",
     "RouteFacts",
+    "Sender",
     "SessionFacts",
     "Setting",
     "SignatureFacts",
@@ -87,9 +104,11 @@ __all__ = [
     "TlsScanFacts",
     "TraceFacts",
     "Trial",
+    "Tunnel",
     "UpgradeFacts",
     "VersionTrial",
     "Violation",
+    "Visit",
     "WordsFacts",
 ]
 
@@ -105,6 +124,8 @@ Facts = (
     | NameFacts
     | PortFacts
     | ProxyVariablesFacts
+    | ForwardProxyFacts
+    | PacketFacts
     | EndpointFacts
     | ForwardFacts
     | PatternFacts
@@ -119,6 +140,7 @@ Facts = (
     | LoggedAttemptFacts
     | RouteFacts
     | IdleFacts
+    | AffinityFacts
     | BroadcastFacts
     | TraceFacts
     | LoadFacts

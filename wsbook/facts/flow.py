@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-__all__ = ["BroadcastFacts", "IdleFacts", "LoadFacts", "LoadStep", "Place", "Subscriber", "TraceFacts"]
+__all__ = ["BroadcastFacts", "IdleFacts", "LoadFacts", "LoadStep", "Place", "Sender", "Subscriber", "TraceFacts"]
 
 
 class IdleFacts(Struct, frozen=True, kw_only=True, tag="idle"):
@@ -22,7 +22,11 @@ class IdleFacts(Struct, frozen=True, kw_only=True, tag="idle"):
 
 
 class Subscriber(Struct, frozen=True, kw_only=True):
-    """One receiver of a broadcast. instance: what identifies its backend process, "" unknown. missed: sequence numbers."""
+    """One receiver of a broadcast. instance: what identifies its backend process, "" unknown. missed: sequence numbers.
+
+    least_copies, most_copies: how often a message came that came at all. place: "endpoint" or the hop where it is connected, "" in old
+    records.
+    """
 
     index: int
     instance: str
@@ -30,15 +34,31 @@ class Subscriber(Struct, frozen=True, kw_only=True):
     missed: tuple[int, ...] = ()
     duplicated: tuple[int, ...] = ()
     reordered: int = 0
+    least_copies: int = 1
+    most_copies: int = 1
+    place: str = ""
+
+
+class Sender(Struct, frozen=True, kw_only=True):
+    """Who published one message: the subscriber with this index on its own socket, None for a trigger; instance "" unknown."""
+
+    subscriber: int | None
+    instance: str = ""
 
 
 class BroadcastFacts(Struct, frozen=True, kw_only=True, tag="broadcast"):
-    """N subscribers and M marked broadcasts: who misses what. publisher: index of the sending subscriber, None for a trigger."""
+    """N subscribers and M marked broadcasts: who misses what.
+
+    publisher: index of the first sending subscriber, None for a trigger. senders: who published each message, in order; empty in old
+    records, where publisher sent all of them. known_by: what identifies instances, as in AffinityFacts.
+    """
 
     messages: int
     subscribers: tuple[Subscriber, ...]
     publisher: int | None = None
     publisher_instance: str = ""
+    senders: tuple[Sender, ...] = ()
+    known_by: str = ""
 
 
 class Place(Struct, frozen=True, kw_only=True):

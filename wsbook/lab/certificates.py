@@ -5,7 +5,7 @@ from pathlib import Path
 
 from wsbook.errors import UsageError
 
-__all__ = ["write_certificate"]
+__all__ = ["write_certificate", "write_resigned"]
 
 _NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -37,6 +37,17 @@ def write_certificate(kind: str, folder: Path) -> str:
     _write(folder, b"".join(pem.bytes() for pem in chain), leaf.private_key_pem.bytes())
     authority.cert_pem.write_to_path(folder / "ca.pem")
     return str(folder / "ca.pem")
+
+
+def write_resigned(folder: Path) -> str:
+    """Write the certificate that an inspecting firewall would show for the lab's names; return the path of the file with its key."""
+    import trustme
+
+    authority = trustme.CA(organization_name="Fortinet", organization_unit_name="Certificate Authority")
+    leaf = authority.issue_cert(*_NAMES, common_name=_NAMES[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder, b"".join(pem.bytes() for pem in leaf.cert_chain_pems), leaf.private_key_pem.bytes())
+    return str(folder / "server.pem")
 
 
 def _write(folder: Path, chain: bytes, key: bytes) -> None:

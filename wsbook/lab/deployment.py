@@ -12,18 +12,18 @@ from types import TracebackType
 from typing import Any, Self
 
 from wsbook.errors import UsageError
-from wsbook.lab.certificates import write_certificate
+from wsbook.lab.certificates import write_certificate, write_resigned
 from wsbook.lab.faults import Fault, edit_text, find_fault
 from wsbook.lab.processes import EarlyEndError, Held, Process, hold, wait_until_ready
 from wsbook.lab.proxies import CONFIGS, Proxy, read_template, set_up_proxy
-from wsbook.programs import PROXIES, clean_environment, free_ports, has_program, program
+from wsbook.programs import PROXIES, clean_environment, free_ports, has_ipv6_loopback, has_program, program
 from wsbook.target import Target, parse_target
 
 __all__ = ["Lab", "describe", "start_lab"]
 
 _PAGE_FILES = ("index.html", "app.js", "style.css", "icon.svg")
-_SERVER_FILES = {"server.py": "backend.py", "bus.py": "bus.py"}
-_PORTS = ("proxy", "ws_a", "ws_b", "http_a", "http_b", "bus", "dead")
+_SERVER_FILES = {"server.py": "backend.py", "bus.py": "bus.py", "polling.py": "polling.py"}
+_PORTS = ("proxy", "relay", "ws_a", "ws_b", "ws_c", "http_a", "http_b", "http_c", "bus", "dead")
 _PLAIN = re.compile(r"[\w./+~-]+")
 _STARTS = 3  # another process may take a port between our choice of it and the start
 
@@ -37,19 +37,21 @@ class Lab:
 
     def __init__(self, fault: Fault, proxy: str, folder: Path, keep: bool, ports: dict[str, int], ca_file: str) -> None:
         served = ("https", "wss") if fault.tls else ("http", "ws")
-        host = f"{'localhost' if fault.tls else '127.0.0.1'}:{ports['proxy']}"
+        name, front = "localhost" if fault.tls else "127.0.0.1", ports["relay" if fault.passed_on else "proxy"]
+        host = f"{name}:{front}"
         self.fault = fault.slug
         self.proxy = proxy
         self.folder = folder
-        dialled = f"{fault.host}:{ports['proxy']}" if fault.host else host
+        dialled = f"{fault.host or name}:{ports['relay'] if fault.habit == 'mute' else front}"
+        self.forward_proxy = f"http://127.0.0.1:{ports['relay']}" if fault.habit == "tunnel" else ""
         self.url = f"{fault.scheme or served[1]}://{dialled}{fault.path}"
         self.page_url = f"{served[0]}://{host}/"
         hop_path = fault.hop_path or fault.path
-        self.hops = {"app": f"ws://127.0.0.1:{ports['ws_a']}{hop_path}", "app-b": f"ws://127.0.0.1:{ports['ws_b']}{hop_path}"}
+        self.hops = {_hop(name): f"ws://127.0.0.1:{ports[f'ws_{name}']}{hop_path}" for name in fault.instances}
         self.frontend = (str(folder / "frontend"),)
         self.backend = (str(folder / "backend"),)
         self.configs: tuple[str, ...] = (str(folder / "proxy" / CONFIGS[proxy]),)
-        self.logs: tuple[str, ...] = tuple(str(folder / "logs" / f"{name}.log") for name in ("a", "b"))
+        self.logs: tuple[str, ...] = tuple(str(folder / "logs" / f"{name}.log") for name in fault.instances)
         self.ca_file = ca_file
         self.trigger = f"POST {self.page_url}publish " + '{"type": "event", "text": "{marker}"}'
         self.message = '{"type": "subscribe", "topic": "ticks"}'
@@ -65,6 +67,7 @@ class Lab:
             page_url=self.page_url,
             subprotocols=self.subprotocols,
             hops=[f"{name}={url}" for name, url in self.hops.items()],
+            forward_proxy=self.forward_proxy,
             ca_file=self.ca_file,
             frontend=self.frontend,
             backend=self.backend,
@@ -100,6 +103,7 @@ def describe(lab: Lab) -> dict[str, Any]:
         "logs": list(lab.logs),
         "frontend": list(lab.frontend),
         "backend": list(lab.backend),
+        "forward_proxy": lab.forward_proxy,
         "ca_file": lab.ca_file,
         "trigger": lab.trigger,
         "message": lab.message,
@@ -122,6 +126,8 @@ def start_lab(fault: str = "", *, proxy: str = "", folder: Path | None = None, r
     if os.name == "nt":
         raise UsageError("the lab needs Linux or macOS")
     declared = find_fault(fault)
+    if declared.host == "[::1]" and not has_ipv6_loopback():
+        raise UsageError(f"fault {fault} needs ::1, which this machine does not have")
     chosen = _choose_proxy(declared, proxy)
     path = program(chosen, f"fault {fault}" if fault else "the lab")
     for attempt in range(1, _STARTS + 1):
@@ -167,9 +173,12 @@ def _start(fault: Fault, proxy: str, path: str, folder: Path, *, keep: bool, rea
     config = edit_text(fault, f"proxy/{CONFIGS[proxy]}", read_template(proxy))
     set_up = set_up_proxy(proxy, path, config, folder, ports, bool(fault.tls), fault.bind)
     lab.logs += set_up.logs
-    lab._held = hold([_proxy_process(proxy, set_up, folder), *_backend_processes(fault, folder, ports)], "" if keep else str(folder))
+    processes = [_proxy_process(proxy, set_up, folder), *_backend_processes(fault, folder, ports), *_relay_processes(fault, folder, ports)]
+    processes += _reload_processes(fault, folder)
+    lab._held = hold(processes, "" if keep else str(folder))
+    listening = [ports["proxy"], *([ports["relay"]] if fault.passed_on or fault.habit == "tunnel" else [])]
     try:
-        lab.pids = wait_until_ready(lab._held, [ports["http_a"], ports["http_b"]], ports["proxy"], ready_s)
+        lab.pids = wait_until_ready(lab._held, [ports[f"http_{name}"] for name in fault.instances], listening, ready_s)
     except BaseException:
         lab.stop()
         raise
@@ -179,25 +188,61 @@ def _start(fault: Fault, proxy: str, path: str, folder: Path, *, keep: bool, rea
 def _write_sources(fault: Fault, folder: Path) -> None:
     package = files("wsbook.lab")
     sources = {f"frontend/{name}": package.joinpath("frontend", name) for name in _PAGE_FILES}
-    sources |= {f"backend/{name}": package.joinpath(source) for name, source in _SERVER_FILES.items() if fault.bus or name != "bus.py"}
+    sources |= {f"backend/{name}": package.joinpath(source) for name, source in _server_files(fault).items()}
     for name in ("frontend", "backend", "proxy", "logs"):
         (folder / name).mkdir()
     for name, source in sources.items():
         (folder / name).write_text(edit_text(fault, name, source.read_text(encoding="utf-8")), encoding="utf-8")
 
 
+def _server_files(fault: Fault) -> dict[str, str]:
+    wanted = {"bus.py": fault.bus, "polling.py": fault.polling}
+    return {name: source for name, source in _SERVER_FILES.items() if wanted.get(name, True)}
+
+
+def _hop(instance: str) -> str:
+    return "app" if instance == "a" else f"app-{instance}"
+
+
 def _proxy_process(name: str, proxy: Proxy, folder: Path) -> Process:
-    return Process(name=name, argv=proxy.argv, cwd=str(folder), env=proxy.environment, output=proxy.output, gentle=name == "nginx")
+    return Process(
+        name=name, argv=proxy.argv, cwd=str(folder), env=proxy.environment, output=proxy.output, gentle=name in ("nginx", "apache")
+    )
+
+
+def _reload_processes(fault: Fault, folder: Path) -> list[Process]:
+    """Return the process that makes nginx read its configuration again and again, none when the fault reloads nothing."""
+    if not fault.reload_s:
+        return []
+    command = f"while sleep {fault.reload_s:g}; do kill -HUP $(cat proxy/nginx.pid); done"
+    (folder / "proxy" / "renew.sh").write_text(f"{command}\n", encoding="utf-8")
+    output = str(folder / "logs" / "renew.log")
+    return [Process(name="renew", argv=("sh", "proxy/renew.sh"), cwd=str(folder), env=clean_environment(), output=output, gentle=False)]
+
+
+def _relay_processes(fault: Fault, folder: Path, ports: dict[str, int]) -> list[Process]:
+    """Return the process of the machine on the way, none when the fault has no such machine."""
+    if not fault.relay:
+        return []
+    argv = [sys.executable, str(files("wsbook.lab").joinpath("relay.py")), *fault.relay.split(), "--listen", str(ports["relay"])]
+    argv += ["--to", str(ports["proxy"])] if fault.passed_on else []
+    argv += ["--cert", write_resigned(folder / "relay")] if fault.habit == "resign" else []
+    argv += ["--both"] if fault.tls and has_ipv6_loopback() else []
+    output = str(folder / "logs" / "relay.log")
+    return [Process(name="relay", argv=tuple(argv), cwd=str(folder), env=clean_environment(), output=output, gentle=False)]
 
 
 def _backend_processes(fault: Fault, folder: Path, ports: dict[str, int]) -> list[Process]:
     """Write the commands as a Procfile, as such a service has one, and return the processes that it names."""
     page = f"{'https' if fault.tls else 'http'}://"
-    origins = fault.origins or tuple(f"{page}{host}:{ports['proxy']}" for host in ("127.0.0.1", "localhost"))
-    more = (f" --bus 127.0.0.1:{ports['bus']}" if fault.bus else "") + "".join(f" --allow-origin {origin}" for origin in origins)
+    origins = fault.origins or tuple(
+        f"{page}{host}:{ports['relay' if fault.passed_on else 'proxy']}" for host in ("127.0.0.1", "localhost")
+    )
+    more = "".join(f" --allow-origin {origin}" for origin in origins)
     commands = {"bus": f"python bus.py {ports['bus']}"} if fault.bus else {}
-    for name in ("a", "b"):
-        commands[name] = f"python server.py --name {name} --port {ports[f'ws_{name}']} --http-port {ports[f'http_{name}']}{more}"
+    for name in fault.instances:
+        bus = f" --bus 127.0.0.1:{ports['bus']}" if fault.bus and name not in fault.off_bus else ""
+        commands[name] = f"python server.py --name {name} --port {ports[f'ws_{name}']} --http-port {ports[f'http_{name}']}{bus}{more}"
     text = "".join(f"{name}: {command}\n" for name, command in commands.items())
     (folder / "backend" / "Procfile").write_text(text, encoding="utf-8")
     return [_backend_process(name, command, folder) for name, command in commands.items()]

@@ -127,23 +127,23 @@ def _tail(path: str) -> str:
         return ""
 
 
-def wait_until_ready(held: Held, health_ports: list[int], proxy_port: int, ready_s: float) -> dict[str, int]:
-    """Return the pids by name once every instance says that it is healthy and the proxy listens.
+def wait_until_ready(held: Held, health_ports: list[int], listening: list[int], ready_s: float) -> dict[str, int]:
+    """Return the pids by name once every instance says that it is healthy and somebody listens on each of the other ports.
 
     Raises:
         EarlyEndError: a process ended, or not all answered within ready_s.
     """
     deadline = time.monotonic() + ready_s
     waiting = list(health_ports)
-    proxy_waits = True
+    deaf = list(listening)
     while time.monotonic() < deadline:
         held.listen(_POLL_S)
         if held.ended:
             name, status = next(iter(held.ended.items()))
             raise EarlyEndError(f"the lab's {name} ended with status {status}: {_tail(held.outputs[name])}")
         waiting = [port for port in waiting if not _healthy(port)]
-        proxy_waits = proxy_waits and not _listens(proxy_port)
-        if held.pids and not waiting and not proxy_waits:
+        deaf = [port for port in deaf if not _listens(port)]
+        if held.pids and not waiting and not deaf:
             return held.pids
     tails = "; ".join(f"{name}: {_tail(output)}" for name, output in held.outputs.items())
     raise EarlyEndError(f"the lab did not answer within {ready_s:g} s; {tails}")

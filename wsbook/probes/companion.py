@@ -8,6 +8,7 @@ import contextlib
 import ssl
 import time
 from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 
 import httpx
@@ -42,9 +43,12 @@ def _context(ca_file: str) -> ssl.SSLContext:
 
 
 class Companion:
-    """One client with its cookies; an async context manager. Redirects are not followed, proxy variables not used."""
+    """One client with its cookies; an async context manager. Redirects are not followed, proxy variables not used.
 
-    def __init__(self, attempt: Attempt) -> None:
+    keep_cookies: False drops what is set on it, as a client without a cookie jar does.
+    """
+
+    def __init__(self, attempt: Attempt, *, keep_cookies: bool = True) -> None:
         verify: ssl.SSLContext | bool = False
         if attempt.endpoint.secure and attempt.verify:
             verify = _context(attempt.ca_file)
@@ -56,7 +60,8 @@ class Companion:
             self._headers["Host"] = attempt.host_header
         limits = httpx.Limits(max_keepalive_connections=0)
         proxy = resolve(attempt.via) if attempt.via else None
-        self._client = httpx.AsyncClient(trust_env=False, verify=verify, proxy=proxy, limits=limits, timeout=_CONNECT_S)
+        jar = CookieJar(None if keep_cookies else DefaultCookiePolicy(allowed_domains=()))
+        self._client = httpx.AsyncClient(trust_env=False, verify=verify, proxy=proxy, limits=limits, timeout=_CONNECT_S, cookies=jar)
 
     async def __aenter__(self) -> "Companion":
         return self

@@ -21,7 +21,7 @@ from wsbook.attempt import Attempt
 from wsbook.facts import Frame, SessionFacts
 from wsbook.observation import Observation, Source, observed
 from wsbook.probes.kept import kept_frame
-from wsbook.probes.link import ByteLink
+from wsbook.probes.link import ByteLink, Flight
 from wsbook.probes.meter import Meter
 from wsbook.probes.stopwatch import shown_time
 
@@ -103,6 +103,10 @@ class Socket:
     def idle_s(self) -> float:
         """Seconds of silence in both directions, up to the end or to now; a close frame does not break it."""
         return max(0.0, self.age_s - max(self.last_received_s, self.last_sent_s))
+
+    def flight(self) -> Flight | None:
+        """Return what the kernel knows of our segments on the way; None where it does not tell."""
+        return self._link.flight()
 
     def allow(self, size_bytes: int) -> None:
         """Take messages up to this size, where that is more than MESSAGE_LIMIT_BYTES."""

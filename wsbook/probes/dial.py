@@ -22,7 +22,7 @@ from wsbook.target import Endpoint, parse_endpoint
 from wsbook.wire.answer import AnswerReader, shown_raw
 from wsbook.wire.handshake import connect_headers, write_request
 
-__all__ = ["NoAddress", "Reached", "connect_address", "dial"]
+__all__ = ["NoAddress", "Reached", "connect_address", "dial", "find_addresses", "proxy_credentials", "proxy_endpoint", "shown_peer"]
 
 _MEANING = {
     Reason.REFUSED: "was refused",
@@ -50,7 +50,8 @@ class Reached(Struct, kw_only=True):
     proxy_headers: Headers = ()
 
 
-def _shown(address: str, port: int) -> str:
+def shown_peer(address: str, port: int) -> str:
+    """Return address or host with port, IPv6 in brackets."""
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
@@ -60,17 +61,19 @@ def _literal(address: str, port: int) -> Address:
     return Address(family=family, address=address, sockaddr=sockaddr)
 
 
-async def connect_address(watch: Stopwatch, address: Address, timeout_s: float) -> TcpLink:
-    """Return the connection to one address and add its tcp stage.
+async def connect_address(watch: Stopwatch, address: Address, timeout_s: float, source: str | None = None) -> TcpLink:
+    """Return the connection to one address and add its tcp stage. source: an address of ours to dial from, None any.
 
     Raises:
         Stop: refused, reset, unreachable, or no answer within timeout_s.
     """
-    shown = _shown(address.address, int(address.sockaddr[1]))
+    shown = shown_peer(address.address, int(address.sockaddr[1]))
     started = time.perf_counter()
     sock: socket.socket | None = None
     try:
         sock = TcpLink.prepare(address.number)
+        if source is not None:
+            sock.bind((source, 0))
         async with asyncio.timeout(timeout_s):
             await asyncio.get_running_loop().sock_connect(sock, address.sockaddr)
     except OSError as error:
@@ -97,7 +100,13 @@ async def connect_address(watch: Stopwatch, address: Address, timeout_s: float) 
     return TcpLink(sock)
 
 
-async def _addresses(watch: Stopwatch, host: str, port: int, family: Family) -> tuple[Address, ...]:
+async def find_addresses(watch: Stopwatch, host: str, port: int, family: Family) -> tuple[Address, ...]:
+    """Return the addresses to dial, in order.
+
+    Raises:
+        Stop: the name was not resolved.
+        NoAddress: there is none in this family.
+    """
     found = (_literal(host, port),) if is_address(host) else await resolve_name(watch, host, port)
     allowed = tuple(address for address in found if family in (Family.ANY, address.family))
     if not allowed:
@@ -105,20 +114,20 @@ async def _addresses(watch: Stopwatch, host: str, port: int, family: Family) -> 
     return allowed
 
 
-async def _connect_first(watch: Stopwatch, reached: Reached, addresses: tuple[Address, ...]) -> TcpLink:
+async def _connect_first(watch: Stopwatch, reached: Reached, addresses: tuple[Address, ...], source: str | None = None) -> TcpLink:
     """Try the addresses in order, each with an equal share of what is left of the budget."""
     stops: list[Stop] = []
     for position, address in enumerate(addresses):
-        reached.peer, reached.address = _shown(address.address, int(address.sockaddr[1])), address.address
+        reached.peer, reached.address = shown_peer(address.address, int(address.sockaddr[1])), address.address
         try:
-            return await connect_address(watch, address, watch.left_s / (len(addresses) - position))
+            return await connect_address(watch, address, watch.left_s / (len(addresses) - position), source)
         except Stop as stop:
             stops.append(stop)
     telling = min(stops, key=lambda stop: list(_MEANING).index(stop.failure.reason))
     raise Stop("tcp", telling.failure.reason, "; ".join(dict.fromkeys(stop.failure.message for stop in stops))[:1000])
 
 
-def _proxy(via: str) -> Endpoint:
+def proxy_endpoint(via: str) -> Endpoint:
     """Return the forward proxy; a URL that cannot be used is not shown, it may hold a secret."""
     try:
         return parse_endpoint(secret.resolve(via), ("http", "https"))
@@ -128,7 +137,8 @@ def _proxy(via: str) -> Endpoint:
         raise UsageError("the forward proxy is no URL of the form http://[user:password@]host:port") from None
 
 
-def _proxy_credentials(proxy: Endpoint) -> str:
+def proxy_credentials(proxy: Endpoint) -> str:
+    """Return the value of Proxy-Authorization that the proxy's URL asks for, "" none."""
     if not proxy.userinfo:
         return ""
     user, _, password = proxy.userinfo.partition(":")
@@ -163,7 +173,7 @@ async def _ask_proxy(watch: Stopwatch, reached: Reached, attempt: Attempt, proxy
     if proxy.secure:
         options = TlsOptions(server_name=proxy.host, verify=attempt.verify, ca_file=attempt.ca_file, alpn=("http/1.1",))
         link = (await open_tls(tcp, options, watch.left_s, stage="proxy"))[0]
-    request = write_request("CONNECT", target, connect_headers(target, _proxy_credentials(proxy)))
+    request = write_request("CONNECT", target, connect_headers(target, proxy_credentials(proxy)))
     try:
         await link.send(request, watch.left_s)
         await _read_answer(link, watch, reader)
@@ -179,7 +189,7 @@ async def _ask_proxy(watch: Stopwatch, reached: Reached, attempt: Attempt, proxy
 
 async def _tunnel(watch: Stopwatch, reached: Reached, attempt: Attempt, proxy: Endpoint, tcp: TcpLink) -> ByteLink:
     """Ask the forward proxy for a tunnel (RFC 9110 section 9.3.6); the stage covers TLS to the proxy as well."""
-    target = _shown(attempt.address or attempt.endpoint.host, attempt.endpoint.port)
+    target = shown_peer(attempt.address or attempt.endpoint.host, attempt.endpoint.port)
     started = time.perf_counter()
     try:
         link = await _ask_proxy(watch, reached, attempt, proxy, tcp, target)
@@ -205,8 +215,8 @@ async def dial(watch: Stopwatch, reached: Reached, attempt: Attempt) -> ByteLink
     if attempt.address is not None and not is_address(attempt.address):
         raise UsageError(f"address {attempt.address[:80]!r} is no IP address")
     if attempt.via:
-        proxy = _proxy(attempt.via)
-        tcp = await _connect_first(watch, reached, await _addresses(watch, proxy.host, proxy.port, Family.ANY))
+        proxy = proxy_endpoint(attempt.via)
+        tcp = await _connect_first(watch, reached, await find_addresses(watch, proxy.host, proxy.port, Family.ANY))
         return await _tunnel(watch, reached, attempt, proxy, tcp)
     host = attempt.address or endpoint.host
-    return await _connect_first(watch, reached, await _addresses(watch, host, endpoint.port, attempt.family))
+    return await _connect_first(watch, reached, await find_addresses(watch, host, endpoint.port, attempt.family), attempt.source)

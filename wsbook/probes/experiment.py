@@ -19,9 +19,11 @@ from wsbook.target import Endpoint, parse_endpoint
 __all__ = [
     "credential_names",
     "experiment",
+    "fitting_variants",
     "handshake_variants",
     "hop_variants",
     "large_cookie",
+    "losing_variants",
     "next_second",
     "origin_variants",
     "random_path",
@@ -223,4 +225,51 @@ def hop_variants(attempt: Attempt, endpoint: Endpoint) -> list[Attempt]:
         variants.append(attempt.change(labels.THE_ENDPOINTS_PATH, url=moved))
     if own.authority != endpoint.authority:
         variants.append(attempt.change(labels.THE_ENDPOINTS_HOST, host_header=endpoint.authority))
+    return variants
+
+
+def fitting_variants(attempt: Attempt, endpoint: Endpoint) -> list[Attempt]:
+    """Return what may cure a refusal at a hop because the next proxy sends it: the public Host, the public scheme, both; TLS unverified."""
+    own, scheme = attempt.endpoint, "https" if endpoint.secure else "http"
+    told = ("X-Forwarded-Proto", scheme), ("X-Forwarded-Host", endpoint.authority)
+    variants = [attempt.change(labels.UNVERIFIED, verify=False)] if own.secure and attempt.verify else []
+    if endpoint.secure:
+        variants.append(attempt.change(labels.FORWARDED_HTTPS, headers=(*attempt.headers, told[0])))
+    whole = attempt.change(labels.AS_FORWARDED, host_header=endpoint.authority, headers=(*attempt.headers, *told))
+    variants += [whole, whole.change(labels.UNVERIFIED, verify=False)] if own.secure and attempt.verify else [whole]
+    return variants
+
+
+_OWN_HEADERS = tuple(f"sec-websocket-{name}" for name in ("key", "version", "protocol", "extensions"))
+_UNKNOWN_HOST = "wsbook-other.example"
+"""A Host that nobody serves: RFC 2606 reserves the domain."""
+
+
+def losing_variants(attempt: Attempt, endpoint: Endpoint) -> list[Attempt]:
+    """Return the attempts that look as if a proxy had lost or changed one thing of the accepted attempt.
+
+    endpoint: the public one. What rules make of them stands in rules/hop_losses.py.
+    """
+    own, headers = attempt.endpoint, attempt.headers
+    variants = [
+        attempt.change(labels.NO_TOKENS, omit=("upgrade", "connection")),
+        attempt.change(labels.CONNECTION_CLOSE, headers=(*headers, ("Connection", "close"))),
+        attempt.change(labels.HTTP_1_0, http_version="1.0"),
+        attempt.change(labels.NO_KEY, omit=("sec-websocket-key",)),
+        attempt.change(labels.NO_OWN_HEADERS, omit=_OWN_HEADERS),
+        attempt.change(labels.OTHER_HOST, host_header=_UNKNOWN_HOST),
+        attempt.change(labels.FORWARDED_HTTP, headers=(*headers, ("X-Forwarded-Proto", "http"))),
+    ]
+    if attempt.origin:
+        variants += [attempt.change(labels.NO_ORIGIN, origin=None), attempt.change(labels.FOREIGN_ORIGIN, origin=_FOREIGN)]
+    if bare := _without_credentials(attempt):
+        variants.append(bare)
+    if attempt.subprotocols:
+        variants.append(attempt.change(labels.NO_SUBPROTOCOL, subprotocols=()))
+    if own.path != "/":
+        variants.append(attempt.change(labels.THE_ROOT_PATH, url=_with_path(attempt.url, "/")))
+    if "?" in own.resource:
+        variants.append(attempt.change(labels.NO_QUERY, url=urlunsplit((*urlsplit(attempt.url)[:3], "", ""))))
+    if own.secure:
+        variants.append(attempt.change(labels.OTHER_SCHEME, url=replace(own, scheme="ws").url))
     return variants

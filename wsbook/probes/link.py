@@ -13,7 +13,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["ByteLink", "TcpLink", "kernel_rtt"]
+from msgspec import Struct
+
+__all__ = ["ByteLink", "Flight", "TcpLink", "kernel_flight", "kernel_rtt"]
 
 _LINUX = sys.platform == "linux"
 _SO_TIMESTAMPNS = 35  # asm-generic/socket.h; the socket module does not name it before Python 3.14
@@ -21,6 +23,8 @@ _TIMESPEC = struct.Struct("@ll")
 _ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size) if hasattr(socket, "CMSG_SPACE") else 0
 _RTT_OFFSET = 68  # struct tcp_info in linux/tcp.h: tcpi_rtt, microseconds
 _RETRANS_OFFSET = 100  # tcpi_total_retrans
+_MSS_OFFSET, _UNACKED_OFFSET, _PATH_MTU_OFFSET = 16, 24, 60  # tcpi_snd_mss, tcpi_unacked, tcpi_pmtu
+_OUT_OF_ORDER_OFFSET = 224  # tcpi_rcv_ooopack
 _POLL_S = 0.002
 
 
@@ -51,6 +55,9 @@ class ByteLink(Protocol):
             OSError: the connection broke.
         """
 
+    def flight(self) -> "Flight | None":
+        """Return what the kernel knows of our segments on the way; None where it does not tell."""
+
     def finish(self) -> None:
         """Send a FIN and go on reading: a half-closed connection (RFC 9293 section 3.6)."""
 
@@ -73,6 +80,42 @@ def kernel_rtt(sock: socket.socket) -> tuple[float, int] | None:
         return None
     microseconds = int.from_bytes(facts[_RTT_OFFSET : _RTT_OFFSET + 4], sys.byteorder)
     return (microseconds / 1e6, int.from_bytes(facts[_RETRANS_OFFSET : _RETRANS_OFFSET + 4], sys.byteorder)) if microseconds else None
+
+
+class Flight(Struct, frozen=True, kw_only=True):
+    """What the kernel knows of segments on the way: not yet acknowledged, sent again since the connect, their size, the path's MTU.
+
+    out_of_order: segments that came while an earlier one was missing, since the connect; None before Linux 5.4.
+    """
+
+    unacked: int
+    retransmits: int
+    mss_bytes: int
+    path_mtu_bytes: int
+    out_of_order: int | None = None
+
+
+def kernel_flight(sock: socket.socket) -> Flight | None:
+    """Return what TCP_INFO says of what we sent; None where the kernel does not tell."""
+    if not _LINUX or sock.fileno() < 0:
+        return None
+    try:
+        facts = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _OUT_OF_ORDER_OFFSET + 4)
+    except OSError:
+        return None
+    if len(facts) < 104:
+        return None
+
+    def number(offset: int) -> int:
+        return int.from_bytes(facts[offset : offset + 4], sys.byteorder)
+
+    return Flight(
+        unacked=number(_UNACKED_OFFSET),
+        retransmits=number(_RETRANS_OFFSET),
+        mss_bytes=number(_MSS_OFFSET),
+        path_mtu_bytes=number(_PATH_MTU_OFFSET),
+        out_of_order=number(_OUT_OF_ORDER_OFFSET) if len(facts) >= _OUT_OF_ORDER_OFFSET + 4 else None,
+    )
 
 
 class TcpLink:
@@ -167,6 +210,10 @@ class TcpLink:
             loop.remove_writer(self.sock.fileno())
             for ready in self._waiting:
                 _settle(ready)
+
+    def flight(self) -> Flight | None:
+        """See ByteLink."""
+        return kernel_flight(self.sock)
 
     def finish(self) -> None:
         """See ByteLink."""

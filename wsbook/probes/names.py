@@ -22,6 +22,7 @@ _FAMILIES = {socket.AF_INET: Family.IPV4, socket.AF_INET6: Family.IPV6}
 _SHOWN = 16
 _DNS_S = 2.0
 _SPARE_S = 0.1
+_NEVER = ".invalid"
 
 
 class Address(Struct, frozen=True, kw_only=True):
@@ -118,6 +119,8 @@ def _explain(host: str, error: socket.gaierror, left_s: float) -> tuple[Reason, 
 
 def _look_up(host: str, port: int, timeout_s: float) -> Lookup:
     started = time.perf_counter()
+    if host.rstrip(".").endswith(_NEVER):
+        return Lookup(started=started, reason=Reason.NAME_NOT_FOUND, message="names under .invalid never exist (RFC 6761 section 6.4)")
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_CANONNAME)
     except (socket.gaierror, UnicodeError) as error:

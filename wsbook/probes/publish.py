@@ -14,6 +14,7 @@ import httpx
 from msgspec import Struct
 
 from wsbook.attempt import Attempt
+from wsbook.facts import Headers
 from wsbook.observation import Failure, Reason
 from wsbook.probes.marker import insert_marker
 from wsbook.probes.trust import trusting
@@ -26,11 +27,15 @@ TRIGGER_S = 5.0
 
 
 class Published(Struct, frozen=True, kw_only=True):
-    """One event that was set off. sent_at: time.perf_counter() just before it left; status: of the trigger's answer, None without one."""
+    """One event that was set off.
+
+    sent_at: time.perf_counter() just before it left. status, headers: of the trigger's answer, None and empty without one.
+    """
 
     sent_at: float
     answered_at: float | None = None
     status: int | None = None
+    headers: Headers = ()
     failure: Failure | None = None
 
 
@@ -73,15 +78,17 @@ class TriggerPublisher:
     """Publishes by an HTTP request; an async context manager.
 
     The attempt's own headers, which may carry credentials, go along only when the trigger goes to the endpoint's host and port.
+    anew: every request takes a new connection, so that a balancer decides anew.
     """
 
-    def __init__(self, trigger: Trigger, attempt: Attempt) -> None:
+    def __init__(self, trigger: Trigger, attempt: Attempt, *, anew: bool = False) -> None:
         self._trigger = trigger
         context = trusting(attempt.ca_file)
         if not attempt.verify:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self._headers = _headers(trigger, attempt)
-        self._client = httpx.AsyncClient(trust_env=False, verify=context, timeout=TRIGGER_S, proxy=attempt.via)
+        limits = httpx.Limits(max_keepalive_connections=0) if anew else httpx.Limits()
+        self._client = httpx.AsyncClient(trust_env=False, verify=context, timeout=TRIGGER_S, proxy=attempt.via, limits=limits)
 
     async def __aenter__(self) -> "TriggerPublisher":
         await anyio.lowlevel.checkpoint()  # loads what httpx would load during the first request, whose time is measured
@@ -100,6 +107,7 @@ class TriggerPublisher:
                 self._client.stream(self._trigger.method, url, content=body or None, headers=self._headers) as answer,
             ):
                 status, answered_at = answer.status_code, time.perf_counter()
+                told = tuple((name[:100], value[:500]) for name, value in answer.headers.items())[:60]
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             return Published(sent_at=sent_at, failure=_failure(error))
         bad = (
@@ -107,7 +115,7 @@ class TriggerPublisher:
             if status >= 400
             else None
         )
-        return Published(sent_at=sent_at, answered_at=answered_at, status=status, failure=bad)
+        return Published(sent_at=sent_at, answered_at=answered_at, status=status, headers=told, failure=bad)
 
 
 def _headers(trigger: Trigger, attempt: Attempt) -> dict[str, str]:

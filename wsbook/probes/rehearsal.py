@@ -6,6 +6,7 @@ The program is one of wsbook/validators.py, confined to a private folder, given 
 import asyncio
 import base64
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -23,7 +24,7 @@ from wsbook.attempt import Attempt
 from wsbook.facts import Trial, UpgradeFacts
 from wsbook.probes.rehearsal_stub import Stub, stand_in_certificate
 from wsbook.probes.upgrade import probe_upgrade
-from wsbook.validators import confined, environment, run_command, validate, write_files
+from wsbook.validators import TAKEN, confined, environment, run_command, validate, write_files
 from wsbook.wire.handshake import request_headers, write_request
 
 __all__ = ["CERTIFICATE", "Play", "probe_rehearsal"]
@@ -32,9 +33,9 @@ CERTIFICATE = "stand-in.pem"
 """Name of the certificate and key, in the private folder, that take the place of every other."""
 
 _READY_S = 2.5
-_ATTEMPT_S = 2.0
+_ATTEMPT_S = 3.0
 _POLL_S = 0.02
-_PATIENCE_S = 0.7
+_PATIENCE_S = 1.2
 _SEVERAL = 8
 _FIREFOX = (("Connection", "keep-alive, Upgrade"),)
 """How Firefox writes the header; Chromium writes Upgrade alone. An upgrade passes when both do."""
@@ -71,7 +72,8 @@ async def probe_rehearsal(play: Play) -> Trial:
     try:
         return await _play(play, files)
     except OSError as error:
-        return Trial(valid=True, complaint=f"it could not be started: {error}"[:300])
+        taken = error.errno == errno.EADDRINUSE
+        return Trial(valid=True, complaint=TAKEN if taken else f"it could not be started: {error}"[:300])
 
 
 async def _play(play: Play, files: Mapping[str, str]) -> Trial:

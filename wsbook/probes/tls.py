@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from wsbook.errors import UsageError
 from wsbook.facts import TlsFacts
 from wsbook.observation import Reason
-from wsbook.probes.link import ByteLink
+from wsbook.probes.link import ByteLink, Flight
 from wsbook.probes.names import is_address
 from wsbook.probes.stopwatch import Stop, reason_of, shown_time
 from wsbook.probes.trust import trusting
@@ -188,6 +188,10 @@ class TlsLink:
         """See ByteLink."""
         self.tls.write(data)
         return await self.flush(timeout_s)
+
+    def flight(self) -> Flight | None:
+        """See ByteLink."""
+        return self._inner.flight()
 
     def finish(self) -> None:
         """See ByteLink; without a close_notify."""

@@ -105,7 +105,7 @@ def _request(draft: Draft, attempt: Attempt, key: str) -> bytes:
     draft.commands = commands(attempt, draft.request_headers)
     resource, resolved = resolved_request(attempt, draft.request_headers)
     try:
-        return write_request("GET", resource, resolved)
+        return write_request("GET", resource, resolved, attempt.http_version)
     except ValueError as error:
         raise UsageError(str(error)) from error
 

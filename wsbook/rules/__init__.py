@@ -12,17 +12,22 @@ from wsbook.rules.access import judge_access
 from wsbook.rules.addresses import judge_addresses
 from wsbook.rules.answers import judge_answers
 from wsbook.rules.asked import judge_asked
+from wsbook.rules.broadcast import judge_broadcasts
 from wsbook.rules.browser import judge_browser
+from wsbook.rules.cluster import judge_cluster
 from wsbook.rules.compared import judge_compared
 from wsbook.rules.copies import judge_copies
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.expired import judge_expired
+from wsbook.rules.forward_proxy import judge_forward_proxy
 from wsbook.rules.forwards import judge_forwards
 from wsbook.rules.handshake import judge_handshake
+from wsbook.rules.hop_traces import judge_traces
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
+from wsbook.rules.interception import judge_interception
 from wsbook.rules.listener import judge_listener
 from wsbook.rules.logged import judge_logged
 from wsbook.rules.make import complete
@@ -32,11 +37,15 @@ from wsbook.rules.numbers import judge_numbers
 from wsbook.rules.origin import judge_origin
 from wsbook.rules.outcome import baseline
 from wsbook.rules.pace import judge_pace
+from wsbook.rules.packets import judge_packets
+from wsbook.rules.plain import judge_plain
+from wsbook.rules.ports import judge_ports
 from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
 from wsbook.rules.rehearsed import with_rehearsals
 from wsbook.rules.repeated import judge_difference, judge_repeated
 from wsbook.rules.request import judge_request
+from wsbook.rules.restarts import judge_restarts
 from wsbook.rules.routes import judge_routes
 from wsbook.rules.sessions import judge_sessions
 from wsbook.rules.texts import judge_texts
@@ -46,13 +55,19 @@ from wsbook.rules.told import judge_refusals, judge_words, weigh_told
 from wsbook.rules.tolerance import judge_tolerance
 from wsbook.rules.traffic import judge_traffic
 from wsbook.rules.unanswered import judge_unanswered
+from wsbook.rules.upstreams import judge_upstreams
 from wsbook.rules.verdicts import judge_steps
 
 __all__ = ["RULES", "judge"]
 
 RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_network,
+    judge_ports,
     judge_addresses,
+    judge_forward_proxy,
+    judge_interception,
+    judge_packets,
+    judge_plain,
     judge_tls,
     judge_listener,
     judge_handshake,
@@ -62,9 +77,11 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_dialects,
     judge_forwards,
     judge_hops,
+    judge_traces,
     judge_refusal,
     judge_request,
     judge_routes,
+    judge_upstreams,
     judge_origin,
     judge_sessions,
     judge_traffic,
@@ -75,6 +92,9 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_compared,
     judge_unanswered,
     judge_idle,
+    judge_restarts,
+    judge_cluster,
+    judge_broadcasts,
     judge_delivery,
     judge_access,
     judge_logged,

@@ -1,27 +1,28 @@
-"""Names, addresses, ports and forward proxies: is there a way to the port at all? (areas C of the catalogue)"""
+"""The endpoint's name: does it exist, and do its addresses make sense? (area C of the catalogue)"""
 
 import ipaddress
 from collections.abc import Iterator
 
 from wsbook.evidence import Evidence
-from wsbook.facts import NameFacts, PortFacts, ProxyVariablesFacts
-from wsbook.finding import Finding, Proof
-from wsbook.observation import Outcome, Reason
-from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.outcome import Seen, baseline, inner_hops, say
-from wsbook.target import parse_endpoint
+from wsbook.facts import NameFacts, PortFacts
+from wsbook.finding import Finding
+from wsbook.observation import Reason
+from wsbook.rules.make import fault, proof, unknown
+from wsbook.rules.outcome import baseline, say
 
 __all__ = ["judge_network"]
 
 _INTERNAL_SUFFIXES = (".local", ".internal", ".svc", ".cluster.local", ".lan", ".docker")
 
+_PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
+"""RFC 1918, RFC 6598, RFC 4193."""
+
 
 def judge_network(evidence: Evidence) -> Iterator[Finding]:
-    """Judge name, ports, families and forward proxy."""
+    """Judge the endpoint's name and the addresses that it has."""
     yield from _judge_name(evidence)
-    yield from _judge_ports(evidence)
-    yield from _judge_families(evidence)
-    yield from _judge_forward_proxy(evidence)
+    yield from _judge_silent_resolver(evidence)
+    yield from _judge_meaningless(evidence)
 
 
 def is_internal_name(host: str) -> bool:
@@ -35,7 +36,7 @@ def _judge_name(evidence: Evidence) -> Iterator[Finding]:
     failed = [seen for seen, _ in evidence.of(NameFacts) if seen.failure and seen.failure.reason is Reason.NAME_NOT_FOUND]
     if tried and tried[0].failure and tried[0].failure.reason is Reason.NAME_NOT_FOUND:
         failed.append(tried[0])
-    if not failed or evidence.target.endpoint is None:
+    if not failed or evidence.target.endpoint is None or _resolves_elsewhere(evidence):
         return
     host = evidence.target.endpoint.host
     proofs = [proof(seen, seen.failure.message) for seen in failed if seen.failure]
@@ -45,88 +46,73 @@ def _judge_name(evidence: Evidence) -> Iterator[Finding]:
     yield fault("net.dns-wrong", 0.9 if not is_internal_name(host) else 0.45, f"the name {host} does not exist", *proofs)
 
 
-def _others_open(evidence: Evidence, port: int) -> list[Proof]:
-    return [
-        proof(seen, f"port {facts.port} is open") for seen, facts in evidence.of(PortFacts) if facts.state == "open" and facts.port != port
-    ]
+def _resolves_elsewhere(evidence: Evidence) -> bool:
+    """Whether a forward proxy resolves the name in this machine's place: behind one, public names are often not known."""
+    return bool(evidence.target.forward_proxy)
 
 
-def _tcp_failure(evidence: Evidence) -> tuple[Seen, Reason] | None:
+def _judge_silent_resolver(evidence: Evidence) -> Iterator[Finding]:
+    """No answer about the name is not the answer that there is none."""
+    failed = [seen for seen, _ in evidence.of(NameFacts) if seen.failure and seen.failure.reason is Reason.NAME_FAILED]
+    if failed and failed[0].failure and not _connects(evidence) and not _resolves_elsewhere(evidence):
+        yield unknown("net.dns-wrong", 0.45, failed[0].failure.message[:300], proof(failed[0], failed[0].failure.message))
+
+
+def _connects(evidence: Evidence) -> bool:
+    """Whether the direct test found the peer: then a resolver's lapse is over."""
     tried = baseline(evidence)
-    if tried and tried[0].failure and tried[0].failure.stage == "tcp" and evidence.target.forward_proxy == "":
-        return tried, tried[0].failure.reason
-    return None
+    return tried is not None and (tried[0].failure is None or tried[0].failure.stage not in ("resolve", "tcp"))
 
 
-def _judge_ports(evidence: Evidence) -> Iterator[Finding]:
-    endpoint = evidence.target.endpoint
-    failed = _tcp_failure(evidence)
-    if endpoint is None:
+def _is_nobodys(address: str) -> bool:
+    """Tell the unspecified address, which filtering resolvers and hosts files give for names that shall not be reached."""
+    return ipaddress.ip_address(address.partition("%")[0]).is_unspecified
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+def _judge_meaningless(evidence: Evidence) -> Iterator[Finding]:
+    """A public name with the address of nobody, or of a private network that does not answer."""
+    endpoint, tried = evidence.target.endpoint, baseline(evidence)
+    if endpoint is None or endpoint.is_loopback or _connects(evidence) or is_internal_name(endpoint.host):
         return
-    if failed is None:
-        opened = [(seen, facts) for seen, facts in evidence.of(PortFacts) if facts.port == endpoint.port and facts.state == "open"]
-        if opened:
-            yield clear(
-                "net.firewall-filtered", f"port {endpoint.port} is open at {len(opened)} of its addresses", proof(opened[0][0], "open")
+    for seen, facts in evidence.of(NameFacts):
+        if not facts.addresses or facts.host != endpoint.host or _is_literal(facts.host):
+            continue
+        addresses = [address for _, address in facts.addresses]
+        shown = ", ".join(addresses[:3])
+        evident = [proof(seen, f"{facts.host} is {shown}"), *([proof(tried[0], say(*tried))] if tried else [])]
+        if all(_is_nobodys(address) for address in addresses):
+            words = f"{facts.host} resolves to {shown}, which is nobody's address: a hosts file or a filtering resolver says so"
+            yield fault("net.dns-wrong", 0.93, words, *evident)
+        elif all(map(_is_loopback, addresses)):
+            words = (
+                f"{facts.host} resolves to {shown}, this machine, where nothing answers: right for development, a wrong record elsewhere"
             )
-        return
-    (seen, facts), reason = failed
-    inside = [name for name, (_, hop) in inner_hops(evidence) if hop.accepted]
-    evident = proof(seen, say(seen, facts))
-    if reason is Reason.REFUSED:
-        page = evidence.target.page_url
-        if endpoint.is_loopback and page and not parse_endpoint(page.partition("#")[0]).is_loopback:
-            yield fault("endpoint.localhost-or-internal-address", 0.85, f"the endpoint is {endpoint.host}, the page is not", evident)
-        words = f"nothing listens on {endpoint.host} port {endpoint.port}"
-        yield fault(
-            "net.not-listening-outside",
-            0.85 if inside else 0.7,
-            f"{words}: refused at once",
-            evident,
-            *_others_open(evidence, endpoint.port),
-        )
-    elif reason in (Reason.TIMEOUT, Reason.UNREACHABLE):
-        others = _others_open(evidence, endpoint.port)
-        confidence = 0.85 if others or inside else 0.65
-        yield fault("net.firewall-filtered", confidence, f"port {endpoint.port} of {endpoint.host} does not answer", evident, *others)
+            yield unknown("net.dns-wrong", 0.45, words, *evident)
+        elif all(map(is_private, addresses)) and _all_silent(evidence):
+            words = f"{facts.host} resolves to {shown}, which is a private address, and nothing answers there from here"
+            yield unknown("net.dns-wrong", 0.4, words, *evident)
 
 
-def _judge_families(evidence: Evidence) -> Iterator[Finding]:
-    """One family works and the other does not: dual-stack clients fail or wait."""
-    endpoint = evidence.target.endpoint
-    if endpoint is None:
-        return
-    states: dict[str, set[str]] = {}
-    proofs = []
-    for seen, facts in evidence.of(PortFacts):
-        if facts.port == endpoint.port and facts.state != "unreachable":  # this machine may lack the family
-            family = "IPv6" if ipaddress.ip_address(facts.address.partition("%")[0]).version == 6 else "IPv4"
-            states.setdefault(family, set()).add(facts.state)
-            proofs.append(proof(seen, f"{family} {facts.address} port {facts.port}: {facts.state}"))
-    if len(states) < 2:
-        return
-    broken = [family for family, seen in states.items() if "open" not in seen]
-    if len(broken) == 1:
-        confidence = 0.75 if broken == ["IPv6"] else 0.55
-        if endpoint.host == "localhost":
-            yield unknown("net.ipv6", 0.3, f"localhost also means {broken[0]}, where nothing answers port {endpoint.port}", *proofs)
-        else:
-            summary = f"{endpoint.host} is announced over {broken[0]} too, and does not answer there"
-            yield fault("net.ipv6", confidence, summary, *proofs)
-    elif not broken:
-        yield clear("net.ipv6", "IPv4 and IPv6 both answer", *proofs)
+def is_private(address: str) -> bool:
+    """Tell an address of a network that the public internet does not know; a name is none."""
+    if not _is_literal(address.partition("%")[0]):
+        return False
+    read = ipaddress.ip_address(address.partition("%")[0])
+    return any(read in network for network in _PRIVATE if network.version == read.version)
 
 
-def _judge_forward_proxy(evidence: Evidence) -> Iterator[Finding]:
-    tried = baseline(evidence)
-    if tried and tried[0].failure and tried[0].failure.reason is Reason.PROXY_REFUSED:
-        status = tried[1].proxy_status
-        summary = f"the forward proxy answered {status} to CONNECT" if status else "the forward proxy did not open a tunnel"
-        yield fault("net.corporate-proxy-blocks", 0.9, summary, proof(tried[0], tried[0].failure.message))
-        return
-    for seen, facts in evidence.of(ProxyVariablesFacts):
-        if seen.outcome is Outcome.ANSWERED and facts.applies and tried and not tried[1].accepted and tried[1].status is None:
-            names = ", ".join(name for name, _ in facts.variables)
-            yield unknown(
-                "net.corporate-proxy-blocks", 0.3, f"the environment names a proxy ({names}); the direct way failed", proof(seen, names)
-            )
+def _is_literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _all_silent(evidence: Evidence) -> bool:
+    states = {facts.state for _, facts in evidence.of(PortFacts)}
+    return bool(states) and states <= {"filtered", "unreachable"}

@@ -1,20 +1,16 @@
 """What happened to one upgrade attempt, in words and in kind. Used by every rule about handshakes; names no cause."""
 
 import re
-from difflib import SequenceMatcher
-from urllib.parse import urlsplit
 
 from wsbook.evidence import Evidence
 from wsbook.facts import UpgradeFacts
+from wsbook.hops import same_answer
 from wsbook.observation import Observation, Reason
 from wsbook.words import duration_text
 
 __all__ = ["Seen", "answerer", "baseline", "inner_hops", "is_transparent", "proxy_products", "refusals", "same_answer", "say"]
 
 Seen = tuple[Observation, UpgradeFacts]
-
-_ALIKE = 0.85
-"""From this similarity on two bodies are the same page with other details."""
 
 
 def say(seen: Observation, facts: UpgradeFacts) -> str:
@@ -86,22 +82,3 @@ def refusals(evidence: Evidence) -> list[Seen]:
 
 def _given_up(seen: Observation) -> bool:
     return seen.failure is not None and seen.failure.reason in (Reason.OUR_BUG, Reason.TOOL_MISSING, Reason.SKIPPED)
-
-
-def same_answer(one: UpgradeFacts, other: UpgradeFacts) -> bool:
-    """Tell whether two refusals look like the same program's same answer: status, kind, and a body alike but for what was asked."""
-    if one.status is None or one.status != other.status:
-        return False
-    if (one.header("content-type") or "").lower() != (other.header("content-type") or "").lower():
-        return False
-    left, right = _shape(one), _shape(other)
-    return left == right or SequenceMatcher(None, left, right, autojunk=False).ratio() >= _ALIKE
-
-
-def _shape(facts: UpgradeFacts) -> str:
-    """Return the beginning of a body without what changes from request to request: the path that was asked, digits and white space."""
-    body = facts.body[:1000]
-    path = urlsplit(facts.url).path
-    if len(path) > 1:
-        body = body.replace(path, "").replace(path.strip("/"), "")
-    return "".join(c for c in body[:400] if not c.isdigit() and not c.isspace())

@@ -22,7 +22,7 @@ _PROXY_PAGES = ("<center>nginx", "<center>openresty", "<address>apache", "apache
 
 def judge_refusal(evidence: Evidence) -> Iterator[Finding]:
     """Judge a refusal at the endpoint when no hop behind it accepts the upgrade; no proxy is to blame where the application refuses."""
-    inside = bool(inner_hops(evidence))
+    inside = any(facts.status is not None for _, (_, facts) in inner_hops(evidence))
     yield from (finding for finding in _judge(evidence) if not (inside and finding.cause.startswith("proxy.")))
 
 

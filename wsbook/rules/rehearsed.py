@@ -38,7 +38,7 @@ _Shown = Callable[[Trial, Trial, str], bool | None]
 
 
 def _passes(before: Trial, after: Trial, path: str) -> bool | None:
-    return None if before.accepted else bool(after.accepted)
+    return None if before.accepted or not _answered(before) else bool(after.accepted)
 
 
 def _arrives(before: Trial, after: Trial, path: str) -> bool | None:
@@ -181,7 +181,7 @@ def _remedy(finding: Finding, diff: str, tried: str) -> str:
     """Return one sentence, what came of trying the change, and the change."""
     whole = finding.remedy or cause(finding.cause).remedy
     first = whole.partition("\n")[0].rstrip(":")
-    sentence = whole if not diff else f"{first.rstrip('.')}." if first.count(" ") >= _SENTENCE_WORDS else _APPLY
+    sentence = whole if not diff else f"{first.rstrip('.')}." if first.count(" ") >= _SENTENCE_WORDS and not first[:1].isspace() else _APPLY
     return "\n".join(filter(None, (sentence, tried, diff)))
 
 

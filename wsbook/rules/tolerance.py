@@ -41,7 +41,7 @@ def _refused(seen: Seen) -> bool:
 def _judge_spelling(evidence: Evidence, name: str, plain: Seen, outer: Seen | None) -> Iterator[Finding]:
     slug, works = "backend.upgrade-header-exact-compare", outer is not None and outer[1].accepted
     for label, words in _CLIENTS.items():
-        tried = evidence.attempts(name, changed=label)
+        tried = [seen for seen in evidence.attempts(name, changed=label) if len(seen[0].source.changed) == 1]
         if not tried:
             continue
         proofs = [proof(plain[0], f"{name}: {say(*plain)}"), proof(tried[-1][0], f"{name} with {label}: {say(*tried[-1])}")]

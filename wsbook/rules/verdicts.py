@@ -4,9 +4,20 @@ from collections.abc import Iterable
 
 from wsbook.describe import describe
 from wsbook.evidence import Evidence
-from wsbook.facts import EndpointFacts, IdleFacts, PageFacts, SessionFacts, SignatureFacts, SymptomFacts, TextFacts, UpgradeFacts
+from wsbook.facts import (
+    AffinityFacts,
+    EndpointFacts,
+    IdleFacts,
+    PageFacts,
+    SessionFacts,
+    SignatureFacts,
+    SymptomFacts,
+    TextFacts,
+    UpgradeFacts,
+)
 from wsbook.finding import STEP_TITLES, Finding, Severity, StepVerdict, Verdict
 from wsbook.observation import Observation, Outcome, Reason
+from wsbook.rules.cluster import spread_of
 from wsbook.rules.outcome import say
 from wsbook.words import quantity
 
@@ -34,7 +45,7 @@ def judge_triage(evidence: Evidence, findings: Iterable[Finding]) -> StepVerdict
 
 def _judge_step(step: str, title: str, evidence: Evidence, findings: list[Finding]) -> StepVerdict:
     seen = [entry for entry in evidence.observations if entry.source.step == step]
-    looked = [entry for entry in seen if entry.outcome is not Outcome.NOT_RUN]
+    looked = [entry for entry in seen if entry.outcome is not Outcome.NOT_RUN and not _tells_nothing(entry)]
     own = [finding for finding in findings if _rests_on(finding, seen)]
     faults = [finding for finding in own if finding.verdict is Verdict.FAULT]
     named = next((finding.summary for finding in faults if finding.step == step), "")
@@ -46,6 +57,12 @@ def _judge_step(step: str, title: str, evidence: Evidence, findings: list[Findin
     else:
         verdict, summary = _not_looked(seen)
     return StepVerdict(step=step, title=title, verdict=verdict, summary=summary or verdict.value)
+
+
+def _tells_nothing(seen: Observation) -> bool:
+    """Whether connections were made to see which instance answers, and nothing told the instances apart."""
+    facts = seen.facts
+    return isinstance(facts, AffinityFacts) and not facts.conversations and spread_of(facts).kind == "unknown"
 
 
 def _rests_on(finding: Finding, seen: list[Observation]) -> bool:

@@ -4,10 +4,12 @@ from collections.abc import Awaitable, Callable
 
 from wsbook.finding import STEP_TITLES
 from wsbook.steps.application import look_backend, look_frontend, look_heartbeat, look_origin
+from wsbook.steps.cluster import look_cluster
 from wsbook.steps.flow import look_trace, look_volume
-from wsbook.steps.infrastructure import look_network, look_proxies
+from wsbook.steps.infrastructure import look_proxies
 from wsbook.steps.initial import look_browser, look_direct, look_endpoint, look_logs, look_triage
 from wsbook.steps.looking import Looking, Step
+from wsbook.steps.network import look_network
 
 __all__ = ["PHASES", "STEPS", "Looking", "Step"]
 
@@ -19,6 +21,14 @@ def _steps(*rows: tuple[str, str, Callable[[Looking], Awaitable[None]]]) -> dict
     return {number: Step(number=number, title=titles[number], question=question, look=look) for number, question, look in rows}
 
 
+def _in_turn(*looks: Callable[[Looking], Awaitable[None]]) -> Callable[[Looking], Awaitable[None]]:
+    async def look_at_all(look: Looking) -> None:
+        for one in looks:
+            await one(look)
+
+    return look_at_all
+
+
 STEPS = _steps(
     ("0", "What do people see?", look_triage),
     ("1.1", "Does the frontend dial what the backend offers?", look_endpoint),
@@ -26,7 +36,7 @@ STEPS = _steps(
     ("1.3", "Does the endpoint accept an upgrade without its frontend?", look_direct),
     ("1.4", "What do the logs say about handshakes?", look_logs),
     ("2.1", "Is the way to the port open?", look_network),
-    ("2.2", "Which hop breaks the upgrade?", look_proxies),
+    ("2.2", "Which hop breaks the upgrade?", _in_turn(look_proxies, look_cluster)),
     ("3.1", "What does the page do with its socket?", look_frontend),
     ("3.2", "Does every subscriber get every message?", look_backend),
     ("3.3", "Which origins may open the socket?", look_origin),

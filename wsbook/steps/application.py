@@ -1,12 +1,19 @@
 """Phase 3: what steps 3.1 to 3.4 look at."""
 
 import asyncio
+import contextlib
 
-from wsbook.facts import BroadcastFacts, EndpointFacts
+from wsbook.errors import UnreadableInputError
+from wsbook.facts import EndpointFacts, IdleFacts, SignatureFacts
 from wsbook.observation import Reason, Source, not_run
-from wsbook.steps.looking import Looking, at_hops, baseline, missing, open_attempt, publishing, shorter
+from wsbook.rules.restarts import RELOADS
+from wsbook.steps.cluster import look_delivery
+from wsbook.steps.looking import Looking, at_hops, baseline, missing, open_attempt, shorter
 
 __all__ = ["look_backend", "look_frontend", "look_heartbeat", "look_origin"]
+
+_PLACES = 4
+"""Behind so many hops at most, silence is tried too."""
 
 
 async def _look_patterns(look: Looking, step: str, side: str, folders: tuple[str, ...]) -> None:
@@ -26,35 +33,12 @@ async def look_frontend(look: Looking) -> None:
 
 async def look_backend(look: Looking) -> None:
     """Read the backend's source; publish to several subscribers and see who misses what."""
-    from wsbook.probes.broadcast import probe_broadcast
-
     target = look.target
     await _look_patterns(look, "3.2", "backend", target.backend)
     if not (target.trigger or "{marker}" in target.message):
         look.add(missing("3.2", "broadcast", "nothing given makes the application publish; give trigger or message with {marker}"))
         return
-    attempt = await open_attempt(look, "3.2")
-    if attempt is None:
-        return
-    message, subscribe = publishing(target)
-    for number, break_one in enumerate((False, True)):
-        if break_one and any(one.missed for _, facts in look.evidence.of(BroadcastFacts) for one in facts.subscribers):
-            return
-        look.progress(f"publishing to six subscribers{', one of which breaks off' if break_one else ''}", 0.3 + 0.4 * number)
-        look.add(
-            await probe_broadcast(
-                attempt,
-                subscribers=6,
-                messages=8,
-                trigger=target.trigger,
-                message=message,
-                subscribe=subscribe,
-                step="3.2",
-                hops=at_hops(look),
-                owned=target.owned,
-                break_one=break_one,
-            )
-        )
+    await look_delivery(look)
 
 
 async def look_origin(look: Looking) -> None:
@@ -74,16 +58,28 @@ async def look_origin(look: Looking) -> None:
 
 
 async def look_heartbeat(look: Looking) -> None:
-    """Keep silent connections open for a ladder of intervals, at the endpoint and at the application, all at once."""
+    """Keep silent connections open for a ladder of intervals, at the endpoint and at the places behind it, all at once."""
     from wsbook.probes.idle import ladder, probe_idle
 
     attempt = await open_attempt(look, "3.4")
     if attempt is None:
         return
     rungs = ladder(look.budget.idle_s)
-    places = [attempt, *at_hops(look)[:1]]
+    places = [attempt, *at_hops(look)[:_PLACES]]
     look.progress(f"silent connections up to {rungs[-1]:g} s", 0.1)
     seen = await asyncio.gather(
         *(probe_idle(place, rungs_s=rungs, step="3.4", traffic=("none", "client"), on_progress=look.progress) for place in places)
     )
     look.add(*(entry for group in seen for entry in group))
+    if any(isinstance(entry.facts, IdleFacts) and not entry.facts.survived for group in seen for entry in group):
+        await _look_for_reloads(look)
+
+
+async def _look_for_reloads(look: Looking) -> None:
+    """Read the logs again for reloads alone: they may have happened while the ladder stood."""
+    from wsbook.parsers.read import read_artifact
+
+    for path in look.target.logs:
+        with contextlib.suppress(UnreadableInputError):  # step 1.4 has said so
+            found = await asyncio.to_thread(read_artifact, path, step="3.4")
+            look.add(*(seen for seen in found if isinstance(seen.facts, SignatureFacts) and seen.facts.signature in RELOADS))

@@ -1,58 +1,62 @@
-"""Phase 2: what steps 2.1 and 2.2 look at."""
+"""Step 2.2: the proxies between the page and the application."""
 
-import asyncio
+import re
 from functools import partial
+from pathlib import Path
 
-from wsbook.facts import NameFacts
-from wsbook.steps.looking import Looking, at_hops, baseline, missing, read, shorter
+from wsbook.errors import UnreadableInputError
+from wsbook.evidence import Evidence
+from wsbook.observation import Observation
+from wsbook.steps.hops import look_hops
+from wsbook.steps.looking import Looking, read
 from wsbook.steps.rehearsing import rehearse
+from wsbook.target import Endpoint, Target
 
-__all__ = ["look_network", "look_proxies"]
+__all__ = ["look_proxies"]
 
-
-async def look_network(look: Looking) -> None:
-    """Resolve the name, try the ports at each address, and look for proxy variables."""
-    import os
-
-    from wsbook.probes.network import observe_proxy_variables, probe_name, probe_port
-
-    endpoint = look.target.endpoint
-    if endpoint is None:
-        look.add(missing("2.1", "network", "no endpoint was given; give a ws:// or wss:// URL"))
-        return
-    look.add(observe_proxy_variables(look.target.url, os.environ, step="2.1"))
-    name = await probe_name(endpoint.host, step="2.1", timeout_s=look.budget.attempt_s)
-    look.add(name)
-    addresses = [address for _, address in name.facts.addresses[:4]] if isinstance(name.facts, NameFacts) else []
-    ports = [endpoint.port] if endpoint.is_loopback else sorted({endpoint.port, 80, 443})
-    timeout_s = min(3.0, look.budget.attempt_s)
-    tries = [probe_port(endpoint.host, address, port, step="2.1", timeout_s=timeout_s) for address in addresses for port in ports]
-    look.add(*await asyncio.gather(*tries))
+_NAMED = re.compile(r"([a-z][\w-]{1,20})/(\d+(?:\.\d+){1,3})")
+_HEAD_BYTES = 1_000_000
 
 
 async def look_proxies(look: Looking) -> None:
-    """Read the proxies' configurations; make the same attempt at every hop."""
-    from wsbook.parsers.read import read_artifact
-    from wsbook.probes.experiment import hop_variants, next_second
-    from wsbook.probes.upgrade import probe_upgrade
-
-    target, endpoint = look.target, look.target.endpoint
-    for path in target.configs:
-        call = partial(read_artifact, path, step="2.2")
-        if endpoint:
-            call = partial(call, endpoint_path=endpoint.path, endpoint_host=endpoint.host, endpoint_port=endpoint.port)
-        await read(look, "2.2", path, call)
+    """Read the proxies' configurations, prove what is to be changed in them, make the same attempt at every hop."""
+    versions = _versions(look.evidence)
+    for path in look.target.configs:
+        await read(look, "2.2", path, partial(_read_config, path, look.target, versions))
     await rehearse(look, look.evidence.observations)
-    if not target.hops:
-        message = "no hops were given; give the URLs that reach the application and each proxy directly as hops"
-        look.add(missing("2.2", "hops", message))
-    if not target.hops or endpoint is None:
-        return
-    attempts = at_hops(look)
-    look.add(*await asyncio.gather(*(probe_upgrade(attempt, step="2.2") for attempt in attempts)))
-    if not look.evidence.attempts():
-        look.add(await probe_upgrade(baseline(look), step="2.2"))
-    if target.logs:
-        await next_second()
-    variants = shorter(variant for attempt in attempts for variant in hop_variants(attempt, endpoint))
-    look.add(*await asyncio.gather(*(probe_upgrade(variant, step="2.2") for variant in variants)))
+    await look_hops(look)
+
+
+def _read_config(path: str, target: Target, versions: dict[str, str]) -> list[Observation]:
+    """Return what a configuration does with the URL that reaches it: that of the endpoint, or of the hop whose port it listens at."""
+    from wsbook.parsers.read import read_artifact
+
+    if target.endpoint is None:
+        return read_artifact(path, step="2.2", versions=versions)
+    place = _place(path, target, target.endpoint)
+    return read_artifact(path, step="2.2", endpoint_path=place.path, endpoint_host=place.host, endpoint_port=place.port, versions=versions)
+
+
+def _place(path: str, target: Target, endpoint: Endpoint) -> Endpoint:
+    """Return the place that a configuration serves: the outermost whose port it listens at, the endpoint where that does not tell."""
+    from wsbook.parsers.detect import detect_kind
+    from wsbook.parsers.lines import decode, is_folder, read_head
+    from wsbook.parsers.proxies.listening import listening_ports
+    from wsbook.target import parse_endpoint
+
+    try:
+        head = b"" if is_folder(Path(path)) else read_head(path, _HEAD_BYTES)
+        ports = listening_ports(decode(head), detect_kind(path, head))
+    except UnreadableInputError:  # whoever reads it says so
+        return endpoint
+    places = [endpoint, *(parse_endpoint(hop.url) for hop in reversed(target.hops))]
+    return next((place for place in places if place.port in ports), endpoint)
+
+
+def _versions(evidence: Evidence) -> dict[str, str]:
+    """Return the versions of programs that name themselves in answers; none of a program that two places name differently."""
+    found: dict[str, set[str]] = {}
+    for _, facts in evidence.upgrades:
+        for name, version in _NAMED.findall(" ".join((facts.header("server") or "", facts.header("via") or ""))[:300].lower()):
+            found.setdefault(name, set()).add(version)
+    return {name: versions.pop() for name, versions in found.items() if len(versions) == 1}

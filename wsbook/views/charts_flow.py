@@ -1,4 +1,4 @@
-"""Pictures of what happens over time: frames, the idle ladder, a broadcast, a trace, load. Judges nothing.
+"""Pictures of what happens over time: frames, the idle ladder, a trace, load. Judges nothing.
 
 Each plot_ function returns None when the observations hold nothing that it could draw.
 """
@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterable
 from math import log10
 
-import numpy as np
 import plotly.graph_objects as go
 
-from wsbook.facts import BroadcastFacts, Frame, IdleFacts, LoadFacts, Place, RouteFacts, SessionFacts, TraceFacts
+from wsbook.facts import Frame, IdleFacts, LoadFacts, Place, RouteFacts, SessionFacts, TraceFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.views.drawing import CONTROL, RECEIVED, SENT, VERDICT_COLOURS, WARNING, Picture, column, figure, label, picture
@@ -18,7 +17,7 @@ from wsbook.views.tables import rows_of
 from wsbook.views.tables.flow import OPCODES
 from wsbook.words import cap, duration_text, quantity, size_text
 
-__all__ = ["plot_broadcast", "plot_frames", "plot_idle", "plot_load", "plot_trace"]
+__all__ = ["plot_frames", "plot_idle", "plot_load", "plot_trace"]
 
 _DECADES = [digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5)]
 _SIZES = (10, 1_000, 100_000, 10_000_000)
@@ -169,39 +168,6 @@ def plot_idle(observations: Iterable[Observation]) -> Picture | None:
             drawn.add_vline(x=limit, line={"color": WARNING, "dash": "dash"}, annotation={"text": label(f"{product} {limit:g} s", 30)})
     drawn.update_xaxes(title={"text": "silence (s)"}, range=[0, longest * 1.15])
     drawn.update_yaxes(showgrid=False, range=[len(kinds) - 0.3, -0.8], categoryorder="array", categoryarray=kinds)
-    return picture(drawn, title)
-
-
-def plot_broadcast(observations: Iterable[Observation]) -> Picture | None:
-    """Draw how many of the published messages each subscriber received, the largest trial when there are several."""
-    trials = [facts for _, facts in rows_of(observations, BroadcastFacts) if facts.subscribers]
-    if not trials:
-        return None
-    worst = max(trials, key=lambda one: (sum(len(s.missed) for s in one.subscribers), len(one.subscribers)))
-    missed = sum(1 for one in worst.subscribers if one.missed)
-    instances = {one.instance for one in worst.subscribers if one.instance}
-    places = f" over {quantity(len(instances), 'instance')}" if instances else ""
-    title = (
-        f"{missed} of {len(worst.subscribers)} subscribers missed messages{places}"
-        if missed
-        else f"all {len(worst.subscribers)} subscribers received all {worst.messages} messages"
-    )
-    drawn = figure(title, 270)
-    drawn.add_trace(
-        go.Bar(
-            x=[f"{one.index}<br>{label(one.instance, 14)}" for one in worst.subscribers],
-            y=np.array([one.received for one in worst.subscribers], dtype="i4"),
-            marker={"color": [VERDICT_COLOURS[Verdict.FAULT] if one.missed else RECEIVED for one in worst.subscribers]},
-            text=[f"✗ {len(one.missed)} missed" if one.missed else "" for one in worst.subscribers],
-            textposition="outside",
-            hoverinfo="skip",
-        )
-    )
-    drawn.add_hline(
-        y=worst.messages, line={"color": SENT, "dash": "dash"}, annotation={"text": f"{worst.messages} published", "yanchor": "bottom"}
-    )
-    drawn.update_xaxes(title={"text": "subscriber and its instance"}, type="category")
-    drawn.update_yaxes(title={"text": "messages received"}, range=[0, worst.messages * 1.25 + 1])
     return picture(drawn, title)
 
 

@@ -18,7 +18,7 @@ from wsbook.chain import chain
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation, Outcome
 from wsbook.steps import PHASES, STEPS
-from wsbook.views import charts, charts_flow, charts_logs, show, tables
+from wsbook.views import charts, charts_cluster, charts_flow, charts_logs, charts_network, show, tables
 from wsbook.views.drawing import Picture
 from wsbook.views.show import Shown
 from wsbook.words import MARKS, cap, duration_text
@@ -85,15 +85,24 @@ TABLES: dict[str, dict[str, Table]] = {
         "templates": tables.table_templates,
         "seen": tables.table_timeline,
     },
-    "2.1": {"ports": tables.table_ports, "tls": tables.table_tls, "seen": tables.table_timeline},
+    "2.1": {
+        "ports": tables.table_ports,
+        "proxy": tables.table_proxy,
+        "packets": tables.table_packets,
+        "tls": tables.table_tls,
+        "seen": tables.table_timeline,
+    },
     "2.2": {
+        "hops": tables.table_hops,
         "attempts": tables.table_attempts,
         "routes": tables.table_routes,
         "idle limits": tables.table_idle_limits,
         "rehearsals": tables.table_rehearsals,
+        "instances": tables.table_instances,
+        "sessions": tables.table_talks,
     },
     "3.1": {"patterns": tables.table_patterns},
-    "3.2": {"broadcast": tables.table_broadcast, "patterns": tables.table_patterns},
+    "3.2": {"broadcast": tables.table_broadcast, "passes": tables.table_passes, "patterns": tables.table_patterns},
     "3.3": {"origin": tables.table_origin, "attempts": tables.table_attempts},
     "3.4": {"idle": tables.table_idle},
     "4.1": {"trace": tables.table_trace},
@@ -105,8 +114,9 @@ PLOTS: dict[str, tuple[Plot, ...]] = {
     "1.2": (charts_flow.plot_frames, charts.plot_stages),
     "1.3": (charts.plot_stages,),
     "1.4": (charts_logs.plot_lifetimes,),
-    "2.2": (charts.plot_stages,),
-    "3.2": (charts_flow.plot_broadcast,),
+    "2.1": (charts_network.plot_packets, charts_network.plot_ways),
+    "2.2": (charts.plot_stages, charts_cluster.plot_instances),
+    "3.2": (charts_cluster.plot_broadcast,),
     "3.3": (charts.plot_origin,),
     "3.4": (charts_flow.plot_idle,),
     "4.1": (charts_flow.plot_trace,),
@@ -148,14 +158,16 @@ class StepView:
         reasons = [cap(seen.failure.message, 160) for seen in self.result.observations if seen.outcome is Outcome.NOT_RUN and seen.failure]
         return f"nothing to show: {'; '.join(dict.fromkeys(reasons)) or 'nothing of this kind was seen'}"
 
-    def _picture(self) -> Mapping[str, Any]:
-        drawn = (plot(self.result.observations) for plot in PLOTS.get(self.step, ()))
+    def _picture(self, name: str) -> Mapping[str, Any]:
+        plots = PLOTS.get(self.step, ())
+        named = [plot for plot in plots if not name or getattr(plot, "__name__", "") == f"plot_{name}"]
+        drawn = (plot(self.result.observations) for plot in named)
         picture = next((one for one in drawn if one is not None), None)
         return show.bundle_picture(picture) if picture else show.bundle_line(self._nothing())
 
-    def plot(self) -> None:
-        """Show the step's picture, or the sentence why there is none."""
-        self._show(self._picture, "plot")
+    def plot(self, name: str = "") -> None:
+        """Show the step's picture of this name, the first that can be drawn by default, or the sentence why there is none."""
+        self._show(lambda: self._picture(name), f"plot {name}".strip())
 
     def table(self, name: str = "") -> None:
         """Show one of the step's tables by its name in TABLES; the main one, or the first that has rows, by default."""

@@ -70,8 +70,9 @@ def request_headers(attempt: Attempt, key: str) -> Headers:
     if attempt.origin is not None:
         own.append(("Origin", attempt.origin))
     own += _websocket_headers(attempt, key) if attempt.upgrade else []
-    replaced = {name.lower() for name, _ in attempt.headers}
-    return (*(header for header in own if header[0].lower() not in replaced), *attempt.headers)
+    replaced = {name.lower() for name, _ in attempt.headers} | set(attempt.omit)
+    more = (header for header in attempt.headers if header[0].lower() not in attempt.omit)
+    return (*(header for header in own if header[0].lower() not in replaced), *more)
 
 
 def _websocket_headers(attempt: Attempt, key: str) -> list[tuple[str, str]]:
@@ -89,13 +90,13 @@ def connect_headers(authority: str, credentials: str = "") -> Headers:
     return (*own, ("Proxy-Authorization", credentials)) if credentials else own
 
 
-def write_request(method: str, resource: str, headers: Iterable[tuple[str, str]]) -> bytes:
-    """Return the request in bytes; text outside ASCII goes out as UTF-8.
+def write_request(method: str, resource: str, headers: Iterable[tuple[str, str]], version: str = "1.1") -> bytes:
+    """Return the request in bytes; text outside ASCII goes out as UTF-8. version: of HTTP.
 
     Raises:
         ValueError: a line break or NUL in any part, which would smuggle another header.
     """
-    lines = [f"{method} {resource} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+    lines = [f"{method} {resource} HTTP/{version}", *(f"{name}: {value}" for name, value in headers)]
     if any(c in line for line in lines for c in "\r\n\0"):
         raise ValueError("a request header or the URL holds a line break or NUL")
     return "\r\n".join([*lines, "", ""]).encode("utf-8")

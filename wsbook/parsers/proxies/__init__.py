@@ -18,6 +18,8 @@ KINDS = {
     "haproxy_cfg": ("haproxy", "parse_haproxy"),
     "caddyfile": ("caddy", "parse_caddy"),
     "apache_conf": ("apache", "parse_apache"),
+    "traefik": ("traefik", "parse_traefik"),
+    "envoy": ("envoy", "parse_envoy"),
     "k8s_ingress": ("kubernetes", "parse_kubernetes"),
     "alb_attributes": ("aws", "parse_aws"),
 }

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import Facts, Fix, PatternFacts, RouteFacts, TextFacts
 from wsbook.parsers.pattern_table import ConfigPattern, config_patterns, entry, pattern_found
+from wsbook.parsers.proxies.backtracking import WAYS, ways
 
 __all__ = [
     "MAX_BYTES",
@@ -52,7 +53,6 @@ _POLLING = re.compile(
 _CONTAINERS = re.compile(r"docker|compose|container|kubernetes|\bk8s\b|\bpod\b", re.IGNORECASE)
 _LOOPBACK = re.compile(r"(?:^|//|@)(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::|/|$)", re.IGNORECASE)
 _PLAIN_PORTS = frozenset(("80", "3000", "3001", "4000", "5000", "8000", "8001", "8080", "8081", "8888", "9000"))
-_NESTED = re.compile(r"[+*}]\)*[+*{]|\([^()]*[+*][^()]*\)\s*[+*{]")
 
 
 class Artifact(Struct, frozen=True, kw_only=True):
@@ -166,11 +166,11 @@ def usually_plain(port: str) -> bool:
 
 @cache
 def try_regex(pattern: str, *, ignore_case: bool = False) -> re.Pattern[str] | None:
-    """Return a compiled expression; None when it is invalid, long, or could take exponential time on a short path."""
-    if len(pattern) > 300 or _NESTED.search(pattern):
+    """Return a compiled expression; None when it is invalid, long, or could take long on a short path."""
+    if len(pattern) > 300:
         return None
     try:
-        return re.compile(pattern, re.IGNORECASE if ignore_case else 0)
+        return None if ways(pattern) > WAYS else re.compile(pattern, re.IGNORECASE if ignore_case else 0)
     except (re.error, OverflowError, RecursionError):
         return None
 

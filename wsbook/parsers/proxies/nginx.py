@@ -10,24 +10,25 @@ from msgspec.structs import replace
 
 from wsbook.facts import Facts, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, hints_at_websocket, plausible, require_small, seconds
-from wsbook.parsers.proxies.nginx_defects import defects
+from wsbook.parsers.proxies.nginx_defects import defects, is_event_stream
 from wsbook.parsers.proxies.nginx_fixes import Place, with_fixes
 from wsbook.parsers.proxies.nginx_headers import header, header_level, http_version, in_force, lines_of
 from wsbook.parsers.proxies.nginx_limits import limits
 from wsbook.parsers.proxies.nginx_line_fixes import with_line_fixes
 from wsbook.parsers.proxies.nginx_locations import Location
-from wsbook.parsers.proxies.nginx_reach import sample_path
+from wsbook.parsers.proxies.nginx_reach import Neighbours, sample_path
 from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin, settle, upstream_url
 from wsbook.parsers.proxies.nginx_servers import Server, answering, find_servers, has_name
 from wsbook.parsers.proxies.nginx_streams import streamed
 from wsbook.parsers.proxies.nginx_tree import Directive, parse_tree
 from wsbook.parsers.proxies.nginx_upstreams import Upstreams
 from wsbook.parsers.proxies.nginx_values import UNKNOWN, UNNAMED, Variables
+from wsbook.parsers.proxies.nginx_whole import pages_only, together
 
 __all__ = ["parse_nginx"]
 
 _READ_TIMEOUT_S = "60"
-_MAX_ROUTES = 1_000
+_MAX_ROUTES = 500
 
 
 class _Judged(Struct, frozen=True, kw_only=True):
@@ -47,14 +48,15 @@ def parse_nginx(artifact: Artifact) -> Parsed:
     tree = parse_tree(artifact)
     variables, upstreams, servers = Variables(tree), Upstreams(tree.root), find_servers(tree.root)
     facts: list[Facts] = []
-    judged = _judged(servers, artifact, variables)[:_MAX_ROUTES]
+    judged, beside = _judged(servers, artifact, variables), Neighbours.of(servers)
     for one in judged:
         route = _route(one, upstreams, artifact)
         place = Place(route=route, ending=one.ending, tree=tree, endpoint_path=artifact.endpoint_path)
-        facts += with_fixes(place, defects(route, one.ending, upstreams, artifact, servers))
+        facts += with_fixes(place, defects(route, one.ending, upstreams, artifact, beside))
     if any(one.serves is not False for one in judged):
         facts += with_line_fixes(list(limits(tree.root)), tree)
-    streams = with_line_fixes(streamed(tree.root, upstreams, servers, artifact), tree)
+    facts += together(tree.root, servers, artifact, unmarked=bool(judged) and all(one.serves is None for one in judged))
+    streams = with_line_fixes(streamed(tree.root, upstreams, beside, artifact), tree)
     text = TextFacts(
         kind="nginx_conf",
         program="nginx",
@@ -91,7 +93,7 @@ def _by_path(servers: list[Server], artifact: Artifact, variables: Variables) ->
     judged = {id(ending.location.directive): _Judged(ending=ending, serves=None if _unsure(ending) else True) for ending in ours}
     for server in servers:
         for location in server.every():
-            if location.handler and id(location.directive) not in judged:
+            if location.handler and id(location.directive) not in judged and len(judged) < _MAX_ROUTES:
                 judged[id(location.directive)] = _Judged(ending=_possible(server, location, variables), serves=False)
     return sorted(judged.values(), key=lambda one: (one.ending.location.directive.file, one.ending.location.directive.line))
 
@@ -110,11 +112,21 @@ def _unsure(ending: Ending) -> bool:
 
 def _by_looks(servers: list[Server], artifact: Artifact, variables: Variables) -> list[_Judged]:
     places = [(server, loc) for server in servers for loc in server.every() if loc.handler and _speaks_http(loc)][:_MAX_ROUTES]
+    streams = [is_event_stream(loc) for _, loc in places]
     every = [_possible(server, loc, variables) for server, loc in places]
     able = [_forwards(ending, artifact) or _meant(ending) for ending in every]
-    hints = [2 if "$http_upgrade" in loc.pattern else hints_at_websocket(loc.pattern.replace("\\", "")) for _, loc in places]
-    judged = plausible(able, hints, [loc.pattern == "/" for _, loc in places])
-    return [_Judged(ending=ending, serves=serves) for ending, serves in zip(every, judged, strict=True)]
+    hints = [0 if stream else _hint(loc) for (_, loc), stream in zip(places, streams, strict=True)]
+    catch_all = [loc.pattern == "/" for _, loc in places]
+    judged = plausible(able, hints, catch_all)
+    if not any(able) and not any(hints) and not any(catch_all) and pages_only(servers):
+        judged = [None] * len(places)
+    return [
+        _Judged(ending=ending, serves=False if stream else serves) for ending, serves, stream in zip(every, judged, streams, strict=True)
+    ]
+
+
+def _hint(location: Location) -> int:
+    return 2 if "$http_upgrade" in location.pattern else hints_at_websocket(location.pattern.replace("\\", ""))
 
 
 def _meant(ending: Ending) -> bool:

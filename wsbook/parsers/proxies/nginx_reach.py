@@ -1,13 +1,14 @@
 """Whether handshakes reach the nginx location that is meant for them: other locations, other servers, other browsers, other paths."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wsbook.facts import PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, hints_at_websocket
-from wsbook.parsers.proxies.nginx_answers import at
+from wsbook.parsers.proxies.nginx_answers import answered, at
 from wsbook.parsers.proxies.nginx_headers import header, lines_of
 from wsbook.parsers.proxies.nginx_locations import Location, select
 from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin
@@ -15,10 +16,38 @@ from wsbook.parsers.proxies.nginx_servers import Listen, Server
 from wsbook.parsers.proxies.nginx_upstreams import Upstreams
 from wsbook.parsers.proxies.nginx_values import Request, holds
 
-__all__ = ["keeps_upgrade", "listener_of", "reached", "sample_path"]
+__all__ = ["Neighbours", "keeps_upgrade", "reached", "sample_path"]
 
+_DEFAULT = frozenset(("default_server", "default"))
 _FIREFOX = "keep-alive, Upgrade"
+_UPGRADE_IS = re.compile(r"\$\{?http_upgrade\}? (?:=|~) \^?(\w+)")
 _LOCAL = re.compile(r"(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::(\d{1,5}))?\Z")
+
+
+class Neighbours(Struct, frozen=True, kw_only=True):
+    """The servers of one configuration, for those that look at one of them.
+
+    idle: what marks servers as the default of an address that hand nothing on. listens: one listener of each port.
+    """
+
+    idle: tuple[Listen, ...] = ()
+    listens: Mapping[int, Listen] = {}
+
+    def listener(self, address: str, usual_port: int) -> Listen | None:
+        """Return the listener of the same nginx that an address of this machine leads to."""
+        match = _LOCAL.match(address)
+        return self.listens.get(int(match[1] or usual_port)) if match else None
+
+    @staticmethod
+    def of(servers: Sequence[Server]) -> "Neighbours":
+        """Return what servers say of each other."""
+        listens = {x.port: x for server in reversed(servers) for x in server.listens if x.directive}
+        idle = tuple(x for server in servers for x in server.listens if x.flags & _DEFAULT and x.directive and _is_idle(server))
+        return Neighbours(idle=idle, listens=listens)
+
+
+def _is_idle(server: Server) -> bool:
+    return not server.block.last("return") and not any(location.handler for location in server.every())
 
 
 def sample_path(location: Location) -> str:
@@ -35,14 +64,17 @@ def keeps_upgrade(value: str) -> bool:
     return value == "forwarded" or "upgrade" in [token.strip().lower() for token in value.split(",")]
 
 
-def reached(ending: Ending, servers: Sequence[Server], upstreams: Upstreams, artifact: Artifact) -> Iterator[PatternFacts]:
+def reached(ending: Ending, beside: Neighbours, upstreams: Upstreams, artifact: Artifact) -> Iterator[PatternFacts]:
     """Yield why handshakes do not, or not all, reach this location or what is behind it."""
     if not artifact.endpoint_path:
+        yield from _answers_itself(ending, artifact)
         yield from _shadowed(ending, artifact)
         yield from _exact_only(ending, artifact)
-        yield from _by_name_only(ending, servers, artifact)
+        yield from _by_name_only(ending, beside)
+    yield from _test_of_upgrade(ending)
+    yield from _guard_upgraded(ending, artifact)
     yield from _in_firefox(ending, artifact)
-    yield from _listener_behind(ending, servers, upstreams)
+    yield from _listener_behind(ending, beside, upstreams)
 
 
 def _passes(location: Location) -> bool:
@@ -50,8 +82,37 @@ def _passes(location: Location) -> bool:
 
 
 def _selected(ending: Ending, path: str) -> Location | None:
-    found = select(ending.server.locations, begin(ending.request.variables, ending.server, path))
+    found = select(ending.server.index, begin(ending.request.variables, ending.server, path))
     return found.location if found else None
+
+
+def _answers_itself(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
+    """A location that hands requests on, but not handshakes for its own path."""
+    location = ending.location
+    if location.operator in ("", "^~", "="):
+        again = answer(ending.server, begin(ending.request.variables, ending.server, sample_path(location)))
+        if not again.handed_on and location.directive in again.location.levels:
+            yield from answered(again, artifact)
+
+
+def _test_of_upgrade(ending: Ending) -> Iterator[PatternFacts]:
+    """An ``if`` that compares Upgrade with other capitals than browsers send."""
+    for level in ending.location.levels:
+        for branch in (level, *level.all("if")):
+            words = " ".join(branch.args)
+            literal = _UPGRADE_IS.search(words) if branch.name == "if" else None
+            if literal and literal[1].lower() == "websocket" and literal[1] != "websocket":
+                yield at("nginx.upgrade-test-case", branch)
+
+
+def _guard_upgraded(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
+    """An auth_request whose own location passes the handshake's headers on."""
+    asked = ending.location.setting("auth_request")
+    if not asked or not asked.args or not asked.args[0].startswith("/"):
+        return
+    found = _selected(ending, asked.args[0])
+    if found and _passes(found) and header(found, "Upgrade", ending.request, artifact).value != "absent":
+        yield at("nginx.guard-upgraded", asked)
 
 
 def _shadowed(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -75,15 +136,12 @@ def _exact_only(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
         yield at("nginx.exact-location", location.directive)
 
 
-def _by_name_only(ending: Ending, servers: Sequence[Server], artifact: Artifact) -> Iterator[PatternFacts]:
+def _by_name_only(ending: Ending, beside: Neighbours) -> Iterator[PatternFacts]:
     """A server that only its name leads to, beside a marked default that hands nothing on."""
-    ports = {(x.address, x.port) for x in ending.server.listens}
-    for server in servers:
-        marked = [x for x in server.listens if (x.address, x.port) in ports and x.flags & {"default_server", "default"}]
-        idle = not any(location.handler for location in server.every()) and not server.block.last("return")
-        if server.block is not ending.server.block and marked and marked[0].directive and idle:
-            yield at("nginx.default-elsewhere", marked[0].directive)
-            return
+    there = {(x.address, x.port) for x in ending.server.listens}
+    found = next((x for x in beside.idle if (x.address, x.port) in there), None)
+    if found and found.directive:
+        yield at("nginx.default-elsewhere", found.directive)
 
 
 def _in_firefox(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -110,21 +168,14 @@ def _ends_elsewhere(ending: Ending, artifact: Artifact) -> bool:
     return answer(ending.server, replace(again, connection=_FIREFOX)).location.directive is not ending.location.directive
 
 
-def listener_of(address: str, servers: Sequence[Server], usual_port: int) -> Listen | None:
-    """Return the listener of the same nginx that an address of this machine leads to."""
-    match = _LOCAL.match(address)
-    port = int(match[1] or usual_port) if match else -1
-    return next((x for server in servers for x in server.listens if x.port == port and x.directive), None)
-
-
-def _listener_behind(ending: Ending, servers: Sequence[Server], upstreams: Upstreams) -> Iterator[PatternFacts]:
+def _listener_behind(ending: Ending, beside: Neighbours, upstreams: Upstreams) -> Iterator[PatternFacts]:
     """A server of this nginx behind this location that expects to be spoken to in another way."""
     line = ending.directive
     if line is None or "$" in line.args[0]:
         return
     scheme, _, rest = line.args[0].partition("://")
     for address in upstreams.addresses(line.args[0]) or [rest.partition("/")[0]]:
-        behind = listener_of(address, servers, 443 if scheme == "https" else 80)
+        behind = beside.listener(address, 443 if scheme == "https" else 80)
         if behind is None:
             continue
         if "proxy_protocol" in behind.flags:

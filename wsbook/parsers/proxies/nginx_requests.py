@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
-from wsbook.parsers.proxies.nginx_locations import Location, select
+from wsbook.parsers.proxies.nginx_locations import PASSES, Location, select
 from wsbook.parsers.proxies.nginx_servers import Server, capture_name
 from wsbook.parsers.proxies.nginx_tree import Directive
 from wsbook.parsers.proxies.nginx_values import UNKNOWN, UNNAMED, Request, Variables, expand, holds, test_text
@@ -20,6 +20,9 @@ __all__ = ["Ending", "answer", "begin", "settle", "upstream_url"]
 
 _MAX_TURNS = 10
 """Internal redirects and changes of the path together; nginx gives up with 500 (NGX_HTTP_MAX_URI_CHANGES)."""
+
+_MAX_STEPS = 1_000
+"""Rewrite directives that one request is followed through."""
 
 _REDIRECTS = ("http://", "https://", "$scheme")
 _PAGE = re.compile(r"(?:\$document_root)?/[\w./-]*\.x?html?")
@@ -54,9 +57,14 @@ class _Answer(Struct, frozen=True):
 
 
 class _Phase(Struct):
-    """What one rewrite phase did. branch: the last ``if`` that held. changed: the path, so that its location is looked for again."""
+    """What one rewrite phase did.
+
+    branch: the last ``if`` that held; its settings are in force. handler: the last one of an ``if`` that held, which stays in force when
+    another holds after it. changed: the path, so that its location is looked for again.
+    """
 
     branch: Directive | None = None
+    handler: Directive | None = None
     changed: bool = False
     over: bool = False
     answer: _Answer | None = None
@@ -103,7 +111,7 @@ def answer(server: Server, request: Request) -> Ending:
         turn = _from_server(server, request) if turn.again else _at_location(server, turn.location, request)
         if turn.ending:
             return turn.ending
-    found = select(server.locations, request)
+    found = select(server.index, request)
     return Ending(server=server, location=found.location if found else server.itself, request=request, status=500)
 
 
@@ -115,7 +123,7 @@ def _from_server(server: Server, request: Request) -> _Turn:
 
 def _at_location(server: Server, location: Location | None, request: Request) -> _Turn:
     if location is None:
-        found = select(server.locations, request)
+        found = select(server.index, request)
         location = found.location if found else server.itself
         if not request.internal and any(level.last("internal") for level in location.levels):
             return _answered(server, location, _Answer(404, location.directive, paged=True), request)
@@ -142,6 +150,9 @@ def _contents(server: Server, location: Location, phase: _Phase, request: Reques
     tried = inside.directive.last("try_files")
     if tried and len(tried.args) > 1 and not any(expand(request, name) in request.files for name in tried.args[:-1]):
         return _fallback(server, inside, tried, request)
+    left = phase.handler  # of an earlier if: without its address, which is set in that block ("no upstream configuration")
+    if left and not inside.handler and (location.handler is None or location.handler.name != left.name):
+        return _answered(server, inside, _Answer(500, left, paged=True), request)
     for place in (inside, location):
         if place.handler or (found := _program(place.directive)):
             return _ended(server, place, request, place.handler or found, 0)
@@ -217,7 +228,13 @@ def _status(text: str) -> int:
 
 def _rewrite(block: Directive, request: Request, phase: _Phase) -> None:
     """Run the rewrite directives of one block in order."""
+    if not block.named.keys() & _STEPS.keys():
+        return
     for directive in block.block or ():
+        request.steps += directive.name in _STEPS
+        if request.steps > _MAX_STEPS:
+            request.unsure = phase.over = True
+            return
         if directive.name in _STEPS and (directive.args or directive.name == "break"):
             _STEPS[directive.name](directive, request, phase)
             if phase.over:
@@ -233,6 +250,7 @@ def _set(directive: Directive, request: Request, _: _Phase) -> None:
 def _if(directive: Directive, request: Request, phase: _Phase) -> None:
     if directive.block is not None and holds(request, directive.args):
         phase.branch = directive
+        phase.handler = next((d for d in reversed(directive.block) if d.name in PASSES), phase.handler)
         _rewrite(directive, request, phase)
 
 
@@ -306,7 +324,7 @@ def upstream_url(ending: Ending) -> tuple[str, str | None]:
     elif not uri:
         path = _own_path(request, 0)
     elif request.valid_location:
-        path = uri.partition("?")[0] + _escaped(request.uri[len(_name(ending.location)) :])
+        path = uri + _escaped(request.uri[len(_name(ending.location)) :])
     else:
         path = _own_path(request, 0)
     return base, None if path is None or UNKNOWN in path else path.partition("?")[0]

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from wsbook.parsers.proxies.nginx_locations import Location, find_locations
+from wsbook.parsers.proxies.nginx_locations import Index, Location, find_locations
 from wsbook.parsers.proxies.nginx_tree import Directive
 from wsbook.parsers.proxies.nginx_values import UNNAMED, Request, compiled, match_text
 
 __all__ = ["Listen", "Server", "answering", "capture_name", "find_servers", "has_name"]
 
-_MAX_SERVERS = 500
+_MAX_SERVERS = 2_000
 _LISTEN = re.compile(r"(?:(?P<host>\[[^\]]*\]|[^:\[\]]*):)?(?P<port>\d{1,5})\Z")
 
 
@@ -39,6 +39,7 @@ class Server(Struct, frozen=True, kw_only=True):
     locations: tuple[Location, ...]
     names: tuple[str, ...]
     listens: tuple[Listen, ...]
+    index: Index
 
     @property
     def block(self) -> Directive:
@@ -90,7 +91,7 @@ def _server(levels: tuple[Directive, ...]) -> Server:
         locations = (Location(operator="", pattern="/", levels=levels),)
     names = tuple(name.lower() if not name.startswith("~") else name for d in block.all("server_name") for name in d.args)
     listens = tuple(listen for d in block.all("listen") if d.args and (listen := _listen(d, block)))
-    return Server(levels=levels, locations=locations, names=names or ("",), listens=listens or (_DEFAULT_LISTEN,))
+    return Server(levels=levels, locations=locations, names=names or ("",), listens=listens or (_DEFAULT_LISTEN,), index=Index(locations))
 
 
 _DEFAULT_LISTEN = Listen(address="*", port=80, flags=frozenset())

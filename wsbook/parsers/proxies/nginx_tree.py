@@ -13,10 +13,12 @@ __all__ = ["Directive", "Tree", "parse_tree", "walk"]
 
 _MAX_INCLUDES = 8
 """Includes nested deeper than this are refused."""
+_MAX_WORDS = 200_000
+"""A configuration with more is refused."""
 
 
 class Directive(Struct, frozen=True, kw_only=True):
-    """One directive. block: None when it ends with a semicolon. end_line: of its semicolon or closing brace.
+    """One directive. block: None when it ends with a semicolon. named: the block by names. end_line: of its semicolon or closing brace.
 
     A directive named include that is left in the tree names files that could not be read.
     """
@@ -27,14 +29,16 @@ class Directive(Struct, frozen=True, kw_only=True):
     line: int
     end_line: int = 0
     block: "tuple[Directive, ...] | None" = None
+    named: "Mapping[str, tuple[Directive, ...]]" = {}
 
     def all(self, name: str) -> "list[Directive]":
         """Return the directives of this name directly in the block."""
-        return [d for d in self.block or () if d.name == name]
+        return list(self.named.get(name, ()))
 
     def last(self, name: str) -> "Directive | None":
         """Return the last one of this name directly in the block; it is the one in force."""
-        return next((d for d in reversed(self.block or ()) if d.name == name), None)
+        found = self.named.get(name)
+        return found[-1] if found else None
 
 
 class Tree(Struct, frozen=True, kw_only=True):
@@ -64,7 +68,9 @@ def _parse(text: str, file: str, files: Files, depth: int = 0) -> tuple[Directiv
     stack = [_Open([], 0, [])]
     said: list[str] = []
     line = at = 1
-    for word in words(text):
+    for count, word in enumerate(words(text)):
+        if count > _MAX_WORDS:
+            raise UnreadableInputError(f"{file}: more than {_MAX_WORDS:,} words, no nginx configuration has so many")
         at = word.line
         if not word.mark:
             line = line if said else at
@@ -88,7 +94,15 @@ def _parse(text: str, file: str, files: Files, depth: int = 0) -> tuple[Directiv
 def _close(stack: list[_Open], file: str, end_line: int) -> None:
     block = stack.pop()
     name, *args = block.words or [""]
-    stack[-1].body.append(Directive(name=name, args=tuple(args), file=file, line=block.line, end_line=end_line, block=tuple(block.body)))
+    stack[-1].body.append(_block(name, tuple(args), file, (block.line, end_line), tuple(block.body)))
+
+
+def _block(name: str, args: tuple[str, ...], file: str, lines: tuple[int, int], body: tuple[Directive, ...]) -> Directive:
+    named: dict[str, list[Directive]] = {}
+    for directive in body:
+        named.setdefault(directive.name, []).append(directive)
+    groups = {key: tuple(group) for key, group in named.items()}
+    return Directive(name=name, args=args, file=file, line=lines[0], end_line=lines[1], block=body, named=groups)
 
 
 def _simple(said: list[str], file: str, lines: tuple[int, int], files: Files, depth: int) -> list[Directive]:
@@ -105,11 +119,11 @@ def parse_tree(artifact: Artifact, changed: Mapping[str, str] | None = None) -> 
     """Return the configuration as a tree. changed: texts by file name that take the place of those that are there.
 
     Raises:
-        UnreadableInputError: nested too deeply.
+        UnreadableInputError: nested too deeply, or far too many words.
     """
     files = Files(artifact, changed or {})
     block = _parse(files.text, files.main, files)
-    root = Directive(name="", args=(), file=files.main, line=1, end_line=files.text.count("\n") + 1, block=block)
+    root = _block("", (), files.main, (1, files.text.count("\n") + 1), block)
     return Tree(root=root, missing=files.missing, texts=files.texts)
 
 

@@ -41,16 +41,22 @@ _BUILT_IN = re.compile(
     r"|ancient_browser|msie|session_log|otel|opentracing|lua|is_request)(?:_\w+)?|connection(?:_requests|_time)?"
 )
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|([1-9])|(\w+))")
+_CLASS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]")
+_REPEATED_CHOICE = re.compile(r"\([^()]*(?:\([^()]*\)[^()]*)*\|[^()]*(?:\([^()]*\)[^()]*)*\)[*+{]")
+_UNBOUNDED = re.compile(r"[*+]|\{\d*,?\d*\}")
+_MAX_UNBOUNDED, _MAX_OPTIONAL = 5, 12
 _NAMED = re.compile(r"\(\?<(?=[A-Za-z_])")
-_MAX_TEXT = 2_000
+_MAX_TEXT = 1_000
 _MAX_DEPTH = 12
+_MAX_MATCHED = (500, 500, 500, 200, 80, 40, *(30,) * 300)
+"""How much of a text an expression sees, by how many unbounded repetitions it has: backtracking costs their power of the length."""
 
 
 class Variables:
     """The maps and other variables of one configuration.
 
-    upstreams: names of upstream blocks. used: variables that anything uses. complete: the file is a whole configuration, so a variable that nothing defines is a defect. foreign: variables whose values are
-    made elsewhere (geo, Lua, njs, a subrequest).
+    upstreams: names of upstream blocks. used: variables that anything uses. complete: the file is a whole configuration, so a variable
+    that nothing defines is a defect. foreign: variables whose values are made elsewhere (geo, Lua, njs, a subrequest).
     """
 
     def __init__(self, tree: Tree) -> None:
@@ -92,8 +98,9 @@ _FOREIGN = frozenset(
 class Request(Struct, kw_only=True):
     """One handshake on its way through nginx; the phases change it.
 
-    host: UNNAMED unknown, without port. raw: path and query as they were sent. uri: the path as nginx sees it now, decoded. valid_raw,
-    valid_location: as nginx's request has them (the raw path, and the part that the location's name matched, may still be used).
+    host: UNNAMED unknown, without port. raw: path and query as they were sent; without a question mark the query is not known. uri: the
+    path as nginx sees it now, decoded. valid_raw, valid_location: as nginx's request has them (the raw path, and the part that the
+    location's name matched, may still be used).
     connection: what the browser sends there; Firefox adds keep-alive. files: paths that are taken to exist, since the configuration
     itself names them.
     """
@@ -112,6 +119,7 @@ class Request(Struct, kw_only=True):
     internal: bool = False
     in_error: bool = False
     unsure: bool = False
+    steps: int = 0
     groups: tuple[str, ...] = ()
     values: dict[str, str | None] = field(default_factory=dict)
     mapped: dict[str, str | None] = field(default_factory=dict)
@@ -124,7 +132,10 @@ def names_in(text: str) -> list[str]:
 
 
 def compiled(pattern: str, *, ignore_case: bool = False) -> re.Pattern[str] | None:
-    """Return an expression in PCRE's notation for Python; None when it cannot be used."""
+    """Return an expression in PCRE's notation for Python; None when it cannot be used, or might take long on a short text."""
+    bare = _CLASS.sub("c", pattern)
+    if _REPEATED_CHOICE.search(bare) or len(_UNBOUNDED.findall(bare)) > _MAX_UNBOUNDED or bare.count("?") > _MAX_OPTIONAL:
+        return None
     return try_regex("(?a)" + _NAMED.sub("(?P<", pattern), ignore_case=ignore_case)
 
 
@@ -134,7 +145,7 @@ def match_text(request: Request, pattern: str, text: str, *, ignore_case: bool =
     if regex is None:
         request.unsure = True
         return None
-    match = regex.search(text[:_MAX_TEXT])
+    match = regex.search(text[: _MAX_MATCHED[len(_UNBOUNDED.findall(pattern))]])
     if match:
         request.groups = tuple(group or "" for group in match.groups())
         request.values.update({name: text or "" for name, text in match.groupdict().items()})
@@ -181,6 +192,8 @@ def _built_in(request: Request, name: str) -> str | None:
     if name in _HANDSHAKE:
         return _HANDSHAKE[name]
     if name.startswith("arg_"):
+        if "?" not in request.raw and not request.args:
+            return None
         return next((v for k, v in parse_qsl(request.args, keep_blank_values=True) if k.lower() == name[4:].lower()), "")
     if name.startswith(("sent_http_", "sent_trailer_", "upstream_")):
         return ""

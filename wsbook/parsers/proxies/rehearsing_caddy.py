@@ -44,6 +44,8 @@ _SERVER = frozenset(
     """.split()  # noqa: SIM905 - a table
 )
 _NOT_CARRIED = ("upstreams", "transport", "health_checks", "handle_response", "circuit_breaker")
+_FRAGMENT = re.compile(r"(?:\s|#[^\n]*\n)*(?:@\S+|reverse_proxy|handle|handle_path|route|encode|header|root|redir|rewrite)\s")
+"""Directives without their site."""
 _FOREIGN = re.compile(r"\{(?:file|env|system)\.")
 _LIFE, _SILENCE = ("stream_timeout",), ("read_timeout", "write_timeout")
 _MAX_NODES = 20_000
@@ -59,6 +61,8 @@ def adapt_caddyfile(artifact: Artifact, stage: Stage, ask: Ask, changed: Mapping
     """
     text = (changed or {}).get(artifact.name, artifact.text)
     document = text if text.lstrip()[:1] == "{" and '"apps"' in text else adapt_caddy(text, artifact.folder)
+    if document is None and _FRAGMENT.match(text):
+        document = adapt_caddy(f":80 {{\n{text}\n}}\n", artifact.folder)
     if document is None:
         raise Refusal("caddy does not take it, or it imports files that are not in its folder")
     if _FOREIGN.search(document):

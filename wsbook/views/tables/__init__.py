@@ -5,10 +5,10 @@ Judges nothing, displays nothing, and never returns a Styler.
 
 from wsbook.views.tables.artifacts import table_endpoints, table_idle_limits, table_patterns, table_rehearsals, table_routes
 from wsbook.views.tables.browser import table_browser, table_cookies
+from wsbook.views.tables.cluster import table_broadcast, table_instances, table_passes, table_talks
 from wsbook.views.tables.flow import (
     OPCODES,
     direction_word,
-    table_broadcast,
     table_frames,
     table_idle,
     table_load,
@@ -23,14 +23,15 @@ from wsbook.views.tables.handshake import (
     table_attempts,
     table_checks,
     table_echo,
-    table_ports,
     table_stages,
     table_tls,
 )
+from wsbook.views.tables.hops import table_hops
 from wsbook.views.tables.judgement import table_findings, table_inputs, table_not_looked, table_steps, table_timeline
 from wsbook.views.tables.listener import table_certificates, table_listener, table_redirects
 from wsbook.views.tables.logs import table_access, table_logged, table_signatures, table_templates
 from wsbook.views.tables.messages import table_commands, table_compression, table_dialect, table_framing, table_sizes
+from wsbook.views.tables.network import table_packets, table_ports, table_proxy
 from wsbook.views.tables.pairs import table_pairs
 
 __all__ = [
@@ -55,17 +56,22 @@ __all__ = [
     "table_findings",
     "table_frames",
     "table_framing",
+    "table_hops",
     "table_idle",
     "table_idle_limits",
     "table_inputs",
+    "table_instances",
     "table_listener",
     "table_load",
     "table_logged",
     "table_not_looked",
     "table_origin",
+    "table_packets",
     "table_pairs",
+    "table_passes",
     "table_patterns",
     "table_ports",
+    "table_proxy",
     "table_redirects",
     "table_rehearsals",
     "table_routes",
@@ -74,6 +80,7 @@ __all__ = [
     "table_sizes",
     "table_stages",
     "table_steps",
+    "table_talks",
     "table_templates",
     "table_timeline",
     "table_tls",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from wsbook.facts import BroadcastFacts, Frame, IdleFacts, LoadFacts, SessionFacts, TraceFacts, UpgradeFacts
+from wsbook.facts import Frame, IdleFacts, LoadFacts, SessionFacts, TraceFacts, UpgradeFacts
 from wsbook.observation import Observation
 from wsbook.views.tables.frames import frame, rows_of
 from wsbook.words import cap, duration_text
@@ -12,7 +12,6 @@ from wsbook.words import cap, duration_text
 __all__ = [
     "OPCODES",
     "direction_word",
-    "table_broadcast",
     "table_frames",
     "table_idle",
     "table_load",
@@ -103,24 +102,6 @@ def table_idle(observations: Iterable[Observation]) -> pd.DataFrame:
         for seen, facts in sorted(rows_of(observations, IdleFacts), key=lambda pair: (pair[1].traffic, pair[1].silence_s))
     ]
     return frame(rows, ["silence", "traffic", "survived", "lived", "ended", "code", "reason", "at"])
-
-
-def table_broadcast(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return each subscriber of each broadcast: what it received, missed, and had twice or out of order."""
-    rows = [
-        {
-            "subscriber": one.index,
-            "instance": one.instance or "?",
-            "published": facts.messages,
-            "received": one.received,
-            "missed": len(one.missed),
-            "twice": len(one.duplicated),
-            "out of order": one.reordered,
-        }
-        for _, facts in rows_of(observations, BroadcastFacts)
-        for one in facts.subscribers
-    ]
-    return frame(rows, ["subscriber", "instance", "published", "received", "missed", "twice", "out of order"])
 
 
 def table_trace(observations: Iterable[Observation]) -> pd.DataFrame:

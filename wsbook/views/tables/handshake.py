@@ -1,18 +1,17 @@
 """Upgrade attempts and what lies below them, one row for each thing tried."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import pandas as pd
 
 from wsbook.describe import outcome_text
-from wsbook.facts import EchoFacts, NameFacts, PortFacts, TlsFacts, UpgradeFacts
+from wsbook.facts import EchoFacts, TlsFacts, UpgradeFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.views.tables.frames import frame, milliseconds, rows_of
 from wsbook.words import MARKS, cap
 
-__all__ = ["answered_s", "is_attempt", "table_attempts", "table_checks", "table_echo", "table_ports", "table_stages", "table_tls"]
+__all__ = ["answered_s", "is_attempt", "table_attempts", "table_checks", "table_echo", "table_stages", "table_tls"]
 
 STAGES = ("resolve", "tcp", "proxy", "tls", "upgrade", "first-message")
 
@@ -114,29 +113,6 @@ def table_echo(observations: Iterable[Observation]) -> pd.DataFrame:
         for trial in facts.trials
     ]
     return frame(rows, ["kind", "size (B)", "unharmed", "round trip (ms)", "sent on the wire (B)", "received on the wire (B)", "detail"])
-
-
-def table_ports(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return each name, address and port that was tried, and its state."""
-    seen_all = tuple(observations)
-    rows: list[dict[str, Any]] = [
-        {"host": facts.host, "family": family, "address": address, "state": "resolved", "round trip (ms)": milliseconds(seen.duration_s)}
-        for seen, facts in rows_of(seen_all, NameFacts)
-        for family, address in facts.addresses
-    ]
-    for _, facts in rows_of(seen_all, PortFacts):
-        family = "ipv6" if ":" in facts.address else "ipv4"
-        rows.append(
-            {
-                "host": facts.host,
-                "family": family,
-                "address": facts.address,
-                "port": str(facts.port),
-                "state": facts.state,
-                "round trip (ms)": milliseconds(facts.rtt_s),
-            }
-        )
-    return frame([{"port": "", **row} for row in rows], ["host", "family", "address", "port", "state", "round trip (ms)"])
 
 
 def table_tls(observations: Iterable[Observation]) -> pd.DataFrame:

@@ -1,0 +1,211 @@
+"""Who misses what across instances, by what their buses do."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+from observations import findings, seen
+
+from wsbook.attempt import ONE_BROKEN
+from wsbook.facts import AffinityFacts, BroadcastFacts, RouteFacts, Sender, Subscriber, Visit
+from wsbook.finding import Finding, Verdict
+from wsbook.observation import Observation
+
+NO_BUS, HALF, EACH, TWICE, LOST = (
+    "cluster.no-pubsub-across-workers",
+    "cluster.pubsub-misconfigured",
+    "cluster.every-instance-publishes",
+    "message.duplicated",
+    "message.lost",
+)
+Copies = Callable[[int, int, int, int], int]
+"""(sender's index, its instance, receiver's index, its instance) → copies."""
+
+
+def broadcast(
+    places: str,
+    copies: Copies,
+    *,
+    how: str = "each",
+    named: bool = True,
+    names: str = "",
+    rounds: int = 2,
+    publishes: str = "",
+    changed: str = "",
+) -> Observation:
+    """Return what a broadcast to subscribers at these instances gives.
+
+    names: what each subscriber's instance is called, where that is not the process itself. how: each subscriber sends, one (the first
+    does), or trigger: at the instances of publishes, in turn; "known trigger" tells which.
+    """
+    places_sent = list(enumerate(places)) * rounds if how == "each" else [(0, places[0])] * 8
+    if "trigger" in how:
+        places_sent = [(-1, place) for place in (publishes or "".join(sorted(set(places)))) * 2]
+    got = [[int(copies(by, ord(at), one, ord(place))) for by, at in places_sent] for one, place in enumerate(places)]
+    subscribers = tuple(
+        Subscriber(
+            index=one,
+            instance=names[one] if names else place if named else "",
+            received=sum(map(bool, got[one])),
+            missed=tuple(number for number, count in enumerate(got[one]) if not count),
+            duplicated=tuple(number for number, count in enumerate(got[one]) if count > 1),
+            least_copies=min(filter(None, got[one]), default=1),
+            most_copies=max(max(got[one]), 1),
+        )
+        for one, place in enumerate(places)
+    )
+    tells = named and not names and how != "trigger"
+    senders = tuple(Sender(subscriber=by if by >= 0 else None, instance=at if tells else "") for by, at in places_sent)
+    facts = BroadcastFacts(messages=len(senders), subscribers=subscribers, publisher=senders[0].subscriber, senders=senders)
+    return seen(facts, step="3.2", probe="broadcast", changed=changed)
+
+
+def faults(*observations: Observation) -> list[Finding]:
+    return [found for found in findings(*observations) if found.verdict is Verdict.FAULT]
+
+
+def all_hear(by: int, at: int, one: int, place: int) -> int:
+    return 1
+
+
+def others_hear(by: int, at: int, one: int, place: int) -> int:
+    return by != one
+
+
+def own_instance(by: int, at: int, one: int, place: int) -> int:
+    return at == place
+
+
+def only_sender(by: int, at: int, one: int, place: int) -> int:
+    return by == one
+
+
+def c_is_off(by: int, at: int, one: int, place: int) -> int:
+    return at == place or ord("c") not in (at, place)
+
+
+def b_is_deaf(by: int, at: int, one: int, place: int) -> int:
+    return at == place or place != ord("b")
+
+
+def third_is_deaf(by: int, at: int, one: int, place: int) -> int:
+    return one != 2
+
+
+def third_misses_some(by: int, at: int, one: int, place: int) -> int:
+    return one != 2 or by % 2
+
+
+def without_own_instance(by: int, at: int, one: int, place: int) -> int:
+    return at == place and by != one
+
+
+def two_copies(by: int, at: int, one: int, place: int) -> int:
+    return 2
+
+
+def two_at_home(by: int, at: int, one: int, place: int) -> int:
+    return 2 if at == place else 1
+
+
+ROWS: list[tuple[str, Observation, str, float]] = [
+    ("everybody hears everybody", broadcast("ababab", all_hear), "", 0),
+    ("the sender is left out", broadcast("ababab", others_hear), "", 0),
+    ("the only sender is left out", broadcast("ababab", others_hear, how="one"), "", 0),
+    ("a sender is left out, and there is no bus", broadcast("ababab", without_own_instance), NO_BUS, 0.95),
+    ("no bus between two", broadcast("ababab", own_instance), NO_BUS, 0.95),
+    ("no bus between four", broadcast("abcdabcd", own_instance), NO_BUS, 0.95),
+    ("no bus, one sends", broadcast("ababab", own_instance, how="one"), NO_BUS, 0.95),
+    ("no bus, a trigger in turns", broadcast("ababab", own_instance, how="trigger"), NO_BUS, 0.95),
+    ("no bus, a trigger at one", broadcast("ababab", own_instance, how="trigger", publishes="a"), NO_BUS, 0.88),
+    ("no bus, a trigger that names itself", broadcast("ababab", own_instance, how="known trigger"), NO_BUS, 0.95),
+    ("no bus, no names", broadcast("ababab", own_instance, named=False), NO_BUS, 0.85),
+    ("no bus, no names, a trigger", broadcast("ababab", own_instance, named=False, how="trigger"), NO_BUS, 0.85),
+    ("all at one, a trigger at both", broadcast("aaaa", own_instance, how="known trigger", publishes="ab"), NO_BUS, 0.9),
+    ("all at one, an unknown trigger misses", broadcast("aaaa", own_instance, how="trigger", publishes="ab"), LOST, 0.6),
+    ("no bus between workers of one host", broadcast("ababab", own_instance, names="hhhhhh"), NO_BUS, 0.85),
+    ("no bus between workers of two hosts", broadcast("abcdabcdabcd", own_instance, names="hhiihhiihhii"), NO_BUS, 0.85),
+    ("no bus between workers, a trigger", broadcast("ababab", own_instance, names="hhhhhh", how="trigger"), NO_BUS, 0.85),
+    ("one of three is off the bus", broadcast("abcabc", c_is_off), HALF, 0.93),
+    ("one of three is off, one subscriber there", broadcast("ababc", c_is_off), HALF, 0.75),
+    ("one of three is off, a trigger", broadcast("abcabc", c_is_off, how="trigger"), HALF, 0.85),
+    ("one of three is off, a trigger that names itself", broadcast("abcabc", c_is_off, how="known trigger"), HALF, 0.93),
+    ("one of two hears nothing", broadcast("ababab", b_is_deaf), HALF, 0.93),
+    ("one of two hears nothing, a trigger", broadcast("ababab", b_is_deaf, how="trigger"), HALF, 0.85),
+    ("an echo", broadcast("ababab", only_sender), "", 0),
+    ("an echo, one sends", broadcast("ababab", only_sender, how="one"), "", 0),
+    ("an echo, no names", broadcast("ababab", only_sender, named=False), "", 0),
+    ("each alone on its instance", broadcast("abc", own_instance), "", 0),
+    ("one connection is deaf", broadcast("ababab", third_is_deaf), "backend.exception-kills-broadcast", 0.5),
+    ("one connection is deaf, no names", broadcast("ababab", third_is_deaf, named=False), "backend.exception-kills-broadcast", 0.5),
+    ("here and there", broadcast("ababab", third_misses_some), LOST, 0.7),
+    ("two copies, two instances", broadcast("ababab", two_copies), EACH, 0.93),
+    ("two copies, no names", broadcast("ababab", two_copies, named=False), EACH, 0.6),
+    ("two copies, one instance", broadcast("aaaa", two_copies), TWICE, 0.75),
+    ("two copies, three instances", broadcast("abcabc", two_copies), TWICE, 0.75),
+    ("two copies at home", broadcast("ababab", two_at_home), TWICE, 0.85),
+]
+
+
+@pytest.mark.parametrize(("observation", "cause", "sure"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_broadcasts(observation: Observation, cause: str, sure: float) -> None:
+    found = faults(observation)
+    assert (found[0].cause, found[0].confidence) == (cause, sure) if cause else found == []
+
+
+@pytest.mark.parametrize(
+    ("observation", "words"),
+    [
+        (broadcast("abcabc", c_is_off), "c is cut off: it hears none of the others, and they do not hear it"),
+        (broadcast("ababab", b_is_deaf), "nothing passes from a to b"),
+        (broadcast("abcabc", b_is_deaf), "b hears none of the others"),
+    ],
+)
+def test_who_is_off_the_bus_is_said(observation: Observation, words: str) -> None:
+    assert words in faults(observation)[0].summary
+
+
+def test_all_that_could_be_seen_is_clear_and_says_where() -> None:
+    words = {found.cause: found.summary for found in findings(broadcast("ababab", all_hear)) if found.verdict is Verdict.CLEAR}
+    assert "on 2 instances (a, b)" in words[NO_BUS]
+    assert "chance of 9%" in words[NO_BUS]
+
+
+def _others(names: str) -> Observation:
+    visits = tuple(
+        Visit(series="plain" if n < 4 else "source", place="endpoint", accepted=True, instance=name) for n, name in enumerate(names)
+    )
+    return seen(AffinityFacts(url="u", known_by="header x-instance", visits=visits), step="2.2", probe="affinity")
+
+
+def _route(servers: int) -> Observation:
+    facts = RouteFacts(product="nginx", file="nginx.conf", line=1, matcher="/", serves=True, servers=servers, balance="hash")
+    return seen(facts, step="2.2", probe="nginx")
+
+
+@pytest.mark.parametrize(
+    ("more", "verdict"),
+    [((), Verdict.CLEAR), ((_others("aaaaaa"),), Verdict.CLEAR), ((_others("aaaab"),), Verdict.UNKNOWN), ((_route(2),), Verdict.UNKNOWN)],
+)
+def test_one_instance_says_nothing_of_others(more: tuple[Observation, ...], verdict: Verdict) -> None:
+    found = {one.cause: one for one in findings(broadcast("aaaa", all_hear), *more)}
+    assert found[NO_BUS].verdict is verdict
+
+
+def test_nobody_heard_it_and_later_everybody_did() -> None:
+    nothing = broadcast("ababab", lambda by, at, one, place: 0, how="trigger")
+    later, broken = broadcast("ababab", all_hear, how="trigger"), broadcast("ababab", third_is_deaf, changed=ONE_BROKEN, how="trigger")
+    assert faults(nothing) == []
+    assert faults(nothing, later) == []
+    assert [found.cause for found in faults(nothing, later, broken)] == ["backend.exception-kills-broadcast"]
+
+
+def test_a_broken_subscriber_and_a_sender_that_is_left_out() -> None:
+    assert faults(broadcast("ababab", others_hear), broadcast("ababab", others_hear, how="one", changed=ONE_BROKEN)) == []
+
+
+def test_old_records_have_one_publisher() -> None:
+    new = broadcast("ababab", own_instance, how="one")
+    assert isinstance(new.facts, BroadcastFacts)
+    old = replace(new, facts=replace(new.facts, senders=(), publisher_instance="a"))
+    assert faults(old)[0].cause == NO_BUS

@@ -1,0 +1,26 @@
+"""Request headers that a proxy sets or takes away, judged the same way for every product."""
+
+from wsbook.facts import PatternFacts
+from wsbook.parsers.proxies.artifact import Artifact, defect
+from wsbook.parsers.proxies.yaml_edits import fix_of, reword
+from wsbook.parsers.proxies.yaml_tree import Node
+
+__all__ = ["header_defect"]
+
+
+def header_defect(name: str, node: Node, artifact: Artifact) -> PatternFacts | None:
+    """Return what setting a header to a text breaks; None when nothing. node: the value, "" takes the header away."""
+    header, value = name.lower(), node.text.strip()
+    words = f"{name}: {value}"
+    if header == "x-forwarded-proto" and value.lower() in ("ws", "wss", "http"):
+        fix = fix_of(artifact, ("proxy.forwarded-headers-wrong",), reword(artifact, node.line, value, "https"))
+        return defect("header.forwarded-proto-wrong", artifact.name, node.line, words, fix)
+    if header in ("host", ":authority") and value and not value.startswith(("$", "%", "{")):
+        return defect("header.host-replaced", artifact.name, node.line, words)
+    if header == "origin" and value and not value.startswith(("$", "%", "{")):
+        return defect("header.origin-replaced", artifact.name, node.line, words)
+    if header == "sec-websocket-extensions" and value:
+        return defect("header.extensions-set", artifact.name, node.line, words)
+    if header in ("sec-websocket-protocol", "cookie", "authorization") and not value:
+        return defect(f"header.{header}-dropped", artifact.name, node.line, f"{name} is taken away")
+    return None
