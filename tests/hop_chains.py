@@ -429,22 +429,28 @@ APPS = {"echo": _echo_app, "websockets": _websockets_app, "aiohttp": _aiohttp_ap
 QUERIES = {"aiohttp": "?room=1"}
 
 
-async def _listening(port: int, folder: Path) -> None:
-    for _ in range(250):
+class NotStartedError(Exception):
+    """A program ended early or does not listen: somebody else may have taken a port between its choice and the start."""
+
+
+async def _listening(port: int, programs: list[asyncio.subprocess.Process], folder: Path) -> None:
+    for _ in range(500):
+        if any(program.returncode is not None for program in programs):
+            break
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()
             return
         except OSError:
             await asyncio.sleep(0.02)
-    raise TimeoutError(f"nobody listens at {port}: {_said(folder)}")
+    raise NotStartedError(f"nobody listens at {port}: {_said(folder)}")
 
 
 def _said(folder: Path) -> str:
     return " ".join(path.read_text(errors="replace")[-600:] for kind in ("*.out", "*.log") for path in folder.glob(kind))
 
 
-async def _start(name: str, parts: list[str], folder: Path, stack: contextlib.AsyncExitStack) -> None:
+async def _start(name: str, parts: list[str], folder: Path, stack: contextlib.AsyncExitStack) -> asyncio.subprocess.Process:
     product = PRODUCTS[name]
     program = find_program(product.program)
     assert program
@@ -462,6 +468,7 @@ async def _start(name: str, parts: list[str], folder: Path, stack: contextlib.As
         await process.wait()
 
     stack.push_async_callback(end)
+    return process
 
 
 def _bound() -> socket.socket:
@@ -495,22 +502,36 @@ def _target(chain: Chain, app: int, places: list[Place], ca: str) -> Target:
     )
 
 
+async def _run(chains: list[Chain], stack: contextlib.AsyncExitStack) -> list[Target]:
+    """Start everything; what is started ends with the stack."""
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wsbook-chains-")))
+    _write_tls(folder)
+    apps = {kind: await APPS[kind](stack) for kind in {chain.app for chain in chains}}
+    ports = iter(free_ports(f"{number}" for number in range(sum(len(chain.hops) for chain in chains))).values())
+    dead = stack.enter_context(contextlib.closing(_bound()))
+    laid = [_places(chain, apps[chain.app], ports, dead.getsockname()[1]) for chain in chains]
+    parts: dict[str, list[str]] = {}
+    for place in (place for places in laid for place in places):
+        product = "haproxy" if place.hop.product == "passthrough" else place.hop.product
+        piece = passthrough if place.hop.product == "passthrough" else PRODUCTS[product].piece
+        parts.setdefault(product, []).append(piece(place).replace("@folder@", str(folder)))
+    for late in (False, True):  # Squid takes a peer that does not listen yet for dead
+        started = await asyncio.gather(*(_start(name, own, folder, stack) for name, own in parts.items() if (name == "squid") is late))
+        mine = [place.port for places in laid for place in places if (place.hop.product == "squid") is late]
+        await asyncio.gather(*(_listening(port, started, folder) for port in mine))
+    return [_target(chain, apps[chain.app], places, str(folder / "ca.pem")) for chain, places in zip(chains, laid, strict=True)]
+
+
 @contextlib.asynccontextmanager
-async def running(chains: list[Chain]) -> AsyncIterator[list[Target]]:
+async def running(chains: list[Chain], tries: int = 4) -> AsyncIterator[list[Target]]:
     """Run every chain; yield their targets in order, each with all of its hops."""
-    async with contextlib.AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wsbook-chains-")))
-        _write_tls(folder)
-        apps = {kind: await APPS[kind](stack) for kind in {chain.app for chain in chains}}
-        ports = iter(free_ports(f"{number}" for number in range(sum(len(chain.hops) for chain in chains))).values())
-        dead = stack.enter_context(contextlib.closing(_bound()))
-        laid = [_places(chain, apps[chain.app], ports, dead.getsockname()[1]) for chain in chains]
-        parts: dict[str, list[str]] = {}
-        for place in (place for places in laid for place in places):
-            product = "haproxy" if place.hop.product == "passthrough" else place.hop.product
-            piece = passthrough if place.hop.product == "passthrough" else PRODUCTS[product].piece
-            parts.setdefault(product, []).append(piece(place).replace("@folder@", str(folder)))
-        for late in (False, True):  # Squid takes a peer that does not listen yet for dead
-            await asyncio.gather(*(_start(name, own, folder, stack) for name, own in parts.items() if (name == "squid") is late))
-            await asyncio.gather(*(_listening(p.port, folder) for places in laid for p in places if (p.hop.product == "squid") is late))
-        yield [_target(chain, apps[chain.app], places, str(folder / "ca.pem")) for chain, places in zip(chains, laid, strict=True)]
+    for left in range(tries, 0, -1):
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                targets = await _run(chains, stack)
+            except NotStartedError:
+                if left == 1:
+                    raise
+                continue
+            yield targets
+            return
