@@ -263,7 +263,14 @@ def cluster(folder: Path) -> Iterator[Cluster]:
             started.set()
             await ending.wait()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve_all()), daemon=True)
+    def run() -> None:
+        loop.run_until_complete(serve_all())
+        left = asyncio.all_tasks(loop)  # heartbeats of sessions
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     assert started.wait(10)
     try:

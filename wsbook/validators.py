@@ -19,9 +19,11 @@ from msgspec import Struct
 
 from wsbook.programs import find_program
 
-__all__ = ["Validity", "adapt_caddy", "confined", "program_version", "run_command", "validate", "validating", "write_files"]
+__all__ = ["TAKEN", "Validity", "adapt_caddy", "confined", "program_version", "run_command", "validate", "validating", "write_files"]
 
 TIMEOUT_S = 5.0
+TAKEN = "a port that was free has been taken meanwhile"
+"""The complaint that another try answers."""
 _OUTPUT_BYTES = 4_000_000
 _COMPLAINT = 500
 _FILES = 100
@@ -151,10 +153,15 @@ def validate(name: str, files: Mapping[str, str], ports: Iterable[int] = ()) -> 
         complaint = _complaint(said, folder)
     if said.status is None:
         return Validity(program=name, version=version, accepted=None, complaint=f"{name} did not answer within {TIMEOUT_S:g} s")
+    if said.status != 0 and _TAKEN.search(complaint):
+        return Validity(program=name, version=version, accepted=None, complaint=TAKEN)
     return Validity(program=name, version=version, accepted=said.status == 0, complaint="" if said.status == 0 else complaint)
 
 
 _SERIOUS = re.compile(r"\[(?:emerg|ALERT|alert|crit)\]|^Error:|\"level\":\"error\"|: (?:error|fatal)", re.IGNORECASE)
+
+
+_TAKEN = re.compile(r"address already in use|cannot bind socket", re.IGNORECASE)
 
 
 def _complaint(said: _Output, folder: str) -> str:

@@ -365,6 +365,51 @@ async def test_events_stay_on_one_instance() -> None:
         assert set(lab.pids) == {"caddy", "a", "b"}
 
 
+async def test_one_of_three_instances_is_off_the_bus() -> None:
+    with start_lab("cluster.pubsub-misconfigured") as lab:
+        assert list(lab.hops) == ["app", "app-b", "app-c"]
+        a, b, c = [await open_socket(lab, url).__aenter__() for url in lab.hops.values()]
+        await a.send('{"type": "publish", "n": 1}')
+        await c.send('{"type": "publish", "n": 2}')
+        assert [[json.loads(text)["n"] for text in await received(socket, 0.2)] for socket in (a, b, c)] == [[1], [1], [2]]
+        for socket in (a, b, c):
+            await socket.close()
+
+
+async def test_every_instance_publishes() -> None:
+    with start_lab("cluster.every-instance-publishes") as lab:
+        async with open_socket(lab, lab.hops["app"]) as a, open_socket(lab, lab.hops["app-b"]) as b:
+            assert await publish(lab, b'{"n": 1}') == 202
+            assert [len(await received(socket)) for socket in (a, b)] == [2, 2]
+
+
+@pytest.mark.parametrize("proxy", [pytest.param("nginx", marks=needs("nginx")), pytest.param("haproxy", marks=needs("haproxy"))])
+async def test_sessions_are_known_to_one_instance(proxy: str) -> None:
+    with start_lab("cluster.no-sticky-session", proxy=proxy) as lab:
+        polling = lab.url.replace("ws://", "http://").replace("websocket", "polling")
+        opened = json.loads((await asyncio.to_thread(http, polling))[1][1:])
+        answers = [await asyncio.to_thread(http, f"{polling}&sid={opened['sid']}", b"3") for _ in range(6)]
+        assert sorted(status for status, _ in answers) == [200] * 3 + [400] * 3
+        assert {body for status, body in answers if status == 400} == {b'{"code": 1, "message": "Session ID unknown"}'}
+        code, body, _ = await answer_of(lab, f"{lab.url}&sid=nobody")
+        assert (code, "Session ID unknown" in body) == (400, True)
+        async with open_socket(lab) as socket:
+            assert json.loads(str(await socket.recv())[1:])["upgrades"] == ["websocket"]
+            assert str(await asyncio.wait_for(socket.recv(), 2)).startswith('4{"type": "tick"')
+
+
+async def test_a_session_moves_to_a_websocket_at_its_instance() -> None:
+    with start_lab("cluster.no-sticky-session") as lab:
+        app = lab.hops["app"]
+        polling = app.replace("ws://", "http://").replace("websocket", "polling")
+        opened = json.loads((await asyncio.to_thread(http, polling))[1][1:])
+        async with open_socket(lab, f"{app}&sid={opened['sid']}") as socket:
+            await socket.send("2probe")
+            assert await socket.recv() == "3probe"
+            await socket.send("5")
+            assert str(await asyncio.wait_for(socket.recv(), 2)).startswith('4{"type": "tick"')
+
+
 async def test_bad_quotes_are_no_json() -> None:
     with start_lab("client.parse-error-swallowed") as lab:
         async with open_socket(lab) as socket:

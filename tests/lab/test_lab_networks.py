@@ -22,7 +22,7 @@ RELAY = Path(__file__).parents[2] / "wsbook" / "lab" / "relay.py"
 
 async def test_large_pieces_of_clients_vanish_and_those_of_the_server_arrive() -> None:
     with start_lab("net.mtu-blackhole") as lab:
-        async with open_socket(lab, compression=None) as small, open_socket(lab, compression=None) as large:
+        async with open_socket(lab, compression=None) as small, open_socket(lab, compression=None, close_timeout=0.2) as large:
             await small.send("x" * 1000)
             assert await asyncio.wait_for(small.recv(), 1) == "x" * 1000
             await large.send("x" * 3000)
@@ -93,11 +93,9 @@ async def test_networks_are_named_by_their_own_step() -> None:
     wanted += ["net.tls-interception"]
     wanted += ["net.ipv6"] if has_ipv6_loopback() else []
     named: list[Awaitable[list[str]]] = [investigated(slug, "2.1") for slug in wanted]
-    assert [found[:1] for found in await asyncio.gather(*named)] == [[slug] for slug in wanted]
-
-
-async def test_a_forgetful_machine_is_named_by_silence() -> None:
-    assert await investigated("proxy.idle-timeout-silent", "3.4") == ["proxy.idle-timeout-silent"]
+    forgetful = investigated("proxy.idle-timeout-silent", "3.4")
+    found = await asyncio.gather(*named, forgetful)
+    assert [causes[:1] for causes in found] == [[slug] for slug in (*wanted, "proxy.idle-timeout-silent")]
 
 
 async def test_a_healthy_network_has_no_fault() -> None:

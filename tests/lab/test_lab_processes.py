@@ -128,7 +128,7 @@ def test_an_early_end_says_why(tmp_path: Path) -> None:
     argv = (sys.executable, "-c", "print('no such thing'); raise SystemExit(3)")
     held = hold([Process(name="job", argv=argv, cwd=str(tmp_path), env={}, output=str(tmp_path / "job.log"), gentle=False)], "")
     with pytest.raises(EarlyEndError, match="the lab's job ended with status 3: no such thing"):
-        wait_until_ready(held, [1], 1, 5.0)
+        wait_until_ready(held, [1], [1], 5.0)
     held.stop()
 
 
@@ -136,7 +136,7 @@ def test_a_silent_lab_is_given_up(tmp_path: Path) -> None:
     argv = (sys.executable, "-c", "import time; time.sleep(60)")
     held = hold([Process(name="job", argv=argv, cwd=str(tmp_path), env={}, output=str(tmp_path / "job.log"), gentle=False)], "")
     with pytest.raises(EarlyEndError, match=r"did not answer within 0\.3 s"):
-        wait_until_ready(held, list(free_ports(["x"]).values()), 1, 0.3)
+        wait_until_ready(held, list(free_ports(["x"]).values()), [1], 0.3)
     held.stop()
     assert gone(set(held.pids.values()))
 

@@ -1,21 +1,24 @@
 """What tests of fixes share: every fix of a configuration, and whether a defect is still there after it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from wsbook.facts import Fix, PatternFacts, RouteFacts
 from wsbook.parsers.proxies import parse_config
 from wsbook.parsers.proxies.fixing import apply_changes
 
 SHORT_S = 75.0
+HINT = 0.4
+"""Defects below this weight are hints."""
 
 
-def read(text: str, kind: str, **given: str) -> tuple[list[RouteFacts], list[PatternFacts]]:
-    """Return routes and defects of a configuration."""
+def read(text: str, kind: str, **given: Any) -> tuple[list[RouteFacts], list[PatternFacts]]:
+    """Return routes of a configuration, and its defects without mere hints."""
     facts = [seen.facts for seen in parse_config(text, kind=kind, artifact="file", **given)]
-    return [f for f in facts if isinstance(f, RouteFacts)], [f for f in facts if isinstance(f, PatternFacts)]
+    return [f for f in facts if isinstance(f, RouteFacts)], [f for f in facts if isinstance(f, PatternFacts) and f.weight >= HINT]
 
 
-def troubles(text: str, kind: str, **given: str) -> set[str]:
+def troubles(text: str, kind: str, **given: Any) -> set[str]:
     """Return what is wrong: ids of patterns, and causes that routes stand for."""
     routes, patterns = read(text, kind, **given)
     found = {p.pattern for p in patterns}
@@ -27,7 +30,7 @@ def troubles(text: str, kind: str, **given: str) -> set[str]:
     return found
 
 
-def fixes(text: str, kind: str, **given: str) -> Iterator[tuple[str, Fix]]:
+def fixes(text: str, kind: str, **given: Any) -> Iterator[tuple[str, Fix]]:
     """Yield every fix with the trouble that it is for."""
     routes, patterns = read(text, kind, **given)
     for route in routes:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parsers.fixed import HINT
 
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import PatternFacts, RouteFacts, TextFacts
@@ -17,7 +18,7 @@ RewriteRule ^/?(.*) "ws://127.0.0.1:5000/$1" [P,L]
 
 def read(text: str, **given: str) -> tuple[list[RouteFacts], list[PatternFacts]]:
     facts = [o.facts for o in parse_config(text, kind="apache_conf", artifact="site.conf", **given)]
-    return [f for f in facts if isinstance(f, RouteFacts)], [f for f in facts if isinstance(f, PatternFacts)]
+    return [f for f in facts if isinstance(f, RouteFacts)], [f for f in facts if isinstance(f, PatternFacts) and f.weight >= HINT]
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,8 @@ BROKEN = {
     "balancer": (LONG + POOL + "ProxyPass /live balancer://c/live\n", "2.4.62", MISSING),
     "header removed": (LONG + "RequestHeader unset Upgrade\nProxyPass /ws ws://127.0.0.1:1/ws\n", "", MISSING),
     "limit by default": ("ProxyPass /ws ws://127.0.0.1:1/ws\n", "", {"idle"}),
-    "limit of a rewrite rule": ("RewriteEngine On\n" + PAIR + "ProxyTimeout 5\n" + PLAIN, "", {"idle", "apache.short-worker-timeout"}),
-    "limit of a worker": ("ProxyPass /ws ws://127.0.0.1:1/ws timeout=70\n", "", {"idle", "apache.short-worker-timeout"}),
+    "limit of a rewrite rule": ("RewriteEngine On\n" + PAIR + "ProxyTimeout 5\n" + PLAIN, "", {"idle"}),
+    "limit of a worker": ("ProxyPass /ws ws://127.0.0.1:1/ws timeout=70\n", "", {"idle"}),
     "order": (
         LONG + PLAIN + "ProxyPassReverse / http://127.0.0.1:5000/\nProxyPass /ws ws://127.0.0.1:1/ws\n"
         "ProxyPassReverse /ws ws://127.0.0.1:1/ws\n",

@@ -5,6 +5,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parsers.fixed import HINT
 
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import PatternFacts, RouteFacts, TextFacts
@@ -13,7 +14,7 @@ from wsbook.parsers.proxies import parse_config
 
 def read(text: str, **given: str) -> tuple[list[RouteFacts], list[PatternFacts]]:
     facts = [o.facts for o in parse_config(text, kind="caddyfile", artifact="Caddyfile", **given)]
-    return [f for f in facts if isinstance(f, RouteFacts)], [f for f in facts if isinstance(f, PatternFacts)]
+    return [f for f in facts if isinstance(f, RouteFacts)], [f for f in facts if isinstance(f, PatternFacts) and f.weight >= HINT]
 
 
 def serving(text: str, **given: str) -> RouteFacts:

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from parsers.fixed import HINT
 
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import PatternFacts, RouteFacts, TextFacts
@@ -13,7 +14,7 @@ HEAD = "defaults\n  mode http\n  timeout connect 5s\n  timeout client 50s\n  tim
 
 def read(text: str, **given: str) -> tuple[list[RouteFacts], list[PatternFacts]]:
     facts = [o.facts for o in parse_config(text, kind="haproxy_cfg", artifact="haproxy.cfg", **given)]
-    return [f for f in facts if isinstance(f, RouteFacts)], [f for f in facts if isinstance(f, PatternFacts)]
+    return [f for f in facts if isinstance(f, RouteFacts)], [f for f in facts if isinstance(f, PatternFacts) and f.weight >= HINT]
 
 
 @pytest.mark.parametrize(

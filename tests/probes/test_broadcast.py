@@ -17,7 +17,7 @@ from wsbook.facts import BroadcastFacts
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes import broadcast
 from wsbook.probes.broadcast import probe_broadcast
-from wsbook.probes.instances import instance_of
+from wsbook.probes.instances import instance_of, named_by, signals_of, withheld
 from wsbook.probes.marker import find_markers, insert_marker, marker, run_marker
 from wsbook.target import Trigger
 
@@ -223,11 +223,66 @@ async def test_nobody_there_and_the_limit_of_subscribers() -> None:
         ((("Set-Cookie", "JSESSIONID=ABC.node7; Path=/"),), "node7"),
         ((("Set-Cookie", "AWSALB=xyz; Path=/"), ("Date", "now")), ""),
         ((("set-cookie", "route=r1"), ("x-pod-name", "api-5f")), "api-5f"),
+        ((("X-Upstream-Addr", "10.0.0.1:80, 10.0.0.2:80"),), "10.0.0.2:80"),
+        ((("X-Served-By", "cache-fra-eddf8230100-FRA"),), ""),
+        ((("Set-Cookie", "INGRESSCOOKIE=1700000000.1.23.456|abc; Path=/"),), ""),
+        ((("Set-Cookie", "app_affinity=7; Path=/"),), "7"),
+        ((("Set-Cookie", "ROUTEID=.node2; path=/"),), "node2"),
         ((), ""),
     ],
 )
 def test_instances_are_read_from_headers(headers: tuple[tuple[str, str], ...], instance: str) -> None:
     assert instance_of(headers) == instance
+
+
+@pytest.mark.parametrize(
+    ("cookie", "path", "secure", "why"),
+    [
+        ("route=a", "/ws", False, {}),
+        ("route=a; Path=/; HttpOnly", "/ws", False, {}),
+        ("route=a; Path=/ws", "/ws", False, {}),
+        ("route=a; Path=/ws", "/ws/live", False, {}),
+        ("route=a; Path=/ws", "/wsx", False, {"route": "Path=/ws"}),
+        ("route=a; Path=/app/", "/ws", True, {"route": "Path=/app/"}),
+        ("route=a; Secure; SameSite=None", "/ws", False, {"route": "Secure"}),
+        ("route=a; Secure", "/ws", True, {}),
+        ("route=a; Path", "/ws", True, {}),
+        ("nonsense", "/ws", True, {}),
+    ],
+)
+def test_cookies_that_do_not_go_along(cookie: str, path: str, secure: bool, why: dict[str, str]) -> None:
+    assert withheld((("Set-Cookie", cookie),), path, secure) == why
+
+
+@pytest.mark.parametrize(
+    ("message", "signs"),
+    [
+        ('{"type": "hello", "pid": 7}', {"first message pid": "7"}),
+        ('{"server": {"hostname": "web-1", "time": 3}}', {"first message hostname": "web-1"}),
+        ('{"worker_id": "w2", "pid": true}', {"first message workerid": "w2"}),
+        ('{"data": [{"pid": 7}]}', {}),
+        ("[7]", {}),
+        ('{"pid": ', {}),
+        ("hello", {}),
+    ],
+)
+def test_instances_are_read_from_a_first_message(message: str, signs: dict[str, str]) -> None:
+    assert signals_of((), message) == signs
+
+
+@pytest.mark.parametrize(
+    ("answers", "sign"),
+    [
+        ([{"header x-server": "edge", "header x-pid": name} for name in "ababab"], "header x-pid"),
+        ([{"header x-pid": str(number)} for number in range(6)], ""),  # new in each answer
+        ([{"header x-pid": str(number)} for number in range(4)], "header x-pid"),
+        ([{"header x-pid": "a"}, {}, {}, {}], ""),
+        ([{"header x-server": "a", "cookie srv": "a"}] * 4, "header x-server"),
+        ([], ""),
+    ],
+)
+def test_the_sign_that_tells_most_is_taken(answers: list[dict[str, str]], sign: str) -> None:
+    assert named_by(answers) == sign
 
 
 @given(st.lists(st.tuples(st.sampled_from(["Set-Cookie", "Server-Timing", "X-Instance"]), st.text(max_size=300)), max_size=5))

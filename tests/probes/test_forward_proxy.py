@@ -7,7 +7,7 @@ import pytest
 from forward_proxy import BLUE_COAT, DIGEST_LOGIN, NO_CONNECT, NOT_THROUGH, SQUID, SQUID_LOGIN, WINDOWS_LOGIN, ZSCALER, Proxy, through
 from hypothesis import given
 from hypothesis import strategies as st
-from misbehaving import misbehaving
+from misbehaving import misbehaving, serving
 
 from wsbook.attempt import Attempt
 from wsbook.facts import ForwardProxyFacts, Tunnel
@@ -33,7 +33,7 @@ def facts_of(seen: Observation) -> ForwardProxyFacts:
 ANSWERS = [
     ("Squid", SQUID, 403, (), "squid/5.7", "ERROR: The requested URL could not be retrieved"),
     ("Squid wants a login", SQUID_LOGIN, 407, ("Basic",), "squid/5.7", ""),
-    ("Blue Coat", BLUE_COAT, 403, (), "", "Access Denied"),
+    ("Blue Coat", BLUE_COAT, 403, (), "Blue Coat ProxySG", "Access Denied"),
     ("Zscaler", ZSCALER, 403, (), "Zscaler/6.2", "Internet Security by Zscaler"),
     ("a Windows domain", WINDOWS_LOGIN, 407, ("Negotiate", "Kerberos", "NTLM"), "1.1 ISA", ""),
     ("Digest", DIGEST_LOGIN, 407, ("Digest", "Basic"), "", ""),
@@ -104,8 +104,8 @@ async def test_a_proxy_that_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("via", "shown", "kind"),
     [
-        ("socks5://anna:pencil@proxy.example:1080", "socks5://proxy.example:1080", "socks"),
-        ("SOCKS5H://proxy.example:1080", "SOCKS5H://proxy.example:1080", "socks"),
+        ("socks4://anna:pencil@proxy.example:1080", "socks4://proxy.example:1080", "socks"),
+        ("SOCKS4A://proxy.example", "socks4a://proxy.example:1080", "socks"),
         ("ftp://anna:pencil@x", "", "http"),
     ],
 )
@@ -138,3 +138,60 @@ def test_any_challenge_gives_tokens(values: list[str]) -> None:
     found = _schemes(values)
     assert len(found) <= 6
     assert all(word.replace("-", "").isalnum() and word.isascii() for word in found)
+
+
+class Socks:
+    """A SOCKS 5 proxy that answers each step with the next of its answers, and keeps what it was sent."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = answers
+        self.asked: list[bytes] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in self.answers:
+            self.asked.append(await reader.read(600))
+            writer.write(answer)
+        await reader.read(600)
+
+
+SOCKS = [
+    ("opens", (b"\5\0", b"\5\0\0\1\0\0\0\0\0\0"), "tunnel"),
+    ("forbids", (b"\5\0", b"\5\2\0\1\0\0\0\0\0\0"), "not allowed by its rules"),
+    ("refused behind", (b"\5\0", b"\5\5\0\1\0\0\0\0\0\0"), "not through: connection refused"),
+    ("an unknown reply", (b"\5\0", b"\5\x63"), "reply 99"),
+    ("wants a login", (b"\5\xff",), "wants credentials"),
+    ("hangs up", (), "closed"),
+    ("half an answer", (b"\5",), "timeout"),
+    ("is silent later", (b"\5\0", b""), "timeout"),
+    ("speaks HTTP", (b"HTTP/1.1 400 Bad Request\r\n\r\n",), "malformed"),
+]
+
+
+@pytest.mark.parametrize(("answers", "outcome"), [row[1:] for row in SOCKS], ids=[row[0] for row in SOCKS])
+async def test_socks(answers: tuple[bytes, ...], outcome: str) -> None:
+    proxy = Socks(*answers)
+    async with serving(proxy.serve) as port:
+        seen = await probe_forward_proxy(
+            Attempt(url="wss://far.example/"), f"socks5h://127.0.0.1:{port}", variable="", step="2.1", timeout_s=0.3
+        )
+    facts = facts_of(seen)
+    assert facts.tunnels[0].outcome == outcome
+    assert (facts.proxy, facts.kind, facts.reached) == (f"socks5h://127.0.0.1:{port}", "socks", True)
+
+
+async def test_socks_logs_in_and_names_the_target() -> None:
+    proxy = Socks(b"\5\2", b"\1\0", b"\5\0\0\1")
+    async with serving(proxy.serve) as port:
+        via = f"socks5://anna:pen%20cil@127.0.0.1:{port}"
+        seen = await probe_forward_proxy(Attempt(url="wss://far.example/"), via, variable="ALL_PROXY", step="2.1", timeout_s=1.0)
+    assert facts_of(seen).tunnels[0].outcome == "tunnel"
+    assert proxy.asked == [b"\5\2\0\2", b"\1\4anna\7pen cil", b"\5\1\0\3\x0bfar.example\1\xbb"]
+    assert "pen" not in str(seen.facts).replace("open", "")
+
+
+async def test_socks_is_given_addresses_as_such() -> None:
+    proxy = Socks(b"\5\0", b"\5\0")
+    async with serving(proxy.serve) as port:
+        via = f"socks5://127.0.0.1:{port}"
+        await probe_forward_proxy(Attempt(url="wss://[2001:db8::7]/"), via, variable="", step="2.1", timeout_s=1.0)
+    assert proxy.asked[1] == b"\5\1\0\4" + socket.inet_pton(socket.AF_INET6, "2001:db8::7") + b"\1\xbb"

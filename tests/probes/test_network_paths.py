@@ -3,15 +3,18 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+import trustme
 from conftest import find
 from network_namespaces import CLIENT, ROUTER, ROUTER_4, SERVER, SERVER_4, SERVER_6, inside, ip, look, namespaces, needs_namespaces
 
 pytestmark = needs_namespaces()
 
 ECHO = """
-import asyncio, logging
+import asyncio, logging, ssl, sys
 from websockets.asyncio.server import serve
 
 async def echo(socket):
@@ -20,7 +23,11 @@ async def echo(socket):
 
 async def main():
     logging.disable()
-    async with serve(echo, "10.213.2.2", 8000, max_size=1 << 20):
+    context = None
+    if sys.argv[1:]:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[1])
+    async with serve(echo, "10.213.2.2", 8000, max_size=1 << 20, ssl=context):
         print("ready", flush=True)
         await asyncio.Future()
 
@@ -47,8 +54,9 @@ from wsbook.rules.packets import judge_packets
 from wsbook.target import parse_target
 
 async def main():
-    seen = await probe_packets(Attempt(url="ws://10.213.2.2:8000/"), step="2.1", echoes=True, patience_s=1.0)
-    found = judge_packets(Evidence(parse_target("ws://10.213.2.2:8000/"), [seen]))
+    url = "{scheme}://10.213.2.2:8000/"
+    seen = await probe_packets(Attempt(url=url), step="2.1", echoes={echoes}, patience_s=0.7)
+    found = judge_packets(Evidence(parse_target(url), [seen]))
     print(json.dumps([to_builtins(seen.facts), [[one.cause, one.verdict, one.confidence, one.summary] for one in found]]))
 
 asyncio.run(main())
@@ -61,15 +69,30 @@ def ways() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def echo(ways: None) -> Iterator[None]:
-    with subprocess.Popen(inside(SERVER, sys.executable, "-c", ECHO), stdout=subprocess.PIPE) as server:
+@contextmanager
+def serving(*more: str) -> Iterator[None]:
+    with subprocess.Popen(inside(SERVER, sys.executable, "-c", ECHO, *more), stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         assert server.stdout.readline() == b"ready\n"
         try:
             yield
         finally:
             server.kill()
+
+
+@pytest.fixture
+def echo(ways: None) -> Iterator[None]:
+    with serving():
+        yield
+
+
+@pytest.fixture
+def secure_echo(ways: None, tmp_path: Path) -> Iterator[None]:
+    """Serve with a certificate of several packets."""
+    names = [f"a-name-that-takes-some-room-{number}.shop.example" for number in range(60)]
+    trustme.CA().issue_cert("10.213.2.2", *names).private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    with serving(str(tmp_path / "server.pem")):
+        yield
 
 
 @pytest.mark.skipif(not find("iptables") or not find("ip6tables"), reason="needs iptables and ip6tables")
@@ -118,7 +141,7 @@ def _hole(network: str, device: str) -> None:
 
 def test_large_packets_that_vanish_on_the_way_there_are_never_acknowledged(echo: None) -> None:
     _hole("10.213.2.0/24", "r1")
-    facts, found = look(PACKETS)
+    facts, found = look(PACKETS.format(scheme="ws", echoes=True))
     outcomes = {(trial["what"], trial["size_bytes"]): trial["outcome"] for trial in facts["trials"]}
     assert outcomes[("message", 1200)] == outcomes[("request", 1200)] == "answered"
     assert {outcomes[key] for key in outcomes if key[1] > 1260} == {"lost"}
@@ -129,15 +152,24 @@ def test_large_packets_that_vanish_on_the_way_there_are_never_acknowledged(echo:
 
 def test_large_packets_that_vanish_on_the_way_back_are_silence(echo: None) -> None:
     _hole("10.213.1.0/24", "r0")
-    facts, found = look(PACKETS)
+    facts, found = look(PACKETS.format(scheme="ws", echoes=True))
     messages = {trial["size_bytes"]: trial["outcome"] for trial in facts["trials"] if trial["what"] == "message"}
     assert messages[1200] == "answered"
     assert messages[1400] == "stalled"
-    assert [(one[0], one[1]) for one in found] == [("net.mtu-blackhole", "fault")]
+    assert [(one[0], one[1], one[2]) for one in found] == [("net.mtu-blackhole", "fault", 0.92)]
+    assert "of the answer came, an earlier one never did" in found[0][3]
+
+
+def test_a_certificate_that_vanishes_on_the_way_back(secure_echo: None) -> None:
+    _hole("10.213.1.0/24", "r0")
+    facts, found = look(PACKETS.format(scheme="wss", echoes=False))
+    assert {trial["what"] for trial in facts["trials"]} == {"TLS handshake"}
+    assert [(one[0], one[1], one[2]) for one in found] == [("net.mtu-blackhole", "fault", 0.92)]
+    assert "the TLS handshake stalls" in found[0][3]
 
 
 def test_a_small_mtu_that_is_told_is_no_hole(echo: None) -> None:
     ip(f"-n {ROUTER} route replace 10.213.2.0/24 dev r1 mtu lock 1300")
-    facts, found = look(PACKETS)
+    facts, found = look(PACKETS.format(scheme="ws", echoes=True))
     assert {trial["outcome"] for trial in facts["trials"]} == {"answered"}
     assert [one[1] for one in found] == ["clear"]

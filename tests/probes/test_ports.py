@@ -8,7 +8,7 @@ import struct
 import pytest
 from misbehaving import Peer, serving
 
-from wsbook.facts import PortFacts
+from wsbook.facts import THIS_MACHINE, PortFacts
 from wsbook.probes import ports
 from wsbook.probes.ports import is_own_address, probe_port
 
@@ -51,6 +51,13 @@ def test_icmp_messages(monkeypatch: pytest.MonkeyPatch, origin: int, kind: int, 
     tried = ports._failed(Queue(family, origin, kind, code, sender), OSError(113, "made up"), 1.0)  # type: ignore[arg-type]
     assert (tried.state, tried.by) == (state, sender)
     assert tried.how == f"ICMP type {kind} code {code} from {sender}"
+
+
+@pytest.mark.parametrize(("code", "state", "by"), [(1, "unreachable", THIS_MACHINE), (3, "rejected", "127.0.0.1")])
+def test_our_own_kernels_messages(monkeypatch: pytest.MonkeyPatch, code: int, state: str, by: str) -> None:
+    monkeypatch.setattr(ports, "_LINUX", True)
+    tried = ports._failed(Queue(socket.AF_INET, 2, 3, code, "127.0.0.1"), OSError(113, "made up"), 1.0)  # type: ignore[arg-type]
+    assert (tried.state, tried.by) == (state, by)
 
 
 def test_a_local_message_is_not_icmp(monkeypatch: pytest.MonkeyPatch) -> None:

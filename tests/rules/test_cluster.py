@@ -3,7 +3,7 @@
 import pytest
 from observations import answer, findings, roots, seen, verdicts
 
-from wsbook.facts import AffinityFacts, Conversation, DialectFacts, RouteFacts, Visit
+from wsbook.facts import AffinityFacts, Conversation, DialectFacts, DialectStep, RouteFacts, Visit
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
 from wsbook.rules.cluster import spread_of
@@ -122,9 +122,24 @@ def test_a_lost_session_shows_where_the_file_says_how_it_balances() -> None:
 
 
 def test_sessions_that_could_not_be_held_are_in_doubt() -> None:
-    spoken = seen(DialectFacts(url="ws://shop.test/socket.io/", dialect="engine.io", spoken=True), step="1.3", probe="dialect")
-    found = said(affinity("abababab"), spoken)[SLUG]
-    assert (found.verdict, found.confidence) == (Verdict.UNKNOWN, 0.5)
+    assert said(affinity("abababab"), spoken(polling=True))[SLUG].verdict is Verdict.UNKNOWN
+
+
+def test_a_server_of_websockets_alone_has_no_sessions() -> None:
+    assert said(affinity("abababab"), spoken(polling=False))[SLUG].verdict is Verdict.CLEAR
+
+
+def spoken(polling: bool) -> Observation:
+    steps = (DialectStep(name="polling handshake, EIO=4", ok=polling), DialectStep(name="WebSocket without polling", ok=True))
+    facts = DialectFacts(url="ws://shop.test/socket.io/", dialect="engine.io", spoken=True, steps=steps)
+    return seen(facts, step="1.3", probe="dialect")
+
+
+def test_a_network_that_fails_says_little_of_servers() -> None:
+    lost = Visit(series="plain", place="endpoint", accepted=False, stage="tcp", error="got no answer")
+    good = visits("plain", "a")[0]
+    facts = AffinityFacts(url="u", known_by="header x-instance", visits=(good, lost) * 3)
+    assert said(seen(facts, step="2.2", probe="affinity"))["proxy.upstream-unreachable"].verdict is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -154,6 +169,8 @@ def test_a_balancer_that_sees_one_address(source: str, direct: str, balance: str
         ("aBaBaBaB", 500, "", ["backend.exception-in-handler"]),
         ("aBaBaBaB", 404, "", ["endpoint.wrong-path"]),
         ("aaaaa---", 503, "", []),  # what fills up
+        ("aaaa-a--a-", 503, "", []),  # and empties slowly
+        ("aa-aa-aa-", 503, "", ["proxy.upstream-unreachable"]),  # one of three
         ("a-a-a-a-", 429, "", []),
         ("aaaaaaa-", 502, "", []),  # once is chance
         ("--------", 502, "", []),  # said by others

@@ -56,7 +56,26 @@ GIVEN_ROWS = [
     ("passes", [answer(101), proxy(OPEN, OPEN), *GOOD], Verdict.CLEAR, "and the upgrade passes inside it"),
     ("spoilt inside", [answer(400), proxy(OPEN, OPEN), *BAD], Verdict.FAULT, "spoils what is said inside"),
     ("refused by everybody", [answer(400), proxy(OPEN), answer(400, changed=NO_PROXY), answer(400, changed=THROUGH_PROXY)], None, ""),
-    ("SOCKS", [answer(101), proxy(None, kind="socks")], Verdict.UNKNOWN, "was not asked"),
+    ("SOCKS passes", [answer(101), proxy(OPEN, OPEN, kind="socks")], Verdict.CLEAR, "opens a tunnel"),
+    (
+        "SOCKS forbids",
+        [BLOCKED, proxy(tunnel(None, "not allowed by its rules"), OPEN, kind="socks")],
+        Verdict.FAULT,
+        "and allows it to port",
+    ),
+    (
+        "SOCKS wants a login",
+        [BLOCKED, proxy(tunnel(None, "wants credentials"), kind="socks")],
+        Verdict.FAULT,
+        "wants credentials, as SOCKS 5",
+    ),
+    (
+        "SOCKS is not through",
+        [BLOCKED, proxy(tunnel(None, "not through: host unreachable"), kind="socks")],
+        Verdict.UNKNOWN,
+        "does not get",
+    ),
+    ("SOCKS 4", [answer(101), proxy(None, kind="socks")], Verdict.UNKNOWN, "was not asked"),
 ]
 NAMED_ROWS = [
     (
@@ -68,6 +87,7 @@ NAMED_ROWS = [
     ("not there, direct works", [answer(101), proxy(None, source="HTTPS_PROXY"), *GOOD], Verdict.UNKNOWN, "HTTPS_PROXY names it"),
     ("blocked, direct fails", [SHUT[0], proxy(tunnel(403), OPEN, source="HTTPS_PROXY"), SHUT[1]], Verdict.FAULT, "refuses CONNECT"),
     ("the only way out", [*SHUT, proxy(OPEN, OPEN, source="HTTPS_PROXY")], Verdict.FAULT, "lets the socket out through"),
+    ("SOCKS is the only way out", [SHUT[0], proxy(OPEN, source="ALL_PROXY", kind="socks")], Verdict.FAULT, "lets the socket out through"),
     ("both work", [answer(101), proxy(OPEN, OPEN, source="HTTPS_PROXY"), *GOOD], Verdict.CLEAR, "opens a tunnel"),
 ]
 
@@ -111,3 +131,12 @@ def test_a_plain_upgrade_that_loses_its_headers_is_a_possibility() -> None:
         if "strips the upgrade" in one.summary
     ]
     assert [one.verdict for one in stripped] == [Verdict.UNKNOWN]
+
+
+def test_the_check_asks_the_proxy() -> None:
+    one = found(GIVEN_ROWS[0][1], GIVEN)
+    assert one is not None
+    assert one.check.splitlines() == [
+        "wsbook run wss://shop.test:8443/ws --proxy http://proxy.test:3128 --steps 1.3,2.1",
+        "curl -sv -o /dev/null --proxytunnel --proxy http://proxy.test:3128 https://shop.test:8443/",
+    ]

@@ -25,6 +25,10 @@ def sent(what: str = "message", **sizes: str) -> list[PacketTrial]:
     ]
 
 
+def gap(what: str, size: int) -> PacketTrial:
+    return PacketTrial(what=what, size_bytes=size, outcome="stalled", unacked=0, retransmits=0, out_of_order=3)
+
+
 def packets(*trials: PacketTrial) -> Observation:
     return seen(PacketFacts(url="ws://shop.test/ws", trials=trials, patience_s=1.4), step="2.1", probe="packets")
 
@@ -33,6 +37,10 @@ ROWS: list[tuple[str, list[PacketTrial], list[tuple[Verdict, float]]]] = [
     ("all arrive", sent(s500="answered", s65536="answered"), [(Verdict.CLEAR, 0.9)]),
     ("lost above the MTU", sent(s500="answered", s1200="answered", s1300="lost", s65536="lost"), [(Verdict.FAULT, 0.95)]),
     ("silence above the MTU", sent(s500="answered", s1300="answered", s1400="stalled", s4096="stalled"), [(Verdict.FAULT, 0.75)]),
+    ("gaps in the answer", [*sent(s500="answered"), gap("message", 1400)], [(Verdict.FAULT, 0.92)]),
+    ("a TLS handshake with gaps", [gap("TLS handshake", 0), gap("TLS handshake", 0)], [(Verdict.FAULT, 0.92)]),
+    ("a TLS handshake without", sent("TLS handshake", s0="stalled"), []),
+    ("some TLS handshakes only", [gap("TLS handshake", 0), *sent("request", s500="answered")], []),
     ("silence above two packets", sent(s500="answered", s2900="answered", s4096="stalled"), [(Verdict.UNKNOWN, 0.35)]),
     ("silence far above", sent(s500="answered", s4096="answered", s65536="stalled"), [(Verdict.UNKNOWN, 0.15)]),
     ("one in between", sent(s500="answered", s1300="stalled", s65536="answered"), [(Verdict.UNKNOWN, 0.15)]),

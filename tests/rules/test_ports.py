@@ -3,7 +3,7 @@
 import pytest
 from observations import answer, failed, findings, roots, seen, verdicts
 
-from wsbook.facts import NameFacts, PortFacts
+from wsbook.facts import THIS_MACHINE, NameFacts, PortFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Failure, Observation, Reason
 from wsbook.target import parse_target
@@ -48,6 +48,9 @@ ROWS: list[tuple[str, list[Observation], str | None, str]] = [
     ("IPv6 rejected", [answer(101), port(8443, "open"), port(8443, "rejected", SIX, by="2001:db8::1")], SIX_SLUG, "port 8443 is rejected"),
     ("IPv6 told unreachable", [answer(101), port(8443, "open"), port(8443, "unreachable", SIX, by="2001:db8::1")], SIX_SLUG, "unreachable"),
     ("no IPv6 here", [answer(101), port(8443, "open"), port(8443, "unreachable", SIX)], None, ""),
+    ("no way for IPv6 here", [answer(101), port(8443, "open"), port(8443, "unreachable", SIX, by=THIS_MACHINE)], None, ""),
+    ("nobody there", [NO_WAY, port(8443, "unreachable", by=THIS_MACHINE)], FILTER, "no machine has its address"),
+    ("nobody there over IPv6", [NO_WAY, port(8443, "unreachable", SIX, by=THIS_MACHINE)], None, ""),
     ("other ports differ", [answer(101), port(8443, "open"), port(8443, "open", SIX), port(80, "filtered", SIX)], None, ""),
     ("sinkhole", [REFUSED, name("0.0.0.0"), port(8443, "refused", "0.0.0.0")], DNS, "a hosts file or a filtering resolver"),
     ("a developer's name", [REFUSED, name("127.0.0.1"), port(8443, "refused", "127.0.0.1")], LISTEN, "refused at once"),
@@ -79,6 +82,7 @@ def test_a_resolver_that_is_silent_leaves_the_name_unknown() -> None:
 LOCAL = [
     ("::1 is another place", "ws://[::1]:8000/", [port(8000, "refused", "::1", host="::1")], "127.0.0.1", SIX_SLUG),
     ("127.0.0.1 is another place", "ws://127.0.0.1:8000/", [port(8000, "refused", "127.0.0.1", host="127.0.0.1")], "::1", SIX_SLUG),
+    ("a name for ::1", "ws://shop.test:8000/", [port(8000, "refused", "::1")], "127.0.0.1", SIX_SLUG),
     ("another loopback address", "ws://127.0.0.2:8000/", [port(8000, "refused", "127.0.0.2", host="127.0.0.2")], "127.0.0.1", LISTEN),
     ("bound to loopback", "ws://192.0.2.7:8000/", [port(8000, "refused", host="192.0.2.7")], "127.0.0.1", LISTEN),
     ("nothing anywhere", "ws://127.0.0.1:8000/", [port(8000, "refused", "127.0.0.1", host="127.0.0.1")], "", LISTEN),

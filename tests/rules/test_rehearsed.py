@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from observations import findings, seen
 
 from wsbook.facts import Change, Fix, PatternFacts, Received, RehearsalFacts, RouteFacts, Setting, Trial
@@ -125,6 +126,22 @@ def test_an_idle_limit_is_not_waited_for() -> None:
     one = found(cause, limit, tried(REFUSED, Trial(valid=True), cause))
     assert "accepts the changed file; what the limit does was not waited for" in one.remedy
     assert DIFF in one.remedy
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words", "printed"),
+    [
+        (1.0, None, "closes a silent socket after 1.0 s without this change and still holds it after 1.7 s with it", True),
+        (1.0, 1.0, "No change is printed", False),
+        (None, None, "", True),
+    ],
+)
+def test_an_idle_limit_that_was_shortened_is_watched(before: float | None, after: float | None, words: str, printed: bool) -> None:
+    cause = "proxy.idle-timeout-nginx"
+    limit = route(cause, idle_s=Setting(value="60", default=True), upgrade=None, connection=None)
+    watched = [replace(ACCEPTED, watched_s=1.7, closed_after_s=lived) for lived in (before, after)]
+    one = found(cause, limit, tried(*watched, cause))
+    assert (words in one.remedy, DIFF in one.remedy) == (True, printed)
 
 
 def test_a_trial_of_another_change_says_nothing() -> None:

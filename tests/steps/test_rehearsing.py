@@ -22,7 +22,7 @@ from wsbook.facts import RehearsalFacts
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Outcome, Reason
 from wsbook.parsers.read import read_artifact
-from wsbook.programs import PROXIES
+from wsbook.steps.changes import PROGRAMS
 from wsbook.steps.rehearsing import rehearse
 from wsbook.target import Budget, Target, parse_endpoint
 
@@ -99,7 +99,7 @@ Look = tuple[Evidence, tuple[Finding, ...]]
 async def look_at(program: str, text: str, folder: Path, url: str = "") -> Look:
     path = folder / NAMES[program]
     path.write_text(text)
-    case = Case(Target(url=url, configs=(str(path),)), Budget.named("standard"))
+    case = Case(Target(url=url, configs=(str(path),)), Budget.named("thorough"))
     endpoint = parse_endpoint(url, ("ws", "wss")) if url else None
     case.add(*read_artifact(str(path), endpoint_path=endpoint.path if endpoint else "", step="2.2"))
     await rehearse(case, case.evidence.observations)
@@ -190,6 +190,49 @@ def test_changes_that_help_only_together_are_printed_together(tmp_path: Path) ->
     assert "Tried: " in finding.remedy
 
 
+LIMITS: dict[str, tuple[str, str, str]] = {
+    "nginx by default": (
+        "nginx",
+        nginx(f"proxy_pass http://a:1; {UPGRADE.replace('proxy_read_timeout 1h;', '')}"),
+        "proxy.idle-timeout-nginx",
+    ),
+    "nginx by the server": (
+        "nginx",
+        nginx(f"proxy_pass http://a:1; {UPGRADE.replace('proxy_read_timeout 1h;', '')}", listen="listen 80; proxy_read_timeout 20s;"),
+        "proxy.idle-timeout-nginx",
+    ),
+    "haproxy without tunnel": (
+        "haproxy",
+        HAPROXY.format(more="", server="").replace("client 1h", "client 50s").replace("server 1h", "server 50s"),
+        "proxy.idle-timeout-haproxy",
+    ),
+    "caddy ends streams": (
+        "caddy",
+        caddy("reverse_proxy ws.internal:8000 {\n            stream_timeout 45s\n        }"),
+        "proxy.max-lifetime",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def limits(tmp_path_factory: pytest.TempPathFactory) -> dict[Hashable, Look]:
+    rows = {name: (*row[:2], "wss://shop.example/ws") for name, row in LIMITS.items()}
+    return investigate_all(rows, tmp_path_factory.mktemp("limits"))
+
+
+@needs("nginx", "haproxy")
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_silent_socket_dies_of_the_limit_and_lives_when_it_is_changed(name: str, limits: dict[Hashable, Look]) -> None:
+    cause = LIMITS[name][2]
+    evidence, findings = limits[name]
+    (facts,) = [one for one in rehearsals(evidence) if cause in one.causes]
+    assert facts.after is not None
+    assert (facts.before.accepted, facts.after.accepted, facts.scale < 1) == (True, True, True)
+    assert (facts.before.closed_after_s is None, facts.after.closed_after_s) == (False, None)
+    (finding,) = [one for one in findings if one.cause == cause and one.verdict is not Verdict.CLEAR]
+    assert "closes a silent socket after" in finding.remedy
+
+
 HEALTHY: dict[str, tuple[str, str]] = {
     "nginx": ("nginx", nginx(f"proxy_pass http://ws.internal:8000; {UPGRADE}")),
     "nginx with TLS and upstreams": (
@@ -216,7 +259,7 @@ def test_a_healthy_file_passes_the_upgrade(name: str, healthy: dict[Hashable, Lo
     assert [one.cause for one in findings if one.verdict is Verdict.FAULT] == []
 
 
-@pytest.mark.parametrize("program", PROXIES)
+@pytest.mark.parametrize("program", PROGRAMS.values())
 def test_without_the_program_nothing_is_claimed(program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(validators, "find_program", lambda name: None)
     _, text, cause = next(row for row in FAULTS.values() if row[0] == program)
@@ -229,6 +272,44 @@ def test_without_the_program_nothing_is_claimed(program: str, tmp_path: Path, mo
 
 MARK = Path(tempfile.gettempdir()) / "wsbook-test-written"
 PROXIED = f"proxy_pass http://a:1; {UPGRADE}"
+
+
+@needs("nginx")
+def test_a_change_of_an_included_file_is_tried(tmp_path: Path) -> None:
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "conf.d" / "shop.conf").write_text(
+        "server {\n    listen 80;\n    location /ws {\n        proxy_pass http://a:1;\n    }\n}\n"
+    )
+    text = "events {}\nhttp {\n    include /etc/nginx/conf.d/*.conf;\n}\n"
+    path = tmp_path / "nginx.conf"
+    path.write_text(text)
+    judgement = read_artifacts([path], url="ws://shop.example/ws", prove=True)
+    assert "Tried: nginx" in judgement.findings[0].remedy
+    assert f"+++ {tmp_path}/conf.d/shop.conf" in judgement.findings[0].remedy
+    assert path.read_text() == text
+
+
+@needs("nginx")
+def test_a_dump_of_several_files_is_tried(tmp_path: Path) -> None:
+    included = "server {\n    listen 80;\n    location /ws {\n        proxy_pass http://a:1;\n    }\n}\n"
+    main = "events {}\nhttp {\n    include /etc/nginx/conf.d/*.conf;\n}\n"
+    dump = f"# configuration file /etc/nginx/nginx.conf:\n{main}\n# configuration file /etc/nginx/conf.d/shop.conf:\n{included}"
+    evidence, findings = investigate("nginx", dump, tmp_path, "ws://shop.example/ws")
+    assert "Tried: nginx" in findings[0].remedy
+    assert "+++ /etc/nginx/conf.d/shop.conf" in findings[0].remedy
+    assert any(facts.after is not None and facts.after.accepted for facts in rehearsals(evidence))
+
+
+@needs("haproxy")
+def test_fragments_get_what_they_leave_out(tmp_path: Path) -> None:
+    texts = {
+        "haproxy": "backend ws\n    mode http\n    http-request del-header Upgrade\n    server a ws.internal:80\n",
+        "caddy": "reverse_proxy ws.internal:80 {\n    header_up -Upgrade\n}\n",
+    }
+    for program, text in texts.items():
+        _, findings = investigate(program, text, tmp_path)
+        assert "Tried: " in next(one for one in findings if one.cause == "proxy.upgrade-header-missing").remedy
+
 
 HOSTILE: dict[str, tuple[str, str, bool]] = {
     "nginx writes its log elsewhere": ("nginx", nginx(f"access_log {MARK}; {PROXIED}"), True),
@@ -281,7 +362,14 @@ def leftovers() -> set[str]:
 def running() -> list[str]:
     """Return what our own children are."""
     pids = [pid for task in Path("/proc/self/task").iterdir() for pid in (task / "children").read_text().split()]
-    return [pid for pid in pids if "wsbook-" in Path(f"/proc/{pid}/cmdline").read_text()]
+    return [pid for pid in pids if "wsbook-" in command(pid)]
+
+
+def command(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 @needs("nginx")

@@ -22,6 +22,7 @@ from wsbook.facts.log import (
 )
 from wsbook.facts.messages import CompressionFacts, FrameTrial, FramingFacts, SizeFacts, SizeTrial, Stream
 from wsbook.facts.network import (
+    THIS_MACHINE,
     ForwardProxyFacts,
     NameFacts,
     PacketFacts,
@@ -39,6 +40,7 @@ from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
 from wsbook.facts.told import SymptomFacts, WordsFacts
 
 __all__ = [
+    "THIS_MACHINE",
     "AccessFacts",
     "AffinityFacts",
     "BroadcastFacts",

@@ -10,7 +10,7 @@ class Visit(Struct, frozen=True, kw_only=True):
 
     series: plain (no cookie of a balancer goes along), cookie (the cookies that the first answer set do), source (from another address of
     ours), direct (at a hop, around the balancer). instance: what identifies the process, "" unknown. source: the address dialled from, ""
-    the usual one. status: None when no answer came; error: why the connection did not open.
+    the usual one. status: None when no answer came; stage, error: where and why the connection did not open, "" when it did.
     """
 
     series: str
@@ -20,6 +20,7 @@ class Visit(Struct, frozen=True, kw_only=True):
     status: int | None = None
     source: str = ""
     duration_s: float = 0.0
+    stage: str = ""
     error: str = ""
 
 
@@ -44,12 +45,14 @@ class AffinityFacts(Struct, frozen=True, kw_only=True, tag="affinity"):
     """N connections of one client to one endpoint, and sessions of several requests where it has such.
 
     known_by: what identifies instances: "header x-instance", "cookie route", "server-timing host", "first message pid", "" nothing does.
-    cookies: names of the cookies that the first answer set; bound: those known to bind a client to an instance.
+    cookies: names of the cookies that the first answer set; bound: those known to bind a client to an instance. withheld: those that do
+    not go along with the next handshake because of their attributes (RFC 6265 section 5.4), with the attribute.
     """
 
     url: str
     known_by: str = ""
     cookies: tuple[str, ...] = ()
     bound: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
     visits: tuple[Visit, ...] = ()
     conversations: tuple[Conversation, ...] = ()

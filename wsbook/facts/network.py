@@ -5,6 +5,7 @@ from msgspec import Struct
 from wsbook.facts.handshake import Headers
 
 __all__ = [
+    "THIS_MACHINE",
     "ForwardProxyFacts",
     "NameFacts",
     "PacketFacts",
@@ -13,6 +14,8 @@ __all__ = [
     "ProxyVariablesFacts",
     "Tunnel",
 ]
+
+THIS_MACHINE = "this machine"
 
 
 class NameFacts(Struct, frozen=True, kw_only=True, tag="name"):
@@ -28,7 +31,8 @@ class PortFacts(Struct, frozen=True, kw_only=True, tag="port"):
 
     state: open, refused (RST to the SYN), rejected (an ICMP message of a packet filter), filtered (no answer in time), reset,
     unreachable (no way: an ICMP message when by is set, else this machine itself has no route).
-    by: the machine that sent an ICMP message. how: what said so, in words. rtt_s: until the answer, None when none came.
+    by: the machine that sent an ICMP message; THIS_MACHINE when its own kernel did, for want of an answer on its own network.
+    how: what said so, in words. rtt_s: until the answer, None when none came.
     afterwards: what the peer did after an open, before anything was said: "" nothing, or nobody listened for it; closed, reset,
     "spoke: …". retries: SYNs that were sent again before it opened, where the kernel tells.
     """
@@ -59,7 +63,11 @@ class ProxyVariablesFacts(Struct, frozen=True, kw_only=True, tag="proxy_variable
 
 
 class Tunnel(Struct, frozen=True, kw_only=True):
-    """One CONNECT. target: host:port. status: None when no answer could be read; outcome: "tunnel", "answered", or how it failed."""
+    """One CONNECT, of HTTP or of SOCKS, which has no status.
+
+    target: host:port. status: None when no answer could be read. outcome: "tunnel", "answered", or how it failed; of SOCKS also "not
+    allowed by its rules", "wants credentials", and "not through: …" when the proxy was willing.
+    """
 
     target: str
     status: int | None = None
@@ -94,10 +102,12 @@ class ForwardProxyFacts(Struct, frozen=True, kw_only=True, tag="forward_proxy"):
 class PacketTrial(Struct, frozen=True, kw_only=True):
     """One size that was sent on a connection of its own.
 
-    what: "request" (the upgrade request, filled up) or "message". size_bytes: of request or payload.
+    what: "request" (the upgrade request, filled up), "message", or "TLS handshake", which is told only when it got no answer (its large
+    packets are the server's). size_bytes: of request or payload, 0 of a TLS handshake.
     outcome: answered, refused (the peer closed or answered with a refusal), stalled (no answer and no end), lost (never acknowledged).
     unacked: segments that the peer's kernel has not acknowledged at the end, retransmits: segments that were sent again, mss_bytes: what
-    the connection puts into one segment, path_mtu_bytes: what the kernel believes of the path; None where the kernel does not tell.
+    the connection puts into one segment, path_mtu_bytes: what the kernel believes of the path, out_of_order: segments of the peer that
+    came while an earlier one was missing; None where the kernel does not tell.
     """
 
     what: str
@@ -108,6 +118,7 @@ class PacketTrial(Struct, frozen=True, kw_only=True):
     retransmits: int | None = None
     mss_bytes: int | None = None
     path_mtu_bytes: int | None = None
+    out_of_order: int | None = None
     detail: str = ""
 
 

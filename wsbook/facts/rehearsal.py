@@ -27,7 +27,8 @@ class Trial(Struct, frozen=True, kw_only=True):
 
     valid: what the program's own check says; None, it could not be asked. complaint: its words, or why nothing was tried.
     accepted: whether the upgrade passed; None, none was tried. status: of the answer, None without one. received: what reached the
-    stub, None when nothing did. servers: how many different stubs a few attempts of one client reached.
+    stub, None when nothing did. servers: how many different stubs a few attempts of one client reached. watched_s: how long an upgrade
+    was left silent, 0 not at all; closed_after_s: when it was closed meanwhile, None it was not.
     """
 
     valid: bool | None = None
@@ -36,6 +37,8 @@ class Trial(Struct, frozen=True, kw_only=True):
     status: int | None = None
     received: Received | None = None
     servers: int = 0
+    watched_s: float = 0.0
+    closed_after_s: float | None = None
 
 
 class RehearsalFacts(Struct, frozen=True, kw_only=True, tag="rehearsal"):
@@ -43,7 +46,7 @@ class RehearsalFacts(Struct, frozen=True, kw_only=True, tag="rehearsal"):
 
     file: the main one. causes, diff: of the change; none and "" when the file was tried as it is. parts: the diffs of the changes that
     were made together. after: of the changed text, None without a change. url: what was asked for; host and path are those of the
-    endpoint. left_out: what could not be tried here.
+    endpoint. left_out: what could not be tried here. scale: by what every limit of both texts was shortened, 1 not at all.
     """
 
     product: str
@@ -56,3 +59,4 @@ class RehearsalFacts(Struct, frozen=True, kw_only=True, tag="rehearsal"):
     parts: tuple[str, ...] = ()
     after: Trial | None = None
     left_out: tuple[str, ...] = ()
+    scale: float = 1.0

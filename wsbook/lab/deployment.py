@@ -22,8 +22,8 @@ from wsbook.target import Target, parse_target
 __all__ = ["Lab", "describe", "start_lab"]
 
 _PAGE_FILES = ("index.html", "app.js", "style.css", "icon.svg")
-_SERVER_FILES = {"server.py": "backend.py", "bus.py": "bus.py"}
-_PORTS = ("proxy", "relay", "ws_a", "ws_b", "http_a", "http_b", "bus", "dead")
+_SERVER_FILES = {"server.py": "backend.py", "bus.py": "bus.py", "polling.py": "polling.py"}
+_PORTS = ("proxy", "relay", "ws_a", "ws_b", "ws_c", "http_a", "http_b", "http_c", "bus", "dead")
 _PLAIN = re.compile(r"[\w./+~-]+")
 _STARTS = 3  # another process may take a port between our choice of it and the start
 
@@ -47,11 +47,11 @@ class Lab:
         self.url = f"{fault.scheme or served[1]}://{dialled}{fault.path}"
         self.page_url = f"{served[0]}://{host}/"
         hop_path = fault.hop_path or fault.path
-        self.hops = {"app": f"ws://127.0.0.1:{ports['ws_a']}{hop_path}", "app-b": f"ws://127.0.0.1:{ports['ws_b']}{hop_path}"}
+        self.hops = {_hop(name): f"ws://127.0.0.1:{ports[f'ws_{name}']}{hop_path}" for name in fault.instances}
         self.frontend = (str(folder / "frontend"),)
         self.backend = (str(folder / "backend"),)
         self.configs: tuple[str, ...] = (str(folder / "proxy" / CONFIGS[proxy]),)
-        self.logs: tuple[str, ...] = tuple(str(folder / "logs" / f"{name}.log") for name in ("a", "b"))
+        self.logs: tuple[str, ...] = tuple(str(folder / "logs" / f"{name}.log") for name in fault.instances)
         self.ca_file = ca_file
         self.trigger = f"POST {self.page_url}publish " + '{"type": "event", "text": "{marker}"}'
         self.message = '{"type": "subscribe", "topic": "ticks"}'
@@ -126,6 +126,8 @@ def start_lab(fault: str = "", *, proxy: str = "", folder: Path | None = None, r
     if os.name == "nt":
         raise UsageError("the lab needs Linux or macOS")
     declared = find_fault(fault)
+    if declared.host == "[::1]" and not has_ipv6_loopback():
+        raise UsageError(f"fault {fault} needs ::1, which this machine does not have")
     chosen = _choose_proxy(declared, proxy)
     path = program(chosen, f"fault {fault}" if fault else "the lab")
     for attempt in range(1, _STARTS + 1):
@@ -176,7 +178,7 @@ def _start(fault: Fault, proxy: str, path: str, folder: Path, *, keep: bool, rea
     lab._held = hold(processes, "" if keep else str(folder))
     listening = [ports["proxy"], *([ports["relay"]] if fault.passed_on or fault.habit == "tunnel" else [])]
     try:
-        lab.pids = wait_until_ready(lab._held, [ports["http_a"], ports["http_b"]], listening, ready_s)
+        lab.pids = wait_until_ready(lab._held, [ports[f"http_{name}"] for name in fault.instances], listening, ready_s)
     except BaseException:
         lab.stop()
         raise
@@ -186,11 +188,20 @@ def _start(fault: Fault, proxy: str, path: str, folder: Path, *, keep: bool, rea
 def _write_sources(fault: Fault, folder: Path) -> None:
     package = files("wsbook.lab")
     sources = {f"frontend/{name}": package.joinpath("frontend", name) for name in _PAGE_FILES}
-    sources |= {f"backend/{name}": package.joinpath(source) for name, source in _SERVER_FILES.items() if fault.bus or name != "bus.py"}
+    sources |= {f"backend/{name}": package.joinpath(source) for name, source in _server_files(fault).items()}
     for name in ("frontend", "backend", "proxy", "logs"):
         (folder / name).mkdir()
     for name, source in sources.items():
         (folder / name).write_text(edit_text(fault, name, source.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _server_files(fault: Fault) -> dict[str, str]:
+    wanted = {"bus.py": fault.bus, "polling.py": fault.polling}
+    return {name: source for name, source in _SERVER_FILES.items() if wanted.get(name, True)}
+
+
+def _hop(instance: str) -> str:
+    return "app" if instance == "a" else f"app-{instance}"
 
 
 def _proxy_process(name: str, proxy: Proxy, folder: Path) -> Process:
@@ -227,10 +238,11 @@ def _backend_processes(fault: Fault, folder: Path, ports: dict[str, int]) -> lis
     origins = fault.origins or tuple(
         f"{page}{host}:{ports['relay' if fault.passed_on else 'proxy']}" for host in ("127.0.0.1", "localhost")
     )
-    more = (f" --bus 127.0.0.1:{ports['bus']}" if fault.bus else "") + "".join(f" --allow-origin {origin}" for origin in origins)
+    more = "".join(f" --allow-origin {origin}" for origin in origins)
     commands = {"bus": f"python bus.py {ports['bus']}"} if fault.bus else {}
-    for name in ("a", "b"):
-        commands[name] = f"python server.py --name {name} --port {ports[f'ws_{name}']} --http-port {ports[f'http_{name}']}{more}"
+    for name in fault.instances:
+        bus = f" --bus 127.0.0.1:{ports['bus']}" if fault.bus and name not in fault.off_bus else ""
+        commands[name] = f"python server.py --name {name} --port {ports[f'ws_{name}']} --http-port {ports[f'http_{name}']}{bus}{more}"
     text = "".join(f"{name}: {command}\n" for name, command in commands.items())
     (folder / "backend" / "Procfile").write_text(text, encoding="utf-8")
     return [_backend_process(name, command, folder) for name, command in commands.items()]

@@ -32,8 +32,10 @@ class Fault(Struct, frozen=True, kw_only=True):
     dials when it is not what the proxy serves. host: where the endpoint is dialled, "" where the proxy listens. path: what the
     page dials. hop_path: where the application answers, when it is not path. origins: the allow-list in place of the page's own
     origin. bus: whether the instances are connected. subprotocols: what the page offers. bind: options after the address of HAProxy's
-    listeners. shown_by: the proxies that can show it, where the edits do not tell. relay: habit and options of a machine on the way
-    (relay.py), "" none. reload_s: the proxy takes its configuration anew after each so many seconds, as after a renewed certificate.
+    listeners. instances: the names of the application's processes; off_bus: those of them that are not connected. polling: the
+    application serves polling.py beside server.py. shown_by: the proxies that can show it, where the edits do not tell.
+    relay: habit and options of a machine on the way (relay.py), "" none. reload_s: the proxy takes its configuration anew after each
+    so many seconds, as after a renewed certificate.
     """
 
     slug: str
@@ -46,6 +48,9 @@ class Fault(Struct, frozen=True, kw_only=True):
     hop_path: str = ""
     origins: tuple[str, ...] = ()
     bus: bool = True
+    instances: tuple[str, ...] = ("a", "b")
+    off_bus: tuple[str, ...] = ()
+    polling: bool = False
     subprotocols: tuple[str, ...] = ()
     bind: str = ""
     shown_by: tuple[str, ...] = ()

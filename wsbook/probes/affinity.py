@@ -15,7 +15,7 @@ from wsbook.attempt import Attempt
 from wsbook.facts import AffinityFacts, Conversation, UpgradeFacts, Visit
 from wsbook.observation import Observation, Source, observed
 from wsbook.probes.endings import close_all, why_not_open
-from wsbook.probes.instances import binding_cookies, cookies_of, named_by, signals_of
+from wsbook.probes.instances import binding_cookies, cookies_of, named_by, signals_of, withheld
 from wsbook.probes.socket import Socket
 from wsbook.probes.stickiness import TALKS, converse, with_cookies
 from wsbook.probes.upgrade import open_socket
@@ -55,7 +55,7 @@ class _Answer(Struct, kw_only=True):
 
     def visit(self, sign: str, sent: dict[str, str]) -> Visit:
         """Return what is kept. sent: the cookies that went along; one that the balancer leaves alone still names its instance."""
-        facts = self.facts
+        facts, why = self.facts, None if self.accepted else why_not_open(self.seen)
         kept = (
             sent.get(sign.removeprefix("cookie "), "") if sign.startswith("cookie ") and self.series == "cookie" and self.accepted else ""
         )
@@ -67,7 +67,8 @@ class _Answer(Struct, kw_only=True):
             status=facts.status if facts else None,
             source=self.source,
             duration_s=self.seen.duration_s,
-            error="" if self.accepted else why_not_open(self.seen).message[:160],
+            stage=why.stage if why else "",
+            error=why.message[:160] if why else "",
         )
 
 
@@ -132,7 +133,10 @@ async def probe_affinity(
     series = _Series(step, begin + seconds)
     await series.run("plain", [attempt] * count, begin + 0.4 * seconds)
     first = next((answer for answer in series.of("plain") if answer.accepted), None)
-    cookies = dict(cookies_of(first.facts.headers)) if first is not None and first.facts else {}
+    headers = first.facts.headers if first is not None and first.facts else ()
+    kept_back = withheld(headers, attempt.endpoint.path, attempt.endpoint.secure or attempt.endpoint.is_loopback)
+    given = dict(cookies_of(headers))
+    cookies = {name: value for name, value in given.items() if name not in kept_back}
     if cookies:
         words = "; ".join(f"{name}={value}" for name, value in cookies.items())
         await series.run("cookie", [with_cookies(attempt, words)] * count, begin + 0.6 * seconds)
@@ -145,8 +149,9 @@ async def probe_affinity(
     facts = AffinityFacts(
         url=attempt.url,
         known_by=sign,
-        cookies=tuple(cookies)[:20],
-        bound=binding_cookies(cookies)[:20],
+        cookies=tuple(given)[:20],
+        bound=binding_cookies(given)[:20],
+        withheld=tuple(f"{name} ({why})" for name, why in kept_back.items())[:20],
         visits=tuple(answer.visit(sign, sent) for answer in series.answers),
         conversations=tuple(held),
     )

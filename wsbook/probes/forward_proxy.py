@@ -17,6 +17,7 @@ from wsbook.facts import ForwardProxyFacts, Tunnel
 from wsbook.observation import Observation, Source, observed
 from wsbook.probes.dial import NoAddress, connect_address, find_addresses, proxy_credentials, proxy_endpoint, shown_peer
 from wsbook.probes.link import ByteLink
+from wsbook.probes.socks import ask_socks
 from wsbook.probes.stopwatch import Stop, Stopwatch, reason_of
 from wsbook.probes.tls import TlsOptions, open_tls
 from wsbook.target import Endpoint
@@ -26,13 +27,15 @@ from wsbook.wire.handshake import connect_headers, request_headers, write_reques
 __all__ = ["probe_forward_proxy"]
 
 _KEY = "d3Nib29rIGFza3MgYSBwcg=="
-_SOCKS = re.compile(r"(?i)socks(?:4a?|5h?)?://")
+_SOCKS = re.compile(r"(?i)(socks(4a?|5h?)?)://")
+_SOCKS_PORT = 1080
 _TITLE = re.compile(r"<title[^>]*>\s*(.{1,200}?)\s*</title>", re.IGNORECASE | re.DOTALL)
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 _TELLING = frozenset(
     {"server", "via", "x-squid-error", "x-cache", "proxy-agent", "proxy-connection", "proxy-authenticate", "x-bluecoat-via"}
 )
+_OWN_HEADERS = {"x-squid-error": "Squid", "x-bluecoat-via": "Blue Coat ProxySG"}
 _HEADERS_KEPT = 20
 _TITLE_KEPT = 120
 _BODY_S = 0.5
@@ -152,7 +155,8 @@ def _product(tunnels: list[Tunnel]) -> str:
         for tunnel in tunnels:
             if value := next((value for key, value in tunnel.headers if key.lower() == name), ""):
                 return value[:80]
-    return "Squid" if any(key.lower() == "x-squid-error" for tunnel in tunnels for key, _ in tunnel.headers) else ""
+    own = {key.lower() for tunnel in tunnels for key, _ in tunnel.headers}
+    return next((product for header, product in _OWN_HEADERS.items() if header in own), "")
 
 
 async def _interview(proxy: Endpoint, attempt: Attempt, timeout_s: float, source: str) -> ForwardProxyFacts:
@@ -179,22 +183,56 @@ async def _interview(proxy: Endpoint, attempt: Attempt, timeout_s: float, source
     )
 
 
+def _with_port(proxy: Endpoint, via: str) -> Endpoint:
+    """Return a SOCKS proxy at its default port where its URL names none."""
+    return proxy if re.search(r":[0-9]+/?$", via) else replace(proxy, port=_SOCKS_PORT)
+
+
+async def _ask_socks(proxy: Endpoint, attempt: Attempt, port: int, timeout_s: float) -> tuple[Tunnel, bool]:
+    watch, host = Stopwatch(timeout_s), attempt.endpoint.host
+    try:
+        link = await _open(watch, proxy, attempt)
+    except (Stop, NoAddress) as error:
+        return Tunnel(target=shown_peer(host, port), outcome="not reached", reason=str(error)[:200]), False
+    try:
+        return await ask_socks(link, watch, host, port, proxy.userinfo), True
+    finally:
+        link.close()
+
+
+async def _interview_socks(named: re.Match[str], proxy: Endpoint, attempt: Attempt, timeout_s: float, source: str) -> ForwardProxyFacts:
+    shown = f"{named[1].lower()}://{shown_peer(proxy.host, proxy.port)}"
+    if (named[2] or "").startswith("4"):
+        return ForwardProxyFacts(proxy=shown, source=source, kind="socks", reached=False, detail="SOCKS 4 is not spoken here")
+    ports = dict.fromkeys((attempt.endpoint.port, _PORT))
+    answers = await asyncio.gather(*(_ask_socks(proxy, attempt, port, timeout_s) for port in ports))
+    reached = any(reached for _, reached in answers)
+    return ForwardProxyFacts(
+        proxy=shown,
+        source=source,
+        kind="socks",
+        reached=reached,
+        tunnels=tuple(tunnel for tunnel, _ in answers),
+        with_credentials=bool(proxy.userinfo),
+        detail="" if reached else answers[0][0].reason,
+    )
+
+
 async def probe_forward_proxy(attempt: Attempt, via: str, *, variable: str, step: str, timeout_s: float) -> Observation:
     """Ask a forward proxy for a tunnel to the endpoint and to port 443 of its host; a refusal is an answer.
 
     via: URL of the proxy, which may hold a secret reference or credentials. variable: the environment's name for it, "" when it was
-    given. For ws URLs the upgrade is also sent as an ordinary request. A SOCKS proxy is recognised and not asked.
+    given. For ws URLs the upgrade is also sent to an HTTP proxy as an ordinary request. SOCKS 4 is recognised and not spoken.
     """
     source, moment, started = Source(step=step, probe="forward-proxy"), datetime.now(UTC), time.perf_counter()
     where = variable or "given"
-    if _SOCKS.match(via):
-        shown = f"{via.partition('://')[0]}://{via.rpartition('@')[2].rpartition('://')[2]}"[:200]
-        facts = ForwardProxyFacts(proxy=shown, source=where, kind="socks", reached=False, detail="SOCKS is not spoken here")
-        return observed(source, facts)
+    socks = _SOCKS.match(via)
     try:
-        proxy = proxy_endpoint(via)
+        proxy = proxy_endpoint(f"http://{via[socks.end() :]}" if socks else via)
+        if socks:
+            facts = await _interview_socks(socks, _with_port(proxy, via), attempt, timeout_s, where)
+        else:
+            facts = await _interview(proxy, attempt, timeout_s, where)
     except UsageError as error:
-        facts = ForwardProxyFacts(proxy="", source=where, kind="http", reached=False, detail=str(error)[:200])
-        return observed(source, facts)
-    facts = await _interview(proxy, attempt, timeout_s, where)
+        facts = ForwardProxyFacts(proxy="", source=where, kind="socks" if socks else "http", reached=False, detail=str(error)[:200])
     return observed(source, facts, duration_s=time.perf_counter() - started, observed_at=moment)

@@ -9,7 +9,7 @@ import msgspec
 from wsbook.datafile import read_table
 from wsbook.facts import Headers
 
-__all__ = ["binding_cookies", "cookies_of", "instance_of", "named_by", "signals_of"]
+__all__ = ["binding_cookies", "cookies_of", "instance_of", "named_by", "signals_of", "withheld"]
 
 _VALUE = 60
 _HEADER = 1_000
@@ -85,6 +85,20 @@ def cookies_of(headers: Headers) -> list[tuple[str, str]]:
     """Return (name, value) of each cookie that an answer sets."""
     set_on_us = (value for name, value in headers if name.lower() == "set-cookie")
     return [(match[1], match[2].strip()) for value in set_on_us if (match := _COOKIE.match(value))]
+
+
+def withheld(headers: Headers, path: str, secure: bool) -> dict[str, str]:
+    """Return name → attribute of each cookie that a browser would not send to a path (RFC 6265 sections 5.1.4 and 5.4)."""
+    kept_back: dict[str, str] = {}
+    for value in (value for name, value in headers if name.lower() == "set-cookie"):
+        attributes = {part.partition("=")[0].strip().lower(): part.partition("=")[2].strip() for part in value.split(";")[1:]}
+        place, match = attributes.get("path", ""), _COOKIE.match(value)
+        fits = not place.startswith("/") or path == place or path.startswith(place if place.endswith("/") else f"{place}/")
+        if match and not fits:
+            kept_back[match[1]] = f"Path={place[:40]}"
+        elif match and "secure" in attributes and not secure:
+            kept_back[match[1]] = "Secure"
+    return kept_back
 
 
 def binding_cookies(names: Iterable[str]) -> tuple[str, ...]:

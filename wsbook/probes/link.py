@@ -24,6 +24,7 @@ _ANCILLARY_BYTES = socket.CMSG_SPACE(_TIMESPEC.size) if hasattr(socket, "CMSG_SP
 _RTT_OFFSET = 68  # struct tcp_info in linux/tcp.h: tcpi_rtt, microseconds
 _RETRANS_OFFSET = 100  # tcpi_total_retrans
 _MSS_OFFSET, _UNACKED_OFFSET, _PATH_MTU_OFFSET = 16, 24, 60  # tcpi_snd_mss, tcpi_unacked, tcpi_pmtu
+_OUT_OF_ORDER_OFFSET = 224  # tcpi_rcv_ooopack
 _POLL_S = 0.002
 
 
@@ -82,12 +83,16 @@ def kernel_rtt(sock: socket.socket) -> tuple[float, int] | None:
 
 
 class Flight(Struct, frozen=True, kw_only=True):
-    """What the kernel knows of segments on the way: not yet acknowledged, sent again since the connect, their size, the path's MTU."""
+    """What the kernel knows of segments on the way: not yet acknowledged, sent again since the connect, their size, the path's MTU.
+
+    out_of_order: segments that came while an earlier one was missing, since the connect; None before Linux 5.4.
+    """
 
     unacked: int
     retransmits: int
     mss_bytes: int
     path_mtu_bytes: int
+    out_of_order: int | None = None
 
 
 def kernel_flight(sock: socket.socket) -> Flight | None:
@@ -95,14 +100,22 @@ def kernel_flight(sock: socket.socket) -> Flight | None:
     if not _LINUX or sock.fileno() < 0:
         return None
     try:
-        facts = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+        facts = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _OUT_OF_ORDER_OFFSET + 4)
     except OSError:
         return None
     if len(facts) < 104:
         return None
-    offsets = (_UNACKED_OFFSET, _RETRANS_OFFSET, _MSS_OFFSET, _PATH_MTU_OFFSET)
-    unacked, again, mss, mtu = (int.from_bytes(facts[offset : offset + 4], sys.byteorder) for offset in offsets)
-    return Flight(unacked=unacked, retransmits=again, mss_bytes=mss, path_mtu_bytes=mtu)
+
+    def number(offset: int) -> int:
+        return int.from_bytes(facts[offset : offset + 4], sys.byteorder)
+
+    return Flight(
+        unacked=number(_UNACKED_OFFSET),
+        retransmits=number(_RETRANS_OFFSET),
+        mss_bytes=number(_MSS_OFFSET),
+        path_mtu_bytes=number(_PATH_MTU_OFFSET),
+        out_of_order=number(_OUT_OF_ORDER_OFFSET) if len(facts) >= _OUT_OF_ORDER_OFFSET + 4 else None,
+    )
 
 
 class TcpLink:

@@ -36,6 +36,9 @@ _LARGEST_REQUEST, _LARGEST_MESSAGE = 6_000, 65_536
 _BETWEEN = (1_200, 1_300, 1_372, 1_400, 1_432, 1_452, 1_473, 1_500, 2_900, 4_096)
 """Around the payloads of usual MTUs: 1280, 1400 and 1420 of tunnels, 1492 of PPPoE, 1500 of Ethernet."""
 _PADDING = "X-Wsbook-Padding"
+_CLOSE_FRAME = b"\x88\x82\0\0\0\0\x03\xe8"
+"""1000, masked with zeros (RFC 6455 section 5.3 asks for a mask that intermediaries cannot guess, and here is nothing to guess)."""
+_LEAVE_S = 0.2
 _SETUP_S = 1.5
 _READ_BYTES = 4_096
 _LOST_AFTER = 1
@@ -55,6 +58,7 @@ def _told(trial: PacketTrial, before: Flight | None, after: Flight | None) -> Pa
         retransmits=again,
         mss_bytes=after.mss_bytes,
         path_mtu_bytes=after.path_mtu_bytes,
+        out_of_order=None if after.out_of_order is None else after.out_of_order - (before.out_of_order or 0),
     )
 
 
@@ -66,32 +70,38 @@ def _padded(attempt: Attempt, size: int) -> bytes:
     return write_request("GET", resource, [*resolved, (_PADDING, "x" * missing)] if missing > 0 else resolved)
 
 
-async def _link(attempt: Attempt, watch: Stopwatch) -> ByteLink:
+async def _link(attempt: Attempt, watch: Stopwatch) -> ByteLink | PacketTrial:
+    """Return the connection, inside TLS where the URL says so; a TLS handshake that got no answer is a trial itself."""
     inner = await dial(watch, Reached(), attempt)
     if not attempt.endpoint.secure:
         return inner
     name = attempt.endpoint.host if attempt.server_name is None else attempt.server_name
+    before = inner.flight()
     try:
         return (await open_tls(inner, TlsOptions(server_name=name, verify=False, alpn=attempt.alpn), watch.left_s))[0]
-    except BaseException:
-        inner.close()
+    except BaseException as error:
+        silent = isinstance(error, Stop) and error.failure.reason is Reason.TIMEOUT
+        trial = _told(PacketTrial(what="TLS handshake", size_bytes=0, outcome=""), before, inner.flight())
+        inner.abort()
+        if silent:
+            return trial
         raise
 
 
-async def _answer(link: ByteLink, patience_s: float) -> str:
-    """Return answered, refused when the connection ended instead, or "" when nothing came."""
+async def _answer(link: ByteLink, patience_s: float) -> tuple[str, bool]:
+    """Return (answered, refused when the connection ended instead, "" when nothing came; whether a WebSocket was opened)."""
     reader, end = AnswerReader(), time.perf_counter() + patience_s
     try:
         while not reader.complete and not reader.garbage:
             data = await link.recv(_READ_BYTES, max(0.0, end - time.perf_counter()))
             if not data:
-                return "answered" if reader.raw else "refused"
+                break
             reader.feed(data)
     except TimeoutError:
-        return "answered" if reader.raw else ""
+        return ("answered" if reader.raw else ""), False
     except OSError:
-        return "refused"
-    return "answered"
+        return "refused", False
+    return ("answered" if reader.raw else "refused"), reader.complete and reader.answer().status == 101
 
 
 async def _try_request(attempt: Attempt, size: int, patience_s: float) -> PacketTrial | None:
@@ -101,15 +111,28 @@ async def _try_request(attempt: Attempt, size: int, patience_s: float) -> Packet
         link = await _link(attempt, watch)
     except (Stop, NoAddress, OSError):
         return None
+    if isinstance(link, PacketTrial):
+        return link
     try:
         request, before, started = _padded(attempt, size), link.flight(), time.perf_counter()
         with contextlib.suppress(OSError):
             await link.send(request, patience_s)
-        how = await _answer(link, patience_s)
+        how, opened = await _answer(link, patience_s)
         took_s = time.perf_counter() - started if how else None
-        return _told(PacketTrial(what="request", size_bytes=len(request), outcome=how, took_s=took_s), before, link.flight())
+        trial = _told(PacketTrial(what="request", size_bytes=len(request), outcome=how, took_s=took_s), before, link.flight())
+        if opened:
+            await _take_leave(link)
+        return trial
     finally:
-        link.abort()
+        link.close()
+
+
+async def _take_leave(link: ByteLink) -> None:
+    """Close a WebSocket that was opened only to see that it opens: a close frame, and the peer's answer for a moment."""
+    with contextlib.suppress(OSError):
+        await link.send(_CLOSE_FRAME, _LEAVE_S)
+        while await link.recv(_READ_BYTES, _LEAVE_S):
+            continue
 
 
 async def _comes_back(socket: Socket, text: str, patience_s: float) -> str:
@@ -188,6 +211,6 @@ async def probe_packets(attempt: Attempt, *, step: str, echoes: bool, patience_s
         return not_run(source, Reason.SKIPPED, "no large packets were sent: no connection to the endpoint could be made")
     silent = {trial.what for trial in seen if trial.outcome in ("stalled", "lost") and trial.size_bytes > CONTROL_BYTES * 2}
     seen += await _together([one(what, size) for what in kinds if what in silent for size in _BETWEEN])
-    ordered = sorted(seen, key=lambda trial: (trial.what != "request", trial.size_bytes))
+    ordered = sorted(seen, key=lambda trial: (trial.what == "message", trial.size_bytes))
     facts = PacketFacts(url=attempt.endpoint.url, trials=tuple(ordered), patience_s=patience_s)
     return observed(source, facts, duration_s=time.perf_counter() - started, observed_at=moment)

@@ -16,7 +16,7 @@ import time
 from msgspec import Struct
 
 from wsbook.errors import UsageError
-from wsbook.facts import PortFacts
+from wsbook.facts import THIS_MACHINE, PortFacts
 from wsbook.observation import Observation, Reason, Source, Stage, observed
 from wsbook.probes.link import kernel_rtt
 from wsbook.probes.names import is_address
@@ -113,8 +113,14 @@ def _sender(level: int, name: bytes) -> str:
 def _failed(sock: socket.socket, error: OSError, timeout_s: float) -> _Tried:
     message, reason = _icmp(sock), reason_of(error)
     if message is not None:
-        state = "rejected" if message.prohibits else "unreachable"
-        return _Tried(state=state, by=message.sender, how=f"ICMP type {message.type} code {message.code} from {message.sender}")
+        told = f"ICMP type {message.type} code {message.code} from {message.sender}"
+        if message.prohibits:
+            return _Tried(state="rejected", by=message.sender, how=told)
+        if is_own_address(message.sender):
+            return _Tried(
+                state="unreachable", by=THIS_MACHINE, how="nobody answers for it, or for the way to it, on this machine's network"
+            )
+        return _Tried(state="unreachable", by=message.sender, how=told)
     if reason is Reason.TIMEOUT:
         return _Tried(state="filtered", how=f"no answer within {timeout_s:g} s")
     if error.errno in _FORBIDDEN:

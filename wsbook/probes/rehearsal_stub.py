@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import re
+import socket
 import ssl
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = ["Stub", "stand_in_certificate"]
 _HEAD_BYTES = 65_536
 _HEAD_S = 3.0
 _OPEN_S = 10.0
+_TURNS, _TURN_S = 100, 0.002
 _KEPT = 50
 _HEADERS = 60
 _VALUE = 500
@@ -55,40 +57,76 @@ def _tls() -> ssl.SSLContext:
 
 
 class Stub:
-    """Listens on loopback ports, plain and with TLS, while its context lasts. received: what came in, oldest first."""
+    """Listens on loopback ports, plain and with TLS, while its context lasts. received: what came in, oldest first.
+
+    Raises:
+        OSError: on entering, a port is taken.
+    """
 
     def __init__(self, plain: Iterable[int], secure: Iterable[int]) -> None:
         self._ports = {port: (number, False) for number, port in enumerate(plain)} | {port: (n, True) for n, port in enumerate(secure)}
-        self._servers: list[asyncio.Server] = []
-        self._open: set[asyncio.StreamWriter] = set()
+        self._listening: list[socket.socket] = []
+        self._connections: list[socket.socket] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self.received: list[Received] = []
 
     async def __aenter__(self) -> "Stub":
-        for port, (_, secure) in self._ports.items():
-            self._servers.append(
-                await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=_tls() if secure else None, limit=_HEAD_BYTES)
-            )
+        try:
+            for port in self._ports:
+                self._listening.append(socket.create_server(("127.0.0.1", port)))
+        except OSError:
+            self._close()
+            raise
+        for listening in self._listening:
+            listening.setblocking(False)
+            self._start(self._accept(listening))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for server in self._servers:
-            server.close()
-        for writer in tuple(self._open):
-            writer.transport.abort()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._close()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+    def _close(self) -> None:
+        for one in (*self._listening, *self._connections):
+            one.close()
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            connection, _ = await loop.sock_accept(listening)
+            self._connections.append(connection)
+            self._start(self._serve(connection, *self._ports[listening.getsockname()[1]]))
+
+    async def _serve(self, connection: socket.socket, number: int, secure: bool) -> None:
+        """Answer one connection; whatever happens it is closed when this ends."""
+        loop, writer = asyncio.get_running_loop(), None
+        reader = asyncio.StreamReader(limit=_HEAD_BYTES)
+        protocol = asyncio.StreamReaderProtocol(reader)
         try:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
-                await self._answer(reader, writer)
+                async with asyncio.timeout(_OPEN_S):
+                    transport, _ = await loop.connect_accepted_socket(lambda: protocol, connection, ssl=_tls() if secure else None)
+                    writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+                    await self._answer(reader, writer, number, secure)
         finally:
-            self._open.discard(writer)
-            writer.close()
+            if writer is not None:
+                writer.close()
+                writer.transport.abort()
+            for _ in range(_TURNS):
+                if connection.fileno() < 0:
+                    break
+                await asyncio.sleep(_TURN_S)  # its transport closes it in one of the next turns of the loop
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int, secure: bool) -> None:
         async with asyncio.timeout(_HEAD_S):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        number, secure = self._ports.get(writer.get_extra_info("sockname")[1], (0, False))
         request = _read_head(head, number, secure)
         if request is None:
             return
@@ -102,8 +140,7 @@ class Stub:
         answer = f"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
         writer.write(answer.encode())
         await writer.drain()
-        async with asyncio.timeout(_OPEN_S):
-            await reader.read(1)
+        await reader.read(1)
 
 
 def _read_head(head: str, server: int, secure: bool) -> Received | None:

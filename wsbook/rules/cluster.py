@@ -1,7 +1,9 @@
 """Several processes behind one endpoint: does a client stay at one, must it, and does every one of them answer (area I)?"""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from msgspec import Struct
 
@@ -19,7 +21,11 @@ _ENOUGH = 4
 """Connections, or requests of sessions, that must agree before anything is clear."""
 _NAMED = 0.8
 _GATEWAY = frozenset({502, 503, 504})
+_BEFORE = frozenset({"resolve", "tcp", "proxy"})
+"""Stages that end before the balancer chooses a server."""
 _SESSIONS = frozenset({"engine.io", "sockjs", "signalr"})
+_SEVERAL = re.compile(r"polling handshake|transport xhr|negotiate")
+"""Steps that begin a session of several requests."""
 _BINDING = frozenset({"hash", "cookie"})
 """What RouteFacts.balance says of a balancer that should keep a client at one server."""
 
@@ -99,6 +105,7 @@ def _judge_sessions(evidence: Evidence, seen: Observation, facts: AffinityFacts,
         said = next((talk.said for talk in talks if talk.said), "")
         words = f"{lost} of {requests} requests of {_named(talks)} met a process that does not know the session"
         where = f"; connections spread over {spread.words}" if len(spread.counts) > 1 else ""
+        where += f"; not sent along: {', '.join(facts.withheld)}" if facts.withheld else ""
         proofs = [proof(seen, f"{words}: {said}" if said else words), *_configured(evidence)]
         yield fault(_SLUG, 0.95 if lost < requests else 0.85, words + where, *proofs)
     elif bare_lost:
@@ -129,14 +136,14 @@ def _judge_connections(evidence: Evidence, seen: Observation, facts: AffinityFac
     if total < _ENOUGH:
         return
     made = f"{quantity(total, 'connection')} of one client"
-    unheld = [(entry, spoken) for entry, spoken in evidence.of(DialectFacts) if spoken.spoken and spoken.dialect in _SESSIONS]
-    if spread.kind == "none" and unheld and not any(spoken.pairs for _, spoken in unheld):
-        words = f"{made} reached {spread.words}, and {unheld[0][1].dialect} needs one process for a session unless it uses WebSocket alone"
+    unheld = [spoken for _, spoken in evidence.of(DialectFacts) if spoken.spoken and _has_sessions(spoken) and not spoken.pairs]
+    if spread.kind == "none" and unheld:
+        words = f"{made} reached {spread.words}, and {unheld[0].dialect} needs one process for a session unless it uses WebSocket alone"
         yield unknown(_SLUG, 0.5, words, proof(seen, words), *_configured(evidence))
     elif spread.kind == "none":
         words = f"{made} reached {spread.words}: it is bound to no instance, and a plain WebSocket, which is one request, need not be"
         yield clear(_SLUG, words, proof(seen, words), confidence=0.85)
-        yield from _judge_unbound(evidence, seen, spread)
+        yield from _judge_unbound(evidence, seen, facts, spread)
     elif spread.kind in ("cookie", "source"):
         by = f"by cookie {', '.join(facts.bound or facts.cookies)}" if spread.kind == "cookie" else "by its address"
         words = f"a client stays at its instance {by}; a chance of {spread.chance:.2g} that this is none"
@@ -148,15 +155,21 @@ def _judge_connections(evidence: Evidence, seen: Observation, facts: AffinityFac
         yield clear(_SLUG, words, proof(seen, words), confidence=0.6)
 
 
-def _judge_unbound(evidence: Evidence, seen: Observation, spread: Spread) -> Iterator[Finding]:
+def _has_sessions(spoken: DialectFacts) -> bool:
+    """Whether the dialect's transport of several requests is open: a server that takes WebSockets alone has none."""
+    return spoken.dialect in _SESSIONS and any(step.ok and _SEVERAL.match(step.name) for step in spoken.steps)
+
+
+def _judge_unbound(evidence: Evidence, seen: Observation, met: AffinityFacts, spread: Spread) -> Iterator[Finding]:
     """The file says that a client stays at one server, and it does not."""
+    why = f"the cookie {met.withheld[0]} is not sent along" if met.withheld else "what it binds by is missing, or another file runs"
     for file, facts in evidence.of(RouteFacts):
         if facts.serves and facts.balance in _BINDING and (facts.servers or 2) > 1:
             words = (
                 f"{facts.product} is configured to bind a client by {facts.balance}, and one client's connections reached {spread.words}"
             )
             where = proof(file, f"balance: {facts.balance}", f"{facts.file}:{facts.line}")
-            yield unknown(_SLUG, 0.25, f"{words}: what it binds by is missing, or another file runs", where, proof(seen, words))
+            yield unknown(_SLUG, 0.25, f"{words}: {why}", where, proof(seen, words))
 
 
 def _judge_one_address(evidence: Evidence, seen: Observation, facts: AffinityFacts, spread: Spread) -> Iterator[Finding]:
@@ -183,9 +196,11 @@ def _judge_refused(seen: Observation, facts: AffinityFacts) -> Iterator[Finding]
         return
     statuses = ", ".join(sorted({str(visit.status or "nothing") for visit in bad}))
     words = f"{len(bad)} of {len(plain)} handshakes of one client were answered {statuses}"
-    if not _in_turns(plain) or any(visit.status == 429 for visit in bad):
+    if not _in_turns(plain) or any(visit.status == 429 for visit in bad) or _fills_up(plain):
         yield unknown("load.rate-limited", 0.3, f"{words}, after others had been accepted", proof(seen, words))
         yield unknown("load.connection-cap", 0.25, f"{words}, after others had been accepted", proof(seen, words))
+    elif any(visit.status is None and visit.stage in _BEFORE for visit in bad):
+        yield unknown("proxy.upstream-unreachable", 0.3, f"{words}, in turns with others that were accepted", proof(seen, bad[0].error))
     elif all(visit.status in _GATEWAY or visit.status is None for visit in bad):
         dead = sorted({visit.place for visit in facts.visits if visit.series == "direct" and not visit.accepted})
         named = f"; asked directly, {', '.join(dead)} does not answer either" if dead else ""
@@ -200,6 +215,14 @@ def _in_turns(visits: list[Visit]) -> bool:
     """Whether a connection opened after one that did not: what only fills up does not do that."""
     first_bad = next(index for index, visit in enumerate(visits) if not visit.accepted)
     return any(visit.accepted for visit in visits[first_bad:])
+
+
+def _fills_up(visits: list[Visit]) -> bool:
+    """Whether 503 looks like that of a limit, which nginx gives too: more are accepted at first than at any time later."""
+    if {visit.status for visit in visits if not visit.accepted} != {503}:
+        return False
+    runs = [len(list(group)) for accepted, group in groupby(visits, key=lambda visit: visit.accepted) if accepted]
+    return visits[0].accepted and runs[0] > 1 and runs[0] > max(runs[1:], default=0)
 
 
 def _judge_bad_instance(seen: Observation, bad: list[Visit], good: list[str], words: str) -> Iterator[Finding]:

@@ -66,7 +66,17 @@ def _verdict(evidence: Evidence, facts: ForwardProxyFacts, confidence: float, wo
     if facts.source != "given" and _works_directly(evidence):
         hint = f"{words}; {facts.source} names it, so that programs which honour it fail, while the direct way works"
         return unknown(_SLUG, min(_HINT, confidence), hint, *shown)
-    return fault(_SLUG, confidence, words, *shown, remedy=remedy)
+    return fault(_SLUG, confidence, words, *shown, remedy=remedy, check=_check(evidence, facts))
+
+
+def _check(evidence: Evidence, facts: ForwardProxyFacts) -> str:
+    """Return the commands that ask the proxy again; "" without an endpoint."""
+    endpoint = evidence.target.endpoint
+    if endpoint is None or not facts.proxy:
+        return ""
+    page = f"{'https' if endpoint.secure else 'http'}://{endpoint.authority}/"
+    again = f"wsbook run {evidence.target.url} --proxy {facts.proxy} --steps 1.3,2.1"
+    return f"{again}\ncurl -sv -o /dev/null --proxytunnel --proxy {facts.proxy} {page}"
 
 
 # Answers to CONNECT
@@ -74,7 +84,7 @@ def _verdict(evidence: Evidence, facts: ForwardProxyFacts, confidence: float, wo
 
 def _judge_proxy(evidence: Evidence, seen: Observation, facts: ForwardProxyFacts) -> Iterator[Finding]:
     name = f"the forward proxy {facts.proxy}" + (f" ({facts.product})" if facts.product else "")
-    if facts.kind == "socks" or not facts.proxy:
+    if not facts.proxy or (facts.kind == "socks" and not facts.tunnels):
         words = f"{facts.proxy or 'the forward proxy'} was not asked: {facts.detail}"
         yield unknown(_SLUG, 0.2, words, proof(seen, words))
     elif not facts.reached:
@@ -84,7 +94,7 @@ def _judge_proxy(evidence: Evidence, seen: Observation, facts: ForwardProxyFacts
         own, standard = facts.tunnels[0], facts.tunnels[-1]
         if own.outcome == "tunnel":
             yield from _judge_passed(evidence, seen, facts, name)
-        elif own.status == 407:
+        elif own.status == 407 or "credentials" in own.outcome:
             yield _wants_credentials(evidence, seen, facts, name)
         else:
             yield _judge_refusal(evidence, seen, facts, name, own, standard)
@@ -104,11 +114,11 @@ def _proofs(seen: Observation, facts: ForwardProxyFacts) -> list[Proof]:
 
 def _wants_credentials(evidence: Evidence, seen: Observation, facts: ForwardProxyFacts, name: str) -> Finding:
     own = facts.tunnels[0]
-    schemes = ", ".join(own.schemes) or "no scheme named"
+    schemes = ", ".join(own.schemes) or ("no scheme named" if own.status else "as SOCKS 5 has it")
     automatic = bool(_BY_MACHINE & {scheme.lower() for scheme in own.schemes})
     what = "does not accept our credentials" if facts.with_credentials else "asks for credentials"
     who = "; browsers on the domain's machines answer this by themselves, other clients fail" if automatic else ""
-    words = f"{name} {what} for CONNECT {own.target}: 407, {schemes}{who}"
+    words = f"{name} {what} for CONNECT {own.target}: {own.status or own.outcome}, {schemes}{who}"
     remedy = "Give clients that are no browsers the proxy's credentials"
     remedy += ", through a local helper that speaks NTLM or Negotiate for them" if automatic else " (http://user:password@proxy)"
     remedy += f"; or except {own.target.rpartition(':')[0].strip('[]')} from authentication on the proxy."
@@ -117,7 +127,12 @@ def _wants_credentials(evidence: Evidence, seen: Observation, facts: ForwardProx
 
 def _allows(tunnel: Tunnel) -> bool:
     """Whether the proxy's own rules let the tunnel pass, even if it found nobody behind."""
-    return tunnel.outcome == "tunnel" or tunnel.status in _BEHIND
+    return tunnel.outcome == "tunnel" or _is_willing(tunnel)
+
+
+def _is_willing(tunnel: Tunnel) -> bool:
+    """Whether the proxy tried, and found nobody behind."""
+    return tunnel.status in _BEHIND or tunnel.outcome.startswith("not through")
 
 
 def _port(tunnel: Tunnel) -> str:
@@ -128,7 +143,7 @@ def _judge_refusal(evidence: Evidence, seen: Observation, facts: ForwardProxyFac
     """No tunnel to the endpoint, and it is not about credentials. The answer for port 443 tells a rule about ports from others."""
     proofs, answer = _proofs(seen, facts), f"with {own.status}" if own.status is not None else f"({own.outcome})"
     other = own.target != standard.target
-    if own.status in _BEHIND:
+    if _is_willing(own):
         return _not_through(evidence, seen, facts, name)
     if other and _allows(standard):
         words = f"{name} refuses CONNECT to port {_port(own)} {answer} and allows it to port {_port(standard)}"
@@ -140,13 +155,14 @@ def _judge_refusal(evidence: Evidence, seen: Observation, facts: ForwardProxyFac
         return _verdict(evidence, facts, 0.93, f"{name} does not know CONNECT: {own.status}, so that no socket passes it", proofs)
     both = f", and to port {_port(standard)} too" if other else ""
     words = f"{name} refuses CONNECT {own.target} {answer}{both}: no tunnel to this host"
-    return _verdict(evidence, facts, 0.93 if own.status is not None else 0.75, words, proofs)
+    told = own.status is not None or own.outcome.startswith("not allowed")
+    return _verdict(evidence, facts, 0.93 if told else 0.75, words, proofs)
 
 
 def _not_through(evidence: Evidence, seen: Observation, facts: ForwardProxyFacts, name: str) -> Finding:
     """The proxy says that it does not get through: by itself that may be the endpoint's own trouble."""
     own, standard = facts.tunnels[0], facts.tunnels[-1]
-    words = f"{name} answers {own.status} to CONNECT {own.target}: it does not get through to the endpoint"
+    words = f"{name} answers {own.status or own.outcome!r} to CONNECT {own.target}: it does not get through to the endpoint"
     if _works_directly(evidence):
         return _verdict(evidence, facts, 0.75, f"{words}, which answers directly", _proofs(seen, facts))
     if standard.outcome == "tunnel":
@@ -157,10 +173,13 @@ def _not_through(evidence: Evidence, seen: Observation, facts: ForwardProxyFacts
 def _judge_passed(evidence: Evidence, seen: Observation, facts: ForwardProxyFacts, name: str) -> Iterator[Finding]:
     """The tunnel opens: does the upgrade pass inside it?"""
     own, proxied, direct = facts.tunnels[0], _proxied(evidence), _direct(evidence)
-    if facts.source != "given" and proxied and proxied[1].accepted and direct and _is_shut_off(direct):
+    passes = proxied[1].accepted if proxied else facts.kind == "socks"  # which nothing is sent through here
+    if facts.source != "given" and passes and direct and _is_shut_off(direct):
         words = f"this network lets the socket out through {name} only: {say(*direct)} without it"
         remedy = f"Let clients use the proxy that {facts.source} names: many WebSocket libraries ignore it unless they are told."
-        yield fault(_SLUG, 0.9, words, *_proofs(seen, facts), *_beside(evidence), remedy=remedy)
+        yield fault(
+            _SLUG, 0.9 if proxied else 0.8, words, *_proofs(seen, facts), *_beside(evidence), remedy=remedy, check=_check(evidence, facts)
+        )
     elif proxied is None or proxied[1].accepted:
         inside = ", and the upgrade passes inside it" if proxied else ""
         yield clear(_SLUG, f"{name} opens a tunnel to {own.target}{inside}", *_proofs(seen, facts), *_beside(evidence))

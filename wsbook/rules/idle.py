@@ -112,8 +112,9 @@ def _named_at(evidence: Evidence, owner: str) -> str:
 
 
 def _at_proxy(evidence: Evidence, owner: str, died: list[Rung], inner: list[Rung], limit_s: float) -> Iterator[Finding]:
-    product, where = _product(evidence, owner, limit_s)
-    name = product or ("a hop before the application" if owner == "endpoint" else owner)
+    silently = died[0][1].ended == "silence"  # no proxy does that: it is a NAT, a firewall or a balancer that forgets
+    product, where = ("", "") if silently else _product(evidence, owner, limit_s)
+    name = product or (owner if owner != "endpoint" else "a machine on the way" if silently else "a hop before the application")
     place = f" ({owner})" if owner not in ("endpoint", name) else ""
     lives = [facts.lived_s for seen, facts in inner if seen.source.hop == evidence.target.hops[0].name]
     alive = f", at the application for {max(lives):.3g} s at least" if lives else ""
@@ -123,7 +124,7 @@ def _at_proxy(evidence: Evidence, owner: str, died: list[Rung], inner: list[Rung
     if where:
         proofs.append(proof(died[0][0], f"configured limit of {name}", where))
     sure = 0.95 if inner else 0.7
-    slug = "proxy.idle-timeout-silent" if died[0][1].ended == "silence" else IDLE_SLUGS.get(product, "proxy.idle-timeout")
+    slug = "proxy.idle-timeout-silent" if silently else IDLE_SLUGS.get(product, "proxy.idle-timeout")
     if not product and slug == "proxy.idle-timeout" and is_transparent(evidence):
         # HAProxy adds no header of its own; nginx, Caddy, Envoy and Apache do.
         yield fault("proxy.idle-timeout-haproxy", 0.7, f"{summary}; it adds no header, as HAProxy does", *proofs)

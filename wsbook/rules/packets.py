@@ -23,6 +23,7 @@ def judge_packets(evidence: Evidence) -> Iterator[Finding]:
     """Judge each kind that was sent: is there a size from which on nothing arrives?"""
     for seen, facts in evidence.of(PacketFacts):
         judged = [finding for what in ("request", "message") if (finding := _judge(seen, facts, what))]
+        judged += [finding] if (finding := _judge_handshake(seen, facts)) else []
         yield from judged
         passed = [trial for trial in facts.trials if trial.outcome == "answered"]
         if passed and not judged and not any(trial.outcome in _SILENT for trial in facts.trials):
@@ -35,7 +36,20 @@ def _say(trial: PacketTrial) -> str:
     took = f" after {duration_text(trial.took_s)}" if trial.took_s is not None else ""
     sent = f", {quantity(trial.unacked, 'segment')} not acknowledged, {trial.retransmits} sent again" if trial.unacked else ""
     arrived = ", all of it acknowledged" if trial.unacked == 0 and trial.outcome == "stalled" else ""
-    return f"{trial.what} of {trial.size_bytes:,} B: {trial.outcome}{took}{sent}{arrived}"
+    gap = f", {quantity(trial.out_of_order, 'segment')} of the answer came out of order" if trial.out_of_order else ""
+    size = f" of {trial.size_bytes:,} B" if trial.size_bytes else ""
+    return f"{trial.what}{size}: {trial.outcome}{took}{sent}{arrived}{gap}"
+
+
+def _judge_handshake(seen: Observation, facts: PacketFacts) -> Finding | None:
+    """Judge a TLS handshake without an answer: the certificate is the first thing that does not fit into one packet."""
+    silent = [trial for trial in facts.trials if trial.what == "TLS handshake"]
+    gaps = [trial for trial in silent if trial.out_of_order]
+    if not silent or len(silent) != len(facts.trials) or not gaps:
+        return None
+    came = quantity(gaps[0].out_of_order or 0, "later segment")
+    words = f"the TLS handshake stalls: {came} of the server's answer came, an earlier one never did"
+    return fault(_SLUG, 0.92, words, *(proof(seen, _say(trial)) for trial in silent[:2]))
 
 
 def _judge(seen: Observation, facts: PacketFacts, what: str) -> Finding | None:
@@ -58,5 +72,9 @@ def _judge(seen: Observation, facts: PacketFacts, what: str) -> Finding | None:
         told = max(lost, key=lambda trial: trial.retransmits or 0)
         again = f"sent again {told.retransmits} times, never acknowledged"
         return fault(_SLUG, 0.95, f"{words}: {quantity(told.unacked or 0, 'segment')} of {told.mss_bytes} B {again}", *proofs)
+    gaps = [trial for trial in silent if trial.out_of_order]
+    if gaps:
+        came = quantity(gaps[0].out_of_order or 0, "later segment")
+        return fault(_SLUG, 0.92, f"{words}: {came} of the answer came, an earlier one never did", *proofs, proof(seen, _say(gaps[0])))
     usual = _USUAL[0] <= first.size_bytes <= _USUAL[1] and through.size_bytes <= _USUAL[1]
     return (fault if usual else unknown)(_SLUG, 0.75 if usual else 0.35, f"{words}, and nobody ends the connection", *proofs)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from wsbook.evidence import Evidence
-from wsbook.facts import PortFacts
+from wsbook.facts import THIS_MACHINE, PortFacts
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation, Reason
 from wsbook.rules.make import clear, fault, proof, unknown
@@ -59,7 +59,7 @@ def says(facts: PortFacts) -> str:
 
 def _is_unseen(facts: PortFacts) -> bool:
     """Whether this machine itself had no way there, as without IPv6: nothing was asked then."""
-    return facts.state == "unreachable" and not facts.by
+    return facts.state == "unreachable" and facts.by in ("", THIS_MACHINE)
 
 
 def _ways(evidence: Evidence, endpoint: Endpoint) -> _Ways:
@@ -152,7 +152,7 @@ def _judge_refused(evidence: Evidence, endpoint: Endpoint, ways: _Ways, evident:
     if endpoint.is_loopback and page and not parse_endpoint(page.partition("#")[0]).is_loopback:
         yield fault("endpoint.localhost-or-internal-address", 0.85, f"the endpoint is {endpoint.host}, the page is not", *evident)
     elsewhere = _open(ways.elsewhere)
-    if elsewhere and endpoint.is_loopback and not _same_family(elsewhere, endpoint.host):
+    if elsewhere and _is_other_loopback([facts.address for _, facts in ways.own] or [endpoint.host], elsewhere):
         yield _other_loopback(endpoint, ways, elsewhere, evident)
     words = f"nothing listens on {endpoint.host} port {endpoint.port}: refused at once"
     if elsewhere:
@@ -168,11 +168,13 @@ def _judge_refused(evidence: Evidence, endpoint: Endpoint, ways: _Ways, evident:
     )
 
 
-def _same_family(entries: list[tuple[Observation, PortFacts]], host: str) -> bool:
+def _is_other_loopback(own: list[str], elsewhere: list[tuple[Observation, PortFacts]]) -> bool:
+    """Whether the endpoint means the loopback address of one family, and the port is open at that of the other only."""
     try:
-        return any(family(facts.address) == family(host) for _, facts in entries)
-    except ValueError:
+        mine = {family(address) for address in own if ipaddress.ip_address(address).is_loopback}
+    except ValueError:  # a name that was not resolved
         return False
+    return len(mine) == 1 and not mine & {family(facts.address) for _, facts in elsewhere}
 
 
 def _other_loopback(endpoint: Endpoint, ways: _Ways, elsewhere: list[tuple[Observation, PortFacts]], evident: list[Proof]) -> Finding:
@@ -218,9 +220,13 @@ def _judge_unreachable(evidence: Evidence, endpoint: Endpoint, ways: _Ways, evid
         words = f"no way to {endpoint.host} port {endpoint.port}: {by} says by ICMP that it cannot be reached"
         yield fault("net.firewall-filtered", 0.6, words, *evident, *_proofs(told))
         yield unknown("net.dns-wrong", 0.35, f"{words}: the address may be an old one", *_proofs(told))
+    elif ways.unseen and all(facts.by == THIS_MACHINE and ":" not in facts.address for _, facts in ways.unseen):
+        words = f"nobody on the way answers for {endpoint.host}: no machine has its address, or it is switched off"
+        yield fault("net.firewall-filtered", 0.5, words, *evident, *_proofs(ways.unseen[:3]))
+        yield unknown("net.dns-wrong", 0.35, f"{words}; the address may be an old one", *_proofs(ways.unseen[:1]))
     elif ways.unseen:
         addresses = ", ".join(dict.fromkeys(facts.address for _, facts in ways.unseen))
-        words = f"this machine has no route to {addresses[:120]}: whether {endpoint.host} answers there is not known"
+        words = f"this machine has no way to {addresses[:120]}: whether {endpoint.host} answers there is not known"
         only_six = all(":" in facts.address for _, facts in ways.unseen)
         yield unknown("net.ipv6" if only_six else "net.firewall-filtered", 0.4, words, *evident, *_proofs(ways.unseen[:3]))
     else:

@@ -38,7 +38,7 @@ _Shown = Callable[[Trial, Trial, str], bool | None]
 
 
 def _passes(before: Trial, after: Trial, path: str) -> bool | None:
-    return None if before.accepted else bool(after.accepted)
+    return None if before.accepted or not _answered(before) else bool(after.accepted)
 
 
 def _arrives(before: Trial, after: Trial, path: str) -> bool | None:
@@ -59,6 +59,12 @@ def _stays(before: Trial, after: Trial, path: str) -> bool | None:
     return after.servers == 1 if before.servers > 1 else None
 
 
+def _outlives(before: Trial, after: Trial, path: str) -> bool | None:
+    if not (before.watched_s and after.watched_s):
+        return after.valid
+    return after.closed_after_s is None if before.closed_after_s is not None else None
+
+
 def _is_valid(before: Trial, after: Trial, path: str) -> bool | None:
     return after.valid
 
@@ -70,7 +76,6 @@ _SHOWN: dict[str, _Shown] = {
     "proxy.forwarded-headers-wrong": _changes_headers,
     "origin.proxy-rewrites-host": _changes_headers,
     "cluster.no-sticky-session": _stays,
-    "proxy.max-lifetime": _is_valid,
     "proxy.buffering": _is_valid,
     "handshake.headers-too-large": _is_valid,
 }
@@ -83,7 +88,9 @@ _OPENING = ("proxy.", "handshake.", "endpoint.", "tls.alpn")
 def _shows(slug: str) -> _Shown:
     if slug in _SHOWN:
         return _SHOWN[slug]
-    return _passes if slug.startswith(_OPENING) and not slug.startswith(_LIMITS) else _is_valid
+    if slug.startswith(_LIMITS):
+        return _outlives
+    return _passes if slug.startswith(_OPENING) else _is_valid
 
 
 _LIMITS = ("proxy.idle-timeout", "proxy.max-lifetime")
@@ -120,7 +127,7 @@ def _weighed(finding: Finding, seen: Observation, trials: list[tuple[Observation
 def _works(slug: str, facts: RehearsalFacts) -> bool | None:
     """Whether a trial shows that the change does what it is for; None when it cannot tell."""
     shown, after = _shows(slug), facts.after
-    if after is None or after.valid is None or (shown is not _is_valid and not _answered(after)):
+    if after is None or after.valid is None or (shown not in (_is_valid, _outlives) and not _answered(after)):
         return None
     if after.valid is False and facts.before.valid is False:
         return None  # what the program refuses is in both, or comes of how the file was made ready
@@ -155,12 +162,13 @@ def _proven(finding: Finding, fix: Fix, works: bool | None, seen: Observation, f
     if not works:
         return replace(finding, remedy=_remedy(finding, "", _vain(facts)))
     words, shown = _words(finding.cause, facts), _shows(finding.cause)
+    told = shown is not _is_valid and (shown is not _outlives or facts.before.watched_s)
     surer = finding.confidence + _SURER if finding.verdict is Verdict.FAULT and shown is _passes else finding.confidence
     return replace(
         finding,
         confidence=max(finding.confidence, min(_SUREST, surer)),
         remedy=_remedy(finding, facts.diff, f"Tried: {words}."),
-        evidence=(*finding.evidence, proof(seen, words, facts.file)) if shown is not _is_valid else finding.evidence,
+        evidence=(*finding.evidence, proof(seen, words, facts.file)) if told else finding.evidence,
     )
 
 
@@ -173,7 +181,7 @@ def _remedy(finding: Finding, diff: str, tried: str) -> str:
     """Return one sentence, what came of trying the change, and the change."""
     whole = finding.remedy or cause(finding.cause).remedy
     first = whole.partition("\n")[0].rstrip(":")
-    sentence = whole if not diff else f"{first.rstrip('.')}." if first.count(" ") >= _SENTENCE_WORDS else _APPLY
+    sentence = whole if not diff else f"{first.rstrip('.')}." if first.count(" ") >= _SENTENCE_WORDS and not first[:1].isspace() else _APPLY
     return "\n".join(filter(None, (sentence, tried, diff)))
 
 
@@ -196,7 +204,12 @@ def _words(slug: str, facts: RehearsalFacts) -> str:
     before, after, name = facts.before, facts.after, _program(facts)
     assert after is not None
     shown = _shows(slug)
-    if shown is _is_valid:
+    if shown is _outlives and before.watched_s and before.closed_after_s is not None:
+        return (
+            f"{name}, with every limit of the file shortened {1 / facts.scale:.0f} times, closes a silent socket after "
+            f"{before.closed_after_s:.1f} s without this change and still holds it after {after.watched_s:.1f} s with it"
+        )
+    if shown in (_is_valid, _outlives):
         return f"{name} accepts the changed file" + ("; what the limit does was not waited for" if slug.startswith(_LIMITS) else "")
     if shown is _stays:
         return f"behind {name}, attempts of one client reach one server with this change and {before.servers} without it"

@@ -64,12 +64,12 @@ def _at(facts: RouteFacts, setting: Setting | None) -> str:
 
 
 def _judge_headers(seen: Observation, facts: RouteFacts) -> Iterator[Finding]:
-    sure = 0.88 if facts.serves else 0.55
+    sure, verdict = (0.88, fault) if facts.serves else (0.45, unknown)
     place = f"{facts.product} {facts.matcher}".strip()
     upgrade, connection, version = facts.upgrade, facts.connection, facts.http_version
     if upgrade is not None and upgrade.value == "absent" and facts.inheritance_lost:
         summary = f"{place} sets headers of its own, so the Upgrade set above it is lost"
-        yield fault("proxy.set-header-inheritance-lost", sure + 0.04, summary, proof(seen, summary, _at(facts, upgrade)))
+        yield verdict("proxy.set-header-inheritance-lost", sure + 0.04, summary, proof(seen, summary, _at(facts, upgrade)))
         return
     wrong = [
         name
@@ -81,12 +81,12 @@ def _judge_headers(seen: Observation, facts: RouteFacts) -> Iterator[Finding]:
         values = (("Upgrade", _origin(facts, "upgrade")), ("Connection", _origin(facts, "connection")))
         sends = ", ".join(f"{name}: {value}" for name, value in values if value)
         summary = f"{place} does not pass {' and '.join(wrong)} to {facts.upstream or 'its upstream'}"
-        yield fault("proxy.upgrade-header-missing", sure, summary, proof(seen, sends, at))
+        yield verdict("proxy.upgrade-header-missing", sure, summary, proof(seen, sends, at))
     elif upgrade is not None and version is not None and version.value == "1.0":
         summary = f"{place} speaks HTTP/1.0 to {facts.upstream or 'its upstream'}"
         said = f"HTTP version towards the upstream: {_origin(facts, 'http_version')}"
-        yield fault("proxy.http-1.0-upstream", sure, summary, proof(seen, said, _at(facts, version)))
-    elif upgrade is not None and facts.serves:
+        yield verdict("proxy.http-1.0-upstream", sure, summary, proof(seen, said, _at(facts, version)))
+    elif upgrade is not None and facts.serves and upgrade.value is not None and (connection is None or connection.value is not None):
         summary = f"{place} passes Upgrade and Connection to {facts.upstream or 'its upstream'}"
         yield clear("proxy.upgrade-header-missing", summary, proof(seen, summary, _at(facts, upgrade)))
 

@@ -15,7 +15,8 @@ __all__ = ["look_network"]
 _STANDARD_PORTS = (80, 443)
 _LOOPBACK = ("127.0.0.1", "::1")
 _MOST_ADDRESSES = 6
-_PORT_S = 3.0
+_PORT_S = 3.4
+"""A neighbour that does not answer is given up by Linux after three seconds."""
 _PROXY_S = 3.0
 _LISTEN_S = 0.2
 """Whoever speaks or hangs up before he is asked does so within a moment."""
@@ -125,4 +126,6 @@ async def _look_packets(look: Looking) -> list[Observation]:
         return [not_run(Source(step="2.1", probe="packets", hop="endpoint"), Reason.SKIPPED, why)]
     echoes = any(facts.echoes for seen, facts in look.evidence.of(EchoFacts) if seen.source.hop in ("endpoint", ""))
     opens = any(isinstance(facts, UpgradeFacts) and facts.accepted for _, facts in tried)
-    return [await probe_packets(baseline(look), step="2.1", echoes=echoes and opens, patience_s=_PATIENCE[look.budget.name])]
+    usual_s = max((stage.duration_s for seen, _ in tried for stage in seen.stages if stage.name == "upgrade" and stage.ok), default=0.0)
+    patience_s = min(_PATIENCE[look.budget.name] + 1.5 * usual_s, look.budget.attempt_s)
+    return [await probe_packets(baseline(look), step="2.1", echoes=echoes and opens, patience_s=patience_s)]

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from wsbook.attempt import NO_PROXY, THROUGH_PROXY
 from wsbook.describe import outcome_text
-from wsbook.facts import ForwardProxyFacts, PacketFacts, PacketTrial, PortFacts, Tunnel, UpgradeFacts
+from wsbook.facts import THIS_MACHINE, ForwardProxyFacts, PacketFacts, PacketTrial, PortFacts, Tunnel, UpgradeFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.views.drawing import INK, VERDICT_COLOURS, Picture, figure, label, picture
@@ -34,7 +34,7 @@ class _Cell(Struct, frozen=True, kw_only=True):
 
 def _port_cell(facts: PortFacts) -> _Cell:
     """Return the state of a port; what this machine itself cannot reach is not known."""
-    unseen = facts.state == "unreachable" and not facts.by
+    unseen = facts.state == "unreachable" and facts.by in ("", THIS_MACHINE)
     good = facts.state == "open" and facts.afterwards not in ("closed", "reset")
     took = f" {duration_text(facts.rtt_s)}" if facts.rtt_s is not None else ""
     then = f", then {facts.afterwards}" if facts.afterwards in ("closed", "reset") else ""

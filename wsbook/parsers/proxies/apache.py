@@ -10,6 +10,8 @@ Source: httpd.apache.org, mod_proxy (ordering, worker parameters), mod_proxy_wst
 import re
 from fnmatch import fnmatch
 
+from msgspec.structs import replace
+
 from wsbook.facts import Facts, Fix, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.apache_defects import Host, defects_of, removed_header, tunnel_modules
 from wsbook.parsers.proxies.apache_entries import (
@@ -23,8 +25,8 @@ from wsbook.parsers.proxies.apache_entries import (
     taken,
 )
 from wsbook.parsers.proxies.apache_fixes import fix_idle, fix_tunnel, fix_without
-from wsbook.parsers.proxies.apache_lines import Directive, parse_directives
-from wsbook.parsers.proxies.artifact import Artifact, Parsed, hints_at_websocket, plausible, require_small, seconds
+from wsbook.parsers.proxies.apache_lines import Directive, Directives, parse_directives
+from wsbook.parsers.proxies.artifact import Artifact, Parsed, hints_at_websocket, line_defects, plausible, require_small, seconds
 from wsbook.parsers.proxies.edits import joined
 
 __all__ = ["parse_apache"]
@@ -44,24 +46,28 @@ def parse_apache(artifact: Artifact) -> Parsed:
     directives = parse_directives(artifact)
     facts: list[Facts] = []
     count = 0
-    hosts: dict[int, list[Directive]] = {0: []}
+    hosts: dict[int, Directives] = {0: Directives()}
     for d in directives:
-        hosts.setdefault(d.host, []).append(d)
+        hosts.setdefault(d.host, Directives()).append(d)
     asked = _asked(hosts, artifact)
     found = [_host(n, own, directives, artifact, asked=n in asked) for n, own in list(hosts.items())[:_MAX_HOSTS]]
     shared = {id(e.directive) for host in found for e, serves in host.judged if serves and host.number and not e.directive.host}
-    for host in found:
+    tunnels = any(e.tunnels for host in found for e, _ in host.judged)
+    serving = {host.number for host in found for e, serves in host.judged if serves and e.scheme}
+    for host in [replace(host, tunnels=tunnels, served=bool(serving - {host.number})) for host in found]:
         for entry, judged in host.judged:
             serves = id(entry.directive) in shared or judged
             if entry.directive.host == host.number and (entry.scheme or serves):
                 facts.append(_route(entry, serves, host, artifact))
                 count += 1
         facts += defects_of(host, artifact)
+    lines = [d for host in found if host.asked for d in host.own]
+    facts += line_defects("apache", artifact, ((d.file, d.line, d.text) for d in lines) if count else ())
     text = TextFacts(kind="apache_conf", program="apache", size_bytes=len(artifact.text.encode()), items=count)
     return Parsed(facts=tuple(facts), text=text)
 
 
-def _asked(hosts: dict[int, list[Directive]], artifact: Artifact) -> set[int]:
+def _asked(hosts: dict[int, Directives], artifact: Artifact) -> set[int]:
     """Return the hosts that requests for the endpoint may reach, all of them where its name and port do not tell."""
     name, port = artifact.endpoint_host.lower(), artifact.endpoint_port
     named = {n for n, own in hosts.items() if n and name and any(fnmatch(name, known) for known in _names(own))}
@@ -69,17 +75,17 @@ def _asked(hosts: dict[int, list[Directive]], artifact: Artifact) -> set[int]:
     return (named & there) or named or there or set(hosts)
 
 
-def _names(own: list[Directive]) -> list[str]:
+def _names(own: Directives) -> list[str]:
     found = [a.lower() for d in own if d.name in ("servername", "serveralias") for a in d.args[:100]]
     return [re.sub(r"^https?://|:\d+$", "", name) for name in found]
 
 
-def _ports(own: list[Directive], number: int) -> set[int]:
+def _ports(own: Directives, number: int) -> set[int]:
     addresses = next((a for n, a, k in own[0].sections if k == number and n == "virtualhost"), "") if own else ""
     return {int(p) for p in re.findall(r":(\d{1,5})(?=\s|$)", addresses)}
 
 
-def _host(number: int, own: list[Directive], every: list[Directive], artifact: Artifact, *, asked: bool) -> Host:
+def _host(number: int, own: Directives, every: Directives, artifact: Artifact, *, asked: bool) -> Host:
     entries = entries_of(own, every)
     off = bool(number) and not any(d.name == "rewriteengine" and d.is_on for d in own)
     off = off or (not number and any(d.name == "rewriteengine" and not d.is_on for d in own))
@@ -131,7 +137,7 @@ def _route(entry: Entry, serves: bool | None, host: Host, artifact: Artifact) ->
         value="forwarded" if entry.tunnels and not removed else "absent", file=d.file, line=removed.line if removed else d.line
     )
     path = artifact.endpoint_path.partition("?")[0]
-    old = next((x for x in host.every if x.name == "setenv" and x.args[:1] == ("force-proxy-request-1.0",) and x.host in (d.host, 0)), None)
+    old = next((x for x in host.every.named("setenv") if x.args[:1] == ("force-proxy-request-1.0",) and x.host in (d.host, 0)), None)
     balance, servers = _balance(entry, host.every)
     return RouteFacts(
         product="apache",
@@ -164,7 +170,7 @@ def _fixes(entry: Entry, removed: Directive | None, host: Host, artifact: Artifa
     )
 
 
-def _host_header(entry: Entry, every: list[Directive]) -> Setting:
+def _host_header(entry: Entry, every: Directives) -> Setting:
     preserved = in_force("proxypreservehost", entry.directive, every)
     if preserved and preserved.is_on:
         return Setting(value="forwarded", file=preserved.file, line=preserved.line)
@@ -172,7 +178,7 @@ def _host_header(entry: Entry, every: list[Directive]) -> Setting:
     return Setting(value=target, file=preserved.file if preserved else "", line=preserved.line if preserved else 0, default=not preserved)
 
 
-def _idle(entry: Entry, every: list[Directive], artifact: Artifact) -> Setting:
+def _idle(entry: Entry, every: Directives, artifact: Artifact) -> Setting:
     """Return the silence that ends a tunnel: the longer one of the client's and the worker's limit."""
     if artifact.older_than(*UPGRADE_PARAMETER) or tunnel_modules(every) == {"proxy_wstunnel_module"}:
         return Setting(value=None, default=True)
@@ -193,9 +199,15 @@ def _limit(directive: Directive | None) -> tuple[float | None, Directive | None]
     return (seconds(directive.args[0]), directive) if directive else (_DEFAULT_S, None)
 
 
-def _balance(entry: Entry, every: list[Directive]) -> tuple[str, int]:
+def _balance(entry: Entry, every: Directives) -> tuple[str, int]:
     if not entry.target.startswith("balancer://"):
         return "", 1
     blocks = balancer_blocks(entry.target, every)
-    said = " ".join(d.text for d in (*(d for d in every if d.sections and d.sections[-1][2] in blocks), entry.directive)).lower()
+    said = " ".join(
+        d.text
+        for d in (
+            *(d for d in every.named("proxyset", "balancermember") if d.sections[-1:] and d.sections[-1][2] in blocks),
+            entry.directive,
+        )
+    ).lower()
     return "cookie" if "stickysession" in said else "roundrobin", len(members_of(entry.target, every))

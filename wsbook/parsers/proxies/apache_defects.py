@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from wsbook.facts import Fix, PatternFacts
 from wsbook.parsers.proxies.apache_conditions import flags_of
-from wsbook.parsers.proxies.apache_entries import UPGRADE_PARAMETER, Entry, answers, entries_of, in_force
+from wsbook.parsers.proxies.apache_entries import UPGRADE_PARAMETER, Entry, answers, in_force
 from wsbook.parsers.proxies.apache_fixes import (
     fix_before,
     fix_condition,
@@ -20,7 +20,7 @@ from wsbook.parsers.proxies.apache_fixes import (
     fix_tunnel,
     fix_without,
 )
-from wsbook.parsers.proxies.apache_lines import Directive
+from wsbook.parsers.proxies.apache_lines import Directive, Directives
 from wsbook.parsers.proxies.artifact import (
     Artifact,
     defect,
@@ -46,6 +46,7 @@ _DROPPED = {
 _SMALL = {"limitrequestfieldsize": 4096, "limitrequestline": 2048, "limitrequestfields": 30}
 _FEW_WORKERS = 400
 _SHORT_S = 75.0
+_MAX_LINES = 200
 
 Found = tuple[str, Directive, Fix | None]
 
@@ -54,16 +55,19 @@ class Host(Struct, frozen=True, kw_only=True):
     """One virtual host, or the main server with number 0. own: its directives; every: those of all files.
 
     judged: its ways to an upstream with whether they serve. shadowed: ways that get no request, each with the one that takes them.
-    asked: whether requests for the endpoint may reach it.
+    asked: whether requests for the endpoint may reach it. tunnels: whether any host passes upgrades. served: whether another host passes
+    the endpoint's handshake on.
     """
 
     number: int
-    own: list[Directive]
-    every: list[Directive]
+    own: Directives
+    every: Directives
     judged: list[tuple[Entry, bool | None]]
     shadowed: list[tuple[Entry, Entry]]
     engine_off: bool
     asked: bool = True
+    tunnels: bool = False
+    served: bool = False
 
     @property
     def encrypted(self) -> bool:
@@ -124,23 +128,30 @@ def _upstream_defects(entry: Entry, host: Host, artifact: Artifact) -> Iterator[
         yield "proxy.loopback-of-container", place, None
     yield from _path_defects(entry, artifact)
     yield from _forwarding_defects(entry, host, artifact)
-    on = any(x.name == "sslproxyengine" and x.is_on and x.host in (d.host, 0) for x in host.every)
+    on = any(x.is_on and x.host in (d.host, 0) for x in host.every.named("sslproxyengine"))
     if entry.scheme in ("wss", "https") and d.host and not on:
         first = entry.conditions[0] if entry.conditions else d
         yield "apache.ssl-proxy-engine-off", d, fix_before(artifact, "proxy.upstream-unreachable", first, "SSLProxyEngine On")
     spread = entry.target.startswith("balancer://") and "stickysession" not in _balancer_text(entry, host)
-    if spread and len(entry.workers) > 1 and _member_count(entry, host) > 1 and hints_at_polling(f"{entry.path} {entry.target}"):
-        yield "apache.no-stickiness", d, fix_stickiness(artifact, entry, host.every)
+    if spread and len(entry.workers) > 1 and _member_count(entry, host) > 1:
+        polls = hints_at_polling(f"{entry.path} {entry.target}")
+        yield "apache.no-stickiness" if polls else "proxy.connections-spread", d, fix_stickiness(artifact, entry, host.every)
 
 
 def _path_defects(entry: Entry, artifact: Artifact) -> Iterator[Found]:
     """Yield targets whose path does not fit the one that is taken away."""
     d, target = entry.directive, re.match(r"\w+://[^/]+(/.*)?$", entry.target)
+    literal = re.match(r"\^?/?\??(/?[\w.-]+)/", entry.path)
+    if entry.regex and literal and hints_at_polling(f"/{literal[1].strip('/')}/") and literal[1].strip("/") not in entry.target.lower():
+        yield "apache.library-prefix-stripped", d, None
     if entry.regex or target is None or entry.path == "/":
         return
     if entry.path.endswith("/") and target[1] and not target[1].endswith("/"):
         fix = fix_line(artifact, "proxy.path-rewrite-wrong", d, lambda raw: raw.replace(entry.target, entry.target + "/", 1))
         yield "apache.slash-glued", d, fix
+    elif not entry.path.endswith("/") and target[1] and len(target[1]) > 1 and target[1].endswith("/"):
+        fix = fix_line(artifact, "proxy.path-rewrite-wrong", d, lambda raw: raw.replace(entry.target, entry.target.rstrip("/"), 1))
+        yield "apache.slash-added", d, fix
     elif not (target[1] or "/").strip("/") and not artifact.endpoint_path:
         kept = entry.target.rstrip("/") + entry.path
         fix = fix_line(artifact, "proxy.path-rewrite-wrong", d, lambda raw: raw.replace(entry.target, kept, 1))
@@ -153,7 +164,7 @@ def _forwarding_defects(entry: Entry, host: Host, artifact: Artifact) -> Iterato
     if preserved and not preserved.is_on:
         fix = fix_line(artifact, "origin.proxy-rewrites-host", preserved, lambda raw: re.sub(r"\boff\b", "On", raw, flags=re.IGNORECASE))
         yield "apache.host-not-preserved", preserved, fix
-    told = any(x.name == "requestheader" and len(x.args) > 1 and x.args[1].lower().rstrip(":") == "x-forwarded-proto" for x in host.every)
+    told = any(len(x.args) > 1 and x.args[1].lower().rstrip(":") == "x-forwarded-proto" for x in host.every.named("requestheader"))
     if d.host and host.encrypted and not told:
         fix = fix_before(artifact, "proxy.forwarded-headers-wrong", _first(entry), 'RequestHeader set X-Forwarded-Proto "https"')
         yield "apache.forwarded-proto-missing", d, fix
@@ -170,22 +181,21 @@ def _without_h2(raw: str) -> str:
 
 def _balancer_text(entry: Entry, host: Host) -> str:
     blocks = {s[2] for d in entry.workers[1:] for s in d.sections if s[0] == "proxy"}
-    return " ".join(d.text for d in host.every if d is entry.directive or any(s[2] in blocks for s in d.sections)).lower()
+    inside = [d for d in host.every.named("proxyset", "balancermember") if any(s[2] in blocks for s in d.sections)]
+    return " ".join(d.text for d in (*inside, entry.directive)).lower()
 
 
 def _member_count(entry: Entry, host: Host) -> int:
     blocks = {s[2] for d in entry.workers[1:] for s in d.sections if s[0] == "proxy"}
-    return sum(d.name == "balancermember" and any(s[2] in blocks for s in d.sections) for d in host.every)
+    return sum(any(s[2] in blocks for s in d.sections) for d in host.every.named("balancermember"))
 
 
 def _rewrite_defects(entry: Entry, serves: bool | None, host: Host, artifact: Artifact) -> Iterator[Found]:
     d = entry.directive
     if re.match(r"wss?://", entry.target) and not entry.scheme:
         yield "apache.rewrite-without-proxy", d, fix_line(artifact, "handshake.redirected", d, _with_proxy_flag)
-    elif serves and artifact.endpoint_path and answers(entry) == "refusal":
-        yield "apache.upgrade-refused", d, None
-    elif serves and artifact.endpoint_path and answers(entry) == "redirect" and (host.encrypted or not entry.target.startswith("https:")):
-        yield "apache.upgrade-redirected", d, None
+    elif serves and artifact.endpoint_path and not host.served:
+        yield from _answered(entry, host)
     if not entry.tunnels:
         return
     groups = "(" in entry.path.replace("\\(", "").replace("(?", "") or re.fullmatch(r"\^?/?\??(?:\.\*)?\$?", entry.path)
@@ -200,6 +210,14 @@ def _rewrite_defects(entry: Entry, serves: bool | None, host: Host, artifact: Ar
         yield "apache.rewrite-never-matches", d, fix
     if entry.only_upgrades and len(host.judged) == 1 and re.fullmatch(r"\^?/?\??\(?\.\*\)?\$?", entry.path):
         yield "apache.upgrade-rewrite-catch-all", d, None
+
+
+def _answered(entry: Entry, host: Host) -> Iterator[Found]:
+    """Yield a rule that answers the handshake by itself, other than by sending it to TLS."""
+    if answers(entry) == "refusal":
+        yield "apache.upgrade-refused", entry.directive, None
+    elif answers(entry) == "redirect" and (host.encrypted or not entry.target.startswith("https:")):
+        yield "apache.upgrade-redirected", entry.directive, None
 
 
 def _with_proxy_flag(raw: str) -> str:
@@ -224,8 +242,8 @@ def _condition_defects(entry: Entry, artifact: Artifact) -> Iterator[Found]:
 
 def removed_header(entry: Entry, name: str, host: Host) -> Directive | None:
     """Return the RequestHeader that takes a header away from what an entry proxies."""
-    for d in host.every:
-        if d.name == "requestheader" and d.host in (entry.directive.host, 0) and d.args[:1] and d.args[0].lower() == "unset":
+    for d in (*host.every.of(entry.directive.host, "requestheader"), *host.every.of(0, "requestheader")):
+        if d.args[:1] and d.args[0].lower() == "unset":
             where = d.location[1]
             always = not any(a.lower().startswith(("env=", "expr=", '"expr=')) for a in d.args[2:])
             around = not where or where == entry.path or d.sections == entry.directive.sections or entry.path.startswith(where)
@@ -239,8 +257,8 @@ def _in_condition(directive: Directive) -> bool:
 
 
 def _header_defects(host: Host, artifact: Artifact) -> Iterator[Found]:
-    for d in host.own:
-        if d.name != "requestheader" or len(d.args) < 2 or _in_condition(d) or not _concerns(d, host):
+    for d in host.own.named("requestheader")[:_MAX_LINES]:
+        if len(d.args) < 2 or _in_condition(d) or not _concerns(d, host):
             continue
         action, name, value = d.args[0].lower(), d.args[1].lower().rstrip(":"), d.args[2] if len(d.args) > 2 else ""
         if action in ("unset", "set") and name in _DROPPED and not ("%{" in value or (action == "set" and name == "authorization")):
@@ -288,7 +306,7 @@ def _short_timeouts(host: Host, artifact: Artifact) -> Iterator[Found]:
 
 
 def _any_serves(host: Host) -> bool:
-    return any(d.name in ("proxypass", "rewriterule", "proxypassmatch") for d in host.every)
+    return bool(host.every.named("proxypass", "rewriterule", "proxypassmatch"))
 
 
 def _refusals(host: Host, artifact: Artifact) -> Iterator[Found]:
@@ -312,20 +330,20 @@ def _refusals(host: Host, artifact: Artifact) -> Iterator[Found]:
         if d.name in ("qs_srvmaxconnperip", "qs_srvmaxconn", "qs_locrequestlimitmatch", "qs_locrequestlimit"):
             yield "apache.connections-limited", d, None
         to_tls = d.name in ("redirect", "redirectmatch") and any(a.startswith("https://") for a in d.args[1:]) and "/" in d.args
-        if to_tls and not host.encrypted and not kind and any(e.tunnels for e in entries_of(host.every, host.every)):
+        if to_tls and not host.encrypted and not kind and host.tunnels:
             yield "proxy.plain-redirected", d, None
         if d.name in ("dospagecount", "dossitecount"):
             yield "apache.rate-limited", d, None
 
 
-def tunnel_modules(every: list[Directive]) -> set[str]:
+def tunnel_modules(every: Directives) -> set[str]:
     """Return the loaded modules that can tunnel."""
-    loaded = {d.args[0].lower() for d in every if d.name == "loadmodule" and d.args}
+    loaded = {d.args[0].lower() for d in every.named("loadmodule") if d.args}
     return loaded & {"proxy_wstunnel_module", "proxy_http_module"}
 
 
-def _tunnel_module_missing(every: list[Directive], artifact: Artifact) -> bool:
+def _tunnel_module_missing(every: Directives, artifact: Artifact) -> bool:
     """Whether the file loads modules and none of those that tunnel: proxy_wstunnel, or proxy_http from 2.4.47 on."""
-    proxied = any(d.name == "loadmodule" and d.args[:1] and d.args[0].lower() == "proxy_module" for d in every)
+    proxied = any(d.args[:1] and d.args[0].lower() == "proxy_module" for d in every.named("loadmodule"))
     by_http = artifact.older_than(*UPGRADE_PARAMETER) is not True
     return proxied and not (tunnel_modules(every) & ({"proxy_wstunnel_module"} | ({"proxy_http_module"} if by_http else set())))

@@ -11,12 +11,13 @@ import re
 from msgspec import Struct
 
 from wsbook.parsers.proxies.apache_conditions import asks_for_upgrade, flags_of, holds, keeps_upgrades_out
-from wsbook.parsers.proxies.apache_lines import Directive
+from wsbook.parsers.proxies.apache_lines import Directive, Directives
 from wsbook.parsers.proxies.artifact import try_regex
 
 __all__ = ["UPGRADE_PARAMETER", "Entry", "answers", "balancer_blocks", "entries_of", "in_force", "members_of", "seen_by_upstream", "taken"]
 
-MAX_ENTRIES = 500
+MAX_ENTRIES = 300
+_MAX_MEMBERS = 200
 UPGRADE_PARAMETER = (2, 4, 47)
 """From this version on mod_proxy_http tunnels, and ProxyPass takes upgrade=."""
 
@@ -94,9 +95,9 @@ class Entry(Struct, frozen=True, kw_only=True):
         return path.startswith(self.path) and (self.path.endswith("/") or path[len(self.path) :][:1] in ("", "/"))
 
 
-def entries_of(own: list[Directive], every: list[Directive]) -> list[Entry]:
+def entries_of(own: Directives, every: Directives) -> list[Entry]:
     """Return what takes requests of one host, in the order of precedence. own: the host's directives; every: those of all files."""
-    shared = [d for d in every if d.host == 0] if own and own[0].host else []
+    shared = every.main if own and own[0].host else Directives()
     late = [*_rewrites(shared, every, _LATE), *_rewrites(own, every, _LATE)]
     folders = [*_rewrites(shared, every, _FOLDERS), *_rewrites(own, every, _FOLDERS)]
     located = [*_passes(shared, every, located=True), *_passes(own, every, located=True)]
@@ -104,7 +105,7 @@ def entries_of(own: list[Directive], every: list[Directive]) -> list[Entry]:
     return [*late[::-1], *_rewrites(own, every, ()), *located[::-1], *passes, *folders][:MAX_ENTRIES]
 
 
-def _rewrites(directives: list[Directive], every: list[Directive], inside: tuple[str, ...]) -> list[Entry]:
+def _rewrites(directives: Directives, every: Directives, inside: tuple[str, ...]) -> list[Entry]:
     """Return the rewrite rules inside blocks of some names, with () those outside of all that count."""
     found: list[Entry] = []
     conditions: list[Directive] = []
@@ -119,7 +120,7 @@ def _rewrites(directives: list[Directive], every: list[Directive], inside: tuple
     return found
 
 
-def _rewrite(d: Directive, every: list[Directive], conditions: tuple[Directive, ...]) -> Entry:
+def _rewrite(d: Directive, every: Directives, conditions: tuple[Directive, ...]) -> Entry:
     target = d.args[1]
     scheme = _scheme(target, every) if {"p", "proxy"} & set(flags_of(d, 2)) else ""
     workers = (d, *members_of(target, every)[:1]) if scheme else (d,)
@@ -128,7 +129,7 @@ def _rewrite(d: Directive, every: list[Directive], conditions: tuple[Directive, 
     )
 
 
-def _passes(directives: list[Directive], every: list[Directive], *, located: bool) -> list[Entry]:
+def _passes(directives: Directives, every: Directives, *, located: bool) -> list[Entry]:
     found = []
     for d in directives:
         if d.name not in ("proxypass", "proxypassmatch") or not d.args:
@@ -145,7 +146,7 @@ def _passes(directives: list[Directive], every: list[Directive], *, located: boo
     return found
 
 
-def _scheme(target: str, every: list[Directive]) -> str:
+def _scheme(target: str, every: Directives) -> str:
     if "://" not in target:
         return ""
     scheme = target.partition("|")[2].partition(":")[0] if target.startswith("unix:") else target.partition("://")[0]
@@ -155,25 +156,31 @@ def _scheme(target: str, every: list[Directive]) -> str:
     return scheme.lower()
 
 
-def balancer_blocks(target: str, every: list[Directive]) -> set[int]:
+def balancer_blocks(target: str, every: Directives) -> set[int]:
     """Return the numbers of the Proxy blocks that a balancer's address names."""
     name = re.match(r"balancer://([\w.-]+)", target)
-    return {number for d in every for n, a, number in d.sections if name and n == "proxy" and a.rstrip("/").endswith(f"//{name[1]}")}
+    return every.balancers.get(name[1], set()) if name else set()
 
 
-def members_of(target: str, every: list[Directive]) -> list[Directive]:
+def members_of(target: str, every: Directives) -> list[Directive]:
     """Return the members of the balancer that a target names, without hot standbys."""
-    blocks = balancer_blocks(target, every) if target.startswith("balancer://") else set()
-    found = [d for d in every if d.name == "balancermember" and d.args and (any(number in blocks for *_, number in d.sections))]
     name = re.match(r"balancer://[\w.-]+", target)
-    loose = [d for d in every if name and d.name == "balancermember" and d.args[:1] == (name[0],)]
+    if name and name[0] not in every.pools:
+        every.pools[name[0]] = _members(name[0], every)
+    return every.pools[name[0]] if name else []
+
+
+def _members(name: str, every: Directives) -> list[Directive]:
+    blocks, members = balancer_blocks(name, every), every.named("balancermember")[:_MAX_MEMBERS]
+    found = [d for d in members if d.args and any(number in blocks for *_, number in d.sections)]
+    loose = [d for d in members if d.args[:1] == (name,)]
     return [d for d in found if not any(a.lower() in ("status=+h", "status=h", "status=+d") for a in d.args)] + loose
 
 
-def in_force(name: str, directive: Directive, every: list[Directive]) -> Directive | None:
+def in_force(name: str, directive: Directive, every: Directives) -> Directive | None:
     """Return the directive of a name that holds where another one stands: of the same host, else of the main server."""
     for host in (directive.host, 0):
-        found = [d for d in every if d.name == name and d.host == host and d.args and _around(d, directive)]
+        found = [d for d in every.of(host, name) if d.args and _around(d, directive)]
         if found:
             return found[-1]
     return None

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 from wsbook.facts import Change, Fix
 from wsbook.parsers.proxies.apache_entries import UPGRADE_PARAMETER, Entry, members_of
-from wsbook.parsers.proxies.apache_lines import Directive
+from wsbook.parsers.proxies.apache_lines import Directive, Directives
 from wsbook.parsers.proxies.artifact import Artifact
-from wsbook.parsers.proxies.edits import Edits
+from wsbook.parsers.proxies.edits import Edits, edits_of
 
 __all__ = [
     "fix_before",
@@ -31,7 +31,7 @@ _MEMBERS = 64
 
 def _edits(artifact: Artifact, *directives: Directive) -> Edits | None:
     """Return edits of the artifact; None when a directive stands in another file."""
-    return Edits(file=artifact.name, text=artifact.text) if all(d.file == artifact.name for d in directives) else None
+    return edits_of(artifact) if all(d.file == artifact.name for d in directives) else None
 
 
 def fix_line(artifact: Artifact, cause: str, directive: Directive, change: Callable[[str], str]) -> Fix | None:
@@ -46,7 +46,7 @@ def fix_without(artifact: Artifact, cause: str, *directives: Directive) -> Fix |
     return edits.fix(cause, *(edits.remove(d.line, d.end - d.line + 1) for d in directives)) if edits else None
 
 
-def fix_tunnel(artifact: Artifact, cause: str, entry: Entry, every: list[Directive]) -> Fix | None:
+def fix_tunnel(artifact: Artifact, cause: str, entry: Entry, every: Directives) -> Fix | None:
     """Let upgrades pass: by upgrade=websocket where the version has it, else by a rewrite pair before the rule."""
     worker = next(iter(members_of(entry.target, every)), None) or entry.directive
     if artifact.older_than(*UPGRADE_PARAMETER) is False and not entry.rewrite:
@@ -60,10 +60,10 @@ def fix_tunnel(artifact: Artifact, cause: str, entry: Entry, every: list[Directi
     return edits.fix(cause, pair, unknown if artifact.older_than(*UPGRADE_PARAMETER) else None)
 
 
-def _rewrite_pair(edits: Edits, entry: Entry, every: list[Directive], target: str) -> Change:
+def _rewrite_pair(edits: Edits, entry: Entry, every: Directives, target: str) -> Change:
     """Return a pair of lines that proxies upgrades below the entry's path, put before its rule."""
     d = entry.directive
-    on = any(x.name == "rewriteengine" and x.is_on and x.host == d.host for x in every)
+    on = any(x.is_on for x in every.of(d.host, "rewriteengine"))
     prefix = entry.path.rstrip("/")
     rule = (f"^{re.escape(prefix)}/?(.*)", f"{target.rstrip('/')}/$1") if prefix else ("^/?(.*)", f"{target.rstrip('/')}/$1")
     lines = ("RewriteCond %{HTTP:Upgrade} =websocket [NC]", f"RewriteRule {rule[0]} {rule[1]} [P,L]")
@@ -80,14 +80,14 @@ def _with_parameter(artifact: Artifact, cause: str, directives: list[Directive],
     return edits.fix(cause, *(edits.edited(d.end, changed) for d in directives[:_MEMBERS])) if edits else None
 
 
-def fix_order(artifact: Artifact, entry: Entry, before: Entry, every: list[Directive]) -> Fix | None:
+def fix_order(artifact: Artifact, entry: Entry, before: Entry, every: Directives) -> Fix | None:
     """Move a rule, and its ProxyPassReverse, before the one that takes its requests. In Location blocks the later one wins."""
     edits, d = _edits(artifact, entry.directive, before.directive), entry.directive
     if edits is None or entry.located or before.directive.host != d.host:
         return None
     if before.located:  # it wins over every ProxyPass outside
         return None
-    reverse = [x for x in every if x.name == "proxypassreverse" and x.host == d.host and x.args[:1] == (entry.path,) and x.file == d.file]
+    reverse = [x for x in every.of(d.host, "proxypassreverse") if x.args[:1] == (entry.path,) and x.file == d.file]
     moved = [d, *(x for x in reverse if x.sections == d.sections)]
     lines = [edits.line(n) for x in moved for n in range(x.line, x.end + 1)]
     gone = [edits.remove(x.line, x.end - x.line + 1) for x in moved]
@@ -118,10 +118,10 @@ def fix_condition(artifact: Artifact, cause: str, condition: Directive) -> Fix |
     return edits.fix(cause, edits.put(condition.line, line))
 
 
-def fix_module(artifact: Artifact, every: list[Directive], module: str) -> Fix | None:
+def fix_module(artifact: Artifact, every: Directives, module: str) -> Fix | None:
     """Load a module where the other modules of the proxy are loaded, or let a commented line do it."""
     cause = "proxy.apache-wstunnel-not-loaded"
-    place = next((d for d in reversed(every) if d.name == "loadmodule" and d.args[:1] == ("proxy_module",)), None)
+    place = next((d for d in reversed(every.named("loadmodule")) if d.args[:1] == ("proxy_module",)), None)
     edits = _edits(artifact, place) if place else None
     if edits is None or place is None or len(place.args) < 2:
         return None
@@ -132,11 +132,11 @@ def fix_module(artifact: Artifact, every: list[Directive], module: str) -> Fix |
     return edits.fix(cause, edits.insert(place.line + 1, f"LoadModule {module}_module {path}", like=place.line))
 
 
-def fix_idle(artifact: Artifact, cause: str, entry: Entry, every: list[Directive]) -> Fix | None:
+def fix_idle(artifact: Artifact, cause: str, entry: Entry, every: Directives) -> Fix | None:
     """Let the tunnel be silent for an hour: by the worker's timeout, which wins when it is the longer one."""
     if not entry.rewrite:
         return _with_parameter(artifact, cause, members_of(entry.target, every) or [entry.directive], "timeout", "3600")
-    own = [d for d in every if d.name == "proxytimeout" and d.host == entry.directive.host]
+    own = every.of(entry.directive.host, "proxytimeout")
     edits = _edits(artifact, entry.directive, *own[-1:])
     if edits is None:
         return None
@@ -146,7 +146,7 @@ def fix_idle(artifact: Artifact, cause: str, entry: Entry, every: list[Directive
     return edits.fix(cause, edits.insert(first, "ProxyTimeout 3600", like=first))
 
 
-def fix_stickiness(artifact: Artifact, entry: Entry, every: list[Directive]) -> Fix | None:
+def fix_stickiness(artifact: Artifact, entry: Entry, every: Directives) -> Fix | None:
     """Keep a client on its member by a cookie that Apache sets."""
     members = members_of(entry.target, every)
     edits = _edits(artifact, *members, entry.directive)

@@ -5,26 +5,27 @@ Include and IncludeOptional are followed inside the artifact's folder only, rela
 
 import re
 import shlex
-from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
 from wsbook.errors import UnreadableInputError
-from wsbook.parsers.proxies.artifact import MAX_BYTES, MAX_DEPTH, Artifact
+from wsbook.parsers.proxies.artifact import MAX_DEPTH, Artifact, text_inside
 
-__all__ = ["Block", "Directive", "parse_directives"]
+__all__ = ["Block", "Directive", "Directives", "parse_directives"]
 
 Block = tuple[str, str, int]
 """A section: its name in lower case, its argument, and its number in the order of opening."""
 
 _MAX_DIRECTIVES = 20_000
 _MAX_FILES = 200
+_MAX_OF_A_NAME = 500
 _MAX_INCLUDES = 10
 
 
-class Directive(Struct, frozen=True, kw_only=True):
+class Directive(Struct, frozen=True, kw_only=True, eq=False):
     """One directive. name in lower case. sections: the blocks around it, outermost first. end: its last line, when it is continued."""
 
     name: str
@@ -55,12 +56,58 @@ class Directive(Struct, frozen=True, kw_only=True):
         return " ".join((self.name, *self.args))
 
 
+class Directives(list[Directive]):
+    """Directives in order, which are also found by name."""
+
+    @cached_property
+    def _names(self) -> dict[str, list[Directive]]:
+        found: dict[str, list[Directive]] = {}
+        for directive in self:
+            found.setdefault(directive.name, []).append(directive)
+        return found
+
+    @cached_property
+    def _places(self) -> dict[tuple[int, str], list[Directive]]:
+        found: dict[tuple[int, str], list[Directive]] = {}
+        for directive in self:
+            found.setdefault((directive.host, directive.name), []).append(directive)
+        return found
+
+    @cached_property
+    def main(self) -> "Directives":
+        """Those outside of all virtual hosts."""
+        return Directives(d for d in self if d.host == 0)
+
+    @cached_property
+    def balancers(self) -> dict[str, set[int]]:
+        """The numbers of the Proxy blocks of each balancer."""
+        found: dict[str, set[int]] = {}
+        for directive in self.named("balancermember", "proxyset"):
+            for name, argument, number in directive.sections:
+                if name == "proxy" and argument.startswith("balancer://"):
+                    found.setdefault(argument.removeprefix("balancer://").rstrip("/"), set()).add(number)
+        return found
+
+    @cached_property
+    def pools(self) -> dict[str, list[Directive]]:
+        """Members of balancers that were asked for, by target."""
+        return {}
+
+    def of(self, host: int, *names: str) -> list[Directive]:
+        """Return those of one host with one of the names, name by name; 500 at most."""
+        return [directive for name in names for directive in self._places.get((host, name), ())][:_MAX_OF_A_NAME]
+
+    def named(self, *names: str) -> list[Directive]:
+        """Return those with one of the names, name by name."""
+        return [directive for name in names for directive in self._names.get(name, ())]
+
+
 class _Reader:
     """Reads one file after the other and keeps what is open between them."""
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
-        self.found: list[Directive] = []
+        self.found = Directives()
         self.stack: list[Block] = []
         self.number = 0
         self.files = 0
@@ -85,12 +132,13 @@ class _Reader:
         inside = name.lower() in ("include", "includeoptional") and args and self.artifact.folder and depth < _MAX_INCLUDES
         for path in _included(self.artifact.folder, args[0]) if inside else ():
             self.files += 1
-            if self.files <= _MAX_FILES:
-                self.read(path.read_text(encoding="utf-8", errors="replace"), str(path), depth + 1)
+            text = text_inside(self.artifact.folder, path) if self.files <= _MAX_FILES else None
+            if text and "\0" not in text:
+                self.read(text, str(path), depth + 1)
         self.found.append(Directive(name=name.lower(), args=tuple(args), file=file, line=line, end=end, sections=tuple(self.stack)))
 
 
-def parse_directives(artifact: Artifact) -> list[Directive]:
+def parse_directives(artifact: Artifact) -> Directives:
     """Return the directives in order; ends of blocks that were never opened are ignored, includes stand before their Include.
 
     Raises:
@@ -103,21 +151,24 @@ def parse_directives(artifact: Artifact) -> list[Directive]:
     return reader.found
 
 
-def _included(folder: str, pattern: str) -> Iterator[Path]:
-    """Yield the regular files that an Include means, in order; none outside the folder, links that leave it included."""
+def _included(folder: str, pattern: str) -> list[Path]:
+    """Return what an Include means, in order, as far as it is named inside the folder."""
     root = Path(folder).resolve()
     inside = pattern.removeprefix(str(root) + "/") if len(pattern) <= 300 else ""
     parts = PurePosixPath(inside).parts
-    if not parts or parts[0] == "/" or ".." in parts:
-        return
+    if not parts or parts[0] == "/" or ".." in parts or "\0" in pattern:
+        return []
     places = [root]
     for part in parts:
-        entries = [entry for place in places if place.is_dir() for entry in sorted(place.iterdir()) if fnmatch(entry.name, part)]
-        places = entries[:_MAX_FILES]
-    for place in places:
-        real = place.resolve()
-        if real.is_file() and real.is_relative_to(root) and real.stat().st_size <= MAX_BYTES:
-            yield real
+        places = [entry for place in places for entry in _entries(place) if fnmatch(entry.name, part)][:_MAX_FILES]
+    return places
+
+
+def _entries(place: Path) -> list[Path]:
+    try:
+        return sorted(place.iterdir())
+    except OSError:
+        return []
 
 
 def _logical_lines(text: str) -> list[tuple[int, int, str]]:
@@ -140,6 +191,8 @@ def _logical_lines(text: str) -> list[tuple[int, int, str]]:
 
 
 def _words(text: str) -> list[str]:
+    if not re.search(r"[\"'\\]", text):
+        return text.split()
     lexer = shlex.shlex(text, posix=True, punctuation_chars=False)
     lexer.whitespace_split, lexer.commenters, lexer.escape = True, "", ""
     try:

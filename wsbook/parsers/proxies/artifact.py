@@ -1,14 +1,16 @@
 """What every configuration parser starts from, and what routes have in common. Knows no product."""
 
 import re
-from functools import cache
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
+from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import Facts, Fix, PatternFacts, RouteFacts, TextFacts
-from wsbook.parsers.pattern_table import entry, pattern_found
+from wsbook.parsers.pattern_table import ConfigPattern, config_patterns, entry, pattern_found
 from wsbook.parsers.proxies.backtracking import WAYS, ways
 
 __all__ = [
@@ -18,10 +20,13 @@ __all__ = [
     "defect",
     "hints_at_polling",
     "hints_at_websocket",
+    "line_defects",
     "loopback_of_container",
     "plausible",
     "require_small",
     "seconds",
+    "tells_of_containers",
+    "text_inside",
     "try_regex",
     "usually_plain",
 ]
@@ -88,6 +93,23 @@ def defect(pattern: str, file: str, line: int, excerpt: str, fix: Fix | None = N
     return replace(pattern_found(entry(pattern), file, line, excerpt), fix=fix)
 
 
+def line_defects(product: str, artifact: Artifact, lines: Iterable[tuple[str, int, str]]) -> Iterator[PatternFacts]:
+    """Yield the defects that one line alone shows, each at its first place. lines: file, number, and words with single spaces."""
+    wanted = list(_of_lines(product))
+    for file, number, text in lines:
+        for pattern in [p for p in wanted if p.search(text[:1000])]:
+            wanted.remove(pattern)
+            row = _of_lines(product)[pattern]
+            if not row.unless or not re.search(row.unless, artifact.text, re.IGNORECASE | re.MULTILINE):
+                yield pattern_found(row, file, number, text)
+
+
+@cache
+def _of_lines(product: str) -> dict[re.Pattern[str], ConfigPattern]:
+    rows = [row for row in config_patterns().values() if row.line and product in row.products]
+    return {re.compile(row.line, re.IGNORECASE): row for row in rows}
+
+
 def seconds(text: str, *, default_unit: str = "s") -> float | None:
     """Return a duration such as ``1h30m``, ``500ms``, ``60`` in seconds; None when it is none.
 
@@ -126,10 +148,15 @@ def hints_at_polling(text: str) -> bool:
     return bool(_POLLING.search(text[:300]))
 
 
+@lru_cache(maxsize=4)
+def tells_of_containers(text: str) -> bool:
+    """Whether the comments of a configuration say that containers are involved."""
+    return bool(_CONTAINERS.search(" ".join(re.findall(r"#[^\n]*", text)[:500])))
+
+
 def loopback_of_container(text: str, address: str) -> bool:
-    """Whether an address means the proxy's own container, as the comments of a configuration tell: there the application is not."""
-    comments = " ".join(re.findall(r"#[^\n]*", text)[:500])
-    return bool(_LOOPBACK.search(address)) and bool(_CONTAINERS.search(comments))
+    """Whether an address means the proxy's own container, where the application is not."""
+    return bool(_LOOPBACK.search(address)) and tells_of_containers(text)
 
 
 def usually_plain(port: str) -> bool:
@@ -145,6 +172,17 @@ def try_regex(pattern: str, *, ignore_case: bool = False) -> re.Pattern[str] | N
     try:
         return None if ways(pattern) > WAYS else re.compile(pattern, re.IGNORECASE if ignore_case else 0)
     except (re.error, OverflowError, RecursionError):
+        return None
+
+
+def text_inside(folder: str, path: Path) -> str | None:
+    """Return the text of a regular file inside a folder; None for what is none, is too large, or whose links lead out or in circles."""
+    try:
+        root, real = Path(folder).resolve(), path.resolve()
+        if not real.is_relative_to(root) or not real.is_file() or real.stat().st_size > MAX_BYTES:
+            return None
+        return real.read_text(encoding="utf-8", errors="replace")
+    except (OSError, RuntimeError, ValueError):
         return None
 
 

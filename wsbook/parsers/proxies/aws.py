@@ -15,12 +15,13 @@ from wsbook.parsers.proxies.cloud_trees import read_trees
 from wsbook.parsers.proxies.cloudflare import judge_cloudflare
 from wsbook.parsers.proxies.firewalls import judge_firewalls
 from wsbook.parsers.proxies.google_backends import judge_google_backends
-from wsbook.parsers.proxies.passing import with_long_limits
+from wsbook.parsers.proxies.passing import limited, with_long_limits
 from wsbook.parsers.proxies.platforms import judge_platforms
 from wsbook.parsers.proxies.yaml_tree import Node
 
 __all__ = ["parse_aws"]
 
+_MAX_PARTS = 30_000
 _READERS: tuple[Callable[[list[Node], Artifact], Iterator[Facts]], ...] = (
     judge_cloudflare,
     judge_cloudfront,
@@ -40,11 +41,14 @@ def parse_aws(artifact: Artifact) -> Parsed:
     """
     require_small(artifact, "load balancer")
     trees = read_trees(artifact)
+    if sum(1 for tree in trees for _ in tree.walk()) > _MAX_PARTS:
+        raise UnreadableInputError(f"{artifact.name}: more parts than the settings of a load balancer have")
     if any(tree.at("kind") and tree.get("metadata") is not None for tree in trees):
         from wsbook.parsers.proxies.kubernetes import parse_kubernetes
 
         return parse_kubernetes(artifact)
-    facts = [one for reader in _READERS for one in reader(trees, artifact)] or list(judge_balancers(trees, artifact))
+    facts = [one for reader in _READERS for one in limited(reader(trees, artifact))]
+    facts = facts or list(limited(judge_balancers(trees, artifact)))
     if not facts and not any(node.value for tree in trees for node in tree.pairs.values() if not node.text):
         raise UnreadableInputError(f"{artifact.name}: no setting of a load balancer or platform that is known")
     text = TextFacts(kind="alb_attributes", program="aws", size_bytes=len(artifact.text.encode()), items=len(facts))

@@ -3,13 +3,13 @@
 Source: docs.aws.amazon.com, API Gateway (WebSocket APIs, quotas) and CloudFront (WebSockets, managed origin request policies).
 """
 
-import re
 from collections.abc import Iterator
 
 from wsbook.facts import Facts, PatternFacts, RouteFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_websocket
 from wsbook.parsers.proxies.cloud_trees import blocks, places, resources
 from wsbook.parsers.proxies.passing import passing_route
+from wsbook.parsers.proxies.path_tests import fits_glob
 from wsbook.parsers.proxies.routing import Candidate, choose
 from wsbook.parsers.proxies.yaml_tree import Node
 
@@ -24,13 +24,14 @@ _WITHOUT_HEADERS = (
     "775133bc-15f2-49f9-abea-afb2e0bf67d2",
 )
 """Identifiers of managed origin request policies, the same in every account."""
+_PLAIN_APIS = ("aws_api_gateway_rest_api", "AWS::ApiGateway::RestApi", "AWS::Serverless::HttpApi", "AWS::Serverless::Api")
 _DISTRIBUTION = ("default_cache_behavior", "cache_behaviors", "ordered_cache_behavior")
 
 
 def judge_gateways(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
     """Yield API gateways as routes, and those that tunnel nothing as defects."""
     kinds = [node for tree in trees for key, node in tree.walk() if key == "protocol_type" and node.text]
-    rest = list(places(trees, "api_key_source")) + resources(trees, "aws_api_gateway_rest_api", "AWS::ApiGateway::RestApi")
+    rest = list(places(trees, "api_key_source")) + resources(trees, *_PLAIN_APIS)
     routes = [node for node in places(trees, "route_key") if node.at("route_key").startswith("$") or "/" not in node.at("route_key")]
     if any(node.text.upper() == "WEBSOCKET" for node in kinds) or routes:
         yield passing_route(artifact, product="aws-api-gateway", line=kinds[0].line if kinds else routes[0].line, matcher="WebSocket API")
@@ -57,6 +58,9 @@ def _message_routes(trees: list[Node], artifact: Artifact) -> Iterator[PatternFa
     for node in routes:
         if node.get("route_id") is not None and not node.at("target"):
             yield defect("aws.gateway-route-without-target", artifact.name, node.line, f"route {node.at('route_key')}")
+        sources = [one.text for one in node.each("identity_source")]
+        if node.at("route_key") == "$connect" and any("header.authorization" in source.lower() for source in sources):
+            yield defect("aws.gateway-signed-connect", artifact.name, node.line, f"$connect authorized by {', '.join(sources)}")
         if node.at("route_key") == "$connect" and node.at("authorization_type").upper() == "AWS_IAM":
             yield defect("aws.gateway-signed-connect", artifact.name, node.line, "$connect with AWS_IAM")
 
@@ -85,10 +89,8 @@ def _listed(node: Node | None) -> list[Node]:
 
 def _candidate(one: Node, origins: dict[str, Node]) -> Candidate:
     pattern = one.at("path_pattern")
-    body = "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern.lstrip("/")[:200])
-    regex = re.compile("/?" + re.sub(r"(?:\.\*)+", ".*", body)) if pattern else None
     return Candidate(
-        fits=lambda path: bool(regex.fullmatch(path[:500])) if regex else True,
+        fits=lambda path: not pattern or fits_glob("/" + pattern.lstrip("/")[:255], path[:500]),
         words=f"{pattern} {one.at('target_origin_id')}",
         open=not pattern,
         possible=bool(pattern) or not _is_bucket(origins.get(one.at("target_origin_id"))) or len(origins) < 2,

@@ -21,7 +21,7 @@ from wsbook.parsers.proxies.caddy_fixes import (
 from wsbook.parsers.proxies.caddy_leaves import Leaf, put_by, upstreams_of
 from wsbook.parsers.proxies.caddy_matchers import header_tests, matcher_of, path_patterns, written_at
 from wsbook.parsers.proxies.caddy_tree import Node
-from wsbook.parsers.proxies.edits import Edits
+from wsbook.parsers.proxies.edits import Edits, edits_of
 
 __all__ = ["balance_of", "defects_of", "header_lines", "refusal"]
 
@@ -53,21 +53,21 @@ def balance_of(node: Node) -> str:
     return "hash" if "hash" in name else "roundrobin" if name.endswith("round_robin") else name
 
 
-def defects_of(leaf: Leaf, serves: bool | None, artifact: Artifact) -> Iterator[PatternFacts]:
-    """Yield the defects of one handler that passes requests on."""
-    edits = Edits(file=artifact.name, text=artifact.text)
-    found = [] if leaf.node.name == "proxy" else [*_matcher_defects(leaf, artifact, edits)]
+def defects_of(leaf: Leaf, serves: bool | None, others: list[str], artifact: Artifact) -> Iterator[PatternFacts]:
+    """Yield the defects of one handler that passes requests on. others: path patterns of the other handlers of its site."""
+    edits = edits_of(artifact)
+    found = [] if leaf.node.name == "proxy" else [*_matcher_defects(leaf, others, artifact, edits)]
     if serves is not False:
         found += [*_upstream_defects(leaf, artifact, edits), *_request_defects(leaf, edits), *_site_defects(leaf, artifact, edits)]
     for pattern, node, fix in found:
         yield defect(pattern, node.file or artifact.name, node.line, " ".join(node.words), fix if not node.file else None)
 
 
-def _matcher_defects(leaf: Leaf, artifact: Artifact, edits: Edits) -> Iterator[Found]:
+def _matcher_defects(leaf: Leaf, others: list[str], artifact: Artifact, edits: Edits) -> Iterator[Found]:
     path = artifact.endpoint_path.partition("?")[0]
     for node, matcher in leaf.matchers:
         patterns = path_patterns(matcher, leaf.named)
-        if exact := next((p for p in patterns if _too_exact(p, path, patterns)), ""):
+        if exact := next((p for p in patterns if _too_exact(p, path, [*patterns, *others])), ""):
             yield "caddy.exact-matcher", node, fix_exact_matcher(edits, written_at(node, matcher, leaf.named, "path"), exact)
         if strict := [(name, value) for name, value, problem in header_tests(matcher, leaf.named) if problem]:
             places = [(written_at(node, matcher, leaf.named, "header", *test), *test) for test in strict]
@@ -77,8 +77,10 @@ def _matcher_defects(leaf: Leaf, artifact: Artifact, edits: Edits) -> Iterator[F
 def _too_exact(pattern: str, path: str, patterns: list[str]) -> bool:
     """Whether a path without asterisk leaves the paths below it to another handler although they are meant."""
     below = pattern.rstrip("/")
-    if "*" in pattern or pattern == "/" or {f"{below}/*", f"{below}*"} & set(patterns):
+    if "*" in pattern or pattern == "/" or pattern.endswith("/negotiate"):
         return False
+    if any(p == f"{below}*" or p.startswith(f"{below}/") for p in patterns if p != pattern):
+        return False  # what is below it is thought of
     if path:
         return path != pattern and path.startswith(below + "/")
     return pattern.endswith("/") or hints_at_polling(pattern)
@@ -89,6 +91,10 @@ def _upstream_defects(leaf: Leaf, artifact: Artifact, edits: Edits) -> Iterator[
     for node in leaf.around:
         if node.name == "handle_path" and hints_at_polling(matcher_of(node)):
             yield "caddy.library-prefix-stripped", node, fix_handle_path(edits, node)
+        elif node.name == "handle_path" and hints_at_websocket(matcher_of(node)) == 2 and not artifact.endpoint_path:
+            yield "caddy.prefix-stripped", node, fix_handle_path(edits, node)
+        elif node.name == "uri" and "strip_prefix" in node.words and hints_at_websocket(node.words[-1]) == 2 and not artifact.endpoint_path:
+            yield "caddy.prefix-stripped", node, fix_without(edits, "proxy.path-rewrite-wrong", node)
     transport = proxy.child("transport")
     versions = transport.child("versions") if transport else None
     if _speaks_h2(proxy, versions, upstreams):
@@ -98,14 +104,17 @@ def _upstream_defects(leaf: Leaf, artifact: Artifact, edits: Edits) -> Iterator[
     tls = next((u for u in upstreams if u.startswith("https://") and usually_plain(u.rpartition(":")[2])), "")
     if tls:
         yield "caddy.tls-to-plain-port" if tls.endswith(":80") else "caddy.tls-to-usual-port", proxy, fix_tls_to_plain(edits, proxy)
+    inside = any(re.match(r"https://(?:[\w-]+|\d+(?:\.\d+){3}|\[.*\])(?::\d+)?$", u) for u in upstreams)
+    if inside and not tls and not (transport and any(n.name.startswith("tls") for n in transport.block or ())):
+        yield "caddy.upstream-certificate", proxy, None
     if any(loopback_of_container(artifact.text, u) for u in upstreams):
         yield "proxy.loopback-of-container", proxy, None
     path = artifact.endpoint_path.partition("?")[0]
     said = " ".join(
         (*(m for _, m in leaf.matchers), *(p for _, m in leaf.matchers for p in path_patterns(m, leaf.named)), path, *upstreams)
     )
-    if len(upstreams) > 1 and balance_of(proxy) not in ("hash", "cookie") and hints_at_polling(said):
-        yield "caddy.no-stickiness", proxy, fix_stickiness(edits, proxy)
+    if len(upstreams) > 1 and balance_of(proxy) not in ("hash", "cookie", "first"):
+        yield "caddy.no-stickiness" if hints_at_polling(said) else "proxy.connections-spread", proxy, fix_stickiness(edits, proxy)
     health = proxy.child("health_uri")
     expected = proxy.child("health_status")
     if health and len(health.words) > 1 and not expected and _is_endpoint(health.words[1], path):
@@ -142,9 +151,6 @@ def _request_defects(leaf: Leaf, edits: Edits) -> Iterator[Found]:
         if (put_by(node, "x-forwarded-proto") or "").lower() in ("ws", "wss"):
             fix = fix_line(edits, "proxy.forwarded-headers-wrong", node, lambda raw: re.sub(r"\bws(s?)\b", r"http\1", raw))
             yield "caddy.forwarded-proto-wrong", node, fix
-    for node in [n for n in leaf.node.block or () if n.name == "header_down"]:
-        if any(put_by(node, name) == "absent" for name in ("upgrade", "connection", "sec-websocket-accept")):
-            yield "proxy.drops-answer", node, fix_without(edits, "handshake.invalid-exchange", node)
 
 
 def _site_defects(leaf: Leaf, artifact: Artifact, edits: Edits) -> Iterator[Found]:

@@ -43,6 +43,7 @@ _PASSING = frozenset(
 )
 _MAX_DEPTH = 60
 _MAX_ROUTES = 5_000
+_MAX_SITES = 100
 _NANO = 1_000_000_000
 
 Json = Mapping[str, Any]
@@ -131,7 +132,7 @@ def answers(server: Json, path: str, query: str, host: str) -> list[Answer]:
     sites = [names for names in dict.fromkeys(named) if names] if not host else []
     state = _State(path=path, query=query, host=host)
     found: list[Answer] = []
-    for names in sites or [frozenset()]:
+    for names in sites[:_MAX_SITES] or [frozenset()]:
         own = [r for r, there in zip(routes, named, strict=True) if host or not there or there == names]
         found += _run(own, replace(state, host=host or next(iter(sorted(names)), "")), 0)[0]
     return found

@@ -25,6 +25,7 @@ _CONTAINERS = ("handle", "handle_path", "route")
 _TERMINAL = ("reverse_proxy", "file_server", "respond", "redir", "php_fastcgi", "error", "abort", "proxy")
 _ORDER = {"redir": 0, "handle": 1, "handle_path": 1, "route": 2, "abort": 3, "error": 3, "respond": 3}
 _ORDER |= {"reverse_proxy": 4, "proxy": 4, "php_fastcgi": 5, "file_server": 6}
+_MAX_AROUND = 20
 _REWRITES = ("uri", "rewrite", "try_files")
 _BEFORE = ("request_header", "try_files", "basic_auth", "basicauth", "forward_auth", "rate_limit")
 _OTHER = ("root", "encode", "log", "header", "import", "tls", "vars", "handle_errors", "request_body", "bind", *_REWRITES, *_BEFORE)
@@ -47,7 +48,7 @@ class Leaf(Struct, frozen=True, kw_only=True):
     def matchers(self) -> list[tuple[Node, str]]:
         """The blocks and the handler itself that have a matcher."""
         return [
-            (n, m) for n in (*self.around, self.node) if n.name != "try_files" and (m := matcher_of(n)) and (n.name, m) != ("proxy", "/")
+            (n, m) for n in (*self.around, self.node) if n.name not in _REWRITES and (m := matcher_of(n)) and (n.name, m) != ("proxy", "/")
         ]
 
     @property
@@ -95,14 +96,20 @@ def _inside(
     nodes = expand(block, within.snippets, within.folder)
     names = {**(named or {}), **{n.name: n for n in nodes if n.name.startswith("@")}}
     handlers = [n for n in nodes if n.name in _CONTAINERS or n.name in _TERMINAL]
-    for node in handlers if ordered else sorted(handlers, key=_rank):
-        earlier = nodes[: nodes.index(node)] if ordered else nodes
-        outer = (*around, *(n for n in earlier if n.name in _REWRITES))
-        passed = (*before, *(n for n in earlier if n.name in _BEFORE))
+    changing = [(n, n.name in _REWRITES) for n in nodes if n.name in _REWRITES or n.name in _BEFORE]
+    outer = (*around, *(n for n, rewrites in changing if rewrites))
+    passed = (*before, *(n for n, _ in changing if n.name in _BEFORE))
+    if ordered:
+        outer, passed = around, before
+    for node in nodes if ordered else sorted(handlers, key=_rank):
+        if ordered and node.name in _REWRITES:
+            outer = (*outer, node)[-_MAX_AROUND:]
+        if ordered and node.name in _BEFORE:
+            passed = (*passed, node)[-_MAX_AROUND:]
         if node.name in _CONTAINERS and node.block is not None:
             inner = list(_inside(node.block, within, (*outer, node), names, passed, ordered=node.name == "route"))
             yield from inner or ([] if node.name == "route" else [Leaf(node=node, around=outer, named=names, site=within.site)])
-        else:
+        elif node.name in (*_CONTAINERS, *_TERMINAL):
             yield Leaf(node=node, around=outer, named=names, site=within.site, before=passed, ordered=ordered)
 
 

@@ -4,14 +4,15 @@ Source: caddyserver.com, Caddyfile concepts: words split by blanks, quotes and b
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
 from wsbook.errors import UnreadableInputError
-from wsbook.parsers.proxies.artifact import MAX_BYTES, MAX_DEPTH, Artifact
+from wsbook.parsers.proxies.artifact import MAX_DEPTH, Artifact, text_inside
 
-__all__ = ["Node", "expand", "parse_nodes"]
+__all__ = ["Node", "expand", "flat", "parse_nodes"]
 
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`|#[^\n]*|\\\r?\n|\n|[^\s"`#][^\s]*|[#"`]')
 _MAX_EXPANDED = 5_000
@@ -84,6 +85,13 @@ def _close(stack: list[tuple[list[str], int, list[Node]]], file: str) -> None:
     stack[-1][2].append(Node(words=tuple(words), line=line, file=file, block=tuple(body)))
 
 
+def flat(nodes: tuple[Node, ...]) -> Iterator[Node]:
+    """Yield nodes and all that are inside them, in the order of the file."""
+    for node in nodes:
+        yield node
+        yield from flat(node.block or ())
+
+
 def expand(nodes: tuple[Node, ...], snippets: dict[str, Node], folder: str = "", depth: int = 0) -> list[Node]:
     """Return the nodes with imports replaced by what they mean: a snippet, or files inside the folder; three levels deep."""
     found: list[Node] = []
@@ -121,7 +129,6 @@ def _imported(pattern: str, folder: str) -> tuple[Node, ...]:
         return ()
     found: tuple[Node, ...] = ()
     for path in sorted(root.glob(inside.removeprefix("./").replace("**", "*")))[:_MAX_FILES]:
-        real = path.resolve()
-        if real.is_file() and real.is_relative_to(root) and real.stat().st_size <= MAX_BYTES:
-            found += _nodes(real.read_text(encoding="utf-8", errors="replace"), str(path), str(path))
+        text = text_inside(folder, path)
+        found += _nodes(text, str(path), str(path)) if text else ()
     return found

@@ -15,6 +15,7 @@ from wsbook.parsers.proxies.yaml_tree import Node
 __all__ = ["Compose", "container_defects", "read_compose"]
 
 _PORT_FLAG = re.compile(r"(?:--(?:port|http-port|listen-port)[= ]|-p |--bind[= ]\S*?:|(?:0\.0\.0\.0|\[::\]|\*):)(\d{2,5})\b")
+_LOOPBACK_FLAG = re.compile(r"--?(?:host|bind|b|h|address|listen|listen-address)[= ](?:127\.0\.0\.1|localhost|\[?::1\]?)\S*")
 _PORT_NAMES = ("PORT", "HTTP_PORT", "APP_PORT", "SERVER_PORT", "LISTEN_PORT", "WS_PORT")
 
 
@@ -138,6 +139,7 @@ def _ports(node: Node) -> Iterator[str]:
 def container_defects(compose: Compose, artifact: Artifact) -> Iterator[PatternFacts]:
     """Yield containers that Traefik does not take, and ports on which their program does not listen."""
     for container in compose.containers:
+        yield from _old_labels(container, compose, artifact)
         has_rule = any(key.startswith(("traefik.http.routers.", "traefik.tcp.routers.")) for key in container.labels)
         if not has_rule:
             continue
@@ -146,7 +148,24 @@ def container_defects(compose: Compose, artifact: Artifact) -> Iterator[PatternF
             line = enabled.line if enabled else container.node.line
             yield defect("traefik.container-hidden", artifact.name, line, f"service {container.name}")
         yield from _port_defects(container, artifact)
+        services = list(container.tree.map("http", "services"))
+        for name, router in container.tree.map("http", "routers").items():
+            if len(services) > 1 and router.get("service") is None:
+                words = f"router {name}: {', '.join(services)}"
+                yield defect("traefik.service-not-told", artifact.name, (router.get("rule") or router).line, words)
         yield from _network_defects(container, artifact)
+
+
+def _old_labels(container: Container, compose: Compose, artifact: Artifact) -> Iterator[PatternFacts]:
+    """Yield labels of version 1 where nothing else routes, unless the file starts a Traefik of that version."""
+    old = next(
+        (node for key, node in container.labels.items() if key.startswith(("traefik.frontend.", "traefik.backend", "traefik.port"))), None
+    )
+    image = compose.config.tree.at("image")
+    if old is None or any(key.startswith("traefik.http.") for key in container.labels) or ":v1" in image or ":1." in image:
+        return
+    pattern = "traefik.old-labels" if image else "traefik.old-labels-perhaps"
+    yield defect(pattern, artifact.name, old.line, f"service {container.name}: labels of version 1")
 
 
 def _port_defects(container: Container, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -155,6 +174,10 @@ def _port_defects(container: Container, artifact: Artifact) -> Iterator[PatternF
             fix = fix_of(artifact, ("proxy.upstream-unreachable",), reword(artifact, node.line, node.text, container.ports[0]))
             words = f"service {container.name}: port {node.text}, the container has {', '.join(container.ports)}"
             yield replace(defect("traefik.port-mismatch", artifact.name, node.line, words), fix=fix)
+    command = container.node.get("command")
+    words = command.text or " ".join(one.text for one in command.items) if command is not None else ""
+    if bound := _LOOPBACK_FLAG.search(words[:2000]):
+        yield defect("container.binds-loopback", artifact.name, command.line if command else 1, f"service {container.name}: {bound[0]}")
     if len(container.ports) > 1 and not any(key.endswith(".loadbalancer.server.port") for key in container.labels):
         yield defect("traefik.port-not-told", artifact.name, container.node.line, f"service {container.name}: {', '.join(container.ports)}")
 

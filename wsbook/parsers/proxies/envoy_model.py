@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from wsbook.parsers.proxies.artifact import seconds, try_regex
-from wsbook.parsers.proxies.yaml_tree import Node
+from wsbook.parsers.proxies.yaml_tree import Node, renamed
 
 __all__ = ["Cluster", "Manager", "Route", "duration_s", "fits", "read_clusters", "read_routes", "snaked", "upgrade_switch"]
 
@@ -53,24 +53,12 @@ class Cluster(Struct, frozen=True, kw_only=True):
     endpoints: int | None = None
     tls: bool = False
     ports: tuple[str, ...] = ()
+    address: str = ""
 
 
-def snaked(node: Node, depth: int = 0) -> Node:
-    """Return a tree with all keys in snake_case; places stay. Below 60 levels it is left as it is."""
-    if depth > 60 or isinstance(node.value, str):
-        return node
-    value: object = [snaked(one, depth + 1) for one in node.items]
-    if isinstance(node.value, dict):
-        value = {_CAMEL.sub("_", key).lower() if key[:1] != "@" else key: snaked(one, depth + 1) for key, one in node.value.items()}
-    return Node(
-        value=value,
-        line=node.line,
-        column=node.column,
-        end_line=node.end_line,
-        end_column=node.end_column,
-        key_line=node.key_line,
-        flow=node.flow,
-    )
+def snaked(node: Node) -> Node:
+    """Return a tree with all keys in snake_case; places stay."""
+    return renamed(node, lambda key: key if key[:1] == "@" else _CAMEL.sub("_", key).lower())
 
 
 def duration_s(node: Node | None) -> float | None:
@@ -246,4 +234,5 @@ def _cluster(node: Node) -> Cluster:
         endpoints=len(addresses) if static and (addresses or not lists) else None,
         tls=node.get("transport_socket") is not None or node.get("tls_context") is not None,
         ports=tuple(a.at("port_value") for a in addresses),
+        address=addresses[0].at("address") if addresses else "",
     )

@@ -26,6 +26,10 @@ def judge_firewalls(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
     groups += [blocks(group, "security_rule") for group in resources(trees, "azurerm_network_security_group")]
     for rules in groups:
         yield from _group(rules, artifact)
+    for web in resources(
+        trees, "aws_wafv2_web_acl_association", "azurerm_web_application_firewall_policy", "google_compute_security_policy"
+    ):
+        yield defect("firewall.web-rules", artifact.name, web.line, "a web application firewall stands before it")
     for rule in resources(trees, "google_compute_firewall"):
         yield from _group([rule], artifact)
 

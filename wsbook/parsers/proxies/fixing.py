@@ -1,7 +1,8 @@
 """A change of configuration files as a unified diff. Knows no product: what to change is said by the modules that do."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 
 from wsbook.facts import Change, Fix
 
@@ -27,11 +28,22 @@ def make_fix(causes: Iterable[str], changes: Iterable[Change], texts: Mapping[st
     parts = []
     for file in dict.fromkeys(change.file for change in all_changes):
         before = texts[file]
-        after = apply_changes(before, [change for change in all_changes if change.file == file])
-        diff = difflib.unified_diff(_lines(before), _lines(after), f"{file}.orig", file, n=_CONTEXT, lineterm="")
-        parts.append("\n".join(diff))
+        own = [change for change in all_changes if change.file == file]
+        parts.append("\n".join(_diff(file, _lines(before), _lines(apply_changes(before, own)), own)))
     return Fix(causes=tuple(causes), changes=all_changes, diff="\n".join(parts))
 
 
 def _lines(text: str) -> list[str]:
     return text.removesuffix("\n").split("\n")
+
+
+def _diff(file: str, before: list[str], after: list[str], changes: Iterable[Change]) -> Iterator[str]:
+    """Yield the lines of a unified diff. Only what lies around the changes is compared, so that large files cost little."""
+    places = [change.line for change in changes] + [change.line + change.removed for change in changes]
+    start, end = max(0, min(places) - 1 - 2 * _CONTEXT), max(places) + 2 * _CONTEXT
+    parts = before[start:end], after[start : end + len(after) - len(before)]
+    for number, line in enumerate(difflib.unified_diff(*parts, f"{file}.orig", file, n=_CONTEXT, lineterm="")):
+        yield _HUNK.sub(lambda m: m[1] + str(int(m[2]) + start), line) if number > 1 and line.startswith("@@") else line
+
+
+_HUNK = re.compile(r"(@@ -|\+)(\d+)(?=[ ,])")

@@ -15,8 +15,17 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wsbook.facts import Facts, Fix, RouteFacts, Setting, TextFacts
-from wsbook.parsers.proxies.artifact import MAX_BYTES, Artifact, Parsed, hints_at_websocket, plausible, require_small, seconds
-from wsbook.parsers.proxies.edits import Edits, joined
+from wsbook.parsers.proxies.artifact import (
+    Artifact,
+    Parsed,
+    hints_at_websocket,
+    line_defects,
+    plausible,
+    require_small,
+    seconds,
+    text_inside,
+)
+from wsbook.parsers.proxies.edits import edits_of, joined
 from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines, holds
 from wsbook.parsers.proxies.haproxy_defects import balance_of, defects_of, file_defects, server_lines
 from wsbook.parsers.proxies.haproxy_fixes import fix_headers, fix_tunnel_timeout
@@ -26,8 +35,9 @@ from wsbook.parsers.proxies.haproxy_sections import Line, Section, parse_section
 
 __all__ = ["parse_haproxy"]
 
-_MAX_WAYS = 500
+_MAX_WAYS = 200
 _MAX_PATTERNS = 10_000
+_DETAILED = 60
 _LONG_S = 3600.0
 
 Limit = tuple[float, Line, Section]
@@ -44,15 +54,20 @@ def parse_haproxy(artifact: Artifact) -> Parsed:
     asked = _asked(sections, artifact)
     ways = _ways(sections, asked, artifact)
     facts: list[Facts] = []
-    count = 0
+    count = detailed = 0
     for way, serves in zip(ways, _serving(ways, asked, artifact.endpoint_port), strict=True):
         if way.line.file != artifact.name:
             continue
         count += 1
-        facts.append(_route(way, serves, asked, artifact))
-        if serves is not False:
+        in_detail = detailed < _DETAILED and (serves is not False or len(ways) <= _DETAILED)
+        detailed += in_detail
+        facts.append(_route(way, serves, asked, artifact) if in_detail else _outline(way, serves))
+        if serves is not False and in_detail:
             facts += defects_of(way, serves, asked, artifact)
-    facts += file_defects([s for s in sections if s.file == artifact.name], sections, asked, artifact)
+    served = any(isinstance(f, RouteFacts) and f.serves for f in facts)
+    facts += file_defects([s for s in sections if s.file == artifact.name], sections, asked, artifact, served=served)
+    own = [line for s in sections if s.file == artifact.name for line in (*s.defaults, *s.lines) if line.file == artifact.name]
+    facts += line_defects("haproxy", artifact, ((line.file, line.number, line.text) for line in dict.fromkeys(own)))
     text = TextFacts(kind="haproxy_cfg", program="haproxy", size_bytes=len(artifact.text.encode()), items=count)
     return Parsed(facts=tuple(dict.fromkeys(facts)), text=text)
 
@@ -69,13 +84,10 @@ def _pattern_file(name: str, artifact: Artifact) -> tuple[str, ...] | None:
     """Return the lines of a pattern or map file inside the folder; None when it is not there."""
     if not artifact.folder or "\0" in name or len(name) > 300:
         return None
-    root = Path(artifact.folder).resolve()
-    for path in (root / name, root / Path(name).name):
-        real = path.resolve()
-        if real.is_relative_to(root) and real.is_file() and real.stat().st_size <= MAX_BYTES:
-            lines = (line.strip() for line in real.read_text(encoding="utf-8", errors="replace").splitlines())
-            return tuple(line for line in lines if line and not line.startswith("#"))[:_MAX_PATTERNS]
-    return None
+    texts = [text_inside(artifact.folder, Path(artifact.folder) / path) for path in (name, Path(name).name)]
+    text = next((text for text in texts if text is not None), None)
+    lines = [line.strip() for line in text.splitlines()] if text is not None else None
+    return tuple(line for line in lines if line and not line.startswith("#"))[:_MAX_PATTERNS] if lines is not None else None
 
 
 def _ways(sections: list[Section], asked: Handshake, artifact: Artifact) -> list[Way]:
@@ -144,15 +156,18 @@ def _refuses_all(way: Way, asked: Handshake) -> bool:
 def _by_path(ways: list[Way], asked: Handshake) -> list[bool | None]:
     """Return for each way whether it takes the path: per frontend, the first condition that holds; what cannot be told is None."""
     taken: dict[int, bool | None] = {}
+    seen: dict[int, Handshake] = {}
     judged: list[bool | None] = []
     for way in ways:
         key, tcp = id(way.frontend), is_tcp(way.frontend)
-        here = _as_seen(way, asked)
-        value = False if not tcp and answer(way.frontend, way.acls, here) else None if tcp and way.condition else _takes(way, here)
-        done = taken.get(key, False)
-        value = False if done else None if done is None and value is not False else value
+        if key not in seen:
+            seen[key] = _as_seen(way, asked)
+            taken[key] = not tcp and answer(way.frontend, way.acls, seen[key]) is not None
+        done = taken[key]
+        value = None if tcp and way.condition else _takes(way, seen[key]) if not done else False
+        value = None if done is None and value is not False else value
         judged.append(value)
-        taken[key] = done or value
+        taken[key] = True if done or value else None if None in (done, value) else False
     return judged
 
 
@@ -214,18 +229,24 @@ def _upstream_path(way: Way, asked: Handshake) -> str | None:
     return seen.path
 
 
-def _route(way: Way, serves: bool | None, asked: Handshake, artifact: Artifact) -> RouteFacts:
-    servers = server_lines(way.backend)
+def _outline(way: Way, serves: bool | None) -> RouteFacts:
+    """Return where a way leads, without what happens on it."""
     name = f"{way.frontend.kind} {way.frontend.name}".strip()
     target = "" if way.backend is way.frontend else f" → backend {way.backend.name}"
-    limit = _limit(way)
     return RouteFacts(
         product="haproxy",
         file=way.line.file,
         line=way.line.number,
         matcher=f"{name} {way.condition}".strip()[:300] + target,
         serves=serves,
-        upstream=", ".join(words[2] for words, _ in servers[:4])[:200],
+        upstream=", ".join(words[2] for words, _ in server_lines(way.backend)[:4])[:200],
+    )
+
+
+def _route(way: Way, serves: bool | None, asked: Handshake, artifact: Artifact) -> RouteFacts:
+    servers, limit = server_lines(way.backend), _limit(way)
+    return replace(
+        _outline(way, serves),
         upstream_path=_upstream_path(way, asked) if serves else None,
         upgrade=_header(way, "upgrade", asked),
         connection=_header(way, "connection", asked),
@@ -239,7 +260,7 @@ def _route(way: Way, serves: bool | None, asked: Handshake, artifact: Artifact) 
 
 
 def _fixes(way: Way, limit: Limit | None, asked: Handshake, artifact: Artifact) -> tuple[Fix, ...]:
-    edits = Edits(file=artifact.name, text=artifact.text)
+    edits = edits_of(artifact)
     spoilt = [line for line in _spoiling(way, asked) if line.file == artifact.name]
     short = limit is not None and limit[0] < _LONG_S
     return joined(

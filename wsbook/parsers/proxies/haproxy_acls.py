@@ -7,6 +7,7 @@ Source: HAProxy configuration manual, chapter 7 (ACLs, sample fetches, predefine
 import operator
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from msgspec import Struct
 
@@ -27,9 +28,10 @@ _ORDERS = {"eq": operator.eq, "ge": operator.ge, "gt": operator.gt, "le": operat
 _MAX_WORDS = 400
 
 Acls = Mapping[str, Sequence[Line]]
+"""The acl lines of a section by name."""
 
 
-class Handshake(Struct, frozen=True, kw_only=True):
+class Handshake(Struct, frozen=True, kw_only=True, dict=True):
     """What is asked about. path: None unknown; query without its question mark. host: "" unknown. encrypted: whether TLS ends here, None
     unknown.
 
@@ -42,6 +44,17 @@ class Handshake(Struct, frozen=True, kw_only=True):
     encrypted: bool | None = None
     patterns: Mapping[str, tuple[str, ...]] = {}
 
+    @cached_property
+    def _known(self) -> dict[tuple[str, int], bool | None]:
+        return {}
+
+    def holds(self, condition: str, acls: Acls) -> bool | None:
+        """Whether a condition holds, asked once for each set of ACLs."""
+        key = condition, id(acls) if acls else 0
+        if key not in self._known:
+            self._known[key] = _holds(condition, acls, self)
+        return self._known[key]
+
 
 def split_condition(words: Sequence[str]) -> tuple[tuple[str, ...], str]:
     """Return the words before ``if`` or ``unless``, and the condition with that word, "" when there is none."""
@@ -51,6 +64,10 @@ def split_condition(words: Sequence[str]) -> tuple[tuple[str, ...], str]:
 
 def holds(condition: str, acls: Acls, asked: Handshake) -> bool | None:
     """Whether a condition, with its ``if`` or ``unless``, holds for the handshake; "" always does."""
+    return asked.holds(condition, acls) if condition else True
+
+
+def _holds(condition: str, acls: Acls, asked: Handshake) -> bool | None:
     words = condition.split()[:_MAX_WORDS]
     if not words:
         return True

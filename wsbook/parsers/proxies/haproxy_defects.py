@@ -13,10 +13,11 @@ from wsbook.parsers.proxies.artifact import (
     hints_at_polling,
     hints_at_websocket,
     loopback_of_container,
+    tells_of_containers,
     usually_plain,
 )
-from wsbook.parsers.proxies.edits import Edits
-from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines
+from wsbook.parsers.proxies.edits import Edits, edits_of
+from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines, holds, split_condition
 from wsbook.parsers.proxies.haproxy_fixes import (
     fix_acl_case,
     fix_forwarded_proto,
@@ -84,7 +85,7 @@ def defects_of(way: Way, serves: bool | None, asked: Handshake, artifact: Artifa
 
 
 def _edits(artifact: Artifact) -> Edits:
-    return Edits(file=artifact.name, text=artifact.text)
+    return edits_of(artifact)
 
 
 def _server_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator[Found]:
@@ -99,10 +100,21 @@ def _server_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator[
         port = words[2].rpartition(":")[2]
         if "ssl" in words and usually_plain(port):
             yield "haproxy.tls-to-plain-port" if port == "80" else "haproxy.tls-to-usual-port", line, fix_tls_to_plain(edits, line)
+        named = re.match(r"[a-zA-Z_][\w-]*(?::|$)", words[2])
+        if (
+            named
+            and not named[0].startswith("localhost")
+            and not {"resolvers", "init-addr"} & set(words)
+            and tells_of_containers(artifact.text)
+        ):
+            yield "haproxy.names-resolved-once", line, None
         if loopback_of_container(artifact.text, words[2]):
             yield "proxy.loopback-of-container", line, None
     said = " ".join((way.condition, backend.name, *own, *(line.text for line in acl_lines(way.condition, way.acls)), asked.path or ""))
     spread = balance_of(backend) not in ("hash", "cookie") and sum(count for _, count in server_lines(backend)) > 1
+    if spread and not hints_at_polling(said):
+        head = Line(words=(backend.kind, backend.name), number=backend.number, file=backend.file)
+        yield "proxy.connections-spread", head, fix_stickiness(edits, backend, tcp=is_tcp(backend))
     if spread and hints_at_polling(said):
         head = Line(words=(backend.kind, backend.name), number=backend.number, file=backend.file)
         yield "haproxy.no-stickiness", head, fix_stickiness(edits, backend, tcp=is_tcp(backend))
@@ -123,7 +135,11 @@ def _request_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator
         return
     edits = _edits(artifact)
     for _, line in (*rules_of(way, "http-request", "set-header"), *rules_of(way, "http-request", "add-header")):
-        if len(line.words) > 3 and line.words[2].lower() == "x-forwarded-proto" and line.words[3] in ("ws", "wss"):
+        if (
+            len(line.words) > 3
+            and line.words[2].lower() == "x-forwarded-proto"
+            and (line.words[3] in ("ws", "wss") or (line.words[3] == "http" and way.encrypted))
+        ):
             yield "haproxy.forwarded-proto-wrong", line, fix_forwarded_proto(edits, line)
     for name, (pattern, cause) in _DROPPED.items():
         for line in header_rules(way, name, asked):
@@ -162,9 +178,14 @@ def _health_defects(way: Way, asked: Handshake) -> Iterator[Found]:
         yield "haproxy.health-check-of-endpoint", check, None
 
 
-def file_defects(own: list[Section], sections: list[Section], asked: Handshake, artifact: Artifact) -> Iterator[PatternFacts]:
-    """Yield the defects that are those of a section, not of a way. own: the sections of the artifact itself."""
-    found = [f for section in own for f in (*_acl_case(section, artifact), *_frontend_defects(section, sections, asked))]
+def file_defects(
+    own: list[Section], sections: list[Section], asked: Handshake, artifact: Artifact, *, served: bool
+) -> Iterator[PatternFacts]:
+    """Yield the defects that are those of a section, not of a way. own: the sections of the artifact itself.
+
+    served: whether some frontend passes the endpoint's handshake on; then one that answers by itself is another's.
+    """
+    found = [f for section in own for f in (*_acl_case(section, artifact), *_frontend_defects(section, sections, asked, served=served))]
     for pattern, line, fix in (*found, *_limit_defects(own)):
         yield defect(pattern, line.file, line.number, line.text, fix)
 
@@ -177,12 +198,12 @@ def _acl_case(section: Section, artifact: Artifact) -> Iterator[Found]:
             yield "haproxy.upgrade-acl-case", line, fix_acl_case(_edits(artifact), line, test[1])
 
 
-def _frontend_defects(section: Section, sections: list[Section], asked: Handshake) -> Iterator[Found]:
+def _frontend_defects(section: Section, sections: list[Section], asked: Handshake, *, served: bool) -> Iterator[Found]:
     if section.kind not in ("frontend", "listen") or is_tcp(section):
         return
     encrypted = all("ssl" in line.words for line in section.every("bind")) if section.every("bind") else None
     by_itself = answer(section, acls_of(section), replace(asked, encrypted=encrypted))
-    if by_itself and (asked.path is not None or _about_upgrades(by_itself[1], section)):
+    if by_itself and ((asked.path is not None and not served) or _about_upgrades(by_itself[1], section)):
         how, line = by_itself
         to_tls = how == "redirected" and re.search(r"scheme https|location https:|code 30\d https:", line.text)
         if not to_tls or (encrypted and not re.search(r"\bscheme\b", line.text)):
@@ -191,6 +212,13 @@ def _frontend_defects(section: Section, sections: list[Section], asked: Handshak
                 line,
                 None,
             )
+    yield from _conditions(section, asked)
+    redirects = [x for x in (*section.every("redirect"), *section.every("http-request", "redirect")) if "scheme https" in x.text]
+    if redirects and not encrypted and (section.all("use_backend") or section.last("default_backend")):
+        whole = any("ssl" in line.words for s in sections for line in s.every("bind"))
+        told = "x-forwarded-proto" in " ".join((redirects[0].text, *(x.text for x in section.every("acl")))).lower()
+        if whole or not told:
+            yield "proxy.plain-redirected" if whole else "haproxy.redirect-behind-tls", redirects[0], None
     serving = section.all("use_backend") or section.last("default_backend") or server_lines(section)
     answers = section.every("http-request") or section.every("redirect") or section.every("monitor-uri") or section.every("stats")
     head = Line(words=(section.kind, section.name), number=section.number, file=section.file)
@@ -200,8 +228,23 @@ def _frontend_defects(section: Section, sections: list[Section], asked: Handshak
     for line in (*section.every("http-request"), *section.every("tcp-request")):
         if re.search(r"\b(?:deny|reject|tarpit|silent-drop)\b", line.text):
             said = " ".join((line.text, *(x.text for x in acl_lines(line.text, acls_of(section)))))
-            if rate := _RATE.search(said):
+            words, condition = split_condition(line.words)
+            elsewhere = re.search(r"\b(?:path|url|base)(?:_|\b)", said) and asked.path is None and not hints_at_websocket(said)
+            applies = words and not elsewhere and holds(condition, acls_of(section), asked) is not False
+            if applies and (rate := _RATE.search(said)):
                 yield "haproxy.connections-limited" if rate[1] == "conn_cur" else "haproxy.rate-limited", line, None
+
+
+def _conditions(section: Section, asked: Handshake) -> Iterator[Found]:
+    """Yield conditions for the WebSocket's backend that no handshake fulfils, whatever its path."""
+    acls, anywhere = acls_of(section), replace(asked, path=None, host="")
+    for line in section.all("use_backend"):
+        condition = " ".join(line.words[2:])
+        said = " ".join((condition, *(x.text for x in acl_lines(condition, acls))))
+        meant = hints_at_websocket(f"{' '.join(line.words[1:2])} {said}") == 2 and line.words[2:3] == ("if",) and "!" not in condition
+        case = re.search(r"upgrade\)\s+(?!-i)\w*[A-Z]", said, re.IGNORECASE) and "hdr" in said  # has a name of its own
+        if meant and not case and holds(condition, acls, anywhere) is False:
+            yield "haproxy.condition-never-holds", line, None
 
 
 def _about_upgrades(line: Line, section: Section) -> bool:

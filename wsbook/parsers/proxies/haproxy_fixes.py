@@ -77,10 +77,10 @@ def fix_tls_to_plain(edits: Edits, line: Line) -> Fix | None:
 
 def fix_forwarded_proto(edits: Edits, line: Line) -> Fix | None:
     """Name the scheme that applications know."""
-    right = {"ws": "http", "wss": "https"}
+    right = {"ws": "http", "wss": "https", "http": "https"}
 
     def changed(raw: str) -> str:
-        return re.sub(r"(x-forwarded-proto[\"']?\s+[\"']?)(wss?)(?![\w])", lambda m: m[1] + right[m[2]], raw, flags=re.IGNORECASE)
+        return re.sub(r"(x-forwarded-proto[\"']?\s+[\"']?)(wss?|http)(?![\w])", lambda m: m[1] + right[m[2]], raw, flags=re.IGNORECASE)
 
     return edits.fix("proxy.forwarded-headers-wrong", edits.edited(line.number, changed))
 

@@ -8,6 +8,7 @@ Source: HAProxy configuration manual, http-request actions.
 import re
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -30,7 +31,7 @@ _ANSWERS = {
 }
 
 
-class Way(Struct, frozen=True, kw_only=True):
+class Way(Struct, frozen=True, kw_only=True, eq=False):
     """One way into a backend. condition: with its if or unless, "" always. line: where it is written.
 
     acls: of the frontend by name. encrypted: whether TLS ends at the frontend, None unknown.
@@ -59,10 +60,13 @@ def is_tcp(section: Section) -> bool:
     return mode is not None and mode.words[1:2] == ("tcp",)
 
 
+@lru_cache(maxsize=256)
 def acls_of(section: Section) -> Acls:
     """Return the ACLs of a section by name."""
     found: dict[str, list[Line]] = {}
-    for line in section.every("acl"):
+    for line in (*section.defaults, *section.lines):
+        if line.words[0] != "acl":
+            continue
         found.setdefault(line.words[1] if len(line.words) > 1 else "", []).append(line)
     return found
 

@@ -4,13 +4,14 @@ Source: HAProxy configuration manual, chapters 2.2 (quoting) and 4 (proxies): an
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from msgspec import Struct
 
 from wsbook.errors import UnreadableInputError
-from wsbook.parsers.proxies.artifact import MAX_BYTES, Artifact
+from wsbook.parsers.proxies.artifact import Artifact, text_inside
 
 __all__ = ["Line", "Section", "parse_sections"]
 
@@ -23,6 +24,7 @@ _KEYWORDS = frozenset(
 _WORD = re.compile(r"""(?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s#"'\\]|["'\\])+|#.*""")
 _MAX_SECTIONS = 2_000
 _MAX_FILES = 100
+_MAX_RULES = 100
 _MAX_LINES = 2_000
 """Lines of one section that are kept."""
 
@@ -44,7 +46,7 @@ class Line(Struct, frozen=True, kw_only=True):
         return " ".join(self.words)
 
 
-class Section(Struct, frozen=True, kw_only=True):
+class Section(Struct, frozen=True, kw_only=True, dict=True, eq=False):
     """One section. number: its first line. defaults: lines of the defaults section in force, () when there is none."""
 
     kind: str
@@ -54,21 +56,32 @@ class Section(Struct, frozen=True, kw_only=True):
     lines: tuple[Line, ...]
     defaults: tuple[Line, ...] = ()
 
+    @cached_property
+    def _own(self) -> dict[str, list[Line]]:
+        return _by_word(self.lines)
+
+    @cached_property
+    def _whole(self) -> dict[str, list[Line]]:
+        return _by_word((*self.defaults, *self.lines))
+
     def all(self, *words: str) -> list[Line]:
         """Return the section's own lines that begin with these words."""
-        return [line for line in self.lines if line.starts(*words)]
+        return [line for line in self._own.get(words[0], ()) if line.starts(*words)]
 
     def every(self, *words: str) -> list[Line]:
-        """Return the section's own lines that begin with these words, after those of its defaults."""
-        return [line for line in (*self.defaults, *self.lines) if line.starts(*words)]
+        """Return the section's own lines that begin with these words, after those of its defaults; 100 at most."""
+        return [line for line in self._whole.get(words[0], ()) if line.starts(*words)][:_MAX_RULES]
 
     def last(self, *words: str) -> Line | None:
         """Return the line in force: the section's last one, else that of its defaults."""
-        for lines in (self.lines, self.defaults):
-            for line in reversed(lines):
-                if line.starts(*words):
-                    return line
-        return None
+        return next((line for line in reversed(self._whole.get(words[0], ())) if line.starts(*words)), None)
+
+
+def _by_word(lines: Sequence[Line]) -> dict[str, list[Line]]:
+    found: dict[str, list[Line]] = {}
+    for line in lines:
+        found.setdefault(line.words[0], []).append(line)
+    return found
 
 
 def _lines(text: str, file: str) -> Iterator[Line]:
@@ -126,13 +139,10 @@ def _incomplete(groups: list[list[Line]]) -> bool:
 def _siblings(artifact: Artifact) -> dict[str, str]:
     """Return the texts of the other HAProxy files of the folder by name; links that leave it are not followed."""
     found: dict[str, str] = {}
-    root = Path(artifact.folder).resolve()
-    for path in sorted(root.glob("*.cfg"))[:_MAX_FILES]:
-        real = path.resolve()
-        if real.is_file() and real.is_relative_to(root) and real.stat().st_size <= MAX_BYTES:
-            text = real.read_text(encoding="utf-8", errors="replace")
-            if _groups(text, path.name):
-                found[path.name] = text
+    for path in sorted(Path(artifact.folder).glob("*.cfg"))[:_MAX_FILES]:
+        text = text_inside(artifact.folder, path)
+        if text and _groups(text, path.name):
+            found[path.name] = text
     return found
 
 

@@ -12,7 +12,8 @@ from wsbook.parsers.proxies.yaml_tree import Node
 __all__ = ["looks_like_hcl", "parse_hcl"]
 
 _TOKEN = re.compile(
-    r"(?P<skip>[ \t\r]+|#[^\n]*|//[^\n]*|/\*.*?\*/)|(?P<line>\n)|(?P<heredoc><<[-~]?(?P<mark>\w+)\n.*?^\s*(?P=mark)$)"
+    r"(?P<skip>[ \t\r]+|#[^\n]*|//[^\n]*|/\*.*?\*/)|(?P<line>\n)"
+    r"|(?P<heredoc><<[-~]?(?P<mark>\w{1,40})\n(?:[^\n]*\n){0,200}?[ \t]*(?P=mark)$)"
     r"|(?P<text>\"(?:[^\"\\\n]|\\.)*\")|(?P<word>[A-Za-z_][\w.\-\[\]*]*)|(?P<number>\d[\d.]*)|(?P<sign>[{}\[\](),=:])|(?P<other>[^\s\w])",
     re.DOTALL | re.MULTILINE,
 )

@@ -14,7 +14,7 @@ from wsbook.parsers.proxies.envoy_model import duration_s, snaked, upgrade_switc
 from wsbook.parsers.proxies.kubernetes_annotations import replicas_of
 from wsbook.parsers.proxies.kubernetes_objects import World, matches_labels, pods_of
 from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
-from wsbook.parsers.proxies.path_tests import PathTest, candidate_for, rewrites_badly
+from wsbook.parsers.proxies.path_tests import PathTest, candidate_for, fits_glob, rewrites_badly
 from wsbook.parsers.proxies.request_headers import header_defect
 from wsbook.parsers.proxies.routing import choose, shadows
 from wsbook.parsers.proxies.yaml_edits import drop_pair, fix_of, reword
@@ -28,7 +28,11 @@ _H2_PROTOCOLS = (*_H2_NAMES, "kubernetes.io/h2c")
 
 def judge_istio(world: World, artifact: Artifact) -> Iterator[Facts]:
     """Yield routes of virtual services, and defects of whatever they lead to."""
-    if not world.of("VirtualService", "DestinationRule", "EnvoyFilter", "Gateway", "PeerAuthentication") or world.of("HTTPRoute"):
+    if not world.of("Ingress", "HTTPRoute", "VirtualService", "DestinationRule") and world.of("Service"):
+        yield from (_perhaps(one) for one in _port_defects(set(), world, artifact) if one.pattern == "istio.port-name-h2")
+    if not world.of(
+        "VirtualService", "DestinationRule", "EnvoyFilter", "Gateway", "RequestAuthentication", "AuthorizationPolicy"
+    ) or world.of("HTTPRoute"):
         return
     routes = [(thing, route) for thing in world.of("VirtualService") for route in thing.each("spec", "http")]
     tests = [_tests(route) for _, route in routes]
@@ -41,7 +45,7 @@ def judge_istio(world: World, artifact: Artifact) -> Iterator[Facts]:
         )
         for (thing, route), test in zip(routes, tests, strict=True)
     ]
-    judged = choose(candidates, artifact.endpoint_path.partition("?")[0])
+    judged = choose(candidates, artifact.endpoint_path.partition("?")[0], artifact.endpoint_host)
     for (_, route), test, serves in zip(routes, tests, judged, strict=True):
         yield _route(route, test, serves, world, artifact)
         if serves is not False:
@@ -55,13 +59,18 @@ def judge_istio(world: World, artifact: Artifact) -> Iterator[Facts]:
             yield from _rule_defects(rule, artifact, world)
     yield from _port_defects(targets, world, artifact)
     yield from _gateways(world, artifact)
+    yield from _access(world, artifact)
     for thing in world.of("EnvoyFilter"):
         yield from _patches(thing, artifact, alone=not routes)
 
 
 def _found(pattern: str, node: Node, words: str, artifact: Artifact, fix: Fix | None = None) -> PatternFacts:
-    facts = defect(pattern, artifact.name, node.line, words[:300])
-    return replace(facts, fix=fix) if fix else facts
+    return defect(pattern, artifact.name, node.line, words[:300], fix)
+
+
+def _perhaps(found: PatternFacts) -> PatternFacts:
+    """Return the same defect for a cluster of which nobody knows whether it has a mesh."""
+    return replace(defect("istio.port-name-h2-perhaps", found.file, found.line, found.excerpt), fix=found.fix)
 
 
 def _hosts(thing: Node) -> str:
@@ -216,6 +225,30 @@ def _gateways(world: World, artifact: Artifact) -> Iterator[PatternFacts]:
             bound = any(one.text.rpartition("/")[2] == gateway.at("metadata", "name") for one in thing.each("spec", "gateways"))
             if bound and hosts and not any(_covers(wide, host) or _covers(host, wide) for wide in hosts for host in named):
                 yield _found("gateway.hosts-differ", thing, f"{', '.join(sorted(named))} is not among {', '.join(sorted(hosts))}", artifact)
+
+
+def _access(world: World, artifact: Artifact) -> Iterator[PatternFacts]:
+    """Yield policies that refuse a handshake: a token that only a header carries, and rules without the WebSocket's path or GET."""
+    path = artifact.endpoint_path.partition("?")[0]
+    required = any(key == "requestPrincipals" for thing in world.of("AuthorizationPolicy") for key, _ in thing.walk())
+    for thing in world.of("RequestAuthentication") if required else []:
+        for rule in thing.each("spec", "jwtRules"):
+            if not rule.each("fromParams") and not rule.each("fromCookies"):
+                yield _found("envoy.token-in-header", rule, f"issuer {rule.at('issuer')}", artifact)
+    for thing in world.of("AuthorizationPolicy"):
+        action = thing.at("spec", "action") or "ALLOW"
+        operations = [to.get("operation") for rule in thing.each("spec", "rules") for to in rule.each("to")]
+        lists = [[p.text for p in one.each("paths")] for one in operations if one is not None]
+        methods = [m.text for one in operations if one is not None for m in one.each("methods")]
+        listed = [text for one in lists for text in one]
+        if action == "ALLOW" and listed and all(lists) and path and not any(fits_glob(p, path) for p in listed):
+            yield _found("istio.policy-without-path", thing, f"paths {', '.join(listed)}", artifact)
+        elif action == "ALLOW" and methods and "GET" not in methods and "*" not in methods:
+            yield _found("istio.policy-without-path", thing, f"methods {', '.join(methods)}", artifact)
+        elif action == "ALLOW" and listed and all(lists) and not path:
+            yield _found("istio.policy-perhaps", thing, f"paths {', '.join(listed)}", artifact)
+        elif action == "DENY" and path and any(fits_glob(p, path) for p in listed):
+            yield _found("istio.policy-without-path", thing, f"denies {', '.join(listed)}", artifact)
 
 
 def _covers(wide: str, host: str) -> bool:

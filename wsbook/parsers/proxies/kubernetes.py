@@ -14,7 +14,7 @@ from wsbook.parsers.proxies.istio import judge_istio
 from wsbook.parsers.proxies.kubernetes_ingress import judge_ingresses, judge_pieces
 from wsbook.parsers.proxies.kubernetes_objects import World, objects_of
 from wsbook.parsers.proxies.kubernetes_services import judge_services
-from wsbook.parsers.proxies.passing import with_long_limits
+from wsbook.parsers.proxies.passing import limited, with_long_limits
 from wsbook.parsers.proxies.traefik_objects import judge_traefik_objects
 from wsbook.parsers.proxies.yaml_tree import parse_documents
 
@@ -39,7 +39,7 @@ def parse_kubernetes(artifact: Artifact) -> Parsed:
     """
     require_small(artifact, "Kubernetes")
     world = objects_of(parse_documents(artifact))
-    facts = [one for reader in _READERS for one in reader(world, artifact)] or list(judge_pieces(world, artifact))
+    facts = [one for reader in _READERS for one in limited(reader(world, artifact))] or list(judge_pieces(world, artifact))
     routes = sum(isinstance(f, RouteFacts) for f in facts)
     return Parsed(
         facts=tuple(with_long_limits(facts, artifact)),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -9,13 +10,14 @@ from msgspec.structs import replace
 from wsbook.facts import Fix, PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, hints_at_websocket
 from wsbook.parsers.proxies.kubernetes_objects import Controller, World, annotations_of, controller_of, controllers, kind_of, matches_labels
+from wsbook.parsers.proxies.upstreams import tls_port_defect
 from wsbook.parsers.proxies.yaml_edits import fix_of, put_pair, reword
 from wsbook.parsers.proxies.yaml_tree import Node
 
 if TYPE_CHECKING:
     from wsbook.parsers.proxies.kubernetes_ingress import IngressPath
 
-__all__ = ["annotation_defects", "misplaced", "path_defects", "replicas_of"]
+__all__ = ["annotation_defects", "config_defects", "misplaced", "path_defects", "replicas_of"]
 
 _COMMUNITY = "nginx.ingress.kubernetes.io/"
 _COMPANY = "nginx.org/"
@@ -26,8 +28,7 @@ _NOT_TEXT = re.compile(r"[\d.]+|true|false|yes|no|on|off|null|~", re.IGNORECASE)
 
 
 def _at(pattern: str, key: str, node: Node, artifact: Artifact, fix: Fix | None = None) -> PatternFacts:
-    facts = defect(pattern, artifact.name, node.line, f"{key}: {node.text}"[:300])
-    return replace(facts, fix=fix) if fix else facts
+    return defect(pattern, artifact.name, node.line, f"{key}: {node.text}"[:300], fix)
 
 
 def annotation_defects(thing: Node, artifact: Artifact, config: Node | None) -> Iterator[PatternFacts]:
@@ -58,8 +59,29 @@ def _ignored(key: str, node: Node, controller: Controller, sure: bool, artifact:
     elif owner is not None and owner.unit == "plain" and name in _SECONDS and not node.text.isdigit():
         fix = fix_of(artifact, _IGNORED, reword(artifact, node.line, node.text, str(_plain_seconds(node.text))))
         yield _at("k8s.annotation-unit", key, node, artifact, fix)
+    elif owner is not None and owner is controller and (near := _misspelt(name, owner)):
+        fix = fix_of(artifact, _IGNORED, reword(artifact, node.key_line, key + ":", f"{prefix}/{near}:"))
+        yield _at("k8s.annotation-misspelt", key, node, artifact, fix)
+    elif owner is controller and sure and prefix + "/" == _COMMUNITY and name in controllers()[1].known and name not in owner.known:
+        yield _at("k8s.annotation-of-another", key, node, artifact)
     elif owner is not None and owner is not controller and (sure or prefix + "/" == _COMPANY) and name in _counting(owner):
         yield _at("k8s.annotation-other-controller", key, node, artifact)
+
+
+def _misspelt(name: str, owner: Controller) -> str:
+    """Return the annotation that a name is nearly, "" when it is one or like none."""
+    wanted = [*owner.idle, *(sticky for sticky, _ in owner.sticky)]
+    real = {
+        *wanted,
+        *owner.known,
+        *owner.http2[:1],
+        "proxy-next-upstream-timeout",
+        "affinity-mode",
+        "affinity-canary-behavior",
+        "timeout-client",
+    }
+    near = get_close_matches(name.replace("_", "-"), wanted, n=1, cutoff=0.88) if name not in real else []
+    return near[0] if near else ""
 
 
 def _plain_seconds(text: str) -> int:
@@ -81,6 +103,9 @@ def _community(notes: dict[str, Node], thing: Node, config: Node | None, artifac
         yield _at("k8s.host-replaced", "upstream-vhost", vhost, artifact)
     if service is not None and service.text == "true" and (of("affinity") or of("upstream-hash-by")):
         yield _at("k8s.affinity-without-endpoints", "service-upstream", service, artifact)
+    canary = of("canary-weight")
+    if canary is not None and not of("affinity") and canary.text not in ("0", "100"):
+        yield _at("balance.no-stickiness-perhaps", "canary-weight", canary, artifact)
     for name in ("permanent-redirect", "temporal-redirect"):
         if (node := of(name)) is not None:
             yield _at("k8s.redirects", name, node, artifact)
@@ -98,12 +123,55 @@ def _community(notes: dict[str, Node], thing: Node, config: Node | None, artifac
     ):
         if (node := of(name)) is not None and 0 < (node.number or 0) <= most:
             yield _at(pattern, name, node, artifact)
+    hosts = {one.text for entry in thing.each("spec", "tls") for one in entry.each("hosts")}
+    for rule in thing.each("spec", "rules"):
+        host = rule.get("host")
+        if (
+            hosts
+            and host is not None
+            and not any(host.text == h or (h[:2] == "*." and host.text.partition(".")[2] == h[2:]) for h in hosts)
+        ):
+            yield _at("k8s.tls-host-missing", "host", host, artifact)
+    yield from _port_scheme(of("backend-protocol"), thing, artifact)
     forced = of("force-ssl-redirect")
     if forced is not None and forced.text == "true" and not thing.each("spec", "tls"):
         yield _at("k8s.forced-redirect", "force-ssl-redirect", forced, artifact)
     for name in ("configuration-snippet", "server-snippet"):
         if (node := of(name)) is not None:
             yield from _snippet_defects(name, node, config, artifact)
+
+
+def _port_scheme(protocol: Node | None, thing: Node, artifact: Artifact) -> Iterator[PatternFacts]:
+    """Yield backends whose port does not go with the protocol that they are spoken to in."""
+    tls = protocol is not None and protocol.text.upper() in ("HTTPS", "GRPCS")
+    for rule in thing.each("spec", "rules"):
+        for entry in rule.each("http", "paths"):
+            port = entry.get("backend", "service", "port", "number") or entry.get("backend", "servicePort")
+            pattern = tls_port_defect(tls=tls, port=port.text) if port is not None else None
+            if port is not None and pattern:
+                yield _at(pattern, "HTTPS to port" if tls else "HTTP to port", port, artifact)
+
+
+def config_defects(config: Node, artifact: Artifact) -> Iterator[PatternFacts]:
+    """Yield what the controller's own settings break."""
+    buffers, header = config.get("large-client-header-buffers"), config.get("client-header-buffer-size")
+    for node in (buffers, header):
+        if node is not None and re.search(r"(?:^|\s)(?:\d{1,3}|[12]k)$", node.text.strip(), re.IGNORECASE) and buffers in (None, node):
+            yield _at("envoy.small-headers", "header buffers", node, artifact)
+    for name, most, pattern in (
+        ("max-worker-connections", 2048, "k8s.worker-connections"),
+        ("worker-shutdown-timeout", 60, "k8s.short-drain"),
+    ):
+        node = config.get(name)
+        value = re.match(r"(\d{1,9})s?$", node.text) if node is not None else None
+        if node is not None and value and 0 < int(value[1]) < most:
+            yield _at(pattern, name, node, artifact)
+    if (node := config.get("use-forwarded-headers")) is not None and node.text == "false":
+        yield _at("k8s.forwarded-not-trusted", "use-forwarded-headers", node, artifact)
+    if (node := config.get("enable-modsecurity")) is not None and node.text == "true":
+        yield _at("k8s.firewall-on-handshake", "enable-modsecurity", node, artifact)
+    if (node := config.get("proxy-http-version")) is not None and node.text == "1.0":
+        yield _at("k8s.http-1.0", "proxy-http-version", node, artifact)
 
 
 def _snippet_defects(name: str, node: Node, config: Node | None, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -144,10 +212,9 @@ def path_defects(paths: Sequence[tuple["IngressPath", bool | None]], world: Worl
                     ("cluster.no-sticky-session",),
                     put_pair(artifact, annotations_of(path.thing), _COMMUNITY + "affinity", '"cookie"'),
                 )
-            facts = defect(
-                "k8s.no-stickiness" if polled else "balance.no-stickiness-perhaps", artifact.name, path.node.line, f"path {path.path}"
+            yield defect(
+                "k8s.no-stickiness" if polled else "balance.no-stickiness-perhaps", artifact.name, path.node.line, f"path {path.path}", fix
             )
-            yield replace(facts, fix=fix) if fix else facts
 
 
 def replicas_of(service: str, world: World) -> int | None:
@@ -171,11 +238,9 @@ def _exact_defects(path: "IngressPath", serves: bool | None, wanted: str, artifa
     library = hints_at_polling(path.path) and not path.path.endswith("/")
     below = wanted and serves is False and hints_at_websocket(path.path) == 2 and wanted.startswith(path.path)
     if library or below:
-        facts = defect("k8s.exact-path", artifact.name, path.node.line, f"path {path.path}, pathType Exact")
-        yield replace(facts, fix=fix) if fix else facts
+        yield defect("k8s.exact-path", artifact.name, path.node.line, f"path {path.path}, pathType Exact", fix)
     elif serves is not False and not wanted and path.path.strip("/"):
-        facts = defect("route.exact-perhaps", artifact.name, path.node.line, f"path {path.path}, pathType Exact")
-        yield replace(facts, fix=fix) if fix else facts
+        yield defect("route.exact-perhaps", artifact.name, path.node.line, f"path {path.path}, pathType Exact", fix)
 
 
 def _line_of(node: Node, key: str) -> int:

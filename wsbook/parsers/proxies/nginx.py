@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from wsbook.facts import Facts, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, hints_at_websocket, plausible, require_small, seconds
-from wsbook.parsers.proxies.nginx_defects import defects
+from wsbook.parsers.proxies.nginx_defects import defects, is_event_stream
 from wsbook.parsers.proxies.nginx_fixes import Place, with_fixes
 from wsbook.parsers.proxies.nginx_headers import header, header_level, http_version, in_force, lines_of
 from wsbook.parsers.proxies.nginx_limits import limits
@@ -23,6 +23,7 @@ from wsbook.parsers.proxies.nginx_streams import streamed
 from wsbook.parsers.proxies.nginx_tree import Directive, parse_tree
 from wsbook.parsers.proxies.nginx_upstreams import Upstreams
 from wsbook.parsers.proxies.nginx_values import UNKNOWN, UNNAMED, Variables
+from wsbook.parsers.proxies.nginx_whole import pages_only, together
 
 __all__ = ["parse_nginx"]
 
@@ -54,6 +55,7 @@ def parse_nginx(artifact: Artifact) -> Parsed:
         facts += with_fixes(place, defects(route, one.ending, upstreams, artifact, beside))
     if any(one.serves is not False for one in judged):
         facts += with_line_fixes(list(limits(tree.root)), tree)
+    facts += together(tree.root, servers, artifact, unmarked=bool(judged) and all(one.serves is None for one in judged))
     streams = with_line_fixes(streamed(tree.root, upstreams, beside, artifact), tree)
     text = TextFacts(
         kind="nginx_conf",
@@ -110,11 +112,21 @@ def _unsure(ending: Ending) -> bool:
 
 def _by_looks(servers: list[Server], artifact: Artifact, variables: Variables) -> list[_Judged]:
     places = [(server, loc) for server in servers for loc in server.every() if loc.handler and _speaks_http(loc)][:_MAX_ROUTES]
+    streams = [is_event_stream(loc) for _, loc in places]
     every = [_possible(server, loc, variables) for server, loc in places]
     able = [_forwards(ending, artifact) or _meant(ending) for ending in every]
-    hints = [2 if "$http_upgrade" in loc.pattern else hints_at_websocket(loc.pattern.replace("\\", "")) for _, loc in places]
-    judged = plausible(able, hints, [loc.pattern == "/" for _, loc in places])
-    return [_Judged(ending=ending, serves=serves) for ending, serves in zip(every, judged, strict=True)]
+    hints = [0 if stream else _hint(loc) for (_, loc), stream in zip(places, streams, strict=True)]
+    catch_all = [loc.pattern == "/" for _, loc in places]
+    judged = plausible(able, hints, catch_all)
+    if not any(able) and not any(hints) and not any(catch_all) and pages_only(servers):
+        judged = [None] * len(places)
+    return [
+        _Judged(ending=ending, serves=False if stream else serves) for ending, serves, stream in zip(every, judged, streams, strict=True)
+    ]
+
+
+def _hint(location: Location) -> int:
+    return 2 if "$http_upgrade" in location.pattern else hints_at_websocket(location.pattern.replace("\\", ""))
 
 
 def _meant(ending: Ending) -> bool:

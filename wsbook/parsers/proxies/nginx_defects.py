@@ -8,13 +8,15 @@ from wsbook.parsers.proxies.artifact import Artifact, hints_at_polling
 from wsbook.parsers.proxies.nginx_answers import answered, at
 from wsbook.parsers.proxies.nginx_headers import lines_of, set_headers
 from wsbook.parsers.proxies.nginx_hints import hints
+from wsbook.parsers.proxies.nginx_locations import Location
 from wsbook.parsers.proxies.nginx_reach import Neighbours, keeps_upgrade, reached, sample_path
 from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin
 from wsbook.parsers.proxies.nginx_upstreams import Upstreams
 
-__all__ = ["defects"]
+__all__ = ["defects", "is_event_stream"]
 
 _STREAM_PATH = re.compile(r"(?:^|[^a-z])(?:sse|events?|eventsource|event-stream|stream)(?:$|[^a-z])", re.IGNORECASE)
+_SURE_STREAM = re.compile(r"(?:^|[^a-z])(?:sse|event-?source|event-?stream)(?:$|[^a-z])", re.IGNORECASE)
 _TARGET = re.compile(r"(?P<scheme>https?)://(?P<host>[^/:$\s]+|\[[^\]]*\])(?::(?P<port>\d+))?(?P<uri>/.*)?$")
 
 
@@ -22,18 +24,25 @@ _TLS_PORTS = frozenset(("8443", "9443", "4443", "6443", "10443", "8006", "5986",
 """Ports that speak TLS wherever they are usual: IANA pcsync-https and its like, Kubernetes, Proxmox VE, WinRM, UniFi."""
 
 
+_PORT = re.compile(r":(\d{1,5})\Z")
+_FEW_SOCKETS = 1_000
 _ALONE = Neighbours()
 
 
 def defects(route: RouteFacts, ending: Ending, upstreams: Upstreams, artifact: Artifact, beside: Neighbours = _ALONE) -> list[PatternFacts]:
     """Return the defects of one location; headers of a location that does not serve the endpoint are nobody's concern."""
     if route.serves is False:
-        return []
+        return list(_streams(route, ending)) if is_event_stream(ending.location) and not artifact.endpoint_path else []
     if ending.status or ending.directive is None or ending.directive.name != "proxy_pass":
         return list(answered(ending, artifact))
-    found = [*_wrong_literals(route, ending), *_forwarded(ending, artifact), *_target(route, ending), *_path(route, ending, artifact)]
-    found += [*_stickiness(route, ending), *_none_left(ending, upstreams), *_streams(route, ending)]
-    return [*found, *reached(ending, beside, upstreams, artifact), *hints(ending)]
+    found = [
+        *_wrong_literals(route, ending),
+        *_forwarded(ending, artifact),
+        *_target(route, ending, upstreams),
+        *_path(route, ending, artifact),
+    ]
+    found += [*_stickiness(route, ending), *_none_left(ending, upstreams), *_few_sockets(ending, upstreams), *_streams(route, ending)]
+    return [*found, *reached(ending, beside, upstreams, artifact), *hints(ending, artifact)]
 
 
 def _wrong_literals(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
@@ -64,18 +73,29 @@ def _forwarded(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
         yield at("nginx.forwarded-host-with-port", forwarded_host)
 
 
-def _target(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
+def _target(route: RouteFacts, ending: Ending, upstreams: Upstreams) -> Iterator[PatternFacts]:
     line, location = ending.directive, ending.location
     match = _TARGET.match(route.upstream)
-    if line and match and (match["scheme"], match["port"]) == ("http", "443"):
-        yield at("nginx.plain-to-tls-port", line)
-    if line and match and (match["scheme"], match["port"]) == ("https", "80"):
-        yield at("nginx.tls-to-plain-port", line)
-    if line and match and match["scheme"] == "http" and match["port"] in _TLS_PORTS:
-        yield at("nginx.plain-to-usual-tls-port", line)
+    if line and route.upstream.startswith(("ws://", "wss://")):
+        yield at("nginx.socket-scheme", line)
+    if line and match:
+        ports = {_port(address) for address in upstreams.addresses(line.args[0])} or {match["port"]}
+        scheme = match["scheme"]
+        if scheme == "http" and ports == {"443"}:
+            yield at("nginx.plain-to-tls-port", line)
+        if scheme == "https" and ports == {"80"}:
+            yield at("nginx.tls-to-plain-port", line)
+        if scheme == "http" and ports <= _TLS_PORTS:
+            yield at("nginx.plain-to-usual-tls-port", line)
     version = location.setting("proxy_http_version")
     if version and version.args[:1] in (("2",), ("2.0",)):
         yield at("nginx.h2-to-upstream", version)
+
+
+def _port(address: str) -> str:
+    """Return the port of a server in an upstream block; without one it is 80, whatever the scheme of proxy_pass is."""
+    found = _PORT.search(address)
+    return "" if address.startswith("unix:") else found[1] if found else "80"
 
 
 def _path(route: RouteFacts, ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -91,7 +111,8 @@ def _path(route: RouteFacts, ending: Ending, artifact: Artifact) -> Iterator[Pat
     elif location.pattern.endswith("/") and not uri.endswith("/") and below:
         yield at("nginx.slash-glued", line)
     elif not location.pattern.endswith("/") and uri.endswith("/") and below:
-        yield at("nginx.slash-doubled" if artifact.endpoint_path else "nginx.slash-doubled-below", line)
+        unknown = "nginx.slash-doubled-at-root" if uri == "/" else "nginx.slash-doubled-below"
+        yield at("nginx.slash-doubled" if artifact.endpoint_path else unknown, line)
 
 
 def _stickiness(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
@@ -115,9 +136,29 @@ def _none_left(ending: Ending, upstreams: Upstreams) -> Iterator[PatternFacts]:
         yield at("nginx.servers-down", servers[0])
 
 
+def is_event_stream(location: Location) -> bool:
+    """Whether a location is meant for server-sent events, which need no upgrade: by its name, or by what is done for it."""
+    if lines_of(location, "Upgrade"):
+        return False
+    connection, buffering = lines_of(location, "Connection"), location.setting("proxy_buffering")
+    kept_open = bool(connection) and connection[-1].args[1] == ""
+    idiom = kept_open and buffering is not None and buffering.args == ("off",)
+    return bool(_SURE_STREAM.search(location.pattern) or idiom or (kept_open and _STREAM_PATH.search(location.pattern)))
+
+
+def _few_sockets(ending: Ending, upstreams: Upstreams) -> Iterator[PatternFacts]:
+    """A server that takes few connections at a time; a tunnel holds its one for as long as it is open."""
+    block = upstreams.named(ending.directive.args[0]).block if ending.directive else None
+    for server in block.all("server") if block else ():
+        most = next((arg.partition("=")[2] for arg in server.args if arg.startswith("max_conns=")), "")
+        if most.isdigit() and 0 < int(most[:9]) <= _FEW_SOCKETS:
+            yield at("nginx.few-connections-upstream", server)
+            return
+
+
 def _streams(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
     location = ending.location
     buffering = location.setting("proxy_buffering")
-    absent = route.upgrade is not None and route.upgrade.value == "absent"
+    absent = route.upgrade is not None and route.upgrade.value in ("absent", None)
     if absent and _STREAM_PATH.search(location.pattern) and not (buffering and buffering.args == ("off",)):
         yield at("nginx.stream-buffered", location.directive)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 
 from wsbook.facts import PatternFacts
+from wsbook.parsers.proxies.artifact import Artifact
 from wsbook.parsers.proxies.nginx_answers import at
 from wsbook.parsers.proxies.nginx_headers import lines_of, proxy_host, set_headers
 from wsbook.parsers.proxies.nginx_locations import Location
@@ -25,24 +26,24 @@ _RATE = re.compile(r"rate=(\d{1,9})r/([sm])")
 _MANY_PER_S, _MANY_SOCKETS = 20.0, 100
 
 
-def hints(ending: Ending) -> Iterator[PatternFacts]:
+def hints(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
     """Yield what is noticed at the location where a handshake is handed on."""
     yield from _headers(ending)
     yield from _host(ending)
     yield from _hidden(ending)
     yield from _guards(ending)
     yield from _rates(ending)
-    yield from _listener(ending)
+    yield from _listener(ending, artifact)
     yield from _upstream(ending)
 
 
 _DROPPED = {
     "sec-websocket-protocol": "nginx.subprotocol-dropped",
+    "sec-websocket-extensions": "nginx.extensions-changed",
     "sec-websocket-key": "nginx.handshake-header-changed",
     "sec-websocket-version": "nginx.handshake-header-changed",
     "sec-websocket-accept": "nginx.handshake-header-changed",
     "upgrade": "nginx.handshake-header-changed",
-    "connection": "nginx.handshake-header-changed",
     "cookie": "nginx.credential-dropped",
     "authorization": "nginx.credential-dropped",
 }
@@ -52,10 +53,14 @@ def _headers(ending: Ending) -> Iterator[PatternFacts]:
     """Headers of the handshake that are replaced on the way to the backend."""
     for name, line in set_headers(ending.location).items():
         kept = f"$http_{name.replace('-', '_')}" in line.args[1]
-        if name in _DROPPED and name not in ("upgrade", "connection") and not kept and "$" not in line.args[1]:
+        harmless = name == "sec-websocket-extensions" and not line.args[1]
+        if name in _DROPPED and name != "upgrade" and not kept and not harmless and "$" not in line.args[1]:
             yield at(_DROPPED[name], line)
         elif name == "origin" and not kept:
             yield at("nginx.origin-replaced", line)
+    method = ending.location.setting("proxy_method")
+    if method and method.args and method.args[0] not in ("GET", "$request_method"):
+        yield at("nginx.method-changed", method)
     passed = ending.location.setting("proxy_pass_request_headers")
     if passed and passed.args == ("off",):
         yield at("nginx.headers-not-passed", passed)
@@ -136,16 +141,21 @@ def _per_second(line: Directive, location: Location) -> float:
     return float(rate[1]) / (60 if rate[2] == "m" else 1) + burst if rate else 0.0
 
 
-def _listener(ending: Ending) -> Iterator[PatternFacts]:
+def _listener(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
     server = ending.server
     asked = server.setting("ssl_verify_client")
     if asked and asked.args and asked.args[0] != "off":
         yield at("nginx.client-certificate", asked)
+    protocols = server.setting("ssl_protocols")
+    if protocols and protocols.args and not {"TLSv1.2", "TLSv1.3"} & set(protocols.args):
+        yield at("nginx.old-tls-only", protocols)
     buffers = server.setting("large_client_header_buffers")
     if buffers and len(buffers.args) == 2 and 0 < _bytes(buffers.args[1]) < _USUAL_HEADER_BYTES:
         yield at("nginx.header-buffers-small", buffers)
     for listen in server.listens:
-        if listen.directive and "http2" in listen.flags and not listen.secure:
+        if listen.directive and listen.port == 443 and not listen.secure:
+            yield at("nginx.plain-at-443" if server.setting("ssl_certificate") else "nginx.plain-at-443-alone", listen.directive)
+        if listen.directive and "http2" in listen.flags and not listen.secure and artifact.older_than(1, 25, 1) is not False:
             yield at("nginx.http2-without-tls", listen.directive)
 
 

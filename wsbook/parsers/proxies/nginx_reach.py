@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from wsbook.facts import PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, hints_at_websocket
-from wsbook.parsers.proxies.nginx_answers import at
+from wsbook.parsers.proxies.nginx_answers import answered, at
 from wsbook.parsers.proxies.nginx_headers import header, lines_of
 from wsbook.parsers.proxies.nginx_locations import Location, select
 from wsbook.parsers.proxies.nginx_requests import Ending, answer, begin
@@ -20,6 +20,7 @@ __all__ = ["Neighbours", "keeps_upgrade", "reached", "sample_path"]
 
 _DEFAULT = frozenset(("default_server", "default"))
 _FIREFOX = "keep-alive, Upgrade"
+_UPGRADE_IS = re.compile(r"\$\{?http_upgrade\}? (?:=|~) \^?(\w+)")
 _LOCAL = re.compile(r"(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::(\d{1,5}))?\Z")
 
 
@@ -66,9 +67,12 @@ def keeps_upgrade(value: str) -> bool:
 def reached(ending: Ending, beside: Neighbours, upstreams: Upstreams, artifact: Artifact) -> Iterator[PatternFacts]:
     """Yield why handshakes do not, or not all, reach this location or what is behind it."""
     if not artifact.endpoint_path:
+        yield from _answers_itself(ending, artifact)
         yield from _shadowed(ending, artifact)
         yield from _exact_only(ending, artifact)
         yield from _by_name_only(ending, beside)
+    yield from _test_of_upgrade(ending)
+    yield from _guard_upgraded(ending, artifact)
     yield from _in_firefox(ending, artifact)
     yield from _listener_behind(ending, beside, upstreams)
 
@@ -80,6 +84,35 @@ def _passes(location: Location) -> bool:
 def _selected(ending: Ending, path: str) -> Location | None:
     found = select(ending.server.index, begin(ending.request.variables, ending.server, path))
     return found.location if found else None
+
+
+def _answers_itself(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
+    """A location that hands requests on, but not handshakes for its own path."""
+    location = ending.location
+    if location.operator in ("", "^~", "="):
+        again = answer(ending.server, begin(ending.request.variables, ending.server, sample_path(location)))
+        if not again.handed_on and location.directive in again.location.levels:
+            yield from answered(again, artifact)
+
+
+def _test_of_upgrade(ending: Ending) -> Iterator[PatternFacts]:
+    """An ``if`` that compares Upgrade with other capitals than browsers send."""
+    for level in ending.location.levels:
+        for branch in (level, *level.all("if")):
+            words = " ".join(branch.args)
+            literal = _UPGRADE_IS.search(words) if branch.name == "if" else None
+            if literal and literal[1].lower() == "websocket" and literal[1] != "websocket":
+                yield at("nginx.upgrade-test-case", branch)
+
+
+def _guard_upgraded(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
+    """An auth_request whose own location passes the handshake's headers on."""
+    asked = ending.location.setting("auth_request")
+    if not asked or not asked.args or not asked.args[0].startswith("/"):
+        return
+    found = _selected(ending, asked.args[0])
+    if found and _passes(found) and header(found, "Upgrade", ending.request, artifact).value != "absent":
+        yield at("nginx.guard-upgraded", asked)
 
 
 def _shadowed(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:

@@ -6,6 +6,8 @@ Source: nginx.org, ngx_stream_proxy_module (proxy_timeout, 10 minutes between tw
 import re
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from wsbook.facts import Facts, PatternFacts, RouteFacts, Setting
 from wsbook.parsers.proxies.artifact import Artifact, hints_at_websocket, seconds
 from wsbook.parsers.proxies.nginx_answers import at
@@ -27,7 +29,9 @@ def streamed(root: Directive, upstreams: Upstreams, beside: Neighbours, artifact
     blocks = [(stream, server) for stream in root.all("stream") for server in stream.all("server") if server.last("proxy_pass")]
     found: list[Facts] = []
     for stream, server in blocks[:_MAX_ROUTES]:
-        route = _route(stream, server, upstreams, artifact, alone=len(blocks) == 1 and not beside.listens)
+        route = _route(stream, server, upstreams, artifact, beside)
+        if len(blocks) == 1 and not beside.listens:
+            route = replace(route, serves=True)
         found += [route, *(_defects(stream, server, upstreams, beside) if route.serves else ())]
     return found
 
@@ -46,7 +50,7 @@ def _defects(stream: Directive, server: Directive, upstreams: Upstreams, beside:
                 return
 
 
-def _route(stream: Directive, server: Directive, upstreams: Upstreams, artifact: Artifact, *, alone: bool) -> RouteFacts:
+def _route(stream: Directive, server: Directive, upstreams: Upstreams, artifact: Artifact, beside: Neighbours) -> RouteFacts:
     target = server.last("proxy_pass")
     listens = [d.args[0] for d in server.all("listen") if d.args]
     upstream = target.args[0] if target and target.args else ""
@@ -57,7 +61,7 @@ def _route(stream: Directive, server: Directive, upstreams: Upstreams, artifact:
         file=server.file,
         line=server.line,
         matcher=f"stream server {' '.join(listens)}".strip(),
-        serves=_serves(listens, upstream, artifact, alone=alone),
+        serves=_serves(listens, [upstream, *upstreams.addresses(upstream)], artifact, beside),
         upstream=upstream,
         upgrade=passed,
         connection=passed,
@@ -68,9 +72,10 @@ def _route(stream: Directive, server: Directive, upstreams: Upstreams, artifact:
     )
 
 
-def _serves(listens: list[str], upstream: str, artifact: Artifact, *, alone: bool) -> bool | None:
+def _serves(listens: list[str], addresses: list[str], artifact: Artifact, beside: Neighbours) -> bool:
     ports = {int(match[1]) for text in listens if (match := re.search(r"(?:^|:)(\d{1,5})$", text))}
-    return (artifact.endpoint_port or -1) in ports or alone or hints_at_websocket(upstream) == 2
+    onward = any(beside.listener(address, 0) or hints_at_websocket(address) == 2 for address in addresses)
+    return (artifact.endpoint_port or -1) in ports or onward
 
 
 def _idle(stream: Directive, server: Directive) -> Setting:

@@ -98,8 +98,9 @@ _FOREIGN = frozenset(
 class Request(Struct, kw_only=True):
     """One handshake on its way through nginx; the phases change it.
 
-    host: UNNAMED unknown, without port. raw: path and query as they were sent. uri: the path as nginx sees it now, decoded. valid_raw,
-    valid_location: as nginx's request has them (the raw path, and the part that the location's name matched, may still be used).
+    host: UNNAMED unknown, without port. raw: path and query as they were sent; without a question mark the query is not known. uri: the
+    path as nginx sees it now, decoded. valid_raw, valid_location: as nginx's request has them (the raw path, and the part that the
+    location's name matched, may still be used).
     connection: what the browser sends there; Firefox adds keep-alive. files: paths that are taken to exist, since the configuration
     itself names them.
     """
@@ -191,6 +192,8 @@ def _built_in(request: Request, name: str) -> str | None:
     if name in _HANDSHAKE:
         return _HANDSHAKE[name]
     if name.startswith("arg_"):
+        if "?" not in request.raw and not request.args:
+            return None
         return next((v for k, v in parse_qsl(request.args, keep_blank_values=True) if k.lower() == name[4:].lower()), "")
     if name.startswith(("sent_http_", "sent_trailer_", "upstream_")):
         return ""

@@ -7,7 +7,7 @@ from msgspec import Struct
 from wsbook.parsers.proxies.artifact import Artifact, hints_at_polling, try_regex
 from wsbook.parsers.proxies.routing import Candidate
 
-__all__ = ["PathTest", "candidate_for", "expand_groups", "rewrites_badly"]
+__all__ = ["PathTest", "candidate_for", "expand_groups", "fits_glob", "rewrites_badly"]
 
 
 class PathTest(Struct, frozen=True, kw_only=True):
@@ -50,6 +50,24 @@ def candidate_for(tests: tuple[PathTest, ...], *, words: str, group: str, able: 
         able=able,
         possible=possible,
     )
+
+
+def fits_glob(pattern: str, text: str) -> bool:
+    """Whether a pattern with ``*`` and ``?`` takes a whole text, in time proportional to both."""
+    at = here = 0
+    star, mark = -1, 0
+    while here < len(text):
+        if at < len(pattern) and pattern[at] == "*":
+            star, mark = at, here
+            at += 1
+        elif at < len(pattern) and pattern[at] in ("?", text[here]):
+            at, here = at + 1, here + 1
+        elif star >= 0:
+            mark += 1
+            at, here = star + 1, mark
+        else:
+            return False
+    return not pattern[at:].strip("*")
 
 
 def expand_groups(match: "re.Match[str]", template: str) -> str:

@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
-__all__ = ["CERTIFICATE", "Adapted", "Ask", "Refusal", "Stage", "Stubs", "host_of", "sample_path"]
+from wsbook.parsers.proxies.artifact import seconds
+
+__all__ = ["CERTIFICATE", "Adapted", "Ask", "Refusal", "Stage", "Stubs", "host_of", "sample_path", "scaled"]
 
 CERTIFICATE = "@folder@/stand-in.pem"
 """Certificate and key that stand in for every other."""
@@ -26,8 +28,9 @@ class Stage(Struct, frozen=True, kw_only=True):
 class Ask(Struct, frozen=True, kw_only=True):
     """Which route is tried, and with what.
 
-    line: of the route in the text as given; door: the listener that was found for it there, "" not yet. host, port, resource: of the
-    endpoint, "" and 0 unknown. secure: addresses that speak TLS, whatever the text says; None: those that the text speaks TLS to.
+    line: of the route in the text that is adapted; door: the listener that was found for it before, "" not yet. host, port, resource: of
+    the endpoint, "" and 0 unknown. secure: addresses that speak TLS, whatever the text says; None: those that the text speaks TLS to.
+    scale: by what every limit on silence is shortened.
     """
 
     file: str
@@ -38,6 +41,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     resource: str = ""
     door: str = ""
     secure: frozenset[str] | None = None
+    scale: float = 1.0
 
 
 class Adapted(Struct, frozen=True, kw_only=True):
@@ -79,6 +83,12 @@ class Stubs:
         speaks = tls if self._known is None else address in self._known
         ports = self._stage.secure if speaks else self._stage.plain
         return ports[number % len(ports)]
+
+
+def scaled(text: str, scale: float, default_unit: str = "s") -> str:
+    """Return a duration shortened, in whole milliseconds and at least one; what is none stays as it is."""
+    value = seconds(text, default_unit=default_unit)
+    return text if value is None or scale == 1.0 else f"{max(1, round(value * scale * 1000))}ms" if value else text
 
 
 _SIMPLE = re.compile(r"/[\w./~%@:-]*\Z")

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wsbook.parsers.proxies.artifact import Artifact
-from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path
+from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path, scaled
 from wsbook.validators import adapt_caddy
 
 __all__ = ["adapt_caddyfile"]
@@ -44,7 +44,10 @@ _SERVER = frozenset(
     """.split()  # noqa: SIM905 - a table
 )
 _NOT_CARRIED = ("upstreams", "transport", "health_checks", "handle_response", "circuit_breaker")
+_FRAGMENT = re.compile(r"(?:\s|#[^\n]*\n)*(?:@\S+|reverse_proxy|handle|handle_path|route|encode|header|root|redir|rewrite)\s")
+"""Directives without their site."""
 _FOREIGN = re.compile(r"\{(?:file|env|system)\.")
+_LIFE, _SILENCE = ("stream_timeout",), ("read_timeout", "write_timeout")
 _MAX_NODES = 20_000
 _FILE_MATCHER = ("try_files", "try_policy", "split_path")
 _WWW = "@folder@/www"
@@ -58,6 +61,8 @@ def adapt_caddyfile(artifact: Artifact, stage: Stage, ask: Ask, changed: Mapping
     """
     text = (changed or {}).get(artifact.name, artifact.text)
     document = text if text.lstrip()[:1] == "{" and '"apps"' in text else adapt_caddy(text, artifact.folder)
+    if document is None and _FRAGMENT.match(text):
+        document = adapt_caddy(f":80 {{\n{text}\n}}\n", artifact.folder)
     if document is None:
         raise Refusal("caddy does not take it, or it imports files that are not in its folder")
     if _FOREIGN.search(document):
@@ -220,7 +225,20 @@ class _Writer:
             if k in _PROXY - {"upstreams", "transport", "health_checks", "handle_response", "circuit_breaker"}
         }
         routes = {"handle_response": self._walk(handler["handle_response"])} if "handle_response" in handler else {}
-        return {**rest, "upstreams": upstreams, "transport": kept, **routes}
+        shortened = {key: _shortened(rest[key], self.ask.scale) for key in _LIFE if key in rest}
+        kept |= {key: _shortened(kept[key], self.ask.scale) for key in _SILENCE if key in kept}
+        return {**rest, **shortened, "upstreams": upstreams, "transport": kept, **routes}
+
+
+def _shortened(value: Any, scale: float) -> Any:
+    """Return a duration of the JSON, in nanoseconds or in words, shortened."""
+    return (
+        max(1_000_000, round(value * scale))
+        if isinstance(value, int) and value > 0
+        else scaled(value, scale)
+        if isinstance(value, str)
+        else value
+    )
 
 
 def _list(value: Any) -> list[Any]:

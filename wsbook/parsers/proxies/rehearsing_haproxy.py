@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from wsbook.parsers.proxies.artifact import Artifact
 from wsbook.parsers.proxies.haproxy_sections import Line, Section, parse_sections
-from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path
+from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path, scaled
 
 __all__ = ["adapt_haproxy"]
 
@@ -47,6 +47,7 @@ _ARGUMENTS = frozenset("weight maxconn minconn cookie sni alpn proto ws pool-max
 _FLAGS = frozenset(("ssl", "backup", "disabled", "allow-0rtt"))
 _BIND_OPTIONS = ("alpn", "proto", "npn")
 _BARE = re.compile(r"[^\s#\"'\\]+\Z")
+_SILENCE = ("client", "server", "tunnel")
 _MAX_LINES = 20_000
 
 
@@ -169,6 +170,8 @@ class _Writer:
         name, words = line.words[0], _without_files(line.words)
         text = f" {' '.join(words)} "
         known = name in _KEPT and (name != "option" or words[1:2] == () or words[1] in _OPTIONS)
+        if name == "timeout" and len(words) > 2 and words[1] in _SILENCE:
+            words = (*words[:2], scaled(words[2], self.ask.scale, "ms"))
         if known and not _HARMFUL.search(text) and not _PEOPLE.search(text):
             self.lines.append("    " + " ".join(map(_quoted, words)))
         elif known and _PEOPLE.search(text):

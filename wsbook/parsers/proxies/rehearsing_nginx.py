@@ -1,7 +1,4 @@
-"""nginx configuration to one that is tried on loopback. Pure; see rehearsing.py for what is carried over.
-
-Source: the index of directives at nginx.org/en/docs/dirindex.html.
-"""
+"""nginx configuration to one that is tried on loopback. Pure; see rehearsing.py for what is carried over."""
 
 import re
 from collections.abc import Mapping
@@ -10,76 +7,26 @@ from msgspec.structs import replace
 
 from wsbook.parsers.proxies.artifact import Artifact
 from wsbook.parsers.proxies.nginx_tree import Directive, parse_tree, walk
-from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path
+from wsbook.parsers.proxies.rehearsing import CERTIFICATE, Adapted, Ask, Refusal, Stage, Stubs, host_of, sample_path, scaled
+from wsbook.parsers.proxies.rehearsing_nginx_words import (
+    BALANCING,
+    BLOCKS,
+    DROPPED,
+    DROPPED_FAMILIES,
+    KEPT,
+    OTHER_BACKENDS,
+    PEOPLE,
+    SERVER_OPTIONS,
+    WORTH_SAYING,
+)
 
 __all__ = ["adapt_nginx"]
 
-_BLOCKS = frozenset({"server", "location", "if", "map", "geo", "split_clients", "limit_except"})
-_KEPT = frozenset(
-    """
-    set return rewrite break try_files error_page internal default_type server_name recursive_error_pages
-    uninitialized_variable_warn proxy_http_version proxy_set_header proxy_pass_request_headers proxy_pass_request_body
-    proxy_method proxy_redirect proxy_buffering proxy_buffer_size proxy_buffers proxy_busy_buffers_size proxy_request_buffering
-    proxy_read_timeout proxy_send_timeout proxy_connect_timeout proxy_ignore_headers proxy_hide_header proxy_pass_header
-    proxy_intercept_errors proxy_next_upstream proxy_next_upstream_tries proxy_next_upstream_timeout proxy_ignore_client_abort
-    proxy_socket_keepalive proxy_ssl_server_name proxy_ssl_name proxy_ssl_protocols proxy_headers_hash_max_size
-    proxy_headers_hash_bucket_size proxy_cookie_path proxy_cookie_domain proxy_set_body proxy_force_ranges client_max_body_size
-    client_body_timeout client_header_timeout client_header_buffer_size large_client_header_buffers underscores_in_headers
-    ignore_invalid_headers merge_slashes absolute_redirect port_in_redirect server_name_in_redirect keepalive_timeout
-    keepalive_requests send_timeout chunked_transfer_encoding add_header server_names_hash_max_size server_names_hash_bucket_size
-    map_hash_max_size map_hash_bucket_size variables_hash_max_size variables_hash_bucket_size ssl_protocols
-    ssl_prefer_server_ciphers satisfy
-    """.split()  # noqa: SIM905 - a table
-)
-"""Carried over as they are."""
-
-_BALANCING = frozenset(
-    """
-    ip_hash hash least_conn random keepalive keepalive_requests keepalive_timeout keepalive_time zone
-    """.split()  # noqa: SIM905 - a table
-)
-_SERVER_OPTIONS = re.compile(r"(?:weight|max_fails|fail_timeout|max_conns)=\S+\Z|backup\Z|down\Z")
-_PEOPLE = frozenset(
-    """
-    allow deny auth_basic auth_request auth_jwt ssl_verify_client limit_conn limit_req modsecurity modsecurity_rules
-    modsecurity_rules_file modsecurity_rules_remote
-    """.split()  # noqa: SIM905 - a table
-)
-"""Who may come in and how often: we are nobody of those. Left out, and said."""
-
-_DROPPED = frozenset(
-    """
-    access_log error_log log_format log_not_found log_subrequest rewrite_log open_log_file_cache root alias index autoindex
-    sendfile tcp_nopush tcp_nodelay expires etag if_modified_since gzip charset charset_types charset_map override_charset types
-    types_hash_max_size types_hash_bucket_size server_tokens resolver resolver_timeout aio directio output_buffers postpone_output
-    reset_timedout_connection lingering_close lingering_time lingering_timeout real_ip_header set_real_ip_from real_ip_recursive
-    auth_basic_user_file auth_request_set ssl ssl_certificate ssl_certificate_key http2 http3 quic_retry add_trailer
-    source_charset limit_rate limit_rate_after max_ranges mirror mirror_request_body empty_gif stub_status status_zone
-    random_index slice dav_methods client_body_temp_path client_body_buffer_size client_body_in_file_only
-    client_body_in_single_buffer connection_pool_size request_pool_size proxy_temp_path proxy_max_temp_file_size
-    proxy_temp_file_write_size proxy_limit_rate proxy_bind include msie_padding msie_refresh disable_symlinks read_ahead
-    subrequest_output_buffer_size server_traffic_status keepalive_disable proxy_buffer proxy_method_status add_before_body
-    add_after_body
-    """.split()  # noqa: SIM905 - a table
-)
-"""Of no influence on whether an upgrade passes, or replaced by what stands on loopback."""
-
-_DROPPED_FAMILIES = re.compile(
-    r"(?:gzip|brotli|zstd|ssl|proxy_ssl|proxy_cache|proxy_store|proxy_cookie|http2|http3|fastcgi|uwsgi|scgi|grpc|memcached|limit|open_file_cache"
-    r"|sub_filter|ssi|image_filter|xslt|geoip2?|more_(?:set|clear)_headers|vhost_traffic_status|opentelemetry|otel|opentracing|pagespeed"
-    r"|userid|secure_link|referer|valid_referers|perl_modules|health_check|fancyindex|headers_more|ngx_cache|auth_basic|auth_jwt|mp4|flv|hls"
-    r"|stream|split_clients_hash)(?:_\w+)?\Z"
-)
-_OTHER_BACKENDS = frozenset(
-    """
-    fastcgi_pass uwsgi_pass scgi_pass grpc_pass memcached_pass
-    """.split()  # noqa: SIM905 - a table
-)
-_WORTH_SAYING = re.compile(r"(?:more_(?:set|clear)_headers|auth_|limit_(?:conn|req)$|health_check|ssl_verify_client|proxy_cache$)")
 _AUTHORITY = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<host>unix:[^:\s]+:?|\[[0-9a-fA-F:.]+\](?::\d+)?|[^/\s$:]+(?::\d+)?)(?P<rest>/.*|\$.*)?\Z", re.DOTALL
 )
 _BARE = re.compile(r"[\w$.:/=*~^+%@,?!&|()\[\]-]+\Z")
+_SILENCE = ("proxy_read_timeout", "proxy_send_timeout")
 _MAX_LISTENERS = 12
 _DIRECTIVES = 20_000
 
@@ -112,6 +59,7 @@ class _Writer:
         self.servers = self._servers()
         self.server = self._chosen()
         self.doors = self._doors()
+        self.elsewhere = self._elsewhere()
 
     def _servers(self) -> list[Directive]:
         return [server for http in (self.root.all("http") or [self.root]) for server in http.all("server")]
@@ -191,6 +139,7 @@ class _Writer:
         names = {d.name for http in https for d in http.block or ()}
         if "server_names_hash_bucket_size" not in names:
             self.lines.append("server_names_hash_bucket_size 128;")
+        self.lines += [f"{name} {scaled('60s', self.ask.scale)};" for name in _SILENCE if name not in names]
         for block in https or [self.root]:
             fragment = block is self.root
             inner = [d for d in block.block or () if not (fragment and _belongs_in_server(d))]
@@ -226,11 +175,11 @@ class _Writer:
             self._write_upstream(directive)
         elif name == "proxy_pass":
             self._line(directive, self._proxy_pass(directive))
-        elif name in _OTHER_BACKENDS:
+        elif name in OTHER_BACKENDS:
             self.lines.append("return 502;")
-        elif name in _BLOCKS and directive.block is not None:
+        elif name in BLOCKS and directive.block is not None:
             self._write_block(directive, level)
-        elif name in _KEPT and directive.block is None:
+        elif name in KEPT and directive.block is None:
             self._line(directive, self._arguments(directive))
         else:
             self._leave_out(directive, level)
@@ -238,7 +187,8 @@ class _Writer:
     def _write_block(self, directive: Directive, level: str) -> None:
         table = directive.name in ("map", "geo", "split_clients")
         if directive.name == "limit_except" or (directive.name == "if" and not _is_pure(directive)):
-            self.left_out.append(_place(directive))
+            if self._concerns(directive):
+                raise Refusal(f"{_place(directive)} asks for files")
             return
         head = _condition(directive.args) if directive.name == "if" else " ".join(map(_quoted, directive.args))
         self.lines.append(f"{directive.name} {head} {{")
@@ -282,9 +232,9 @@ class _Writer:
         last: list[str] = []
         for inner in sorted(upstream.block or (), key=lambda d: d.name.startswith("keepalive")):
             if inner.name == "server" and inner.args:
-                options = [o for o in inner.args[1:] if _SERVER_OPTIONS.match(o)]
+                options = [o for o in inner.args[1:] if SERVER_OPTIONS.match(o)]
                 self.lines.append(" ".join(["server", self._stub(inner.args[0], tls=tls), *options]) + ";")
-            elif inner.name in _BALANCING:
+            elif inner.name in BALANCING:
                 self.lines.append(" ".join(map(_quoted, (inner.name, *inner.args))) + ";")
             else:
                 self._leave_out(inner, "upstream")
@@ -312,6 +262,8 @@ class _Writer:
         return (f"{match['scheme']}://{self._stub(authority, tls=tls)}{match['rest'] or ''}",)
 
     def _arguments(self, directive: Directive) -> tuple[str, ...]:
+        if directive.name in _SILENCE and len(directive.args) == 1:
+            return (scaled(directive.args[0], self.ask.scale),)
         if directive.name == "set" and len(directive.args) == 2 and directive.args[0].strip("${}") in self.variables:
             return directive.args[0], self._address(directive.args[1], directive)
         return directive.args
@@ -333,18 +285,28 @@ class _Writer:
     def _leave_out(self, directive: Directive, level: str) -> None:
         """Leave a directive out when it cannot matter; else say that nothing can be tried."""
         name = directive.name
-        if name in _PEOPLE or _WORTH_SAYING.match(name):
+        if name in PEOPLE or WORTH_SAYING.match(name):
             self.left_out.append(_place(directive))
             return
         if name == "include" and level in ("server", "location") and self._concerns(directive):
             raise Refusal(f"{_place(directive)} could not be read")
-        if name in _DROPPED or _DROPPED_FAMILIES.match(name) or not self._concerns(directive):
+        if name in DROPPED or DROPPED_FAMILIES.match(name) or not self._concerns(directive):
             return
         raise Refusal(f"{_place(directive)} is not known here")
 
     def _concerns(self, directive: Directive) -> bool:
-        """Whether a directive can have a part in the route's request: it is not inside another server."""
-        return not any(s is not self.server and any(d is directive for d in walk(s)) for s in self.servers)
+        """Whether a directive can have a part in the route's request: it stands neither in another server nor in another location."""
+        return id(directive) not in self.elsewhere
+
+    def _elsewhere(self) -> set[int]:
+        """Return what stands in other servers, and in other locations that no name leads to."""
+        at = (self.ask.file, self.ask.line)
+        others = [server for server in self.servers if server is not self.server]
+        for location in (d for d in self.every if d.name == "location" and not (d.args and d.args[0].startswith("@"))):
+            inside = [location, *walk(location)]
+            if not any((d.file, d.line) == at for d in inside):
+                others.append(location)
+        return {id(inner) for block in others for inner in walk(block)}
 
 
 def _authority_part(url: str) -> str:
@@ -364,8 +326,9 @@ def _listener(text: str) -> str:
 
 
 def _is_pure(directive: Directive) -> bool:
-    """Whether an if asks for no files."""
-    return not any(re.fullmatch(r"\(?!?-[fdex]", word) for word in directive.args)
+    """Whether an if asks for no files but those below the root, which is the private folder."""
+    words = " ".join(directive.args).strip("()").split()
+    return not words or not re.fullmatch(r"!?-[fdex]", words[0]) or words[1:2] in (["$request_filename"], ["$document_root$uri"])
 
 
 def _quoted(word: str) -> str:
@@ -376,6 +339,9 @@ def _quoted(word: str) -> str:
 
 def _condition(words: tuple[str, ...]) -> str:
     inside = " ".join(words).removeprefix("(").removesuffix(")")
+    asked = re.fullmatch(r"\s*(!?-[fdex])\s+(\S+)\s*", inside)
+    if asked:
+        return f"({asked[1]} {_quoted(asked[2])})"
     parts = re.fullmatch(r"\s*(\S+)(?:\s+(=|!=|~|~\*|!~|!~\*))?(?:\s+(.*?))?\s*", inside, re.DOTALL)
     if parts is None or (parts[3] and not parts[2]):
         raise Refusal(f"if ({inside[:60]}) is not understood")

@@ -3,26 +3,25 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from msgspec.structs import replace
-
 from wsbook.facts import Fix, PatternFacts
-from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling
+from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, loopback_of_container
 from wsbook.parsers.proxies.request_headers import header_defect
-from wsbook.parsers.proxies.routing import Candidate, shadows
+from wsbook.parsers.proxies.routing import Candidate, falls_through, shadows
 from wsbook.parsers.proxies.traefik_model import Config, Router, Service, words_of
 from wsbook.parsers.proxies.traefik_paths import applied
-from wsbook.parsers.proxies.upstreams import port_defect
+from wsbook.parsers.proxies.upstreams import is_private, port_defect
 from wsbook.parsers.proxies.yaml_edits import fix_of, put_pair, reword
 from wsbook.parsers.proxies.yaml_tree import Node
 
 __all__ = ["router_defects", "static_defects"]
 
+_VERSION_1 = re.compile(r"\s*(?:Host|HostRegexp|Path|PathPrefix|PathPrefixStrip|PathStrip)\s*:")
+_VERSION_2 = re.compile(r"\b(?:Host|Path|PathPrefix)\(`[^`]*`\s*,|`[^`]*\{\w+:[^`]*`")
 _BROKEN = re.compile(r"^v?(?:2\.11\.1|3\.0\.0-rc4)$")
 
 
 def _found(pattern: str, node: Node, words: str, artifact: Artifact, fix: Fix | None = None) -> PatternFacts:
-    facts = defect(pattern, artifact.name, node.line, words[:300])
-    return replace(facts, fix=fix) if fix else facts
+    return defect(pattern, artifact.name, node.line, words[:300], fix)
 
 
 def router_defects(
@@ -34,6 +33,7 @@ def router_defects(
     path: str,
 ) -> Iterator[PatternFacts]:
     """Yield what is wrong with the routers that serve the endpoint or may, and with those that never get it."""
+    modern = bool(re.search(r"traefik:v?3", config.tree.at("image")))
     if path and routers and not any(s is not False for s in judged) and any(r.rule.tree for r in routers):
         yield _found("traefik.no-router", routers[0].node, f"no router takes {path}", artifact)
     for late, early in shadows(candidates):
@@ -41,15 +41,21 @@ def router_defects(
         if set(router.entry_points) & set(other.entry_points) or not (router.entry_points and other.entry_points):
             words = f"{other.name} (priority {other.priority:g}) takes what {router.name} ({router.priority:g}) is for"
             yield _found("traefik.router-shadowed", router.node.get("priority") or router.node.get("rule") or router.node, words, artifact)
+    if (open_one := falls_through(candidates, judged)) is not None:
+        yield _found("route.catch-all", routers[open_one].node, f"router {routers[open_one].name}", artifact)
     for router, serves in zip(routers, judged, strict=True):
-        yield from _rule_defects(router, serves, artifact, path)
+        yield from _rule_defects(router, serves, artifact, path, modern=modern)
         if serves is not False:
             yield from _service_defects(router, config, artifact, path)
             yield from _middleware_defects(router, config, artifact, path)
 
 
-def _rule_defects(router: Router, serves: bool | None, artifact: Artifact, path: str) -> Iterator[PatternFacts]:
+def _rule_defects(router: Router, serves: bool | None, artifact: Artifact, path: str, *, modern: bool) -> Iterator[PatternFacts]:
     place = router.node.get("rule") or router.node
+    if _VERSION_1.match(router.rule.text):
+        yield _found("traefik.old-rule", place, router.rule.text, artifact)
+    elif modern and _VERSION_2.search(router.rule.text):
+        yield _found("traefik.rule-of-version-2", place, router.rule.text, artifact)
     for name, arguments, negated in router.rule.calls:
         if name.startswith("header") and len(arguments) == 2 and not negated and not name.endswith("regexp"):
             header, value = arguments[0].lower(), arguments[1]
@@ -68,11 +74,19 @@ def _rule_defects(router: Router, serves: bool | None, artifact: Artifact, path:
 
 def _middleware_defects(router: Router, config: Config, artifact: Artifact, path: str) -> Iterator[PatternFacts]:
     known = config.middlewares
+    if {"websecure", "https"} & set(router.entry_points) and not router.tls and not router.tcp and not _entry_tls(router, config):
+        yield _found("traefik.tls-not-told", router.node, f"router {router.name} on {', '.join(router.entry_points)} without tls", artifact)
     for name, place in router.middlewares:
         if known and name not in known and "@" not in place.text:
             yield _found("traefik.middleware-unknown", place, f"router {router.name} uses middleware {name}", artifact)
     for kind, node in applied(router, config):
         yield from _one_middleware(kind, node, router, artifact, path)
+
+
+def _entry_tls(router: Router, config: Config) -> bool:
+    """Tell whether the entry points of a router make it one of TLS themselves."""
+    entries = [config.tree.get("entrypoints", name, "http", "tls") for name in router.entry_points]
+    return any(entry is not None and entry.text != "false" for entry in entries)
 
 
 def _one_middleware(kind: str, node: Node, router: Router, artifact: Artifact, path: str) -> Iterator[PatternFacts]:
@@ -84,6 +98,10 @@ def _one_middleware(kind: str, node: Node, router: Router, artifact: Artifact, p
         yield _found("traefik.rate-limit", node, f"average {node.at('average')}", artifact)
     elif kind == "inflightreq" and (_number(node, "amount") or 1e9) <= 1000:
         yield _found("traefik.in-flight-cap", node.get("amount") or node, f"amount {node.at('amount')}", artifact)
+    elif kind == "plugin":
+        yield _found("traefik.plugin", node, f"router {router.name}: {', '.join(node.pairs)}", artifact)
+    elif kind == "buffering" and re.search(r"event|stream|sse", " ".join(router.rule.paths)):
+        yield _found("traefik.buffering", node, f"router {router.name}", artifact)
     elif kind.startswith("stripprefix") or (kind == "replacepath"):
         yield from _path_defects(kind, node, router, artifact, path)
 
@@ -121,7 +139,8 @@ def _service_defects(router: Router, config: Config, artifact: Artifact, path: s
         if local and router.node.get("service") is not None:
             yield _found("traefik.service-unknown", router.node.get("service") or router.node, router.service, artifact)
         return
-    yield from _address_defects(service, artifact)
+    trusting = config.tree.at("serverstransport", "insecureskipverify") == "true"
+    yield from _address_defects(service, artifact, trusting=trusting)
     passed = service.node.get("passhostheader")
     if passed is not None and passed.text.lower() == "false":
         fix = fix_of(artifact, ("origin.proxy-rewrites-host",), reword(artifact, passed.line, passed.text, "true"))
@@ -134,13 +153,17 @@ def _service_defects(router: Router, config: Config, artifact: Artifact, path: s
         yield _found(pattern, service.node, f"service {service.name}: several servers, no sticky cookie", artifact, fix)
 
 
-def _address_defects(service: Service, artifact: Artifact) -> Iterator[PatternFacts]:
+def _address_defects(service: Service, artifact: Artifact, *, trusting: bool) -> Iterator[PatternFacts]:
     for url, place in service.servers[:20]:
         if url.startswith("h2c://"):
             fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, place.line, "h2c", "http"))
             yield _found("traefik.h2-to-upstream", place, url, artifact, fix)
         elif found := port_defect(url, artifact, place.line):
             yield found
+        elif url.startswith("https://") and is_private(url) and service.node.get("serverstransport") is None and not trusting:
+            yield _found("upstream.private-certificate", place, url, artifact)
+        elif loopback_of_container(artifact.text, url):
+            yield _found("proxy.loopback-of-container", place, url, artifact)
 
 
 def static_defects(config: Config, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -148,6 +171,10 @@ def static_defects(config: Config, artifact: Artifact) -> Iterator[PatternFacts]
     for _, entry in list(config.tree.map("entrypoints").items())[:50]:
         if entry.get("transport", "respondingtimeouts", "tcp", "lingeringtimeout") is not None:
             yield _found("traefik.lingering-timeout", entry, "respondingTimeouts.tcp.lingeringTimeout", artifact)
+    for name, options in config.tree.map("tls", "options").items():
+        listed = options.get("alpnprotocols")
+        if listed is not None and listed.items and not any(one.text == "http/1.1" for one in listed.items):
+            yield _found("envoy.listener-h2-only", listed, f"tls options {name}: {', '.join(o.text for o in listed.items)}", artifact)
     image = config.tree.get("image")
     if image is not None and _BROKEN.match(image.text.rpartition(":")[2]) and "traefik" in image.text:
         yield _found("traefik.broken-release", image, image.text, artifact)

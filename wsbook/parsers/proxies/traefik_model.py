@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from wsbook.parsers.proxies.traefik_rules import Rule, parse_rule
-from wsbook.parsers.proxies.yaml_tree import Node
+from wsbook.parsers.proxies.yaml_tree import Node, renamed
 
 __all__ = ["Config", "Router", "Service", "lowered", "merge", "planted", "read_config", "words_of"]
 
 _INDEXED = re.compile(r"\[(\d{1,3})\]")
 _MAX_NAMES = 2_000
+_MERGED = 5
 
 
 class Router(Struct, frozen=True, kw_only=True):
@@ -53,25 +54,9 @@ class Config(Struct, frozen=True, kw_only=True):
     tree: Node
 
 
-def lowered(node: Node, depth: int = 0) -> Node:
-    """Return a tree with all keys in small letters; places stay. Below 60 levels it is cut."""
-    if depth > 60 or isinstance(node.value, str):
-        return node
-    value = {k.lower(): lowered(v, depth + 1) for k, v in node.pairs.items()} if node.pairs else [lowered(v, depth + 1) for v in node.items]
-    return _like(node, value if node.items or node.pairs else node.value)
-
-
-def _like(node: Node, value: object) -> Node:
-    return Node(
-        value=value,
-        line=node.line,
-        plain=node.plain,
-        column=node.column,
-        end_line=node.end_line,
-        end_column=node.end_column,
-        key_line=node.key_line,
-        flow=node.flow,
-    )
+def lowered(node: Node) -> Node:
+    """Return a tree with all keys in small letters; places stay."""
+    return renamed(node, str.lower)
 
 
 def planted(pairs: list[tuple[str, Node]]) -> Node:
@@ -90,13 +75,13 @@ def planted(pairs: list[tuple[str, Node]]) -> Node:
     return top
 
 
-def merge(trees: list[Node]) -> Node:
-    """Return one tree with the keys of all; of scalars the first counts."""
+def merge(trees: list[Node], depth: int = 0) -> Node:
+    """Return one tree with the keys of all, down to the settings of a router; of values the first counts."""
     value: dict[str, Node] = {}
     for tree in trees:
         for key, node in tree.pairs.items():
-            both = key in value and value[key].pairs and node.pairs
-            value[key] = merge([value[key], node]) if both else value.get(key, node)
+            both = key in value and value[key].pairs and node.pairs and depth < _MERGED
+            value[key] = merge([value[key], node], depth + 1) if both else value.get(key, node)
     return Node(value=value, line=trees[0].line if trees else 1)
 
 

@@ -9,6 +9,9 @@ from wsbook.parsers.proxies.yaml_tree import Node
 
 __all__ = ["applied", "path_behind", "request_header"]
 
+_MAX_STEPS = 20
+"""Middlewares of one router beyond these are left out."""
+
 
 def applied(router: Router, config: Config, depth: int = 0) -> list[tuple[str, Node]]:
     """Return (kind, settings) of the middlewares of a router in their order, chains unfolded; those that are not known are left out."""
@@ -17,13 +20,13 @@ def applied(router: Router, config: Config, depth: int = 0) -> list[tuple[str, N
 
 def _unfolded(names: list[str], config: Config, depth: int) -> list[tuple[str, Node]]:
     found: list[tuple[str, Node]] = []
-    for name in names[:100]:
+    for name in names[:_MAX_STEPS]:
         kind, node = config.middlewares.get(name, ("", None))
         if kind == "chain" and node is not None and depth < 5:
             found += _unfolded([word.partition("@")[0].lower() for word, _ in words_of(node.get("middlewares"))], config, depth + 1)
         elif node is not None:
             found.append((kind, node))
-    return found
+    return found[:_MAX_STEPS]
 
 
 def path_behind(router: Router, config: Config, path: str) -> str | None:

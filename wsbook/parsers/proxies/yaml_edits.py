@@ -10,6 +10,9 @@ from wsbook.parsers.proxies.yaml_tree import Node
 
 __all__ = ["add_line_like", "drop_pair", "fix_of", "put_pair", "replace_value", "reword"]
 
+_LARGE = 300_000
+"""Larger files get no fixes: each needs the whole text compared."""
+
 
 def replace_value(artifact: Artifact, node: Node | None, value: str) -> Change | None:
     """Return the change of one scalar; value as it stands in the file, with its quotes."""
@@ -27,7 +30,7 @@ def put_pair(artifact: Artifact, mapping: Node | None, key: str, *value: str) ->
 
     In braces only a value of one line can be added. A key that is there already gets the value instead.
     """
-    if mapping is None or not isinstance(mapping.value, dict) or mapping.line < 1:
+    if mapping is None or not isinstance(mapping.value, dict) or not 0 < mapping.line <= mapping.end_line:
         return None
     if key in mapping.value:
         return replace_value(artifact, mapping.value[key], value[0]) if len(value) == 1 else None
@@ -55,7 +58,7 @@ def _put_in_braces(artifact: Artifact, mapping: Node, key: str, value: tuple[str
 def drop_pair(artifact: Artifact, mapping: Node | None, key: str) -> Change | None:
     """Return the change that takes a key and its value away; in blocks only, and not the last or a list item's first key."""
     node = mapping.value.get(key) if mapping is not None and isinstance(mapping.value, dict) else None
-    if mapping is None or node is None or mapping.flow or len(mapping.value) < 2 or node.key_line < 1:
+    if mapping is None or node is None or mapping.flow or len(mapping.value) < 2 or not 0 < node.key_line <= node.end_line:
         return None
     lines = artifact.text.split("\n")
     if node.end_line > len(lines) or not lines[node.key_line - 1].lstrip().lstrip("\"'").startswith(key):
@@ -80,6 +83,6 @@ def add_line_like(artifact: Artifact, line: int, old: str, new: str) -> Change |
 def fix_of(artifact: Artifact, causes: tuple[str, ...], *changes: Change | None) -> Fix | None:
     """Return the fix of one file; None when any of the changes could not be made."""
     made = [change for change in changes if change is not None]
-    if not made or len(made) < len(changes):
+    if len(artifact.text) > _LARGE or not made or len(made) < len(changes):
         return None
     return make_fix(causes, made, {artifact.name: artifact.text})

@@ -4,7 +4,8 @@ PyYAML's events are used instead of its loader: tags are never followed, an alia
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
@@ -13,7 +14,7 @@ from msgspec import Struct
 from wsbook.errors import UnreadableInputError
 from wsbook.parsers.proxies.artifact import Artifact
 
-__all__ = ["Node", "parse_documents"]
+__all__ = ["Node", "parse_documents", "renamed"]
 
 _MAX_EVENTS = 200_000
 _MAX_DEPTH = 60
@@ -90,6 +91,24 @@ class Node(Struct):
             yield key, node
             inner = list(node.pairs.items()) if node.pairs else [("", one) for one in node.items]
             waiting.extend(reversed(inner))
+
+
+def renamed(node: Node, rename: Callable[[str], str]) -> Node:
+    """Return a tree with other keys; places stay, and what is shared by aliases stays shared."""
+    return _renamed(node, rename, {})
+
+
+def _renamed(node: Node, rename: Callable[[str], str], done: dict[int, Node]) -> Node:
+    if isinstance(node.value, str):
+        return node
+    if id(node) not in done:
+        made = copy(node)
+        done[id(node)] = made
+        if isinstance(node.value, dict):
+            made.value = {rename(key): _renamed(one, rename, done) for key, one in node.value.items()}
+        else:
+            made.value = [_renamed(one, rename, done) for one in node.value]
+    return done[id(node)]
 
 
 def parse_documents(artifact: Artifact) -> list[Node]:

@@ -73,11 +73,13 @@ def table_packets(observations: Iterable[Observation]) -> pd.DataFrame:
             "not acknowledged": trial.unacked,
             "sent again": trial.retransmits,
             "segment (B)": trial.mss_bytes,
+            "came out of order": trial.out_of_order,
             "path MTU (B)": trial.path_mtu_bytes,
             "detail": cap(trial.detail),
         }
         for _, facts in rows_of(observations, PacketFacts)
         for trial in facts.trials
     ]
-    columns = ["sent", "size (B)", "outcome", "time (ms)", "not acknowledged", "sent again", "segment (B)", "path MTU (B)", "detail"]
+    counted = ["not acknowledged", "sent again", "came out of order", "segment (B)", "path MTU (B)"]
+    columns = ["sent", "size (B)", "outcome", "time (ms)", *counted, "detail"]
     return frame(rows, columns)
