@@ -2,7 +2,7 @@
 
     async with running([Chain("aiohttp", (Hop("nginx"), Hop("haproxy", "drop")))]) as targets: ...
 
-A hop names its product and how it is broken (hop_products.py); hops are listed from the application outwards, and the last one is the endpoint.
+A hop names its product and how it is broken (hop_products.py); hops run from the application outwards, and the last is the endpoint.
 """
 
 import asyncio
