@@ -160,6 +160,20 @@ def test_the_nearest_of_several_instances_is_compared() -> None:
     assert [(name, [change.name for change in changes]) for name, changes in changes_on_the_way(tried)] == [("endpoint", ["Via"])]
 
 
+def test_a_refusal_is_compared_with_the_answer_that_was_passed_on() -> None:
+    app = (("Server", "app"),)
+    seen = [
+        answer(101, hop="app"),
+        answer(426, hop="app", changed=NO_UPGRADE, body="no upgrade", headers=app),
+        answer(404, hop="app", changed="random path", body="no route", headers=(("X-Other", "1"),)),
+        answer(426, body="no upgrade", headers=(*app, ("Via", "1.1 Caddy"))),
+    ]
+    tried = places(HOPS, seen)
+    assert changes_on_the_way(tried) == [("endpoint", ())]
+    ((name, changes),) = changes_on_the_way(tried, seen)
+    assert (name, changes_text(changes)) == ("endpoint", "adds Via: 1.1 Caddy")
+
+
 def test_consecutive_hops_of_one_name_are_no_instances() -> None:
     tried = places(
         ("proxy1", "proxy2"),

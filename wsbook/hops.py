@@ -256,13 +256,26 @@ def header_changes(inner: UpgradeFacts, outer: UpgradeFacts) -> tuple[HeaderChan
     )
 
 
-def changes_on_the_way(chain: Iterable[Place]) -> list[tuple[str, tuple[HeaderChange, ...]]]:
-    """Return (place, what it changes in the answer of the next inner one), outwards; of several instances the likest counts."""
+def _fewest_changes(inner: Iterable[Place], outer: Place, observations: Iterable[Observation]) -> tuple[HeaderChange, ...]:
+    """Return what is changed between the likest answer inside, which may be one to another request, and the outer answer."""
+    kept = tuple(observations)
+    alike = [place.facts for place in inner if place.facts.status == outer.facts.status]
+    if not alike:
+        alike = [facts for place in inner for _, facts in _attempts(kept, place.name) if same_answer(facts, outer.facts)]
+    return min((header_changes(facts, outer.facts) for facts in alike), key=len, default=())
+
+
+def changes_on_the_way(chain: Iterable[Place], observations: Iterable[Observation] = ()) -> list[tuple[str, tuple[HeaderChange, ...]]]:
+    """Return (place, what it changes in the answer of the next inner one), outwards; of several instances the likest counts.
+
+    observations: where the inner place answers otherwise, its answers to other requests are looked through for the one passed on.
+    """
     found: list[tuple[str, tuple[HeaderChange, ...]]] = []
+    kept = tuple(observations)
     known = {place.name: place for place in chain}
     groups = instances(known, known.values())
     for inner, outer in pairwise(groups):
-        found += [(name, min((header_changes(known[one].facts, known[name].facts) for one in inner), key=len)) for name in outer]
+        found += [(name, _fewest_changes([known[one] for one in inner], known[name], kept)) for name in outer]
     return found
 
 

@@ -223,11 +223,25 @@ async def test_upgrades_are_rate_limited(slug: str, proxy: str) -> None:
         assert "limiting requests, excess" in log(lab, "error.log")
 
 
+@needs("nginx")
+async def test_reloads_cut_sockets_of_every_age() -> None:
+    with start_lab("lifecycle.restart-drops") as lab:
+        async with open_socket(lab) as old, open_socket(lab, lab.hops["app"]) as direct:
+            await asyncio.wait_for(asyncio.gather(old.send("hello"), old.recv()), 2)
+            async with open_socket(lab) as young:
+                first, second, third = await asyncio.gather(lifetime(old, 9), lifetime(young, 9), lifetime(direct, 7.5))
+        assert first is not None
+        assert second is not None
+        assert abs(first - second) < 0.5
+        assert third is None
+        assert "reconfiguring" in log(lab, "error.log")
+
+
 @pytest.mark.parametrize(("slug", "proxy"), on("browser.csp-connect-src"))
 async def test_policy_stands_in_the_page(slug: str, proxy: str) -> None:
     with start_lab(slug, proxy=proxy) as lab:
         assert (await answer_of(lab))[0] == 101
-        assert "Content-Security-Policy" in (lab.folder / "proxy").joinpath("Caddyfile" if proxy == "caddy" else "nginx.conf").read_text()
+        assert "Content-Security-Policy" in (lab.folder / "proxy").joinpath(CONFIGS[proxy]).read_text()
 
 
 async def test_subprotocol_is_not_chosen() -> None:

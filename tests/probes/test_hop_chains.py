@@ -8,7 +8,8 @@ from typing import NamedTuple
 import pytest
 from conftest import find, needs
 from dialect_servers import NODE
-from hop_chains import APACHE, CADDY, CADDY_BEFORE, HAPROXY, NGINX, Chain, Hop, running
+from hop_chains import Chain, running
+from hop_products import APACHE, CADDY, CADDY_BEFORE, HAPROXY, NGINX, Hop
 from msgspec.structs import replace
 
 from wsbook.echoed import request_changes, request_changes_text

@@ -99,6 +99,8 @@ def _judge_losses(evidence: Evidence, good: Place, bad: Place, matches: list[Mat
         loss = match.loss
         sure = loss.weight if len(matches) == 1 else _SHARED[number]
         proofs = [*_proofs(good, bad), proof(match.seen[0], f"{good.name}, {match.label}: {say(*match.seen)}")]
+        if text := changes_text(header_changes(match.seen[1], bad.facts)):
+            proofs.append(proof(bad.seen, f"in that answer, {bad.name} {text}"))
         if match.label in _UNKNOWN_PATH:
             yield from _judge_path(evidence, good, bad, proofs, sure / loss.weight)
             continue

@@ -22,6 +22,8 @@ _ALIKE = 0.15
 """Distances within this share of their median are one distance."""
 _FEWEST = 2
 """Distances that must be known before they mean anything."""
+_FEWEST_CROWDED = 5
+"""Where most instants are shared, by several clients or by one with several attempts, a short rhythm may be chance."""
 _YOUNG_S = 1.0
 """A socket that ended younger did not serve."""
 
@@ -65,9 +67,11 @@ def _judge_refused(evidence: Evidence) -> Iterator[Finding]:
 
 def _constant_gaps(times: Iterable[float]) -> list[float]:
     """Return the distances between these instants where they are one distance, else nothing; alike instants are several clients."""
-    instants = sorted({round(time, 2) for time in times})
+    every = [round(time, 2) for time in times]
+    instants = sorted(set(every))
     gaps = [after - before for before, after in pairwise(instants)]
-    return gaps if len(gaps) >= _FEWEST and _constant(gaps) else []
+    crowded = len(every) > 2 * len(instants)
+    return gaps if len(gaps) >= (_FEWEST_CROWDED if crowded else _FEWEST) and _constant(gaps) else []
 
 
 def _constant(gaps: list[float]) -> bool:

@@ -32,7 +32,7 @@ def table_hops(observations: Iterable[Observation]) -> pd.DataFrame:
     names = dict.fromkeys(seen.source.hop for seen in kept if seen.source.probe == "upgrade" and not seen.source.changed)
     chain = places([name for name in names if name != "endpoint"], kept)
     broken = find_break(chain)
-    changed = {name: changes_text(changes) for name, changes in changes_on_the_way(chain)}
+    changed = {name: changes_text(changes) for name, changes in changes_on_the_way(chain, kept)}
     rows = [
         {
             "tried at": place.name,
