@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import socketio
 from aiohttp import web
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from wsbook.programs import clean_environment, find_program, free_ports
@@ -76,8 +77,9 @@ class Instances:
             members = self.sockets.setdefault((room, name), [])
             members.append(socket)
             try:
-                async for message in socket:
-                    await self.publish(room, parts.path, name, str(message), socket)
+                with contextlib.suppress(ConnectionClosed):
+                    async for message in socket:
+                        await self.publish(room, parts.path, name, str(message), socket)
             finally:
                 members.remove(socket)
 
@@ -89,8 +91,9 @@ class Instances:
         told = {name for where, name in self.sockets if where == room and self.sockets[where, name]} | {own}
         for name, copies in self.reached(path, own, told).items():
             for socket in list(self.sockets.get((room, name), [])):
-                for _ in range(copies if path != "/others" or socket is not sender else 0):
-                    await socket.send(message)
+                with contextlib.suppress(ConnectionClosed):
+                    for _ in range(copies if path != "/others" or socket is not sender else 0):
+                        await socket.send(message)
 
     def answer(self, name: str) -> Callable[[ServerConnection, Request, Response], None]:
         def headers(socket: ServerConnection, request: Request, response: Response) -> None:
@@ -268,7 +271,8 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         left = asyncio.all_tasks(loop)  # heartbeats of sessions
         for task in left:
             task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        if left:
+            loop.run_until_complete(asyncio.wait(left))
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()

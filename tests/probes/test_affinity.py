@@ -6,9 +6,11 @@ from conftest import needs
 from dialect_servers import Hub, needs_node, node, round_robin, serving
 
 from wsbook.attempt import Attempt
-from wsbook.facts import AffinityFacts
+from wsbook.facts import AffinityFacts, DialectFacts
 from wsbook.probes.affinity import probe_affinity
+from wsbook.probes.dialects import probe_dialect
 from wsbook.rules.cluster import spread_of
+from wsbook.wire.dialects.detect import Clue
 
 pytestmark = needs("nginx", "haproxy")
 
@@ -111,6 +113,16 @@ async def test_sessions_of_socket_io(running: Cluster, product: str, policy: str
     held = "always" if not any(lost.values()) else "with cookies" if not lost["cookie"] else "never"
     assert held == SESSIONS_HOLD.get((product, policy), "never")
     assert all(talk.requests == 4 for talk in facts.conversations)
+
+
+@pytest.mark.parametrize(("product", "policy"), [("haproxy", "cookie"), ("caddy", "cookie"), ("nginx", "ip_hash")])
+async def test_a_client_of_socket_io_meets_its_instance(running: Cluster, product: str, policy: str) -> None:
+    url = running.url(product, policy, 2, "/socket.io/?EIO=4&transport=websocket", kind="sessions")
+    for _ in range(3):
+        seen = await probe_dialect(Attempt(url=url), Clue(dialect="engine.io", why="a test", basis="said"), step="1.3", pairs=4)
+        assert isinstance(seen.facts, DialectFacts)
+        assert (seen.facts.pairs, seen.facts.pairs_lost) == (4, 0)
+        assert not [step for step in seen.facts.steps if "unknown" in step.detail.lower() or step.refusal == "engine.io-1"]
 
 
 @needs_node("socket.io")

@@ -88,3 +88,4 @@ async def test_an_echo_is_no_broadcast() -> None:
         case = await looked(url, "1.3", "3.2", message="{marker}")
     assert len(list(case.evidence.of(BroadcastFacts))) == 1
     assert not case.judge().faulty
+    assert case.result("3.2").verdict.verdict is Verdict.UNKNOWN

@@ -103,7 +103,8 @@ def _judge_sessions(evidence: Evidence, seen: Observation, facts: AffinityFacts,
     bare_lost, bare = _lost(talk for talk in talks if talk.series == "plain")
     if lost:
         said = next((talk.said for talk in talks if talk.said), "")
-        words = f"{lost} of {requests} requests of {_named(talks)} met a process that does not know the session"
+        browsers = tuple(talk for talk in talks if talk.series == "cookie")
+        words = f"{lost} of {requests} requests of {_named(browsers)} met a process that does not know the session"
         where = f"; connections spread over {spread.words}" if len(spread.counts) > 1 else ""
         where += f"; not sent along: {', '.join(facts.withheld)}" if facts.withheld else ""
         proofs = [proof(seen, f"{words}: {said}" if said else words), *_configured(evidence)]

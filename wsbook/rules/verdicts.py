@@ -6,6 +6,7 @@ from wsbook.describe import describe
 from wsbook.evidence import Evidence
 from wsbook.facts import (
     AffinityFacts,
+    BroadcastFacts,
     EndpointFacts,
     IdleFacts,
     PageFacts,
@@ -103,6 +104,10 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     clear = [finding for finding in own if finding.verdict is Verdict.CLEAR and finding.severity is not Severity.INFO]
     if clear:
         return Verdict.CLEAR, clear[0].summary
+    told = {entry.id for entry in useful if isinstance(entry.facts, BroadcastFacts)}
+    doubtful = [one for one in own if one.verdict is Verdict.UNKNOWN and told & {proof.observation for proof in one.evidence}]
+    if doubtful:
+        return Verdict.UNKNOWN, doubtful[0].summary
     sources = [entry.facts for entry in useful if isinstance(entry.facts, TextFacts) and entry.facts.kind.endswith("_source")]
     dialled = [facts for entry in useful if isinstance(facts := entry.facts, EndpointFacts) and facts.side == "frontend"]
     if dialled and not any(facts.url or facts.path or facts.origin for facts in dialled):

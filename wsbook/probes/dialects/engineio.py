@@ -1,7 +1,5 @@
 """Engine.IO and Socket.IO as their client goes about it: polling, namespace, upgrade; then WebSocket alone, and several sessions."""
 
-import asyncio
-
 from wsbook.probes.companion import Companion, Reply
 from wsbook.probes.connection import Socket
 from wsbook.probes.dialects.asking import Asking, resource
@@ -47,7 +45,8 @@ def _body(version: str, packet: str) -> str:
 async def ask_engineio(asking: Asking, pairs: int) -> None:
     """Do what a Socket.IO client does, with versions 4 and 3; pairs: sessions to begin in order to see whether they stick."""
     path = _path(asking)
-    replies = await asyncio.gather(*(asking.http("GET", path, _query(asking, version, "polling")) for version in _VERSIONS))
+    # One after the other: a cookie that binds to a server would otherwise be replaced by that of the other session.
+    replies = [await asking.http("GET", path, _query(asking, version, "polling")) for version in _VERSIONS]
     opens = {version: opened for version, reply in zip(_VERSIONS, replies, strict=True) if (opened := _opened(reply.body)[0])}
     asking.versions = list(opens)
     for version, reply in zip(_VERSIONS, replies, strict=True):
