@@ -388,6 +388,21 @@ def test_any_text_is_read_or_refused(text: str) -> None:
             + routers("PathPrefix(`/ws`)", services="    s0: {loadBalancer: {servers: [{url: 'http://127.0.0.1:9'}]}}\n"),
             {"proxy.loopback-of-container"},
         ),
+        (used("{redirectScheme: {scheme: https}}"), {"traefik.router-redirects"}),
+        (
+            routers(
+                "PathPrefix(`/ws`)",
+                "PathPrefix(`/ws`)",
+                middlewares="    m: {redirectScheme: {scheme: https}}\n",
+                uses="      middlewares: [m]\n",
+            ),
+            set(),
+        ),
+        (
+            routers("PathPrefix(`/ws`)", services="    s0: {loadBalancer: {healthCheck: {path: /ws}, servers: []}}\n"),
+            {"traefik.health-check-on-socket"},
+        ),
+        (routers("PathPrefix(`/ws`)", services="    s0: {loadBalancer: {healthCheck: {path: /health}, servers: []}}\n"), set()),
         (used("{plugin: {simplecache: {path: /tmp}}}"), {"traefik.plugin"}),
         (used("{buffering: {}}", "PathPrefix(`/events`)"), {"traefik.buffering"}),
         (used("{buffering: {}}", "PathPrefix(`/ws`)"), set()),

@@ -16,7 +16,7 @@ from wsbook.parsers.proxies.kubernetes_objects import World, matches_labels, pod
 from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
 from wsbook.parsers.proxies.path_tests import PathTest, candidate_for, fits_glob, rewrites_badly
 from wsbook.parsers.proxies.request_headers import header_defect
-from wsbook.parsers.proxies.routing import choose, shadows
+from wsbook.parsers.proxies.routing import choose, falls_through, shadows
 from wsbook.parsers.proxies.yaml_edits import drop_pair, fix_of, reword
 from wsbook.parsers.proxies.yaml_tree import Node
 
@@ -50,6 +50,8 @@ def judge_istio(world: World, artifact: Artifact) -> Iterator[Facts]:
         yield _route(route, test, serves, world, artifact)
         if serves is not False:
             yield from _route_defects(route, test, world, artifact)
+    if (open_one := falls_through(candidates, judged)) is not None:
+        yield _found("route.catch-all", routes[open_one][1], f"route to {_target(routes[open_one][1])}", artifact)
     for late, early in shadows(candidates):
         words = f"the route at line {routes[early][1].line} comes first and takes what this one is for"
         yield _found("envoy.route-shadowed", routes[late][1], words, artifact)
@@ -150,6 +152,11 @@ def _filter_idle(world: World, artifact: Artifact) -> Setting | None:
 
 
 def _route_defects(route: Node, tests: tuple[PathTest, ...], world: World, artifact: Artifact) -> Iterator[PatternFacts]:
+    first = next(iter(route.each("route")), None)
+    subset = first.get("destination", "subset") if first is not None else None
+    known = {one.at("name") for rule in world.of("DestinationRule") for one in rule.each("spec", "subsets")}
+    if subset is not None and known and subset.text not in known:
+        yield _found("istio.subset-unknown", subset, f"subset {subset.text} is not among {', '.join(sorted(known))}", artifact)
     timeout = route.get("timeout")
     limit = duration_s(timeout)
     if timeout is not None and limit and limit <= 3600:

@@ -37,6 +37,8 @@ def annotation_defects(thing: Node, artifact: Artifact, config: Node | None) -> 
     notes = annotations_of(thing)
     for key, node in list(notes.pairs.items())[:500]:
         yield from _ignored(key, node, controller, sure, artifact)
+    if controller.product == "aws-alb":
+        yield from _alb(notes.pairs, artifact)
     if controller.product == "ingress-nginx":
         yield from _community(notes.pairs, thing, config, artifact)
     for name, expression in [controller.http2] if controller.http2 else []:
@@ -44,6 +46,17 @@ def annotation_defects(thing: Node, artifact: Artifact, config: Node | None) -> 
         if found is not None and re.search(expression, found.text):
             change = reword(artifact, found.line, found.text, "HTTP1" if "version" in name else "HTTP")
             yield _at("k8s.h2-to-upstream", name, found, artifact, fix_of(artifact, ("proxy.h2-to-upstream",), change))
+
+
+def _alb(notes: dict[str, Node], artifact: Artifact) -> Iterator[PatternFacts]:
+    check, codes = notes.get("alb.ingress.kubernetes.io/healthcheck-path"), notes.get("alb.ingress.kubernetes.io/success-codes")
+    if check is not None and hints_at_websocket(check.text) == 2 and not (codes and re.search(r"4\d\d|101|-4|-5", codes.text)):
+        yield _at("aws.health-check-on-socket", "healthcheck-path", check, artifact)
+    signed = notes.get("alb.ingress.kubernetes.io/auth-type")
+    if signed is not None and signed.text in ("oidc", "cognito"):
+        yield _at("aws.rule-authenticates", "auth-type", signed, artifact)
+    if (web := notes.get("alb.ingress.kubernetes.io/wafv2-acl-arn")) is not None:
+        yield _at("firewall.web-rules", "wafv2-acl-arn", web, artifact)
 
 
 def _ignored(key: str, node: Node, controller: Controller, sure: bool, artifact: Artifact) -> Iterator[PatternFacts]:

@@ -1,6 +1,5 @@
 """Request headers that a proxy sets or takes away, judged the same way for every product."""
 
-
 from wsbook.facts import PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect
 from wsbook.parsers.proxies.yaml_edits import fix_of, reword

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from wsbook.facts import Fix, PatternFacts
-from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, loopback_of_container
+from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, hints_at_websocket, loopback_of_container
 from wsbook.parsers.proxies.request_headers import header_defect
 from wsbook.parsers.proxies.routing import Candidate, falls_through, shadows
 from wsbook.parsers.proxies.traefik_model import Config, Router, Service, words_of
@@ -43,11 +43,19 @@ def router_defects(
             yield _found("traefik.router-shadowed", router.node.get("priority") or router.node.get("rule") or router.node, words, artifact)
     if (open_one := falls_through(candidates, judged)) is not None:
         yield _found("route.catch-all", routers[open_one].node, f"router {routers[open_one].name}", artifact)
+    for router, candidate in zip(routers, candidates, strict=True):
+        meant = candidate.sample and hints_at_websocket(candidate.words) == 2
+        if meant and _redirects(router, config) and not any(other.possible and other.fits(candidate.sample) for other in candidates):
+            yield _found("traefik.router-redirects", router.node, f"router {router.name}", artifact)
     for router, serves in zip(routers, judged, strict=True):
         yield from _rule_defects(router, serves, artifact, path, modern=modern)
         if serves is not False:
             yield from _service_defects(router, config, artifact, path)
             yield from _middleware_defects(router, config, artifact, path)
+
+
+def _redirects(router: Router, config: Config) -> bool:
+    return any(kind.startswith("redirect") for kind, _ in applied(router, config))
 
 
 def _rule_defects(router: Router, serves: bool | None, artifact: Artifact, path: str, *, modern: bool) -> Iterator[PatternFacts]:
@@ -141,6 +149,9 @@ def _service_defects(router: Router, config: Config, artifact: Artifact, path: s
         return
     trusting = config.tree.at("serverstransport", "insecureskipverify") == "true"
     yield from _address_defects(service, artifact, trusting=trusting)
+    checked = service.node.get("healthcheck", "path")
+    if checked is not None and hints_at_websocket(checked.text) == 2 and not re.search(r"health|ready|live", checked.text):
+        yield _found("traefik.health-check-on-socket", checked, f"healthCheck {checked.text}", artifact)
     passed = service.node.get("passhostheader")
     if passed is not None and passed.text.lower() == "false":
         fix = fix_of(artifact, ("origin.proxy-rewrites-host",), reword(artifact, passed.line, passed.text, "true"))
