@@ -255,6 +255,10 @@ def _balancer_defects(product: str, trees: list[Node], attributes: dict[str, Nod
             texts = [node.text, *(one.text for one in node.items)]
             if key == "alpn_policy" and "HTTP2Only" in texts:
                 yield defect("aws.listener-h2-only", artifact.name, node.line, "ALPN policy HTTP2Only")
+            elif key == "alpn_policy" and {"HTTP2Preferred", "HTTP2Optional"} & set(texts):
+                yield defect("aws.listener-offers-h2", artifact.name, node.line, f"ALPN policy {', '.join(t for t in texts if t)}")
+            elif key == "mutual_authentication" and node.at("mode") in ("verify", "passthrough"):
+                yield defect("tls.client-certificate-requested", artifact.name, node.line, f"mutual authentication: {node.at('mode')}")
     for listener in [n for place in places(trees, "listeners") for n in place.each("listeners")]:
         if any(action.at("type") == "redirect" for action in listener.each("default_actions")):
             yield defect("gateway.plain-redirected", artifact.name, listener.line, f"listener of port {listener.at('port')}: redirect")

@@ -67,6 +67,10 @@ def _message_routes(trees: list[Node], artifact: Artifact) -> Iterator[PatternFa
 
 def judge_cloudfront(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
     """Yield the behaviors of a distribution as routes, in order, and what their policies leave out."""
+    for listed in [node for tree in trees for key, node in tree.walk() if key == "origin_ssl_protocols"]:
+        names = [one.text for one in (listed.items or listed.each("items"))]
+        if names and not {"TLSv1.2", "TLSv1.3"} & set(names):
+            yield defect("tls.only-outdated", artifact.name, listed.line, f"OriginSslProtocols {', '.join(names)}")
     place = next((p for key in _DISTRIBUTION for p in places(trees, key)), None)
     if place is None:
         return

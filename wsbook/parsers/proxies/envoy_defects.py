@@ -176,6 +176,10 @@ def _listener_defects(route: Route, artifact: Artifact) -> Iterator[PatternFacts
     if codec is not None and codec.text.upper() == "HTTP2":
         yield _found("envoy.listener-h2-only", codec, "codec_type HTTP2", artifact)
     for key, node in listener.walk() if listener else ():
+        if key == "require_client_certificate" and (node.text or node.at("value")) == "true":
+            yield _found("tls.client-certificate-required", node, "require_client_certificate", artifact)
+        if key == "tls_maximum_protocol_version" and node.text in ("TLSv1_0", "TLSv1_1"):
+            yield _found("tls.only-outdated", node, f"at most {node.text}", artifact)
         if key == "alpn_protocols" and node.items and not any(o.text in ("http/1.1", "") or "http/1.1" in o.text for o in node.items):
             yield _found("envoy.listener-h2-only", node, f"alpn_protocols {', '.join(o.text for o in node.items)}", artifact)
 

@@ -224,6 +224,10 @@ def _gateways(world: World, artifact: Artifact) -> Iterator[PatternFacts]:
     for gateway in world.of("Gateway"):
         hosts = {host.text.rpartition("/")[2] for server in gateway.each("spec", "servers") for host in server.each("hosts")}
         for server in gateway.each("spec", "servers"):
+            mode = server.get("tls", "mode")
+            if mode is not None and mode.text in ("MUTUAL", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"):
+                pattern = "tls.client-certificate-requested" if mode.text.startswith("OPTIONAL") else "tls.client-certificate-required"
+                yield _found(pattern, mode, f"port {server.at('port', 'number')}: {mode.text}", artifact)
             redirect = server.get("tls", "httpsRedirect")
             if redirect is not None and redirect.text == "true":
                 yield _found("gateway.plain-redirected", redirect, f"port {server.at('port', 'number')}: httpsRedirect", artifact)

@@ -72,6 +72,8 @@ def _ignored(key: str, node: Node, controller: Controller, sure: bool, artifact:
     elif owner is not None and owner.unit == "plain" and name in _SECONDS and not node.text.isdigit():
         fix = fix_of(artifact, _IGNORED, reword(artifact, node.line, node.text, str(_plain_seconds(node.text))))
         yield _at("k8s.annotation-unit", key, node, artifact, fix)
+    elif owner is controller and _unknown(name, owner):
+        yield _at("k8s.annotation-unknown", key, node, artifact)
     elif owner is not None and owner is controller and (near := _misspelt(name, owner)):
         fix = fix_of(artifact, _IGNORED, reword(artifact, node.key_line, key + ":", f"{prefix}/{near}:"))
         yield _at("k8s.annotation-misspelt", key, node, artifact, fix)
@@ -79,6 +81,16 @@ def _ignored(key: str, node: Node, controller: Controller, sure: bool, artifact:
         yield _at("k8s.annotation-of-another", key, node, artifact)
     elif owner is not None and owner is not controller and (sure or prefix + "/" == _COMPANY) and name in _counting(owner):
         yield _at("k8s.annotation-other-controller", key, node, artifact)
+
+
+def _unknown(name: str, owner: Controller) -> bool:
+    """Whether a controller whose annotations are all known has none of this name."""
+    real = {*owner.known, *owner.idle, *(sticky for sticky, _ in owner.sticky), *owner.http2[:1]}
+    return (
+        owner.complete
+        and name not in real
+        and not name.startswith(("actions.", "conditions.", "transforms.", "listener-attributes.", "frontend-nlb"))
+    )
 
 
 def _misspelt(name: str, owner: Controller) -> str:
@@ -122,9 +134,13 @@ def _community(notes: dict[str, Node], thing: Node, config: Node | None, artifac
     for name in ("permanent-redirect", "temporal-redirect"):
         if (node := of(name)) is not None:
             yield _at("k8s.redirects", name, node, artifact)
-    for name in ("auth-url", "auth-type", "whitelist-source-range", "auth-tls-secret"):
+    for name in ("auth-url", "auth-type", "whitelist-source-range"):
         if (node := of(name)) is not None:
             yield _at("k8s.auth-on-handshake", name, node, artifact)
+    asked, mode = of("auth-tls-secret"), of("auth-tls-verify-client")
+    if asked is not None and (mode is None or mode.text != "off"):
+        optional = mode is not None and mode.text.startswith("optional")
+        yield _at("tls.client-certificate-requested" if optional else "tls.client-certificate-required", "auth-tls-secret", asked, artifact)
     for name in ("enable-modsecurity", "enable-owasp-core-rules"):
         if (node := of(name)) is not None and node.text == "true":
             yield _at("k8s.firewall-on-handshake", name, node, artifact)
