@@ -352,6 +352,10 @@ def test_terraform_nested_without_end_is_refused() -> None:
         ("stickiness.enabled\tfalse\nstickiness.type   source_ip\n", {"aws.no-stickiness-perhaps"}),
         (json.dumps({"TargetGroups": [{"TargetGroupName": "a", "Protocol": "TCP", "Port": 80}]}), {"aws.nlb-forgets"}),
         (rules(rule("10", "/api/*")), {"aws.no-rule-perhaps"}),
+        (
+            'resource "aws_apigatewayv2_stage" "a" {\n  default_route_settings {\n    throttling_rate_limit = 2\n  }\n}\n',
+            {"aws.gateway-throttled", "limit.long-cloud"},
+        ),
         ("ATTRIBUTES\tidle_timeout.timeout_seconds\t300\n", {"limit.long-cloud"}),
         (
             json.dumps({"Listeners": [{"LoadBalancerArn": "a", "Port": 80, "DefaultActions": [{"Type": "redirect"}]}]}),

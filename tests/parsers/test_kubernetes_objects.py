@@ -447,6 +447,12 @@ TLS = "[{hosts: [%s], secretName: s}]"
             "",
             {"route.catch-all"},
         ),
+        (ingress(note("auth-tls-secret", "ns/ca")), "", {"tls.client-certificate-required"}),
+        (ingress(note("connection-idle-timeout", "1800", "alb.ingress.kubernetes.io/"), of="alb"), "", {"k8s.annotation-unknown"}),
+        (ingress(note("group.name", "shared", "alb.ingress.kubernetes.io/"), of="alb"), "", set()),
+        (virtual_service(http()) + RULE.format("tls: {mode: SIMPLE}"), "", {"istio.tls-to-service"}),
+        (virtual_service(http()) + RULE.format("tls: {mode: ISTIO_MUTUAL}"), "", set()),
+        (virtual_service(http()) + GATEWAY.format("a.test", ", tls: {mode: MUTUAL}"), "", {"tls.client-certificate-required"}),
         (config_map(proxy_read_timeout="3600"), "", set()),
         (config_map(large_client_header_buffers="4 1k"), "", {"envoy.small-headers"}),
         (config_map(large_client_header_buffers="4 16k", client_header_buffer_size="1k"), "", set()),
@@ -489,6 +495,10 @@ def test_the_host_tells_which_rules_compete() -> None:
     text = ingress(service="a") + "---\n" + ingress(service="b").replace("a.test", "b.test")
     facts = [o.facts for o in parse_config(text, kind="k8s_ingress", artifact="k", endpoint_path="/ws", endpoint_host="b.test")]
     assert [f.upstream for f in facts if isinstance(f, RouteFacts) and f.serves] == ["b:80"]
+
+
+def test_an_annotation_can_replace_connection() -> None:
+    assert [r.connection.value for r in read(ingress(note("connection-proxy-header", "keep-alive")))[0]] == ["keep-alive"]
 
 
 def test_limits_of_kong_stand_on_the_service() -> None:

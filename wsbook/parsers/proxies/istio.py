@@ -190,6 +190,9 @@ def _rule_defects(rule: Node, artifact: Artifact, world: World) -> Iterator[Patt
         if key == "h2UpgradePolicy" and node.text == "UPGRADE":
             fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, node.line, "UPGRADE", "DO_NOT_UPGRADE"))
             yield _found("istio.h2-upgrade-policy", node, f"h2UpgradePolicy: UPGRADE for {rule.at('spec', 'host')}", artifact, fix)
+        elif key == "tls" and node.at("mode") in ("SIMPLE", "MUTUAL") and not node.at("sni") and _inside(rule.at("spec", "host")):
+            fix = fix_of(artifact, ("endpoint.tls-to-plain-port",), reword(artifact, node.value["mode"].line, node.at("mode"), "DISABLE"))
+            yield _found("istio.tls-to-service", node, f"tls mode {node.at('mode')} for {rule.at('spec', 'host')}", artifact, fix)
         elif key == "maxConnections" and 0 < (node.number or 0) < 1000:
             yield _found("envoy.connection-cap", node, f"maxConnections: {node.text}", artifact)
         elif key == "maxConnectionDuration" and duration_s(node):
@@ -199,6 +202,11 @@ def _rule_defects(rule: Node, artifact: Artifact, world: World) -> Iterator[Patt
         labels = subset.map("labels")
         if pods and labels and not any(matches_labels(labels, pod) for pod in pods):
             yield _found("istio.subset-empty", subset, f"subset {subset.at('name')} matches no pod", artifact)
+
+
+def _inside(host: str) -> bool:
+    """Tell whether a host is a service of the cluster."""
+    return "." not in host or host.endswith((".local", ".svc"))
 
 
 def _port_defects(targets: set[str], world: World, artifact: Artifact) -> Iterator[PatternFacts]:

@@ -165,6 +165,16 @@ def _service_defects(router: Router, config: Config, artifact: Artifact, path: s
         fix = fix_of(artifact, ("origin.proxy-rewrites-host",), reword(artifact, passed.line, passed.text, "true"))
         yield _found("traefik.host-not-passed", passed, "passHostHeader: false", artifact, fix)
     several = max(len(service.servers), service.replicas, len(service.parts)) > 1
+    secure = service.node.get("sticky", "cookie", "secure")
+    if (
+        several
+        and secure is not None
+        and secure.text == "true"
+        and not router.tls
+        and not {"websecure", "https"} & set(router.entry_points)
+    ):
+        fix = fix_of(artifact, ("cluster.no-sticky-session",), reword(artifact, secure.line, "true", "false"))
+        yield _found("traefik.secure-cookie-on-plain", secure, f"router {router.name} without TLS, sticky cookie secure", artifact, fix)
     polled = hints_at_polling(" ".join((*router.rule.paths, path)))
     if several and not service.sticky:
         fix = fix_of(artifact, ("cluster.no-sticky-session",), put_pair(artifact, service.node, "sticky", "", "  cookie: {}"))
