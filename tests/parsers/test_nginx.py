@@ -285,16 +285,21 @@ def test_refuses_what_is_nested_beyond_reason_or_binary() -> None:
 _WORDS = re.split(
     r"\s+",
     r"""server location /ws ~ (a+)+$ { } ; proxy_pass http://b/$1 ' \ # map $http_upgrade $c proxy_set_header Upgrade $c include *;
-rewrite ^(.*)$ $1 break; if ($http_upgrade) @x = upstream""",
+rewrite ^(.*)$ $1 break; if ($http_upgrade) @x = upstream http stream listen 80
+server_name ~(?<a>.) *.h try_files error_page 404 return set ssl""",
 )
 _PIECES = st.lists(st.sampled_from([*_WORDS, "\n"]), max_size=60)
 
 
 @settings(deadline=2000, max_examples=150)
-@given(text=st.one_of(_PIECES.map(" ".join), st.text(max_size=300)), path=st.sampled_from(["", "/ws", "/" + "a" * 40]))
-def test_any_text_is_read_or_refused(text: str, path: str) -> None:
+@given(
+    text=st.one_of(_PIECES.map(" ".join), st.text(max_size=300)),
+    path=st.sampled_from(["", "/ws", "/ws?a=%", "/%zz/../" + "a" * 40]),
+    host=st.sampled_from(["", "h", "::1"]),
+)
+def test_any_text_is_read_or_refused(text: str, path: str, host: str) -> None:
     try:
-        observations = parse_config(text, kind="nginx_conf", artifact="n", endpoint_path=path)
+        observations = parse_config(text, kind="nginx_conf", artifact="n", endpoint_path=path, endpoint_host=host, endpoint_port=80)
     except UnreadableInputError:
         return
     assert isinstance(observations[0].facts, TextFacts)

@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 
+from wsbook.evidence import Evidence
 from wsbook.facts import PatternFacts, RouteFacts, TextFacts
+from wsbook.finding import Verdict
 from wsbook.parsers.proxies import parse_config
-from wsbook.parsers.read import read_artifact
+from wsbook.parsers.read import read_artifact, read_text
+from wsbook.rules import judge
+from wsbook.target import parse_target
 
 GOOD = """proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";
 proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto $scheme; proxy_read_timeout 1h;"""
@@ -79,6 +83,28 @@ def test_a_redirect_to_https_is_a_fault_at_its_own_port_only() -> None:
     assert patterns(text, **at_80 | {"endpoint_port": 443}) == patterns(text, endpoint_path="/ws") == []
 
 
+def test_a_redirect_to_https_behind_what_ends_tls_is_a_loop() -> None:
+    whole = "http { server { listen 80; return 301 https://$host$request_uri; } }"
+    at_443 = {"endpoint_path": "/ws", "endpoint_host": "h", "endpoint_port": 443}
+    assert patterns(whole, **at_443) == ["nginx.redirected"]
+    assert patterns(whole.removeprefix("http {").removesuffix("}"), **at_443) == []  # the server of 443 may stand in another file
+
+
+@pytest.mark.parametrize(
+    ("scheme", "servers", "pattern"),
+    [
+        ("https", "server app.example;", "nginx.tls-to-plain-port"),
+        ("https", "server app.example:443; server [::1]:443;", ""),
+        ("http", "server app.example:443;", "nginx.plain-to-tls-port"),
+        ("http", "server app.example; server unix:/run/s;", ""),
+        ("http", "server app.example:8443;", "nginx.plain-to-usual-tls-port"),
+    ],
+)
+def test_the_ports_of_an_upstream_block_count(scheme: str, servers: str, pattern: str) -> None:
+    text = f"upstream b {{ {servers} }} server {{ listen 80; location /ws {{ proxy_pass {scheme}://b; {GOOD} }} }}"
+    assert [p for p in patterns(text) if "port" in p] == ([pattern] if pattern else [])
+
+
 @pytest.mark.parametrize(
     ("body", "matcher", "upstream", "path"),
     [
@@ -90,6 +116,11 @@ def test_a_redirect_to_https_is_a_fault_at_its_own_port_only() -> None:
         ("location /ws { set $up c; if ($http_upgrade) { set $up w; } proxy_pass http://$up; }", "location /ws", "http://w/ws/a", "/ws/a"),
         ("location /ws { proxy_pass http://b/q?x=; }", "location /ws", "http://b/q?x=", "/q"),
         ("location /ws/ { proxy_pass http://b; location ^~ /ws/a { proxy_pass http://c; } }", "location ^~ /ws/a", "http://c", "/ws/a"),
+        (
+            "location /ws { if ($http_upgrade) { proxy_pass http://w; } if ($http_connection) { set $x 1; } proxy_pass http://b; }",
+            *("location /ws", "http://b", "/ws/a"),
+        ),
+        ("location /ws { if ($http_upgrade) { proxy_pass http://w; } if ($scheme) { set $x 1; } }", "location /ws", "", None),
         ("location ~ ^/ws { internal; proxy_pass http://b; } location / { proxy_pass http://c; }", "location ~ ^/ws", "", None),
         ("location /ws { content_by_lua_block { ngx.say('}') } } location / { proxy_pass http://c; }", "location /ws", "", None),
     ],
@@ -97,6 +128,16 @@ def test_a_redirect_to_https_is_a_fault_at_its_own_port_only() -> None:
 def test_follows_a_handshake_to_its_end(body: str, matcher: str, upstream: str, path: str | None) -> None:
     (route,) = serving(f"server {{ {body} }}", endpoint_path="/ws/a")
     assert (route.matcher, route.upstream, route.upstream_path) == (matcher, upstream, path)
+
+
+PAGES = "server { location / { try_files $uri /index.html; } location /api/ { proxy_pass http://api; } }"
+
+
+@pytest.mark.parametrize("text", [PAGES, "location /a { proxy_pass http://b; } location /b { proxy_pass http://c; }"])
+def test_without_a_path_and_a_sign_of_sockets_nothing_is_a_fault(text: str) -> None:
+    findings, _ = judge(Evidence(parse_target(""), read_text(text, "nginx_conf")))
+    assert findings
+    assert Verdict.FAULT not in [finding.verdict for finding in findings]
 
 
 def test_two_lines_of_a_header_are_both_sent() -> None:

@@ -131,6 +131,25 @@ DEFECTS: dict[str, tuple[str, str, str]] = {
     ),
     "slash doubled": (whole(ws(GOOD, "/ws", "http://app:8000/"), http=MAP), "/ws/chat", PATH),
     "exact location": (whole(ws(GOOD, "= /ws") + "\n        location / { root /srv; }", http=MAP), "", LOCATION),
+    "shadowed by an expression": (
+        whole(ws(GOOD) + "\n        location ~ ^/(ws|api) { proxy_pass http://app:8000; }", http=MAP),
+        "",
+        LOCATION,
+    ),
+    "test of Upgrade in capitals": (
+        whole(
+            'location / {\n            if ($http_upgrade = "WebSocket") { proxy_pass http://app:8000; }\n            root /srv;\n        }'
+        ),
+        "/ws",
+        LOCATION,
+    ),
+    "scheme of sockets": (whole(ws(GOOD, target="ws://app:8000"), http=MAP), "/ws", "endpoint.url-invalid"),
+    "method changed": (whole(ws(GOOD + "\n            proxy_method POST;"), http=MAP), "/ws", "handshake.invalid-exchange"),
+    "every server down": (
+        whole(ws(GOOD, target="http://app"), http=MAP + " upstream app { server a:1 down; }"),
+        "/ws",
+        "proxy.upstream-unreachable",
+    ),
     "few connections": (whole(ws(GOOD), http=MAP).replace("1024", "64"), "/ws", "load.connection-cap"),
     "a reload closes": ("worker_shutdown_timeout 10s;\n" + whole(ws(GOOD), http=MAP), "/ws", "lifecycle.restart-drops"),
     "the page answers": (

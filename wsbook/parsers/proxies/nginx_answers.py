@@ -41,9 +41,10 @@ def answered(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
 
 
 def _redirect(ending: Ending, place: Directive, artifact: Artifact) -> str:
-    """A server that sends plain HTTP to HTTPS is right, unless the endpoint is known to be at its port."""
+    """A server that sends plain HTTP to HTTPS is right, unless the endpoint is at its port, or at one that no server listens at."""
     if place.name == "location":
         return "nginx.location-slash-redirect"
     ports = {listen.port for listen in ending.server.listens}
     own = ending.location.levels != ending.server.levels
-    return "nginx.redirected" if own or artifact.endpoint_port in ports else ""
+    all_come_here = bool(artifact.endpoint_port) and ending.request.variables.complete
+    return "nginx.redirected" if own or all_come_here or artifact.endpoint_port in ports else ""

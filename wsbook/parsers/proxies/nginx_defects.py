@@ -24,6 +24,7 @@ _TLS_PORTS = frozenset(("8443", "9443", "4443", "6443", "10443", "8006", "5986",
 """Ports that speak TLS wherever they are usual: IANA pcsync-https and its like, Kubernetes, Proxmox VE, WinRM, UniFi."""
 
 
+_PORT = re.compile(r":(\d{1,5})\Z")
 _FEW_SOCKETS = 1_000
 _ALONE = Neighbours()
 
@@ -34,7 +35,12 @@ def defects(route: RouteFacts, ending: Ending, upstreams: Upstreams, artifact: A
         return list(_streams(route, ending)) if is_event_stream(ending.location) and not artifact.endpoint_path else []
     if ending.status or ending.directive is None or ending.directive.name != "proxy_pass":
         return list(answered(ending, artifact))
-    found = [*_wrong_literals(route, ending), *_forwarded(ending, artifact), *_target(route, ending), *_path(route, ending, artifact)]
+    found = [
+        *_wrong_literals(route, ending),
+        *_forwarded(ending, artifact),
+        *_target(route, ending, upstreams),
+        *_path(route, ending, artifact),
+    ]
     found += [*_stickiness(route, ending), *_none_left(ending, upstreams), *_few_sockets(ending, upstreams), *_streams(route, ending)]
     return [*found, *reached(ending, beside, upstreams, artifact), *hints(ending, artifact)]
 
@@ -67,20 +73,29 @@ def _forwarded(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
         yield at("nginx.forwarded-host-with-port", forwarded_host)
 
 
-def _target(route: RouteFacts, ending: Ending) -> Iterator[PatternFacts]:
+def _target(route: RouteFacts, ending: Ending, upstreams: Upstreams) -> Iterator[PatternFacts]:
     line, location = ending.directive, ending.location
     match = _TARGET.match(route.upstream)
     if line and route.upstream.startswith(("ws://", "wss://")):
         yield at("nginx.socket-scheme", line)
-    if line and match and (match["scheme"], match["port"]) == ("http", "443"):
-        yield at("nginx.plain-to-tls-port", line)
-    if line and match and (match["scheme"], match["port"]) == ("https", "80"):
-        yield at("nginx.tls-to-plain-port", line)
-    if line and match and match["scheme"] == "http" and match["port"] in _TLS_PORTS:
-        yield at("nginx.plain-to-usual-tls-port", line)
+    if line and match:
+        ports = {_port(address) for address in upstreams.addresses(line.args[0])} or {match["port"]}
+        scheme = match["scheme"]
+        if scheme == "http" and ports == {"443"}:
+            yield at("nginx.plain-to-tls-port", line)
+        if scheme == "https" and ports == {"80"}:
+            yield at("nginx.tls-to-plain-port", line)
+        if scheme == "http" and ports <= _TLS_PORTS:
+            yield at("nginx.plain-to-usual-tls-port", line)
     version = location.setting("proxy_http_version")
     if version and version.args[:1] in (("2",), ("2.0",)):
         yield at("nginx.h2-to-upstream", version)
+
+
+def _port(address: str) -> str:
+    """Return the port of a server in an upstream block; without one it is 80, whatever the scheme of proxy_pass is."""
+    found = _PORT.search(address)
+    return "" if address.startswith("unix:") else found[1] if found else "80"
 
 
 def _path(route: RouteFacts, ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:

@@ -16,14 +16,17 @@ _MAX_FILES = 100
 _MAX_NAME = 300
 _DUMP = re.compile(r"^# configuration file (\S+):\s*$", re.MULTILINE)
 _PREFIX = "/etc/nginx/"
+_FORWARDED = """proxy_set_header Host $host; proxy_set_header X-Real-IP $remote_addr;
+proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Proto $scheme;
+"""
 _PACKAGED = {
-    "proxy_params": "proxy_set_header Host $http_host;\nproxy_set_header X-Real-IP $remote_addr;\n"
-    "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;\nproxy_set_header X-Forwarded-Proto $scheme;\n"
+    "proxy_params": _FORWARDED,
+    "conf.d/include/proxy.conf": _FORWARDED + "proxy_pass $forward_scheme://$server:$port$request_uri;\n",
 }
-"""Files that come with a distribution's package (Debian, Ubuntu), by name."""
+"""What files do that come with a package, by name: of Debian and Ubuntu, and of Nginx Proxy Manager."""
 _HARMLESS = re.compile(
-    r"mime\.types|(?:fastcgi|uwsgi|scgi)[\w.-]*|modules-enabled/.*|options-ssl[\w.-]*|(?:[\w.-]*[-_.])?(?:ssl|tls|gzip|charset|brotli)(?:[-_.][\w.-]*)?"
-    r"|letsencrypt[\w.-]*|self-signed[\w.-]*"
+    r"mime\.types|(?:fastcgi|uwsgi|scgi)[\w.-]*|modules-enabled/.*|options-ssl[\w.-]*|letsencrypt[\w.-]*|self-signed[\w.-]*"
+    r"|(?:[\w.-]*[-_.])?(?:ssl|tls|gzip|charset|brotli)(?:[-_.][\w.-]*)?|include/(?:block-exploits|assets|letsencrypt[\w.-]*)\.conf"
 )
 """Includes that hold neither servers, locations nor headers of proxies; that they are missing says nothing."""
 
@@ -102,6 +105,8 @@ class Files:
 
 
 def _is_harmless(pattern: str) -> bool:
+    if "[.]" in pattern:  # written so that the file may be missing
+        return True
     path = PurePosixPath(pattern)
     return any(_HARMLESS.fullmatch(name) for name in (path.name, "/".join(path.parts[-2:])))
 

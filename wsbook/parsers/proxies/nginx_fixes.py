@@ -4,7 +4,7 @@ Source: nginx.org, "WebSocket proxying"; ngx_http_proxy_module (proxy_set_header
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -84,11 +84,16 @@ def _inherited(place: Place) -> RouteFacts:
 def _of_pattern(defect: PatternFacts, place: Place) -> Fix | None:
     """Return the fix of a defect of patterns.toml; None when there is none."""
     make = PATTERN_FIXES.get(defect.pattern)
-    lines = [d for d in place.every if (d.file, d.line) == (defect.file, defect.line)]
-    line = next((d for d in lines if defect.excerpt.startswith(" ".join((d.name, *d.args))[:60].strip())), None)
+    line = _found(place.every, defect) or _found(walk(place.tree.root), defect)
     if line is None:
         return None
     return make(defect.cause, line, place) if make else line_fix(defect, line, place.texts)
+
+
+def _found(directives: Iterable[Directive], defect: PatternFacts) -> Directive | None:
+    """Return the directive that a defect was found at."""
+    here = [d for d in directives if d.line == defect.line and d.file == defect.file]
+    return next((d for d in here if defect.excerpt.startswith(" ".join((d.name, *d.args))[:60].strip())), None)
 
 
 def _handshake(place: Place) -> Fix | None:
@@ -251,6 +256,15 @@ def _prefix(cause: str, line: Directive, place: Place) -> Fix | None:
     return editor.finish(cause)
 
 
+def _shielded(cause: str, line: Directive, place: Place) -> Fix | None:
+    """Keep expressions from taking the paths of a prefix location."""
+    if place.location.operator:
+        return None
+    editor = Editor(place.texts)
+    editor.rename(place.location.directive, f"location ^~ {place.location.pattern}")
+    return editor.finish(cause)
+
+
 def _is_taken(place: Place, pattern: str) -> bool:
     """Whether the server has a prefix location of this name; nginx refuses two."""
     return any(other.operator in ("", "^~") and other.pattern == pattern for other in place.ending.server.locations)
@@ -324,6 +338,8 @@ PATTERN_FIXES: Mapping[str, Maker] = {
     "nginx.library-prefix-stripped": _whole_path,
     "nginx.slash-doubled": _slashed,
     "nginx.location-slash-redirect": _renamed,
+    "nginx.location-shadowed": _shielded,
+    "nginx.upgrade-test-case": _every_browser,
     "nginx.exact-location": _prefix,
     "nginx.location-not-proxied": _new_location,
     "nginx.no-stickiness": _sticky,

@@ -55,6 +55,11 @@ _STATEMENTS: Mapping[str, Callable[[Directive], str]] = {
     "nginx.origin-replaced": lambda line: _REMOVED,
     "nginx.host-replaced": _header("Host", "$http_host"),
     "nginx.host-with-port": _header("Host", "$http_host"),
+    "nginx.method-changed": lambda line: _REMOVED,
+    "nginx.socket-scheme": lambda line: (
+        f"proxy_pass {'https' if line.args[0].startswith('wss') else 'http'}://{line.args[0].partition('://')[2]}"
+    ),
+    "nginx.servers-down": lambda line: " ".join((line.name, *(word for word in line.args if word != "down"))),
     "nginx.few-connections": lambda line: "worker_connections 4096",
     "nginx.few-files": lambda line: "worker_rlimit_nofile 65536",
     "nginx.reload-closes": lambda line: _REMOVED,

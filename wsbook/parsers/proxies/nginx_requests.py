@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
-from wsbook.parsers.proxies.nginx_locations import Location, select
+from wsbook.parsers.proxies.nginx_locations import PASSES, Location, select
 from wsbook.parsers.proxies.nginx_servers import Server, capture_name
 from wsbook.parsers.proxies.nginx_tree import Directive
 from wsbook.parsers.proxies.nginx_values import UNKNOWN, UNNAMED, Request, Variables, expand, holds, test_text
@@ -57,9 +57,14 @@ class _Answer(Struct, frozen=True):
 
 
 class _Phase(Struct):
-    """What one rewrite phase did. branch: the last ``if`` that held. changed: the path, so that its location is looked for again."""
+    """What one rewrite phase did.
+
+    branch: the last ``if`` that held; its settings are in force. handler: the last one of an ``if`` that held, which stays in force when
+    another holds after it. changed: the path, so that its location is looked for again.
+    """
 
     branch: Directive | None = None
+    handler: Directive | None = None
     changed: bool = False
     over: bool = False
     answer: _Answer | None = None
@@ -145,6 +150,9 @@ def _contents(server: Server, location: Location, phase: _Phase, request: Reques
     tried = inside.directive.last("try_files")
     if tried and len(tried.args) > 1 and not any(expand(request, name) in request.files for name in tried.args[:-1]):
         return _fallback(server, inside, tried, request)
+    left = phase.handler  # of an earlier if: without its address, which is set in that block ("no upstream configuration")
+    if left and not inside.handler and (location.handler is None or location.handler.name != left.name):
+        return _answered(server, inside, _Answer(500, left, paged=True), request)
     for place in (inside, location):
         if place.handler or (found := _program(place.directive)):
             return _ended(server, place, request, place.handler or found, 0)
@@ -242,6 +250,7 @@ def _set(directive: Directive, request: Request, _: _Phase) -> None:
 def _if(directive: Directive, request: Request, phase: _Phase) -> None:
     if directive.block is not None and holds(request, directive.args):
         phase.branch = directive
+        phase.handler = next((d for d in reversed(directive.block) if d.name in PASSES), phase.handler)
         _rewrite(directive, request, phase)
 
 
