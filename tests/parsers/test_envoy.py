@@ -195,7 +195,7 @@ JWT = (
         (envoy(route(), manager=f"{UPGRADE}|{CALM}|max_request_headers_kb: 4"), {"envoy.small-headers"}),
         (envoy(route(), manager=UPGRADE), {"limit.long-envoy"}),
         (envoy("{match: {prefix: /}, redirect: {https_redirect: true}}", route('prefix: "/ws"', UPGRADE)), {"envoy.route-shadowed"}),
-        (envoy(route(request_headers_to_add="[{header: {key: X-Forwarded-Proto, value: http}}]")), {"header.forwarded-proto-wrong"}),
+        (envoy(route(request_headers_to_add="[{header: {key: X-Forwarded-Proto, value: http}}]")), {"header.forwarded-proto-http"}),
         (envoy(route(request_headers_to_remove="[cookie]")), {"header.cookie-dropped"}),
     ],
 )

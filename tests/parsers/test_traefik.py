@@ -135,6 +135,7 @@ ON, RULE, PORT = "traefik.enable=true", "traefik.http.routers.a.rule=PathPrefix(
         (compose(RULE, f"{PORT}3000", shown="true"), set()),
         (compose("traefik.enable=false", RULE, shown="true"), {"traefik.container-hidden"}),
         (compose(ON, RULE, f"{PORT}8080"), {"traefik.port-mismatch"}),
+        (compose(ON, RULE, f"{PORT}8080").replace('environment: {PORT: "3000"}', "expose: [3000]"), {"traefik.port-mismatch-perhaps"}),
         (compose(ON, RULE, f"{PORT}3000", "traefik.http.services.a.loadbalancer.server.scheme=h2c"), {"traefik.h2-to-upstream"}),
         (compose(ON, RULE, f"{PORT}3000", replicas=3), {"balance.no-stickiness-perhaps"}),
         (compose(ON, RULE, f"{PORT}3000", "traefik.http.services.a.loadbalancer.sticky.cookie=true", replicas=3), set()),

@@ -106,7 +106,7 @@ def _one_middleware(kind: str, node: Node, router: Router, artifact: Artifact, p
         yield _found("traefik.auth-on-handshake", node, f"router {router.name}: {kind}", artifact)
     elif kind == "ratelimit" and 0 < (_number(node, "average") or 0) / max(1.0, _period_s(node.at("period"))) < 5:
         yield _found("traefik.rate-limit", node, f"average {node.at('average')}", artifact)
-    elif kind == "inflightreq" and (_number(node, "amount") or 1e9) <= 1000:
+    elif kind == "inflightreq" and (_number(node, "amount") or 1e9) <= 200:
         yield _found("traefik.in-flight-cap", node.get("amount") or node, f"amount {node.at('amount')}", artifact)
     elif kind == "plugin":
         yield _found("traefik.plugin", node, f"router {router.name}: {', '.join(node.pairs)}", artifact)
