@@ -103,7 +103,15 @@ CLASSIC = {
         (json.dumps(CLASSIC), {"aws.classic-http-listener"}),
         (json.dumps(CLASSIC).replace('"HTTP"', '"TCP"'), set()),
         (json.dumps({"Listeners": [{"Protocol": "TLS", "AlpnPolicy": ["HTTP2Only"], "LoadBalancerArn": "a"}]}), {"aws.listener-h2-only"}),
-        (json.dumps({"Listeners": [{"Protocol": "TLS", "AlpnPolicy": ["HTTP2Preferred"], "LoadBalancerArn": "a"}]}), set()),
+        (
+            json.dumps({"Listeners": [{"Protocol": "TLS", "AlpnPolicy": ["HTTP2Preferred"], "LoadBalancerArn": "a"}]}),
+            {"aws.listener-offers-h2"},
+        ),
+        (json.dumps({"Listeners": [{"Protocol": "TLS", "AlpnPolicy": ["None"], "LoadBalancerArn": "a"}]}), set()),
+        (json.dumps({"CustomOriginConfig": {"OriginSslProtocols": {"Items": ["TLSv1", "TLSv1.1"]}}}), {"tls.only-outdated"}),
+        (json.dumps({"CustomOriginConfig": {"OriginSslProtocols": {"Items": ["TLSv1.2"]}}}), set()),
+        (json.dumps({"result": [{"id": "ssl", "value": "strict"}]}), {"cloudflare.strict"}),
+        (json.dumps({"result": [{"id": "ssl", "value": "full"}]}), set()),
         ("aws elbv2 modify-load-balancer-attributes --attributes Key=idle_timeout.timeout_seconds,Value=300", {"limit.long-cloud"}),
         (json.dumps({"Items": [{"ProtocolType": "HTTP"}]}), {"aws.gateway-without-websocket"}),
         (json.dumps({"items": [{"name": "x", "apiKeySource": "HEADER"}]}), {"aws.gateway-without-websocket"}),
@@ -342,6 +350,12 @@ def test_terraform_nested_without_end_is_refused() -> None:
     ("text", "expected"),
     [
         ("stickiness.enabled\tfalse\nstickiness.type   source_ip\n", {"aws.no-stickiness-perhaps"}),
+        (json.dumps({"TargetGroups": [{"TargetGroupName": "a", "Protocol": "TCP", "Port": 80}]}), {"aws.nlb-forgets"}),
+        (rules(rule("10", "/api/*")), {"aws.no-rule-perhaps"}),
+        (
+            'resource "aws_apigatewayv2_stage" "a" {\n  default_route_settings {\n    throttling_rate_limit = 2\n  }\n}\n',
+            {"aws.gateway-throttled", "limit.long-cloud"},
+        ),
         ("ATTRIBUTES\tidle_timeout.timeout_seconds\t300\n", {"limit.long-cloud"}),
         (
             json.dumps({"Listeners": [{"LoadBalancerArn": "a", "Port": 80, "DefaultActions": [{"Type": "redirect"}]}]}),

@@ -18,7 +18,8 @@ def read(text: str, path: str = "") -> tuple[list[RouteFacts], list[PatternFacts
 
 
 def patterns(text: str, path: str = "") -> set[str]:
-    return {p.pattern for p in read(text, path)[1]}
+    """Return what is found beside the cap of connections that every cluster has by default."""
+    return {p.pattern for p in read(text, path)[1]} - {"envoy.connection-cap-default"}
 
 
 MANAGER = """static_resources:
@@ -194,12 +195,25 @@ JWT = (
         (envoy(route(), manager=f"{UPGRADE}|{CALM}|max_request_headers_kb: 4"), {"envoy.small-headers"}),
         (envoy(route(), manager=UPGRADE), {"limit.long-envoy"}),
         (envoy("{match: {prefix: /}, redirect: {https_redirect: true}}", route('prefix: "/ws"', UPGRADE)), {"envoy.route-shadowed"}),
-        (envoy(route(request_headers_to_add="[{header: {key: X-Forwarded-Proto, value: http}}]")), {"header.forwarded-proto-wrong"}),
+        (envoy(route(request_headers_to_add="[{header: {key: X-Forwarded-Proto, value: http}}]")), {"header.forwarded-proto-http"}),
         (envoy(route(request_headers_to_remove="[cookie]")), {"header.cookie-dropped"}),
     ],
 )
 def test_names_defects(text: str, expected: set[str]) -> None:
     assert patterns(text) == expected
+
+
+def test_a_cluster_has_a_cap_of_connections() -> None:
+    assert [p.weight < 0.2 for p in read(envoy(route()))[1] if p.pattern == "envoy.connection-cap-default"] == [True]
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [(20, {"envoy.rate-limit"}), (20000, set())],
+)
+def test_a_piece_without_routes_has_filters(tokens: int, expected: set[str]) -> None:
+    config = f"typed_config: {{token_bucket: {{max_tokens: {tokens}, fill_interval: 10s}}}}"
+    assert patterns(f"http_filters:\n- name: envoy.filters.http.local_ratelimit\n  {config}\n{UPGRADE}\n") == expected
 
 
 def test_a_header_that_is_removed_does_not_arrive() -> None:

@@ -148,10 +148,6 @@ WEAK = {
     ("apache_conf", "nearly a megabyte of blocks"): "time grows with the square of the blocks",
     ("caddyfile", "nearly a megabyte of blocks"): "time grows with the square of the blocks",
     ("caddyfile", "one line of nearly a megabyte"): "the name of an import is longer than a file system takes",
-    ("traefik", "laughs"): "aliases are followed without an end",
-    ("envoy", "laughs"): "aliases are followed without an end",
-    ("alb_attributes", "nearly a megabyte of blocks"): "time grows with the square of the attributes",
-    **{("alb_attributes", f"pattern of {name}"): "wildcards of a path-pattern are tried in every way" for name in EXPONENTIAL},
 }
 """(kind, attack) → what is not bounded yet."""
 

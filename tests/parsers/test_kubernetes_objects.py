@@ -148,7 +148,7 @@ def test_annotations_that_break_or_do_not_count(text: str, expected: set[str]) -
         (ingress(port="8080") + service() + deployment(), {"k8s.service-port-unknown"}),
         (ingress() + service(ports="[{port: 80, targetPort: 3000}]") + deployment(), {"k8s.target-port-unknown"}),
         (ingress() + service(ports="[{port: 80, targetPort: http}]") + deployment(), set()),
-        (ingress() + service(ports="[{port: 80, targetPort: web}]") + deployment(), {"k8s.target-port-unknown"}),
+        (ingress() + service(ports="[{port: 80, targetPort: web}]") + deployment(), {"k8s.target-name-unknown"}),
         (ingress() + service(ports="[{port: 80, targetPort: 3000}]") + deployment(args="['--port', '3000']"), set()),
         (ingress() + service(selector="{app: other}") + deployment(), {"k8s.selector-matches-nothing"}),
         (ingress(path="/ws", service="gone") + service() + deployment(), {"k8s.service-missing"}),
@@ -206,7 +206,7 @@ GATEWAY = "---\nkind: Gateway\nmetadata: {{name: g}}\nspec:\n  servers:\n  - {{p
         (virtual_service(http("prefix: /ws", "rewrite: {uri: /}")), {"rewrite.slash-doubled"}),
         (virtual_service(http("prefix: /socket.io", "rewrite: {uri: /}")), {"rewrite.library-prefix-replaced", "istio.no-stickiness"}),
         (virtual_service(http("exact: /notify")), {"route.exact-perhaps"}),
-        (virtual_service(http("prefix: /ws", "headers: {request: {set: {x-forwarded-proto: http}}}")), {"header.forwarded-proto-wrong"}),
+        (virtual_service(http("prefix: /ws", "headers: {request: {set: {x-forwarded-proto: http}}}")), {"header.forwarded-proto-http"}),
         (virtual_service(http()) + RULE.format("connectionPool: {http: {h2UpgradePolicy: UPGRADE}}"), {"istio.h2-upgrade-policy"}),
         (virtual_service(http()) + RULE.format("connectionPool: {http: {h2UpgradePolicy: DO_NOT_UPGRADE}}"), set()),
         (virtual_service(http()) + RULE.format("connectionPool: {tcp: {maxConnections: 20}}"), {"envoy.connection-cap"}),
@@ -434,6 +434,25 @@ TLS = "[{hosts: [%s], secretName: s}]"
         (service() + deployment().replace("name: c,", "name: c, readinessProbe: {httpGet: {path: /ws}},"), "", {"k8s.probe-on-socket"}),
         (service() + deployment().replace("name: c,", "name: c, readinessProbe: {httpGet: {path: /healthz}},"), "", set()),
         (OPENSHIFT % ("{haproxy.router.openshift.io/timeout: 30s}", ""), "", {"openshift.server-timeout"}),
+        (ingress(note("healthcheck-path", "/ws", "alb.ingress.kubernetes.io/"), of="alb"), "", {"aws.health-check-on-socket"}),
+        (ingress(note("healthcheck-path", "/health", "alb.ingress.kubernetes.io/"), of="alb"), "", set()),
+        (ingress(note("auth-type", "oidc", "alb.ingress.kubernetes.io/"), of="alb"), "", {"aws.rule-authenticates"}),
+        (
+            virtual_service(http().replace("host: app,", "host: app, subset: v2,")) + RULE.format("tls: {}") + "  subsets: [{name: v1}]\n",
+            "",
+            {"istio.subset-unknown"},
+        ),
+        (
+            virtual_service(http("prefix: /api"), http().replace("host: app", "host: web")),
+            "",
+            {"route.catch-all"},
+        ),
+        (ingress(note("auth-tls-secret", "ns/ca")), "", {"tls.client-certificate-required"}),
+        (ingress(note("connection-idle-timeout", "1800", "alb.ingress.kubernetes.io/"), of="alb"), "", {"k8s.annotation-unknown"}),
+        (ingress(note("group.name", "shared", "alb.ingress.kubernetes.io/"), of="alb"), "", set()),
+        (virtual_service(http()) + RULE.format("tls: {mode: SIMPLE}"), "", {"istio.tls-to-service"}),
+        (virtual_service(http()) + RULE.format("tls: {mode: ISTIO_MUTUAL}"), "", set()),
+        (virtual_service(http()) + GATEWAY.format("a.test", ", tls: {mode: MUTUAL}"), "", {"tls.client-certificate-required"}),
         (config_map(proxy_read_timeout="3600"), "", set()),
         (config_map(large_client_header_buffers="4 1k"), "", {"envoy.small-headers"}),
         (config_map(large_client_header_buffers="4 16k", client_header_buffer_size="1k"), "", set()),
@@ -476,6 +495,10 @@ def test_the_host_tells_which_rules_compete() -> None:
     text = ingress(service="a") + "---\n" + ingress(service="b").replace("a.test", "b.test")
     facts = [o.facts for o in parse_config(text, kind="k8s_ingress", artifact="k", endpoint_path="/ws", endpoint_host="b.test")]
     assert [f.upstream for f in facts if isinstance(f, RouteFacts) and f.serves] == ["b:80"]
+
+
+def test_an_annotation_can_replace_connection() -> None:
+    assert [r.connection.value for r in read(ingress(note("connection-proxy-header", "keep-alive")))[0]] == ["keep-alive"]
 
 
 def test_limits_of_kong_stand_on_the_service() -> None:

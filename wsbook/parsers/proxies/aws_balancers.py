@@ -22,6 +22,7 @@ from wsbook.parsers.proxies.yaml_tree import Node
 
 __all__ = ["judge_balancers"]
 
+_OF_GROUPS = ("target_group_name", "target_group_arn", "listener_arn", "vpc_id")
 _IDLE = ("idle_timeout.timeout_seconds", "tcp.idle_timeout.seconds")
 _WORDS = re.compile(
     r"load_?balanc|idle_timeout|stickiness|target_?(?:group|health)|deregistration|listener|routing\.http|client_keep_alive|aws_(?:lb|alb|elb)|describe-load"
@@ -64,7 +65,13 @@ def judge_balancers(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
 def _product(trees: list[Node], attributes: dict[str, Node]) -> str:
     kinds = {node.text.lower() for tree in trees for key, node in tree.walk() if key in ("type", "load_balancer_type")}
     classic = first(trees, "instance_protocol", "load_balancer_descriptions", "connection_settings", "aws_elb")
-    if "network" in kinds or "tcp.idle_timeout.seconds" in attributes or first(trees, "tcp_idle_timeout_seconds"):
+    protocols = {node.text.upper() for key in _OF_GROUPS for place in places(trees, key) if (node := place.get("protocol")) is not None}
+    if (
+        (protocols and protocols <= {"TCP", "TLS", "UDP", "TCP_UDP"} and classic is None)
+        or "network" in kinds
+        or "tcp.idle_timeout.seconds" in attributes
+        or first(trees, "tcp_idle_timeout_seconds")
+    ):
         return "aws-nlb"
     if classic is not None or "aws::elasticloadbalancing::loadbalancer" in kinds:
         return "aws-elb"
@@ -181,6 +188,10 @@ def _rule_facts(rules: list[_Rule], product: str, artifact: Artifact) -> Iterato
         )
         if serves is not False:
             yield from _action_defects(rule, artifact)
+    if rules and not path and not any(c.open or c.able or hints_at_websocket(c.words) for c in candidates):
+        yield defect(
+            "aws.no-rule-perhaps", artifact.name, rules[-1].node.line, f"rules for {', '.join(p for r in rules for p in r.paths)}"[:200]
+        )
     for late, early in shadows(candidates):
         if rules[late].targets != rules[early].targets or rules[early].action != rules[late].action:
             words = f"the rule of priority {rules[early].priority:g} takes {', '.join(rules[late].paths)} first"
@@ -244,6 +255,10 @@ def _balancer_defects(product: str, trees: list[Node], attributes: dict[str, Nod
             texts = [node.text, *(one.text for one in node.items)]
             if key == "alpn_policy" and "HTTP2Only" in texts:
                 yield defect("aws.listener-h2-only", artifact.name, node.line, "ALPN policy HTTP2Only")
+            elif key == "alpn_policy" and {"HTTP2Preferred", "HTTP2Optional"} & set(texts):
+                yield defect("aws.listener-offers-h2", artifact.name, node.line, f"ALPN policy {', '.join(t for t in texts if t)}")
+            elif key == "mutual_authentication" and node.at("mode") in ("verify", "passthrough"):
+                yield defect("tls.client-certificate-requested", artifact.name, node.line, f"mutual authentication: {node.at('mode')}")
     for listener in [n for place in places(trees, "listeners") for n in place.each("listeners")]:
         if any(action.at("type") == "redirect" for action in listener.each("default_actions")):
             yield defect("gateway.plain-redirected", artifact.name, listener.line, f"listener of port {listener.at('port')}: redirect")

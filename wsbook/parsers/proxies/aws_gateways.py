@@ -25,11 +25,18 @@ _WITHOUT_HEADERS = (
 )
 """Identifiers of managed origin request policies, the same in every account."""
 _PLAIN_APIS = ("aws_api_gateway_rest_api", "AWS::ApiGateway::RestApi", "AWS::Serverless::HttpApi", "AWS::Serverless::Api")
+_FEW_PER_S = 50
 _DISTRIBUTION = ("default_cache_behavior", "cache_behaviors", "ordered_cache_behavior")
 
 
 def judge_gateways(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
     """Yield API gateways as routes, and those that tunnel nothing as defects."""
+    for key in ("throttling_rate_limit", "throttling_burst_limit"):
+        rate = next((node for tree in trees for k, node in tree.walk() if k == key and node.number is not None), None)
+        if rate is not None and (rate.number or 0) < _FEW_PER_S:
+            yield passing_route(artifact, product="aws-api-gateway", line=rate.line, matcher="stage")
+            yield defect("aws.gateway-throttled", artifact.name, rate.line, f"{key} {rate.text}")
+            break
     kinds = [node for tree in trees for key, node in tree.walk() if key == "protocol_type" and node.text]
     rest = list(places(trees, "api_key_source")) + resources(trees, *_PLAIN_APIS)
     routes = [node for node in places(trees, "route_key") if node.at("route_key").startswith("$") or "/" not in node.at("route_key")]
@@ -67,6 +74,10 @@ def _message_routes(trees: list[Node], artifact: Artifact) -> Iterator[PatternFa
 
 def judge_cloudfront(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
     """Yield the behaviors of a distribution as routes, in order, and what their policies leave out."""
+    for listed in [node for tree in trees for key, node in tree.walk() if key == "origin_ssl_protocols"]:
+        names = [one.text for one in (listed.items or listed.each("items"))]
+        if names and not {"TLSv1.2", "TLSv1.3"} & set(names):
+            yield defect("tls.only-outdated", artifact.name, listed.line, f"OriginSslProtocols {', '.join(names)}")
     place = next((p for key in _DISTRIBUTION for p in places(trees, key)), None)
     if place is None:
         return

@@ -40,6 +40,10 @@ def _zone(tree: Node, trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
     for node in (one for _, one in tree.walk() if one.at("id") in ("security_level", "bot_fight_mode", "browser_check")):
         if node.at("value") in ("under_attack", "high"):
             yield defect("cloudflare.challenges", artifact.name, node.line, f"{node.at('id')}: {node.at('value')}")
+    for node in (one for _, one in tree.walk() if one.at("id") == "ssl" or one.at("setting_id") == "ssl"):
+        if node.at("value") in ("strict", "flexible"):
+            pattern = "cloudflare.strict" if node.at("value") == "strict" else "cloudflare.flexible"
+            yield defect(pattern, artifact.name, node.line, f"ssl: {node.at('value')}")
     for switch in switches[:1]:
         yield passing_route(
             artifact, product="cloudflare", line=switch.line, matcher="zone", upgrade=FORWARDED if switch.text == "on" else None

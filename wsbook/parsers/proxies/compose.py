@@ -20,13 +20,14 @@ _PORT_NAMES = ("PORT", "HTTP_PORT", "APP_PORT", "SERVER_PORT", "LISTEN_PORT", "W
 
 
 class Container(Struct, frozen=True, kw_only=True):
-    """One container. ports: on which its program surely listens, () unknown. labels: its own tree."""
+    """One container. ports: on which its program listens, () unknown; told: it is told so. labels: its own tree."""
 
     name: str
     node: Node
     labels: dict[str, Node]
     tree: Node
     ports: tuple[str, ...] = ()
+    told: bool = False
     replicas: int = 1
 
 
@@ -91,7 +92,8 @@ def _container(name: str, node: Node) -> Container:
         node=node,
         labels={k.lower(): v for k, v in labels.items()},
         tree=planted(pairs),
-        ports=tuple(_ports(node)),
+        ports=tuple(_told(node) or _open(node)),
+        told=bool(_told(node)),
         replicas=int(copies.number) if copies and copies.number else 1,
     )
 
@@ -122,18 +124,22 @@ def _flags(node: Node) -> Iterator[tuple[str, Node]]:
             yield key, Node(value=value or "true", line=line)
 
 
-def _ports(node: Node) -> Iterator[str]:
-    """Yield the ports that the program of a container is told to listen on, else those that it exposes."""
+def _told(node: Node) -> list[str]:
+    """Return the ports that the program of a container is told to listen on."""
     environment = node.get("environment")
     pairs = {k: v.text for k, v in environment.pairs.items()} if environment else {}
     pairs |= dict(one.text.partition("=")[::2] for one in (environment.items if environment else []))
     told = [pairs[name] for name in _PORT_NAMES if re.fullmatch(r"\d{2,5}", pairs.get(name, ""))]
     command = node.get("command")
     words = command.text if command and command.text else " ".join(o.text for o in command.items) if command else ""
-    told += _PORT_FLAG.findall(words[:2000])
+    return list(dict.fromkeys([*told, *_PORT_FLAG.findall(words[:2000])]))
+
+
+def _open(node: Node) -> list[str]:
+    """Return the ports that a container exposes, else those that it publishes."""
     exposed = [m[0] for one in node.each("expose")[:50] if (m := re.match(r"\d{1,5}", one.text))]
     published = [m[1] for one in node.each("ports")[:50] if (m := re.search(r"(?:^|:)(\d{1,5})(?:/tcp)?$", one.text))]
-    yield from dict.fromkeys(told or exposed or published)
+    return list(dict.fromkeys(exposed or published))
 
 
 def container_defects(compose: Compose, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -173,7 +179,10 @@ def _port_defects(container: Container, artifact: Artifact) -> Iterator[PatternF
         if key.endswith(".loadbalancer.server.port") and container.ports and node.text not in container.ports:
             fix = fix_of(artifact, ("proxy.upstream-unreachable",), reword(artifact, node.line, node.text, container.ports[0]))
             words = f"service {container.name}: port {node.text}, the container has {', '.join(container.ports)}"
-            yield replace(defect("traefik.port-mismatch", artifact.name, node.line, words), fix=fix)
+            yield replace(
+                defect("traefik.port-mismatch" if container.told else "traefik.port-mismatch-perhaps", artifact.name, node.line, words),
+                fix=fix,
+            )
     command = container.node.get("command")
     words = command.text or " ".join(one.text for one in command.items) if command is not None else ""
     if bound := _LOOPBACK_FLAG.search(words[:2000]):

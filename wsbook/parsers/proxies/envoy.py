@@ -12,8 +12,18 @@ from collections.abc import Iterator
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import Facts, Fix, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, require_small, try_regex
-from wsbook.parsers.proxies.envoy_defects import route_defects
-from wsbook.parsers.proxies.envoy_model import Cluster, Route, duration_s, fits, read_clusters, read_routes, snaked, upgrade_switch
+from wsbook.parsers.proxies.envoy_defects import manager_defects, route_defects
+from wsbook.parsers.proxies.envoy_model import (
+    Cluster,
+    Route,
+    duration_s,
+    fits,
+    read_clusters,
+    read_managers,
+    read_routes,
+    snaked,
+    upgrade_switch,
+)
 from wsbook.parsers.proxies.passing import FORWARDED, limited, mended, passing_route, set_at, with_long_limits
 from wsbook.parsers.proxies.routing import Candidate, choose
 from wsbook.parsers.proxies.yaml_edits import fix_of, put_pair, replace_value
@@ -53,6 +63,7 @@ def judge_envoy(documents: list[Node], artifact: Artifact) -> Iterator[Facts]:
         yield _route(route, serves, clusters, artifact, mend=mend)
     yield from route_defects(routes, candidates, judged, clusters, artifact, documents)
     if not routes:
+        yield from manager_defects(read_managers(documents), artifact)
         yield from _tunnels(documents, artifact)
 
 

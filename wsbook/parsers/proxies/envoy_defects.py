@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 
 from wsbook.facts import Fix, PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, loopback_of_container
-from wsbook.parsers.proxies.envoy_model import Cluster, Route, duration_s, upgrade_switch
+from wsbook.parsers.proxies.envoy_model import Cluster, Manager, Route, duration_s, upgrade_switch
 from wsbook.parsers.proxies.request_headers import header_defect
 from wsbook.parsers.proxies.routing import Candidate, falls_through, shadows
 from wsbook.parsers.proxies.upstreams import tls_port_defect
 from wsbook.parsers.proxies.yaml_edits import drop_pair, fix_of, put_pair, replace_value, reword
 from wsbook.parsers.proxies.yaml_tree import Node
 
-__all__ = ["cluster_defects", "route_defects"]
+__all__ = ["cluster_defects", "manager_defects", "route_defects"]
 
 _DISABLED = "proxy.websocket-support-disabled"
 
@@ -151,6 +151,15 @@ def _filter_defects(route: Route, path: str, artifact: Artifact) -> Iterator[Pat
         yield _found("envoy.small-headers", small, f"max_request_headers_kb {small.text}", artifact)
 
 
+def manager_defects(managers: Sequence[Manager], artifact: Artifact) -> Iterator[PatternFacts]:
+    """Yield what managers do whose routes are not in the file."""
+    for manager in managers:
+        nothing = Node(value={}, line=manager.node.line if manager.node else 1)
+        route = Route(node=nothing, host="", virtual_host=nothing, manager=manager, action="route")
+        yield from _filter_defects(route, "", artifact)
+        yield from _listener_defects(route, artifact)
+
+
 def _bucket_defects(config: Node, artifact: Artifact) -> Iterator[PatternFacts]:
     bucket = config.get("token_bucket")
     interval = duration_s(bucket.get("fill_interval")) if bucket else None
@@ -176,6 +185,10 @@ def _listener_defects(route: Route, artifact: Artifact) -> Iterator[PatternFacts
     if codec is not None and codec.text.upper() == "HTTP2":
         yield _found("envoy.listener-h2-only", codec, "codec_type HTTP2", artifact)
     for key, node in listener.walk() if listener else ():
+        if key == "require_client_certificate" and (node.text or node.at("value")) == "true":
+            yield _found("tls.client-certificate-required", node, "require_client_certificate", artifact)
+        if key == "tls_maximum_protocol_version" and node.text in ("TLSv1_0", "TLSv1_1"):
+            yield _found("tls.only-outdated", node, f"at most {node.text}", artifact)
         if key == "alpn_protocols" and node.items and not any(o.text in ("http/1.1", "") or "http/1.1" in o.text for o in node.items):
             yield _found("envoy.listener-h2-only", node, f"alpn_protocols {', '.join(o.text for o in node.items)}", artifact)
 
@@ -201,6 +214,8 @@ def cluster_defects(cluster: Cluster, routes: Sequence[Route], artifact: Artifac
         most = limit.get("max_connections") or limit.get("max_requests")
         if most is not None and (most.number or 1024) < 1024:
             yield _found("envoy.connection-cap", most, f"cluster {cluster.name}: {most.text} connections", artifact)
+    if cluster.endpoints and not cluster.node.each("circuit_breakers", "thresholds"):
+        yield _found("envoy.connection-cap-default", cluster.node, f"cluster {cluster.name}: no circuit_breakers", artifact)
     yield from _stickiness(cluster, routes, artifact, path)
 
 

@@ -11,10 +11,11 @@ from msgspec import Struct
 from wsbook.parsers.proxies.artifact import seconds, try_regex
 from wsbook.parsers.proxies.yaml_tree import Node, renamed
 
-__all__ = ["Cluster", "Manager", "Route", "duration_s", "fits", "read_clusters", "read_routes", "snaked", "upgrade_switch"]
+__all__ = ["Cluster", "Manager", "Route", "duration_s", "fits", "read_clusters", "read_managers", "read_routes", "snaked", "upgrade_switch"]
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _MAX = 3_000
+_OF_MANAGERS = ("stat_prefix", "route_config", "rds", "http_filters", "upgrade_configs", "stream_idle_timeout")
 
 
 class Manager(Struct, frozen=True, kw_only=True):
@@ -85,6 +86,11 @@ def read_routes(documents: list[Node]) -> Iterator[Route]:
         yield from _of_config(config, next(iter(asking or fallback), Manager(node=None)))
 
 
+def read_managers(documents: list[Node]) -> list[Manager]:
+    """Return the connection managers."""
+    return _managers(documents)[0]
+
+
 def _managers(documents: list[Node]) -> tuple[list[Manager], list[Node]]:
     """Return the connection managers, and the route configurations outside of them."""
     managers: list[Manager] = []
@@ -95,10 +101,7 @@ def _managers(documents: list[Node]) -> tuple[list[Manager], list[Node]]:
         for _, node in document.walk():
             if node.get("filter_chains") is not None or node.get("default_filter_chain") is not None:
                 listener = node
-            is_manager = node.at("@type").endswith("HttpConnectionManager") or (
-                node.get("stat_prefix") is not None
-                and any(node.get(k) is not None for k in ("route_config", "rds", "http_filters", "upgrade_configs"))
-            )
+            is_manager = node.at("@type").endswith("HttpConnectionManager") or sum(key in node.pairs for key in _OF_MANAGERS) > 1
             if is_manager:
                 managers.append(Manager(node=node, listener=listener))
                 inside.add(id(node.get("route_config")))

@@ -14,7 +14,7 @@ from wsbook.parsers.proxies.kubernetes_objects import World
 from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
 from wsbook.parsers.proxies.path_tests import PathTest, candidate_for, rewrites_badly
 from wsbook.parsers.proxies.request_headers import header_defect
-from wsbook.parsers.proxies.routing import choose
+from wsbook.parsers.proxies.routing import choose, falls_through
 from wsbook.parsers.proxies.yaml_edits import fix_of, reword
 from wsbook.parsers.proxies.yaml_tree import Node
 
@@ -49,6 +49,10 @@ def judge_gateway(world: World, artifact: Artifact) -> Iterator[Facts]:
         yield _route(rule, test, serves, product, artifact)
         if serves is not False:
             yield from _rule_defects(rule, test, product, world, artifact)
+    if (open_one := falls_through(candidates, judged)) is not None:
+        yield defect(
+            "route.catch-all", artifact.name, rules[open_one][1].line, f"rule {rules[open_one][2].text} → {_target(rules[open_one][1])}"
+        )
     if path and rules and not any(serves is not False for serves in judged):
         yield defect("k8s.no-rule", artifact.name, rules[0][1].line, f"no rule takes {path}")
     yield from _exact_defects([(rule, test) for _, rule, test in rules], artifact)

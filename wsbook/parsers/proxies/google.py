@@ -18,6 +18,7 @@ __all__ = ["judge_google", "lifetime_defect"]
 
 _NAMES = ("cloud.google.com/backend-config", "beta.cloud.google.com/backend-config")
 _SHORT_S = 3600
+_VERY_SHORT_S = 300
 
 
 def judge_google(world: World, artifact: Artifact) -> Iterator[Facts]:
@@ -69,7 +70,8 @@ def lifetime_defect(limit: Node | None, spec: Node, artifact: Artifact) -> Itera
         yield defect("gcp.timeout-default", artifact.name, spec.line, "timeoutSec is not set: 30", fix)
     elif 0 < (limit.number or 0) <= _SHORT_S:
         fix = fix_of(artifact, cause, reword(artifact, limit.line, limit.text, "86400"))
-        yield defect("gcp.timeout-short", artifact.name, limit.line, f"timeoutSec: {limit.text}", fix)
+        pattern = "gcp.timeout-short" if (limit.number or 0) <= _VERY_SHORT_S else "gcp.timeout-limits"
+        yield defect(pattern, artifact.name, limit.line, f"timeoutSec: {limit.text}", fix)
 
 
 def _wiring(world: World, configs: dict[str, Node], artifact: Artifact) -> Iterator[PatternFacts]:

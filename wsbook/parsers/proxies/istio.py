@@ -16,7 +16,7 @@ from wsbook.parsers.proxies.kubernetes_objects import World, matches_labels, pod
 from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
 from wsbook.parsers.proxies.path_tests import PathTest, candidate_for, fits_glob, rewrites_badly
 from wsbook.parsers.proxies.request_headers import header_defect
-from wsbook.parsers.proxies.routing import choose, shadows
+from wsbook.parsers.proxies.routing import choose, falls_through, shadows
 from wsbook.parsers.proxies.yaml_edits import drop_pair, fix_of, reword
 from wsbook.parsers.proxies.yaml_tree import Node
 
@@ -50,6 +50,8 @@ def judge_istio(world: World, artifact: Artifact) -> Iterator[Facts]:
         yield _route(route, test, serves, world, artifact)
         if serves is not False:
             yield from _route_defects(route, test, world, artifact)
+    if (open_one := falls_through(candidates, judged)) is not None:
+        yield _found("route.catch-all", routes[open_one][1], f"route to {_target(routes[open_one][1])}", artifact)
     for late, early in shadows(candidates):
         words = f"the route at line {routes[early][1].line} comes first and takes what this one is for"
         yield _found("envoy.route-shadowed", routes[late][1], words, artifact)
@@ -150,6 +152,11 @@ def _filter_idle(world: World, artifact: Artifact) -> Setting | None:
 
 
 def _route_defects(route: Node, tests: tuple[PathTest, ...], world: World, artifact: Artifact) -> Iterator[PatternFacts]:
+    first = next(iter(route.each("route")), None)
+    subset = first.get("destination", "subset") if first is not None else None
+    known = {one.at("name") for rule in world.of("DestinationRule") for one in rule.each("spec", "subsets")}
+    if subset is not None and known and subset.text not in known:
+        yield _found("istio.subset-unknown", subset, f"subset {subset.text} is not among {', '.join(sorted(known))}", artifact)
     timeout = route.get("timeout")
     limit = duration_s(timeout)
     if timeout is not None and limit and limit <= 3600:
@@ -183,6 +190,9 @@ def _rule_defects(rule: Node, artifact: Artifact, world: World) -> Iterator[Patt
         if key == "h2UpgradePolicy" and node.text == "UPGRADE":
             fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, node.line, "UPGRADE", "DO_NOT_UPGRADE"))
             yield _found("istio.h2-upgrade-policy", node, f"h2UpgradePolicy: UPGRADE for {rule.at('spec', 'host')}", artifact, fix)
+        elif key == "tls" and node.at("mode") in ("SIMPLE", "MUTUAL") and not node.at("sni") and _inside(rule.at("spec", "host")):
+            fix = fix_of(artifact, ("endpoint.tls-to-plain-port",), reword(artifact, node.value["mode"].line, node.at("mode"), "DISABLE"))
+            yield _found("istio.tls-to-service", node, f"tls mode {node.at('mode')} for {rule.at('spec', 'host')}", artifact, fix)
         elif key == "maxConnections" and 0 < (node.number or 0) < 1000:
             yield _found("envoy.connection-cap", node, f"maxConnections: {node.text}", artifact)
         elif key == "maxConnectionDuration" and duration_s(node):
@@ -192,6 +202,11 @@ def _rule_defects(rule: Node, artifact: Artifact, world: World) -> Iterator[Patt
         labels = subset.map("labels")
         if pods and labels and not any(matches_labels(labels, pod) for pod in pods):
             yield _found("istio.subset-empty", subset, f"subset {subset.at('name')} matches no pod", artifact)
+
+
+def _inside(host: str) -> bool:
+    """Tell whether a host is a service of the cluster."""
+    return "." not in host or host.endswith((".local", ".svc"))
 
 
 def _port_defects(targets: set[str], world: World, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -217,6 +232,10 @@ def _gateways(world: World, artifact: Artifact) -> Iterator[PatternFacts]:
     for gateway in world.of("Gateway"):
         hosts = {host.text.rpartition("/")[2] for server in gateway.each("spec", "servers") for host in server.each("hosts")}
         for server in gateway.each("spec", "servers"):
+            mode = server.get("tls", "mode")
+            if mode is not None and mode.text in ("MUTUAL", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"):
+                pattern = "tls.client-certificate-requested" if mode.text.startswith("OPTIONAL") else "tls.client-certificate-required"
+                yield _found(pattern, mode, f"port {server.at('port', 'number')}: {mode.text}", artifact)
             redirect = server.get("tls", "httpsRedirect")
             if redirect is not None and redirect.text == "true":
                 yield _found("gateway.plain-redirected", redirect, f"port {server.at('port', 'number')}: httpsRedirect", artifact)

@@ -37,6 +37,8 @@ def annotation_defects(thing: Node, artifact: Artifact, config: Node | None) -> 
     notes = annotations_of(thing)
     for key, node in list(notes.pairs.items())[:500]:
         yield from _ignored(key, node, controller, sure, artifact)
+    if controller.product == "aws-alb":
+        yield from _alb(notes.pairs, artifact)
     if controller.product == "ingress-nginx":
         yield from _community(notes.pairs, thing, config, artifact)
     for name, expression in [controller.http2] if controller.http2 else []:
@@ -44,6 +46,17 @@ def annotation_defects(thing: Node, artifact: Artifact, config: Node | None) -> 
         if found is not None and re.search(expression, found.text):
             change = reword(artifact, found.line, found.text, "HTTP1" if "version" in name else "HTTP")
             yield _at("k8s.h2-to-upstream", name, found, artifact, fix_of(artifact, ("proxy.h2-to-upstream",), change))
+
+
+def _alb(notes: dict[str, Node], artifact: Artifact) -> Iterator[PatternFacts]:
+    check, codes = notes.get("alb.ingress.kubernetes.io/healthcheck-path"), notes.get("alb.ingress.kubernetes.io/success-codes")
+    if check is not None and hints_at_websocket(check.text) == 2 and not (codes and re.search(r"4\d\d|101|-4|-5", codes.text)):
+        yield _at("aws.health-check-on-socket", "healthcheck-path", check, artifact)
+    signed = notes.get("alb.ingress.kubernetes.io/auth-type")
+    if signed is not None and signed.text in ("oidc", "cognito"):
+        yield _at("aws.rule-authenticates", "auth-type", signed, artifact)
+    if (web := notes.get("alb.ingress.kubernetes.io/wafv2-acl-arn")) is not None:
+        yield _at("firewall.web-rules", "wafv2-acl-arn", web, artifact)
 
 
 def _ignored(key: str, node: Node, controller: Controller, sure: bool, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -59,6 +72,8 @@ def _ignored(key: str, node: Node, controller: Controller, sure: bool, artifact:
     elif owner is not None and owner.unit == "plain" and name in _SECONDS and not node.text.isdigit():
         fix = fix_of(artifact, _IGNORED, reword(artifact, node.line, node.text, str(_plain_seconds(node.text))))
         yield _at("k8s.annotation-unit", key, node, artifact, fix)
+    elif owner is controller and _unknown(name, owner):
+        yield _at("k8s.annotation-unknown", key, node, artifact)
     elif owner is not None and owner is controller and (near := _misspelt(name, owner)):
         fix = fix_of(artifact, _IGNORED, reword(artifact, node.key_line, key + ":", f"{prefix}/{near}:"))
         yield _at("k8s.annotation-misspelt", key, node, artifact, fix)
@@ -66,6 +81,16 @@ def _ignored(key: str, node: Node, controller: Controller, sure: bool, artifact:
         yield _at("k8s.annotation-of-another", key, node, artifact)
     elif owner is not None and owner is not controller and (sure or prefix + "/" == _COMPANY) and name in _counting(owner):
         yield _at("k8s.annotation-other-controller", key, node, artifact)
+
+
+def _unknown(name: str, owner: Controller) -> bool:
+    """Whether a controller whose annotations are all known has none of this name."""
+    real = {*owner.known, *owner.idle, *(sticky for sticky, _ in owner.sticky), *owner.http2[:1]}
+    return (
+        owner.complete
+        and name not in real
+        and not name.startswith(("actions.", "conditions.", "transforms.", "listener-attributes.", "frontend-nlb"))
+    )
 
 
 def _misspelt(name: str, owner: Controller) -> str:
@@ -109,9 +134,13 @@ def _community(notes: dict[str, Node], thing: Node, config: Node | None, artifac
     for name in ("permanent-redirect", "temporal-redirect"):
         if (node := of(name)) is not None:
             yield _at("k8s.redirects", name, node, artifact)
-    for name in ("auth-url", "auth-type", "whitelist-source-range", "auth-tls-secret"):
+    for name in ("auth-url", "auth-type", "whitelist-source-range"):
         if (node := of(name)) is not None:
             yield _at("k8s.auth-on-handshake", name, node, artifact)
+    asked, mode = of("auth-tls-secret"), of("auth-tls-verify-client")
+    if asked is not None and (mode is None or mode.text != "off"):
+        optional = mode is not None and mode.text.startswith("optional")
+        yield _at("tls.client-certificate-requested" if optional else "tls.client-certificate-required", "auth-tls-secret", asked, artifact)
     for name in ("enable-modsecurity", "enable-owasp-core-rules"):
         if (node := of(name)) is not None and node.text == "true":
             yield _at("k8s.firewall-on-handshake", name, node, artifact)

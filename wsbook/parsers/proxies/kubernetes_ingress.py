@@ -168,6 +168,12 @@ def _listed(path: IngressPath, key: str) -> list[str]:
     return [name.strip() for name in _text(annotations_of(path.thing).pairs, key).split(",")]
 
 
+def _connection(notes: dict[str, Node], artifact: Artifact) -> Setting | None:
+    """Return what an annotation puts into Connection; None when there is none."""
+    node = notes.get("nginx.ingress.kubernetes.io/connection-proxy-header")
+    return set_at(artifact, node) if node is not None and node.text and "$" not in node.text else None
+
+
 def _upgrade(path: IngressPath, artifact: Artifact) -> Setting:
     """Return whether the controller forwards an upgrade; two of them need to be told so."""
     notes = annotations_of(path.thing).pairs
@@ -205,7 +211,7 @@ def _route(
         upstream=f"{path.service}:{path.port}" if path.port else path.service,
         upstream_path=upstream_path(path, artifact.endpoint_path.partition("?")[0]) if serves else None,
         upgrade=upgrade,
-        connection=upgrade,
+        connection=_connection(notes, artifact) or upgrade,
         host=set_at(artifact, host) if host else FORWARDED,
         http_version=set_at(artifact, version) if version else Setting(value="1.1", default=True),
         idle=idle,

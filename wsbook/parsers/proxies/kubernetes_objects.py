@@ -37,6 +37,7 @@ class Controller(Struct, frozen=True, kw_only=True):
     http2: tuple[str, ...]
     source: str
     known: tuple[str, ...] = ()
+    complete: bool = False
 
 
 @cache

@@ -101,7 +101,7 @@ def _target_defects(service: Node, port: Node, pods: list[Node], artifact: Artif
     if len(numbers) == 1:
         fix = fix_of(artifact, _UNREACHABLE, reword(artifact, target.line, f": {target.text}", f": {min(numbers)}"))
     words = f"service {name_of(service)} sends to {target.text}, the pod has {', '.join(sorted(numbers))}"
-    yield defect("k8s.target-port-unknown", artifact.name, target.line, words, fix)
+    yield defect("k8s.target-port-unknown" if target.text.isdigit() else "k8s.target-name-unknown", artifact.name, target.line, words, fix)
 
 
 def _workload_defects(world: World, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -110,7 +110,8 @@ def _workload_defects(world: World, artifact: Artifact) -> Iterator[PatternFacts
             words = " ".join(one.text for one in [*box.each("command"), *box.each("args")])
             bound = _LOOPBACK.search(words[:2000])
             host = next((one for one in box.each("env") if one.at("name") in ("HOST", "BIND", "BIND_ADDRESS", "LISTEN_HOST")), None)
-            if bound or (host is not None and host.at("value") in ("127.0.0.1", "localhost")):
+            alone = len(pods_of(work).each("spec", "containers")) == 1
+            if (alone and bound) or (alone and host is not None and host.at("value") in ("127.0.0.1", "localhost")):
                 yield defect("container.binds-loopback", artifact.name, box.line, bound[0] if bound else "HOST 127.0.0.1")
             for kind in ("readinessProbe", "livenessProbe", "startupProbe"):
                 path = box.get(kind, "httpGet", "path")

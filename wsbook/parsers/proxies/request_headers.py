@@ -14,7 +14,8 @@ def header_defect(name: str, node: Node, artifact: Artifact) -> PatternFacts | N
     words = f"{name}: {value}"
     if header == "x-forwarded-proto" and value.lower() in ("ws", "wss", "http"):
         fix = fix_of(artifact, ("proxy.forwarded-headers-wrong",), reword(artifact, node.line, value, "https"))
-        return defect("header.forwarded-proto-wrong", artifact.name, node.line, words, fix)
+        pattern = "header.forwarded-proto-http" if value.lower() == "http" else "header.forwarded-proto-wrong"
+        return defect(pattern, artifact.name, node.line, words, fix)
     if header in ("host", ":authority") and value and not value.startswith(("$", "%", "{")):
         return defect("header.host-replaced", artifact.name, node.line, words)
     if header == "origin" and value and not value.startswith(("$", "%", "{")):

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterator, Sequence
 
 from wsbook.facts import Fix, PatternFacts
-from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, loopback_of_container
+from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, hints_at_websocket, loopback_of_container
 from wsbook.parsers.proxies.request_headers import header_defect
 from wsbook.parsers.proxies.routing import Candidate, falls_through, shadows
 from wsbook.parsers.proxies.traefik_model import Config, Router, Service, words_of
 from wsbook.parsers.proxies.traefik_paths import applied
-from wsbook.parsers.proxies.upstreams import is_private, port_defect
+from wsbook.parsers.proxies.upstreams import has_address, is_private, port_defect
 from wsbook.parsers.proxies.yaml_edits import fix_of, put_pair, reword
 from wsbook.parsers.proxies.yaml_tree import Node
 
@@ -38,16 +38,26 @@ def router_defects(
         yield _found("traefik.no-router", routers[0].node, f"no router takes {path}", artifact)
     for late, early in shadows(candidates):
         router, other = routers[late], routers[early]
+        if _redirects(router, config):
+            continue
         if set(router.entry_points) & set(other.entry_points) or not (router.entry_points and other.entry_points):
             words = f"{other.name} (priority {other.priority:g}) takes what {router.name} ({router.priority:g}) is for"
             yield _found("traefik.router-shadowed", router.node.get("priority") or router.node.get("rule") or router.node, words, artifact)
     if (open_one := falls_through(candidates, judged)) is not None:
         yield _found("route.catch-all", routers[open_one].node, f"router {routers[open_one].name}", artifact)
+    for router, candidate in zip(routers, candidates, strict=True):
+        meant = candidate.sample and hints_at_websocket(candidate.words) == 2
+        if meant and _redirects(router, config) and not any(other.possible and other.fits(candidate.sample) for other in candidates):
+            yield _found("traefik.router-redirects", router.node, f"router {router.name}", artifact)
     for router, serves in zip(routers, judged, strict=True):
         yield from _rule_defects(router, serves, artifact, path, modern=modern)
         if serves is not False:
             yield from _service_defects(router, config, artifact, path)
             yield from _middleware_defects(router, config, artifact, path)
+
+
+def _redirects(router: Router, config: Config) -> bool:
+    return any(kind.startswith("redirect") for kind, _ in applied(router, config))
 
 
 def _rule_defects(router: Router, serves: bool | None, artifact: Artifact, path: str, *, modern: bool) -> Iterator[PatternFacts]:
@@ -96,12 +106,16 @@ def _one_middleware(kind: str, node: Node, router: Router, artifact: Artifact, p
         yield _found("traefik.auth-on-handshake", node, f"router {router.name}: {kind}", artifact)
     elif kind == "ratelimit" and 0 < (_number(node, "average") or 0) / max(1.0, _period_s(node.at("period"))) < 5:
         yield _found("traefik.rate-limit", node, f"average {node.at('average')}", artifact)
-    elif kind == "inflightreq" and (_number(node, "amount") or 1e9) <= 1000:
+    elif kind == "inflightreq" and (_number(node, "amount") or 1e9) <= 200:
         yield _found("traefik.in-flight-cap", node.get("amount") or node, f"amount {node.at('amount')}", artifact)
     elif kind == "plugin":
         yield _found("traefik.plugin", node, f"router {router.name}: {', '.join(node.pairs)}", artifact)
     elif kind == "buffering" and re.search(r"event|stream|sse", " ".join(router.rule.paths)):
         yield _found("traefik.buffering", node, f"router {router.name}", artifact)
+    elif kind == "addprefix":
+        prefix = node.at("prefix").rstrip("/")
+        doubled = bool(prefix) and any(rule.startswith(prefix) for rule in router.rule.paths)
+        yield _found("traefik.prefix-doubled" if doubled else "rewrite.prefix-added", node, f"addPrefix {prefix}", artifact)
     elif kind.startswith("stripprefix") or (kind == "replacepath"):
         yield from _path_defects(kind, node, router, artifact, path)
 
@@ -139,13 +153,28 @@ def _service_defects(router: Router, config: Config, artifact: Artifact, path: s
         if local and router.node.get("service") is not None:
             yield _found("traefik.service-unknown", router.node.get("service") or router.node, router.service, artifact)
         return
-    trusting = config.tree.at("serverstransport", "insecureskipverify") == "true"
-    yield from _address_defects(service, artifact, trusting=trusting)
+    named = service.node.at("serverstransport").partition("@")[0].lower()
+    transport = config.tree.get("http", "serverstransports", named) if named else config.tree.get("serverstransport")
+    trusting = (transport is not None and transport.at("insecureskipverify") == "true") or (bool(named) and transport is None)
+    yield from _address_defects(service, artifact, transport, trusting=trusting)
+    checked = service.node.get("healthcheck", "path")
+    if checked is not None and hints_at_websocket(checked.text) == 2 and not re.search(r"health|ready|live", checked.text):
+        yield _found("traefik.health-check-on-socket", checked, f"healthCheck {checked.text}", artifact)
     passed = service.node.get("passhostheader")
     if passed is not None and passed.text.lower() == "false":
         fix = fix_of(artifact, ("origin.proxy-rewrites-host",), reword(artifact, passed.line, passed.text, "true"))
         yield _found("traefik.host-not-passed", passed, "passHostHeader: false", artifact, fix)
     several = max(len(service.servers), service.replicas, len(service.parts)) > 1
+    secure = service.node.get("sticky", "cookie", "secure")
+    if (
+        several
+        and secure is not None
+        and secure.text == "true"
+        and not router.tls
+        and not {"websecure", "https"} & set(router.entry_points)
+    ):
+        fix = fix_of(artifact, ("cluster.no-sticky-session",), reword(artifact, secure.line, "true", "false"))
+        yield _found("traefik.secure-cookie-on-plain", secure, f"router {router.name} without TLS, sticky cookie secure", artifact, fix)
     polled = hints_at_polling(" ".join((*router.rule.paths, path)))
     if several and not service.sticky:
         fix = fix_of(artifact, ("cluster.no-sticky-session",), put_pair(artifact, service.node, "sticky", "", "  cookie: {}"))
@@ -153,15 +182,17 @@ def _service_defects(router: Router, config: Config, artifact: Artifact, path: s
         yield _found(pattern, service.node, f"service {service.name}: several servers, no sticky cookie", artifact, fix)
 
 
-def _address_defects(service: Service, artifact: Artifact, *, trusting: bool) -> Iterator[PatternFacts]:
+def _address_defects(service: Service, artifact: Artifact, transport: Node | None, *, trusting: bool) -> Iterator[PatternFacts]:
     for url, place in service.servers[:20]:
         if url.startswith("h2c://"):
             fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, place.line, "h2c", "http"))
             yield _found("traefik.h2-to-upstream", place, url, artifact, fix)
         elif found := port_defect(url, artifact, place.line):
             yield found
-        elif url.startswith("https://") and is_private(url) and service.node.get("serverstransport") is None and not trusting:
-            yield _found("upstream.private-certificate", place, url, artifact)
+        elif url.startswith("https://") and is_private(url) and not trusting:
+            if transport is None or (has_address(url) and not transport.at("servername")):
+                pattern = "upstream.certificate-for-a-name" if transport is not None else "upstream.private-certificate"
+                yield _found(pattern, place, url, artifact)
         elif loopback_of_container(artifact.text, url):
             yield _found("proxy.loopback-of-container", place, url, artifact)
 
@@ -171,7 +202,21 @@ def static_defects(config: Config, artifact: Artifact) -> Iterator[PatternFacts]
     for _, entry in list(config.tree.map("entrypoints").items())[:50]:
         if entry.get("transport", "respondingtimeouts", "tcp", "lingeringtimeout") is not None:
             yield _found("traefik.lingering-timeout", entry, "respondingTimeouts.tcp.lingeringTimeout", artifact)
+    for router in config.routers:
+        options = config.tree.get("tls", "options", router.node.at("tls", "options").partition("@")[0].lower() or "default")
+        listed = options.get("alpnprotocols") if options is not None else None
+        ends = router.tcp and router.tls and router.node.at("tls", "passthrough") != "true"
+        if ends and (listed is None or any(one.text == "h2" for one in listed.items)):
+            pattern = "traefik.tcp-offers-h2" if listed is not None else "traefik.tcp-offers-h2-perhaps"
+            yield _found(pattern, listed or router.node, f"TCP router {router.name} ends TLS", artifact)
     for name, options in config.tree.map("tls", "options").items():
+        wanted = options.get("clientauth", "clientauthtype")
+        if wanted is not None and wanted.text != "NoClientCert":
+            pattern = "tls.client-certificate-required" if wanted.text.startswith("RequireAnd") else "tls.client-certificate-requested"
+            yield _found(pattern, wanted, f"tls options {name}: {wanted.text}", artifact)
+        least = options.get("minversion")
+        if least is not None and least.text == "VersionTLS13":
+            yield _found("tls.only-newest", least, f"tls options {name}: {least.text}", artifact)
         listed = options.get("alpnprotocols")
         if listed is not None and listed.items and not any(one.text == "http/1.1" for one in listed.items):
             yield _found("envoy.listener-h2-only", listed, f"tls options {name}: {', '.join(o.text for o in listed.items)}", artifact)

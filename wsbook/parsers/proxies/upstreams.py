@@ -6,13 +6,16 @@ from wsbook.facts import PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect
 from wsbook.parsers.proxies.yaml_edits import fix_of, reword
 
-__all__ = ["is_private", "port_defect", "tls_port_defect"]
+__all__ = ["has_address", "is_private", "port_defect", "tls_port_defect"]
 
 _URL = re.compile(r"^(https?|wss?)://\[?[^\s/]*?\]?:(\d{1,5})(?:/|$)", re.IGNORECASE)
 _TLS_PORTS = ("443",)
 _PLAIN_PORTS = ("80",)
 _USUAL = ("443", "8443", "9443", "4443", "6443", "8006", "10443")
-_PRIVATE = re.compile(r"^\w+://(?:localhost|127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|[\w-]+:|\[)", re.IGNORECASE)
+_PRIVATE = re.compile(
+    r"^\w+://(?:localhost|127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|[\w-]+(?::|/|$)|[\w.-]+\.(?:lan|local|internal|home|svc|corp|intra)\b|\[)",
+    re.IGNORECASE,
+)
 
 
 def port_defect(url: str, artifact: Artifact, line: int) -> PatternFacts | None:
@@ -34,6 +37,11 @@ def port_defect(url: str, artifact: Artifact, line: int) -> PatternFacts | None:
 def is_private(url: str) -> bool:
     """Whether a URL's host is an address or name of an inner network, for which no public authority issues certificates."""
     return bool(_PRIVATE.match(url))
+
+
+def has_address(url: str) -> bool:
+    """Whether a URL names its host by number."""
+    return bool(re.match(r"^\w+://(?:\d{1,3}(?:\.\d{1,3}){3}|\[)", url))
 
 
 def tls_port_defect(*, tls: bool, port: str) -> str | None:
