@@ -29,6 +29,8 @@ __all__ = ["parse_nginx"]
 
 _READ_TIMEOUT_S = "60"
 _MAX_ROUTES = 500
+_MAX_FIXED = 40
+"""Places for which changes are looked for."""
 
 
 class _Judged(Struct, frozen=True, kw_only=True):
@@ -49,10 +51,12 @@ def parse_nginx(artifact: Artifact) -> Parsed:
     variables, upstreams, servers = Variables(tree), Upstreams(tree.root), find_servers(tree.root)
     facts: list[Facts] = []
     judged, beside = _judged(servers, artifact, variables), Neighbours.of(servers)
+    fixed = {id(one) for one in [one for one in judged if one.serves is not False][:_MAX_FIXED]}
     for one in judged:
         route = _route(one, upstreams, artifact)
+        found = defects(route, one.ending, upstreams, artifact, beside)
         place = Place(route=route, ending=one.ending, tree=tree, endpoint_path=artifact.endpoint_path)
-        facts += with_fixes(place, defects(route, one.ending, upstreams, artifact, beside))
+        facts += with_fixes(place, found) if id(one) in fixed else [route, *found]
     if any(one.serves is not False for one in judged):
         facts += with_line_fixes(list(limits(tree.root)), tree)
     facts += together(tree.root, servers, artifact, unmarked=bool(judged) and all(one.serves is None for one in judged))
@@ -90,7 +94,9 @@ def _by_path(servers: list[Server], artifact: Artifact, variables: Variables) ->
     ours = _likeliest(handed, artifact) if host == UNNAMED else handed
     if not handed:
         ours = [ending for ending in endings if not 300 <= ending.status < 400] or endings[:1]
-    judged = {id(ending.location.directive): _Judged(ending=ending, serves=None if _unsure(ending) else True) for ending in ours}
+    judged = {
+        id(ending.location.directive): _Judged(ending=ending, serves=None if _unsure(ending) else True) for ending in ours[:_MAX_ROUTES]
+    }
     for server in servers:
         for location in server.every():
             if location.handler and id(location.directive) not in judged and len(judged) < _MAX_ROUTES:
