@@ -108,7 +108,7 @@ def test_read_shows_people_what_it_found(tmp_path: Path, monkeypatch, capsys) ->
     (tmp_path / "site.conf").write_text(CONFIG)
     _, out, _ = wsbook(capsys, monkeypatch, "read", str(tmp_path / "site.conf"), "--kind", "nginx_conf")
     assert "Root cause   proxy.upgrade-header-missing" in out
-    assert "+ proxy_set_header Upgrade $http_upgrade;" in out
+    assert "proxy_set_header Upgrade $http_upgrade;" in out
     assert "\x1b" not in out
 
 

@@ -85,6 +85,8 @@ def test_any_text_is_one_word_that_a_shell_reads_back(text: str) -> None:
         ({"url": "wss://h.example/", "alpn": ("h2", "http/1.1")}, ["--http2"], ["--http1.1"]),
         ({"url": "wss://h.example/", "alpn": ()}, ["--no-alpn"], []),
         ({"upgrade": False}, ["-H Accept:"], ["Sec-WebSocket-Key"]),
+        ({"http_version": "1.0"}, ["--http1.0"], ["--http1.1"]),
+        ({"omit": ("sec-websocket-key",)}, ["Sec-WebSocket-Version"], ["Sec-WebSocket-Key"]),
         ({"headers": (("Cookie", "session=abc"), ("X-Empty", ""))}, ['-H "Cookie: ${COOKIE}"', "-H 'X-Empty;'"], ["abc"]),
         ({"headers": (("Authorization", "env:JWT"),)}, ['-H "Authorization: ${JWT}"'], []),
         ({"url": "ws://ada:pw@h.example/p"}, ['Authorization: Basic $(printf %s "${URL_CREDENTIALS}" | base64'], ["pw@"]),
@@ -99,7 +101,7 @@ def test_curl_options(fields: dict[str, object], words: list[str], without: list
 
 def test_what_a_tool_cannot_do_gives_no_command_for_it() -> None:
     assert curl(Attempt(url="wss://h.example/", server_name="")) == ""
-    for fields in ({"via": "http://p:1"}, {"upgrade": False}, {"host_header": "x.example"}):
+    for fields in ({"via": "http://p:1"}, {"upgrade": False}, {"host_header": "x.example"}, {"omit": ("connection",)}):
         attempt = Attempt(url="ws://h.example/", **fields)  # type: ignore[arg-type]
         assert websocat(attempt) == ""
         assert [tool for tool, _ in commands(attempt, request_headers(attempt, KEY))] == ["curl"]

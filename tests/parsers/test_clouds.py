@@ -336,3 +336,31 @@ def test_terraform_nested_without_end_is_refused() -> None:
     with pytest.raises(UnreadableInputError):
         parse_hcl(Artifact(text="a {" * 100, name="t"))
     assert parse_hcl(Artifact(text="a = [" * 100, name="t")).pairs
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("stickiness.enabled\tfalse\nstickiness.type   source_ip\n", {"aws.no-stickiness-perhaps"}),
+        ("ATTRIBUTES\tidle_timeout.timeout_seconds\t300\n", {"limit.long-cloud"}),
+        (
+            json.dumps({"Listeners": [{"LoadBalancerArn": "a", "Port": 80, "DefaultActions": [{"Type": "redirect"}]}]}),
+            {"gateway.plain-redirected"},
+        ),
+        ("Resources:\n  A:\n    Type: AWS::Serverless::HttpApi\n    Properties: {StageName: p}\n", {"aws.gateway-without-websocket"}),
+        ('resource "aws_apprunner_service" "a" {\n  service_name = "x"\n}\n', {"platform.without-upgrade"}),
+        (
+            'resource "azurerm_container_app" "a" {\n  ingress {\n    transport = "http2"\n  }\n}\n',
+            {"gcp.h2-to-upstream", "limit.long-cloud"},
+        ),
+        ('resource "azurerm_container_app" "a" {\n  ingress {\n    transport = "auto"\n  }\n}\n', {"limit.long-cloud"}),
+        (
+            json.dumps({"result": [{"id": "security_level", "value": "under_attack"}, {"id": "websockets", "value": "on"}]}),
+            {"cloudflare.challenges", "limit.long-cloud"},
+        ),
+        ('resource "aws_wafv2_web_acl_association" "a" {\n  web_acl_arn = "x"\n}\n', {"firewall.web-rules"}),
+        ('resource "aws_vpc" "a" {\n  cidr_block = "10.0.0.0/16"\n}\n', set()),
+    ],
+)
+def test_further_forms(text: str, expected: set[str]) -> None:
+    assert patterns(text) == expected

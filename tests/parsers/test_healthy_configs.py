@@ -178,9 +178,9 @@ VERSIONS = {
 }
 
 ALARMS = {
-    "haproxy-tcp-by-name.cfg, (?:path known, kind .*|versions)": "in TCP mode the client's own TLS reaches port 443",
-    "ingress-rewrite-to-the-root.yaml, path known, .*": "the service offers its socket at its root",
-    "caddy-adapted.json, served": "JSON of Caddy is not read yet",
+    "caddy-snippets-and-sites.caddyfile, (?:path known, kind .*|versions)": "the site beside it answers with files, for another name",
+    "haproxy-foreign-upstream.cfg, .*(?:given|detected|versions)": "the upstream is another's, and wants its own name in Host",
+    "ingress-default-limit-with-pings.yaml, path known, .*": "how many replicas there are is not told",
 }
 """Names of test rows that are wrongly called a fault, or not understood, and why they are right."""
 

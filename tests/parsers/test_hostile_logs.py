@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsbook.errors import UnreadableInputError
-from wsbook.facts import TextFacts
+from wsbook.facts import SignatureFacts, TextFacts
 from wsbook.parsers.lines import LineReader
 from wsbook.parsers.logs.access_log import parse_access_log
 from wsbook.parsers.logs.backend_log import parse_backend_log
@@ -73,6 +73,19 @@ def test_an_empty_log_holds_nothing(tmp_path: Path) -> None:
     (seen,) = read_artifact(str(path), kind="access_log")
     assert isinstance(seen.facts, TextFacts)
     assert (seen.facts.items, seen.facts.unparsed, seen.facts.skimmed) == (0, 0, 0)
+
+
+def test_bytes_that_a_client_sent_leave_a_log_a_log(tmp_path: Path) -> None:
+    """nginx logs the first line of a request as it came, the zeros of a TLS handshake too."""
+    notice = b"2026/11/26 18:39:14 [notice] 5#5: signal 1 (SIGHUP) received from 9, reconfiguring\n"
+    sent = b'2026/11/26 18:39:10 [info] 7#7: *23 client sent invalid method, request: "\x16\x03\x01\x02\0\x01\0"\n'
+    path = tmp_path / "error.log"
+    path.write_bytes(notice + sent + notice)
+    found = {seen.facts.signature for seen in read_artifact(str(path), step="1.4") if isinstance(seen.facts, SignatureFacts)}
+    assert "reload-proxy" in found
+    path.write_bytes(sent)
+    with pytest.raises(UnreadableInputError, match="binary"):
+        read_artifact(str(path), step="1.4")
 
 
 def test_zeros_are_binary(tmp_path: Path) -> None:

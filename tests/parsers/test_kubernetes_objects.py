@@ -407,3 +407,77 @@ def test_templates_of_charts_are_read() -> None:
         f"  - host: a.test\n    paths: [{{path: /ws, pathType: Prefix}}]\n"
     )
     assert [(r.matcher, r.balance) for r in read(values)[0]] == [("path /ws", "cookie")]
+
+
+def config_map(**data: str) -> str:
+    pairs = ", ".join(f"{key.replace('_', '-')}: '{value}'" for key, value in data.items())
+    return f"---\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{{pairs}}}\n"
+
+
+POLICY = "---\nkind: AuthorizationPolicy\nspec:\n  action: {0}\n  rules: [{{to: [{{operation: {{{1}}}}}]}}]\n"
+TLS = "[{hosts: [%s], secretName: s}]"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "expected"),
+    [
+        (ingress(CALM, tls=TLS % "a.test"), "", set()),
+        (ingress(CALM, tls=TLS % "'*.test'"), "", set()),
+        (ingress(CALM, tls=TLS % "b.test"), "", {"k8s.tls-host-missing"}),
+        (ingress(CALM, port="443"), "", {"upstream.plain-to-tls-port"}),
+        (ingress(note("backend-protocol", "HTTPS"), port="443"), "", set()),
+        (ingress(note("backend-protocol", "HTTPS"), port="80"), "", {"upstream.tls-to-plain-port"}),
+        (ingress(note("proxy-read-timeouts", "3600")), "", {"k8s.annotation-misspelt"}),
+        (ingress(note("proxy-next-upstream-timeout", "5")), "", set()),
+        (ingress(note("websocket-services", "app")), "", {"k8s.annotation-of-another"}),
+        (ingress("{%scanary: 'true', %scanary-weight: '20'}" % (NGINX, NGINX)), "", {"balance.no-stickiness-perhaps"}),  # noqa: UP031
+        (service() + deployment().replace("name: c,", "name: c, readinessProbe: {httpGet: {path: /ws}},"), "", {"k8s.probe-on-socket"}),
+        (service() + deployment().replace("name: c,", "name: c, readinessProbe: {httpGet: {path: /healthz}},"), "", set()),
+        (OPENSHIFT % ("{haproxy.router.openshift.io/timeout: 30s}", ""), "", {"openshift.server-timeout"}),
+        (config_map(proxy_read_timeout="3600"), "", set()),
+        (config_map(large_client_header_buffers="4 1k"), "", {"envoy.small-headers"}),
+        (config_map(large_client_header_buffers="4 16k", client_header_buffer_size="1k"), "", set()),
+        (config_map(max_worker_connections="1024"), "", {"k8s.worker-connections"}),
+        (config_map(worker_shutdown_timeout="10s"), "", {"k8s.short-drain"}),
+        (config_map(worker_shutdown_timeout="240s"), "", set()),
+        (config_map(use_forwarded_headers="false"), "", {"k8s.forwarded-not-trusted"}),
+        (config_map(proxy_http_version="1.0"), "", {"k8s.http-1.0"}),
+        (service() + deployment(args="['uvicorn', 'a:app', '--host', '127.0.0.1']"), "", {"container.binds-loopback"}),
+        (service() + deployment(args="['--host', '0.0.0.0']"), "", set()),
+        (deployment().replace("template:", "strategy: {type: Recreate}\n  template:"), "", {"k8s.recreate"}),
+        ("kind: NetworkPolicy\nmetadata: {name: n}\nspec: {ingress: [{from: [{podSelector: {}}]}]}\n", "", {"k8s.network-policy"}),
+        ("kind: NetworkPolicy\nmetadata: {name: n}\nspec: {ingress: [{}]}\n", "", set()),
+        (service(ports="[{port: 80, name: http2-chat, targetPort: 8080}]"), "", {"istio.port-name-h2-perhaps"}),
+        (virtual_service(http()) + POLICY.format("ALLOW", "paths: ['/api/*']"), "/ws", {"istio.policy-without-path"}),
+        (virtual_service(http()) + POLICY.format("ALLOW", "paths: ['/api/*', '/ws*']"), "/ws", set()),
+        (virtual_service(http()) + POLICY.format("ALLOW", "methods: [POST]"), "/ws", {"istio.policy-without-path"}),
+        (virtual_service(http()) + POLICY.format("DENY", "paths: ['/ws*']"), "/ws", {"istio.policy-without-path"}),
+        (virtual_service(http()) + POLICY.format("DENY", "paths: ['/admin*']"), "/ws", set()),
+        (
+            virtual_service(http())
+            + "---\nkind: RequestAuthentication\nspec: {jwtRules: [{issuer: i}]}\n"
+            + "---\nkind: AuthorizationPolicy\nspec: {rules: [{from: [{source: {requestPrincipals: ['*']}}]}]}\n",
+            "/ws",
+            {"envoy.token-in-header"},
+        ),
+        (
+            "apiVersion: serving.knative.dev/v1\nkind: Service\nmetadata: {name: a}\nspec: {template: {spec: {timeoutSeconds: 300}}}\n",
+            "",
+            {"gcp.run-timeout"},
+        ),
+        (f"controller:\n  service:\n    annotations: {{{AWS}backend-protocol: http}}\n", "", {"aws.classic-http-listener"}),
+    ],
+)
+def test_settings_around_the_route(text: str, path: str, expected: set[str]) -> None:
+    assert patterns(text, path) == expected
+
+
+def test_the_host_tells_which_rules_compete() -> None:
+    text = ingress(service="a") + "---\n" + ingress(service="b").replace("a.test", "b.test")
+    facts = [o.facts for o in parse_config(text, kind="k8s_ingress", artifact="k", endpoint_path="/ws", endpoint_host="b.test")]
+    assert [f.upstream for f in facts if isinstance(f, RouteFacts) and f.serves] == ["b:80"]
+
+
+def test_limits_of_kong_stand_on_the_service() -> None:
+    text = ingress(of="kong") + service(notes="{konghq.com/read-timeout: '30000'}")
+    assert [r.idle_s.value for r in read(text)[0]] == ["30"]

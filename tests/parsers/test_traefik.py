@@ -355,3 +355,67 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except UnreadableInputError:
         return
     assert isinstance(observations[0].facts, TextFacts)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (routers("PathPrefix(`/ws`)", uses="      entryPoints: [websecure]\n"), {"traefik.tls-not-told"}),
+        (routers("PathPrefix(`/ws`)", uses="      entryPoints: [websecure]\n      tls: {}\n"), set()),
+        (
+            routers("PathPrefix(`/ws`)", uses="      entryPoints: [websecure]\n")
+            + "entryPoints: {websecure: {http: {tls: {certResolver: le}}}}\n",
+            set(),
+        ),
+        (routers("Host:a.test;PathPrefix:/ws"), {"traefik.old-rule"}),
+        (compose(ON, "traefik.http.routers.a.rule=Host(`a.test`, `b.test`)", f"{PORT}3000"), {"traefik.rule-of-version-2"}),
+        (compose(ON, "traefik.http.routers.a.rule=Host(`a.test`, `b.test`)", f"{PORT}3000", version="v2.9"), set()),
+        (compose(ON, RULE, f"{PORT}3000", "traefik.http.services.b.loadbalancer.server.port=3000"), {"traefik.service-not-told"}),
+        (
+            compose(ON, RULE, f"{PORT}3000", "traefik.http.services.b.loadbalancer.server.port=3000", "traefik.http.routers.a.service=a"),
+            set(),
+        ),
+        (
+            routers("PathPrefix(`/ws`)", services="    s0: {loadBalancer: {servers: [{url: 'https://10.0.0.1'}]}}\n"),
+            {"upstream.private-certificate"},
+        ),
+        (
+            routers("PathPrefix(`/ws`)", services="    s0: {loadBalancer: {serversTransport: t, servers: [{url: 'https://10.0.0.1'}]}}\n"),
+            set(),
+        ),
+        (
+            "# runs in docker compose\n"
+            + routers("PathPrefix(`/ws`)", services="    s0: {loadBalancer: {servers: [{url: 'http://127.0.0.1:9'}]}}\n"),
+            {"proxy.loopback-of-container"},
+        ),
+        (used("{plugin: {simplecache: {path: /tmp}}}"), {"traefik.plugin"}),
+        (used("{buffering: {}}", "PathPrefix(`/events`)"), {"traefik.buffering"}),
+        (used("{buffering: {}}", "PathPrefix(`/ws`)"), set()),
+        ("tls:\n  options:\n    default: {alpnProtocols: [h2]}\n", {"envoy.listener-h2-only"}),
+        ("tls:\n  options:\n    default: {alpnProtocols: [h2, http/1.1]}\n", set()),
+        (
+            "services:\n  a:\n    image: app\n    labels: ['traefik.frontend.rule=Host:a.test']\n  t: {image: 'traefik:v2.10'}\n",
+            {"traefik.old-labels"},
+        ),
+        ("services:\n  a:\n    image: app\n    labels: ['traefik.frontend.rule=Host:a.test']\n  t: {image: 'traefik:v1.7'}\n", set()),
+        ("services:\n  a:\n    image: app\n    labels: ['traefik.port=80']\n", {"traefik.old-labels-perhaps"}),
+        (
+            compose(ON, RULE, f"{PORT}3000").replace(
+                "environment:", "command: uvicorn a:app --host 127.0.0.1 --port 3000\n    environment:"
+            ),
+            {"container.binds-loopback"},
+        ),
+        (
+            routers("PathPrefix(`/api`)", "PathPrefix(`/`)", services="    s0: {loadBalancer: {}}\n    s1: {loadBalancer: {}}\n").replace(
+                "r1:", "frontend:"
+            ),
+            {"route.catch-all"},
+        ),
+    ],
+)
+def test_settings_around_the_router(text: str, expected: set[str]) -> None:
+    assert patterns(text) == expected
+
+
+def test_a_static_file_has_a_route_that_nobody_can_judge() -> None:
+    assert [r.serves for r in read("entryPoints:\n  web: {address: ':80'}\n")[0]] == [None]

@@ -10,8 +10,17 @@ from wsbook.attempt import Attempt, Family
 from wsbook.errors import UsageError
 from wsbook.evidence import Evidence
 from wsbook.facts import UpgradeFacts
-from wsbook.probes.experiment import experiment, handshake_variants, origin_variants, random_path
-from wsbook.target import parse_target
+from wsbook.probes.experiment import (
+    experiment,
+    fitting_variants,
+    handshake_variants,
+    losing_variants,
+    origin_variants,
+    random_path,
+)
+from wsbook.rules.hop_losses import LOSSES
+from wsbook.target import parse_endpoint, parse_target
+from wsbook.wire.handshake import request_headers
 
 PLAIN = Attempt(url="ws://host.example/ws", origin="https://host.example")
 FULL = Attempt(
@@ -100,6 +109,41 @@ def test_handshake_variants(attempt: Attempt, expected: set[str]) -> None:
 )
 def test_variant_changes_what_it_says(label: str, field: str, value: object) -> None:
     assert getattr(only(handshake_variants(FULL), label), field) == value
+
+
+LOST = {
+    *(labels.NO_TOKENS, labels.CONNECTION_CLOSE, labels.HTTP_1_0, labels.NO_KEY, labels.NO_OWN_HEADERS, labels.OTHER_HOST),
+    *(labels.FORWARDED_HTTP, labels.NO_ORIGIN, labels.FOREIGN_ORIGIN, labels.THE_ROOT_PATH),
+}
+
+
+@pytest.mark.parametrize(
+    ("attempt", "expected"),
+    [
+        (PLAIN, LOST),
+        (FULL, LOST | {labels.NO_CREDENTIALS, labels.NO_SUBPROTOCOL, labels.NO_QUERY, labels.OTHER_SCHEME}),
+        (Attempt(url="ws://127.0.0.1/"), LOST - {labels.NO_ORIGIN, labels.FOREIGN_ORIGIN, labels.THE_ROOT_PATH}),
+    ],
+)
+def test_losing_variants_lose_one_thing_each_and_rules_know_them(attempt: Attempt, expected: set[str]) -> None:
+    made = losing_variants(attempt, parse_endpoint("wss://shop.example/ws"))
+    assert [len(variant.changed) for variant in made] == [1] * len(expected)
+    assert {variant.changed[0] for variant in made} == expected <= set(LOSSES)
+    sent = {variant.changed[0]: dict(request_headers(variant, "x" * 24)) for variant in made}
+    assert "Upgrade" not in sent[labels.NO_TOKENS]
+    assert sent[labels.CONNECTION_CLOSE]["Connection"] == "close"
+    assert {name for name in sent[labels.NO_OWN_HEADERS] if name.startswith("Sec-")} == set()
+
+
+def test_fitting_variants_send_what_the_next_proxy_does() -> None:
+    inner = Attempt(url="wss://10.0.0.5:8443/ws", hop="app")
+    made = {variant.changed: variant for variant in fitting_variants(inner, parse_endpoint("wss://shop.example/ws"))}
+    whole = (labels.AS_FORWARDED,)
+    assert made.keys() == {(labels.UNVERIFIED,), (labels.FORWARDED_HTTPS,), whole, (*whole, labels.UNVERIFIED)}
+    assert made[whole].host_header == "shop.example"
+    assert ("X-Forwarded-Proto", "https") in made[whole].headers
+    plain = fitting_variants(Attempt(url="ws://10.0.0.5/ws"), parse_endpoint("ws://shop.example/ws"))
+    assert [variant.changed for variant in plain] == [whole]
 
 
 async def test_without_a_way_only_other_ways_are_tried() -> None:

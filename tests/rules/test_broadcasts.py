@@ -23,11 +23,20 @@ Copies = Callable[[int, int, int, int], int]
 
 
 def broadcast(
-    places: str, copies: Copies, *, how: str = "each", named: bool = True, rounds: int = 2, publishes: str = "", changed: str = ""
+    places: str,
+    copies: Copies,
+    *,
+    how: str = "each",
+    named: bool = True,
+    names: str = "",
+    rounds: int = 2,
+    publishes: str = "",
+    changed: str = "",
 ) -> Observation:
     """Return what a broadcast to subscribers at these instances gives.
 
-    how: each subscriber sends, one (the first does), or trigger: at the instances of publishes, in turn; "known trigger" tells which.
+    names: what each subscriber's instance is called, where that is not the process itself. how: each subscriber sends, one (the first
+    does), or trigger: at the instances of publishes, in turn; "known trigger" tells which.
     """
     places_sent = list(enumerate(places)) * rounds if how == "each" else [(0, places[0])] * 8
     if "trigger" in how:
@@ -36,7 +45,7 @@ def broadcast(
     subscribers = tuple(
         Subscriber(
             index=one,
-            instance=place if named else "",
+            instance=names[one] if names else place if named else "",
             received=sum(map(bool, got[one])),
             missed=tuple(number for number, count in enumerate(got[one]) if not count),
             duplicated=tuple(number for number, count in enumerate(got[one]) if count > 1),
@@ -45,7 +54,7 @@ def broadcast(
         )
         for one, place in enumerate(places)
     )
-    tells = named and how != "trigger"
+    tells = named and not names and how != "trigger"
     senders = tuple(Sender(subscriber=by if by >= 0 else None, instance=at if tells else "") for by, at in places_sent)
     facts = BroadcastFacts(messages=len(senders), subscribers=subscribers, publisher=senders[0].subscriber, senders=senders)
     return seen(facts, step="3.2", probe="broadcast", changed=changed)
@@ -114,6 +123,9 @@ ROWS: list[tuple[str, Observation, str, float]] = [
     ("no bus, no names, a trigger", broadcast("ababab", own_instance, named=False, how="trigger"), NO_BUS, 0.85),
     ("all at one, a trigger at both", broadcast("aaaa", own_instance, how="known trigger", publishes="ab"), NO_BUS, 0.9),
     ("all at one, an unknown trigger misses", broadcast("aaaa", own_instance, how="trigger", publishes="ab"), LOST, 0.6),
+    ("no bus between workers of one host", broadcast("ababab", own_instance, names="hhhhhh"), NO_BUS, 0.85),
+    ("no bus between workers of two hosts", broadcast("abcdabcdabcd", own_instance, names="hhiihhiihhii"), NO_BUS, 0.85),
+    ("no bus between workers, a trigger", broadcast("ababab", own_instance, names="hhhhhh", how="trigger"), NO_BUS, 0.85),
     ("one of three is off the bus", broadcast("abcabc", c_is_off), HALF, 0.93),
     ("one of three is off, one subscriber there", broadcast("ababc", c_is_off), HALF, 0.75),
     ("one of three is off, a trigger", broadcast("abcabc", c_is_off, how="trigger"), HALF, 0.85),

@@ -4,8 +4,8 @@ import pytest
 from observations import answer, findings, seen
 
 from wsbook.attempt import FORWARDED_HTTPS
-from wsbook.facts import RedirectFacts, RedirectHop
-from wsbook.finding import Finding
+from wsbook.facts import RedirectFacts, RedirectHop, SignatureFacts
+from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
 from wsbook.target import parse_target
 
@@ -72,3 +72,11 @@ def test_a_login_page_may_be_for_want_of_a_cookie() -> None:
     with_cookie = redirected("/login", request_headers=(("Cookie", "a=***"),))
     sent = {found.cause for found in findings(with_cookie, target=parse_target(WSS))}
     assert ("auth.credential-not-sent" in bare, "auth.credential-not-sent" in sent) == (True, False)
+
+
+@pytest.mark.parametrize(("more", "roots"), [([TO_SLASH], ["handshake.redirected"]), ([], ["proxy.forwarded-headers-wrong"])])
+def test_a_redirect_that_leads_on_is_none_to_itself_whatever_logs_may_mean(more: list[Observation], roots: list[str]) -> None:
+    causes = (("handshake.redirected", 0.55), ("proxy.forwarded-headers-wrong", 0.8))
+    line = SignatureFacts(signature="redirect-access", program="nginx", count=20, text='"GET /ws HTTP/1.1" 301', causes=causes)
+    found = findings(redirected("/ws/"), seen(line, step="1.4", probe="log", hop=""), *more, target=parse_target(WSS))
+    assert [one.cause for one in found if one.root and one.verdict is Verdict.FAULT] == roots

@@ -75,6 +75,13 @@ def test_without_upgrade_nothing_of_the_handshake_is_left() -> None:
     assert [name for name, _ in headers] == ["Host", "User-Agent", "Origin"]
 
 
+def test_headers_are_left_out_wherever_they_come_from() -> None:
+    made = attempt(omit=("upgrade", "connection", "cookie"), headers=(("Cookie", "a=b"), ("X-Trace", "1")))
+    names = {name.lower() for name, _ in request_headers(made, KEY)}
+    assert names >= {"host", "user-agent", "sec-websocket-key", "x-trace"}
+    assert names.isdisjoint({"upgrade", "connection", "cookie"})
+
+
 def test_credentials_of_the_url_are_not_in_the_headers() -> None:
     headers = dict(request_headers(attempt(url="ws://anna:pencil@host.example/"), KEY))
     assert "pencil" not in repr(headers)
@@ -88,6 +95,7 @@ def test_connect_headers() -> None:
 
 def test_request_bytes() -> None:
     assert write_request("GET", "/a", [("A", "b"), ("C", "ü")]) == "GET /a HTTP/1.1\r\nA: b\r\nC: ü\r\n\r\n".encode()
+    assert write_request("GET", "/a", [], "1.0") == b"GET /a HTTP/1.0\r\n\r\n"
 
 
 @given(

@@ -85,7 +85,7 @@ def _named(findings: Iterable[Finding]) -> str:
     return ", ".join(f"{finding.cause} {finding.confidence:.0%}" for finding in findings)
 
 
-def _block(console: Console, title: str, text: str, limit: int = 200) -> None:
+def _block(console: Console, title: str, text: str, limit: int = 400) -> None:
     """Print at most thirty lines; one that is longer than the window is not broken, so that a command can be copied."""
     for number, line in enumerate(text.strip().splitlines()[:30]):
         shown = plain(line.expandtabs(4)).rstrip()  # a change of a file is nothing without its indentation

@@ -174,6 +174,7 @@ def _start(fault: Fault, proxy: str, path: str, folder: Path, *, keep: bool, rea
     set_up = set_up_proxy(proxy, path, config, folder, ports, bool(fault.tls), fault.bind)
     lab.logs += set_up.logs
     processes = [_proxy_process(proxy, set_up, folder), *_backend_processes(fault, folder, ports), *_relay_processes(fault, folder, ports)]
+    processes += _reload_processes(fault, folder)
     lab._held = hold(processes, "" if keep else str(folder))
     listening = [ports["proxy"], *([ports["relay"]] if fault.passed_on or fault.habit == "tunnel" else [])]
     try:
@@ -207,6 +208,16 @@ def _proxy_process(name: str, proxy: Proxy, folder: Path) -> Process:
     return Process(
         name=name, argv=proxy.argv, cwd=str(folder), env=proxy.environment, output=proxy.output, gentle=name in ("nginx", "apache")
     )
+
+
+def _reload_processes(fault: Fault, folder: Path) -> list[Process]:
+    """Return the process that makes nginx read its configuration again and again, none when the fault reloads nothing."""
+    if not fault.reload_s:
+        return []
+    command = f"while sleep {fault.reload_s:g}; do kill -HUP $(cat proxy/nginx.pid); done"
+    (folder / "proxy" / "renew.sh").write_text(f"{command}\n", encoding="utf-8")
+    output = str(folder / "logs" / "renew.log")
+    return [Process(name="renew", argv=("sh", "proxy/renew.sh"), cwd=str(folder), env=clean_environment(), output=output, gentle=False)]
 
 
 def _relay_processes(fault: Fault, folder: Path, ports: dict[str, int]) -> list[Process]:

@@ -33,8 +33,9 @@ class Fault(Struct, frozen=True, kw_only=True):
     page dials. hop_path: where the application answers, when it is not path. origins: the allow-list in place of the page's own
     origin. bus: whether the instances are connected. subprotocols: what the page offers. bind: options after the address of HAProxy's
     listeners. instances: the names of the application's processes; off_bus: those of them that are not connected. polling: the
-    application serves polling.py beside server.py. shown_by: the proxies that can show it, where the edits do not tell. relay: habit and
-    options of a machine on the way (relay.py), "" none.
+    application serves polling.py beside server.py. shown_by: the proxies that can show it, where the edits do not tell.
+    relay: habit and options of a machine on the way (relay.py), "" none. reload_s: the proxy takes its configuration anew after each
+    so many seconds, as after a renewed certificate.
     """
 
     slug: str
@@ -54,6 +55,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     bind: str = ""
     shown_by: tuple[str, ...] = ()
     relay: str = ""
+    reload_s: float = 0.0
 
     @property
     def habit(self) -> str:

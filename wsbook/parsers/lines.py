@@ -109,13 +109,21 @@ def _encoding(head: bytes, name: str) -> str:
     for bom, encoding in BOMS:
         if head.startswith(bom):
             return encoding
-    if b"\0" in head or len(head.translate(None, CONTROL)) < 0.95 * len(head):
+    if _mostly_zero(head) or len(head.translate(None, CONTROL)) < 0.95 * len(head):
         raise UnreadableInputError(f"{name} is a binary file, not text")
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
         return "latin-1"
     return "utf-8"
+
+
+def _mostly_zero(head: bytes) -> bool:
+    """Tell whether NUL stands in half of the lines: in some alone it is what a client sent, which nginx logs as it came."""
+    if b"\0" not in head:
+        return False
+    lines = head.split(b"\n")
+    return 2 * sum(b"\0" in line for line in lines) >= len(lines)
 
 
 def decode(data: bytes, name: str = "the input") -> str:

@@ -1,9 +1,10 @@
 """One door for every artifact: finds out what it is and calls the parser. Must not know what any format looks like."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -38,6 +39,7 @@ LINES = LOGS | {"browser_console", "http_dump"}
 """Kinds that are read line by line."""
 FORMAT_BYTES = 2**20
 CONFIG_BYTES = 16 * 2**20
+_NO_VERSIONS: Mapping[str, str] = MappingProxyType({})
 LARGE_BYTES, LARGE_HEAD_BYTES = 4 * 2**20, 2**14
 """Only logs and recordings are large, and their first lines tell which of them."""
 
@@ -73,12 +75,16 @@ def _check(kind: str) -> None:
 
 
 class _Served(Struct, frozen=True, kw_only=True):
-    """The endpoint that a configuration is read for. path, host: "" unknown; port: 0 unknown. folder: includes stay inside, "" none."""
+    """The endpoint that a configuration is read for. path, host: "" unknown; port: 0 unknown. folder: includes stay inside, "" none.
+
+    versions: of programs by their names.
+    """
 
     path: str = ""
     host: str = ""
     port: int = 0
     folder: str = ""
+    versions: Mapping[str, str] = _NO_VERSIONS
 
 
 def _parse_text(text: str, kind: str, artifact: str, step: str, served: _Served | None = None) -> list[Observation]:
@@ -110,6 +116,7 @@ def _parse_text(text: str, kind: str, artifact: str, step: str, served: _Served 
         endpoint_host=served.host,
         endpoint_port=served.port,
         folder=served.folder,
+        version=served.versions.get(proxies.KINDS[kind][0], ""),
     )
 
 
@@ -137,9 +144,11 @@ def read_artifact(
     endpoint_host: str = "",
     endpoint_port: int = 0,
     configs: Sequence[str] = (),
+    versions: Mapping[str, str] = _NO_VERSIONS,
 ) -> list[Observation]:
     """Return what a file, or every file of a folder, holds. kind: "" detects it for each file. endpoint_path, endpoint_host: of the
-    WebSocket, "" unknown; endpoint_port: 0 unknown. configs: files of proxies, whose log formats are then known.
+    WebSocket, "" unknown; endpoint_port: 0 unknown. configs: files of proxies, whose log formats are then known. versions: of programs that
+    are known to run, by their name in small letters: defaults change between them.
 
     Includes of a configuration are followed inside its folder, or the folder that is given, and what was included is not read again.
 
@@ -153,7 +162,7 @@ def read_artifact(
     _check(kind)
     place = Path(path)
     folder = place if is_folder(place) else place.parent
-    served = _Served(path=endpoint_path, host=endpoint_host, port=endpoint_port, folder=str(folder))
+    served = _Served(path=endpoint_path, host=endpoint_host, port=endpoint_port, folder=str(folder), versions=versions)
     if folder != place:
         return _read_file(place, kind, step, served, configs)
     if kind in SOURCES:

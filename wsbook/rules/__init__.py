@@ -45,6 +45,7 @@ from wsbook.rules.refusal import judge_refusal
 from wsbook.rules.rehearsed import with_rehearsals
 from wsbook.rules.repeated import judge_difference, judge_repeated
 from wsbook.rules.request import judge_request
+from wsbook.rules.restarts import judge_restarts
 from wsbook.rules.routes import judge_routes
 from wsbook.rules.sessions import judge_sessions
 from wsbook.rules.texts import judge_texts
@@ -91,6 +92,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_compared,
     judge_unanswered,
     judge_idle,
+    judge_restarts,
     judge_cluster,
     judge_broadcasts,
     judge_delivery,

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from wsbook.attempt import ONE_BROKEN
 from wsbook.evidence import Evidence
 from wsbook.facts import AffinityFacts, BroadcastFacts, RouteFacts
@@ -131,7 +133,7 @@ def _judge_echo(seen: Observation, facts: BroadcastFacts) -> Iterator[Finding]:
 
 
 def _judge_partial(seen: Observation, facts: BroadcastFacts, missing: int) -> Iterator[Finding]:
-    reach, total = reach_of(facts), len(facts.subscribers)
+    reach, total = _telling_reach(facts), len(facts.subscribers)
     words = f"{missing} of {total} subscribers missed some of {facts.messages} messages"
     evident = proof(seen, f"{_parts(facts, reach)}{_published(facts)}")
     few = reach.named or len(reach.groups) <= max(2, total // 2)
@@ -143,6 +145,22 @@ def _judge_partial(seen: Observation, facts: BroadcastFacts, missing: int) -> It
         yield from _judge_uneven(facts, words, evident)
     else:
         yield from _judge_groups(reach, words, evident)
+
+
+def _telling_reach(facts: BroadcastFacts) -> Reach:
+    """Return what reached whom by name; by what was received where a name stands for several processes, such as a host of workers."""
+    reach = reach_of(facts)
+    if not reach.named or not reach.uneven:
+        return reach
+    nameless = replace(
+        facts,
+        subscribers=tuple(replace(one, instance="") for one in facts.subscribers),
+        senders=tuple(replace(sender, instance="") for sender in facts.senders),
+        publisher_instance="",
+    )
+    inferred = reach_of(nameless)
+    together = len(inferred.groups) > 1 and all(len(group.members) > 1 for group in inferred.groups)
+    return inferred if together and not inferred.uneven else reach
 
 
 def _parts(facts: BroadcastFacts, reach: Reach) -> str:

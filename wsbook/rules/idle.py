@@ -9,6 +9,7 @@ from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof
 from wsbook.rules.outcome import baseline, is_transparent, proxy_products
+from wsbook.rules.restarts import are_cut
 from wsbook.rules.routes import IDLE_SLUGS
 
 __all__ = ["judge_idle"]
@@ -32,6 +33,8 @@ def judge_idle(evidence: Evidence) -> Iterator[Finding]:
             summary = f"silent sockets live for {longest[1].silence_s:g} s at least; beyond that nothing is known"
             yield clear("heartbeat.absent-or-too-slow", summary, proof(longest[0], "survived"))
         return
+    if are_cut(evidence, outer):
+        return  # rules/restarts.py
     limit_s = _limit_s(died)
     busy = [rung for rung in outer if rung[1].traffic == "client"]
     inner = [rung for hop in evidence.target.hops for rung in _rungs(evidence, hop.name) if rung[1].traffic == "none"]

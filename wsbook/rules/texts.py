@@ -5,7 +5,17 @@ from pathlib import Path
 
 from wsbook.causes import cause
 from wsbook.evidence import Evidence
-from wsbook.facts import BroadcastFacts, EchoFacts, FramingFacts, PageFacts, PatternFacts, SignatureFacts, SizeFacts, UpgradeFacts
+from wsbook.facts import (
+    BroadcastFacts,
+    EchoFacts,
+    FramingFacts,
+    PageFacts,
+    PatternFacts,
+    RedirectFacts,
+    SignatureFacts,
+    SizeFacts,
+    UpgradeFacts,
+)
 from wsbook.finding import PROVEN, Finding
 from wsbook.observation import Observation
 from wsbook.rules.aside import asides
@@ -81,7 +91,11 @@ def _disproved(evidence: Evidence) -> Callable[[str], bool]:
     shocked = shocked or any(facts.ended_by for _, facts in evidence.of(FramingFacts))
     shocked = shocked or any(facts.refused_bytes is not None for _, facts in evidence.of(SizeFacts))
 
+    leads_on = any(facts.ended == "accepted" for _, facts in evidence.of(RedirectFacts))
+
     def disproved(slug: str) -> bool:
+        if leads_on and slug == "proxy.forwarded-headers-wrong":
+            return True  # the redirect leads to where the upgrade is accepted, not to itself
         if shocked and slug == "backend.exception-in-handler":
             return True  # our own message, which is none of the application's, ended the socket
         if certificate_seen and slug.startswith("tls."):

@@ -1,9 +1,12 @@
 """Phase 3: what steps 3.1 to 3.4 look at."""
 
 import asyncio
+import contextlib
 
-from wsbook.facts import EndpointFacts
+from wsbook.errors import UnreadableInputError
+from wsbook.facts import EndpointFacts, IdleFacts, SignatureFacts
 from wsbook.observation import Reason, Source, not_run
+from wsbook.rules.restarts import RELOADS
 from wsbook.steps.cluster import look_delivery
 from wsbook.steps.looking import Looking, at_hops, baseline, missing, open_attempt, shorter
 
@@ -68,3 +71,15 @@ async def look_heartbeat(look: Looking) -> None:
         *(probe_idle(place, rungs_s=rungs, step="3.4", traffic=("none", "client"), on_progress=look.progress) for place in places)
     )
     look.add(*(entry for group in seen for entry in group))
+    if any(isinstance(entry.facts, IdleFacts) and not entry.facts.survived for group in seen for entry in group):
+        await _look_for_reloads(look)
+
+
+async def _look_for_reloads(look: Looking) -> None:
+    """Read the logs again for reloads alone: they may have happened while the ladder stood."""
+    from wsbook.parsers.read import read_artifact
+
+    for path in look.target.logs:
+        with contextlib.suppress(UnreadableInputError):  # step 1.4 has said so
+            found = await asyncio.to_thread(read_artifact, path, step="3.4")
+            look.add(*(seen for seen in found if isinstance(seen.facts, SignatureFacts) and seen.facts.signature in RELOADS))

@@ -43,7 +43,7 @@ async def rehearse(look: Looking, observations: Iterable[Observation]) -> None:
 
     budget, configs = look.budget.name, find_configs(observations)
     accused = accused_causes(look) if configs else {}
-    tries: list[asyncio.Task[list[Observation]]] = []
+    tries: list[asyncio.Task[None]] = []
     bench = _Bench(look.target.endpoint)
     for config in configs:
         ideas = find_ideas(config, accused, _FIXES.get(budget, 4))
@@ -60,7 +60,7 @@ async def rehearse(look: Looking, observations: Iterable[Observation]) -> None:
     finally:
         await bench.stop(tries)
     for task in tries:
-        look.add(*_once(bench.seen[task.get_name()]))
+        look.add(*_once(one for _, one in sorted(bench.seen.pop(task.get_name(), {}).items())))
         if task.cancelled():
             message = f"{task.get_name()} was not tried to the end in the time that this budget leaves"
             look.add(not_run(Source(step="2.2", probe="rehearsal", artifact=task.get_name()), Reason.TIMEOUT, message))
@@ -72,7 +72,7 @@ def _source(config: Config, line: int = 0) -> Source:
     return Source(step="2.2", probe="rehearsal", artifact=config.path, line=line)
 
 
-def _once(seen: list[Observation]) -> list[Observation]:
+def _once(seen: Iterable[Observation]) -> list[Observation]:
     """Return the observations, of those that say why nothing was tried each reason once."""
     reasons: set[str] = set()
     kept = []
@@ -85,33 +85,34 @@ def _once(seen: list[Observation]) -> list[Observation]:
 
 
 class _Bench:
-    """Runs trials: a few at once, each text once however many ideas ask for it. seen: what came of them, by the main file."""
+    """Runs trials: a few at once, each text once however many ideas ask for it. seen: what came
+    of them, by the main file and the number of the idea.
+    """
 
     def __init__(self, endpoint: Endpoint | None) -> None:
         self.endpoint = endpoint
-        self.seen: dict[str, list[Observation]] = {}
+        self.seen: dict[str, dict[int, Observation]] = {}
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._runs: dict[object, asyncio.Task[Trial]] = {}
 
-    async def stop(self, tries: list[asyncio.Task[list[Observation]]]) -> None:
+    async def stop(self, tries: list[asyncio.Task[None]]) -> None:
         """End everything that still runs."""
         unfinished = [*tries, *self._runs.values()]
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)
 
-    async def try_all(self, config: Config, ideas: list[Idea]) -> list[Observation]:
+    async def try_all(self, config: Config, ideas: list[Idea]) -> None:
         """Try all ideas of one configuration."""
-        seen = self.seen.setdefault(config.path, [])
+        seen = self.seen.setdefault(config.path, {})
         artifact = await asyncio.to_thread(_artifact, config, self.endpoint)
         if artifact is None:
-            return seen
+            return
 
-        async def keep(idea: Idea) -> None:
-            seen.append(await self._try(idea, artifact))
+        async def keep(number: int, idea: Idea) -> None:
+            seen[number] = await self._try(idea, artifact)
 
-        await asyncio.gather(*(keep(idea) for idea in ideas))
-        return seen
+        await asyncio.gather(*(keep(number, idea) for number, idea in enumerate(ideas)))
 
     async def _try(self, idea: Idea, artifact: "Artifact") -> Observation:
         from wsbook.parsers.proxies.rehearsing import Refusal

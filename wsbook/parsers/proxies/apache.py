@@ -53,7 +53,8 @@ def parse_apache(artifact: Artifact) -> Parsed:
     found = [_host(n, own, directives, artifact, asked=n in asked) for n, own in list(hosts.items())[:_MAX_HOSTS]]
     shared = {id(e.directive) for host in found for e, serves in host.judged if serves and host.number and not e.directive.host}
     tunnels = any(e.tunnels for host in found for e, _ in host.judged)
-    for host in [replace(host, tunnels=tunnels) for host in found]:
+    serving = {host.number for host in found for e, serves in host.judged if serves and e.scheme}
+    for host in [replace(host, tunnels=tunnels, served=bool(serving - {host.number})) for host in found]:
         for entry, judged in host.judged:
             serves = id(entry.directive) in shared or judged
             if entry.directive.host == host.number and (entry.scheme or serves):

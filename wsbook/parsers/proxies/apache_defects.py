@@ -55,7 +55,8 @@ class Host(Struct, frozen=True, kw_only=True):
     """One virtual host, or the main server with number 0. own: its directives; every: those of all files.
 
     judged: its ways to an upstream with whether they serve. shadowed: ways that get no request, each with the one that takes them.
-    asked: whether requests for the endpoint may reach it. tunnels: whether any host passes upgrades.
+    asked: whether requests for the endpoint may reach it. tunnels: whether any host passes upgrades. served: whether another host passes
+    the endpoint's handshake on.
     """
 
     number: int
@@ -66,6 +67,7 @@ class Host(Struct, frozen=True, kw_only=True):
     engine_off: bool
     asked: bool = True
     tunnels: bool = False
+    served: bool = False
 
     @property
     def encrypted(self) -> bool:
@@ -192,10 +194,8 @@ def _rewrite_defects(entry: Entry, serves: bool | None, host: Host, artifact: Ar
     d = entry.directive
     if re.match(r"wss?://", entry.target) and not entry.scheme:
         yield "apache.rewrite-without-proxy", d, fix_line(artifact, "handshake.redirected", d, _with_proxy_flag)
-    elif serves and artifact.endpoint_path and answers(entry) == "refusal":
-        yield "apache.upgrade-refused", d, None
-    elif serves and artifact.endpoint_path and answers(entry) == "redirect" and (host.encrypted or not entry.target.startswith("https:")):
-        yield "apache.upgrade-redirected", d, None
+    elif serves and artifact.endpoint_path and not host.served:
+        yield from _answered(entry, host)
     if not entry.tunnels:
         return
     groups = "(" in entry.path.replace("\\(", "").replace("(?", "") or re.fullmatch(r"\^?/?\??(?:\.\*)?\$?", entry.path)
@@ -210,6 +210,14 @@ def _rewrite_defects(entry: Entry, serves: bool | None, host: Host, artifact: Ar
         yield "apache.rewrite-never-matches", d, fix
     if entry.only_upgrades and len(host.judged) == 1 and re.fullmatch(r"\^?/?\??\(?\.\*\)?\$?", entry.path):
         yield "apache.upgrade-rewrite-catch-all", d, None
+
+
+def _answered(entry: Entry, host: Host) -> Iterator[Found]:
+    """Yield a rule that answers the handshake by itself, other than by sending it to TLS."""
+    if answers(entry) == "refusal":
+        yield "apache.upgrade-refused", entry.directive, None
+    elif answers(entry) == "redirect" and (host.encrypted or not entry.target.startswith("https:")):
+        yield "apache.upgrade-redirected", entry.directive, None
 
 
 def _with_proxy_flag(raw: str) -> str:

@@ -5,7 +5,6 @@ Include and IncludeOptional are followed inside the artifact's folder only, rela
 
 import re
 import shlex
-from collections.abc import Iterator
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -13,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from msgspec import Struct
 
 from wsbook.errors import UnreadableInputError
-from wsbook.parsers.proxies.artifact import MAX_BYTES, MAX_DEPTH, Artifact
+from wsbook.parsers.proxies.artifact import MAX_DEPTH, Artifact, text_inside
 
 __all__ = ["Block", "Directive", "Directives", "parse_directives"]
 
@@ -133,8 +132,9 @@ class _Reader:
         inside = name.lower() in ("include", "includeoptional") and args and self.artifact.folder and depth < _MAX_INCLUDES
         for path in _included(self.artifact.folder, args[0]) if inside else ():
             self.files += 1
-            if self.files <= _MAX_FILES:
-                self.read(path.read_text(encoding="utf-8", errors="replace"), str(path), depth + 1)
+            text = text_inside(self.artifact.folder, path) if self.files <= _MAX_FILES else None
+            if text and "\0" not in text:
+                self.read(text, str(path), depth + 1)
         self.found.append(Directive(name=name.lower(), args=tuple(args), file=file, line=line, end=end, sections=tuple(self.stack)))
 
 
@@ -151,21 +151,24 @@ def parse_directives(artifact: Artifact) -> Directives:
     return reader.found
 
 
-def _included(folder: str, pattern: str) -> Iterator[Path]:
-    """Yield the regular files that an Include means, in order; none outside the folder, links that leave it included."""
+def _included(folder: str, pattern: str) -> list[Path]:
+    """Return what an Include means, in order, as far as it is named inside the folder."""
     root = Path(folder).resolve()
     inside = pattern.removeprefix(str(root) + "/") if len(pattern) <= 300 else ""
     parts = PurePosixPath(inside).parts
-    if not parts or parts[0] == "/" or ".." in parts:
-        return
+    if not parts or parts[0] == "/" or ".." in parts or "\0" in pattern:
+        return []
     places = [root]
     for part in parts:
-        entries = [entry for place in places if place.is_dir() for entry in sorted(place.iterdir()) if fnmatch(entry.name, part)]
-        places = entries[:_MAX_FILES]
-    for place in places:
-        real = place.resolve()
-        if real.is_file() and real.is_relative_to(root) and real.stat().st_size <= MAX_BYTES:
-            yield real
+        places = [entry for place in places for entry in _entries(place) if fnmatch(entry.name, part)][:_MAX_FILES]
+    return places
+
+
+def _entries(place: Path) -> list[Path]:
+    try:
+        return sorted(place.iterdir())
+    except OSError:
+        return []
 
 
 def _logical_lines(text: str) -> list[tuple[int, int, str]]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
+from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,6 +26,7 @@ __all__ = [
     "require_small",
     "seconds",
     "tells_of_containers",
+    "text_inside",
     "try_regex",
     "usually_plain",
 ]
@@ -170,6 +172,17 @@ def try_regex(pattern: str, *, ignore_case: bool = False) -> re.Pattern[str] | N
     try:
         return None if ways(pattern) > WAYS else re.compile(pattern, re.IGNORECASE if ignore_case else 0)
     except (re.error, OverflowError, RecursionError):
+        return None
+
+
+def text_inside(folder: str, path: Path) -> str | None:
+    """Return the text of a regular file inside a folder; None for what is none, is too large, or whose links lead out or in circles."""
+    try:
+        root, real = Path(folder).resolve(), path.resolve()
+        if not real.is_relative_to(root) or not real.is_file() or real.stat().st_size > MAX_BYTES:
+            return None
+        return real.read_text(encoding="utf-8", errors="replace")
+    except (OSError, RuntimeError, ValueError):
         return None
 
 

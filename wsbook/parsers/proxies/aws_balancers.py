@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from wsbook.facts import Facts, Fix, PatternFacts, RouteFacts, Setting
 from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, hints_at_websocket
@@ -101,7 +100,12 @@ def _route(product: str, trees: list[Node], attributes: dict[str, Node], artifac
         matcher="load balancer",
         idle=idle or (Setting(value=None) if _group_only(trees, attributes) else None),
         balance="cookie" if sticky else "roundrobin" if sticky is False else "",
+        fixes=(_longer(node, artifact),) if "resource" in artifact.text and node is not None and (node.number or 1e9) <= 900 else (),
     )
+
+
+def _longer(node: Node, artifact: Artifact) -> Fix | None:
+    return fix_of(artifact, ("proxy.idle-timeout-cloud",), reword(artifact, node.line, node.text, "3600"))
 
 
 def _sticky(trees: list[Node], attributes: dict[str, Node]) -> bool | None:
@@ -219,15 +223,11 @@ def _pattern_defects(rule: _Rule, path: str, artifact: Artifact) -> Iterator[Pat
             fix = fix_of(
                 artifact, ("proxy.ws-location-missing",), reword(artifact, place.line, f'"{pattern}"', f'"{pattern.rstrip("/")}/*"')
             )
-            yield _with(defect("aws.exact-pattern", artifact.name, place.line, f"path pattern {pattern}"), fix)
+            yield defect("aws.exact-pattern", artifact.name, place.line, f"path pattern {pattern}", fix)
     for one in [*blocks(rule.node, "conditions"), *blocks(rule.node, "condition")]:
         methods = [v.text.upper() for v in _values(one.get("http_request_method") or one.get("http_request_method_config"))]
         if methods and "GET" not in methods and hints_at_websocket(" ".join(rule.paths)):
             yield defect("aws.rule-without-get", artifact.name, one.line, f"methods {', '.join(methods)}")
-
-
-def _with(facts: PatternFacts, fix: Fix | None) -> PatternFacts:
-    return replace(facts, fix=fix) if fix is not None else facts
 
 
 def _balancer_defects(product: str, trees: list[Node], attributes: dict[str, Node], artifact: Artifact) -> Iterator[PatternFacts]:
@@ -244,6 +244,9 @@ def _balancer_defects(product: str, trees: list[Node], attributes: dict[str, Nod
             texts = [node.text, *(one.text for one in node.items)]
             if key == "alpn_policy" and "HTTP2Only" in texts:
                 yield defect("aws.listener-h2-only", artifact.name, node.line, "ALPN policy HTTP2Only")
+    for listener in [n for place in places(trees, "listeners") for n in place.each("listeners")]:
+        if any(action.at("type") == "redirect" for action in listener.each("default_actions")):
+            yield defect("gateway.plain-redirected", artifact.name, listener.line, f"listener of port {listener.at('port')}: redirect")
     drain = attributes.get("deregistration_delay.timeout_seconds") or first(trees, "deregistration_delay")
     if drain is not None and drain.number is not None and drain.number < 60:
         yield defect("aws.short-drain", artifact.name, drain.line, f"deregistration_delay {drain.text} s")
@@ -262,7 +265,7 @@ def _classic_defects(trees: list[Node], artifact: Artifact) -> Iterator[PatternF
             changes = [reword(artifact, place.line, f'"{place.text}"', f'"{new}"')]
             changes += [reword(artifact, inner.line, f'"{inner.text}"', '"tcp"')] if inner is not None and inner.line != place.line else []
             fix = fix_of(artifact, ("proxy.hop-lacks-websocket-support",), *changes) if "resource" in artifact.text else None
-            yield _with(defect("aws.classic-http-listener", artifact.name, place.line, f"Protocol {place.text}"), fix)
+            yield defect("aws.classic-http-listener", artifact.name, place.line, f"Protocol {place.text}", fix)
             return
 
 
@@ -277,10 +280,8 @@ def _group_defects(trees: list[Node], attributes: dict[str, Node], rules: list[_
     polled = hints_at_polling(f"{artifact.endpoint_path} {' '.join(p for rule in rules for p in rule.paths)}")
     if sticky is not None and sticky.text.lower() == "false":
         fix = fix_of(artifact, ("cluster.no-sticky-session",), reword(artifact, sticky.line, sticky.text, "true"))
-        yield _with(
-            defect("aws.no-stickiness" if polled else "aws.no-stickiness-perhaps", artifact.name, sticky.line, "stickiness.enabled false"),
-            fix,
-        )
+        pattern = "aws.no-stickiness" if polled else "aws.no-stickiness-perhaps"
+        yield defect(pattern, artifact.name, sticky.line, "stickiness.enabled false", fix)
     elif polled and _sticky(trees, attributes) is not True and groups:
         yield defect("aws.no-stickiness", artifact.name, groups[0].line, "no stickiness")
     yield from _health_defects(trees, artifact)
@@ -290,7 +291,7 @@ def _one_group(group: Node, artifact: Artifact) -> Iterator[PatternFacts]:
     version, port, protocol = group.get("protocol_version"), group.get("port"), group.at("protocol").upper()
     if version is not None and version.text.upper() in ("HTTP2", "GRPC"):
         fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, version.line, f'"{version.text}"', '"HTTP1"'))
-        yield _with(defect("aws.h2-to-upstream", artifact.name, version.line, f"ProtocolVersion {version.text}"), fix)
+        yield defect("aws.h2-to-upstream", artifact.name, version.line, f"ProtocolVersion {version.text}", fix)
     if port is not None and protocol in ("HTTP", "HTTPS") and (pattern := tls_port_defect(tls=protocol == "HTTPS", port=port.text)):
         yield defect(pattern, artifact.name, port.line, f"{protocol} to port {port.text}")
     check = group.get("health_check")

@@ -24,13 +24,14 @@ _WITHOUT_HEADERS = (
     "775133bc-15f2-49f9-abea-afb2e0bf67d2",
 )
 """Identifiers of managed origin request policies, the same in every account."""
+_PLAIN_APIS = ("aws_api_gateway_rest_api", "AWS::ApiGateway::RestApi", "AWS::Serverless::HttpApi", "AWS::Serverless::Api")
 _DISTRIBUTION = ("default_cache_behavior", "cache_behaviors", "ordered_cache_behavior")
 
 
 def judge_gateways(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
     """Yield API gateways as routes, and those that tunnel nothing as defects."""
     kinds = [node for tree in trees for key, node in tree.walk() if key == "protocol_type" and node.text]
-    rest = list(places(trees, "api_key_source")) + resources(trees, "aws_api_gateway_rest_api", "AWS::ApiGateway::RestApi")
+    rest = list(places(trees, "api_key_source")) + resources(trees, *_PLAIN_APIS)
     routes = [node for node in places(trees, "route_key") if node.at("route_key").startswith("$") or "/" not in node.at("route_key")]
     if any(node.text.upper() == "WEBSOCKET" for node in kinds) or routes:
         yield passing_route(artifact, product="aws-api-gateway", line=kinds[0].line if kinds else routes[0].line, matcher="WebSocket API")

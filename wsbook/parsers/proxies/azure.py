@@ -5,8 +5,6 @@ Source: learn.microsoft.com, App Service (WebSockets), Application Gateway (WebS
 
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 from wsbook.facts import Facts
 from wsbook.parsers.proxies.artifact import Artifact, defect
 from wsbook.parsers.proxies.cloud_trees import resources
@@ -32,15 +30,13 @@ def judge_azure(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
         yield passing_route(artifact, product="azure-app-service", line=switch.line, matcher="app", upgrade=FORWARDED if on else None)
         if not on:
             fix = fix_of(artifact, _DISABLED, reword(artifact, switch.line, switch.text, "true"))
-            facts = defect("azure.websockets-off", artifact.name, switch.line, f"webSocketsEnabled: {switch.text}")
-            yield replace(facts, fix=fix) if fix else facts
+            yield defect("azure.websockets-off", artifact.name, switch.line, f"webSocketsEnabled: {switch.text}", fix)
     for app in resources(trees, *_APPS) if not switches else []:
         config = app.get("site_config")
         yield passing_route(artifact, product="azure-app-service", line=app.line, matcher="app", upgrade=None, connection=None)
         key = "websockets_enabled" if any(tree.get("resource") for tree in trees) else "webSocketsEnabled"
         fix = fix_of(artifact, _DISABLED, put_pair(artifact, config, key, "true")) if key == "webSocketsEnabled" else None
-        facts = defect("azure.websockets-not-set", artifact.name, (config or app).line, "webSocketsEnabled is not set: false")
-        yield replace(facts, fix=fix) if fix else facts
+        yield defect("azure.websockets-not-set", artifact.name, (config or app).line, "webSocketsEnabled is not set: false", fix)
     yield from _gateway(trees, artifact)
     for door in resources(trees, "azurerm_frontdoor", "Microsoft.Network/frontDoors"):
         yield passing_route(artifact, product="azure-front-door", line=door.line, matcher="classic", upgrade=None, connection=None)

@@ -7,6 +7,7 @@ Measured with 2.11: request_header before the proxy takes the handshake away lik
 transport limits silence, stream_timeout the whole life.
 """
 
+from collections.abc import Iterable
 from itertools import islice
 
 from msgspec.structs import replace
@@ -18,6 +19,7 @@ from wsbook.parsers.proxies.caddy_defects import balance_of, defects_of, header_
 from wsbook.parsers.proxies.caddy_fixes import fix_headers, fix_lifetime, fix_read_timeout
 from wsbook.parsers.proxies.caddy_json import is_json
 from wsbook.parsers.proxies.caddy_leaves import Leaf, judged, leaves_of, path_seen, put_by, upstreams_of
+from wsbook.parsers.proxies.caddy_matchers import path_patterns
 from wsbook.parsers.proxies.caddy_native import judged_json
 from wsbook.parsers.proxies.caddy_tree import Node, flat, parse_nodes
 from wsbook.parsers.proxies.edits import edits_of, joined
@@ -25,6 +27,7 @@ from wsbook.parsers.proxies.edits import edits_of, joined
 __all__ = ["parse_caddy"]
 
 _MAX_LEAVES = 2_000
+_MAX_COMPARED = 100
 _NEW_HOST = (2, 11)
 """From this version on Host is the upstream's when the upstream is https (release notes of 2.11)."""
 _NEEDED = {"upgrade": "websocket", "connection": "upgrade"}
@@ -39,18 +42,30 @@ def parse_caddy(artifact: Artifact) -> Parsed:
     require_small(artifact, "Caddy")
     facts: list[Facts] = []
     items = 0
-    for leaf, serves, path in _judged(artifact):
+    judged_leaves = _judged(artifact)
+    by_site = _patterns(leaf for leaf, *_ in judged_leaves)
+    passed = any(leaf.is_proxy and serves for leaf, serves, _ in judged_leaves)
+    for leaf, serves, path in judged_leaves:
         if leaf.is_proxy or serves:
             facts.append(_route(leaf, serves, path, artifact))
             items += 1
         if leaf.is_proxy:
-            facts += defects_of(leaf, serves, artifact)
-        elif serves and (pattern := refusal(leaf)):
+            others = [p for other, patterns in by_site.get(leaf.site, [])[:_MAX_COMPARED] if other is not leaf for p in patterns]
+            facts += defects_of(leaf, serves, others, artifact)
+        elif serves and not passed and (pattern := refusal(leaf)):
             facts.append(defect(pattern, leaf.node.file or artifact.name, leaf.node.line, " ".join(leaf.node.words)))
     nodes = [] if is_json(artifact.text) else flat(parse_nodes(artifact))
     facts += line_defects("caddy", artifact, ((artifact.name, n.line, " ".join(n.words)) for n in nodes))
     text = TextFacts(kind="caddyfile", program="caddy", size_bytes=len(artifact.text.encode()), items=items)
     return Parsed(facts=tuple(dict.fromkeys(facts)), text=text)
+
+
+def _patterns(leaves: Iterable[Leaf]) -> dict[str, list[tuple[Leaf, list[str]]]]:
+    """Return the path patterns of each handler, by site."""
+    found: dict[str, list[tuple[Leaf, list[str]]]] = {}
+    for leaf in leaves:
+        found.setdefault(leaf.site, []).append((leaf, [p for _, m in leaf.matchers for p in path_patterns(m, leaf.named)]))
+    return found
 
 
 def _judged(artifact: Artifact) -> list[tuple[Leaf, bool | None, str | None]]:

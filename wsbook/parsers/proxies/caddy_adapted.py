@@ -3,7 +3,7 @@
 from wsbook.errors import UnreadableInputError
 from wsbook.parsers.proxies.artifact import Artifact
 from wsbook.parsers.proxies.caddy_json import MARK, Answer, load
-from wsbook.parsers.proxies.caddy_leaves import Leaf, is_asked
+from wsbook.parsers.proxies.caddy_leaves import Leaf, is_asked, upstreams_of
 from wsbook.parsers.proxies.caddy_native import answered, upstream_path
 from wsbook.parsers.proxies.caddy_tree import Node
 from wsbook.parsers.proxies.edits import Edits
@@ -54,11 +54,15 @@ def _line(answer: Answer) -> int:
 
 
 def _judged(leaf: Leaf, by_line: dict[int, list[Answer]]) -> Judged:
-    own = by_line.get(leaf.node.line, []) if not leaf.node.file else []
+    """Return a handler as Caddy judges it. Those of imported files bear no mark and are known by their upstreams."""
+    known = set(upstreams_of(leaf.node))
+    own = by_line.get(leaf.node.line, []) if not leaf.node.file else [a for a in by_line.get(0, []) if _dials(a) and _dials(a) <= known]
     answer = next((a for a in own if a.sure), own[0] if own else None)
-    if answer is None:
-        return leaf, (None if leaf.node.file and 0 in by_line else False), None
-    return leaf, answer.sure, upstream_path(answer)
+    return (leaf, answer.sure, upstream_path(answer)) if answer else (leaf, False, None)
+
+
+def _dials(answer: Answer) -> set[str]:
+    return {str(upstream.get("dial")) for upstream in answer.handler.get("upstreams") or () if isinstance(upstream, dict)}
 
 
 def _other(answer: Answer, leaves: list[Leaf]) -> Leaf | None:

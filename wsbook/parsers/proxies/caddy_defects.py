@@ -53,21 +53,21 @@ def balance_of(node: Node) -> str:
     return "hash" if "hash" in name else "roundrobin" if name.endswith("round_robin") else name
 
 
-def defects_of(leaf: Leaf, serves: bool | None, artifact: Artifact) -> Iterator[PatternFacts]:
-    """Yield the defects of one handler that passes requests on."""
+def defects_of(leaf: Leaf, serves: bool | None, others: list[str], artifact: Artifact) -> Iterator[PatternFacts]:
+    """Yield the defects of one handler that passes requests on. others: path patterns of the other handlers of its site."""
     edits = edits_of(artifact)
-    found = [] if leaf.node.name == "proxy" else [*_matcher_defects(leaf, artifact, edits)]
+    found = [] if leaf.node.name == "proxy" else [*_matcher_defects(leaf, others, artifact, edits)]
     if serves is not False:
         found += [*_upstream_defects(leaf, artifact, edits), *_request_defects(leaf, edits), *_site_defects(leaf, artifact, edits)]
     for pattern, node, fix in found:
         yield defect(pattern, node.file or artifact.name, node.line, " ".join(node.words), fix if not node.file else None)
 
 
-def _matcher_defects(leaf: Leaf, artifact: Artifact, edits: Edits) -> Iterator[Found]:
+def _matcher_defects(leaf: Leaf, others: list[str], artifact: Artifact, edits: Edits) -> Iterator[Found]:
     path = artifact.endpoint_path.partition("?")[0]
     for node, matcher in leaf.matchers:
         patterns = path_patterns(matcher, leaf.named)
-        if exact := next((p for p in patterns if _too_exact(p, path, patterns)), ""):
+        if exact := next((p for p in patterns if _too_exact(p, path, [*patterns, *others])), ""):
             yield "caddy.exact-matcher", node, fix_exact_matcher(edits, written_at(node, matcher, leaf.named, "path"), exact)
         if strict := [(name, value) for name, value, problem in header_tests(matcher, leaf.named) if problem]:
             places = [(written_at(node, matcher, leaf.named, "header", *test), *test) for test in strict]
@@ -77,8 +77,10 @@ def _matcher_defects(leaf: Leaf, artifact: Artifact, edits: Edits) -> Iterator[F
 def _too_exact(pattern: str, path: str, patterns: list[str]) -> bool:
     """Whether a path without asterisk leaves the paths below it to another handler although they are meant."""
     below = pattern.rstrip("/")
-    if "*" in pattern or pattern == "/" or {f"{below}/*", f"{below}*"} & set(patterns):
+    if "*" in pattern or pattern == "/" or pattern.endswith("/negotiate"):
         return False
+    if any(p == f"{below}*" or p.startswith(f"{below}/") for p in patterns if p != pattern):
+        return False  # what is below it is thought of
     if path:
         return path != pattern and path.startswith(below + "/")
     return pattern.endswith("/") or hints_at_polling(pattern)

@@ -25,7 +25,7 @@ _CONTAINERS = ("handle", "handle_path", "route")
 _TERMINAL = ("reverse_proxy", "file_server", "respond", "redir", "php_fastcgi", "error", "abort", "proxy")
 _ORDER = {"redir": 0, "handle": 1, "handle_path": 1, "route": 2, "abort": 3, "error": 3, "respond": 3}
 _ORDER |= {"reverse_proxy": 4, "proxy": 4, "php_fastcgi": 5, "file_server": 6}
-_MAX_AROUND = 50
+_MAX_AROUND = 20
 _REWRITES = ("uri", "rewrite", "try_files")
 _BEFORE = ("request_header", "try_files", "basic_auth", "basicauth", "forward_auth", "rate_limit")
 _OTHER = ("root", "encode", "log", "header", "import", "tls", "vars", "handle_errors", "request_body", "bind", *_REWRITES, *_BEFORE)
@@ -48,7 +48,7 @@ class Leaf(Struct, frozen=True, kw_only=True):
     def matchers(self) -> list[tuple[Node, str]]:
         """The blocks and the handler itself that have a matcher."""
         return [
-            (n, m) for n in (*self.around, self.node) if n.name != "try_files" and (m := matcher_of(n)) and (n.name, m) != ("proxy", "/")
+            (n, m) for n in (*self.around, self.node) if n.name not in _REWRITES and (m := matcher_of(n)) and (n.name, m) != ("proxy", "/")
         ]
 
     @property

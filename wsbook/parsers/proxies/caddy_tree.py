@@ -10,7 +10,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from wsbook.errors import UnreadableInputError
-from wsbook.parsers.proxies.artifact import MAX_BYTES, MAX_DEPTH, Artifact
+from wsbook.parsers.proxies.artifact import MAX_DEPTH, Artifact, text_inside
 
 __all__ = ["Node", "expand", "flat", "parse_nodes"]
 
@@ -129,7 +129,6 @@ def _imported(pattern: str, folder: str) -> tuple[Node, ...]:
         return ()
     found: tuple[Node, ...] = ()
     for path in sorted(root.glob(inside.removeprefix("./").replace("**", "*")))[:_MAX_FILES]:
-        real = path.resolve()
-        if real.is_file() and real.is_relative_to(root) and real.stat().st_size <= MAX_BYTES:
-            found += _nodes(real.read_text(encoding="utf-8", errors="replace"), str(path), str(path))
+        text = text_inside(folder, path)
+        found += _nodes(text, str(path), str(path)) if text else ()
     return found

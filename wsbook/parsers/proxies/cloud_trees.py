@@ -19,6 +19,7 @@ _PAIR = re.compile(
     r"^[ \t\-*|]*[\"']?([A-Za-z][\w.-]{1,100})[\"']?[ \t]*(?:=>?|:|\|)[ \t]*[\"']?([^\"'#,|\n]{0,200}?)[\"']?,?[ \t|]*(?:#.*)?$",
     re.MULTILINE,
 )
+_COLUMNS = re.compile(r"(?:^|[\s|])([a-z]\w{1,60}(?:\.\w{1,60}){1,4})[ \t|]+([\w-]{1,60})(?=[\s|]|$)", re.MULTILINE)
 _SHELL = re.compile(r"[Kk]ey=([\w.-]+),\s*[Vv]alue=([^\s\"',\\]+)")
 
 
@@ -45,6 +46,7 @@ def read_trees(artifact: Artifact) -> list[Node]:
 def _flat(artifact: Artifact) -> Node:
     pairs = [(m[1], m[2].strip(), m.start(1)) for m in list(_PAIR.finditer(artifact.text))[:1000]]
     pairs += [(m[1], m[2], m.start(1)) for m in list(_SHELL.finditer(artifact.text))[:1000]]
+    pairs += [(m[1], m[2], m.start(1)) for m in list(_COLUMNS.finditer(artifact.text))[:1000]]
     found = {key: Node(value=value, line=artifact.text.count("\n", 0, start) + 1) for key, value, start in pairs if value}
     if not found:
         raise UnreadableInputError(f"{artifact.name}: no setting of a load balancer in it")

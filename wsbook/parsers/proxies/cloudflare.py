@@ -5,10 +5,8 @@ The edge closes what is silent for 100 seconds. Source: developers.cloudflare.co
 
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
-from wsbook.facts import Facts, Fix, PatternFacts, Setting
-from wsbook.parsers.proxies.artifact import Artifact, defect, try_regex
+from wsbook.facts import Facts, PatternFacts, Setting
+from wsbook.parsers.proxies.artifact import Artifact, defect, loopback_of_container, try_regex
 from wsbook.parsers.proxies.cloud_trees import resources
 from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
 from wsbook.parsers.proxies.routing import Candidate, choose
@@ -39,17 +37,16 @@ def _zone(tree: Node, trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
             switches.append(node)
     settings = [one for one in resources(trees, "cloudflare_zone_setting") if one.at("setting_id") == "websockets"]
     switches += [found for one in settings if (found := one.get("value")) is not None]
+    for node in (one for _, one in tree.walk() if one.at("id") in ("security_level", "bot_fight_mode", "browser_check")):
+        if node.at("value") in ("under_attack", "high"):
+            yield defect("cloudflare.challenges", artifact.name, node.line, f"{node.at('id')}: {node.at('value')}")
     for switch in switches[:1]:
         yield passing_route(
             artifact, product="cloudflare", line=switch.line, matcher="zone", upgrade=FORWARDED if switch.text == "on" else None
         )
         if switch.text == "off":
             fix = fix_of(artifact, _DISABLED, reword(artifact, switch.line, '"off"', '"on"')) if "resource" in tree.value else None
-            yield _with(defect("cloudflare.websockets-off", artifact.name, switch.line, "websockets: off"), fix)
-
-
-def _with(facts: PatternFacts, fix: Fix | None) -> PatternFacts:
-    return replace(facts, fix=fix) if fix is not None else facts
+            yield defect("cloudflare.websockets-off", artifact.name, switch.line, "websockets: off", fix)
 
 
 def _tunnel(rules: list[Node], tree: Node, artifact: Artifact) -> Iterator[Facts]:
@@ -101,6 +98,8 @@ def _rule_defects(rule: Node, tree: Node, path: str, artifact: Artifact) -> Iter
         return
     if found := port_defect(service.text, artifact, service.line):
         yield found
+    if loopback_of_container(artifact.text, service.text):
+        yield defect("proxy.loopback-of-container", artifact.name, service.line, service.text)
     for owner in (rule.get("origin_request"), tree.get("origin_request")):
         if owner is None:
             continue
@@ -109,7 +108,7 @@ def _rule_defects(rule: Node, tree: Node, path: str, artifact: Artifact) -> Iter
             yield defect("k8s.host-replaced", artifact.name, host.line, f"httpHostHeader: {host.text}")
         if h2 is not None and h2.text == "true":
             fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, h2.line, "true", "false"))
-            yield _with(defect("cloudflare.h2-to-upstream", artifact.name, h2.line, "http2Origin: true"), fix)
+            yield defect("cloudflare.h2-to-upstream", artifact.name, h2.line, "http2Origin: true", fix)
         if owner.at("access", "required") == "true":
             yield defect("traefik.auth-on-handshake", artifact.name, owner.line, "access required")
     verified = [

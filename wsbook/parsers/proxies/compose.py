@@ -148,6 +148,11 @@ def container_defects(compose: Compose, artifact: Artifact) -> Iterator[PatternF
             line = enabled.line if enabled else container.node.line
             yield defect("traefik.container-hidden", artifact.name, line, f"service {container.name}")
         yield from _port_defects(container, artifact)
+        services = list(container.tree.map("http", "services"))
+        for name, router in container.tree.map("http", "routers").items():
+            if len(services) > 1 and router.get("service") is None:
+                words = f"router {name}: {', '.join(services)}"
+                yield defect("traefik.service-not-told", artifact.name, (router.get("rule") or router).line, words)
         yield from _network_defects(container, artifact)
 
 

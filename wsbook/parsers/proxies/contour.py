@@ -40,6 +40,7 @@ class _Way(Struct, frozen=True, kw_only=True):
     rewrite: str | None = None
     balance: str = "roundrobin"
     http2: Node | None = None
+    server_timeout: Node | None = None
 
 
 def judge_contour(world: World, artifact: Artifact) -> Iterator[Facts]:
@@ -83,22 +84,20 @@ def _defects(way: _Way, serves: bool | None, world: World, artifact: Artifact) -
     line = way.node.line
     if way.allowed is False:
         pattern = "envoy.upgrade-not-enabled" if serves else "envoy.upgrade-not-enabled-perhaps"
-        yield _with(defect(pattern, artifact.name, line, f"{way.product} {way.test.text}: WebSockets are not allowed"), way.fix)
+        yield defect(pattern, artifact.name, line, f"{way.product} {way.test.text}: WebSockets are not allowed", way.fix)
     if way.timeout is not None:
         yield defect("envoy.route-timeout", artifact.name, way.timeout.line, f"timeout {way.timeout.text}")
+    if way.server_timeout is not None:
+        yield defect("openshift.server-timeout", artifact.name, way.server_timeout.line, f"timeout {way.server_timeout.text}")
     if way.rewrite is not None and (pattern := rewrites_badly((replace(way.test, kind="segments"),), way.rewrite, artifact)):
         yield defect(pattern, artifact.name, line, f"{way.test.text} → {way.rewrite}")
     if way.http2 is not None:
         fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, way.http2.line, f": {way.http2.text}", ": http/1.1"))
-        yield _with(defect("k8s.h2-to-upstream", artifact.name, way.http2.line, f"protocol {way.http2.text}"), fix)
+        yield defect("k8s.h2-to-upstream", artifact.name, way.http2.line, f"protocol {way.http2.text}", fix)
     polled = hints_at_polling(f"{way.test.text} {artifact.endpoint_path}")
     copies = replicas_of(way.upstream.partition(":")[0], world)
     if way.balance == "roundrobin" and (polled or (copies or 0) > 1) and copies != 1:
         yield defect("k8s.no-stickiness" if polled else "balance.no-stickiness-perhaps", artifact.name, line, f"path {way.test.text}")
-
-
-def _with(facts: PatternFacts, fix: Fix | None) -> PatternFacts:
-    return replace(facts, fix=fix) if fix is not None else facts
 
 
 def _limit(node: Node | None, artifact: Artifact, unit: str = "s") -> Setting | None:
@@ -200,8 +199,10 @@ def _openshift(thing: Node, artifact: Artifact) -> Iterator[_Way]:
     loose = notes.get(_OPENSHIFT + "disable_cookies")
     method = notes.get(_OPENSHIFT + "balance")
     sticky = loose is None or loose.text.lower() != "true" or (method is not None and method.text == "source")
+    plain = notes.get(_OPENSHIFT + "timeout")
     yield _Way(
         product="openshift-router",
+        server_timeout=plain if node is None else None,
         node=thing,
         test=PathTest(kind="segments", text=thing.at("spec", "path") or "/"),
         host=thing.at("spec", "host"),

@@ -10,15 +10,18 @@ import re
 from collections.abc import Iterator
 
 from wsbook.errors import UnreadableInputError
-from wsbook.facts import Facts, RouteFacts, Setting, TextFacts
+from wsbook.facts import Facts, Fix, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, require_small, try_regex
 from wsbook.parsers.proxies.envoy_defects import route_defects
 from wsbook.parsers.proxies.envoy_model import Cluster, Route, duration_s, fits, read_clusters, read_routes, snaked, upgrade_switch
-from wsbook.parsers.proxies.passing import FORWARDED, limited, passing_route, set_at, with_long_limits
+from wsbook.parsers.proxies.passing import FORWARDED, limited, mended, passing_route, set_at, with_long_limits
 from wsbook.parsers.proxies.routing import Candidate, choose
+from wsbook.parsers.proxies.yaml_edits import fix_of, put_pair, replace_value
 from wsbook.parsers.proxies.yaml_tree import Node, parse_documents
 
 __all__ = ["parse_envoy"]
+
+_SHORT_S = 900.0
 
 
 def parse_envoy(artifact: Artifact) -> Parsed:
@@ -46,8 +49,8 @@ def judge_envoy(documents: list[Node], artifact: Artifact) -> Iterator[Facts]:
     routes = list(read_routes(documents))
     candidates = [_candidate(route, clusters) for route in routes]
     judged = choose(candidates, artifact.endpoint_path.partition("?")[0], artifact.endpoint_host)
-    for route, serves in zip(routes, judged, strict=True):
-        yield _route(route, serves, clusters, artifact)
+    for route, serves, mend in zip(routes, judged, mended(judged), strict=True):
+        yield _route(route, serves, clusters, artifact, mend=mend)
     yield from route_defects(routes, candidates, judged, clusters, artifact, documents)
     if not routes:
         yield from _tunnels(documents, artifact)
@@ -70,7 +73,7 @@ def _candidate(route: Route, clusters: dict[str, Cluster]) -> Candidate:
     )
 
 
-def _route(route: Route, serves: bool | None, clusters: dict[str, Cluster], artifact: Artifact) -> RouteFacts:
+def _route(route: Route, serves: bool | None, clusters: dict[str, Cluster], artifact: Artifact, *, mend: bool) -> RouteFacts:
     action = route.node.get("route") or Node(value={}, line=route.node.line)
     cluster = clusters.get(route.cluster)
     path = artifact.endpoint_path.partition("?")[0]
@@ -89,6 +92,7 @@ def _route(route: Route, serves: bool | None, clusters: dict[str, Cluster], arti
         idle=_idle(route, action, artifact),
         lifetime=_lifetime(route, action, cluster, artifact),
         balance=_balance(action, cluster),
+        fixes=(_longer(route, action, artifact),) if mend and route.action == "route" else (),
         servers=cluster.endpoints if cluster else None,
     )
 
@@ -115,6 +119,21 @@ def _idle(route: Route, action: Node, artifact: Artifact) -> Setting | None:
         if node is not None and limit is not None:
             return set_at(artifact, node, f"{limit:g}")
     return None
+
+
+def _longer(route: Route, action: Node, artifact: Artifact) -> Fix | None:
+    """Return the change of a short idle limit, where it is set; else the route's own is added."""
+    nodes = (action.get("idle_timeout"), route.manager.node.get("stream_idle_timeout") if route.manager.node else None)
+    node = next((one for one in nodes if one is not None), None)
+    limit = duration_s(node)
+    quote = '"' if action.flow and '"' in artifact.text[:200] else ""
+    if node is None:
+        change = put_pair(artifact, action, "idle_timeout", f"{quote}3600s{quote}")
+    elif limit is not None and 0 < limit <= _SHORT_S:
+        change = replace_value(artifact, node, f"{quote}3600s{quote}")
+    else:
+        return None
+    return fix_of(artifact, ("proxy.idle-timeout-envoy",), change)
 
 
 def _lifetime(route: Route, action: Node, cluster: Cluster | None, artifact: Artifact) -> Setting | None:

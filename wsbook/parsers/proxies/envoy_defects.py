@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from msgspec.structs import replace
-
 from wsbook.facts import Fix, PatternFacts
-from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling
+from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, loopback_of_container
 from wsbook.parsers.proxies.envoy_model import Cluster, Route, duration_s, upgrade_switch
 from wsbook.parsers.proxies.request_headers import header_defect
-from wsbook.parsers.proxies.routing import Candidate, shadows
+from wsbook.parsers.proxies.routing import Candidate, falls_through, shadows
 from wsbook.parsers.proxies.upstreams import tls_port_defect
 from wsbook.parsers.proxies.yaml_edits import drop_pair, fix_of, put_pair, replace_value, reword
 from wsbook.parsers.proxies.yaml_tree import Node
@@ -19,8 +17,7 @@ _DISABLED = "proxy.websocket-support-disabled"
 
 
 def _found(pattern: str, node: Node, words: str, artifact: Artifact, fix: Fix | None = None) -> PatternFacts:
-    facts = defect(pattern, artifact.name, node.line, words[:300])
-    return replace(facts, fix=fix) if fix else facts
+    return defect(pattern, artifact.name, node.line, words[:300], fix)
 
 
 def route_defects(
@@ -40,6 +37,8 @@ def route_defects(
             continue
         words = f"route {routes[early].rule} comes first and takes what route {routes[late].rule} is for"
         yield _found("envoy.route-shadowed", routes[late].node.get("match") or routes[late].node, words, artifact)
+    if (open_one := falls_through(candidates, judged)) is not None:
+        yield _found("route.catch-all", routes[open_one].node, f"route {routes[open_one].rule}", artifact)
     for route, serves in zip(routes, judged, strict=True):
         if serves is not False and route.action != "route":
             pattern = "envoy.route-redirects" if route.action == "redirect" else "envoy.route-answers-itself"
@@ -65,6 +64,8 @@ def _switch_defects(route: Route, serves: bool | None, artifact: Artifact) -> It
     manager = route.manager.node
     if on is None and manager is not None:
         on, place = upgrade_switch(manager)
+    if on is None and manager is None:
+        yield _found("envoy.upgrade-perhaps-elsewhere", route.node, f"no upgrade_configs for route {route.rule}", artifact)
     if on or (on is None and manager is None):
         return
     if place is not None:
@@ -190,6 +191,8 @@ def cluster_defects(cluster: Cluster, routes: Sequence[Route], artifact: Artifac
         yield _found("envoy.h2-perhaps", cluster.auto, f"cluster {cluster.name}: auto_config", artifact)
     if cluster.endpoints == 0:
         yield _found("envoy.cluster-empty", cluster.node, f"cluster {cluster.name} has no endpoint", artifact)
+    if cluster.address and loopback_of_container(artifact.text, cluster.address):
+        yield _found("proxy.loopback-of-container", cluster.node, f"cluster {cluster.name}: {cluster.address}", artifact)
     for port in cluster.ports[:1]:
         if wrong := tls_port_defect(tls=cluster.tls, port=port):
             words = f"cluster {cluster.name}: port {port}, {'with' if cluster.tls else 'without'} TLS"

@@ -53,6 +53,7 @@ class Cluster(Struct, frozen=True, kw_only=True):
     endpoints: int | None = None
     tls: bool = False
     ports: tuple[str, ...] = ()
+    address: str = ""
 
 
 def snaked(node: Node) -> Node:
@@ -233,4 +234,5 @@ def _cluster(node: Node) -> Cluster:
         endpoints=len(addresses) if static and (addresses or not lists) else None,
         tls=node.get("transport_socket") is not None or node.get("tls_context") is not None,
         ports=tuple(a.at("port_value") for a in addresses),
+        address=addresses[0].at("address") if addresses else "",
     )

@@ -6,8 +6,6 @@ the class of the Gateway tells. Source: gateway-api.sigs.k8s.io; gateway.envoypr
 
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 from wsbook.facts import Facts, PatternFacts, RouteFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling
 from wsbook.parsers.proxies.envoy_model import duration_s
@@ -129,7 +127,7 @@ def _rule_defects(rule: Node, test: PathTest, product: str, world: World, artifa
         if node is not None and limit and limit <= 3600:
             pattern = "envoy.route-timeout" if product == "envoy" else "gateway.request-timeout"
             fix = fix_of(artifact, ("proxy.max-lifetime",), reword(artifact, node.line, node.text, "0s"))
-            yield _with(defect(pattern, artifact.name, node.line, f"timeouts.{key}: {node.text}"), fix)
+            yield defect(pattern, artifact.name, node.line, f"timeouts.{key}: {node.text}", fix)
             break
     for one in _filters(rule, "URLRewrite"):
         host, prefix = one.get("hostname"), one.get("path", "replacePrefixMatch")
@@ -143,10 +141,6 @@ def _rule_defects(rule: Node, test: PathTest, product: str, world: World, artifa
         given += [(name.text, Node(value="", line=name.line)) for name in one.each("remove")]
         yield from (found for name, value in given if value is not None and (found := header_defect(name, value, artifact)))
     yield from _target_defects(rule, test, world, artifact)
-
-
-def _with(facts: PatternFacts, fix: object) -> PatternFacts:
-    return replace(facts, fix=fix) if fix is not None else facts
 
 
 def _target_defects(rule: Node, test: PathTest, world: World, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -163,14 +157,13 @@ def _target_defects(rule: Node, test: PathTest, world: World, artifact: Artifact
                 ("proxy.upstream-unreachable",),
                 reword(artifact, port.line, port.text, ports[0].at("port")) if len(ports) == 1 else None,
             )
-            yield _with(
-                defect("k8s.service-port-unknown", artifact.name, port.line, f"service {ref.at('name')} has no port {port.text}"), fix
-            )
+            words = f"service {ref.at('name')} has no port {port.text}"
+            yield defect("k8s.service-port-unknown", artifact.name, port.line, words, fix)
         for one in ports:
             protocol = one.get("appProtocol")
             if protocol is not None and protocol.text in ("kubernetes.io/h2c", "grpc", "http2"):
                 fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, protocol.line, protocol.text, "kubernetes.io/ws"))
-                yield _with(defect("istio.port-name-h2", artifact.name, protocol.line, f"appProtocol: {protocol.text}"), fix)
+                yield defect("istio.port-name-h2", artifact.name, protocol.line, f"appProtocol: {protocol.text}", fix)
 
 
 def _exact_defects(rules: list[tuple[Node, PathTest]], artifact: Artifact) -> Iterator[PatternFacts]:

@@ -7,8 +7,6 @@ Source: cloud.google.com, backend services overview, timeout for WebSockets.
 import json
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 from wsbook.facts import Facts, PatternFacts, Setting
 from wsbook.parsers.proxies.artifact import Artifact, defect
 from wsbook.parsers.proxies.kubernetes_objects import World, annotations_of, controller_of, name_of
@@ -41,9 +39,26 @@ def judge_google(world: World, artifact: Artifact) -> Iterator[Facts]:
             balance="cookie" if "COOKIE" in sticky else "hash" if sticky == "CLIENT_IP" else "roundrobin",
         )
         yield from lifetime_defect(limit, inner, artifact)
+    for service in world.of("Service"):
+        if service.at("apiVersion").startswith("serving.knative.dev"):
+            yield from _knative(service, artifact)
     yield from _wiring(world, configs, artifact)
     if not world.of("BackendConfig", "GCPBackendPolicy") and any(controller_of(t)[0].product == "gcp-backend" for t in world.of("Ingress")):
         yield defect("gcp.timeout-default", artifact.name, world.of("Ingress")[0].line, "no BackendConfig: timeoutSec is 30")
+
+
+def _knative(service: Node, artifact: Artifact) -> Iterator[Facts]:
+    """Yield what Cloud Run makes of a service: each socket is a request with a timeout, and takes a place of its instance."""
+    spec = service.get("spec", "template", "spec") or service
+    limit, most = spec.get("timeoutSeconds"), spec.get("containerConcurrency")
+    lifetime = set_at(artifact, limit) if limit is not None and limit.number else None
+    yield passing_route(artifact, product="cloud-run", line=service.line, matcher=f"service {name_of(service)}", lifetime=lifetime)
+    if limit is None or (limit.number or 0) <= _SHORT_S:
+        yield defect("gcp.run-timeout", artifact.name, (limit or spec).line, f"timeoutSeconds {limit.text if limit else 300}")
+    if most is not None and 0 < (most.number or 0) < 100:
+        yield defect("fly.connection-cap", artifact.name, most.line, f"containerConcurrency {most.text}")
+    if any(one.at("name") == "h2c" for box in spec.each("containers") for one in box.each("ports")):
+        yield defect("gcp.h2-to-upstream", artifact.name, spec.line, "port h2c")
 
 
 def lifetime_defect(limit: Node | None, spec: Node, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -51,13 +66,10 @@ def lifetime_defect(limit: Node | None, spec: Node, artifact: Artifact) -> Itera
     cause = ("proxy.max-lifetime",)
     if limit is None:
         fix = fix_of(artifact, cause, put_pair(artifact, spec, "timeoutSec", "86400"))
-        facts = defect("gcp.timeout-default", artifact.name, spec.line, "timeoutSec is not set: 30")
+        yield defect("gcp.timeout-default", artifact.name, spec.line, "timeoutSec is not set: 30", fix)
     elif 0 < (limit.number or 0) <= _SHORT_S:
         fix = fix_of(artifact, cause, reword(artifact, limit.line, limit.text, "86400"))
-        facts = defect("gcp.timeout-short", artifact.name, limit.line, f"timeoutSec: {limit.text}")
-    else:
-        return
-    yield replace(facts, fix=fix) if fix else facts
+        yield defect("gcp.timeout-short", artifact.name, limit.line, f"timeoutSec: {limit.text}", fix)
 
 
 def _wiring(world: World, configs: dict[str, Node], artifact: Artifact) -> Iterator[PatternFacts]:

@@ -15,7 +15,16 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wsbook.facts import Facts, Fix, RouteFacts, Setting, TextFacts
-from wsbook.parsers.proxies.artifact import MAX_BYTES, Artifact, Parsed, hints_at_websocket, line_defects, plausible, require_small, seconds
+from wsbook.parsers.proxies.artifact import (
+    Artifact,
+    Parsed,
+    hints_at_websocket,
+    line_defects,
+    plausible,
+    require_small,
+    seconds,
+    text_inside,
+)
 from wsbook.parsers.proxies.edits import edits_of, joined
 from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines, holds
 from wsbook.parsers.proxies.haproxy_defects import balance_of, defects_of, file_defects, server_lines
@@ -55,7 +64,8 @@ def parse_haproxy(artifact: Artifact) -> Parsed:
         facts.append(_route(way, serves, asked, artifact) if in_detail else _outline(way, serves))
         if serves is not False and in_detail:
             facts += defects_of(way, serves, asked, artifact)
-    facts += file_defects([s for s in sections if s.file == artifact.name], sections, asked, artifact)
+    served = any(isinstance(f, RouteFacts) and f.serves for f in facts)
+    facts += file_defects([s for s in sections if s.file == artifact.name], sections, asked, artifact, served=served)
     own = [line for s in sections if s.file == artifact.name for line in (*s.defaults, *s.lines) if line.file == artifact.name]
     facts += line_defects("haproxy", artifact, ((line.file, line.number, line.text) for line in dict.fromkeys(own)))
     text = TextFacts(kind="haproxy_cfg", program="haproxy", size_bytes=len(artifact.text.encode()), items=count)
@@ -74,13 +84,10 @@ def _pattern_file(name: str, artifact: Artifact) -> tuple[str, ...] | None:
     """Return the lines of a pattern or map file inside the folder; None when it is not there."""
     if not artifact.folder or "\0" in name or len(name) > 300:
         return None
-    root = Path(artifact.folder).resolve()
-    for path in (root / name, root / Path(name).name):
-        real = path.resolve()
-        if real.is_relative_to(root) and real.is_file() and real.stat().st_size <= MAX_BYTES:
-            lines = (line.strip() for line in real.read_text(encoding="utf-8", errors="replace").splitlines())
-            return tuple(line for line in lines if line and not line.startswith("#"))[:_MAX_PATTERNS]
-    return None
+    texts = [text_inside(artifact.folder, Path(artifact.folder) / path) for path in (name, Path(name).name)]
+    text = next((text for text in texts if text is not None), None)
+    lines = [line.strip() for line in text.splitlines()] if text is not None else None
+    return tuple(line for line in lines if line and not line.startswith("#"))[:_MAX_PATTERNS] if lines is not None else None
 
 
 def _ways(sections: list[Section], asked: Handshake, artifact: Artifact) -> list[Way]:
@@ -160,7 +167,7 @@ def _by_path(ways: list[Way], asked: Handshake) -> list[bool | None]:
         value = None if tcp and way.condition else _takes(way, seen[key]) if not done else False
         value = None if done is None and value is not False else value
         judged.append(value)
-        taken[key] = done or value
+        taken[key] = True if done or value else None if None in (done, value) else False
     return judged
 
 

@@ -17,7 +17,7 @@ from wsbook.parsers.proxies.artifact import (
     usually_plain,
 )
 from wsbook.parsers.proxies.edits import Edits, edits_of
-from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines, holds
+from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines, holds, split_condition
 from wsbook.parsers.proxies.haproxy_fixes import (
     fix_acl_case,
     fix_forwarded_proto,
@@ -178,9 +178,14 @@ def _health_defects(way: Way, asked: Handshake) -> Iterator[Found]:
         yield "haproxy.health-check-of-endpoint", check, None
 
 
-def file_defects(own: list[Section], sections: list[Section], asked: Handshake, artifact: Artifact) -> Iterator[PatternFacts]:
-    """Yield the defects that are those of a section, not of a way. own: the sections of the artifact itself."""
-    found = [f for section in own for f in (*_acl_case(section, artifact), *_frontend_defects(section, sections, asked))]
+def file_defects(
+    own: list[Section], sections: list[Section], asked: Handshake, artifact: Artifact, *, served: bool
+) -> Iterator[PatternFacts]:
+    """Yield the defects that are those of a section, not of a way. own: the sections of the artifact itself.
+
+    served: whether some frontend passes the endpoint's handshake on; then one that answers by itself is another's.
+    """
+    found = [f for section in own for f in (*_acl_case(section, artifact), *_frontend_defects(section, sections, asked, served=served))]
     for pattern, line, fix in (*found, *_limit_defects(own)):
         yield defect(pattern, line.file, line.number, line.text, fix)
 
@@ -193,12 +198,12 @@ def _acl_case(section: Section, artifact: Artifact) -> Iterator[Found]:
             yield "haproxy.upgrade-acl-case", line, fix_acl_case(_edits(artifact), line, test[1])
 
 
-def _frontend_defects(section: Section, sections: list[Section], asked: Handshake) -> Iterator[Found]:
+def _frontend_defects(section: Section, sections: list[Section], asked: Handshake, *, served: bool) -> Iterator[Found]:
     if section.kind not in ("frontend", "listen") or is_tcp(section):
         return
     encrypted = all("ssl" in line.words for line in section.every("bind")) if section.every("bind") else None
     by_itself = answer(section, acls_of(section), replace(asked, encrypted=encrypted))
-    if by_itself and (asked.path is not None or _about_upgrades(by_itself[1], section)):
+    if by_itself and ((asked.path is not None and not served) or _about_upgrades(by_itself[1], section)):
         how, line = by_itself
         to_tls = how == "redirected" and re.search(r"scheme https|location https:|code 30\d https:", line.text)
         if not to_tls or (encrypted and not re.search(r"\bscheme\b", line.text)):
@@ -223,7 +228,10 @@ def _frontend_defects(section: Section, sections: list[Section], asked: Handshak
     for line in (*section.every("http-request"), *section.every("tcp-request")):
         if re.search(r"\b(?:deny|reject|tarpit|silent-drop)\b", line.text):
             said = " ".join((line.text, *(x.text for x in acl_lines(line.text, acls_of(section)))))
-            if rate := _RATE.search(said):
+            words, condition = split_condition(line.words)
+            elsewhere = re.search(r"\b(?:path|url|base)(?:_|\b)", said) and asked.path is None and not hints_at_websocket(said)
+            applies = words and not elsewhere and holds(condition, acls_of(section), asked) is not False
+            if applies and (rate := _RATE.search(said)):
                 yield "haproxy.connections-limited" if rate[1] == "conn_cur" else "haproxy.rate-limited", line, None
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from wsbook.errors import UnreadableInputError
-from wsbook.parsers.proxies.artifact import MAX_BYTES, Artifact
+from wsbook.parsers.proxies.artifact import Artifact, text_inside
 
 __all__ = ["Line", "Section", "parse_sections"]
 
@@ -139,13 +139,10 @@ def _incomplete(groups: list[list[Line]]) -> bool:
 def _siblings(artifact: Artifact) -> dict[str, str]:
     """Return the texts of the other HAProxy files of the folder by name; links that leave it are not followed."""
     found: dict[str, str] = {}
-    root = Path(artifact.folder).resolve()
-    for path in sorted(root.glob("*.cfg"))[:_MAX_FILES]:
-        real = path.resolve()
-        if real.is_file() and real.is_relative_to(root) and real.stat().st_size <= MAX_BYTES:
-            text = real.read_text(encoding="utf-8", errors="replace")
-            if _groups(text, path.name):
-                found[path.name] = text
+    for path in sorted(Path(artifact.folder).glob("*.cfg"))[:_MAX_FILES]:
+        text = text_inside(artifact.folder, path)
+        if text and _groups(text, path.name):
+            found[path.name] = text
     return found
 
 

@@ -28,6 +28,8 @@ _H2_PROTOCOLS = (*_H2_NAMES, "kubernetes.io/h2c")
 
 def judge_istio(world: World, artifact: Artifact) -> Iterator[Facts]:
     """Yield routes of virtual services, and defects of whatever they lead to."""
+    if not world.of("Ingress", "HTTPRoute", "VirtualService", "DestinationRule") and world.of("Service"):
+        yield from (_perhaps(one) for one in _port_defects(set(), world, artifact) if one.pattern == "istio.port-name-h2")
     if not world.of(
         "VirtualService", "DestinationRule", "EnvoyFilter", "Gateway", "RequestAuthentication", "AuthorizationPolicy"
     ) or world.of("HTTPRoute"):
@@ -63,8 +65,12 @@ def judge_istio(world: World, artifact: Artifact) -> Iterator[Facts]:
 
 
 def _found(pattern: str, node: Node, words: str, artifact: Artifact, fix: Fix | None = None) -> PatternFacts:
-    facts = defect(pattern, artifact.name, node.line, words[:300])
-    return replace(facts, fix=fix) if fix else facts
+    return defect(pattern, artifact.name, node.line, words[:300], fix)
+
+
+def _perhaps(found: PatternFacts) -> PatternFacts:
+    """Return the same defect for a cluster of which nobody knows whether it has a mesh."""
+    return replace(defect("istio.port-name-h2-perhaps", found.file, found.line, found.excerpt), fix=found.fix)
 
 
 def _hosts(thing: Node) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -27,8 +28,7 @@ _NOT_TEXT = re.compile(r"[\d.]+|true|false|yes|no|on|off|null|~", re.IGNORECASE)
 
 
 def _at(pattern: str, key: str, node: Node, artifact: Artifact, fix: Fix | None = None) -> PatternFacts:
-    facts = defect(pattern, artifact.name, node.line, f"{key}: {node.text}"[:300])
-    return replace(facts, fix=fix) if fix else facts
+    return defect(pattern, artifact.name, node.line, f"{key}: {node.text}"[:300], fix)
 
 
 def annotation_defects(thing: Node, artifact: Artifact, config: Node | None) -> Iterator[PatternFacts]:
@@ -59,8 +59,29 @@ def _ignored(key: str, node: Node, controller: Controller, sure: bool, artifact:
     elif owner is not None and owner.unit == "plain" and name in _SECONDS and not node.text.isdigit():
         fix = fix_of(artifact, _IGNORED, reword(artifact, node.line, node.text, str(_plain_seconds(node.text))))
         yield _at("k8s.annotation-unit", key, node, artifact, fix)
+    elif owner is not None and owner is controller and (near := _misspelt(name, owner)):
+        fix = fix_of(artifact, _IGNORED, reword(artifact, node.key_line, key + ":", f"{prefix}/{near}:"))
+        yield _at("k8s.annotation-misspelt", key, node, artifact, fix)
+    elif owner is controller and sure and prefix + "/" == _COMMUNITY and name in controllers()[1].known and name not in owner.known:
+        yield _at("k8s.annotation-of-another", key, node, artifact)
     elif owner is not None and owner is not controller and (sure or prefix + "/" == _COMPANY) and name in _counting(owner):
         yield _at("k8s.annotation-other-controller", key, node, artifact)
+
+
+def _misspelt(name: str, owner: Controller) -> str:
+    """Return the annotation that a name is nearly, "" when it is one or like none."""
+    wanted = [*owner.idle, *(sticky for sticky, _ in owner.sticky)]
+    real = {
+        *wanted,
+        *owner.known,
+        *owner.http2[:1],
+        "proxy-next-upstream-timeout",
+        "affinity-mode",
+        "affinity-canary-behavior",
+        "timeout-client",
+    }
+    near = get_close_matches(name.replace("_", "-"), wanted, n=1, cutoff=0.88) if name not in real else []
+    return near[0] if near else ""
 
 
 def _plain_seconds(text: str) -> int:
@@ -82,6 +103,9 @@ def _community(notes: dict[str, Node], thing: Node, config: Node | None, artifac
         yield _at("k8s.host-replaced", "upstream-vhost", vhost, artifact)
     if service is not None and service.text == "true" and (of("affinity") or of("upstream-hash-by")):
         yield _at("k8s.affinity-without-endpoints", "service-upstream", service, artifact)
+    canary = of("canary-weight")
+    if canary is not None and not of("affinity") and canary.text not in ("0", "100"):
+        yield _at("balance.no-stickiness-perhaps", "canary-weight", canary, artifact)
     for name in ("permanent-redirect", "temporal-redirect"):
         if (node := of(name)) is not None:
             yield _at("k8s.redirects", name, node, artifact)
@@ -188,10 +212,9 @@ def path_defects(paths: Sequence[tuple["IngressPath", bool | None]], world: Worl
                     ("cluster.no-sticky-session",),
                     put_pair(artifact, annotations_of(path.thing), _COMMUNITY + "affinity", '"cookie"'),
                 )
-            facts = defect(
-                "k8s.no-stickiness" if polled else "balance.no-stickiness-perhaps", artifact.name, path.node.line, f"path {path.path}"
+            yield defect(
+                "k8s.no-stickiness" if polled else "balance.no-stickiness-perhaps", artifact.name, path.node.line, f"path {path.path}", fix
             )
-            yield replace(facts, fix=fix) if fix else facts
 
 
 def replicas_of(service: str, world: World) -> int | None:
@@ -215,11 +238,9 @@ def _exact_defects(path: "IngressPath", serves: bool | None, wanted: str, artifa
     library = hints_at_polling(path.path) and not path.path.endswith("/")
     below = wanted and serves is False and hints_at_websocket(path.path) == 2 and wanted.startswith(path.path)
     if library or below:
-        facts = defect("k8s.exact-path", artifact.name, path.node.line, f"path {path.path}, pathType Exact")
-        yield replace(facts, fix=fix) if fix else facts
+        yield defect("k8s.exact-path", artifact.name, path.node.line, f"path {path.path}, pathType Exact", fix)
     elif serves is not False and not wanted and path.path.strip("/"):
-        facts = defect("route.exact-perhaps", artifact.name, path.node.line, f"path {path.path}, pathType Exact")
-        yield replace(facts, fix=fix) if fix else facts
+        yield defect("route.exact-perhaps", artifact.name, path.node.line, f"path {path.path}, pathType Exact", fix)
 
 
 def _line_of(node: Node, key: str) -> int:

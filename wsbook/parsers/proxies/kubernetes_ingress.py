@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from wsbook.facts import Facts, RouteFacts, Setting
-from wsbook.parsers.proxies.artifact import Artifact, seconds, try_regex
+from wsbook.parsers.proxies.artifact import Artifact, defect, seconds, try_regex
 from wsbook.parsers.proxies.kubernetes_annotations import annotation_defects, config_defects, misplaced, path_defects
+from wsbook.parsers.proxies.kubernetes_fixes import ingress_fixes
 from wsbook.parsers.proxies.kubernetes_objects import Controller, World, annotations_of, controller_of, kind_of
-from wsbook.parsers.proxies.passing import FORWARDED, passing_route, set_at
+from wsbook.parsers.proxies.passing import FORWARDED, mended, passing_route, set_at
 from wsbook.parsers.proxies.path_tests import expand_groups
-from wsbook.parsers.proxies.routing import Candidate, choose
+from wsbook.parsers.proxies.routing import Candidate, choose, falls_through
 from wsbook.parsers.proxies.yaml_tree import Node
 
 __all__ = ["IngressPath", "judge_ingresses", "judge_pieces", "paths_of"]
@@ -60,8 +61,13 @@ def judge_ingresses(world: World, artifact: Artifact) -> Iterator[Facts]:
     paths.sort(key=lambda p: (p.kind != "Exact", -len(p.path)))
     candidates = [_candidate(path) for path in paths[:_MAX_PATHS]]
     judged = choose(candidates, artifact.endpoint_path.partition("?")[0], artifact.endpoint_host)
-    for path, serves in sorted(zip(paths, judged, strict=False), key=lambda pair: pair[0].node.line):
-        yield _route(path, serves, config, artifact)
+    mends = mended(judged)
+    for path, serves, mend in sorted(zip(paths, judged, mends, strict=False), key=lambda entry: entry[0].node.line):
+        yield _route(path, serves, config, artifact, _service_notes(path, world), mend=mend)
+    if (open_one := falls_through(candidates, judged)) is not None:
+        yield defect(
+            "route.catch-all", artifact.name, paths[open_one].node.line, f"path {paths[open_one].path} → {paths[open_one].service}"
+        )
     for thing in things:
         yield from annotation_defects(thing, artifact, config)
     yield from path_defects(list(zip(paths, judged, strict=False)), world, artifact)
@@ -77,7 +83,9 @@ def judge_pieces(world: World, artifact: Artifact) -> Iterator[Facts]:
     for thing in world.of("", "Ingress"):
         if annotations_of(thing).pairs or thing.get("spec") is not None:
             controller, sure = controller_of(thing)
-            yield _route(IngressPath(thing=thing, controller=controller, sure=sure, path="/", node=thing), True, None, artifact)
+            yield _route(
+                IngressPath(thing=thing, controller=controller, sure=sure, path="/", node=thing), True, None, artifact, {}, mend=True
+            )
             yield from annotation_defects(thing, artifact, None)
 
 
@@ -174,11 +182,20 @@ def _upgrade(path: IngressPath, artifact: Artifact) -> Setting:
     return FORWARDED
 
 
-def _route(path: IngressPath, serves: bool | None, config: Node | None, artifact: Artifact) -> RouteFacts:
+def _service_notes(path: IngressPath, world: World) -> dict[str, Node]:
+    """Return the annotations of the service behind a path, where some controllers look too."""
+    service = world.named("Service", path.service)
+    return annotations_of(service).pairs if service is not None else {}
+
+
+def _route(
+    path: IngressPath, serves: bool | None, config: Node | None, artifact: Artifact, service: dict[str, Node], *, mend: bool
+) -> RouteFacts:
     notes = annotations_of(path.thing).pairs
     upgrade = _upgrade(path, artifact)
     version = notes.get("nginx.ingress.kubernetes.io/proxy-http-version")
     host = notes.get("nginx.ingress.kubernetes.io/upstream-vhost")
+    idle = _idle(path, config, artifact, service)
     return passing_route(
         artifact,
         product=path.controller.product,
@@ -191,14 +208,15 @@ def _route(path: IngressPath, serves: bool | None, config: Node | None, artifact
         connection=upgrade,
         host=set_at(artifact, host) if host else FORWARDED,
         http_version=set_at(artifact, version) if version else Setting(value="1.1", default=True),
-        idle=_idle(path, config, artifact),
+        idle=idle,
+        fixes=ingress_fixes(path.thing, path.controller, path.service, idle, upgrade, artifact) if mend else (),
         lifetime=None if path.controller.product != "gcp-backend" else Setting(value=None),
         balance=balance_of(path),
     )
 
 
-def _idle(path: IngressPath, config: Node | None, artifact: Artifact) -> Setting | None:
-    notes, controller = annotations_of(path.thing).pairs, path.controller
+def _idle(path: IngressPath, config: Node | None, artifact: Artifact, service: dict[str, Node]) -> Setting | None:
+    notes, controller = {**service, **annotations_of(path.thing).pairs}, path.controller
     if controller.product == "aws-alb":
         key = controller.prefix + "load-balancer-attributes"
         found = re.search(r"idle_timeout\.timeout_seconds\s*=\s*(\d{1,6})", _text(notes, key))

@@ -3,8 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 from wsbook.facts import Facts, PatternFacts, RouteFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_websocket
 from wsbook.parsers.proxies.kubernetes_ingress import paths_of
@@ -25,6 +23,13 @@ def judge_services(world: World, artifact: Artifact) -> Iterator[Facts]:
     """Yield what the services of a file say, and where the chain to the pods breaks."""
     yield from _rule_defects(world, artifact)
     yield from _workload_defects(world, artifact)
+    for values in world.of(""):
+        for _, node in values.walk():
+            if any(key.startswith(_AWS) for key in node.pairs):
+                yield from _aws(node.pairs, node, artifact)
+    for policy in world.of("NetworkPolicy"):
+        if policy.each("spec", "ingress") and any(rule.each("from") for rule in policy.each("spec", "ingress")):
+            yield defect("k8s.network-policy", artifact.name, policy.get("spec", "ingress").line, f"NetworkPolicy {name_of(policy)}")  # type: ignore[union-attr]
     for service in world.of("Service"):
         affinity = service.get("spec", "sessionAffinity")
         if affinity is not None and affinity.text == "ClientIP" and not _sees_clients(service):
@@ -57,11 +62,7 @@ def _rule_defects(world: World, artifact: Artifact) -> Iterator[PatternFacts]:
             line, right = path.port_node.line, ports[0].at("port" if path.port.isdigit() else "name")
             fix = fix_of(artifact, _UNREACHABLE, reword(artifact, line, path.port, right) if right and len(ports) == 1 else None)
             words = f"service {path.service} has no port {path.port}"
-            yield _with(defect("k8s.service-port-unknown", artifact.name, line, words), fix)
-
-
-def _with(facts: PatternFacts, fix: object) -> PatternFacts:
-    return replace(facts, fix=fix) if fix is not None else facts
+            yield defect("k8s.service-port-unknown", artifact.name, line, words, fix)
 
 
 def _pod_defects(service: Node, world: World, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -100,7 +101,7 @@ def _target_defects(service: Node, port: Node, pods: list[Node], artifact: Artif
     if len(numbers) == 1:
         fix = fix_of(artifact, _UNREACHABLE, reword(artifact, target.line, f": {target.text}", f": {min(numbers)}"))
     words = f"service {name_of(service)} sends to {target.text}, the pod has {', '.join(sorted(numbers))}"
-    yield _with(defect("k8s.target-port-unknown", artifact.name, target.line, words), fix)
+    yield defect("k8s.target-port-unknown", artifact.name, target.line, words, fix)
 
 
 def _workload_defects(world: World, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -111,6 +112,10 @@ def _workload_defects(world: World, artifact: Artifact) -> Iterator[PatternFacts
             host = next((one for one in box.each("env") if one.at("name") in ("HOST", "BIND", "BIND_ADDRESS", "LISTEN_HOST")), None)
             if bound or (host is not None and host.at("value") in ("127.0.0.1", "localhost")):
                 yield defect("container.binds-loopback", artifact.name, box.line, bound[0] if bound else "HOST 127.0.0.1")
+            for kind in ("readinessProbe", "livenessProbe", "startupProbe"):
+                path = box.get(kind, "httpGet", "path")
+                if path is not None and hints_at_websocket(path.text) == 2 and not re.search(r"health|ready|live", path.text):
+                    yield defect("k8s.probe-on-socket", artifact.name, path.line, f"{kind} {path.text}")
         strategy = work.get("spec", "strategy", "type")
         if strategy is not None and strategy.text == "Recreate":
             yield defect("k8s.recreate", artifact.name, strategy.line, "strategy Recreate")
@@ -155,4 +160,4 @@ def _aws(notes: dict[str, Node], service: Node, artifact: Artifact) -> Iterator[
     yield passing_route(artifact, product="aws-elb", line=service.line, matcher="load balancer", serves=None, idle=limit)
     if protocol is not None and protocol.text.lower() in ("http", "https"):
         fix = fix_of(artifact, ("proxy.hop-lacks-websocket-support",), reword(artifact, protocol.line, protocol.text, "tcp"))
-        yield _with(defect("aws.classic-http-listener", artifact.name, protocol.line, f"backend-protocol: {protocol.text}"), fix)
+        yield defect("aws.classic-http-listener", artifact.name, protocol.line, f"backend-protocol: {protocol.text}", fix)

@@ -1,6 +1,6 @@
 """Routes of products that pass an upgrade on by themselves: what holds unless it is said otherwise. Limits: limits.toml."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 from msgspec import Struct, convert
@@ -10,7 +10,7 @@ from wsbook.facts import Facts, Fix, PatternFacts, RouteFacts, Setting
 from wsbook.parsers.proxies.artifact import Artifact, defect
 from wsbook.parsers.proxies.yaml_tree import Node
 
-__all__ = ["FORWARDED", "Limit", "default_limit", "limit_of", "limited", "passing_route", "set_at", "with_long_limits"]
+__all__ = ["FORWARDED", "Limit", "default_limit", "limit_of", "limited", "mended", "passing_route", "set_at", "with_long_limits"]
 
 FORWARDED = Setting(value="forwarded", default=True)
 _HTTP_1_1 = Setting(value="1.1", default=True)
@@ -29,6 +29,7 @@ class Limit(Struct, frozen=True, kw_only=True):
 
 
 _MAX_DEFECTS = 100
+_MAX_FIXED = 20
 _LONG_S = (75.0, 900.0)
 """Idle limits between these are long enough for most heartbeats and short enough to be met without one."""
 
@@ -41,6 +42,16 @@ def limited(facts: Iterable[Facts]) -> Iterator[Facts]:
         defects += isinstance(one, PatternFacts)
         if defects == _MAX_DEFECTS:
             return
+
+
+def mended(judged: Sequence[bool | None]) -> list[bool]:
+    """Return for each route whether it is worth a fix: the first few that serve the WebSocket, or may."""
+    left = _MAX_FIXED
+    result = []
+    for serves in judged:
+        result.append(serves is not False and left > 0)
+        left -= result[-1]
+    return result
 
 
 def with_long_limits(facts: list[Facts], artifact: Artifact) -> list[Facts]:

@@ -6,8 +6,6 @@ Source: fly.io/docs, configuration reference; vercel.com, rewrites.
 import re
 from collections.abc import Iterator
 
-from msgspec.structs import replace
-
 from wsbook.facts import Facts
 from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_websocket
 from wsbook.parsers.proxies.cloud_trees import blocks, resources
@@ -62,16 +60,14 @@ def _fly(service: Node, tree: Node, artifact: Artifact) -> Iterator[Facts]:
         h2 = one.get("h2_backend") if one is not None else None
         if h2 is not None and h2.text == "true":
             fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, h2.line, "true", "false"))
-            facts = defect("gcp.h2-to-upstream", artifact.name, h2.line, "h2_backend = true")
-            yield replace(facts, fix=fix) if fix else facts
+            yield defect("gcp.h2-to-upstream", artifact.name, h2.line, "h2_backend = true", fix)
     cap = service.get("concurrency", "hard_limit")
     if cap is not None and (cap.number or 1e9) <= 250 and service.at("concurrency", "type") != "requests":
         yield defect("fly.connection-cap", artifact.name, cap.line, f"hard_limit = {cap.text}")
     told = tree.at("env", "port")
     if told and told != port.text:
         fix = fix_of(artifact, ("proxy.upstream-unreachable",), reword(artifact, port.line, port.text, told))
-        facts = defect("fly.port-mismatch", artifact.name, port.line, f"internal_port {port.text}, PORT {told}")
-        yield replace(facts, fix=fix) if fix else facts
+        yield defect("fly.port-mismatch", artifact.name, port.line, f"internal_port {port.text}, PORT {told}", fix)
 
 
 def _container_apps(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
@@ -83,8 +79,7 @@ def _container_apps(trees: list[Node], artifact: Artifact) -> Iterator[Facts]:
         yield passing_route(artifact, product="azure-container-apps", line=line, matcher="ingress")
         if transport is not None and transport.text.lower() == "http2":
             fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, transport.line, transport.text, "auto"))
-            facts = defect("gcp.h2-to-upstream", artifact.name, transport.line, "transport http2")
-            yield replace(facts, fix=fix) if fix else facts
+            yield defect("gcp.h2-to-upstream", artifact.name, transport.line, "transport http2", fix)
 
 
 def _static_host(tree: Node, key: str, artifact: Artifact) -> Iterator[Facts]:

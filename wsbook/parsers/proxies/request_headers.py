@@ -1,7 +1,5 @@
 """Request headers that a proxy sets or takes away, judged the same way for every product."""
 
-from msgspec.structs import replace
-
 from wsbook.facts import PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect
 from wsbook.parsers.proxies.yaml_edits import fix_of, reword
@@ -15,9 +13,8 @@ def header_defect(name: str, node: Node, artifact: Artifact) -> PatternFacts | N
     header, value = name.lower(), node.text.strip()
     words = f"{name}: {value}"
     if header == "x-forwarded-proto" and value.lower() in ("ws", "wss", "http"):
-        facts = defect("header.forwarded-proto-wrong", artifact.name, node.line, words)
         fix = fix_of(artifact, ("proxy.forwarded-headers-wrong",), reword(artifact, node.line, value, "https"))
-        return replace(facts, fix=fix) if fix else facts
+        return defect("header.forwarded-proto-wrong", artifact.name, node.line, words, fix)
     if header in ("host", ":authority") and value and not value.startswith(("$", "%", "{")):
         return defect("header.host-replaced", artifact.name, node.line, words)
     if header == "origin" and value and not value.startswith(("$", "%", "{")):

@@ -1,14 +1,18 @@
 """Which of several routes serves a path, for every product that tries them in an order. Knows no product's notation."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
 from wsbook.parsers.proxies.artifact import hints_at_websocket, plausible
 
-__all__ = ["Candidate", "choose", "shadows"]
+__all__ = ["Candidate", "choose", "falls_through", "shadows"]
 
 
+_PAGES = re.compile(
+    r"(?:^|[^a-z])(?:front|frontend|web|website|site|spa|static|ui|www|pages?|cdn|s3|client|next|nuxt)(?:$|[^a-z])", re.IGNORECASE
+)
 _MEANT = 50
 """Routes whose shadows are looked for; real files have a few."""
 
@@ -79,6 +83,16 @@ def _likely(candidates: Sequence[Candidate], among: Sequence[int]) -> list[bool 
     for i, serves in zip(able, judged, strict=True):
         result[i] = serves
     return result
+
+
+def falls_through(candidates: Sequence[Candidate], judged: Sequence[bool | None]) -> int | None:
+    """Return the route for everything that gets the WebSocket though it sounds like one for pages, beside routes for certain paths."""
+    serving = [i for i, serves in enumerate(judged) if serves]
+    special = [candidate for candidate in candidates if not candidate.open and candidate.possible]
+    if len(serving) != 1 or not special or any(candidate.able or hints_at_websocket(candidate.words) == 2 for candidate in candidates):
+        return None
+    found = candidates[serving[0]]
+    return serving[0] if found.open and _PAGES.search(found.words) else None
 
 
 def shadows(candidates: Sequence[Candidate]) -> Iterator[tuple[int, int]]:

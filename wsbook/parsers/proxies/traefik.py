@@ -5,18 +5,20 @@ connection is taken over (Go, net/http Hijack). What matters is which router a p
 service points, and whether it is sticky. Source: doc.traefik.io; observed in its issues on idleTimeout.
 """
 
+import re
 from collections.abc import Iterator
 
 from wsbook.errors import UnreadableInputError
-from wsbook.facts import Facts, RouteFacts, TextFacts
+from wsbook.facts import Change, Facts, Fix, RouteFacts, Setting, TextFacts
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, require_small
 from wsbook.parsers.proxies.compose import container_defects, read_compose
-from wsbook.parsers.proxies.passing import limited, passing_route
+from wsbook.parsers.proxies.passing import limited, mended, passing_route
 from wsbook.parsers.proxies.routing import Candidate, choose
 from wsbook.parsers.proxies.toml_tree import looks_like_toml, parse_toml
 from wsbook.parsers.proxies.traefik_defects import router_defects, static_defects
 from wsbook.parsers.proxies.traefik_model import Config, Router, lowered, merge, planted, read_config
 from wsbook.parsers.proxies.traefik_paths import applied, path_behind, request_header
+from wsbook.parsers.proxies.yaml_edits import fix_of
 from wsbook.parsers.proxies.yaml_tree import Node, parse_documents
 
 __all__ = ["judge_config", "parse_traefik"]
@@ -71,8 +73,8 @@ def judge_config(config: Config, artifact: Artifact) -> Iterator[Facts]:
     routers = sorted(config.routers, key=lambda r: (-r.priority, _redirects(r, config), not r.tls))
     candidates = [candidate_of(router, config) for router in routers]
     judged = choose(candidates, path, artifact.endpoint_host, mixed=True)
-    for router, serves in sorted(zip(routers, judged, strict=True), key=lambda pair: pair[0].line):
-        yield _route(router, serves, config, artifact, path)
+    for router, serves, mend in sorted(zip(routers, judged, mended(judged), strict=True), key=lambda entry: entry[0].line):
+        yield _route(router, serves, config, artifact, path, mend=mend)
     entries = config.tree.get("entrypoints")
     if not routers and entries is not None:
         yield passing_route(artifact, product="traefik", line=entries.line, matcher="entry points", serves=None)
@@ -82,6 +84,17 @@ def judge_config(config: Config, artifact: Artifact) -> Iterator[Facts]:
 
 def _redirects(router: Router, config: Config) -> bool:
     return any(kind.startswith("redirect") for kind, _ in applied(router, config))
+
+
+def _kept(setting: Setting, name: str, artifact: Artifact) -> Fix | None:
+    """Return the change that takes away the line which takes a header away; None where the line says more."""
+    lines = artifact.text.split("\n")
+    line = lines[setting.line - 1] if 0 < setting.line <= len(lines) else ""
+    if setting.value == "forwarded" or not re.fullmatch(
+        rf"\s*(?:-\s*)?[\"']?(?:[\w.-]*\.)?{name}[\"']?\s*[:=][^,{{}}]*", line, re.IGNORECASE
+    ):
+        return None
+    return fix_of(artifact, ("proxy.upgrade-header-missing",), Change(file=artifact.name, line=setting.line, removed=1))
 
 
 def candidate_of(router: Router, config: Config) -> Candidate:
@@ -99,7 +112,7 @@ def candidate_of(router: Router, config: Config) -> Candidate:
     )
 
 
-def _route(router: Router, serves: bool | None, config: Config, artifact: Artifact, path: str) -> RouteFacts:
+def _route(router: Router, serves: bool | None, config: Config, artifact: Artifact, path: str, *, mend: bool) -> RouteFacts:
     service = config.services.get(router.service)
     urls = [url for url, _ in service.servers] if service else []
     return passing_route(
@@ -114,5 +127,6 @@ def _route(router: Router, serves: bool | None, config: Config, artifact: Artifa
         connection=request_header(router, config, "connection", artifact),
         host=request_header(router, config, "host", artifact),
         balance="cookie" if service and service.sticky else "roundrobin",
+        fixes=tuple(_kept(request_header(router, config, name, artifact), name, artifact) for name in ("upgrade", "connection") if mend),
         servers=max(len(urls), service.replicas) if service and urls else None,
     )

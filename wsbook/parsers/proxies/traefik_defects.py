@@ -3,26 +3,25 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from msgspec.structs import replace
-
 from wsbook.facts import Fix, PatternFacts
-from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling
+from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, loopback_of_container
 from wsbook.parsers.proxies.request_headers import header_defect
-from wsbook.parsers.proxies.routing import Candidate, shadows
+from wsbook.parsers.proxies.routing import Candidate, falls_through, shadows
 from wsbook.parsers.proxies.traefik_model import Config, Router, Service, words_of
 from wsbook.parsers.proxies.traefik_paths import applied
-from wsbook.parsers.proxies.upstreams import port_defect
+from wsbook.parsers.proxies.upstreams import is_private, port_defect
 from wsbook.parsers.proxies.yaml_edits import fix_of, put_pair, reword
 from wsbook.parsers.proxies.yaml_tree import Node
 
 __all__ = ["router_defects", "static_defects"]
 
+_VERSION_1 = re.compile(r"\s*(?:Host|HostRegexp|Path|PathPrefix|PathPrefixStrip|PathStrip)\s*:")
+_VERSION_2 = re.compile(r"\b(?:Host|Path|PathPrefix)\(`[^`]*`\s*,|`[^`]*\{\w+:[^`]*`")
 _BROKEN = re.compile(r"^v?(?:2\.11\.1|3\.0\.0-rc4)$")
 
 
 def _found(pattern: str, node: Node, words: str, artifact: Artifact, fix: Fix | None = None) -> PatternFacts:
-    facts = defect(pattern, artifact.name, node.line, words[:300])
-    return replace(facts, fix=fix) if fix else facts
+    return defect(pattern, artifact.name, node.line, words[:300], fix)
 
 
 def router_defects(
@@ -34,6 +33,7 @@ def router_defects(
     path: str,
 ) -> Iterator[PatternFacts]:
     """Yield what is wrong with the routers that serve the endpoint or may, and with those that never get it."""
+    modern = bool(re.search(r"traefik:v?3", config.tree.at("image")))
     if path and routers and not any(s is not False for s in judged) and any(r.rule.tree for r in routers):
         yield _found("traefik.no-router", routers[0].node, f"no router takes {path}", artifact)
     for late, early in shadows(candidates):
@@ -41,15 +41,21 @@ def router_defects(
         if set(router.entry_points) & set(other.entry_points) or not (router.entry_points and other.entry_points):
             words = f"{other.name} (priority {other.priority:g}) takes what {router.name} ({router.priority:g}) is for"
             yield _found("traefik.router-shadowed", router.node.get("priority") or router.node.get("rule") or router.node, words, artifact)
+    if (open_one := falls_through(candidates, judged)) is not None:
+        yield _found("route.catch-all", routers[open_one].node, f"router {routers[open_one].name}", artifact)
     for router, serves in zip(routers, judged, strict=True):
-        yield from _rule_defects(router, serves, artifact, path)
+        yield from _rule_defects(router, serves, artifact, path, modern=modern)
         if serves is not False:
             yield from _service_defects(router, config, artifact, path)
             yield from _middleware_defects(router, config, artifact, path)
 
 
-def _rule_defects(router: Router, serves: bool | None, artifact: Artifact, path: str) -> Iterator[PatternFacts]:
+def _rule_defects(router: Router, serves: bool | None, artifact: Artifact, path: str, *, modern: bool) -> Iterator[PatternFacts]:
     place = router.node.get("rule") or router.node
+    if _VERSION_1.match(router.rule.text):
+        yield _found("traefik.old-rule", place, router.rule.text, artifact)
+    elif modern and _VERSION_2.search(router.rule.text):
+        yield _found("traefik.rule-of-version-2", place, router.rule.text, artifact)
     for name, arguments, negated in router.rule.calls:
         if name.startswith("header") and len(arguments) == 2 and not negated and not name.endswith("regexp"):
             header, value = arguments[0].lower(), arguments[1]
@@ -133,7 +139,8 @@ def _service_defects(router: Router, config: Config, artifact: Artifact, path: s
         if local and router.node.get("service") is not None:
             yield _found("traefik.service-unknown", router.node.get("service") or router.node, router.service, artifact)
         return
-    yield from _address_defects(service, artifact)
+    trusting = config.tree.at("serverstransport", "insecureskipverify") == "true"
+    yield from _address_defects(service, artifact, trusting=trusting)
     passed = service.node.get("passhostheader")
     if passed is not None and passed.text.lower() == "false":
         fix = fix_of(artifact, ("origin.proxy-rewrites-host",), reword(artifact, passed.line, passed.text, "true"))
@@ -146,13 +153,17 @@ def _service_defects(router: Router, config: Config, artifact: Artifact, path: s
         yield _found(pattern, service.node, f"service {service.name}: several servers, no sticky cookie", artifact, fix)
 
 
-def _address_defects(service: Service, artifact: Artifact) -> Iterator[PatternFacts]:
+def _address_defects(service: Service, artifact: Artifact, *, trusting: bool) -> Iterator[PatternFacts]:
     for url, place in service.servers[:20]:
         if url.startswith("h2c://"):
             fix = fix_of(artifact, ("proxy.h2-to-upstream",), reword(artifact, place.line, "h2c", "http"))
             yield _found("traefik.h2-to-upstream", place, url, artifact, fix)
         elif found := port_defect(url, artifact, place.line):
             yield found
+        elif url.startswith("https://") and is_private(url) and service.node.get("serverstransport") is None and not trusting:
+            yield _found("upstream.private-certificate", place, url, artifact)
+        elif loopback_of_container(artifact.text, url):
+            yield _found("proxy.loopback-of-container", place, url, artifact)
 
 
 def static_defects(config: Config, artifact: Artifact) -> Iterator[PatternFacts]:

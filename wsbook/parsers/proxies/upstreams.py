@@ -2,13 +2,11 @@
 
 import re
 
-from msgspec.structs import replace
-
 from wsbook.facts import PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect
 from wsbook.parsers.proxies.yaml_edits import fix_of, reword
 
-__all__ = ["port_defect", "tls_port_defect"]
+__all__ = ["is_private", "port_defect", "tls_port_defect"]
 
 _URL = re.compile(r"^(https?|wss?)://\[?[^\s/]*?\]?:(\d{1,5})(?:/|$)", re.IGNORECASE)
 _TLS_PORTS = ("443",)
@@ -25,13 +23,17 @@ def port_defect(url: str, artifact: Artifact, line: int) -> PatternFacts | None:
     tls = found[1].lower() in ("https", "wss")
     if tls and found[2] not in (*_PLAIN_PORTS, *_USUAL) and _PRIVATE.match(url):
         return defect("upstream.tls-to-unusual-port", artifact.name, line, url)
-    if tls_port_defect(tls=tls, port=found[2]) is None:
+    pattern = tls_port_defect(tls=tls, port=found[2])
+    if pattern is None:
         return None
     new = ("http" if tls else "https") + url[len(found[1]) :]
     cause = "endpoint.tls-to-plain-port" if tls else "endpoint.plain-to-tls-port"
-    facts = defect(str(tls_port_defect(tls=tls, port=found[2])), artifact.name, line, url)
-    fix = fix_of(artifact, (cause,), reword(artifact, line, url, new))
-    return replace(facts, fix=fix)
+    return defect(pattern, artifact.name, line, url, fix_of(artifact, (cause,), reword(artifact, line, url, new)))
+
+
+def is_private(url: str) -> bool:
+    """Whether a URL's host is an address or name of an inner network, for which no public authority issues certificates."""
+    return bool(_PRIVATE.match(url))
 
 
 def tls_port_defect(*, tls: bool, port: str) -> str | None:

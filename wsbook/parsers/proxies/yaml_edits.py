@@ -30,7 +30,7 @@ def put_pair(artifact: Artifact, mapping: Node | None, key: str, *value: str) ->
 
     In braces only a value of one line can be added. A key that is there already gets the value instead.
     """
-    if mapping is None or not isinstance(mapping.value, dict) or mapping.line < 1:
+    if mapping is None or not isinstance(mapping.value, dict) or not 0 < mapping.line <= mapping.end_line:
         return None
     if key in mapping.value:
         return replace_value(artifact, mapping.value[key], value[0]) if len(value) == 1 else None
@@ -58,7 +58,7 @@ def _put_in_braces(artifact: Artifact, mapping: Node, key: str, value: tuple[str
 def drop_pair(artifact: Artifact, mapping: Node | None, key: str) -> Change | None:
     """Return the change that takes a key and its value away; in blocks only, and not the last or a list item's first key."""
     node = mapping.value.get(key) if mapping is not None and isinstance(mapping.value, dict) else None
-    if mapping is None or node is None or mapping.flow or len(mapping.value) < 2 or node.key_line < 1:
+    if mapping is None or node is None or mapping.flow or len(mapping.value) < 2 or not 0 < node.key_line <= node.end_line:
         return None
     lines = artifact.text.split("\n")
     if node.end_line > len(lines) or not lines[node.key_line - 1].lstrip().lstrip("\"'").startswith(key):

@@ -1,0 +1,25 @@
+"""The ports that a configuration says it listens at, as far as its main file tells. Knows no routes."""
+
+import re
+
+__all__ = ["listening_ports"]
+
+_MOST = 200
+_CHARS = 1_000_000
+_WRITTEN = {
+    "nginx_conf": r"^\s*listen\s+(?:\S*:)?(\d{1,5})\b",
+    "haproxy_cfg": r"^\s*bind\s+(?:\S*,)*\S*:(\d{1,5})\b",
+    "apache_conf": r"^\s*(?:Listen\s+(?:\S+:)?|<VirtualHost\s+\S*:)(\d{1,5})\b",
+    "caddyfile": r"^(?:[^\s{}\"#]*:|[^\s{}\"#]*,\s+\S*:)(\d{1,5})(?=[\s,{])|\"listen\"\s*:\s*\[\s*\"[^\"]*:(\d{1,5})\"",
+    "envoy": r"port_value\"?\s*:\s*(\d{1,5})\b",
+    "traefik": r"(?:address\s*[:=]|entrypoints\.\w+\.address=)\s*[\"']?[\w.]*:(\d{1,5})\b",
+}
+"""Kind of configuration → an expression whose first group that matched is a port."""
+
+
+def listening_ports(text: str, kind: str) -> frozenset[int]:
+    """Return the ports; none where the kind has no such lines or the file leaves them to defaults."""
+    regex = _WRITTEN.get(kind)
+    found = re.finditer(regex, text[:_CHARS], re.MULTILINE | re.IGNORECASE) if regex else iter(())
+    ports = [int(next(filter(None, match.groups()))) for _, match in zip(range(_MOST), found, strict=False)]
+    return frozenset(port for port in ports if 0 < port < 65536)
