@@ -8,11 +8,11 @@ from conftest import needs
 from wsbook import confined, validators
 from wsbook.validators import adapt_caddy, program_version, validate
 
-PORT = 31991
+PORT = 32099
 NGINX = """pid @folder@/pid; events {{}}
 http {{ access_log off; client_body_temp_path @folder@/1; proxy_temp_path @folder@/2; fastcgi_temp_path @folder@/3;
 uwsgi_temp_path @folder@/4; scgi_temp_path @folder@/5; {more}
-server {{ listen 127.0.0.1:31991; }} }}"""
+server {{ listen 127.0.0.1:32099; }} }}"""
 HAPROXY = """defaults
     mode http
     timeout connect 1s
@@ -20,9 +20,9 @@ HAPROXY = """defaults
     timeout server 1s
 {more}
 frontend a
-    bind 127.0.0.1:31991
+    bind 127.0.0.1:32099
 """
-CADDY = '{{"admin":{{"disabled":true}},"apps":{{"http":{{"servers":{{"a":{{"listen":["127.0.0.1:31991"],"routes":[{more}]}}}}}}}}}}'
+CADDY = '{{"admin":{{"disabled":true}},"apps":{{"http":{{"servers":{{"a":{{"listen":["127.0.0.1:32099"],"routes":[{more}]}}}}}}}}}}'
 
 landlock = pytest.mark.skipif(not confined.landlock_version(), reason="the kernel has no Landlock")
 
@@ -58,7 +58,7 @@ def test_a_missing_program_is_no_complaint(monkeypatch: pytest.MonkeyPatch) -> N
     [
         ("nginx", NGINX.format(more="include /etc/hostname;")),
         ("nginx", NGINX.format(more="access_log /tmp/wsbook-test-written;")),
-        ("nginx", NGINX.format(more="").replace("31991", "31992")),
+        ("nginx", NGINX.format(more="").replace("32099", "32098")),
         ("haproxy", HAPROXY.format(more="    errorfile 503 /etc/hostname")),
     ],
 )

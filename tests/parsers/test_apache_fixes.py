@@ -33,6 +33,11 @@ BROKEN = {
         "ProxyPassReverse /ws ws://127.0.0.1:1/ws\n",
         "", {"apache.proxypass-shadowed"},
     ),
+    "Location before": (
+        LONG + "<Location />\n  ProxyPass http://127.0.0.1:5000/\n</Location>\nProxyPass /ws ws://127.0.0.1:1/ws\n", "",
+        {"apache.proxypass-shadowed"},
+    ),
+    "rewrite to http": (LONG + "RewriteEngine On\n" + PAIR.replace("ws://", "http://") + PLAIN, "", MISSING),
     "engine off": (LONG + PAIR + PLAIN, "", {"apache.rewrite-engine-off"}),
     "path lost": (LONG + "RewriteEngine On\n" + PAIR.replace("$1", "") + PLAIN, "", {"apache.rewrite-drops-path"}),
     "case": (

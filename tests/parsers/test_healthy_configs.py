@@ -178,7 +178,6 @@ VERSIONS = {
 }
 
 ALARMS = {
-    "caddy-snippets-and-sites.caddyfile, (?:path known, kind .*|versions)": "the site beside it answers with files, for another name",
     "haproxy-foreign-upstream.cfg, .*(?:given|detected|versions)": "the upstream is another's, and wants its own name in Host",
     "ingress-default-limit-with-pings.yaml, path known, .*": "how many replicas there are is not told",
 }

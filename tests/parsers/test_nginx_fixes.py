@@ -20,7 +20,7 @@ from wsbook.rules import judge
 from wsbook.target import Target
 from wsbook.validators import validate
 
-STAGE = Stage(listen=tuple(range(31800, 31812)), plain=(31820, 31821, 31822, 31823), secure=(31830, 31831, 31832, 31833))
+STAGE = Stage(listen=tuple(range(32100, 32112)), plain=(32120, 32121, 32122, 32123), secure=(32130, 32131, 32132, 32133))
 MAP = "map $http_upgrade $connection_upgrade { default upgrade; '' close; }"
 HEADERS = """
             proxy_http_version 1.1;

@@ -1,11 +1,16 @@
 """Defects of HAProxy, Apache and Caddy beyond headers: each is found where it is, and not in what differs by one thing only."""
 
+import json
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from parsers.fixed import HINT
 
-from wsbook.facts import PatternFacts, RouteFacts
+from wsbook.errors import UnreadableInputError
+from wsbook.facts import PatternFacts, RouteFacts, TextFacts
 from wsbook.parsers.detect import detect_kind
 from wsbook.parsers.proxies import parse_config
 
@@ -48,6 +53,11 @@ CASES = [
     ("haproxy", HEAD + "frontend f\n  bind :80\n  redirect scheme https\nbackend b\n  server s h:1\n", "", "haproxy.no-backend", False),
     ("haproxy", haproxy("use_backend b if { path_beg /ws } { method POST }"), "", "haproxy.condition-never-holds", True),
     ("haproxy", haproxy("use_backend b if { path_beg /ws } { method GET }"), "", "haproxy.condition-never-holds", False),
+    ("haproxy", haproxy("http-request replace-path /svc/ws/(.*) /\\1"), "", "haproxy.path-shortened", True),
+    ("haproxy", haproxy("http-request replace-path /svc/ws/(.*) /ws/\\1"), "", "haproxy.path-shortened", False),
+    ("haproxy", haproxy("http-request set-path /"), "", "haproxy.path-shortened", True),
+    ("haproxy", haproxy("http-request deny unless { src 10.0.0.0/8 }"), "", "haproxy.address-required", True),
+    ("haproxy", haproxy("http-request deny if { path_beg /admin } !{ src 10.0.0.0/8 }"), "", "haproxy.address-required", False),
     ("haproxy", haproxy("http-request del-header Sec-WebSocket-Key"), "", "proxy.drops-key", True),
     ("haproxy", haproxy("http-request del-header sec-websocket- -m beg"), "", "proxy.drops-subprotocol", True),
     ("haproxy", haproxy("http-request del-header Sec-WebSocket-Extensions"), "", "proxy.drops-key", False),
@@ -81,6 +91,8 @@ CASES = [
     ("apache", apache(f"RewriteEngine On\nRewriteRule ^/live - [F]\n{WS}"), "/live", "apache.upgrade-refused", True),
     ("apache", apache(f"RewriteEngine On\nRewriteRule ^/live$ /live/ [R]\n{WS}"), "/live", "apache.upgrade-redirected", True),
     ("apache", apache(f"RewriteEngine On\nRewriteRule ^/live$ /live/ [R]\n{WS}"), "/live/a", "apache.upgrade-redirected", False),
+    ("apache", apache(f"<Proxy *>\nRequire all denied\n</Proxy>\n{WS}"), "", "apache.upgrade-refused", True),
+    ("apache", apache(f"<Proxy *>\nRequire all granted\n</Proxy>\n{WS}"), "", "apache.upgrade-refused", False),
     ("apache", apache(f"ProxyPass /live !\n{WS}"), "/live", "apache.excluded", True),
     ("apache", apache(f"{WS}\nProxyPass /live !"), "/live", "apache.excluded", False),
     ("apache", apache(f"ProxyPreserveHost Off\n{WS}"), "", "apache.host-not-preserved", True),
@@ -112,6 +124,11 @@ CASES = [
     ("caddy", caddy("file_server\nreverse_proxy /ws b:1"), "/ws/a", "caddy.answered-here", True),
     ("caddy", caddy("try_files {path} /index.html\nreverse_proxy /ws* b:1\nfile_server"), "", "caddy.rewritten-before-proxy", True),
     ("caddy", caddy("handle /ws* {\nreverse_proxy b:1\n}\nhandle {\ntry_files {path} /i\n}"), "", "caddy.rewritten-before-proxy", False),
+    ("caddy", caddy("route {\nfile_server\nreverse_proxy /ws* b:1\n}"), "", "caddy.after-catch-all", True),
+    ("caddy", caddy("route {\nreverse_proxy /ws* b:1\nfile_server\n}"), "", "caddy.after-catch-all", False),
+    ("caddy", caddy("file_server\nreverse_proxy /ws* b:1"), "", "caddy.after-catch-all", False),
+    ("caddy", caddy("@ws {\npath /ws*\nmethod POST\n}\nreverse_proxy @ws b:1"), "", "caddy.condition-never-holds", True),
+    ("caddy", caddy("@ws {\npath /ws*\nmethod GET\n}\nreverse_proxy @ws b:1"), "", "caddy.condition-never-holds", False),
     ("caddy", "a.test {\nproxy / b:1 {\ntransparent\n}\n}\n", "", "caddy.v1-without-websocket", True),
     ("caddy", "a.test {\nproxy / b:1 {\nwebsocket\n}\n}\n", "", "caddy.v1-without-websocket", False),
     ("caddy", caddy("reverse_proxy b:1 {\nheader_up Host {upstream_hostport}\n}"), "", "caddy.host-replaced", True),
@@ -245,3 +262,106 @@ def test_the_json_of_caddy_is_recognised_and_its_lines_are_known() -> None:
     assert route.lifetime_s and route.lifetime_s.value == "5"
     answered = [o.facts for o in parse_config(text, kind="caddyfile", artifact="caddy.json", endpoint_path="/x")]
     assert [f.pattern for f in answered if isinstance(f, PatternFacts)] == ["caddy.answered-here"]
+
+
+WORDS = [
+    "apps",
+    "http",
+    "servers",
+    "routes",
+    "match",
+    "handle",
+    "handler",
+    "subroute",
+    "reverse_proxy",
+    "rewrite",
+    "upstreams",
+    "dial",
+    "path",
+]
+WORDS += ["host", "header", "not", "file", "try_files", "group", "terminal", "headers", "request", "set", "delete", "transport", "versions"]
+WORDS += [
+    "listen",
+    "uri",
+    "uri_substring",
+    "limit",
+    "load_balancing",
+    "selection_policy",
+    "stream_timeout",
+    "handle_response",
+    "static_response",
+]
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(WORDS), st.text(max_size=8)),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.sampled_from(WORDS), inner, max_size=5)),
+    max_leaves=30,
+)
+
+
+@settings(deadline=2000, max_examples=150)
+@given(VALUES, VALUES, st.sampled_from(["", "/ws"]))
+def test_any_json_is_read_or_refused(server: object, routes: object, path: str) -> None:
+    for config in ({"apps": {"http": {"servers": {"s": server}}}}, {"apps": {"http": {"servers": {"s": {"routes": routes}}}}}):
+        try:
+            seen = parse_config(json.dumps(config), kind="caddyfile", artifact="c", endpoint_path=path, endpoint_port=80)
+        except UnreadableInputError:
+            continue
+        assert isinstance(seen[0].facts, TextFacts)
+
+
+LINES = {
+    "haproxy": [
+        "global", "defaults", "defaults x", "frontend f", "frontend f from x", "backend b", "listen l", " bind :80",
+        " bind :443 ssl crt x alpn h2", " mode tcp", " mode", " timeout tunnel", " timeout tunnel 5s", " timeout client 1s",
+        " timeout", " server", " server s", " server s h:1", " server s h:443 ssl", " server-template a 1-3 h:1", " server-template a",
+        " use_backend", " use_backend b", " use_backend b if", " use_backend %[path,map(x)] if",
+        " use_backend b if { path_beg /ws } or", " use_backend b unless { hdr(upgrade) -m", " acl", " acl a", " acl a path -f",
+        " acl a hdr_cnt(x) gt", " http-request", " http-request deny", " http-request deny if", " http-request set-path",
+        " http-request replace-path ( x", " http-request replace-path", " http-request set-header", " http-request set-header Upgrade",
+        " http-request del-header", " http-request del-header -m", " http-request del-header x -m", " redirect",
+        " redirect scheme https if", " cookie", " cookie S insert", " balance", " stick on src", " option httpchk",
+        " option httpchk GET /ws", " http-check send", " reqrep", " reqrep ^a b", " reqidel", " reqidel (", " monitor-uri",
+        " default_backend", " default_backend b", " maxconn", " maxconn 5", " default-server", " default-server check",
+        " tcp-request connection reject if { src_conn_cur gt",
+    ],
+    "apache": [
+        "<VirtualHost>", "<VirtualHost *:80>", "</VirtualHost>", "<Location>", "<Location /ws>", "<LocationMatch (>", "</Location>",
+        "<If x>", "</If>", "<Proxy balancer://c>", "<Proxy *>", "</Proxy>", "BalancerMember", "BalancerMember ws://a:1",
+        "BalancerMember balancer://c ws://a", "ProxyPass", "ProxyPass /", "ProxyPass / !", "ProxyPass /ws ws://a:1",
+        "ProxyPass ws://a", "ProxyPass / http://a/ timeout= upgrade=", "ProxyPass / balancer://c", "ProxyPassMatch ( ws://a/$1",
+        "ProxyPassMatch ^/(x) ws://a/$1", "RewriteRule", "RewriteRule (", "RewriteRule ^ -", "RewriteRule ^ - [F]",
+        "RewriteRule ^/ws ws://a$1$9 [P", "RewriteRule ! ws://a [P]", "RewriteCond", "RewriteCond %{HTTP:Upgrade}",
+        "RewriteCond %{HTTP:Upgrade} ( [NC,OR]", "RewriteCond %{HTTP:Connection} ^Upgrade$", "RewriteEngine", "RewriteEngine On",
+        "ProxyTimeout", "ProxyTimeout x", "Timeout", "Timeout 5", "RequestHeader", "RequestHeader unset",
+        "RequestHeader unset Upgrade", "RequestHeader set X-Forwarded-Proto", "RequestHeader set X-Forwarded-Proto ws", "Redirect",
+        "Redirect /", "ServerName", "ServerAlias *", "LoadModule", "LoadModule proxy_module", "LoadModule proxy_module mod_proxy.so",
+        "Require", "Deny", "ProxyPreserveHost", "ProxyPreserveHost Off", "SetEnv", "SetEnv force-proxy-request-1.0",
+        "LimitRequestFieldSize", "MaxRequestWorkers 1", "SecRule", "SSLEngine on", "SSLProxyEngine", "ProxySet", "ProxyPassReverse",
+        "\\", "ProxyPass /x ws://a:1 \\",
+    ],
+    "caddy": [
+        "a.test {", "}", "{", "handle {", "handle /ws {", "handle_path /ws* {", "route {", "@w {", "@w path /ws",
+        "@w header Connection Upgrade", "@w method", "@w not", "@w header !Upgrade", "not {", "reverse_proxy", "reverse_proxy {",
+        "reverse_proxy @w", "reverse_proxy @w a:1 {", "reverse_proxy /ws https://a:1 h2c://b", "transport http {", "transport",
+        "versions", "versions h2c", "read_timeout", "read_timeout x", "stream_timeout", "header_up", "header_up -", "header_up Host",
+        "header_up Connection {>x}", "lb_policy", "lb_policy x {", "uri", "uri strip_prefix", "uri strip_prefix /ws", "rewrite",
+        "rewrite /a", "rewrite @w /b", "try_files", "try_files x", "redir", "respond", "respond 403", "file_server", "request_header",
+        "request_header -Up*", "import", "import s x", "import *", "(s) {", "proxy", "proxy /", "proxy / a {", "forward_auth",
+        "health_uri", "health_uri /ws", "to", "to a:1", "handle_errors {", "tls", "tls internal",
+    ],
+}  # fmt: skip
+ASKED = st.sampled_from([("", "", 0), ("/ws", "", 0), ("/ws?x=1", "a.test", 443)])
+
+
+@pytest.mark.parametrize("product", LINES)
+@settings(deadline=3000, max_examples=120)
+@given(data=st.data(), asked=ASKED, version=st.sampled_from(["", "2.4.41", "2.6"]))
+def test_any_lines_are_read_or_refused(product: str, data: st.DataObject, asked: tuple[str, str, int], version: str) -> None:
+    text = "\n".join(data.draw(st.lists(st.sampled_from(LINES[product]), max_size=40)))
+    given = {"endpoint_path": asked[0], "endpoint_host": asked[1], "endpoint_port": asked[2], "version": version}
+    try:
+        with patch("wsbook.validators.adapt_caddy", return_value=None):
+            seen = parse_config(text, kind=KINDS[product], artifact="file", **given)  # type: ignore[arg-type]
+    except UnreadableInputError:
+        return
+    assert isinstance(seen[0].facts, TextFacts)

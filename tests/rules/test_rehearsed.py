@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from observations import findings, seen
+from observations import findings, rung, seen
 
 from wsbook.facts import Change, Fix, PatternFacts, Received, RehearsalFacts, RouteFacts, Setting, Trial
 from wsbook.finding import Finding, Verdict
@@ -142,6 +142,14 @@ def test_an_idle_limit_that_was_shortened_is_watched(before: float | None, after
     watched = [replace(ACCEPTED, watched_s=1.7, closed_after_s=lived) for lived in (before, after)]
     one = found(cause, limit, tried(*watched, cause))
     assert (words in one.remedy, DIFF in one.remedy) == (True, printed)
+
+
+def test_sockets_that_were_seen_to_die_of_a_limit_get_its_change() -> None:
+    cause = "proxy.idle-timeout-nginx"
+    limit = route(cause, idle_s=Setting(value="60", default=True), upgrade=None, connection=None)
+    ladder = [rung("endpoint", 30.0), rung("endpoint", 75.0, 60.0), rung("app", 75.0)]
+    blamed = [one for one in findings(limit, *ladder) if one.cause.startswith("proxy.idle-timeout") and one.verdict is Verdict.FAULT]
+    assert [(one.cause, DIFF in one.remedy) for one in blamed] == [(cause, True)]
 
 
 def test_a_trial_of_another_change_says_nothing() -> None:

@@ -102,10 +102,17 @@ def with_rehearsals(evidence: Evidence, findings: Iterable[Finding]) -> Iterator
     trials = list(evidence.of(RehearsalFacts))
     for finding in findings:
         seen = next((by_id[one.observation] for one in finding.evidence if one.observation in by_id), None)
+        if seen is None and finding.verdict is Verdict.FAULT and finding.cause.startswith(_LIMITS):
+            seen = next((one for one in by_id.values() if _limits(one, finding.cause)), None)  # sockets were seen to die of it
         if seen is None or finding.verdict not in (Verdict.FAULT, Verdict.UNKNOWN) or finding.confidence <= 0.0:
             yield finding
         else:
             yield _weighed(finding, seen, trials)
+
+
+def _limits(seen: Observation, slug: str) -> bool:
+    """Whether a route that may serve the endpoint has the limit, and a change of it."""
+    return isinstance(seen.facts, RouteFacts) and seen.facts.serves is not False and _fix_of(seen, slug) is not None
 
 
 def _weighed(finding: Finding, seen: Observation, trials: list[tuple[Observation, RehearsalFacts]]) -> Finding:

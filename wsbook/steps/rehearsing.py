@@ -85,8 +85,9 @@ def _once(seen: Iterable[Observation]) -> list[Observation]:
 
 
 class _Bench:
-    """Runs trials: a few at once, each text once however many ideas ask for it. seen: what came
-    of them, by the main file and the number of the idea.
+    """Runs trials: a few at once, each text once however many ideas ask for it.
+
+    seen: what came of them, by the main file and the number of the idea.
     """
 
     def __init__(self, endpoint: Endpoint | None) -> None:

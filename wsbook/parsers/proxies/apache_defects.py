@@ -319,6 +319,8 @@ def _refusals(host: Host, artifact: Artifact) -> Iterator[Found]:
         )
         regex = try_regex(where.removeprefix("~ ")) if kind == "locationmatch" or where.startswith("~") else None
         covers = bool(regex.search(path[:500])) if regex else path.startswith(where)
+        if denied and any(n == "proxy" and a in ("*", "") for n, a, _ in d.sections) and _any_serves(host):
+            yield "apache.upgrade-refused", d, None
         if denied and kind and where != "/" and (covers if path else hints_at_websocket(where) == 2):
             yield "apache.upgrade-refused", d, None
         if (

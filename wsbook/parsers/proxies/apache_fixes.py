@@ -52,6 +52,8 @@ def fix_tunnel(artifact: Artifact, cause: str, entry: Entry, every: Directives) 
     if artifact.older_than(*UPGRADE_PARAMETER) is False and not entry.rewrite:
         return _with_parameter(artifact, cause, [worker, *members_of(entry.target, every)[1:]], "upgrade", "websocket")
     edits = _edits(artifact, entry.directive)
+    if entry.rewrite and entry.scheme in ("http", "https"):
+        return fix_line(artifact, cause, entry.directive, lambda raw: re.sub(r"\bhttp(s?)://", r"ws\1://", raw, count=1))
     plain = re.match(r"http(s?)://([^$%\s\"']+)$", entry.target, re.IGNORECASE)
     if edits is None or entry.regex or entry.located or plain is None:
         return _with_parameter(artifact, cause, [worker], "upgrade", "websocket") if not entry.rewrite else None
@@ -82,16 +84,21 @@ def _with_parameter(artifact: Artifact, cause: str, directives: list[Directive],
 
 def fix_order(artifact: Artifact, entry: Entry, before: Entry, every: Directives) -> Fix | None:
     """Move a rule, and its ProxyPassReverse, before the one that takes its requests. In Location blocks the later one wins."""
+    cause = "proxy.apache-rule-order"
     edits, d = _edits(artifact, entry.directive, before.directive), entry.directive
     if edits is None or entry.located or before.directive.host != d.host:
         return None
-    if before.located:  # it wins over every ProxyPass outside
-        return None
+    if before.located:  # a Location wins over every ProxyPass outside, and a later one over it
+        if d.line < before.directive.line or d.end != d.line or entry.regex:
+            return None
+        indent = edits.indent(d.line)
+        inside = f"{indent}  ProxyPass {' '.join(d.args[1:])}"
+        return edits.fix(cause, edits.put(d.line, f'{indent}<Location "{entry.path}">', inside, f"{indent}</Location>"))
     reverse = [x for x in every.of(d.host, "proxypassreverse") if x.args[:1] == (entry.path,) and x.file == d.file]
     moved = [d, *(x for x in reverse if x.sections == d.sections)]
     lines = [edits.line(n) for x in moved for n in range(x.line, x.end + 1)]
     gone = [edits.remove(x.line, x.end - x.line + 1) for x in moved]
-    return edits.fix("proxy.apache-rule-order", edits.insert(before.directive.line, *lines), *gone)
+    return edits.fix(cause, edits.insert(before.directive.line, *lines), *gone)
 
 
 def fix_before(artifact: Artifact, cause: str, place: Directive, text: str) -> Fix | None:

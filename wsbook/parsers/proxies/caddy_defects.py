@@ -19,7 +19,7 @@ from wsbook.parsers.proxies.caddy_fixes import (
     fix_without,
 )
 from wsbook.parsers.proxies.caddy_leaves import Leaf, put_by, upstreams_of
-from wsbook.parsers.proxies.caddy_matchers import header_tests, matcher_of, path_patterns, written_at
+from wsbook.parsers.proxies.caddy_matchers import header_tests, matcher_of, never_holds, path_patterns, written_at
 from wsbook.parsers.proxies.caddy_tree import Node
 from wsbook.parsers.proxies.edits import Edits, edits_of
 
@@ -69,6 +69,8 @@ def _matcher_defects(leaf: Leaf, others: list[str], artifact: Artifact, edits: E
         patterns = path_patterns(matcher, leaf.named)
         if exact := next((p for p in patterns if _too_exact(p, path, [*patterns, *others])), ""):
             yield "caddy.exact-matcher", node, fix_exact_matcher(edits, written_at(node, matcher, leaf.named, "path"), exact)
+        if not path and hints_at_websocket(" ".join((matcher, *patterns))) == 2 and never_holds(matcher, leaf.named):
+            yield "caddy.condition-never-holds", leaf.named.get(matcher, node), None
         if strict := [(name, value) for name, value, problem in header_tests(matcher, leaf.named) if problem]:
             places = [(written_at(node, matcher, leaf.named, "header", *test), *test) for test in strict]
             yield "caddy.handshake-matcher-too-strict", leaf.named.get(matcher, node), fix_handshake_matcher(edits, places)
@@ -154,6 +156,8 @@ def _request_defects(leaf: Leaf, edits: Edits) -> Iterator[Found]:
 
 
 def _site_defects(leaf: Leaf, artifact: Artifact, edits: Edits) -> Iterator[Found]:
+    if leaf.behind and leaf.matchers:
+        yield "caddy.after-catch-all", leaf.node, None
     swallowing = next((n for n in leaf.around if n.name == "try_files" and not re.match(r"[{=]", n.words[-1])), None)
     behind = bool(leaf.matchers) and any(path_patterns(m, leaf.named) for _, m in leaf.matchers)
     if swallowing and behind:

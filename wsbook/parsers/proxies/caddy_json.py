@@ -27,6 +27,7 @@ __all__ = [
     "directive",
     "is_json",
     "lines_of",
+    "listens",
     "load",
     "matcher_nodes",
     "proxies",
@@ -93,6 +94,11 @@ def load(text: str, name: str) -> Json:
     return value
 
 
+def listens(server: Json, port: int) -> bool:
+    """Whether a server listens on a port."""
+    return any(str(address).endswith(f":{port}") for address in _list(server.get("listen")))
+
+
 def servers_of(config: Json) -> list[Json]:
     """Return the HTTP servers; a lone server, or a lone list of routes, counts."""
     http = _dict(_dict(_dict(config).get("apps")).get("http")) or _dict(config.get("http")) or config
@@ -128,7 +134,7 @@ def lines_of(config: Json, text: str) -> dict[int, int]:
 def answers(server: Json, path: str, query: str, host: str) -> list[Answer]:
     """Return what answers the handshake at a server: for each site one, where the host is not known."""
     routes = [_dict(r) for r in _list(server.get("routes"))]
-    named = [frozenset(h for m in _list(r.get("match")) for h in _list(_dict(m).get("host"))) for r in routes]
+    named = [frozenset(str(h) for m in _list(r.get("match")) for h in _list(_dict(m).get("host"))) for r in routes]
     sites = [names for names in dict.fromkeys(named) if names] if not host else []
     state = _State(path=path, query=query, host=host)
     found: list[Answer] = []
@@ -206,8 +212,12 @@ def rewritten(handler: Json, path: str | None) -> str | None:
 
 def _substituted(handler: Json, path: str | None) -> str | None:
     for change in map(_dict, _list(handler.get("uri_substring"))):
-        path = path.replace(str(change.get("find")), str(change.get("replace", "")), int(change.get("limit") or -1)) if path else path
+        path = path.replace(str(change.get("find")), str(change.get("replace", "")), _limit(change.get("limit"))) if path else path
     return None if handler.get("path_regexp") else path
+
+
+def _limit(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else -1
 
 
 def _matches(sets: Sequence[Any], state: _State) -> bool | None:

@@ -34,7 +34,7 @@ _OTHER = ("root", "encode", "log", "header", "import", "tls", "vars", "handle_er
 class Leaf(Struct, frozen=True, kw_only=True):
     """One handler that answers, with every block around it, outermost first. before: other directives of these blocks.
 
-    ordered: whether it stands in a route block, where the order of lines counts.
+    behind: whether it stands in a route block behind a handler that takes everything.
     """
 
     node: Node
@@ -42,7 +42,7 @@ class Leaf(Struct, frozen=True, kw_only=True):
     named: dict[str, Node]
     site: str
     before: tuple[Node, ...] = ()
-    ordered: bool = False
+    behind: bool = False
 
     @property
     def matchers(self) -> list[tuple[Node, str]]:
@@ -101,6 +101,7 @@ def _inside(
     passed = (*before, *(n for n, _ in changing if n.name in _BEFORE))
     if ordered:
         outer, passed = around, before
+    closed = False
     for node in nodes if ordered else sorted(handlers, key=_rank):
         if ordered and node.name in _REWRITES:
             outer = (*outer, node)[-_MAX_AROUND:]
@@ -110,7 +111,8 @@ def _inside(
             inner = list(_inside(node.block, within, (*outer, node), names, passed, ordered=node.name == "route"))
             yield from inner or ([] if node.name == "route" else [Leaf(node=node, around=outer, named=names, site=within.site)])
         elif node.name in (*_CONTAINERS, *_TERMINAL):
-            yield Leaf(node=node, around=outer, named=names, site=within.site, before=passed, ordered=ordered)
+            yield Leaf(node=node, around=outer, named=names, site=within.site, before=passed, behind=ordered and closed)
+        closed = closed or (node.name in _TERMINAL and not matcher_of(node))
 
 
 def _rank(node: Node) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ import re
 from wsbook.parsers.proxies.artifact import try_regex
 from wsbook.parsers.proxies.caddy_tree import Node
 
-__all__ = ["asks_for_upgrade", "header_tests", "holds_line", "matcher_of", "matches", "path_patterns", "written_at"]
+__all__ = ["asks_for_upgrade", "header_tests", "holds_line", "matcher_of", "matches", "never_holds", "path_patterns", "written_at"]
 
 _HANDSHAKE = {"upgrade": "websocket", "connection": "Upgrade"}
 _SENT = frozenset((*_HANDSHAKE, "sec-websocket-key", "sec-websocket-version"))
@@ -30,8 +30,9 @@ def _conditions(matcher: str, named: dict[str, Node]) -> list[tuple[str, ...]]:
     if node is None:
         return [("unknown",)]
     if node.block is None:
-        return [node.words[1:]]
-    return [("not", *c.words, *(w for b in c.block or () for w in b.words)) if c.name == "not" and c.block else c.words for c in node.block]
+        return [node.words[1:] or ("unknown",)]
+    lines = [c for c in node.block if c.words]
+    return [("not", *c.words, *(w for b in c.block or () for w in b.words)) if c.name == "not" and c.block else c.words for c in lines]
 
 
 def matches(matcher: str, named: dict[str, Node], path: str) -> bool | None:
@@ -56,7 +57,7 @@ def holds_line(words: tuple[str, ...], path: str) -> bool | None:
         regex = try_regex(rest[-1])
         return bool(regex.search(path[:500])) if regex else None
     if kind == "method":
-        return "GET" in rest
+        return "GET" in map(str.upper, rest)
     if kind == "header" and len(rest) == 1 and rest[0].startswith("!"):
         return False if rest[0][1:].lower() in _SENT else None
     if kind == "header_regexp" and len(rest) > 1 and rest[-2].lower() in _HANDSHAKE:
@@ -79,6 +80,14 @@ def _glob(pattern: str, text: str) -> bool:
         return text.startswith(body) if begins else text.endswith(body) if ends else text == pattern
     parts = [re.escape(part) for part in pattern.split("*")]
     return len(parts) <= 8 and re.fullmatch("[^/]*".join(parts), text) is not None
+
+
+def never_holds(matcher: str, named: dict[str, Node]) -> bool:
+    """Whether a matcher takes no opening handshake whatever its path, for its method or because it wants none of these headers."""
+    lines = _conditions(matcher, named)
+    return any(w[0] == "method" and "GET" not in map(str.upper, w[1:]) for w in lines) or any(
+        w[0] == "header" and len(w) == 2 and w[1].lower().removeprefix("!") in _SENT and w[1].startswith("!") for w in lines
+    )
 
 
 def asks_for_upgrade(matcher: str, named: dict[str, Node]) -> bool:

@@ -7,6 +7,7 @@ from wsbook.parsers.proxies.caddy_json import (
     answers,
     directive,
     lines_of,
+    listens,
     load,
     matcher_nodes,
     proxies,
@@ -45,8 +46,7 @@ def answered(config: Json, artifact: Artifact) -> list[Answer]:
     """Return what answers the endpoint's handshake, at the servers that listen on its port where one does."""
     path, _, query = artifact.endpoint_path.partition("?")
     servers = servers_of(config)
-    port = f":{artifact.endpoint_port}"
-    there = [s for s in servers if artifact.endpoint_port and any(str(a).endswith(port) for a in s.get("listen") or ())]
+    there = [s for s in servers if artifact.endpoint_port and listens(s, artifact.endpoint_port)]
     return [a for server in there or servers for a in answers(server, path, query, artifact.endpoint_host.lower())]
 
 

@@ -155,14 +155,24 @@ def _request_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator
         put = put_by(line.words, "host")
         if put and put not in ("absent", "forwarded") and "%[" not in put:
             yield "haproxy.host-replaced", line, fix_without(edits, "origin.proxy-rewrites-host", line)
-    for _, line in rules_of(way, "http-request", "replace-path"):
-        lost = len(line.words) > 2 and hints_at_websocket(line.words[2]) == 2 and hints_at_websocket(" ".join(line.words[3:4])) < 2
-        if asked.path is None and lost:
-            yield "haproxy.path-shortened", line, None
+    yield from _path_defects(way, asked)
     told = any(len(x.words) > 2 and x.words[2].lower() == "x-forwarded-proto" for _, x in rules_of(way, "http-request"))
     if way.encrypted and not told and way.backend is not way.frontend:
         bind = way.frontend.every("bind")[0]
         yield "haproxy.forwarded-proto-missing", bind, None
+
+
+def _path_defects(way: Way, asked: Handshake) -> Iterator[Found]:
+    """Yield rewriting that takes away the part of the path that names the WebSocket, where the path itself is not known."""
+    for action in ("replace-path", "replace-uri", "set-path", "set-uri") if asked.path is None else ():
+        for _, line in rules_of(way, "http-request", action):
+            old, new = (line.words[2:3], line.words[3:4]) if action.startswith("replace") else ((), line.words[2:3])
+            lost = hints_at_websocket(" ".join(old)) == 2 and hints_at_websocket(" ".join(new)) < 2
+            if lost or (new and not old and "%" not in new[0] and not split_condition(line.words)[1]):
+                yield "haproxy.path-shortened", line, None
+    for _, line in (*rules_of(way, "reqrep"), *rules_of(way, "reqirep")) if asked.path is None else ():
+        if hints_at_websocket(" ".join(line.words[1:2])) == 2 and hints_at_websocket(" ".join(line.words[2:3])) < 2:
+            yield "haproxy.path-shortened", line, None
 
 
 def _health_defects(way: Way, asked: Handshake) -> Iterator[Found]:
@@ -231,6 +241,13 @@ def _frontend_defects(section: Section, sections: list[Section], asked: Handshak
             words, condition = split_condition(line.words)
             elsewhere = re.search(r"\b(?:path|url|base)(?:_|\b)", said) and asked.path is None and not hints_at_websocket(said)
             applies = words and not elsewhere and holds(condition, acls_of(section), asked) is not False
+            if (
+                applies
+                and not elsewhere
+                and re.search(r"(?:^|[\s{])src\s+(?:-\w \S+ )*[\d:]", said)
+                and not re.search(r"path|url|base|method", said)
+            ):
+                yield "haproxy.address-required", line, None
             if applies and (rate := _RATE.search(said)):
                 yield "haproxy.connections-limited" if rate[1] == "conn_cur" else "haproxy.rate-limited", line, None
 

@@ -97,8 +97,9 @@ def fix_without(edits: Edits, cause: str, line: Line) -> Fix | None:
 
 def fix_stickiness(edits: Edits, backend: Section, *, tcp: bool) -> Fix | None:
     """Keep a client on its server: by a cookie in HTTP mode, by its address in TCP mode."""
-    cause, servers, balance = "cluster.no-sticky-session", backend.all("server"), backend.last("balance")
-    if not servers:
+    cause, balance = "cluster.no-sticky-session", backend.last("balance")
+    servers = [line for line in backend.all("server") if len(line.words) > 2]
+    if not servers or backend.all("server-template"):
         return None
     own = balance is not None and balance in backend.lines
     if tcp:

@@ -29,8 +29,8 @@ __all__ = ["parse_nginx"]
 
 _READ_TIMEOUT_S = "60"
 _MAX_ROUTES = 500
-_MAX_FIXED = 40
-"""Places for which changes are looked for."""
+_MAX_FIXED = 20
+"""Routes that get changes; a file with more of them is not mended route by route."""
 
 
 class _Judged(Struct, frozen=True, kw_only=True):
@@ -51,12 +51,13 @@ def parse_nginx(artifact: Artifact) -> Parsed:
     variables, upstreams, servers = Variables(tree), Upstreams(tree.root), find_servers(tree.root)
     facts: list[Facts] = []
     judged, beside = _judged(servers, artifact, variables), Neighbours.of(servers)
-    fixed = {id(one) for one in [one for one in judged if one.serves is not False][:_MAX_FIXED]}
+    fixed = 0
     for one in judged:
         route = _route(one, upstreams, artifact)
-        found = defects(route, one.ending, upstreams, artifact, beside)
         place = Place(route=route, ending=one.ending, tree=tree, endpoint_path=artifact.endpoint_path)
-        facts += with_fixes(place, found) if id(one) in fixed else [route, *found]
+        found = defects(route, one.ending, upstreams, artifact, beside)
+        fixed += one.serves is not False
+        facts += with_fixes(place, found) if fixed <= _MAX_FIXED else [route, *found]
     if any(one.serves is not False for one in judged):
         facts += with_line_fixes(list(limits(tree.root)), tree)
     facts += together(tree.root, servers, artifact, unmarked=bool(judged) and all(one.serves is None for one in judged))

@@ -15,6 +15,7 @@ __all__ = ["LONG", "line_fix", "with_line_fixes"]
 
 LONG = "1h"
 _LONG_S = 3600.0
+_MAX_FIXED = 40
 
 
 def _scheme(scheme: str) -> Callable[[Directive], str]:
@@ -86,8 +87,10 @@ def with_line_fixes(found: Sequence[Facts], tree: Tree) -> list[Facts]:
     """Return what was found outside of locations (TCP servers, limits of all), each defect with the line that belongs there."""
     every = {(d.file, d.line, d.name): d for d in walk(tree.root)} if found else {}
     fixed: list[Facts] = []
-    for facts in found:
-        if isinstance(facts, PatternFacts):
+    for number, facts in enumerate(found):
+        if number >= _MAX_FIXED:
+            fixed.append(facts)
+        elif isinstance(facts, PatternFacts):
             line = every.get((facts.file, facts.line, facts.excerpt.partition(" ")[0]))
             fixed.append(replace(facts, fix=line_fix(facts, line, tree.texts) if line else None))
         elif isinstance(facts, RouteFacts):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
-from wsbook.parsers.proxies.artifact import seconds
+from wsbook.parsers.proxies.artifact import seconds, try_regex
 
 __all__ = ["CERTIFICATE", "Adapted", "Ask", "Refusal", "Stage", "Stubs", "host_of", "sample_path", "scaled"]
 
@@ -94,11 +94,27 @@ def scaled(text: str, scale: float, default_unit: str = "s") -> str:
 _SIMPLE = re.compile(r"/[\w./~%@:-]*\Z")
 
 
+_PARTS = (
+    (re.compile(r"\(\?<\w+>|\(\?:"), "("),
+    (re.compile(r"\(([^()|]*)(?:\|[^()]*)*\)[?*+]?"), r"\1"),
+    (re.compile(r"\\d(?:[+*]|\{[^}]*\})?|\[0-9\](?:[+*]|\{[^}]*\})?"), "1"),
+    (re.compile(r"(?:\\w|\[[^\]]*\])(?:[+*]|\{[^}]*\})?"), "x"),
+    (re.compile(r"\.[*+]\??"), ""),
+    (re.compile(r"/\?"), ""),
+    (re.compile(r"\\([./-])"), r"\1"),
+)
+"""Parts of an expression, and what may stand in their place."""
+
+
 def sample_path(pattern: str) -> str:
     """Return a path that a prefix or a simple expression matches; "" when none can be told."""
-    plain = re.sub(r"\\([./-])", r"\1", pattern.removeprefix("^").removesuffix("$"))
-    plain = re.sub(r"(?:\(\.\*\)|\.\*|\(/\|\)|\(/\.\*\)\??|\(/\|\$\)(?:\(\.\*\))?|/\?)\Z", "", plain)
-    return plain if _SIMPLE.match(plain) else ""
+    if _SIMPLE.match(pattern):
+        return pattern
+    path = pattern.removeprefix("^").removesuffix("$")
+    for part, example in _PARTS:
+        path = part.sub(example, path)
+    regex = try_regex(re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", pattern))
+    return path if _SIMPLE.match(path) and regex is not None and regex.search(path) else ""
 
 
 def host_of(names: Iterable[str]) -> str:

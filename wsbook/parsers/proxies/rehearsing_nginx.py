@@ -18,6 +18,8 @@ from wsbook.parsers.proxies.rehearsing_nginx_words import (
     PEOPLE,
     SERVER_OPTIONS,
     WORTH_SAYING,
+    condition,
+    quoted,
 )
 
 __all__ = ["adapt_nginx"]
@@ -25,7 +27,6 @@ __all__ = ["adapt_nginx"]
 _AUTHORITY = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<host>unix:[^:\s]+:?|\[[0-9a-fA-F:.]+\](?::\d+)?|[^/\s$:]+(?::\d+)?)(?P<rest>/.*|\$.*)?\Z", re.DOTALL
 )
-_BARE = re.compile(r"[\w$.:/=*~^+%@,?!&|()\[\]-]+\Z")
 _SILENCE = ("proxy_read_timeout", "proxy_send_timeout")
 _MAX_LISTENERS = 12
 _DIRECTIVES = 20_000
@@ -124,10 +125,16 @@ class _Writer:
         words = self.ask.matcher.split()
         if words[:1] != ["location"]:
             return "/"
-        path = sample_path(words[-1]) if len(words) > 1 and not words[-1].startswith("@") else ""
+        path = sample_path(self._leading_to(words[-1]))
         if not path:
             raise Refusal(f"no path is known that {self.ask.matcher} answers; give the endpoint")
         return path
+
+    def _leading_to(self, pattern: str) -> str:
+        """Return a location's pattern; of a named one, the pattern of a location that falls back to it."""
+        locations = [d for d in self.every if d.name == "location" and d.args and not d.args[0].startswith("@")]
+        named = [d for d in locations if any(pattern in (a, a.lstrip("=")) for inner in walk(d) for a in inner.args)]
+        return pattern if not pattern.startswith("@") else named[0].args[-1] if named else ""
 
     def _write_main(self) -> None:
         self.lines += ["pid @folder@/pid;", "error_log @folder@/error.log;", "worker_processes 1;", "daemon off;", "master_process off;"]
@@ -190,7 +197,7 @@ class _Writer:
             if self._concerns(directive):
                 raise Refusal(f"{_place(directive)} asks for files")
             return
-        head = _condition(directive.args) if directive.name == "if" else " ".join(map(_quoted, directive.args))
+        head = condition(directive.args) if directive.name == "if" else " ".join(map(quoted, directive.args))
         self.lines.append(f"{directive.name} {head} {{")
         for inner in directive.block or ():
             if not table:
@@ -198,7 +205,7 @@ class _Writer:
             elif inner.name == "include" or inner.block is not None:
                 raise Refusal(f"{_place(inner)} reads a file")
             else:
-                self.lines.append(" ".join(map(_quoted, (inner.name, *self._mapped(directive, inner)))) + ";")
+                self.lines.append(" ".join(map(quoted, (inner.name, *self._mapped(directive, inner)))) + ";")
         self.lines.append("}")
 
     def _mapped(self, table: Directive, row: Directive) -> tuple[str, ...]:
@@ -228,14 +235,14 @@ class _Writer:
 
     def _write_upstream(self, upstream: Directive) -> None:
         tls = any(d.name == "proxy_pass" and d.args and d.args[0].startswith(f"https://{upstream.args[0]}") for d in self.every)
-        self.lines.append(f"upstream {_quoted(upstream.args[0])} {{")
+        self.lines.append(f"upstream {quoted(upstream.args[0])} {{")
         last: list[str] = []
         for inner in sorted(upstream.block or (), key=lambda d: d.name.startswith("keepalive")):
             if inner.name == "server" and inner.args:
                 options = [o for o in inner.args[1:] if SERVER_OPTIONS.match(o)]
                 self.lines.append(" ".join(["server", self._stub(inner.args[0], tls=tls), *options]) + ";")
             elif inner.name in BALANCING:
-                self.lines.append(" ".join(map(_quoted, (inner.name, *inner.args))) + ";")
+                self.lines.append(" ".join(map(quoted, (inner.name, *inner.args))) + ";")
             else:
                 self._leave_out(inner, "upstream")
         self.lines += [*last, "}"]
@@ -280,7 +287,7 @@ class _Writer:
         return f"{scheme}{self._stub(match['host'], tls=match['scheme'] == 'https')}{match['rest'] or ''}"
 
     def _line(self, directive: Directive, arguments: tuple[str, ...]) -> None:
-        self.lines.append(" ".join([directive.name, *map(_quoted, arguments)]) + ";")
+        self.lines.append(" ".join([directive.name, *map(quoted, arguments)]) + ";")
 
     def _leave_out(self, directive: Directive, level: str) -> None:
         """Leave a directive out when it cannot matter; else say that nothing can be tried."""
@@ -329,23 +336,6 @@ def _is_pure(directive: Directive) -> bool:
     """Whether an if asks for no files but those below the root, which is the private folder."""
     words = " ".join(directive.args).strip("()").split()
     return not words or not re.fullmatch(r"!?-[fdex]", words[0]) or words[1:2] in (["$request_filename"], ["$document_root$uri"])
-
-
-def _quoted(word: str) -> str:
-    if _BARE.match(word):
-        return word
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _condition(words: tuple[str, ...]) -> str:
-    inside = " ".join(words).removeprefix("(").removesuffix(")")
-    asked = re.fullmatch(r"\s*(!?-[fdex])\s+(\S+)\s*", inside)
-    if asked:
-        return f"({asked[1]} {_quoted(asked[2])})"
-    parts = re.fullmatch(r"\s*(\S+)(?:\s+(=|!=|~|~\*|!~|!~\*))?(?:\s+(.*?))?\s*", inside, re.DOTALL)
-    if parts is None or (parts[3] and not parts[2]):
-        raise Refusal(f"if ({inside[:60]}) is not understood")
-    return "(" + " ".join(filter(None, (_quoted(parts[1]), parts[2], parts[2] and _quoted(parts[3] or "")))) + ")"
 
 
 def _place(directive: Directive) -> str:

@@ -1,11 +1,25 @@
-"""Which nginx directives a configuration that is tried on loopback may keep, and which it can do without.
+"""Which nginx directives a configuration that is tried on loopback may keep, and which it can do without; how words are written.
 
 Source: the index of directives at nginx.org/en/docs/dirindex.html.
 """
 
 import re
 
-__all__ = ["BALANCING", "BLOCKS", "DROPPED", "DROPPED_FAMILIES", "KEPT", "OTHER_BACKENDS", "PEOPLE", "SERVER_OPTIONS", "WORTH_SAYING"]
+from wsbook.parsers.proxies.rehearsing import Refusal
+
+__all__ = [
+    "BALANCING",
+    "BLOCKS",
+    "DROPPED",
+    "DROPPED_FAMILIES",
+    "KEPT",
+    "OTHER_BACKENDS",
+    "PEOPLE",
+    "SERVER_OPTIONS",
+    "WORTH_SAYING",
+    "condition",
+    "quoted",
+]
 
 BLOCKS = frozenset({"server", "location", "if", "map", "geo", "split_clients", "limit_except"})
 KEPT = frozenset(
@@ -69,3 +83,28 @@ OTHER_BACKENDS = frozenset(
     """.split()  # noqa: SIM905 - a table
 )
 WORTH_SAYING = re.compile(r"(?:more_(?:set|clear)_headers|auth_|limit_(?:conn|req)$|health_check|ssl_verify_client|proxy_cache$)")
+
+_BARE = re.compile(r"[\w$.:/=*~^+%@,?!&|()\[\]-]+\Z")
+
+
+def quoted(word: str) -> str:
+    """Return a word as nginx reads it back."""
+    if _BARE.match(word):
+        return word
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def condition(words: tuple[str, ...]) -> str:
+    """Return the parenthesis of an if.
+
+    Raises:
+        Refusal: it is none.
+    """
+    inside = " ".join(words).removeprefix("(").removesuffix(")")
+    asked = re.fullmatch(r"\s*(!?-[fdex])\s+(\S+)\s*", inside)
+    if asked:
+        return f"({asked[1]} {quoted(asked[2])})"
+    parts = re.fullmatch(r"\s*(\S+)(?:\s+(=|!=|~|~\*|!~|!~\*))?(?:\s+(.*?))?\s*", inside, re.DOTALL)
+    if parts is None or (parts[3] and not parts[2]):
+        raise Refusal(f"if ({inside[:60]}) is not understood")
+    return "(" + " ".join(filter(None, (quoted(parts[1]), parts[2], parts[2] and quoted(parts[3] or "")))) + ")"
