@@ -140,6 +140,23 @@ def test_without_a_path_and_a_sign_of_sockets_nothing_is_a_fault(text: str) -> N
     assert Verdict.FAULT not in [finding.verdict for finding in findings]
 
 
+DIRECTIVES = """add_header allow auth_basic auth_request break deny error_page geo hash if internal large_client_header_buffers limit_conn
+limit_req limit_req_zone listen location map max_conns merge_slashes modsecurity proxy_buffering proxy_hide_header proxy_http_version
+proxy_method proxy_pass proxy_pass_request_headers proxy_read_timeout proxy_set_header proxy_ssl_server_name resolver return rewrite satisfy
+SecRulesEnabled server server_name set split_clients ssl ssl_certificate ssl_protocols ssl_verify_client try_files upstream
+worker_connections worker_processes worker_rlimit_nofile worker_shutdown_timeout proxy_timeout proxy_protocol include fastcgi_pass"""
+
+
+@pytest.mark.parametrize("name", DIRECTIVES.split())
+@pytest.mark.parametrize("words", ["", " ''", " x", " x y", " $x ~ ((", " 1 2 3", " -1"])
+def test_a_directive_with_any_words_is_read(name: str, words: str) -> None:
+    lines = f"{name}{words}; {name}{words} {{ {name}{words}; default{words}; }}"
+    inner = f"location /ws {{ {lines} proxy_pass http://b; {GOOD} }}"
+    text = f"{lines} events {{ {lines} }} stream {{ server {{ {lines} proxy_pass b; }} }} http {{ {lines} server {{ {lines} {inner} }} }}"
+    for path in ("", "/ws"):
+        assert isinstance(facts(text, endpoint_path=path, endpoint_host="h", endpoint_port=443)[0], TextFacts)
+
+
 def test_two_lines_of_a_header_are_both_sent() -> None:
     (route,) = serving(f"location /ws {{ proxy_pass http://b; {GOOD} proxy_set_header Connection close; }}")
     assert route.connection is not None

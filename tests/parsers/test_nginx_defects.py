@@ -179,9 +179,16 @@ ROWS: dict[str, tuple[str, str]] = {
         f"server {{ add_header Content-Security-Policy \"default-src 'self'; connect-src https://api.example\"; {WS} }}",
         f"server {{ add_header Content-Security-Policy \"default-src 'none'; connect-src 'self'\"; {WS} }}",
     ),
-    "extensions-changed": (ws("proxy_hide_header Sec-WebSocket-Extensions;"), ws('proxy_set_header Sec-WebSocket-Extensions "";')),
-    "plain-at-443": (f"server {{ listen 443; ssl_certificate a; {WS} }}", f"server {{ listen 443 ssl; ssl_certificate a; {WS} }}"),
-    "plain-at-443-alone": (f"server {{ listen 443; {WS} }}", f"server {{ listen 443 quic; {WS} }}"),
+    "extensions-changed": (
+        ws("add_header Sec-WebSocket-Extensions permessage-deflate always;"),
+        ws('add_header Sec-WebSocket-Extensions x; proxy_set_header Sec-WebSocket-Extensions "";'),
+    ),
+    "certificate-unused": (f"server {{ listen 8443; ssl_certificate a; {WS} }}", f"server {{ listen 8443 ssl; ssl_certificate a; {WS} }}"),
+    "plain-at-443": (f"server {{ listen 443; {WS} }}", f"server {{ listen 443 quic; {WS} }}"),
+    "leaf-only": (
+        f"server {{ listen 443 ssl; ssl_certificate /etc/letsencrypt/live/a/cert.pem; {WS} }}",
+        f"server {{ listen 443 ssl; ssl_certificate /etc/letsencrypt/live/a/fullchain.pem; {WS} }}",
+    ),
     "old-tls-only": (f"server {{ ssl_protocols TLSv1 TLSv1.1; {WS} }}", f"server {{ ssl_protocols TLSv1.2 TLSv1.3; {WS} }}"),
     "stream-timeout": (
         "stream { server { listen 8084; proxy_pass b:1; proxy_timeout 90s; } }",

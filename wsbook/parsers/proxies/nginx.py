@@ -95,7 +95,9 @@ def _by_path(servers: list[Server], artifact: Artifact, variables: Variables) ->
     ours = _likeliest(handed, artifact) if host == UNNAMED else handed
     if not handed:
         ours = [ending for ending in endings if not 300 <= ending.status < 400] or endings[:1]
-    judged = {id(ending.location.directive): _Judged(ending=ending, serves=None if _unsure(ending) else True) for ending in ours}
+    judged = {
+        id(ending.location.directive): _Judged(ending=ending, serves=None if _unsure(ending) else True) for ending in ours[:_MAX_ROUTES]
+    }
     for server in servers:
         for location in server.every():
             if location.handler and id(location.directive) not in judged and len(judged) < _MAX_ROUTES:
@@ -117,7 +119,8 @@ def _unsure(ending: Ending) -> bool:
 
 def _by_looks(servers: list[Server], artifact: Artifact, variables: Variables) -> list[_Judged]:
     places = [(server, loc) for server in servers for loc in server.every() if loc.handler and _speaks_http(loc)][:_MAX_ROUTES]
-    streams = [is_event_stream(loc) for _, loc in places]
+    named = _named_elsewhere(servers)
+    streams = [is_event_stream(loc) or (loc.operator != "@" and _is_internal(loc) and loc.pattern not in named) for _, loc in places]
     every = [_possible(server, loc, variables) for server, loc in places]
     able = [_forwards(ending, artifact) or _meant(ending) for ending in every]
     hints = [0 if stream else _hint(loc) for (_, loc), stream in zip(places, streams, strict=True)]
@@ -128,6 +131,16 @@ def _by_looks(servers: list[Server], artifact: Artifact, variables: Variables) -
     return [
         _Judged(ending=ending, serves=False if stream else serves) for ending, serves, stream in zip(every, judged, streams, strict=True)
     ]
+
+
+def _is_internal(location: Location) -> bool:
+    return any(level.last("internal") for level in location.levels)
+
+
+def _named_elsewhere(servers: list[Server]) -> set[str]:
+    """Return the words of directives that lead requests on to other locations."""
+    blocks = [block for server in servers for block in (server.block, *(location.directive for location in server.every()))]
+    return {arg for block in blocks for name in ("error_page", "try_files", "rewrite") for d in block.all(name) for arg in d.args}
 
 
 def _hint(location: Location) -> int:

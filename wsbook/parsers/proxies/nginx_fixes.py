@@ -74,7 +74,8 @@ def with_fixes(place: Place, found: list[PatternFacts]) -> list[Facts]:
 def _inherited(place: Place) -> RouteFacts:
     """Return the route whose settings say from which block around they come."""
     own = {(d.file, d.line): "" for d in place.location.directive.block or ()}
-    outer = {(d.file, d.line): level.name or "file" for level in place.location.levels[:-1] for d in level.block or ()}
+    names = ("proxy_set_header", "proxy_http_version", "proxy_read_timeout")
+    outer = {(d.file, d.line): level.name or "file" for level in place.location.levels[:-1] for name in names for d in level.all(name)}
     places = outer | own
     said = {name: getattr(place.route, name) for name in ("upgrade", "connection", "host", "http_version", "idle_s")}
     levels = {name: places.get((value.file, value.line), "") for name, value in said.items() if value is not None and not value.default}

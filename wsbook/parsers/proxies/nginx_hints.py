@@ -47,6 +47,11 @@ _DROPPED = {
     "cookie": "nginx.credential-dropped",
     "authorization": "nginx.credential-dropped",
 }
+_ANSWERED = frozenset(("upgrade", "sec-websocket-accept", "sec-websocket-protocol", "sec-websocket-extensions"))
+"""Headers of the answer to a handshake (RFC 6455 section 4.2.2)."""
+
+_LEAF_ONLY = re.compile(r"/(?:letsencrypt/live|acme)/.*/cert\.pem\Z|[/.]leaf\.(?:pem|crt)\Z")
+"""What certbot calls the certificate without the one that signed it; fullchain.pem has both."""
 
 
 def _headers(ending: Ending) -> Iterator[PatternFacts]:
@@ -87,11 +92,15 @@ def _is_public(host: str) -> bool:
 
 
 def _hidden(ending: Ending) -> Iterator[PatternFacts]:
-    """Headers of the answer that do not reach the browser."""
+    """Headers of the answer that do not reach the browser, or that the backend did not send."""
+    level = next((level for level in reversed(ending.location.levels) if level.last("add_header")), None)
+    for line in level.all("add_header") if level else ():
+        if line.args and line.args[0].lower() in _ANSWERED and line.args[-1] == "always":  # without it not for 101
+            yield at(_DROPPED[line.args[0].lower()], line)
     level = next((level for level in reversed(ending.location.levels) if level.last("proxy_hide_header")), None)
     for line in level.all("proxy_hide_header") if level else ():
         name = line.args[0].lower() if line.args else ""
-        if name in _DROPPED and name not in ("cookie", "authorization"):
+        if name in _ANSWERED:
             yield at(_DROPPED[name], line)
 
 
@@ -128,7 +137,7 @@ def _rates(ending: Ending) -> Iterator[PatternFacts]:
             yield at("nginx.requests-limited", line)
     level = next((level for level in reversed(location.levels) if level.last("limit_conn")), None)
     for line in level.all("limit_conn") if level else ():
-        if line.args[-1].isdigit() and len(line.args[-1]) < 6 and int(line.args[-1]) <= _MANY_SOCKETS:
+        if line.args and line.args[-1].isdigit() and len(line.args[-1]) < 6 and int(line.args[-1]) <= _MANY_SOCKETS:
             yield at("nginx.connections-limited", line)
 
 
@@ -146,6 +155,11 @@ def _listener(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
     asked = server.setting("ssl_verify_client")
     if asked and asked.args and asked.args[0] != "off":
         yield at("nginx.client-certificate", asked)
+    certificate = server.setting("ssl_certificate")
+    if certificate and certificate.args and _LEAF_ONLY.search(certificate.args[0]):
+        yield at("nginx.leaf-only", certificate)
+    if server.block.last("ssl_certificate") and server.secure is False and server.listens[0].directive:
+        yield at("nginx.certificate-unused", server.listens[0].directive)
     protocols = server.setting("ssl_protocols")
     if protocols and protocols.args and not {"TLSv1.2", "TLSv1.3"} & set(protocols.args):
         yield at("nginx.old-tls-only", protocols)
@@ -153,8 +167,8 @@ def _listener(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
     if buffers and len(buffers.args) == 2 and 0 < _bytes(buffers.args[1]) < _USUAL_HEADER_BYTES:
         yield at("nginx.header-buffers-small", buffers)
     for listen in server.listens:
-        if listen.directive and listen.port == 443 and not listen.secure:
-            yield at("nginx.plain-at-443" if server.setting("ssl_certificate") else "nginx.plain-at-443-alone", listen.directive)
+        if listen.directive and listen.port == 443 and not listen.secure and not server.block.last("ssl_certificate"):
+            yield at("nginx.plain-at-443", listen.directive)
         if listen.directive and "http2" in listen.flags and not listen.secure and artifact.older_than(1, 25, 1) is not False:
             yield at("nginx.http2-without-tls", listen.directive)
 

@@ -26,7 +26,7 @@ _ESCAPE = re.compile(r"\\([\"'\\trn])")
 _MEANT = {"t": "\t", "r": "\r", "n": "\n"}
 
 
-class Word(Struct, frozen=True):
+class Word(Struct, frozen=True, gc=False):
     """One word, or one of ``{ } ;`` when mark is set. line: where it begins; a quoted word may span lines.
 
     start, end: offsets in the text.

@@ -13,11 +13,11 @@ __all__ = ["Directive", "Tree", "parse_tree", "walk"]
 
 _MAX_INCLUDES = 8
 """Includes nested deeper than this are refused."""
-_MAX_WORDS = 200_000
+_MAX_WORDS = 120_000
 """A configuration with more is refused."""
 
 
-class Directive(Struct, frozen=True, kw_only=True):
+class Directive(Struct, frozen=True, kw_only=True, gc=False):
     """One directive. block: None when it ends with a semicolon. named: the block by names. end_line: of its semicolon or closing brace.
 
     A directive named include that is left in the tree names files that could not be read.
