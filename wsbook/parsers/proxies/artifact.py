@@ -14,9 +14,11 @@ from wsbook.parsers.pattern_table import ConfigPattern, config_patterns, entry, 
 from wsbook.parsers.proxies.backtracking import WAYS, ways
 
 __all__ = [
+    "DROPPED",
     "MAX_BYTES",
     "Artifact",
     "Parsed",
+    "cause_of",
     "defect",
     "hints_at_polling",
     "hints_at_websocket",
@@ -36,6 +38,16 @@ MAX_BYTES = 1_000_000
 
 MAX_DEPTH = 40
 """Blocks nested deeper than this are refused; real files stay under ten."""
+
+DROPPED = {
+    "sec-websocket-key": "proxy.drops-key",
+    "sec-websocket-version": "proxy.drops-key",
+    "sec-websocket-protocol": "proxy.drops-subprotocol",
+    "cookie": "proxy.drops-credential",
+    "authorization": "proxy.drops-credential",
+    "origin": "proxy.changes-origin",
+}
+"""Headers of a handshake, other than Upgrade and Connection, that servers miss, and the defect of taking them away."""
 
 _UNITS = {"us": 1e-6, "ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "M": 2592000.0, "y": 31536000.0}
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(us|ms|s|m|h|d|w|M|y)?")
@@ -91,6 +103,11 @@ class Parsed(Struct, frozen=True, kw_only=True):
 def defect(pattern: str, file: str, line: int, excerpt: str, fix: Fix | None = None) -> PatternFacts:
     """Return a configuration defect with cause and weight from patterns.toml, and the change that removes it."""
     return replace(pattern_found(entry(pattern), file, line, excerpt), fix=fix)
+
+
+def cause_of(pattern: str) -> str:
+    """Return the cause that a pattern stands for."""
+    return entry(pattern).cause
 
 
 def line_defects(product: str, artifact: Artifact, lines: Iterable[tuple[str, int, str]]) -> Iterator[PatternFacts]:

@@ -4,7 +4,16 @@ import re
 from collections.abc import Iterator
 
 from wsbook.facts import Fix, PatternFacts
-from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, hints_at_websocket, loopback_of_container, usually_plain
+from wsbook.parsers.proxies.artifact import (
+    DROPPED,
+    Artifact,
+    cause_of,
+    defect,
+    hints_at_polling,
+    hints_at_websocket,
+    loopback_of_container,
+    usually_plain,
+)
 from wsbook.parsers.proxies.caddy_fixes import (
     fix_exact_matcher,
     fix_handle_path,
@@ -25,14 +34,6 @@ from wsbook.parsers.proxies.edits import Edits, edits_of
 
 __all__ = ["balance_of", "defects_of", "header_lines", "refusal"]
 
-_DROPPED = {
-    "sec-websocket-key": ("proxy.drops-key", "handshake.invalid-exchange"),
-    "sec-websocket-version": ("proxy.drops-key", "handshake.invalid-exchange"),
-    "sec-websocket-protocol": ("proxy.drops-subprotocol", "subprotocol.mismatch"),
-    "cookie": ("proxy.drops-credential", "auth.credential-not-sent"),
-    "authorization": ("proxy.drops-credential", "auth.credential-not-sent"),
-    "origin": ("proxy.changes-origin", "origin.not-in-allowlist"),
-}
 
 Found = tuple[str, Node, Fix | None]
 
@@ -140,11 +141,11 @@ def _speaks_h2(proxy: Node, versions: Node | None, upstreams: list[str]) -> bool
 
 
 def _request_defects(leaf: Leaf, edits: Edits) -> Iterator[Found]:
-    for name, (pattern, cause) in _DROPPED.items():
+    for name, pattern in DROPPED.items():
         for node in header_lines(leaf, name):
             put = put_by(node, name) or ""
             if put == "absent" or (name in ("origin", "sec-websocket-protocol") and put != "forwarded" and not put.startswith("{")):
-                yield pattern, node, fix_without(edits, cause, node)
+                yield pattern, node, fix_without(edits, cause_of(pattern), node)
     for node in header_lines(leaf, "host"):
         put = put_by(node, "host") or ""
         if put not in ("forwarded", "absent") and ("upstream" in put or "{" not in put):

@@ -8,7 +8,9 @@ from msgspec.structs import replace
 
 from wsbook.facts import Fix, PatternFacts
 from wsbook.parsers.proxies.artifact import (
+    DROPPED,
     Artifact,
+    cause_of,
     defect,
     hints_at_polling,
     hints_at_websocket,
@@ -32,14 +34,6 @@ from wsbook.parsers.proxies.haproxy_sections import Line, Section
 
 __all__ = ["balance_of", "defects_of", "file_defects", "server_lines"]
 
-_DROPPED = {
-    "sec-websocket-key": ("proxy.drops-key", "handshake.invalid-exchange"),
-    "sec-websocket-version": ("proxy.drops-key", "handshake.invalid-exchange"),
-    "sec-websocket-protocol": ("proxy.drops-subprotocol", "subprotocol.mismatch"),
-    "cookie": ("proxy.drops-credential", "auth.credential-not-sent"),
-    "authorization": ("proxy.drops-credential", "auth.credential-not-sent"),
-    "origin": ("proxy.changes-origin", "origin.not-in-allowlist"),
-}
 _RATE = re.compile(r"(?:sc\d?_|src_|sc_)(http_req_rate|http_req_cnt|conn_rate|conn_cnt|conn_cur|sess_rate)\b")
 _LIMITS = {"tune.bufsize": 8192, "tune.http.maxhdr": 40}
 _FEW = 500
@@ -141,11 +135,11 @@ def _request_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator
             and (line.words[3] in ("ws", "wss") or (line.words[3] == "http" and way.encrypted))
         ):
             yield "haproxy.forwarded-proto-wrong", line, fix_forwarded_proto(edits, line)
-    for name, (pattern, cause) in _DROPPED.items():
+    for name, pattern in DROPPED.items():
         for line in header_rules(way, name, asked):
             put = put_by(line.words, name)
             if put == "absent" or (name in ("origin", "sec-websocket-protocol") and put and "%[" not in put and put != "forwarded"):
-                yield pattern, line, fix_without(edits, cause, line)
+                yield pattern, line, fix_without(edits, cause_of(pattern), line)
     for name in ("upgrade", "connection"):
         for line in header_rules(way, name, asked, "http-response"):
             put = put_by(line.words, name) or ""
