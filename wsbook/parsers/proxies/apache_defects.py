@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from wsbook.facts import PatternFacts
 from wsbook.parsers.proxies.apache_conditions import flags_of
-from wsbook.parsers.proxies.apache_entries import UPGRADE_PARAMETER, Entry, answers, in_force
+from wsbook.parsers.proxies.apache_entries import UPGRADE_PARAMETER, Entry, answers, in_force, taken
 from wsbook.parsers.proxies.apache_fixes import (
     fix_before,
     fix_condition,
@@ -24,8 +24,10 @@ from wsbook.parsers.proxies.artifact import (
     Artifact,
     defect,
     hints_at_polling,
+    hints_at_websocket,
     loopback_of_container,
     usually_plain,
+    usually_tls,
 )
 
 __all__ = ["defects_of"]
@@ -56,13 +58,25 @@ def _entry_defects(entry: Entry, serves: bool | None, host: Host, artifact: Arti
     d = entry.directive
     if entry.parameter("upgrade") and artifact.older_than(*UPGRADE_PARAMETER):
         yield "apache.upgrade-parameter-too-new", d, fix_tunnel(artifact, "proxy.upgrade-header-missing", entry, host.every)
-    if entry.target == "!" and serves and artifact.endpoint_path:
+    meant = serves if artifact.endpoint_path else hints_at_websocket(entry.path) and not _taken_elsewhere(entry, host)
+    if entry.target == "!" and meant:
         yield "apache.excluded", d, fix_without(artifact, "proxy.ws-location-missing", d)
     if serves is False or not entry.scheme:
         return
     yield from _upstream_defects(entry, host, artifact)
     if entry.scheme in ("ws", "wss") and _tunnel_module_missing(host.every, artifact):
         yield "apache.tunnel-module-missing", d, fix_module(artifact, host.every, "proxy_wstunnel")
+    elif (
+        entry.scheme in ("ws", "wss")
+        and tunnel_modules(host.every) == {"proxy_http_module"}
+        and artifact.older_than(*UPGRADE_PARAMETER) is None
+    ):
+        yield "apache.tunnel-needs-version", d, fix_module(artifact, host.every, "proxy_wstunnel")
+
+
+def _taken_elsewhere(entry: Entry, host: Host) -> bool:
+    """Whether another way takes the upgrades of a path that is kept from being proxied."""
+    return any(e.tunnels and e.covers(entry.path) and e.path != "/" for e, _ in host.judged if e is not entry)
 
 
 def _upstream_defects(entry: Entry, host: Host, artifact: Artifact) -> Iterator[Found]:
@@ -75,6 +89,13 @@ def _upstream_defects(entry: Entry, host: Host, artifact: Artifact) -> Iterator[
     if address and address[1].lower() in ("ws", "http") and address[3] == "443":
         fix = fix_line(artifact, "endpoint.plain-to-tls-port", place, lambda raw: re.sub(r"\b(ws|http)://", r"\1s://", raw))
         yield "apache.plain-to-tls-port", place, fix
+    elif address and address[1].lower() in ("ws", "http") and usually_tls(address[3] or ""):
+        fix = fix_line(artifact, "endpoint.plain-to-tls-port", place, lambda raw: re.sub(r"\b(ws|http)://", r"\1s://", raw))
+        yield "proxy.plain-to-usual-tls-port", place, fix
+    checked = not any(x.args[:1] and x.args[0].lower() == "off" for x in host.every.named("sslproxycheckpeername"))
+    if address and address[1].lower() in ("wss", "https") and re.fullmatch(r"(?!127\.)\d+(?:\.\d+){3}", address[2]) and checked:
+        fix = fix_before(artifact, "tls.hostname-mismatch", _first(entry), "SSLProxyCheckPeerName off")
+        yield "apache.upstream-address", place, fix
     if address and address[1].lower() in ("wss", "https") and address[3] == "80":
         fix = fix_line(artifact, "endpoint.tls-to-plain-port", place, lambda raw: re.sub(r"\b(ws|http)s://", r"\1://", raw))
         yield "apache.tls-to-plain-port", place, fix
@@ -151,6 +172,8 @@ def _rewrite_defects(entry: Entry, serves: bool | None, host: Host, artifact: Ar
     d = entry.directive
     if re.match(r"wss?://", entry.target) and not entry.scheme:
         yield "apache.rewrite-without-proxy", d, fix_line(artifact, "handshake.redirected", d, _with_proxy_flag)
+    elif not artifact.endpoint_path and answers(entry) == "redirect" and _redirects_tunnel(entry, host):
+        yield "apache.upgrade-redirected", d, None
     elif serves and artifact.endpoint_path and not host.served:
         yield from _answered(entry, host)
     if not entry.tunnels:
@@ -167,6 +190,14 @@ def _rewrite_defects(entry: Entry, serves: bool | None, host: Host, artifact: Ar
         yield "apache.rewrite-never-matches", d, fix
     if entry.only_upgrades and len(host.judged) == 1 and re.fullmatch(r"\^?/?\??\(?\.\*\)?\$?", entry.path):
         yield "apache.upgrade-rewrite-catch-all", d, None
+
+
+def _redirects_tunnel(entry: Entry, host: Host) -> bool:
+    """Whether a rule redirects within the host what a later way would pass on as an upgrade."""
+    if entry.target.startswith("http") or host.engine_off:
+        return False
+    later = [e for e, _ in host.judged if e.tunnels and not e.rewrite and not e.regex]
+    return any(taken([entry], f"{e.path.rstrip('/')}/x", "", engine_off=False) == [True] for e in later)
 
 
 def _answered(entry: Entry, host: Host) -> Iterator[Found]:

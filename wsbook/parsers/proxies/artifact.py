@@ -31,6 +31,7 @@ __all__ = [
     "text_inside",
     "try_regex",
     "usually_plain",
+    "usually_tls",
 ]
 
 MAX_BYTES = 1_000_000
@@ -55,7 +56,7 @@ _SURE_WORDS = re.compile(
     r"(?:^|[^a-z])(?:wss?|cable|hubs?|signalr|graphql-ws|stomp|hmr)(?:$|[^a-z])|sockjs|signalr|socket|websock|engine\.io", re.IGNORECASE
 )
 _WORDS = re.compile(
-    r"(?:^|[^a-z])(?:live|negotiate|stream|streams|streaming|realtime|real-time|rt|push|feed|subscriptions?|notifications?|events?|mqtt"
+    r"(?:^|[^a-z])(?:live|livereload|negotiate|stream|streams|streaming|realtime|real-time|rt|push|feed|subscriptions?|notifications?|events?|mqtt"
     r"|vnc|rpc|chat)(?:$|[^a-z])",
     re.IGNORECASE,
 )
@@ -64,6 +65,7 @@ _POLLING = re.compile(
 )
 _CONTAINERS = re.compile(r"docker|compose|container|kubernetes|\bk8s\b|\bpod\b", re.IGNORECASE)
 _LOOPBACK = re.compile(r"(?:^|//|@)(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::|/|$)", re.IGNORECASE)
+_TLS_PORTS = frozenset(("4443", "6443", "8443", "9443", "10443"))
 _PLAIN_PORTS = frozenset(("80", "3000", "3001", "4000", "5000", "8000", "8001", "8080", "8081", "8888", "9000"))
 
 
@@ -117,7 +119,8 @@ def line_defects(product: str, artifact: Artifact, lines: Iterable[tuple[str, in
         for pattern in [p for p in wanted if p.search(text[:1000])]:
             wanted.remove(pattern)
             row = _of_lines(product)[pattern]
-            if not row.unless or not re.search(row.unless, artifact.text, re.IGNORECASE | re.MULTILINE):
+            missing = row.somewhere and not re.search(row.somewhere, artifact.text, re.IGNORECASE | re.MULTILINE)
+            if not missing and not (row.unless and re.search(row.unless, artifact.text, re.IGNORECASE | re.MULTILINE)):
                 yield pattern_found(row, file, number, text)
 
 
@@ -174,6 +177,11 @@ def tells_of_containers(text: str) -> bool:
 def loopback_of_container(text: str, address: str) -> bool:
     """Whether an address means the proxy's own container, where the application is not."""
     return bool(_LOOPBACK.search(address)) and tells_of_containers(text)
+
+
+def usually_tls(port: str) -> bool:
+    """Whether servers speak TLS on a port nearly always; 443 aside."""
+    return port in _TLS_PORTS
 
 
 def usually_plain(port: str) -> bool:

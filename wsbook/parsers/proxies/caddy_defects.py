@@ -13,6 +13,7 @@ from wsbook.parsers.proxies.artifact import (
     hints_at_websocket,
     loopback_of_container,
     usually_plain,
+    usually_tls,
 )
 from wsbook.parsers.proxies.caddy_fixes import (
     fix_exact_matcher,
@@ -107,9 +108,11 @@ def _upstream_defects(leaf: Leaf, artifact: Artifact, edits: Edits) -> Iterator[
     tls = next((u for u in upstreams if u.startswith("https://") and usually_plain(u.rpartition(":")[2])), "")
     if tls:
         yield "caddy.tls-to-plain-port" if tls.endswith(":80") else "caddy.tls-to-usual-port", proxy, fix_tls_to_plain(edits, proxy)
-    inside = any(re.match(r"https://(?:[\w-]+|\d+(?:\.\d+){3}|\[.*\])(?::\d+)?$", u) for u in upstreams)
-    if inside and not tls and not (transport and any(n.name.startswith("tls") for n in transport.block or ())):
-        yield "caddy.upstream-certificate", proxy, None
+    if any(usually_tls(u.rpartition(":")[2]) and not u.startswith("https://") for u in upstreams) and not _has_tls(transport):
+        yield "proxy.plain-to-usual-tls-port", proxy, None
+    inside = next((u for u in upstreams if re.match(r"https://(?:[\w-]+|\d+(?:\.\d+){3}|\[.*\])(?::\d+)?$", u)), "")
+    if inside and not tls and not _has_tls(transport):
+        yield "caddy.upstream-address" if re.match(r"https://[\d\[]", inside) else "caddy.upstream-certificate", proxy, None
     if any(loopback_of_container(artifact.text, u) for u in upstreams):
         yield "proxy.loopback-of-container", proxy, None
     path = artifact.endpoint_path.partition("?")[0]
@@ -124,6 +127,10 @@ def _upstream_defects(leaf: Leaf, artifact: Artifact, edits: Edits) -> Iterator[
         yield "caddy.health-check-of-endpoint", health, None
     if proxy.child("unhealthy_request_count"):
         yield "caddy.few-connections", proxy.child("unhealthy_request_count") or proxy, None
+
+
+def _has_tls(transport: Node | None) -> bool:
+    return bool(transport and any(n.name.startswith("tls") for n in transport.block or ()))
 
 
 def _is_endpoint(path: str, endpoint: str) -> bool:

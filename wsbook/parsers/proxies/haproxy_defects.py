@@ -17,6 +17,7 @@ from wsbook.parsers.proxies.artifact import (
     loopback_of_container,
     tells_of_containers,
     usually_plain,
+    usually_tls,
 )
 from wsbook.parsers.proxies.edits import Edits, edits_of
 from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines, holds, split_condition
@@ -92,6 +93,8 @@ def _server_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator[
         if "ssl" not in words and words[2].endswith(":443") and not is_tcp(backend):
             yield "haproxy.plain-to-tls-port", line, fix_plain_to_tls(edits, line)
         port = words[2].rpartition(":")[2]
+        if "ssl" not in words and usually_tls(port) and not is_tcp(backend):
+            yield "proxy.plain-to-usual-tls-port", line, fix_plain_to_tls(edits, line)
         if "ssl" in words and usually_plain(port):
             yield "haproxy.tls-to-plain-port" if port == "80" else "haproxy.tls-to-usual-port", line, fix_tls_to_plain(edits, line)
         named = re.match(r"[a-zA-Z_][\w-]*(?::|$)", words[2])
@@ -217,6 +220,12 @@ def _frontend_defects(section: Section, sections: list[Section], asked: Handshak
                 None,
             )
     yield from _conditions(section, asked)
+    ports = {found[1] for line in section.every("bind") for found in re.finditer(r":(\d+)(?=\s|,|$)", line.text)}
+    exact = [
+        x for x in section.every("acl") if re.match(r"(?:req\.)?hdr\(host\)$", " ".join(x.words[2:3])) and ":" not in " ".join(x.words[3:])
+    ]
+    if ports - {"80", "443"} and ports & {"80", "443"} and exact:
+        yield "haproxy.host-with-port", exact[0], None
     redirects = [x for x in (*section.every("redirect"), *section.every("http-request", "redirect")) if "scheme https" in x.text]
     if redirects and not encrypted and (section.all("use_backend") or section.last("default_backend")):
         whole = any("ssl" in line.words for s in sections for line in s.every("bind"))
@@ -242,6 +251,8 @@ def _frontend_defects(section: Section, sections: list[Section], asked: Handshak
                 and not re.search(r"path|url|base|method", said)
             ):
                 yield "haproxy.address-required", line, None
+            if applies and "user-agent" in said.lower():
+                yield "haproxy.clients-filtered", line, None
             if applies and (rate := _RATE.search(said)):
                 yield "haproxy.connections-limited" if rate[1] == "conn_cur" else "haproxy.rate-limited", line, None
 
