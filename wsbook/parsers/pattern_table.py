@@ -31,8 +31,8 @@ Rule = dict[str, Any]
 class ConfigPattern(Struct, frozen=True, kw_only=True):
     """One defect of a configuration. weight: 0..1, how sure the file alone makes it; below 0.4 it is a hint, not a fault.
 
-    line: expression that finds it in one line of the products, whose words stand there with single spaces; "" our code finds it. unless:
-    expression that the whole file must not match.
+    line: expression that finds it in one line of the products, whose words stand there with single spaces; "" our code finds it. somewhere,
+    unless: expressions that the whole file must, and must not, match.
     """
 
     id: str
@@ -41,6 +41,7 @@ class ConfigPattern(Struct, frozen=True, kw_only=True):
     note: str
     products: tuple[str, ...] = ()
     line: str = ""
+    somewhere: str = ""
     unless: str = ""
 
 

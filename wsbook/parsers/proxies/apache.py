@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from msgspec.structs import replace
 
 from wsbook.facts import Facts, Fix, RouteFacts, Setting, TextFacts
-from wsbook.parsers.proxies.apache_defects import Host, defects_of, removed_header, tunnel_modules
+from wsbook.parsers.proxies.apache_defects import defects_of
 from wsbook.parsers.proxies.apache_entries import (
     UPGRADE_PARAMETER,
     Entry,
@@ -25,6 +25,7 @@ from wsbook.parsers.proxies.apache_entries import (
     taken,
 )
 from wsbook.parsers.proxies.apache_fixes import fix_idle, fix_tunnel, fix_without
+from wsbook.parsers.proxies.apache_hosts import Host, removed_header, tunnel_modules
 from wsbook.parsers.proxies.apache_lines import Directive, Directives, parse_directives
 from wsbook.parsers.proxies.artifact import Artifact, Parsed, hints_at_websocket, line_defects, plausible, require_small, seconds
 from wsbook.parsers.proxies.edits import joined

@@ -3,15 +3,12 @@
 import re
 from collections.abc import Iterator
 
-from msgspec import Struct
-
-from wsbook.facts import Fix, PatternFacts
+from wsbook.facts import PatternFacts
 from wsbook.parsers.proxies.apache_conditions import flags_of
-from wsbook.parsers.proxies.apache_entries import UPGRADE_PARAMETER, Entry, answers, in_force
+from wsbook.parsers.proxies.apache_entries import UPGRADE_PARAMETER, Entry, answers, in_force, taken
 from wsbook.parsers.proxies.apache_fixes import (
     fix_before,
     fix_condition,
-    fix_idle,
     fix_line,
     fix_module,
     fix_order,
@@ -20,6 +17,8 @@ from wsbook.parsers.proxies.apache_fixes import (
     fix_tunnel,
     fix_without,
 )
+from wsbook.parsers.proxies.apache_hosts import Found, Host, tunnel_modules
+from wsbook.parsers.proxies.apache_limits import host_defects
 from wsbook.parsers.proxies.apache_lines import Directive, Directives
 from wsbook.parsers.proxies.artifact import (
     Artifact,
@@ -27,53 +26,13 @@ from wsbook.parsers.proxies.artifact import (
     hints_at_polling,
     hints_at_websocket,
     loopback_of_container,
-    seconds,
-    try_regex,
     usually_plain,
+    usually_tls,
 )
 
-__all__ = ["Host", "defects_of", "removed_header", "tunnel_modules"]
+__all__ = ["defects_of"]
 
 _UPGRADE_TEST = re.compile(r"%\{HTTP:(Upgrade|Connection)\}", re.IGNORECASE)
-_DROPPED = {
-    "sec-websocket-key": "proxy.drops-key",
-    "sec-websocket-version": "proxy.drops-key",
-    "sec-websocket-protocol": "proxy.drops-subprotocol",
-    "cookie": "proxy.drops-credential",
-    "authorization": "proxy.drops-credential",
-    "origin": "proxy.changes-origin",
-}
-_SMALL = {"limitrequestfieldsize": 4096, "limitrequestline": 2048, "limitrequestfields": 30}
-_FEW_WORKERS = 400
-_SHORT_S = 75.0
-_MAX_LINES = 200
-
-Found = tuple[str, Directive, Fix | None]
-
-
-class Host(Struct, frozen=True, kw_only=True):
-    """One virtual host, or the main server with number 0. own: its directives; every: those of all files.
-
-    judged: its ways to an upstream with whether they serve. shadowed: ways that get no request, each with the one that takes them.
-    asked: whether requests for the endpoint may reach it. tunnels: whether any host passes upgrades. served: whether another host passes
-    the endpoint's handshake on.
-    """
-
-    number: int
-    own: Directives
-    every: Directives
-    judged: list[tuple[Entry, bool | None]]
-    shadowed: list[tuple[Entry, Entry]]
-    engine_off: bool
-    asked: bool = True
-    tunnels: bool = False
-    served: bool = False
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether clients speak TLS to it."""
-        address = next((a for d in self.own for n, a, k in d.sections if k == self.number and n == "virtualhost"), "")
-        return any(d.name == "sslengine" and d.is_on for d in self.own) or bool(re.search(r":443(?:\s|$)", address))
 
 
 def defects_of(host: Host, artifact: Artifact) -> Iterator[PatternFacts]:
@@ -88,7 +47,7 @@ def defects_of(host: Host, artifact: Artifact) -> Iterator[PatternFacts]:
         if entry.directive.host == host.number:
             d = entry.directive
             yield defect("apache.proxypass-shadowed", d.file, d.line, d.text, fix_order(artifact, entry, first, host.every))
-    for pattern, d, fix in (*_header_defects(host, artifact), *_limits(host), *_refusals(host, artifact), *_short_timeouts(host, artifact)):
+    for pattern, d, fix in host_defects(host, artifact):
         yield defect(pattern, d.file, d.line, d.text, fix)
 
 
@@ -99,13 +58,25 @@ def _entry_defects(entry: Entry, serves: bool | None, host: Host, artifact: Arti
     d = entry.directive
     if entry.parameter("upgrade") and artifact.older_than(*UPGRADE_PARAMETER):
         yield "apache.upgrade-parameter-too-new", d, fix_tunnel(artifact, "proxy.upgrade-header-missing", entry, host.every)
-    if entry.target == "!" and serves and artifact.endpoint_path:
+    meant = serves if artifact.endpoint_path else hints_at_websocket(entry.path) and not _taken_elsewhere(entry, host)
+    if entry.target == "!" and meant:
         yield "apache.excluded", d, fix_without(artifact, "proxy.ws-location-missing", d)
     if serves is False or not entry.scheme:
         return
     yield from _upstream_defects(entry, host, artifact)
     if entry.scheme in ("ws", "wss") and _tunnel_module_missing(host.every, artifact):
         yield "apache.tunnel-module-missing", d, fix_module(artifact, host.every, "proxy_wstunnel")
+    elif (
+        entry.scheme in ("ws", "wss")
+        and tunnel_modules(host.every) == {"proxy_http_module"}
+        and artifact.older_than(*UPGRADE_PARAMETER) is None
+    ):
+        yield "apache.tunnel-needs-version", d, fix_module(artifact, host.every, "proxy_wstunnel")
+
+
+def _taken_elsewhere(entry: Entry, host: Host) -> bool:
+    """Whether another way takes the upgrades of a path that is kept from being proxied."""
+    return any(e.tunnels and e.covers(entry.path) and e.path != "/" for e, _ in host.judged if e is not entry)
 
 
 def _upstream_defects(entry: Entry, host: Host, artifact: Artifact) -> Iterator[Found]:
@@ -118,6 +89,13 @@ def _upstream_defects(entry: Entry, host: Host, artifact: Artifact) -> Iterator[
     if address and address[1].lower() in ("ws", "http") and address[3] == "443":
         fix = fix_line(artifact, "endpoint.plain-to-tls-port", place, lambda raw: re.sub(r"\b(ws|http)://", r"\1s://", raw))
         yield "apache.plain-to-tls-port", place, fix
+    elif address and address[1].lower() in ("ws", "http") and usually_tls(address[3] or ""):
+        fix = fix_line(artifact, "endpoint.plain-to-tls-port", place, lambda raw: re.sub(r"\b(ws|http)://", r"\1s://", raw))
+        yield "proxy.plain-to-usual-tls-port", place, fix
+    checked = not any(x.args[:1] and x.args[0].lower() == "off" for x in host.every.named("sslproxycheckpeername"))
+    if address and address[1].lower() in ("wss", "https") and re.fullmatch(r"(?!127\.)\d+(?:\.\d+){3}", address[2]) and checked:
+        fix = fix_before(artifact, "tls.hostname-mismatch", _first(entry), "SSLProxyCheckPeerName off")
+        yield "apache.upstream-address", place, fix
     if address and address[1].lower() in ("wss", "https") and address[3] == "80":
         fix = fix_line(artifact, "endpoint.tls-to-plain-port", place, lambda raw: re.sub(r"\b(ws|http)s://", r"\1://", raw))
         yield "apache.tls-to-plain-port", place, fix
@@ -194,6 +172,8 @@ def _rewrite_defects(entry: Entry, serves: bool | None, host: Host, artifact: Ar
     d = entry.directive
     if re.match(r"wss?://", entry.target) and not entry.scheme:
         yield "apache.rewrite-without-proxy", d, fix_line(artifact, "handshake.redirected", d, _with_proxy_flag)
+    elif not artifact.endpoint_path and answers(entry) == "redirect" and _redirects_tunnel(entry, host):
+        yield "apache.upgrade-redirected", d, None
     elif serves and artifact.endpoint_path and not host.served:
         yield from _answered(entry, host)
     if not entry.tunnels:
@@ -210,6 +190,14 @@ def _rewrite_defects(entry: Entry, serves: bool | None, host: Host, artifact: Ar
         yield "apache.rewrite-never-matches", d, fix
     if entry.only_upgrades and len(host.judged) == 1 and re.fullmatch(r"\^?/?\??\(?\.\*\)?\$?", entry.path):
         yield "apache.upgrade-rewrite-catch-all", d, None
+
+
+def _redirects_tunnel(entry: Entry, host: Host) -> bool:
+    """Whether a rule redirects within the host what a later way would pass on as an upgrade."""
+    if entry.target.startswith("http") or host.engine_off:
+        return False
+    later = [e for e, _ in host.judged if e.tunnels and not e.rewrite and not e.regex]
+    return any(taken([entry], f"{e.path.rstrip('/')}/x", "", engine_off=False) == [True] for e in later)
 
 
 def _answered(entry: Entry, host: Host) -> Iterator[Found]:
@@ -238,110 +226,6 @@ def _condition_defects(entry: Entry, artifact: Artifact) -> Iterator[Found]:
         whole = re.fullmatch(r"=upgrade|\^upgrade\$", value, re.IGNORECASE)
         if (test and test[1].lower() == "upgrade" and upper) or (test and test[1].lower() == "connection" and whole):
             yield "apache.handshake-test-too-strict", condition, fix_condition(artifact, "proxy.upgrade-header-missing", condition)
-
-
-def removed_header(entry: Entry, name: str, host: Host) -> Directive | None:
-    """Return the RequestHeader that takes a header away from what an entry proxies."""
-    for d in (*host.every.of(entry.directive.host, "requestheader"), *host.every.of(0, "requestheader")):
-        if d.args[:1] and d.args[0].lower() == "unset":
-            where = d.location[1]
-            always = not any(a.lower().startswith(("env=", "expr=", '"expr=')) for a in d.args[2:])
-            around = not where or where == entry.path or d.sections == entry.directive.sections or entry.path.startswith(where)
-            if len(d.args) > 1 and d.args[1].lower() == name and always and around and not _in_condition(d):
-                return d
-    return None
-
-
-def _in_condition(directive: Directive) -> bool:
-    return any(n in ("if", "elseif", "else", "ifdefine", "directory", "files", "locationmatch") for n, _, _ in directive.sections)
-
-
-def _header_defects(host: Host, artifact: Artifact) -> Iterator[Found]:
-    for d in host.own.named("requestheader")[:_MAX_LINES]:
-        if len(d.args) < 2 or _in_condition(d) or not _concerns(d, host):
-            continue
-        action, name, value = d.args[0].lower(), d.args[1].lower().rstrip(":"), d.args[2] if len(d.args) > 2 else ""
-        if action in ("unset", "set") and name in _DROPPED and not ("%{" in value or (action == "set" and name == "authorization")):
-            yield _DROPPED[name], d, fix_without(artifact, _CAUSES[_DROPPED[name]], d)
-        if action == "set" and name == "x-forwarded-proto" and value.lower() in ("ws", "wss"):
-            right = {"ws": "http", "wss": "https"}[value.lower()]
-            fix = fix_line(artifact, "proxy.forwarded-headers-wrong", d, lambda raw, v=value, r=right: re.sub(rf"\b{v}\b", r, raw))  # type: ignore[misc]
-            yield "apache.forwarded-proto-wrong", d, fix
-
-
-_CAUSES = {
-    "proxy.drops-key": "handshake.invalid-exchange",
-    "proxy.drops-subprotocol": "subprotocol.mismatch",
-    "proxy.drops-credential": "auth.credential-not-sent",
-    "proxy.changes-origin": "origin.not-in-allowlist",
-}
-
-
-def _concerns(directive: Directive, host: Host) -> bool:
-    """Whether a directive of a Location is about a path that serves the WebSocket, or may."""
-    where = directive.location[1]
-    serving = [e for e, s in host.judged if s is not False and e.scheme]
-    return bool(serving) and (not where or any(e.path.startswith(where) or where.startswith(e.path) for e in serving if not e.regex))
-
-
-def _limits(host: Host) -> Iterator[Found]:
-    """Yield limits of the server that a WebSocket meets early: workers that sockets hold, sizes of header lines."""
-    for d in host.own:
-        number = int(d.args[0]) if d.args and re.fullmatch(r"\d{1,9}", d.args[0]) else None
-        if number is not None and d.name in _SMALL and 0 < number < _SMALL[d.name]:
-            yield "apache.headers-limited", d, None
-        if number is not None and d.name in ("maxrequestworkers", "maxclients") and number <= _FEW_WORKERS and _any_serves(host):
-            yield "apache.few-workers", d, None
-
-
-def _short_timeouts(host: Host, artifact: Artifact) -> Iterator[Found]:
-    """Yield a worker's limit that is set short, and does not count where Timeout is longer (2.4.71)."""
-    for entry, serves in host.judged:
-        given = next((x for x in entry.workers if entry.parameter("timeout") and "timeout=" in x.text.lower()), None)
-        place = given or in_force("proxytimeout", entry.directive, host.every)
-        value = seconds(entry.parameter("timeout") if given else place.args[0]) if place else None
-        if serves is not False and entry.tunnels and place and value is not None and value <= _SHORT_S:
-            yield "apache.short-worker-timeout", place, fix_idle(artifact, "proxy.idle-timeout", entry, host.every)
-            return
-
-
-def _any_serves(host: Host) -> bool:
-    return bool(host.every.named("proxypass", "rewriterule", "proxypassmatch"))
-
-
-def _refusals(host: Host, artifact: Artifact) -> Iterator[Found]:
-    """Yield what refuses or limits requests to the endpoint: denied locations, rules of mod_security, mod_evasive and mod_qos."""
-    path = artifact.endpoint_path.partition("?")[0]
-    for d in host.own:
-        kind, where = d.location
-        denied = (d.name == "require" and d.text.lower() in ("require all denied", "require local")) or (
-            d.name == "deny" and "all" in d.args[-1:]
-        )
-        regex = try_regex(where.removeprefix("~ ")) if kind == "locationmatch" or where.startswith("~") else None
-        covers = bool(regex.search(path[:500])) if regex else path.startswith(where)
-        if denied and any(n == "proxy" and a in ("*", "") for n, a, _ in d.sections) and _any_serves(host):
-            yield "apache.upgrade-refused", d, None
-        if denied and kind and where != "/" and (covers if path else hints_at_websocket(where) == 2):
-            yield "apache.upgrade-refused", d, None
-        if (
-            d.name == "secrule"
-            and re.search(r"REQUEST_HEADERS:(?:Upgrade|Connection|Sec-WebSocket)", d.text, re.IGNORECASE)
-            and "deny" in d.text.lower()
-        ):
-            yield "apache.upgrade-refused", d, None
-        if d.name in ("qs_srvmaxconnperip", "qs_srvmaxconn", "qs_locrequestlimitmatch", "qs_locrequestlimit"):
-            yield "apache.connections-limited", d, None
-        to_tls = d.name in ("redirect", "redirectmatch") and any(a.startswith("https://") for a in d.args[1:]) and "/" in d.args
-        if to_tls and not host.encrypted and not kind and host.tunnels:
-            yield "proxy.plain-redirected", d, None
-        if d.name in ("dospagecount", "dossitecount"):
-            yield "apache.rate-limited", d, None
-
-
-def tunnel_modules(every: Directives) -> set[str]:
-    """Return the loaded modules that can tunnel."""
-    loaded = {d.args[0].lower() for d in every.named("loadmodule") if d.args}
-    return loaded & {"proxy_wstunnel_module", "proxy_http_module"}
 
 
 def _tunnel_module_missing(every: Directives, artifact: Artifact) -> bool:

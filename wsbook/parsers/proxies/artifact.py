@@ -14,9 +14,11 @@ from wsbook.parsers.pattern_table import ConfigPattern, config_patterns, entry, 
 from wsbook.parsers.proxies.backtracking import WAYS, ways
 
 __all__ = [
+    "DROPPED",
     "MAX_BYTES",
     "Artifact",
     "Parsed",
+    "cause_of",
     "defect",
     "hints_at_polling",
     "hints_at_websocket",
@@ -29,6 +31,7 @@ __all__ = [
     "text_inside",
     "try_regex",
     "usually_plain",
+    "usually_tls",
 ]
 
 MAX_BYTES = 1_000_000
@@ -37,13 +40,23 @@ MAX_BYTES = 1_000_000
 MAX_DEPTH = 40
 """Blocks nested deeper than this are refused; real files stay under ten."""
 
+DROPPED = {
+    "sec-websocket-key": "proxy.drops-key",
+    "sec-websocket-version": "proxy.drops-key",
+    "sec-websocket-protocol": "proxy.drops-subprotocol",
+    "cookie": "proxy.drops-credential",
+    "authorization": "proxy.drops-credential",
+    "origin": "proxy.changes-origin",
+}
+"""Headers of a handshake, other than Upgrade and Connection, that servers miss, and the defect of taking them away."""
+
 _UNITS = {"us": 1e-6, "ms": 1e-3, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0, "M": 2592000.0, "y": 31536000.0}
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)\s*(us|ms|s|m|h|d|w|M|y)?")
 _SURE_WORDS = re.compile(
     r"(?:^|[^a-z])(?:wss?|cable|hubs?|signalr|graphql-ws|stomp|hmr)(?:$|[^a-z])|sockjs|signalr|socket|websock|engine\.io", re.IGNORECASE
 )
 _WORDS = re.compile(
-    r"(?:^|[^a-z])(?:live|negotiate|stream|streams|streaming|realtime|real-time|rt|push|feed|subscriptions?|notifications?|events?|mqtt"
+    r"(?:^|[^a-z])(?:live|livereload|negotiate|stream|streams|streaming|realtime|real-time|rt|push|feed|subscriptions?|notifications?|events?|mqtt"
     r"|vnc|rpc|chat)(?:$|[^a-z])",
     re.IGNORECASE,
 )
@@ -52,6 +65,7 @@ _POLLING = re.compile(
 )
 _CONTAINERS = re.compile(r"docker|compose|container|kubernetes|\bk8s\b|\bpod\b", re.IGNORECASE)
 _LOOPBACK = re.compile(r"(?:^|//|@)(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::|/|$)", re.IGNORECASE)
+_TLS_PORTS = frozenset(("4443", "6443", "8443", "9443", "10443"))
 _PLAIN_PORTS = frozenset(("80", "3000", "3001", "4000", "5000", "8000", "8001", "8080", "8081", "8888", "9000"))
 
 
@@ -93,6 +107,11 @@ def defect(pattern: str, file: str, line: int, excerpt: str, fix: Fix | None = N
     return replace(pattern_found(entry(pattern), file, line, excerpt), fix=fix)
 
 
+def cause_of(pattern: str) -> str:
+    """Return the cause that a pattern stands for."""
+    return entry(pattern).cause
+
+
 def line_defects(product: str, artifact: Artifact, lines: Iterable[tuple[str, int, str]]) -> Iterator[PatternFacts]:
     """Yield the defects that one line alone shows, each at its first place. lines: file, number, and words with single spaces."""
     wanted = list(_of_lines(product))
@@ -100,7 +119,8 @@ def line_defects(product: str, artifact: Artifact, lines: Iterable[tuple[str, in
         for pattern in [p for p in wanted if p.search(text[:1000])]:
             wanted.remove(pattern)
             row = _of_lines(product)[pattern]
-            if not row.unless or not re.search(row.unless, artifact.text, re.IGNORECASE | re.MULTILINE):
+            missing = row.somewhere and not re.search(row.somewhere, artifact.text, re.IGNORECASE | re.MULTILINE)
+            if not missing and not (row.unless and re.search(row.unless, artifact.text, re.IGNORECASE | re.MULTILINE)):
                 yield pattern_found(row, file, number, text)
 
 
@@ -157,6 +177,11 @@ def tells_of_containers(text: str) -> bool:
 def loopback_of_container(text: str, address: str) -> bool:
     """Whether an address means the proxy's own container, where the application is not."""
     return bool(_LOOPBACK.search(address)) and tells_of_containers(text)
+
+
+def usually_tls(port: str) -> bool:
+    """Whether servers speak TLS on a port nearly always; 443 aside."""
+    return port in _TLS_PORTS
 
 
 def usually_plain(port: str) -> bool:

@@ -4,7 +4,17 @@ import re
 from collections.abc import Iterator
 
 from wsbook.facts import Fix, PatternFacts
-from wsbook.parsers.proxies.artifact import Artifact, defect, hints_at_polling, hints_at_websocket, loopback_of_container, usually_plain
+from wsbook.parsers.proxies.artifact import (
+    DROPPED,
+    Artifact,
+    cause_of,
+    defect,
+    hints_at_polling,
+    hints_at_websocket,
+    loopback_of_container,
+    usually_plain,
+    usually_tls,
+)
 from wsbook.parsers.proxies.caddy_fixes import (
     fix_exact_matcher,
     fix_handle_path,
@@ -25,14 +35,6 @@ from wsbook.parsers.proxies.edits import Edits, edits_of
 
 __all__ = ["balance_of", "defects_of", "header_lines", "refusal"]
 
-_DROPPED = {
-    "sec-websocket-key": ("proxy.drops-key", "handshake.invalid-exchange"),
-    "sec-websocket-version": ("proxy.drops-key", "handshake.invalid-exchange"),
-    "sec-websocket-protocol": ("proxy.drops-subprotocol", "subprotocol.mismatch"),
-    "cookie": ("proxy.drops-credential", "auth.credential-not-sent"),
-    "authorization": ("proxy.drops-credential", "auth.credential-not-sent"),
-    "origin": ("proxy.changes-origin", "origin.not-in-allowlist"),
-}
 
 Found = tuple[str, Node, Fix | None]
 
@@ -106,9 +108,11 @@ def _upstream_defects(leaf: Leaf, artifact: Artifact, edits: Edits) -> Iterator[
     tls = next((u for u in upstreams if u.startswith("https://") and usually_plain(u.rpartition(":")[2])), "")
     if tls:
         yield "caddy.tls-to-plain-port" if tls.endswith(":80") else "caddy.tls-to-usual-port", proxy, fix_tls_to_plain(edits, proxy)
-    inside = any(re.match(r"https://(?:[\w-]+|\d+(?:\.\d+){3}|\[.*\])(?::\d+)?$", u) for u in upstreams)
-    if inside and not tls and not (transport and any(n.name.startswith("tls") for n in transport.block or ())):
-        yield "caddy.upstream-certificate", proxy, None
+    if any(usually_tls(u.rpartition(":")[2]) and not u.startswith("https://") for u in upstreams) and not _has_tls(transport):
+        yield "proxy.plain-to-usual-tls-port", proxy, None
+    inside = next((u for u in upstreams if re.match(r"https://(?:[\w-]+|\d+(?:\.\d+){3}|\[.*\])(?::\d+)?$", u)), "")
+    if inside and not tls and not _has_tls(transport):
+        yield "caddy.upstream-address" if re.match(r"https://[\d\[]", inside) else "caddy.upstream-certificate", proxy, None
     if any(loopback_of_container(artifact.text, u) for u in upstreams):
         yield "proxy.loopback-of-container", proxy, None
     path = artifact.endpoint_path.partition("?")[0]
@@ -123,6 +127,10 @@ def _upstream_defects(leaf: Leaf, artifact: Artifact, edits: Edits) -> Iterator[
         yield "caddy.health-check-of-endpoint", health, None
     if proxy.child("unhealthy_request_count"):
         yield "caddy.few-connections", proxy.child("unhealthy_request_count") or proxy, None
+
+
+def _has_tls(transport: Node | None) -> bool:
+    return bool(transport and any(n.name.startswith("tls") for n in transport.block or ()))
 
 
 def _is_endpoint(path: str, endpoint: str) -> bool:
@@ -140,11 +148,11 @@ def _speaks_h2(proxy: Node, versions: Node | None, upstreams: list[str]) -> bool
 
 
 def _request_defects(leaf: Leaf, edits: Edits) -> Iterator[Found]:
-    for name, (pattern, cause) in _DROPPED.items():
+    for name, pattern in DROPPED.items():
         for node in header_lines(leaf, name):
             put = put_by(node, name) or ""
             if put == "absent" or (name in ("origin", "sec-websocket-protocol") and put != "forwarded" and not put.startswith("{")):
-                yield pattern, node, fix_without(edits, cause, node)
+                yield pattern, node, fix_without(edits, cause_of(pattern), node)
     for node in header_lines(leaf, "host"):
         put = put_by(node, "host") or ""
         if put not in ("forwarded", "absent") and ("upstream" in put or "{" not in put):

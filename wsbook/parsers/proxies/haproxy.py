@@ -77,7 +77,8 @@ def _asked(sections: list[Section], artifact: Artifact) -> Handshake:
     words = [w for s in sections for line in (*s.lines, *s.defaults) if "-f" in line.words for w in line.words]
     names = {name for flag, name in pairwise(words) if flag == "-f"}
     known = {name: text for name in sorted(names)[:50] if (text := _pattern_file(name, artifact)) is not None}
-    return Handshake(path=path or None, query=query, host=artifact.endpoint_host.lower(), patterns=known)
+    port = artifact.endpoint_port if artifact.endpoint_port not in (80, 443) else 0
+    return Handshake(path=path or None, query=query, host=artifact.endpoint_host.lower(), port=port, patterns=known)
 
 
 def _pattern_file(name: str, artifact: Artifact) -> tuple[str, ...] | None:

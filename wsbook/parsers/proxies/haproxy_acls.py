@@ -32,8 +32,8 @@ Acls = Mapping[str, Sequence[Line]]
 
 
 class Handshake(Struct, frozen=True, kw_only=True, dict=True):
-    """What is asked about. path: None unknown; query without its question mark. host: "" unknown. encrypted: whether TLS ends here, None
-    unknown.
+    """What is asked about. path: None unknown; query without its question mark. host: "" unknown. port: in Host, 0 none. encrypted:
+    whether TLS ends here, None unknown.
 
     patterns: words of a pattern file inside the folder by the name that the configuration uses.
     """
@@ -41,6 +41,7 @@ class Handshake(Struct, frozen=True, kw_only=True, dict=True):
     path: str | None
     query: str = ""
     host: str = ""
+    port: int = 0
     encrypted: bool | None = None
     patterns: Mapping[str, tuple[str, ...]] = {}
 
@@ -108,7 +109,8 @@ def fetched(fetch: str, asked: Handshake) -> str | bool | None:
         whole = f"{asked.path}?{asked.query}" if asked.query else asked.path
         return {"path": asked.path, "query": asked.query}.get(word, whole)
     if re.fullmatch(r"(?:req\.)?f?hdr|hdr", word):
-        return (asked.host or None) if inner == "host" else _HEADERS.get(inner)
+        port = f":{asked.port}" if asked.port and "host_only" not in fetch else ""
+        return (asked.host + port if asked.host else None) if inner == "host" else _HEADERS.get(inner)
     if word in ("base", "ssl_fc_sni", "req.ssl_sni", "req_ssl_sni"):
         base = f"{asked.host}{asked.path}" if asked.path is not None else None
         return (base if word == "base" else asked.host) if asked.host else None

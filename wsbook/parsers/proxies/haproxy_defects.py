@@ -8,13 +8,16 @@ from msgspec.structs import replace
 
 from wsbook.facts import Fix, PatternFacts
 from wsbook.parsers.proxies.artifact import (
+    DROPPED,
     Artifact,
+    cause_of,
     defect,
     hints_at_polling,
     hints_at_websocket,
     loopback_of_container,
     tells_of_containers,
     usually_plain,
+    usually_tls,
 )
 from wsbook.parsers.proxies.edits import Edits, edits_of
 from wsbook.parsers.proxies.haproxy_acls import Handshake, acl_lines, holds, split_condition
@@ -32,14 +35,6 @@ from wsbook.parsers.proxies.haproxy_sections import Line, Section
 
 __all__ = ["balance_of", "defects_of", "file_defects", "server_lines"]
 
-_DROPPED = {
-    "sec-websocket-key": ("proxy.drops-key", "handshake.invalid-exchange"),
-    "sec-websocket-version": ("proxy.drops-key", "handshake.invalid-exchange"),
-    "sec-websocket-protocol": ("proxy.drops-subprotocol", "subprotocol.mismatch"),
-    "cookie": ("proxy.drops-credential", "auth.credential-not-sent"),
-    "authorization": ("proxy.drops-credential", "auth.credential-not-sent"),
-    "origin": ("proxy.changes-origin", "origin.not-in-allowlist"),
-}
 _RATE = re.compile(r"(?:sc\d?_|src_|sc_)(http_req_rate|http_req_cnt|conn_rate|conn_cnt|conn_cur|sess_rate)\b")
 _LIMITS = {"tune.bufsize": 8192, "tune.http.maxhdr": 40}
 _FEW = 500
@@ -98,6 +93,8 @@ def _server_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator[
         if "ssl" not in words and words[2].endswith(":443") and not is_tcp(backend):
             yield "haproxy.plain-to-tls-port", line, fix_plain_to_tls(edits, line)
         port = words[2].rpartition(":")[2]
+        if "ssl" not in words and usually_tls(port) and not is_tcp(backend):
+            yield "proxy.plain-to-usual-tls-port", line, fix_plain_to_tls(edits, line)
         if "ssl" in words and usually_plain(port):
             yield "haproxy.tls-to-plain-port" if port == "80" else "haproxy.tls-to-usual-port", line, fix_tls_to_plain(edits, line)
         named = re.match(r"[a-zA-Z_][\w-]*(?::|$)", words[2])
@@ -141,11 +138,11 @@ def _request_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator
             and (line.words[3] in ("ws", "wss") or (line.words[3] == "http" and way.encrypted))
         ):
             yield "haproxy.forwarded-proto-wrong", line, fix_forwarded_proto(edits, line)
-    for name, (pattern, cause) in _DROPPED.items():
+    for name, pattern in DROPPED.items():
         for line in header_rules(way, name, asked):
             put = put_by(line.words, name)
             if put == "absent" or (name in ("origin", "sec-websocket-protocol") and put and "%[" not in put and put != "forwarded"):
-                yield pattern, line, fix_without(edits, cause, line)
+                yield pattern, line, fix_without(edits, cause_of(pattern), line)
     for name in ("upgrade", "connection"):
         for line in header_rules(way, name, asked, "http-response"):
             put = put_by(line.words, name) or ""
@@ -223,6 +220,12 @@ def _frontend_defects(section: Section, sections: list[Section], asked: Handshak
                 None,
             )
     yield from _conditions(section, asked)
+    ports = {found[1] for line in section.every("bind") for found in re.finditer(r":(\d+)(?=\s|,|$)", line.text)}
+    exact = [
+        x for x in section.every("acl") if re.match(r"(?:req\.)?hdr\(host\)$", " ".join(x.words[2:3])) and ":" not in " ".join(x.words[3:])
+    ]
+    if ports - {"80", "443"} and ports & {"80", "443"} and exact:
+        yield "haproxy.host-with-port", exact[0], None
     redirects = [x for x in (*section.every("redirect"), *section.every("http-request", "redirect")) if "scheme https" in x.text]
     if redirects and not encrypted and (section.all("use_backend") or section.last("default_backend")):
         whole = any("ssl" in line.words for s in sections for line in s.every("bind"))
@@ -248,6 +251,8 @@ def _frontend_defects(section: Section, sections: list[Section], asked: Handshak
                 and not re.search(r"path|url|base|method", said)
             ):
                 yield "haproxy.address-required", line, None
+            if applies and "user-agent" in said.lower():
+                yield "haproxy.clients-filtered", line, None
             if applies and (rate := _RATE.search(said)):
                 yield "haproxy.connections-limited" if rate[1] == "conn_cur" else "haproxy.rate-limited", line, None
 
