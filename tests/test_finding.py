@@ -39,6 +39,7 @@ def test_a_doubtful_cause_does_not_explain_a_sure_one() -> None:
 def test_an_unproven_cause_explains_nothing() -> None:
     assert set(roots(finding("a.a", 0.4), finding("b.b", 0.9), explains={"a.a": ("b.b",)})) == {"a.a", "b.b"}
     assert roots(finding("a.a", 0.3), finding("b.b", 0.9)) == ["b.b"]
+    assert roots(finding("a.a", 0.44), finding("b.b", 0.95)) == ["b.b"]
 
 
 def test_of_two_that_explain_each_other_the_surer_one_is_the_root() -> None:

@@ -37,6 +37,9 @@ NEAR = 0.75
 FAR = 0.4
 """A candidate below this part of the surest finding's confidence is not called a root cause."""
 
+SHOWN, FARTHER = 0.95, 0.5
+"""Beside a cause that is as sure as this, the part is larger: what was shown leaves less room for guesses."""
+
 DOUBTED = 0.75
 """Behind faults that are all less sure than this, possibilities stay root causes too: the fault may not be the one that hurts."""
 
@@ -164,10 +167,11 @@ def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> 
     surest = max((f.confidence for f in joined if f.verdict in (Verdict.FAULT, Verdict.UNKNOWN)), default=0.0)
     certain = max((f.confidence for f in faults.values()), default=0.0) >= DOUBTED
     allowed = (Verdict.FAULT,) if certain else (Verdict.FAULT, Verdict.UNKNOWN)
+    far = FARTHER if surest >= SHOWN else FAR
     ranked = []
     for finding in joined:
         by = explained(finding.cause) if finding.verdict is Verdict.FAULT else ()
-        candidate = finding.verdict in allowed and finding.confidence > max(0.0, FAR * surest)
+        candidate = finding.verdict in allowed and finding.confidence > max(0.0, far * surest)
         candidate = candidate and (finding.verdict is Verdict.FAULT or finding.cause not in faults)
         candidate = candidate or (not faults and finding.verdict is Verdict.CLEAR and finding.cause == NOT_A_FAULT)
         ranked.append(replace(finding, root=candidate and not by, explained_by=by))
