@@ -15,8 +15,11 @@ __all__ = ["MOST", "Hazard", "hazards", "suspect", "suspicions"]
 MOST = 20
 """Possibilities of one file; the rules choose the few that fit."""
 
-_TRIES = 50
+_TRIES = 30
 """Places of one word in a file that are looked at."""
+
+_READ = 200_000
+"""Letters of a file that are looked at."""
 
 _STATEMENT = 400
 """Letters of a statement that an expression sees."""
@@ -63,7 +66,7 @@ def suspect(text: str, kind: str, file: str, known: Iterable[Facts]) -> tuple[Su
 
 def suspicions(text: str, kind: str, silent: Collection[str] = ()) -> Iterator[Suspicion]:
     """Yield what every row finds at its first place, in the order of the table. silent: causes that are not asked for."""
-    statements = said_in(text, kind)
+    statements = said_in(text[:_READ], kind)
     joined = "\n".join(words[:_STATEMENT] for _, words in statements)
     lowered = joined.lower() if joined.isascii() else joined.translate(_SMALL)
     for name, row, line, unless in _compiled(kind):

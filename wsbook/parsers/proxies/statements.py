@@ -10,10 +10,9 @@ Statement = tuple[int, str]
 
 _TREES = frozenset(("traefik", "envoy", "k8s_ingress", "alb_attributes"))
 _JSON = re.compile(r"\s*[\[{]\s*[\"\[{]")
-_BLOCK_COMMENT = re.compile(r"/\*[^*]*(?:\*(?!/)[^*]*)*\*/")
-_COMMENT = re.compile(r"(?:^|(?<=[\s;{}]))#.*|(?:^|(?<=\s))//.*|^\s*;.*")
+_COMMENT = re.compile(r"(?:^|(?<=[\s;{}]))#.*|(?:^|(?<=\s))//.*")
 _HASH = re.compile(r"(?:^|(?<=[\s;{}]))#.*")
-_MARKS = re.compile(r"[{}\[\],](?=[\s\"'{}\[\],]|$)")
+_MARKS, _END = re.compile(r"[{}\[\],](?=[\s\"'{}\[\],]|$)"), "\x1f"
 _NGINX = re.compile(r"[;{}]")
 _NAMES, _VALUES = ("key: ", "name: ", "field: "), ("value: ", "stringvalue: ", "expected: ")
 
@@ -21,18 +20,17 @@ _NAMES, _VALUES = ("key: ", "name: ", "field: "), ("value: ", "stringvalue: ", "
 def said_in(text: str, kind: str) -> list[Statement]:
     """Return the statements of a configuration in the order of the file. A name and a value in two of them make a further one."""
     if kind in _TREES or _JSON.match(text):
-        bare = _BLOCK_COMMENT.sub(lambda found: "\n" * found[0].count("\n"), text)
-        return list(_paired(_pairs(bare)))
+        return list(_paired(_pairs(text)))
     if kind == "nginx_conf":
-        return [(number, words) for number, line in _lines(text, _HASH) for part in _NGINX.split(line) if (words := _spaced(part))]
-    return [(number, words) for number, line in _lines(text, _HASH) if (words := _spaced(line).removesuffix(" {"))]
+        return [(number, words) for number, line in _lines(text) for part in _NGINX.split(line) if (words := _spaced(part))]
+    return [(number, words) for number, line in _lines(text) if (words := _spaced(line).removesuffix(" {"))]
 
 
-def _lines(text: str, comment: re.Pattern[str]) -> Iterator[tuple[int, str]]:
+def _lines(text: str) -> Iterator[tuple[int, str]]:
     """Yield the lines without comments, those that a backslash continues as one."""
     begun, held = 0, ""
     for number, line in enumerate(text.split("\n"), 1):
-        bare = comment.sub("", line) if "#" in line or "//" in line or ";" in line else line
+        bare = _HASH.sub("", line) if "#" in line else line
         if bare.rstrip().endswith("\\") and len(held) < 2_000:
             begun, held = begun or number, f"{held}{bare.rstrip()[:-1]} "
             continue
@@ -47,11 +45,20 @@ def _spaced(text: str) -> str:
 
 
 def _pairs(text: str) -> Iterator[Statement]:
-    for number, line in _lines(text, _COMMENT):
-        for part in _MARKS.split(line):
-            words = _spaced(part.replace('"', "").replace("'", "")).removeprefix("- ").removeprefix("--")
-            if words:
+    flat = _MARKS.sub(_END, "\n".join(_without_comments(text))).replace('"', "").replace("'", "")
+    for number, line in enumerate(flat.split("\n"), 1):
+        for part in line.split(_END):
+            if words := _spaced(part).removeprefix("- ").removeprefix("--"):
                 yield number, _pair(words)
+
+
+def _without_comments(text: str) -> Iterator[str]:
+    """Yield every line; those of a block comment, which begins and ends on lines of its own, are empty."""
+    inside = False
+    for line in text.split("\n"):
+        inside = inside or line.lstrip().startswith("/*")
+        yield "" if inside else _COMMENT.sub("", line) if "#" in line or "//" in line else line
+        inside = inside and "*/" not in line
 
 
 def _pair(words: str) -> str:
