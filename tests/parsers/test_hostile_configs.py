@@ -145,7 +145,6 @@ ATTACKS: dict[str, Callable[[dict[str, Any]], str | bytes]] = {
 }
 
 WEAK = {
-    ("apache_conf", "nearly a megabyte of blocks"): "time grows with the square of the blocks",
     ("caddyfile", "nearly a megabyte of blocks"): "time grows with the square of the blocks",
     ("caddyfile", "one line of nearly a megabyte"): "the name of an import is longer than a file system takes",
 }
