@@ -1,7 +1,7 @@
 """The proxies' own check of a configuration, on a copy in a private folder. Nothing else is ever executed.
 
 Knows commands, not grammars: whoever gives a text here has replaced what it would run, dial, and read or write elsewhere
-(parsers/proxies/rehearsing_*.py). What is forgotten meets confined.py.
+(parsers/proxies/rehearsing/). What is forgotten meets confined.py.
 """
 
 import contextlib

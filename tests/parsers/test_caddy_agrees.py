@@ -11,7 +11,7 @@ from parsers.fixed import read
 from parsers.stub_upstream import HANDSHAKE, handshake, started, upstream
 
 from wsbook import validators
-from wsbook.parsers.proxies import caddy
+from wsbook.parsers.proxies.caddy import parse as caddy
 from wsbook.programs import clean_environment, find_program, free_ports
 
 ONE, TWO = "127.0.0.1:ONE", "127.0.0.1:TWO"
