@@ -1,4 +1,4 @@
-"""Defects of an nginx location that a neutral route cannot say. Each stands in patterns.toml; here is only how it is recognised."""
+"""Defects of an nginx location that a neutral route cannot say. Each stands in defects/nginx.toml; here is only how it is recognised."""
 
 import re
 from collections.abc import Iterator

@@ -83,7 +83,7 @@ def _inherited(place: Place) -> RouteFacts:
 
 
 def _of_pattern(defect: PatternFacts, place: Place) -> Fix | None:
-    """Return the fix of a defect of patterns.toml; None when there is none."""
+    """Return the fix of a defect of defects/nginx.toml; None when there is none."""
     make = PATTERN_FIXES.get(defect.pattern)
     line = _found(place.every, defect) or _found(walk(place.tree.root), defect)
     if line is None:
@@ -346,4 +346,4 @@ PATTERN_FIXES: Mapping[str, Maker] = {
     "nginx.no-stickiness": _sticky,
     "nginx.stream-buffered": _added("proxy_buffering off"),
 }
-"""Pattern of patterns.toml → what makes its fix from (cause, line, place); those of one line are in nginx_line_fixes."""
+"""Pattern of defects/*.toml → what makes its fix from (cause, line, place); those of one line are in line_fixes."""

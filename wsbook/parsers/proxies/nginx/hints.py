@@ -1,4 +1,4 @@
-"""What in an nginx location may keep updates from arriving although the handshake is passed on. Each stands in patterns.toml.
+"""What in an nginx location may keep updates from arriving although the handshake is passed on. Each stands in defects/nginx.toml.
 
 Source: nginx.org, the modules' pages; what a check needs to know beyond a directive's name stands beside it.
 """

@@ -66,7 +66,7 @@ _STATEMENTS: Mapping[str, Callable[[Directive], str]] = {
     "nginx.reload-closes": lambda line: _REMOVED,
     "nginx.stream-timeout": lambda line: f"proxy_timeout {LONG}",
 }
-"""Pattern of patterns.toml → the statement that belongs in the place of the line that it was found at; "" none."""
+"""Pattern of defects/*.toml → the statement that belongs in the place of the line that it was found at; "" none."""
 
 
 def line_fix(defect: PatternFacts, line: Directive, texts: Mapping[str, str]) -> Fix | None:
