@@ -26,6 +26,7 @@ TAKEN = "a port that was free has been taken meanwhile"
 """The complaint that another try answers."""
 _OUTPUT_BYTES = 4_000_000
 _COMPLAINT = 500
+_NAME_CHARS = 200
 _FILES = 100
 _FILE_BYTES = 1_000_000
 _NOWHERE = Path()
@@ -197,7 +198,7 @@ def _gather(text: str, base: Path, root: Path, files: dict[str, str]) -> bool:
         name = next(filter(None, match.groups()))
         if name in snippets or "{args" in name:
             continue
-        if root == _NOWHERE or name.startswith(("/", "~", "{")) or ".." in Path(name).parts or "**" in name:
+        if root == _NOWHERE or name.startswith(("/", "~", "{")) or ".." in Path(name).parts or "**" in name or len(name) > _NAME_CHARS:
             return False
         for path in sorted(base.glob(name))[:_FILES]:
             if not _take(path, root, files):

@@ -27,10 +27,16 @@ def marked(text: str, nodes: list[Node]) -> str:
     return apply_changes(text, changes)
 
 
+_LONGEST_CHARS = 200_000
+"""Caddy needs seconds for more; our own reading does not."""
+
+
 def judged_by_caddy(leaves: list[Leaf], artifact: Artifact) -> list[Judged] | None:
     """Return the handlers with whether they answer; None when Caddy is not there, or does not take the file."""
     from wsbook.validators import adapt_caddy
 
+    if len(artifact.text) > _LONGEST_CHARS:
+        return None
     copy = marked(artifact.text, [leaf.node for leaf in leaves if leaf.node.name == "reverse_proxy"])
     adapted = adapt_caddy(copy, artifact.folder)
     if adapted is None:

@@ -15,6 +15,8 @@ from wsbook.parsers.proxies.artifact import MAX_DEPTH, Artifact, text_inside
 __all__ = ["Node", "expand", "flat", "parse_nodes"]
 
 _TOKEN = re.compile(r'"(?:\\.|[^"\\])*"|`[^`]*`|#[^\n]*|\\\r?\n|\n|[^\s"`#][^\s]*|[#"`]')
+_MAX_NAME = 200
+"""A file's name may not be longer on most systems, by some bytes."""
 _MAX_EXPANDED = 5_000
 _MAX_IMPORTS = 3
 _MAX_FILES = 100
@@ -121,7 +123,7 @@ def _argument(arguments: tuple[str, ...], match: re.Match[str]) -> str:
 
 def _imported(pattern: str, folder: str) -> tuple[Node, ...]:
     """Return the nodes of the files that an import means, in order; none outside the folder, links that leave it included."""
-    if not folder or ".." in pattern or len(pattern) > 300 or "\0" in pattern:
+    if not folder or ".." in pattern or len(pattern) > 300 or max(map(len, pattern.split("/"))) > _MAX_NAME or "\0" in pattern:
         return ()
     root = Path(folder).resolve()
     inside = pattern.removeprefix(str(root) + "/")

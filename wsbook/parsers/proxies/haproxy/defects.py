@@ -150,13 +150,19 @@ def _request_defects(way: Way, asked: Handshake, artifact: Artifact) -> Iterator
                 yield "proxy.drops-answer", line, fix_without(edits, "handshake.invalid-exchange", line)
     for line in header_rules(way, "host", asked):
         put = put_by(line.words, "host")
-        if put and put not in ("absent", "forwarded") and "%[" not in put:
+        if put and put not in ("absent", "forwarded") and "%[" not in put and not _is_upstream(put, way.backend):
             yield "haproxy.host-replaced", line, fix_without(edits, "origin.proxy-rewrites-host", line)
     yield from _path_defects(way, asked)
     told = any(len(x.words) > 2 and x.words[2].lower() == "x-forwarded-proto" for _, x in rules_of(way, "http-request"))
     if way.encrypted and not told and way.backend is not way.frontend:
         bind = way.frontend.every("bind")[0]
         yield "haproxy.forwarded-proto-missing", bind, None
+
+
+def _is_upstream(host: str, backend: Section) -> bool:
+    """Whether a host is a server's own name: an upstream of somebody else wants it."""
+    servers = [words[2].rpartition(":")[0] or words[2] for words, _ in server_lines(backend) if len(words) > 2]
+    return any(host.partition(":")[0].lower() == server.lower() and "." in server and not server[0].isdigit() for server in servers)
 
 
 def _path_defects(way: Way, asked: Handshake) -> Iterator[Found]:
