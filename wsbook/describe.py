@@ -120,6 +120,11 @@ def _pattern(facts: f.PatternFacts) -> str:
     return f"{'guarded' if facts.ok else 'found'}: {facts.pattern}: {facts.excerpt}"
 
 
+def _suspicion(facts: f.SuspicionFacts) -> str:
+    first = ", ".join(one.excerpt for one in facts.suspicions[:3])
+    return f"{quantity(len(facts.suspicions), 'setting')} of {facts.file} could matter: {first}"
+
+
 def _signature(facts: f.SignatureFacts) -> str:
     return f"{facts.program} printed {quantity(facts.count, 'time')}: {facts.text}"
 
@@ -281,6 +286,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.EndpointFacts: _endpoint,
     f.ForwardFacts: _forward,
     f.PatternFacts: _pattern,
+    f.SuspicionFacts: _suspicion,
     f.SignatureFacts: _signature,
     f.AccessFacts: _access,
     f.TextFacts: _text,

@@ -306,6 +306,22 @@ any_facts = st.one_of(
         f.RehearsalFacts, product=short, version=short, file=short, url=urls, diff=short, before=trials, after=st.one_of(st.none(), trials)
     ),
     st.builds(
+        f.SuspicionFacts,
+        file=short,
+        suspicions=st.lists(
+            st.builds(
+                f.Suspicion,
+                setting=short,
+                cause=st.sampled_from(sorted(causes())),
+                line=st.integers(0, 9),
+                excerpt=short,
+                weight=st.floats(0, 0.4),
+                note=short,
+            ),
+            max_size=3,
+        ).map(tuple),
+    ),
+    st.builds(
         f.IdleFacts,
         silence_s=seconds,
         traffic=st.sampled_from(["none", "client"]),

@@ -37,6 +37,7 @@ from wsbook.facts.rehearsal import Received, RehearsalFacts, Trial
 from wsbook.facts.route import Change, Fix, RouteFacts, Setting
 from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
 from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
+from wsbook.facts.suspicion import Suspicion, SuspicionFacts
 from wsbook.facts.told import SymptomFacts, WordsFacts
 
 __all__ = [
@@ -97,6 +98,8 @@ __all__ = [
     "Snapshot",
     "Stream",
     "Subscriber",
+    "Suspicion",
+    "SuspicionFacts",
     "SymptomFacts",
     "TemplateFacts",
     "TextFacts",
@@ -153,4 +156,5 @@ Facts = (
     | Http2Facts
     | RedirectFacts
     | RehearsalFacts
+    | SuspicionFacts
 )

@@ -40,6 +40,7 @@ from wsbook.rules.pace import judge_pace
 from wsbook.rules.packets import judge_packets
 from wsbook.rules.plain import judge_plain
 from wsbook.rules.ports import judge_ports
+from wsbook.rules.possible import judge_possible
 from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
 from wsbook.rules.rehearsed import with_rehearsals
@@ -129,6 +130,7 @@ def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, .
     """Return the findings, root causes first, and the verdict of each of the twelve steps."""
     found = list(with_rehearsals(evidence, (finding for rule in RULES for finding in rule(evidence))))
     found += judge_refusals(evidence, found)
+    found += judge_possible(evidence, found)
     found += judge_words(evidence, found)
     ranked = rank(weigh_told(evidence, found), explains())
     if _nobody_complains(evidence):

@@ -10,6 +10,7 @@ from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.facts import Facts
 from wsbook.observation import Observation, Source, observed
 from wsbook.parsers.proxies.artifact import Artifact, Parsed
+from wsbook.parsers.proxies.settings import suspect
 
 __all__ = ["KINDS", "parse_config"]
 
@@ -64,7 +65,8 @@ def parse_config(
         parsed = parse(given)
     except RecursionError as error:
         raise UnreadableInputError(f"{artifact}: nested too deeply") from error
-    return [observed(_source(product, step, artifact, facts), facts) for facts in (parsed.text, *parsed.facts)]
+    possible = suspect(text, kind, artifact, parsed.facts)
+    return [observed(_source(product, step, artifact, facts), facts) for facts in (parsed.text, *parsed.facts, *possible)]
 
 
 def _source(product: str, step: str, artifact: str, facts: Facts) -> Source:
