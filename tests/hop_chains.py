@@ -171,7 +171,7 @@ async def _listening(port: int, programs: list[asyncio.subprocess.Process], fold
 async def _settled(pid: Path, folder: Path) -> None:
     """Wait for nginx to have all of its ports: while one is taken, the others accept connections, and then it gives up."""
     for _ in range(200):
-        if pid.exists():
+        if await asyncio.to_thread(pid.exists):
             return
         await asyncio.sleep(0.02)
     raise NotStartedError(f"nginx did not start: {_said(folder)}")
