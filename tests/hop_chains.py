@@ -168,6 +168,15 @@ async def _listening(port: int, programs: list[asyncio.subprocess.Process], fold
     raise NotStartedError(f"nobody listens at {port}: {_said(folder)}")
 
 
+async def _settled(pid: Path, folder: Path) -> None:
+    """Wait for nginx to have all of its ports: while one is taken, the others accept connections, and then it gives up."""
+    for _ in range(200):
+        if await asyncio.to_thread(pid.exists):
+            return
+        await asyncio.sleep(0.02)
+    raise NotStartedError(f"nginx did not start: {_said(folder)}")
+
+
 def _said(folder: Path) -> str:
     return " ".join(path.read_text(errors="replace")[-600:] for kind in ("*.out", "*.log") for path in folder.glob(kind))
 
@@ -241,6 +250,8 @@ async def _run(chains: list[Chain], stack: contextlib.AsyncExitStack) -> list[Ta
         started = await asyncio.gather(*(_start(name, own, folder, stack) for name, own in parts.items() if (name == "squid") is late))
         mine = [place.port for places in laid for place in places if (place.hop.product == "squid") is late]
         await asyncio.gather(*(_listening(port, started, folder) for port in mine))
+    if "nginx" in parts:
+        await _settled(folder / "nginx.pid", folder)
     return [_target(chain, apps[chain.app], places, str(folder / "ca.pem")) for chain, places in zip(chains, laid, strict=True)]
 
 

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from wsbook import cli
+from wsbook.cli.investigate import _chosen
 from wsbook.record import Record
 from wsbook.target import parse_target
 
@@ -223,3 +224,11 @@ def test_following_a_log_prints_what_it_knows_and_ends_with_an_interrupt(tmp_pat
         running.send_signal(signal.SIGTERM)
         assert running.stdout.read() == "stopped\n"
     assert running.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("steps", "symptom", "expected"),
+    [("", "1006", ()), ("1.3,2.2", "", ("1.3", "2.2")), ("1.3", "1006 after 60 s", ("0", "1.3")), ("0,1.3", "1006", ("0", "1.3"))],
+)
+def test_what_was_told_is_heard_whatever_steps_are_chosen(steps: str, symptom: str, expected: tuple[str, ...]) -> None:
+    assert _chosen(steps, symptom) == expected

@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from wsbook.errors import UsageError
 
@@ -36,11 +37,12 @@ def _caddy() -> str | None:
 
 
 def find_program(name: str) -> str | None:
-    """Return the path of a program, in the administrators' folders too; None when it is not installed."""
+    """Return the path of a program, beside this Python and in the administrators' folders too; None when it is not installed."""
     if name == "caddy":
         return _caddy()
     names = _OTHER_NAMES.get(name, (name,))
-    return next((found for one in names if (found := shutil.which(one) or shutil.which(one, path=_ADMINISTRATORS))), None)
+    more = f"{Path(sys.executable).parent}:{_ADMINISTRATORS}"
+    return next((found for one in names if (found := shutil.which(one) or shutil.which(one, path=more))), None)
 
 
 def has_program(name: str) -> bool:

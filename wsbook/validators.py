@@ -1,7 +1,7 @@
 """The proxies' own check of a configuration, on a copy in a private folder. Nothing else is ever executed.
 
 Knows commands, not grammars: whoever gives a text here has replaced what it would run, dial, and read or write elsewhere
-(parsers/proxies/rehearsing_*.py). What is forgotten meets confined.py.
+(parsers/proxies/rehearsing/). What is forgotten meets confined.py.
 """
 
 import contextlib
@@ -26,6 +26,7 @@ TAKEN = "a port that was free has been taken meanwhile"
 """The complaint that another try answers."""
 _OUTPUT_BYTES = 4_000_000
 _COMPLAINT = 500
+_NAME_CHARS = 200
 _FILES = 100
 _FILE_BYTES = 1_000_000
 _NOWHERE = Path()
@@ -197,7 +198,7 @@ def _gather(text: str, base: Path, root: Path, files: dict[str, str]) -> bool:
         name = next(filter(None, match.groups()))
         if name in snippets or "{args" in name:
             continue
-        if root == _NOWHERE or name.startswith(("/", "~", "{")) or ".." in Path(name).parts or "**" in name:
+        if root == _NOWHERE or name.startswith(("/", "~", "{")) or ".." in Path(name).parts or "**" in name or len(name) > _NAME_CHARS:
             return False
         for path in sorted(base.glob(name))[:_FILES]:
             if not _take(path, root, files):

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -95,14 +95,16 @@ def handshake(
 
 
 @contextmanager
-def started(command: list[str], port: int, folder: str, **more: Any) -> Iterator[bool]:
-    """Start a proxy and wait for its port; False when it ends by itself, which it does when somebody has taken one of its ports."""
+def started(command: list[str], ports: Iterable[int], folder: str, **more: Any) -> Iterator[bool]:
+    """Start a proxy and wait for its ports; False when it ends by itself, which it does when somebody has taken one of them."""
+    waiting = list(ports)
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **more)
     try:
         end = time.monotonic() + 20
-        while process.poll() is None and time.monotonic() < end and not _listens(port):
-            time.sleep(0.02)
-        yield process.poll() is None and _listens(port)
+        while process.poll() is None and time.monotonic() < end and waiting:
+            waiting = [port for port in waiting if not _listens(port)]
+            time.sleep(0.02 if waiting else 0)
+        yield process.poll() is None and not waiting
     finally:
         process.terminate()
         process.wait()

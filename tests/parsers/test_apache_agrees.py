@@ -120,7 +120,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
         for _ in range(4):
             deployed = _Served(folder, one, two)
             (folder / "a.conf").write_text(deployed.text)
-            with started(command, next(iter(deployed.ports.values())), str(folder)) as is_up:
+            with started(command, deployed.ports.values(), str(folder)) as is_up:
                 if is_up:
                     yield deployed
                     return

@@ -11,7 +11,7 @@ from parsers.fixed import read
 from parsers.stub_upstream import HANDSHAKE, handshake, started, upstream
 
 from wsbook import validators
-from wsbook.parsers.proxies import caddy
+from wsbook.parsers.proxies.caddy import parse as caddy
 from wsbook.programs import clean_environment, find_program, free_ports
 
 ONE, TWO = "127.0.0.1:ONE", "127.0.0.1:TWO"
@@ -111,7 +111,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Served]:
         for _ in range(4):
             deployed = _Served(folder, one, two)
             (folder / "Caddyfile").write_text(deployed.text)
-            with started(command, next(iter(deployed.ports.values())), str(folder), env=environment) as is_up:
+            with started(command, deployed.ports.values(), str(folder), env=environment) as is_up:
                 if is_up:
                     yield deployed
                     return

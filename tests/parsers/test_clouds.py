@@ -9,7 +9,7 @@ from wsbook.facts import PatternFacts, RouteFacts
 from wsbook.parsers.proxies import parse_config
 from wsbook.parsers.proxies.artifact import Artifact
 from wsbook.parsers.proxies.fixing import apply_changes
-from wsbook.parsers.proxies.hcl_tree import parse_hcl
+from wsbook.parsers.proxies.trees.hcl import parse_hcl
 
 
 def read(text: str, path: str = "") -> tuple[list[RouteFacts], list[PatternFacts]]:

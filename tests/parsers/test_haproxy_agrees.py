@@ -110,7 +110,7 @@ def ask(name: str, text: str, folder: Path, upstreams: dict[str, int], requests:
         for word, number in {"PORT": port, **upstreams}.items():
             own = own.replace(word, str(number))
         (folder / "haproxy.cfg").write_text(own)
-        with started([str(find_program("haproxy")), "-db", "-f", "haproxy.cfg"], port, str(folder)) as is_up:
+        with started([str(find_program("haproxy")), "-db", "-f", "haproxy.cfg"], [port], str(folder)) as is_up:
             if is_up:
                 return own, folder, [handshake(port, **request) for request in requests]
     pytest.fail(f"{name}: HAProxy does not start")

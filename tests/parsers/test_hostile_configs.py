@@ -144,13 +144,6 @@ ATTACKS: dict[str, Callable[[dict[str, Any]], str | bytes]] = {
     **{f"pattern of {name}": lambda kind, p=p: str(kind["pattern"]).replace("@", p) for name, p in EXPONENTIAL.items()},  # type: ignore[misc]
 }
 
-WEAK = {
-    ("apache_conf", "nearly a megabyte of blocks"): "time grows with the square of the blocks",
-    ("caddyfile", "nearly a megabyte of blocks"): "time grows with the square of the blocks",
-    ("caddyfile", "one line of nearly a megabyte"): "the name of an import is longer than a file system takes",
-}
-"""(kind, attack) → what is not bounded yet."""
-
 
 def _write(kind: str, folder: Path) -> Path:
     """Lay out the files of one kind beside links, a pipe, and a secret outside; return the folder that holds them."""
@@ -183,12 +176,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, 
 
 
 def _rows() -> list[Any]:
-    return [
-        pytest.param(kind, attack, id=f"{kind}, {attack}", marks=[pytest.mark.xfail(reason=reason, strict=True)] if reason else [])
-        for kind in TEMPLATES
-        for attack in ATTACKS
-        for reason in [WEAK.get((kind, attack))]
-    ]
+    return [pytest.param(kind, attack, id=f"{kind}, {attack}") for kind in TEMPLATES for attack in ATTACKS]
 
 
 @pytest.mark.slow

@@ -12,8 +12,8 @@ from wsbook.observation import Observation
 from wsbook.parsers.proxies import parse_config
 from wsbook.parsers.proxies.artifact import Artifact
 from wsbook.parsers.proxies.fixing import apply_changes
-from wsbook.parsers.proxies.rehearsing import Ask, Stage
-from wsbook.parsers.proxies.rehearsing_nginx import adapt_nginx
+from wsbook.parsers.proxies.rehearsing.nginx import adapt_nginx
+from wsbook.parsers.proxies.rehearsing.stage import Ask, Stage
 from wsbook.probes.rehearsal import CERTIFICATE
 from wsbook.probes.rehearsal_stub import stand_in_certificate
 from wsbook.rules import judge

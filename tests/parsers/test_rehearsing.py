@@ -2,7 +2,7 @@
 
 import pytest
 
-from wsbook.parsers.proxies.rehearsing import Stage, Stubs, host_of, sample_path, scaled
+from wsbook.parsers.proxies.rehearsing.stage import Stage, Stubs, host_of, sample_path, scaled
 
 
 @pytest.mark.parametrize(

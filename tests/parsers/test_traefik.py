@@ -8,7 +8,7 @@ from wsbook.errors import UnreadableInputError
 from wsbook.facts import PatternFacts, RouteFacts, TextFacts
 from wsbook.parsers.proxies import parse_config
 from wsbook.parsers.proxies.fixing import apply_changes
-from wsbook.parsers.proxies.traefik_rules import parse_rule
+from wsbook.parsers.proxies.traefik.rules import parse_rule
 
 
 def read(text: str, path: str = "") -> tuple[list[RouteFacts], list[PatternFacts]]:

@@ -9,8 +9,8 @@ from wsbook.facts import Change, RouteFacts
 from wsbook.parsers.proxies import parse_config
 from wsbook.parsers.proxies.artifact import Artifact
 from wsbook.parsers.proxies.fixing import apply_changes
-from wsbook.parsers.proxies.yaml_edits import add_line_like, drop_pair, fix_of, put_pair, replace_value, reword
-from wsbook.parsers.proxies.yaml_tree import Node, parse_documents
+from wsbook.parsers.proxies.trees.edits import add_line_like, drop_pair, fix_of, put_pair, replace_value, reword
+from wsbook.parsers.proxies.trees.yaml import Node, parse_documents
 
 BLOCK = "a:\n  b: 1 # why\n  c:\n  - x: 1\n    y: 2\n  - z\nd: 'q'\n"
 

@@ -12,7 +12,7 @@ from wsbook.probes.dialects import probe_dialect
 from wsbook.rules.cluster import spread_of
 from wsbook.wire.dialects.detect import Clue
 
-pytestmark = needs("nginx", "haproxy")
+pytestmark = [pytest.mark.slow, needs("nginx", "haproxy")]
 
 
 STAYS_BY = {

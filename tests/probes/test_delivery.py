@@ -14,7 +14,7 @@ from wsbook.probes.affinity import SOURCES
 from wsbook.probes.broadcast import probe_broadcast
 from wsbook.target import Trigger
 
-pytestmark = needs("nginx", "haproxy")
+pytestmark = [pytest.mark.slow, needs("nginx", "haproxy")]
 
 _rooms = itertools.count()
 

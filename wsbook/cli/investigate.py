@@ -28,6 +28,8 @@ from wsbook.target import Budget, Target
 
 __all__ = ["Request", "investigate", "replay_record"]
 
+_TRIAGE = "0"
+
 
 class Request(Struct, frozen=True, kw_only=True):
     """What the user asked for. parameters: texts as in the notebooks. steps: "" means all. out: None means a new folder.
@@ -44,12 +46,17 @@ class Request(Struct, frozen=True, kw_only=True):
     follow: bool = False
 
 
-def _chosen(steps: str) -> tuple[str, ...]:
+def _chosen(steps: str, symptom: str) -> tuple[str, ...]:
+    """Return the wanted steps, () for all; what somebody told is heard in every choice.
+
+    Raises:
+        UsageError: there is no such step.
+    """
     names = tuple(name.strip() for name in steps.split(",") if name.strip())
     for name in names:
         if name not in STEPS:
             raise UsageError(f"there is no step {name!r}; the steps are {', '.join(STEPS)}")
-    return names
+    return (_TRIAGE, *names) if names and symptom and _TRIAGE not in names else names
 
 
 @contextmanager
@@ -115,7 +122,7 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
         UsageError: something that was asked for cannot be done.
     """
     limits = Budget.named(request.budget)
-    steps = _chosen(request.steps)
+    steps = _chosen(request.steps, request.parameters.get("symptom", ""))
     started = time.monotonic()
     with _subject(request) as (target, lab):
         folder = _folder(request, target).absolute()

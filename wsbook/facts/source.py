@@ -57,7 +57,7 @@ class ForwardFacts(Struct, frozen=True, kw_only=True, tag="forward"):
 class PatternFacts(Struct, frozen=True, kw_only=True, tag="pattern"):
     """A source pattern of the catalogue that was found (ok False: the defect) or whose guard was found (ok True).
 
-    pattern: id in patterns.toml or patterns/*.toml. cause: slug the defect stands for. note: what is wrong about it, in a sentence of
+    pattern: id in a table of patterns. cause: slug the defect stands for. note: what is wrong about it, in a sentence of
     the table. fix: a change that removes a defect of a configuration, None when none is known.
     """
 

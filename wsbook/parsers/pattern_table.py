@@ -1,4 +1,7 @@
-"""The tables of patterns: reads patterns.toml and patterns/*.toml once, answers by id. Knows neither a language nor a product."""
+"""The tables of patterns, read once and answered by id. Knows neither a language nor a product.
+
+patterns.toml and patterns/*.toml are about code, parsers/proxies/defects/*.toml about configurations.
+"""
 
 from functools import cache
 from importlib.resources import files
@@ -24,6 +27,7 @@ __all__ = [
     "source_patterns",
 ]
 
+_DEFECTS = "parsers/proxies/defects"
 Rule = dict[str, Any]
 """An ast-grep configuration: rule, and where needed constraints and utils."""
 
@@ -120,8 +124,11 @@ def _table() -> dict[str, Any]:
 
 @cache
 def config_patterns() -> dict[str, ConfigPattern]:
-    """Return every configuration pattern by id."""
-    return {key: convert({"id": key, **fields}, ConfigPattern) for key, fields in _table().get("config", {}).items()}
+    """Return every pattern that a parser of configurations or of code recognises by itself, by id."""
+    names = sorted(file.name for file in files("wsbook").joinpath(_DEFECTS).iterdir() if file.name.endswith(".toml"))
+    tables = [_table(), *(read_table(f"{_DEFECTS}/{name}") for name in names)]
+    rows = [(key, fields) for table in tables for key, fields in table.get("config", {}).items()]
+    return {key: convert({"id": key, **fields}, ConfigPattern) for key, fields in rows}
 
 
 @cache

@@ -17,14 +17,14 @@ from wsbook.target import Endpoint
 
 if TYPE_CHECKING:
     from wsbook.parsers.proxies.artifact import Artifact
-    from wsbook.parsers.proxies.rehearsing import Adapted, Stage
+    from wsbook.parsers.proxies.rehearsing.stage import Adapted, Stage
 
 __all__ = ["rehearse"]
 
 _ADAPTERS = {
-    "nginx_conf": ("rehearsing_nginx", "adapt_nginx"),
-    "haproxy_cfg": ("rehearsing_haproxy", "adapt_haproxy"),
-    "caddyfile": ("rehearsing_caddy", "adapt_caddyfile"),
+    "nginx_conf": ("nginx", "adapt_nginx"),
+    "haproxy_cfg": ("haproxy", "adapt_haproxy"),
+    "caddyfile": ("caddy", "adapt_caddyfile"),
 }
 _LISTENERS, _STUBS, _TRIES = 6, 4, 4
 _SEVERAL = ("cluster.no-sticky-session",)
@@ -116,7 +116,7 @@ class _Bench:
         await asyncio.gather(*(keep(number, idea) for number, idea in enumerate(ideas)))
 
     async def _try(self, idea: Idea, artifact: "Artifact") -> Observation:
-        from wsbook.parsers.proxies.rehearsing import Refusal
+        from wsbook.parsers.proxies.rehearsing.stage import Refusal
         from wsbook.validators import TAKEN, program_version
 
         config, route = idea.config, idea.route
@@ -206,7 +206,7 @@ def _artifact(config: Config, endpoint: Endpoint | None) -> "Artifact | None":
 
 
 def _stage() -> "Stage":
-    from wsbook.parsers.proxies.rehearsing import Stage
+    from wsbook.parsers.proxies.rehearsing.stage import Stage
     from wsbook.programs import free_ports
 
     ports = list(free_ports(str(number) for number in range(_LISTENERS + 2 * _STUBS)).values())
@@ -216,10 +216,10 @@ def _stage() -> "Stage":
 def _adapted(idea: Idea, artifact: "Artifact", endpoint: Endpoint | None, scale: float) -> "tuple[Adapted, Adapted | None, Fix | None]":
     """Return both texts for loopback and the change between them; what the changed one speaks TLS to speaks it in both."""
     from wsbook.parsers.proxies.fixing import apply_changes, make_fix
-    from wsbook.parsers.proxies.rehearsing import Ask
+    from wsbook.parsers.proxies.rehearsing.stage import Ask
 
     module, name = _ADAPTERS[idea.config.kind]
-    adapt = getattr(import_module(f"wsbook.parsers.proxies.{module}"), name)
+    adapt = getattr(import_module(f"wsbook.parsers.proxies.rehearsing.{module}"), name)
     route = idea.route
     ask = Ask(
         file=route.file,

@@ -15,16 +15,16 @@ from wsbook.parsers.proxies.settings import suspect
 __all__ = ["KINDS", "parse_config"]
 
 KINDS = {
-    "nginx_conf": ("nginx", "parse_nginx"),
-    "haproxy_cfg": ("haproxy", "parse_haproxy"),
-    "caddyfile": ("caddy", "parse_caddy"),
-    "apache_conf": ("apache", "parse_apache"),
-    "traefik": ("traefik", "parse_traefik"),
-    "envoy": ("envoy", "parse_envoy"),
-    "k8s_ingress": ("kubernetes", "parse_kubernetes"),
-    "alb_attributes": ("aws", "parse_aws"),
+    "nginx_conf": ("nginx", "nginx.parse", "parse_nginx"),
+    "haproxy_cfg": ("haproxy", "haproxy.parse", "parse_haproxy"),
+    "caddyfile": ("caddy", "caddy.parse", "parse_caddy"),
+    "apache_conf": ("apache", "apache.parse", "parse_apache"),
+    "traefik": ("traefik", "traefik.parse", "parse_traefik"),
+    "envoy": ("envoy", "envoy.parse", "parse_envoy"),
+    "k8s_ingress": ("kubernetes", "kubernetes.parse", "parse_kubernetes"),
+    "alb_attributes": ("aws", "clouds.aws", "parse_aws"),
 }
-"""Kind of configuration → module of this folder and its function."""
+"""Kind of configuration → product, module of this folder, and its function."""
 
 
 def parse_config(
@@ -50,7 +50,7 @@ def parse_config(
     """
     if kind not in KINDS:
         raise UsageError(f"configuration kind {kind!r} is not one of {', '.join(KINDS)}")
-    module, name = KINDS[kind]
+    product, module, name = KINDS[kind]
     parse: Callable[[Artifact], Parsed] = getattr(import_module(f"wsbook.parsers.proxies.{module}"), name)
     given = Artifact(
         text=text,
@@ -66,8 +66,8 @@ def parse_config(
     except RecursionError as error:
         raise UnreadableInputError(f"{artifact}: nested too deeply") from error
     possible = suspect(text, kind, artifact, parsed.facts)
-    return [observed(_source(module, step, artifact, facts), facts) for facts in (parsed.text, *parsed.facts, *possible)]
+    return [observed(_source(product, step, artifact, facts), facts) for facts in (parsed.text, *parsed.facts, *possible)]
 
 
-def _source(module: str, step: str, artifact: str, facts: Facts) -> Source:
-    return Source(step=step, probe=module, artifact=str(getattr(facts, "file", "")) or artifact, line=int(getattr(facts, "line", 0)))
+def _source(product: str, step: str, artifact: str, facts: Facts) -> Source:
+    return Source(step=step, probe=product, artifact=str(getattr(facts, "file", "")) or artifact, line=int(getattr(facts, "line", 0)))

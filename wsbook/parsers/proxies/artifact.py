@@ -103,7 +103,7 @@ class Parsed(Struct, frozen=True, kw_only=True):
 
 
 def defect(pattern: str, file: str, line: int, excerpt: str, fix: Fix | None = None) -> PatternFacts:
-    """Return a configuration defect with cause and weight from patterns.toml, and the change that removes it."""
+    """Return a configuration defect with cause and weight from defects/*.toml, and the change that removes it."""
     return replace(pattern_found(entry(pattern), file, line, excerpt), fix=fix)
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct, convert
 from wsbook.datafile import read_table
 from wsbook.facts import Facts, Fix, PatternFacts, RouteFacts, Setting
 from wsbook.parsers.proxies.artifact import Artifact, defect
-from wsbook.parsers.proxies.yaml_tree import Node
+from wsbook.parsers.proxies.trees.yaml import Node
 
 __all__ = ["FORWARDED", "Limit", "default_limit", "limit_of", "limited", "mended", "passing_route", "set_at", "with_long_limits"]
 

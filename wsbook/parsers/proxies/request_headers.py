@@ -2,8 +2,8 @@
 
 from wsbook.facts import PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect
-from wsbook.parsers.proxies.yaml_edits import fix_of, reword
-from wsbook.parsers.proxies.yaml_tree import Node
+from wsbook.parsers.proxies.trees.edits import fix_of, reword
+from wsbook.parsers.proxies.trees.yaml import Node
 
 __all__ = ["header_defect"]
 

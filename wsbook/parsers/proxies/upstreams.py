@@ -4,7 +4,7 @@ import re
 
 from wsbook.facts import PatternFacts
 from wsbook.parsers.proxies.artifact import Artifact, defect
-from wsbook.parsers.proxies.yaml_edits import fix_of, reword
+from wsbook.parsers.proxies.trees.edits import fix_of, reword
 
 __all__ = ["has_address", "is_private", "port_defect", "tls_port_defect"]
 

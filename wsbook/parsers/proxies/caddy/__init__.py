@@ -1,0 +1,1 @@
+"""Caddyfiles and Caddy's JSON."""

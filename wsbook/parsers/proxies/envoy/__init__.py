@@ -1,0 +1,1 @@
+"""Envoy: bootstrap files, dumps and pieces."""

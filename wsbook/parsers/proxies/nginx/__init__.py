@@ -1,0 +1,1 @@
+"""nginx configurations: what becomes of a handshake, phase by phase, as nginx itself does it."""

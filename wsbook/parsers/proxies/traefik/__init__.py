@@ -1,0 +1,1 @@
+"""Traefik: files, labels, flags and Kubernetes objects."""
