@@ -34,8 +34,8 @@ SECURITY, AUTH, BUFFER = "proxy.security-layer-blocks", "auth.credential-not-sen
     ("weight", "others", "told", "roots"),
     [
         (0.36, (), "", [SECURITY]),
-        (0.2, (), "", []),
-        (0.2, (), "403 from the WAF", [SECURITY]),
+        (0.1, (), "", []),
+        (0.1, (), "403 from the WAF", [SECURITY]),
         (0.36, (pattern(AUTH, 0.9),), "", [AUTH]),
         (0.36, (pattern(AUTH, 0.3),), "", [AUTH]),
         (0.36, (pattern(SECURITY, 0.3),), "", [SECURITY]),

@@ -12,7 +12,7 @@ from wsbook.symptoms import symptom_candidates
 
 __all__ = ["judge_possible"]
 
-_TELLING = 0.33
+_TELLING = 0.15
 """Below this weight a setting is so common that it is worth a word only to somebody who told a symptom."""
 
 _HANDFUL = 3
