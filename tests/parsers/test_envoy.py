@@ -196,7 +196,7 @@ JWT = (
         (envoy(route(), manager=UPGRADE), {"limit.long-envoy"}),
         (envoy("{match: {prefix: /}, redirect: {https_redirect: true}}", route('prefix: "/ws"', UPGRADE)), {"envoy.route-shadowed"}),
         (envoy(route(request_headers_to_add="[{header: {key: X-Forwarded-Proto, value: http}}]")), {"header.forwarded-proto-http"}),
-        (envoy(route(request_headers_to_remove="[cookie]")), {"header.cookie-dropped"}),
+        (envoy(route(request_headers_to_remove="[cookie]")), {"proxy.drops-credential"}),
     ],
 )
 def test_names_defects(text: str, expected: set[str]) -> None:

@@ -266,7 +266,7 @@ EG = "---\nkind: Gateway\nspec: {gatewayClassName: eg}\n"
         ),
         (
             http_route(f"{{{WS}, {REFS}, filters: [{{type: RequestHeaderModifier, requestHeaderModifier: {{remove: [Cookie]}}}}]}}"),
-            {"header.cookie-dropped"},
+            {"proxy.drops-credential"},
         ),
         (http_route(f"{{matches: [{{path: {{type: Exact, value: /ws}}}}], {REFS}}}"), {"route.exact-perhaps"}),
         (http_route(f"{{{WS}, {REFS}}}") + service(ports="[{port: 8080}]"), {"k8s.service-port-unknown"}),

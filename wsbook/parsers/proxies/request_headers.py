@@ -1,7 +1,7 @@
 """Request headers that a proxy sets or takes away, judged the same way for every product."""
 
 from wsbook.facts import PatternFacts
-from wsbook.parsers.proxies.artifact import Artifact, defect
+from wsbook.parsers.proxies.artifact import DROPPED, Artifact, defect
 from wsbook.parsers.proxies.trees.edits import fix_of, reword
 from wsbook.parsers.proxies.trees.yaml import Node
 
@@ -19,9 +19,9 @@ def header_defect(name: str, node: Node, artifact: Artifact) -> PatternFacts | N
     if header in ("host", ":authority") and value and not value.startswith(("$", "%", "{")):
         return defect("header.host-replaced", artifact.name, node.line, words)
     if header == "origin" and value and not value.startswith(("$", "%", "{")):
-        return defect("header.origin-replaced", artifact.name, node.line, words)
+        return defect(DROPPED["origin"], artifact.name, node.line, words)
     if header == "sec-websocket-extensions" and value:
         return defect("header.extensions-set", artifact.name, node.line, words)
-    if header in ("sec-websocket-protocol", "cookie", "authorization") and not value:
-        return defect(f"header.{header}-dropped", artifact.name, node.line, f"{name} is taken away")
+    if header in DROPPED and not value:
+        return defect(DROPPED[header], artifact.name, node.line, f"{name} is taken away")
     return None
