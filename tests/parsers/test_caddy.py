@@ -164,3 +164,20 @@ def test_any_text_is_read_or_refused(parts: list[str], path: str) -> None:
     except UnreadableInputError:
         return
     assert isinstance(observations[0].facts, TextFacts)
+
+
+GRPC_BESIDE = """:9000 {
+    @grpc %s
+    reverse_proxy @grpc h2c://127.0.0.1:50051
+    reverse_proxy 127.0.0.1:8080
+}
+"""
+
+
+@pytest.mark.parametrize("condition", ["protocol grpc", "header Content-Type application/grpc*"])
+def test_a_handshake_is_no_grpc(condition: str) -> None:
+    for path in ("/ws", ""):
+        seen = parse_config(GRPC_BESIDE % condition, kind="caddyfile", artifact="Caddyfile", endpoint_path=path)
+        routes = {one.facts.upstream: one.facts.serves for one in seen if isinstance(one.facts, RouteFacts)}
+        assert routes["h2c://127.0.0.1:50051"] is False
+        assert not any(isinstance(one.facts, PatternFacts) and one.facts.cause == "proxy.h2-to-upstream" for one in seen)

@@ -260,7 +260,7 @@ def _lines(kind: str, value: Any) -> Iterator[tuple[str, ...]]:
         for matchers in map(_dict, _list(value)):
             yield from (("not", *words) for inner, v in matchers.items() for words in _lines(inner, v))
     else:
-        yield (kind,)
+        yield (kind, value) if isinstance(value, str) else (kind,)
 
 
 def proxies(config: Json) -> Iterator[Proxy]:

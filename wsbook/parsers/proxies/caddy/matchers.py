@@ -58,6 +58,10 @@ def holds_line(words: tuple[str, ...], path: str) -> bool | None:
         return bool(regex.search(path[:500])) if regex else None
     if kind == "method":
         return "GET" in map(str.upper, rest)
+    if kind == "protocol" and rest:
+        return False if rest[0].lower() == "grpc" else None
+    if kind == "header" and len(rest) > 1 and rest[0].lower() == "content-type":
+        return False
     if kind == "header" and len(rest) == 1 and rest[0].startswith("!"):
         return False if rest[0][1:].lower() in _SENT else None
     if kind == "header_regexp" and len(rest) > 1 and rest[-2].lower() in _HANDSHAKE:
