@@ -12,8 +12,11 @@ from wsbook.symptoms import symptom_candidates
 
 __all__ = ["judge_possible"]
 
-_TELLING = 0.15
-"""Below this weight a setting is so common that it is worth a word only to somebody who told a symptom."""
+_TELLING = 0.33
+"""Below this weight a setting is so common that it is worth a word only where a symptom was told, or where nothing else is known."""
+
+_COMMON = 0.15
+"""Below this weight it is worth a word only where a symptom was told."""
 
 _HANDFUL = 3
 """Possibilities that are named although nothing that was told fits them."""
@@ -32,19 +35,22 @@ def judge_possible(evidence: Evidence, found: Iterable[Finding]) -> Iterator[Fin
         return
     spoken = {_family(one.cause) for one in known}
     share = max((one.confidence for one in others), default=1.0)
-    for seen, file, one in _chosen(evidence, spoken):
+    for seen, file, one in _chosen(evidence, spoken, _TELLING if others else _COMMON):
         summary = f"{Path(file).name}:{one.line}: {one.note.rstrip('.')}; possible, not shown"
         yield unknown(one.cause, one.weight * min(1.0, share), summary, proof(seen, one.excerpt, f"{file}:{one.line}"))
 
 
-def _chosen(evidence: Evidence, spoken: set[str]) -> list[tuple[Observation, str, Suspicion]]:
-    """Return the likeliest settings and their files, each cause once: those that fit what was told, and a handful of the rest."""
+def _chosen(evidence: Evidence, spoken: set[str], least: float) -> list[tuple[Observation, str, Suspicion]]:
+    """Return the likeliest settings and their files, each cause once: those that fit what was told, and a handful of the rest.
+
+    least: weight from which a setting counts although nothing was told.
+    """
     told = {slug for _, facts in evidence.of(SymptomFacts) for slug, _ in symptom_candidates(facts)}
     complaint = evidence.first(SymptomFacts) is not None
     every = [(seen, facts.file, one) for seen, facts in evidence.of(SuspicionFacts) for one in facts.suspicions]
     best: dict[str, tuple[Observation, str, Suspicion]] = {}
     for entry in sorted(every, key=lambda entry: -entry[2].weight):
-        if _family(entry[2].cause) not in spoken and (complaint or entry[2].weight >= _TELLING):
+        if _family(entry[2].cause) not in spoken and (complaint or entry[2].weight >= least):
             best.setdefault(_family(entry[2].cause), entry)
     fitting = [entry for entry in best.values() if entry[2].cause in told]
     return fitting + [entry for entry in best.values() if entry[2].cause not in told][:_HANDFUL]
