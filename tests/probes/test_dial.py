@@ -14,7 +14,7 @@ from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes import names
 from wsbook.probes.upgrade import probe_upgrade
 
-BUDGET_S = 0.5
+BUDGET_S = 0.9
 
 
 def facts_of(seen: Observation) -> UpgradeFacts:

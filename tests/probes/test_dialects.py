@@ -12,7 +12,7 @@ from wsbook.wire.dialects.detect import Clue
 SOCKETIO = needs_node("socket.io")
 
 
-async def asked(port: int, dialect: str, path: str = "/", *, pairs: int = 4, seconds: float = 3.0, **fields: object) -> DialectFacts:
+async def asked(port: int, dialect: str, path: str = "/", *, pairs: int = 4, seconds: float = 6.0, **fields: object) -> DialectFacts:
     attempt = Attempt(url=f"ws://127.0.0.1:{port}{path}", **fields)  # type: ignore[arg-type]
     seen = await probe_dialect(attempt, Clue(dialect=dialect, why="a test", basis="asked"), step="1.3", pairs=pairs, seconds=seconds)
     assert isinstance(seen.facts, DialectFacts)
