@@ -17,7 +17,6 @@ from wsbook.signs import MARK_BYTES, QUERY_NAME
 from wsbook.target import Endpoint, parse_endpoint
 
 __all__ = [
-    "credential_names",
     "experiment",
     "fitting_variants",
     "handshake_variants",
@@ -74,11 +73,6 @@ async def experiment(
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def credential_names(attempt: Attempt) -> tuple[str, ...]:
-    """Return the names of the attempt's headers that prove who sends them."""
-    return tuple(name for name, _ in attempt.headers if name.lower() in _CREDENTIALS)
 
 
 def _dialled(attempt: Attempt) -> tuple[object, ...]:

@@ -13,7 +13,6 @@ from wsbook.rules.make import fault, proof, unknown
 
 __all__ = ["judge_asked"]
 
-_REFUSED = frozenset({400, 401, 403, 404, 421, 502})
 _HOSTILE = re.compile(r"(?i)evil|attack|malicious|hacker|phish|cswsh|untrusted")
 """How people name the foreign site of a test."""
 _SECRET = re.compile(r"(?i)[?&](?:\w*token|jwt|\w*auth\w*|\w*key|password|secret|session\w*|sid|ticket)=")

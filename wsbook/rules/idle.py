@@ -85,7 +85,8 @@ def _product(evidence: Evidence, owner: str, limit_s: float) -> tuple[str, str]:
     """
     limits = [(facts.product, facts.idle_s) for _, facts in evidence.of(RouteFacts) if facts.serves is not False]
     fitting = [(product, limit) for product, limit in limits if limit and limit.value and _fits(float(limit.value), limit_s)]
-    for product, limit in fitting:
+    if fitting:
+        product, limit = fitting[0]
         return product, f"{limit.file}:{limit.line}" if limit.line else ""
     named = _named_at(evidence, owner)
     if named:

@@ -33,7 +33,6 @@ _EDGES = (
     "re_path($PATH, URLRouter($CHILD))",
 )
 _NESTING = re.compile(r"(?:\w+\.)?(?:Mount|Include|path|re_path|mount)\(")
-_LISTS = ("routes", "websocket_routes", "urlpatterns", "websocket_urlpatterns")
 
 
 class _Key(NamedTuple):

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Backend", "find_offered"]
 
-_SCRIPTS = ("typescript", "tsx")
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _FUNCTIONS = {
     "python": ("function_definition", "class_definition"),

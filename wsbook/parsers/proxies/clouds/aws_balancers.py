@@ -29,7 +29,6 @@ _WORDS = re.compile(
     r"|instance_?protocol|protocol_?version|deletion_protection",
     re.IGNORECASE,
 )
-_GROUP_KEYS = ("target_group_arn", "health_check_path", "health_check_protocol", "target_type")
 
 
 class _Rule(Struct, frozen=True, kw_only=True):

@@ -43,13 +43,11 @@ _SERVER = frozenset(
     routes errors named_routes read_timeout read_header_timeout write_timeout idle_timeout max_header_bytes enable_full_duplex
     """.split()  # noqa: SIM905 - a table
 )
-_NOT_CARRIED = ("upstreams", "transport", "health_checks", "handle_response", "circuit_breaker")
 _FRAGMENT = re.compile(r"(?:\s|#[^\n]*\n)*(?:@\S+|reverse_proxy|handle|handle_path|route|encode|header|root|redir|rewrite)\s")
 """Directives without their site."""
 _FOREIGN = re.compile(r"\{(?:file|env|system)\.")
 _LIFE, _SILENCE = ("stream_timeout",), ("read_timeout", "write_timeout")
 _MAX_NODES = 20_000
-_FILE_MATCHER = ("try_files", "try_policy", "split_path")
 _WWW = "@folder@/www"
 
 
