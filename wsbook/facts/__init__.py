@@ -32,6 +32,7 @@ from wsbook.facts.network import (
     Tunnel,
 )
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
+from wsbook.facts.reconnect import OutageFacts, Redial
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
 from wsbook.facts.rehearsal import Received, RehearsalFacts, Trial
 from wsbook.facts.route import Change, Fix, RouteFacts, Setting
@@ -76,6 +77,7 @@ __all__ = [
     "MarkedLineFacts",
     "NameFacts",
     "NumbersFacts",
+    "OutageFacts",
     "PacketFacts",
     "PacketTrial",
     "PageFacts",
@@ -85,6 +87,7 @@ __all__ = [
     "ProxyVariablesFacts",
     "Received",
     "RecordingFacts",
+    "Redial",
     "RedirectFacts",
     "RedirectHop",
     "RehearsalFacts",
@@ -148,6 +151,7 @@ Facts = (
     | TraceFacts
     | LoadFacts
     | PageFacts
+    | OutageFacts
     | RecordingFacts
     | CookieFacts
     | SymptomFacts

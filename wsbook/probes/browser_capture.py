@@ -50,6 +50,7 @@ class Capture:
         self.change_times: list[float] = []
         self.marks: list[tuple[str, str, float]] = []
         self.title = self.csp = self.csp_report_only = ""
+        self.parsed = False
         self.frames = 0
         self.violations: list[Violation] = []
         self.encrypted: list[str] = []
@@ -194,7 +195,7 @@ class Capture:
         if entry.get("inside"):
             self.frames += 1
         else:
-            self.title, self.csp = str(entry["title"])[:500], str(entry["csp"])[:4000]
+            self.title, self.csp, self.parsed = str(entry["title"])[:500], str(entry["csp"])[:4000], True
 
     def _tell_violation(self, entry: Mapping[str, Any]) -> None:
         if len(self.violations) < _VIOLATIONS:

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 GRACE_S, FLOOD_BYTES = 3.0, 64_000_000
-"""GRACE_S: how much longer a page is watched that has opened no socket yet, or whose handshake is still unanswered."""
+"""GRACE_S: how much longer a page is watched that is not parsed or has opened no socket yet, or whose handshake is still unanswered."""
 
 Progress = Callable[[str, float], None]
 
@@ -209,7 +209,7 @@ async def watch_page(opening: AbstractAsyncContextManager[Visit], source: Source
             await page.goto(how.watch_s)
             if page.loaded:
                 await page.watch(end - time.monotonic(), how.until)
-                await page.watch(GRACE_S, lambda seen: seen.settled)
+                await page.watch(GRACE_S, lambda seen: seen.settled and seen.parsed)
                 await page.take_cookies()
             page.capture.stop()
             how.say("closing the browser", 0.8)
