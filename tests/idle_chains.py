@@ -39,8 +39,8 @@ http://127.0.0.1:{port} {{
 def _nginx(limits_s: Sequence[float], ports: Sequence[int], app: int, folder: Path, more: str) -> tuple[str, list[str]]:
     servers = "".join(NGINX.format(port=port, ms=round(limit * 1000), app=app) for limit, port in zip(limits_s, ports, strict=True))
     temp = "".join(f"    {kind}_temp_path {folder}/{kind};\n" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    text = f"{user_lines('nginx')}\npid {folder}/pid;\nerror_log stderr crit;\nevents {{}}\nhttp {{\n    access_log off;\n{temp}{servers}\n}}\n"
-    return text, ["-p", str(folder), "-e", "stderr", "-g", "daemon off;", "-c"]
+    head = f"{user_lines('nginx')}\npid {folder}/pid;\nerror_log stderr crit;\nevents {{}}\n"
+    return f"{head}http {{\n    access_log off;\n{temp}{servers}\n}}\n", ["-p", str(folder), "-e", "stderr", "-g", "daemon off;", "-c"]
 
 
 def _haproxy(limits_s: Sequence[float], ports: Sequence[int], app: int, folder: Path, more: str) -> tuple[str, list[str]]:
@@ -71,6 +71,14 @@ async def _listening(port: int) -> None:
             await asyncio.sleep(0.05)
 
 
+def _written(product: str, limits_s: Sequence[float], ports: Sequence[int], app: int, folder: Path, more: str) -> list[str]:
+    """Write the configuration; return the arguments that start the program with it."""
+    text, arguments = _MAKE[product](limits_s, ports, app, folder, more)
+    config = folder / "config"
+    config.write_text(text)
+    return [*arguments, str(config)]
+
+
 @contextlib.asynccontextmanager
 async def limited(product: str, limits_s: Sequence[float], app: int, *, more: str = "") -> AsyncIterator[dict[float, str]]:
     """Run a proxy that passes to the port app with each of the limits; yield limit → URL. more: lines of the product's own."""
@@ -78,12 +86,10 @@ async def limited(product: str, limits_s: Sequence[float], app: int, *, more: st
     assert program
     ports = list(free_ports([f"limit{index}" for index in range(len(limits_s))]).values())
     with tempfile.TemporaryDirectory() as name:
-        text, arguments = _MAKE[product](limits_s, ports, app, Path(name), more)
-        config = Path(name, "config")
-        config.write_text(text)
         environment = clean_environment(HOME=name, XDG_DATA_HOME=name, XDG_CONFIG_HOME=name)
-        output = Path(name, "output").open("wb")
-        process = await asyncio.create_subprocess_exec(program, *arguments, str(config), env=environment, stdout=output, stderr=output)
+        arguments = _written(product, limits_s, ports, app, Path(name), more)
+        nothing = asyncio.subprocess.DEVNULL
+        process = await asyncio.create_subprocess_exec(program, *arguments, env=environment, stdout=nothing, stderr=nothing)
         try:
             for port in ports:
                 await _listening(port)
@@ -91,4 +97,3 @@ async def limited(product: str, limits_s: Sequence[float], app: int, *, more: st
         finally:
             process.terminate()
             await process.wait()
-            output.close()

@@ -38,10 +38,10 @@ class HeartbeatFacts(Struct, frozen=True, kw_only=True, tag="heartbeat"):
 
     answered: whether we answered them; a connection that does not answer shows the peer's patience. kind: ping (RFC 6455 section 5.5.2), a
     dialect's own heartbeat by the dialect's name, or text; "" none came. beats: how many. first_s: age at the first. interval_s: usual
-    time between two, None with fewer. announced_s, announced_patience_s, announced_wanted_s: how often the peer says that it beats, how long
-    it says that it waits for an answer, how often it says that it wants to hear of us; 0 never, None not said. age_s: of the connection
-    when it ended or was left. ended, closed_by, close_code, close_reason: as in SessionFacts. patience_s: from the first beat that
-    was not answered to the end, None when there was no such end.
+    time between two, None with fewer. announced_s, announced_patience_s, announced_wanted_s: how often the peer says that it beats, how
+    long it says that it waits for an answer, how often it says that it wants to hear of us; 0 never, None not said. age_s: of the
+    connection when it ended or was left. ended, closed_by, close_code, close_reason: as in SessionFacts. patience_s: from the first beat
+    that was not answered to the end, None when there was no such end.
     """
 
     answered: bool

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -65,7 +66,7 @@ class _Asked(Struct, frozen=True, kw_only=True):
 
 
 def ladder(longest_s: float) -> tuple[float, ...]:
-    """Return rungs in seconds, the last exactly longest_s. They only bracket a death without a sign; one that is seen gives its own time."""
+    """Return rungs in seconds, the last exactly longest_s; they only bracket a death without a sign."""
     rungs = [1.0]
     while rungs[-1] < longest_s:
         rungs.append(round(rungs[-1] * _RATIO, 1))
@@ -115,11 +116,11 @@ async def probe_idle(
     """Return one observation per rung, how the connection lived and ended, and one of the peer's heartbeats.
 
     traffic: kinds as IdleFacts has them: "none" tries every rung in silence; of the others there is one connection each, for the longest
-    rung. "client" sends the message, "ping" pings, "pong" pongs, four times in the longest rung or every second; "server" says subscribe
-    once and then nothing. "mute" answers no heartbeat, and gives an observation of the peer's heartbeats alone. late_s: one more
-    chatty connection is opened so much later. message: "" sends pings instead. dialect: what the endpoint speaks, "" learns
-    it from its first message. Connections that did not open have the facts of their upgrade. The whole takes as long as the longest rung and
-    two seconds, a quarter more where the peer disturbed the silence.
+    rung. "client" sends the message, "ping" pings, "pong" pongs, forty times in the longest rung or every second; "server" says
+    subscribe once and then nothing. "mute" answers no heartbeat, and gives an observation of the peer's heartbeats alone. late_s: one
+    more chatty connection is opened so much later. message: "" sends pings instead. dialect: what the endpoint speaks, "" learns it from
+    its first message. Connections that did not open have the facts of their upgrade. The whole takes as long as the longest rung and two
+    seconds, a quarter more where the peer disturbed the silence.
 
     Raises:
         UsageError: no rung, a rung that is not positive, more than 24, or another kind of traffic.
@@ -297,7 +298,7 @@ class _Rungs:
     def _quiet(self, begun: float, *, last: bool = True) -> float:
         """Return the longest silence since begun; last: the one up to now, or to the end, counts too."""
         times = sorted([begun, *self._times(begun), self._last(begun), *([self.socket.age_s] if last else [])])
-        return max((later - earlier for earlier, later in zip(times, times[1:], strict=False)), default=0.0)
+        return max((later - earlier for earlier, later in pairwise(times)), default=0.0)
 
     def _facts(
         self, silence_s: float, traffic: str, *, survived: bool, lived_s: float, quiet_s: float, interval_s: float | None = None

@@ -1,0 +1,94 @@
+"""Sockets of the idle ladder that end at one age, whether they are busy or silent: a limit of life, and none of silence (step 3.4)."""
+
+from collections.abc import Iterator, Sequence
+
+from wsbook.evidence import Evidence
+from wsbook.facts import RouteFacts
+from wsbook.finding import Finding, Proof
+from wsbook.rules.make import fault, proof, unknown
+from wsbook.rules.restarts import are_cut
+from wsbook.rules.rungs import Rung, age_of, busy_of, rungs_at, say_rungs
+
+__all__ = ["ends_by_age", "judge_ages"]
+
+_SAME = 0.06
+_SAME_S = 0.6
+"""Ages within this, or this part of them, are one."""
+_OWN_CODES = range(3000, 5000)
+"""Close codes that only an application sends (RFC 6455 section 7.4.2)."""
+_POLICY = 1008
+_COUNTED = ("client", "ping", "server")
+
+
+def _alike(one_s: float, other_s: float) -> bool:
+    return abs(one_s - other_s) <= max(_SAME_S, _SAME * other_s)
+
+
+def ends_by_age(rungs: Sequence[Rung]) -> float | None:
+    """Return the age at which the busy sockets of one place end; None when some live on, or their ages differ.
+
+    A socket that was opened later tells an age from an instant at which all were cut: it must not die with the others.
+    """
+    busy = [rung for rung in busy_of(rungs, *_COUNTED) if rung[1].delay_s == 0]
+    died = [facts for _, facts in busy if not facts.survived]
+    if not died or len(died) < len(busy):
+        return None
+    age_s = min(age_of(facts) for facts in died)
+    if not all(_alike(age_of(facts), age_s) for facts in died):
+        return None
+    late = [facts for _, facts in rungs if facts.delay_s > 0]
+    cut = any(not facts.survived and _alike(facts.delay_s + age_of(facts), age_s) and not _alike(age_of(facts), age_s) for facts in late)
+    return None if cut else age_s
+
+
+def judge_ages(evidence: Evidence) -> Iterator[Finding]:
+    """Judge busy sockets at the endpoint that all end at one age, against those at the application."""
+    outer = rungs_at(evidence, "endpoint")
+    age_s = ends_by_age(outer)
+    if age_s is None or are_cut(evidence, outer):
+        return
+    busy = [rung for rung in busy_of(outer, *_COUNTED) if not rung[1].survived]
+    inner = rungs_at(evidence, evidence.target.hops[0].name) if evidence.target.hops else []
+    own_s = _own_age(inner)
+    summary = f"sockets die after {age_s:.3g} s whether they are busy or silent"
+    proofs = [*say_rungs(busy), *say_rungs([rung for rung in outer if rung[1].traffic == "none" and not rung[1].survived], 1)]
+    rule = _own_rule(busy, bool(inner))
+    if own_s is not None and _alike(own_s, age_s):
+        proofs += say_rungs([rung for rung in inner if not rung[1].survived], 2)
+        if rule:
+            yield unknown("backend.request-timeout-on-socket", 0.35, f"{summary}, and the application says why: {rule}", *proofs)
+        else:
+            yield fault("backend.request-timeout-on-socket", 0.85, f"{summary}, at the application too", *proofs)
+    elif rule and not inner:
+        yield unknown("backend.request-timeout-on-socket", 0.35, f"{summary}, and who ends them says why: {rule}", *proofs)
+    else:
+        owner, where = _configured(evidence, age_s)
+        lives = max((age_of(facts) for _, facts in inner), default=0.0)
+        words = f"{owner}{f', at the application they live for {lives:.3g} s at least' if inner else ''}"
+        yield fault("proxy.max-lifetime", 0.92 if inner else 0.6, f"{summary}{words}", *proofs, *say_rungs(inner[-1:]), *where)
+
+
+def _own_age(inner: Sequence[Rung]) -> float | None:
+    """Return the age at which the application itself ends busy sockets; old records have silent ones alone."""
+    if busy_of(inner, *_COUNTED):
+        return ends_by_age(inner)
+    died = [age_of(facts) for _, facts in inner if not facts.survived]
+    return min(died) if died else None
+
+
+def _own_rule(busy: Sequence[Rung], inner: bool) -> str:
+    """Return what an application's own close frame says: no timer of an HTTP server sends one with such a code."""
+    codes = [(facts.close_code, facts.close_reason) for _, facts in busy if facts.ended == "close" and facts.close_code is not None]
+    own = [f"{code} {reason}".strip() for code, reason in codes if code in _OWN_CODES or code == _POLICY or (reason and not inner)]
+    return own[0] if own else ""
+
+
+def _configured(evidence: Evidence, age_s: float) -> tuple[str, list[Proof]]:
+    """Return whose configured limit of life it is, in words and as a proof."""
+    for seen, facts in evidence.of(RouteFacts):
+        limit = facts.lifetime_s
+        value = (limit.value or "") if limit and facts.serves is not False else ""
+        if limit and value.replace(".", "", 1).isdigit() and _alike(age_s, float(value)):
+            where = f"{limit.file}:{limit.line}" if limit.line else ""
+            return f", as {facts.product} is told to", [proof(seen, f"limit of life {value} s", where)]
+    return "", []
