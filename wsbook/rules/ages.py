@@ -6,10 +6,11 @@ from wsbook.evidence import Evidence
 from wsbook.facts import RouteFacts
 from wsbook.finding import Finding, Proof
 from wsbook.rules.make import fault, proof, unknown
+from wsbook.rules.outcome import proxy_products
 from wsbook.rules.restarts import are_cut
 from wsbook.rules.rungs import Rung, age_of, busy_of, rungs_at, say_rungs
 
-__all__ = ["ends_by_age", "judge_ages"]
+__all__ = ["ends_by_age", "judge_ages", "only_messages_count"]
 
 _SAME = 0.06
 _SAME_S = 0.6
@@ -24,21 +25,40 @@ def _alike(one_s: float, other_s: float) -> bool:
     return abs(one_s - other_s) <= max(_SAME_S, _SAME * other_s)
 
 
+def _is_busy(rung: Rung) -> bool:
+    return rung[1].traffic in _COUNTED
+
+
+def _one_age(rungs: Sequence[Rung]) -> float | None:
+    """Return the one age at which sockets died, None when none did or their ages differ."""
+    ages = [age_of(facts) for _, facts in rungs if not facts.survived]
+    return min(ages) if ages and all(_alike(age, min(ages)) for age in ages) else None
+
+
 def ends_by_age(rungs: Sequence[Rung]) -> float | None:
-    """Return the age at which the busy sockets of one place end; None when some live on, or their ages differ.
+    """Return the age at which the sockets of one place end, busy ones too; None when some grew older, or their ages differ.
 
     A socket that was opened later tells an age from an instant at which all were cut: it must not die with the others.
     """
-    busy = [rung for rung in busy_of(rungs, *_COUNTED) if rung[1].delay_s == 0]
-    died = [facts for _, facts in busy if not facts.survived]
-    if not died or len(died) < len(busy):
+    first = [rung for rung in rungs if _is_busy(rung) and rung[1].delay_s == 0]
+    age_s = _one_age(first)
+    if age_s is None or any(age_of(facts) > age_s and not _alike(age_of(facts), age_s) for _, facts in rungs):
         return None
-    age_s = min(age_of(facts) for facts in died)
-    if not all(_alike(age_of(facts), age_s) for facts in died):
-        return None
-    late = [facts for _, facts in rungs if facts.delay_s > 0]
-    cut = any(not facts.survived and _alike(facts.delay_s + age_of(facts), age_s) and not _alike(age_of(facts), age_s) for facts in late)
+    late = [facts for _, facts in rungs if facts.delay_s > 0 and not facts.survived]
+    cut = any(_alike(facts.delay_s + age_of(facts), age_s) and not _alike(age_of(facts), age_s) for facts in late)
     return None if cut else age_s
+
+
+def only_messages_count(rungs: Sequence[Rung]) -> float | None:
+    """Return the age at which sockets end that sent no message, pings or not, where those live that did; None when it is not so."""
+    talking = [facts for _, facts in rungs if facts.traffic == "client"]
+    others = [rung for rung in rungs if rung[1].traffic in ("none", "ping", "pong") and rung[1].delay_s == 0]
+    pinged = [rung for rung in others if rung[1].traffic == "ping"]
+    age_s = _one_age(others)
+    older = age_s is not None and any(age_of(facts) > age_s and not _alike(age_of(facts), age_s) for _, facts in others)
+    if age_s is None or older or not talking or not all(facts.survived for facts in talking):
+        return None
+    return age_s if pinged and not any(facts.survived for _, facts in pinged) else None
 
 
 def judge_ages(evidence: Evidence) -> Iterator[Finding]:
@@ -47,7 +67,7 @@ def judge_ages(evidence: Evidence) -> Iterator[Finding]:
     age_s = ends_by_age(outer)
     if age_s is None or are_cut(evidence, outer):
         return
-    busy = [rung for rung in busy_of(outer, *_COUNTED) if not rung[1].survived]
+    busy = sorted((rung for rung in outer if _is_busy(rung) and not rung[1].survived), key=lambda rung: rung[1].traffic == "server")
     inner = rungs_at(evidence, evidence.target.hops[0].name) if evidence.target.hops else []
     own_s = _own_age(inner)
     summary = f"sockets die after {age_s:.3g} s whether they are busy or silent"
@@ -61,6 +81,8 @@ def judge_ages(evidence: Evidence) -> Iterator[Finding]:
             yield fault("backend.request-timeout-on-socket", 0.85, f"{summary}, at the application too", *proofs)
     elif rule and not inner:
         yield unknown("backend.request-timeout-on-socket", 0.35, f"{summary}, and who ends them says why: {rule}", *proofs)
+    elif not inner and not proxy_products(evidence) and not any(True for _ in evidence.of(RouteFacts)):
+        yield fault("backend.request-timeout-on-socket", 0.6, f"{summary}, at the application as far as is known", *proofs)
     else:
         owner, where = _configured(evidence, age_s)
         lives = max((age_of(facts) for _, facts in inner), default=0.0)

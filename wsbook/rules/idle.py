@@ -6,7 +6,7 @@ from itertools import chain
 from wsbook.evidence import Evidence
 from wsbook.facts import RouteFacts
 from wsbook.finding import Finding
-from wsbook.rules.ages import ends_by_age
+from wsbook.rules.ages import ends_by_age, only_messages_count
 from wsbook.rules.beats import advice, beat_of, relation
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import baseline, is_transparent, proxy_products
@@ -25,6 +25,10 @@ def judge_idle(evidence: Evidence) -> Iterator[Finding]:
     limit = silence_at(outer)
     if are_cut(evidence, outer) or ends_by_age(outer) is not None:
         return  # rules/restarts.py and rules/ages.py
+    messages_s = only_messages_count(outer)
+    if messages_s is not None:
+        yield _silent_client(evidence, messages_s, outer)
+        return
     if limit is None:
         yield from _judge_health(evidence, outer)
         return
@@ -42,15 +46,23 @@ def judge_idle(evidence: Evidence) -> Iterator[Finding]:
     yield from _judge_direction(evidence, limit, owner, outer)
 
 
+def _silent_client(evidence: Evidence, age_s: float, outer: list[Rung]) -> Finding:
+    """Whoever counts messages and no pings is the application: a proxy counts bytes."""
+    silent = sorted((rung for rung in outer if rung[1].traffic == "none" and not rung[1].survived), key=lambda rung: -rung[1].lived_s)
+    died = [*busy_of(outer, "ping")[:1], *silent[:1]]
+    words = f"sockets on which the client sends no message end after {age_s:.3g} s at the application itself; pings do not count there"
+    advised = f"Let the client send a message, such as a heartbeat of its own, at least every {max(0.5, age_s / 2):.2g} s."
+    return fault(_SLUG, 0.8, words, *say_rungs(died), *say_rungs(busy_of(outer, "client"), 1), remedy=advised)
+
+
 def _judge_health(evidence: Evidence, outer: list[Rung]) -> Iterator[Finding]:
     """Say how much silence was survived, and what is not known."""
     beat = beat_of(evidence)
     longest = longest_silence(outer)
-    spoken = [rung for rung in outer if rung[1].traffic == "server" and rung[1].survived and rung[1].interval_s is None]
-    if longest is None and spoken:
-        seen, facts = spoken[-1]
-        every = f" every {facts.peer_every_s:.2g} s" if facts.peer_every_s else ""
-        words = f"the server speaks{every}, so silence cannot be tried: idle limits do not matter as long as it does"
+    spoken = [rung for rung in outer if rung[1].traffic == "server" and rung[1].survived and (rung[1].peer_every_s or 0) > 0]
+    if spoken:
+        seen, facts = max(spoken, key=lambda rung: rung[1].silence_s)
+        words = f"the server speaks every {facts.peer_every_s:.2g} s, so that no longer silence can be tried, nor matters while it does"
         yield clear(_SLUG, f"{words}; watched for {facts.silence_s:.3g} s", proof(seen, words))
     elif longest is not None:
         seen, facts = longest
@@ -85,11 +97,8 @@ def _at_application(evidence: Evidence, limit: Silence, inner: list[Rung], sure:
     """The application itself ends silent sockets, or those that say nothing that it counts."""
     died = limit.died[0][1]
     code = f" with {died.close_code} {died.close_reason}".rstrip() if died.close_code is not None else ""
-    busy = [rung for rung in [*rungs_at(evidence, "endpoint"), *inner] if rung[1].traffic == "client" and rung[1].survived]
-    pings = [rung for rung in busy_of(rungs_at(evidence, "endpoint"), "ping") if not rung[1].survived]
-    only = ", pings too: only messages of the client count" if busy and pings else ""
-    summary = f"silent sockets die{code} after {limit.words} at the application itself{only}"
-    proofs = [*say_rungs(limit.died), *say_rungs([rung for rung in inner if not rung[1].survived]), *say_rungs(pings, 1)]
+    summary = f"silent sockets die{code} after {limit.words} at the application itself"
+    proofs = [*say_rungs(limit.died), *say_rungs([rung for rung in inner if not rung[1].survived])]
     yield fault(_SLUG, sure, summary, *proofs, remedy=advice(evidence, limit.best_s))
 
 
@@ -139,8 +148,8 @@ def _at_proxy(evidence: Evidence, owner: str, limit: Silence, inner: list[Rung],
     slug = "proxy.idle-timeout-silent" if silently else IDLE_SLUGS.get(product, "proxy.idle-timeout")
     if not product and slug == "proxy.idle-timeout" and is_transparent(evidence):
         # HAProxy adds no header of its own; nginx, Caddy, Envoy and Apache do.
-        yield fault("proxy.idle-timeout-haproxy", 0.7, f"{summary}; it adds no header, as HAProxy does", *proofs)
-        sure = 0.6
+        yield fault("proxy.idle-timeout-haproxy", min(sure, 0.7), f"{summary}; it adds no header, as HAProxy does", *proofs)
+        sure = min(sure, 0.6)
     yield fault(slug, sure, summary, *proofs, remedy=f"{advice(evidence, limit.best_s)} Or raise the limit of {name}.")
 
 
@@ -150,16 +159,16 @@ def _judge_direction(evidence: Evidence, limit: Silence, owner: str, outer: list
     answered = [*fates["client"], *fates["ping"]]
     if not answered or not all(answered):
         return
-    if fates["server"] and not any(fates["server"]) and all(fates["pong"]):
+    if fates["server"] and not any(fates["server"]):
         died = busy_of(outer, "server")
-        words = f"sockets on which only the server speaks die like silent ones after {limit.words}: the limit counts what the client sends"
+        words = f"sockets on which only the server speaks die like silent ones after {limit.words}: the client has to send something too"
         advised = (
             "Let the client answer or send by itself: its pongs to a server's ping are enough. Or let the limit count both directions."
         )
         yield fault("heartbeat.one-direction-only", 0.96, words, *say_rungs(died), *say_rungs(limit.died, 1), remedy=advised)
     elif fates["pong"] and not any(fates["pong"]):
         died = busy_of(outer, "pong")
-        words = f"what the client sends alone does not save a socket from the limit of {limit.words}: it counts what the server sends"
+        words = f"what the client sends alone does not save a socket from the limit of {limit.words}: the server has to send something too"
         yield unknown("heartbeat.one-direction-only", 0.3, words, *say_rungs(died), *say_rungs(limit.died, 1))
     elif all(chain.from_iterable(fates.values())) and fates["pong"]:
         words = f"traffic of either side saves a socket from the limit of {limit.words}"

@@ -61,7 +61,8 @@ def _contradict(rungs: Sequence[Rung]) -> bool:
     died = [facts for facts in silent if not facts.survived and facts.ended != "silence"]
     survived = [facts.silence_s for facts in silent if facts.survived]
     youngest_s = min((age_of(facts) for facts in died), default=0.0)
-    oldest_s = max((_oldest(facts) for _, facts in rungs), default=0.0)
+    speaks = any(facts.traffic == "client" and not facts.survived for _, facts in rungs)  # else messages alone may have saved it
+    oldest_s = max((_oldest(facts) for _, facts in rungs if speaks or facts.traffic != "client"), default=0.0)
     outlived = oldest_s > youngest_s * _SAME
     return bool(died) and bool(survived) and outlived and min(facts.lived_s for facts in died) * _SAME < max(survived)
 
