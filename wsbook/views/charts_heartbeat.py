@@ -13,7 +13,7 @@ from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.rules.ages import ends_by_age
 from wsbook.rules.rungs import Rung, silence_at
-from wsbook.views.drawing import CONTROL, RECEIVED, SENT, VERDICT_COLOURS, WARNING, Picture, column, figure, label, picture
+from wsbook.views.drawing import CONTROL, INK, RECEIVED, SENT, VERDICT_COLOURS, WARNING, Picture, column, figure, label, picture
 from wsbook.views.tables import rows_of
 from wsbook.views.tables.heartbeat import TRAFFIC
 from wsbook.words import duration_text
@@ -35,7 +35,7 @@ class _Row(Struct, frozen=True, kw_only=True):
 
 
 def _colour(facts: IdleFacts) -> str:
-    return RECEIVED if facts.traffic == "server" else CONTROL if facts.traffic in ("ping", "pong") else SENT
+    return {"none": INK, "server": RECEIVED, "client": SENT}.get(facts.traffic, CONTROL)
 
 
 def _kind(facts: IdleFacts) -> str:
@@ -148,7 +148,11 @@ def plot_idle(observations: Iterable[Observation]) -> Picture | None:
     longest = max(life[0] for row in rows for life in row.lives)
     for limit_s, product in _configured_limits(seen).items():
         if limit_s <= longest * 1.3:
-            drawn.add_vline(x=limit_s, line={"color": WARNING, "dash": "dash"}, annotation={"text": label(f"{product} {limit_s:g} s", 30)})
+            drawn.add_vline(
+                x=limit_s,
+                line={"color": WARNING, "dash": "dash"},
+                annotation={"text": label(f"{product} {limit_s:g} s", 30), "y": 0, "yanchor": "bottom"},
+            )
     names = [row.name for row in rows]
     drawn.update_xaxes(title={"text": "silence, or age of a connection with traffic (s)"}, range=[0, longest * 1.15])
     drawn.update_yaxes(showgrid=False, range=[len(names) - 0.4, -0.6], categoryorder="array", categoryarray=names)
