@@ -42,6 +42,8 @@ _MORE = 0.25
 """A silence that was disturbed in this first part of it begins anew."""
 _SPOKEN = 1 / 3
 """Where no silence reached this part of what was planned, the peer speaks by itself."""
+_CLOSER = 4
+"""So many silences more are tried between two rungs."""
 _FASTEST_S, _SLOWEST_S = 0.1, 1.0
 Progress = Callable[[str, float], None]
 
@@ -55,6 +57,25 @@ class _Plan(Struct, frozen=True, kw_only=True):
     order: int = 0
 
 
+class _Board:
+    """What the silent rungs of a ladder have shown so far. unsigned: set when one died without a sign."""
+
+    def __init__(self) -> None:
+        self.rungs: list[IdleFacts] = []
+        self.unsigned = asyncio.Event()
+
+    def note(self, facts: IdleFacts) -> None:
+        """Add one rung."""
+        self.rungs.append(facts)
+        if facts.traffic == _SILENT and not facts.survived and facts.lived_s >= facts.silence_s:
+            self.unsigned.set()
+
+    def bracket(self) -> tuple[float, float]:
+        """Return between which silences the limit lies."""
+        high_s = min(facts.silence_s for facts in self.rungs if facts.traffic == _SILENT and not facts.survived)
+        return max((facts.lived_s for facts in self.rungs if facts.survived and facts.lived_s < high_s), default=0.0), high_s
+
+
 class _Asked(Struct, frozen=True, kw_only=True):
     """What is the same for every connection of a ladder."""
 
@@ -63,6 +84,7 @@ class _Asked(Struct, frozen=True, kw_only=True):
     message: str
     subscribe: str
     dialect: str
+    board: _Board
 
 
 def ladder(longest_s: float) -> tuple[float, ...]:
@@ -115,12 +137,13 @@ async def probe_idle(
 ) -> list[Observation]:
     """Return one observation per rung, how the connection lived and ended, and one of the peer's heartbeats.
 
-    traffic: kinds as IdleFacts has them: "none" tries every rung in silence; of the others there is one connection each, for the longest
-    rung. "client" sends the message, "ping" pings, "pong" pongs, forty times in the longest rung or every second; "server" says
-    subscribe once and then nothing. "mute" answers no heartbeat, and gives an observation of the peer's heartbeats alone. late_s: one
-    more chatty connection is opened so much later. message: "" sends pings instead. dialect: what the endpoint speaks, "" learns it from
-    its first message. Connections that did not open have the facts of their upgrade. The whole takes as long as the longest rung and two
-    seconds, a quarter more where the peer disturbed the silence.
+    traffic: kinds as IdleFacts has them: "none" tries every rung in silence, and four silences more where a death without a sign leaves
+    time to know it better; of the others there is one connection each, for the longest rung. "client" sends the message, "ping" pings,
+    "pong" pongs, forty times in the longest rung or every second; "server" says subscribe once and then nothing. "mute" answers no
+    heartbeat, and gives an observation of the peer's heartbeats alone. late_s: one more chatty connection is opened so much later.
+    message: "" sends pings instead. dialect: what the endpoint speaks, "" learns it from its first message. Connections that did not open
+    have the facts of their upgrade. The whole takes as long as the longest rung and two seconds, a quarter more where the peer disturbed
+    the silence or a death without a sign is tried again.
 
     Raises:
         UsageError: no rung, a rung that is not positive, more than 24, or another kind of traffic.
@@ -129,15 +152,33 @@ async def probe_idle(
         raise UsageError(f"the idle ladder needs 1 to {_MOST_RUNGS} rungs, each longer than 0 s")
     if unknown := set(traffic).difference(_TRAFFIC):
         raise UsageError(f"traffic {min(unknown)!r} is not one of {', '.join(_TRAFFIC)}")
-    asked = _Asked(attempt=replace(attempt, first_message_s=0.0), step=step, message=message, subscribe=subscribe, dialect=dialect)
+    asked = _Asked(
+        attempt=replace(attempt, first_message_s=0.0), step=step, message=message, subscribe=subscribe, dialect=dialect, board=_Board()
+    )
     plans = _plans(rungs_s, traffic, late_s)
     async with asyncio.TaskGroup() as group:
         ticker = group.create_task(_tell(on_progress, sorted(rungs_s), len(plans))) if on_progress else None
+        closer = group.create_task(_refine(asked, (1 + _MORE) * max(rungs_s)))
         tasks = [group.create_task(_run(asked, plan)) for plan in plans]
         found = [await task for task in tasks]
-        if ticker:
-            ticker.cancel()
+        if asked.board.unsigned.is_set():
+            found.append(await closer)
+        for task in (closer, ticker):
+            if task:
+                task.cancel()
     return sorted((seen for some in found for seen in some), key=_order)
+
+
+async def _refine(asked: _Asked, within_s: float) -> list[Observation]:
+    """Try silences between the two rungs that bracket a death without a sign, as soon as it is known and while there is time."""
+    begin = time.monotonic()
+    await asked.board.unsigned.wait()
+    low_s, high_s = asked.board.bracket()
+    if begin + within_s - time.monotonic() < high_s:
+        return []
+    silences = (low_s + (high_s - low_s) * part / (_CLOSER + 1) for part in range(1, _CLOSER + 1))
+    plans = [_Plan(traffic=_SILENT, silences_s=(silence_s,), order=order) for order, silence_s in enumerate(silences, start=1)]
+    return [seen for some in await asyncio.gather(*(_run(asked, plan) for plan in plans)) for seen in some]
 
 
 def _order(seen: Observation) -> tuple[int, float, float]:
@@ -219,6 +260,7 @@ class _Rungs:
             if found and not found[-1].survived:
                 break
             found.append(await self._silent(silence_s))
+            self.asked.board.note(found[-1])
         return found
 
     async def _silent(self, silence_s: float) -> IdleFacts:

@@ -113,7 +113,7 @@ def _judge_configured(evidence: Evidence) -> Iterator[Finding]:
     if stands in ("race", "near", "slow"):
         late = "long before" if stands == "slow" else "when, or just before,"
         words = f"{limit.product} ends silent sockets after {limit.seconds:g} s, {late} the server's heartbeat comes: {beat.every}"
-        yield fault("heartbeat.absent-or-too-slow", 0.85, words, place, *beat.proofs, remedy=advice(evidence, limit.seconds))
+        yield fault("heartbeat.absent-or-too-slow", 0.85, words, *beat.proofs, place, remedy=advice(evidence, limit.seconds))
     elif stands == "sooner":
         words = f"the server's heartbeat comes {beat.every}, the shortest configured limit is {limit.seconds:g} s"
         yield replace(clear("heartbeat.absent-or-too-slow", words, place, *beat.proofs), severity=Severity.INFO)
