@@ -3,9 +3,10 @@
 import pytest
 from observations import answer, beats, findings, roots, rung, seen
 
-from wsbook.facts import EchoFacts, RouteFacts, Setting
+from wsbook.facts import EchoFacts, Frame, PatternFacts, RouteFacts, SessionFacts, Setting
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
+from wsbook.rules.beats_in_code import seconds_in
 
 HALF_OPEN, TOO_SHORT = "heartbeat.none-half-open", "heartbeat.timeout-too-short"
 ONE_SIDED, TOO_SLOW = "heartbeat.one-direction-only", "heartbeat.absent-or-too-slow"
@@ -231,3 +232,61 @@ def test_a_server_that_speaks_leaves_no_silence_to_try() -> None:
 def test_the_advised_interval_is_at_most_half_of_the_limit(limit: float, interval: str) -> None:
     (found,) = [one for one in _own(rung("endpoint", 99.0, limit, age_s=limit), *APP) if one.cause == "proxy.idle-timeout"]
     assert f"at least every {interval} (at most half of the shortest limit, {limit:g} s)" in found.remedy
+
+
+def in_code(excerpt: str, file: str = "server.py") -> Observation:
+    facts = PatternFacts(pattern="py.heartbeat-slow", cause=TOO_SLOW, ok=False, file=file, line=12, excerpt=excerpt, weight=0.6)
+    return seen(facts, step="3.2", probe="source", hop="")
+
+
+@pytest.mark.parametrize(
+    ("excerpt", "milliseconds", "seconds"),
+    [
+        ("ping_interval=60", False, 60.0),
+        ("ws_ping_interval = 90.5", False, 90.5),
+        ("pingInterval: 60_000", True, 60.0),
+        ("setInterval(() => ws.ping(), 60 * 1000)", True, 60.0),
+        ("const HEARTBEAT = 2 * 60 * 1000;", True, 120.0),
+        ("ping_interval=None", False, None),
+        ("setInterval(beat, INTERVAL)", True, None),
+        ("", True, None),
+    ],
+)
+def test_the_interval_that_code_sets(excerpt: str, milliseconds: bool, seconds: float | None) -> None:
+    assert seconds_in(excerpt, milliseconds=milliseconds) == seconds
+
+
+@pytest.mark.parametrize(
+    ("observations", "words"),
+    [
+        ([in_code("ping_interval=60"), route("nginx", "60")], "they race"),
+        ([in_code("ping_interval=90"), route("nginx", "60")], "it comes too late"),
+        ([in_code("pingInterval: 60_000", "server.js"), route("haproxy", "50")], "it comes too late"),
+        ([in_code("ping_interval=60"), route("nginx", "3600")], ""),
+        ([in_code("ping_interval=60")], ""),
+        ([in_code("ping_interval=60"), route("nginx", "60"), beats(kind="ping", beats=3, first_s=5.0, interval_s=5.0, age_s=21.0)], ""),
+    ],
+    ids=["equal", "slower", "in milliseconds", "the limit is long", "no limit is known", "another heartbeat was heard"],
+)
+def test_an_interval_in_code_against_a_configured_limit(observations: list[Observation], words: str) -> None:
+    found = [one for one in _own(*observations) if one.cause == TOO_SLOW and one.verdict is Verdict.FAULT and "of silence:" in one.summary]
+    assert len(found) == bool(words)
+    assert all(words in one.summary and len({proof.where for proof in one.evidence}) >= 2 for one in found)
+
+
+def page(every_s: float, text: str = '{"type":"ping"}') -> Observation:
+    frames = [Frame(at_s=every_s * number, direction="sent", opcode=1, size_bytes=len(text), text=text) for number in range(1, 5)]
+    return seen(SessionFacts(url="ws://shop.test/ws", frames=tuple(frames), frame_count=4, ended="open"), step="1.2", probe="browser")
+
+
+@pytest.mark.parametrize(
+    ("watched", "expected"),
+    [
+        (page(2.0), []),
+        (page(5.5), ["proxy.idle-timeout-nginx"]),
+        (page(2.0, '{"type":"move","x":1}'), ["proxy.idle-timeout-nginx"]),
+    ],
+    ids=["in time", "hardly in time", "no heartbeat"],
+)
+def test_a_page_that_beats_in_time_is_spared(watched: Observation, expected: list[str]) -> None:
+    assert roots(watched, *DIES, *APP, route("nginx", "6")) == expected

@@ -3,15 +3,17 @@
 import asyncio
 import contextlib
 
+import pytest
 from conftest import needs
 from idle_chains import limited
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
 from wsbook.case import Case
-from wsbook.facts import HeartbeatFacts, IdleFacts
+from wsbook.facts import Frame, HeartbeatFacts, IdleFacts, SessionFacts
 from wsbook.finding import Verdict
-from wsbook.observation import Outcome
+from wsbook.observation import Outcome, Source, observed
+from wsbook.steps.heartbeat import subscription
 from wsbook.target import Budget, parse_target
 
 IDLE_S = 2.1
@@ -80,6 +82,24 @@ async def test_the_owner_of_a_limit_is_named() -> None:
     (patient, limit), (impatient, own) = await asyncio.gather(_behind_nginx(_echo), _behind_nginx(_impatient))
     assert patient == "proxy.idle-timeout-nginx" and "s at nginx, at the application for" in limit
     assert impatient == "heartbeat.absent-or-too-slow" and "at the application itself" in own
+
+
+@pytest.mark.parametrize(
+    ("message", "frames", "expected"),
+    [
+        ("", ['{"type":"hello"}', '{"type":"subscribe","topic":"a"}'], '{"type":"subscribe","topic":"a"}'),
+        ("listen", ['{"type":"subscribe","topic":"a"}'], "listen"),
+        ("publish {marker}", [], ""),
+        ("", ['{"type":"subscribe","token":"***"}'], ""),
+        ("", ['{"type":"move"}'], ""),
+    ],
+    ids=["as the page", "as given", "a message that publishes", "with a secret", "the page subscribes to nothing"],
+)
+def test_what_makes_the_server_speak(message: str, frames: list[str], expected: str) -> None:
+    case = Case(parse_target("ws://shop.test/ws", message=message), Budget.named("quick"))
+    sent = tuple(Frame(at_s=0.1, direction="sent", opcode=1, size_bytes=len(text), text=text) for text in frames)
+    case.add(observed(Source(step="1.2", probe="browser"), SessionFacts(url="ws://shop.test/ws", frames=sent)))
+    assert subscription(case) == expected
 
 
 async def test_an_endpoint_that_accepts_nothing_is_not_kept_open() -> None:

@@ -9,12 +9,14 @@ from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
 from wsbook.errors import UnreadableInputError
-from wsbook.facts import DialectFacts, EchoFacts, IdleFacts, SignatureFacts
+from wsbook.facts import DialectFacts, EchoFacts, IdleFacts, SessionFacts, SignatureFacts
+from wsbook.redact import HIDDEN
 from wsbook.rules.restarts import RELOADS
 from wsbook.steps.looking import Looking, at_hops, open_attempt, publishing
 from wsbook.wire.heartbeats import manner_of
+from wsbook.wire.messages import is_subscription
 
-__all__ = ["look_heartbeat"]
+__all__ = ["look_heartbeat", "subscription"]
 
 _PLACES = 4
 """Behind so many hops at most, silence is tried too."""
@@ -23,6 +25,9 @@ _BEYOND = 1.05
 _LATE = 0.3
 """Of the longest rung: when the connection opens that tells an age from an instant."""
 _TEXT = "wsbook idle"
+_WATCHED = frozenset({"browser", "har"})
+_FIRST = 12
+"""Among so many first frames of a page its subscription is looked for."""
 
 
 class _Plan(Struct, frozen=True, kw_only=True):
@@ -53,7 +58,7 @@ async def look_heartbeat(look: Looking) -> None:
                 step="3.4",
                 traffic=plan.traffic,
                 message=message,
-                subscribe=publishing(look.target)[1],
+                subscribe=subscription(look),
                 dialect=dialect,
                 late_s=plan.late_s,
                 on_progress=look.progress if index == 0 else None,
@@ -73,8 +78,8 @@ def _plans(look: Looking, attempt: Attempt, message: str) -> list[_Plan]:
     longest_s = round(look.budget.idle_s * _BEYOND, 2)
     rungs_s = ladder(longest_s)
     inner_s = rungs_s if look.target.may_burden else (round(longest_s / 3, 2), longest_s)
-    subscribe = publishing(look.target)[1]
-    traffic = ("none", *(["client"] if message else []), "ping", "pong", *(["server"] if subscribe else []), "mute")
+    listens = ["server"] if subscription(look) else []
+    traffic = ("none", *(["client"] if message else []), "ping", "pong", *listens, "mute")
     outer = _Plan(attempt=attempt, rungs_s=rungs_s, traffic=traffic, late_s=_LATE * longest_s)
     hops = at_hops(look)[:_PLACES]
     return [outer, *(_plan_of_hop(look, hop, inner_s, message, application=index == 0) for index, hop in enumerate(hops))]
@@ -103,6 +108,15 @@ def _spoken(look: Looking, attempt: Attempt) -> Attempt:
     if asked is None or asked.dialect != "graphql" or attempt.subprotocols or not asked.versions:
         return attempt
     return replace(attempt, subprotocols=asked.versions[:1])
+
+
+def subscription(look: Looking) -> str:
+    """Return what makes the server speak: the message that was given, or the subscription that the page was seen to send; "" none."""
+    given = publishing(look.target)[1]
+    watched = (facts for seen, facts in look.evidence.of(SessionFacts) if seen.source.probe in _WATCHED and not seen.source.changed)
+    sent = (frame for facts in watched for frame in facts.frames[:_FIRST] if frame.direction == "sent")
+    whole = (frame.text for frame in sent if frame.text and frame.size_bytes == len(frame.text.encode()))
+    return given or next((text for text in whole if is_subscription(text) and HIDDEN not in text), "")
 
 
 def _harmless(look: Looking) -> str:
