@@ -131,6 +131,11 @@ def _judge_strict(evidence: Evidence, matrix: Matrix) -> Iterator[Finding]:
     if cures:
         yield from _judge_cured(evidence, matrix, cures)
         return
+    view = view_hops(evidence)
+    if view.kind in ("host", "origin"):
+        refused = f"Origin {evidence.target.expected_origin} is refused ({_short(matrix.own)})"
+        yield from _judge_meddling(view, refused, "", [])
+        return
     others = [entry for entry in matrix.others.values() if entry.refused]
     said = speaks_of_origin(matrix.own.facts)
     if said and matrix.own.facts.status in (400, 403, 404, 101):
@@ -186,7 +191,7 @@ def _judge_meddling(view: HopView, refused: str, inner: str, proofs: list[Proof]
     slug = "origin.proxy-rewrites-host"
     outer = "the proxy at the endpoint" if view.outer == "endpoint" else view.outer
     if view.kind == "host":
-        words = f"{refused}, and accepted at {view.inner} with the public Host alone: {outer} rewrites Host, which is compared with Origin"
+        words = f"{refused}, as at {view.inner} with a Host that does not fit, and accepted there with one that does: {outer} rewrites Host"
         yield fault(slug, 0.96, words, *view.proofs, *proofs[1:2])
     elif view.kind == "origin":
         words = f"{refused} as {view.inner} refuses a foreign one, and accepted there: {outer} replaces Origin"

@@ -22,13 +22,16 @@ _PROBES = frozenset({"upgrade", "origin"})
 
 
 class _Place(Struct, frozen=True):
-    """One place. own: the page's Origin with the public Host, plain: with the place's own Host; None where it was not tried."""
+    """One place. own: the page's Origin with the public Host, plain: with the place's own Host, elsewhere: with one that it does not know.
+
+    None where it was not tried.
+    """
 
     name: str
     own: Entry | None
     plain: Entry | None
     foreign: Entry | None
-    none: Entry | None
+    elsewhere: Entry | None
 
     @property
     def accepts(self) -> bool:
@@ -68,7 +71,7 @@ def _place(evidence: Evidence, name: str) -> _Place:
         plain if public else _entry(evidence, name, host),
         plain,
         _entry(evidence, name, *with_host, labels.FOREIGN_ORIGIN) or _entry(evidence, name, labels.FOREIGN_ORIGIN),
-        _entry(evidence, name, labels.NO_ORIGIN),
+        _entry(evidence, name, labels.OTHER_HOST),
     )
 
 
@@ -104,6 +107,9 @@ def _between(inner: _Place, outer: _Place) -> HopView:
         pair = _said(inner, inner.own, "own Origin with the public Host"), _said(inner, inner.plain, "own Origin with its own Host")
         return HopView("host", inner.name, outer.name, (end, *pair))
     opened = next(entry for entry in (inner.plain, inner.own) if entry is not None and entry.opened)
+    if inner.elsewhere and inner.elsewhere.refused and same_answer(inner.elsewhere.facts, refused.facts):
+        pair = _said(inner, opened, "own Origin"), _said(inner, inner.elsewhere, "own Origin with a Host that it does not know")
+        return HopView("host", inner.name, outer.name, (end, *pair))
     proofs: tuple[Proof, ...] = (end, _said(inner, opened, "own Origin"))
     if inner.foreign is None:
         return HopView("unclear", inner.name, outer.name, proofs)
@@ -132,7 +138,7 @@ def judge_origin_hops(evidence: Evidence) -> Iterator[Finding]:
             yield unknown("origin.not-checked", 0.3, f"{words}; what users are known by is no cookie", *proofs)
         else:
             remedy = "Pass Origin on unchanged: remove the proxy's line that sets or deletes it (proxy_set_header Origin, header_up Origin)"
-            yield fault("origin.not-checked", 0.9, words, *proofs, remedy=remedy)
+            yield fault("origin.not-checked", 0.97, words, *proofs, remedy=remedy)
 
 
 def _instance_of(inner: _Place, outer: _Place) -> bool:

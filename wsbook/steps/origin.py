@@ -22,6 +22,8 @@ _OWN_S, _SILENT_S = 0.6, 0.3
 _AT_HOPS = frozenset({labels.NO_ORIGIN, labels.FOREIGN_ORIGIN, labels.SUFFIXED_ORIGIN})
 """What is tried at hops in a quick run."""
 _INNER_HOSTS = 4
+_UNKNOWN_HOST = "wsbook-other.example"
+"""A Host that no page has: RFC 2606 reserves the domain."""
 
 
 async def look_origin(look: Looking) -> None:
@@ -102,6 +104,7 @@ async def _look_hop(look: Looking, hop: Attempt) -> list[Observation]:
     variants = origin_variants(base, chosen, lambda one: one.label == labels.FOREIGN_ORIGIN)
     if base is not hop:
         variants.append(hop.change(labels.NO_ORIGIN, origin=None))
+    variants.append(hop.change(labels.OTHER_HOST, host_header=_UNKNOWN_HOST))
     return [*plain, *await probe_entries(variants, step="3.3", probe="origin", together=3)]
 
 
