@@ -132,7 +132,7 @@ def _judge_strict(evidence: Evidence, matrix: Matrix) -> Iterator[Finding]:
         yield from _judge_cured(evidence, matrix, cures)
         return
     view = view_hops(evidence)
-    if view.kind in ("host", "origin"):
+    if view.kind == "origin" and matrix.others:  # a Host that is minded without Origin too is no matter of Origin
         refused = f"Origin {evidence.target.expected_origin} is refused ({_short(matrix.own)})"
         yield from _judge_meddling(view, refused, "", [])
         return

@@ -127,7 +127,7 @@ def _plain_subprotocols(offered: tuple[str, ...]) -> tuple[str, ...]:
 def _plain_url(attempt: Attempt) -> str:
     """Return the URL without userinfo and without the parameters that hold a credential."""
     parts = urlsplit(attempt.endpoint.url)
-    kept = "&".join(pair for pair in parts.query.split("&") if not ("=" in pair and _PARAMETER.match(pair.partition("=")[0])))
+    kept = "&".join(pair for pair in parts.query.split("&") if not (pair.partition("=")[2] and _PARAMETER.match(pair.partition("=")[0])))
     return urlunsplit((parts.scheme, parts.netloc, parts.path, kept, ""))
 
 
