@@ -31,6 +31,7 @@ from wsbook.facts.network import (
     ProxyVariablesFacts,
     Tunnel,
 )
+from wsbook.facts.origin import CorsFacts, CorsTrial, Credential, CredentialFacts
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.reconnect import OutageFacts, Redial
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
@@ -56,6 +57,10 @@ __all__ = [
     "Cookie",
     "CookieFacts",
     "CopiesFacts",
+    "CorsFacts",
+    "CorsTrial",
+    "Credential",
+    "CredentialFacts",
     "DialectFacts",
     "DialectStep",
     "EchoFacts",
@@ -161,4 +166,6 @@ Facts = (
     | RedirectFacts
     | RehearsalFacts
     | SuspicionFacts
+    | CredentialFacts
+    | CorsFacts
 )

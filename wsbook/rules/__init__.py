@@ -17,6 +17,8 @@ from wsbook.rules.browser import judge_browser
 from wsbook.rules.cluster import judge_cluster
 from wsbook.rules.compared import judge_compared
 from wsbook.rules.copies import judge_copies
+from wsbook.rules.cors import judge_cors
+from wsbook.rules.credentials import judge_credentials
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
@@ -85,6 +87,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_routes,
     judge_upstreams,
     judge_origin,
+    judge_cors,
+    judge_credentials,
     judge_sessions,
     judge_traffic,
     judge_recordings,
