@@ -10,6 +10,7 @@ from wsbook.facts import SymptomFacts
 from wsbook.finding import Finding, StepVerdict, Verdict, rank
 from wsbook.rules.access import judge_access
 from wsbook.rules.addresses import judge_addresses
+from wsbook.rules.ages import judge_ages
 from wsbook.rules.answers import judge_answers
 from wsbook.rules.asked import judge_asked
 from wsbook.rules.broadcast import judge_broadcasts
@@ -26,6 +27,7 @@ from wsbook.rules.expired import judge_expired
 from wsbook.rules.forward_proxy import judge_forward_proxy
 from wsbook.rules.forwards import judge_forwards
 from wsbook.rules.handshake import judge_handshake
+from wsbook.rules.heartbeat import judge_heartbeat
 from wsbook.rules.hop_traces import judge_traces
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
@@ -98,6 +100,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_compared,
     judge_unanswered,
     judge_idle,
+    judge_ages,
+    judge_heartbeat,
     judge_restarts,
     judge_cluster,
     judge_broadcasts,
