@@ -48,12 +48,17 @@ def kind_of(text: str) -> str:
 
 def _kind_of_value(value: object) -> str:
     if isinstance(value, Mapping):
-        told = [f"{name}={value[name]}" for name in _NAMES if isinstance(value.get(name), str | int) and len(str(value[name])) <= 40]
-        return ", ".join(_steady(one) for one in told[:2]) or "{" + ", ".join(sorted(map(str, value))[:6]) + "}"
+        told = [f"{name}={_named(value[name])}" for name in _NAMES if isinstance(value.get(name), str | int) and len(str(value[name])) <= 40]
+        return ", ".join(told[:2]) or "{" + ", ".join(sorted(map(str, value))[:6]) + "}"
     if isinstance(value, list):
         texts = [item for item in value if isinstance(item, str)][-2:]
-        return "[" + ", ".join(_steady(text[:30]) for text in texts) + "]"
+        return "[" + (", ".join(_steady(text[:30]) for text in texts) or f"{len(value)} values") + "]"
     return ""
+
+
+def _named(value: object) -> str:
+    """Return what names a kind; small numbers are types, as SignalR has them."""
+    return str(value) if isinstance(value, int) and 0 <= value < 100 else _steady(str(value))
 
 
 def _word(text: str) -> str:
