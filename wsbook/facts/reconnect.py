@@ -23,16 +23,19 @@ class OutageFacts(Struct, frozen=True, kw_only=True, tag="outage"):
     """One interruption of a page's socket, and what the page did. Times are seconds after the loss; None: not within watched_s.
 
     way: how it was lost: close (with close_code), rst, fin, stall (no byte passes any more). answer: what new attempts got while it
-    lasted: open (a connection is possible again at once), refuse (RST), stall, or an HTTP status such as "503". lasted_s: for so long.
+    lasted: open (a connection is possible again at once), refuse (RST), stall, an HTTP status such as "503", or dismiss (the upgrade is
+    accepted, and the socket closed at once with close_code). lasted_s: for so long.
     url: of the socket, without its query. number: which interruption of this loaded page it was, from 1.
     noticed_s: when the page knew, by its close event or by another attempt. redials: in order, those after recovery too.
     reopened_s: when a connection opened again. hidden: whether the page was hidden meanwhile. reloaded: the page loaded itself again.
     pending_s: when the page's timers that had not fired since the loss would have, counted from the end of watched_s; None when they
-    cannot be known, such as those of a worker.
+    cannot be known, such as those of a worker. leapt_s: how far the page's clock was put forward after watched_s, with every timer firing
+    at its time; None when that was not tried. early_s: when, by that clock, the page dialled or gave its socket up.
     said_before, said_after: what the page sent first on the old and on the new connection, with what varies replaced by {…}.
     heard_before, heard_after: kinds of messages that came on them within listened_s, with how often. runs_before, runs_after: how many
     handlers a message was given to on average, None when none came. repeated: functions that ran once for each message before and more
-    often after, with those two numbers. open_before, open_sockets: the page's sockets to this endpoint at the loss and at the end.
+    often after, with those two numbers. open_before, open_sockets: the page's sockets to this URL at the loss and at the end; of several
+    URLs the one with most.
     published, missed: sequence numbers published while it was lost, and those of them that the page never got; () when nothing could be
     published. control_before, control_after: whether the page got what was published then, None when nothing could be.
     errors: what the console said meanwhile.
@@ -51,6 +54,8 @@ class OutageFacts(Struct, frozen=True, kw_only=True, tag="outage"):
     hidden: bool = False
     reloaded: bool = False
     pending_s: tuple[float, ...] | None = None
+    leapt_s: float | None = None
+    early_s: float | None = None
     listened_s: float = 0.0
     said_before: tuple[str, ...] = ()
     said_after: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
 from wsbook.facts import OutageFacts, Redial
@@ -28,6 +29,8 @@ from wsbook.target import Trigger
 __all__ = ["Outage", "probe_outages"]
 
 _LOAD_S, _OPEN_S, _LOOK_S, _SETTLE_S = 8.0, 6.0, 0.25, 0.7
+_LEAP_S = 300.0
+"""How far the clock of a page that has not come back is put forward."""
 _FEWEST, _PLENTY, _STORM, _REDIALS = 3, 8, 25, 200
 """Attempts after which the spacing is known: when waiting would take too long, after half of the time, at once; and kept."""
 _CLOSE_CODES = {1001: "going away", 1008: "policy violation", 1012: "service restart"}
@@ -50,10 +53,15 @@ class Outage(Struct, frozen=True, kw_only=True):
     hidden: bool = False
 
     @property
+    def fatal(self) -> bool:
+        """Whether it says that another attempt makes no sense, so that a page may stay away."""
+        return self.answer in ("401", "403", "404") or self.close_code in (1000, 1008) or 4000 <= (self.close_code or 0) <= 4999
+
+    @property
     def shown(self) -> str:
         """The interruption in words."""
         lost = {"rst": "reset", "fin": "ended without a close frame", "stall": "stalled"}.get(self.way, f"closed with {self.close_code}")
-        meanwhile = {"open": "", "refuse": ", new ones refused", "stall": ", new ones stalled"}.get(
+        meanwhile = {"open": "", "refuse": ", new ones refused", "stall": ", new ones stalled", "dismiss": " each time"}.get(
             self.answer, f", new ones answered {self.answer}"
         )
         return f"the socket {lost}{meanwhile}{', in a hidden tab' if self.hidden else ''}"
@@ -118,6 +126,7 @@ class _Run:
         self.publisher: Publisher | None = None
         self._source, self._url, self._say = source, resolve(url).partition("?")[0], say
         self._mark, self._sequence, self._number = run_marker(), 0, 0
+        self._last: tuple[Heard, bool | None] | None = None
 
     async def all(self, bench: Bench, outages: Sequence[Outage]) -> None:
         """Interrupt in each way; the page is loaded anew when it did not come back from the one before."""
@@ -133,11 +142,11 @@ class _Run:
 
     async def _ready(self, bench: Bench) -> Failure | None:
         """See to it that the page holds an open socket through the relay; return why it does not."""
-        if self._number and bench.open_now():
+        if self._last is not None and bench.open_now():
             return None
         bench.relay.recover()
         bench.relay.cut("fin")
-        self._number, begin = 0, time.monotonic()
+        self._number, self._last, begin = 0, None, time.monotonic()
         await bench.page.goto(_LOAD_S)
         if not bench.page.loaded:
             return bench.page.failure
@@ -149,9 +158,7 @@ class _Run:
 
     async def _interrupt(self, bench: Bench, outage: Outage) -> OutageFacts:
         self._number += 1
-        published = await self._publish(bench, 2)
-        before = await bench.listen(outage.listen_s)
-        control = await self._arrived(bench, published)
+        before, control = self._last or await self._listened(bench, outage)
         told, loads, open_before = len(bench.page.capture.console), bench.loads, bench.open_now()
         loss = time.monotonic()
         await self._lose(bench, outage)
@@ -160,12 +167,12 @@ class _Run:
         recovered = time.monotonic()
         bench.relay.recover()
         await self._return(bench, loss, recovered + outage.back_s)
-        after, again = await self._after(bench, outage, loss)
-        end = time.monotonic()
+        self._last = await self._after(bench, outage, loss)
+        after, again = self._last or (None, None)
+        end, attempts = time.monotonic(), bench.attempts(loss)
         pending = await bench.pending_s(loss) if not bench.opened(loss) else ()
-        attempts = bench.attempts(loss)
         missed = [number for number in lost if not bench.seen(marker(self._mark, number))]
-        return OutageFacts(
+        facts = OutageFacts(
             url=self._url,
             way=outage.way,
             answer=outage.answer,
@@ -174,7 +181,7 @@ class _Run:
             number=self._number,
             lasted_s=recovered - loss,
             watched_s=end - loss,
-            noticed_s=_noticed(bench, attempts, loss),
+            noticed_s=_noticed([*bench.ended(loss), await bench.given_up(loss)], attempts, loss),
             redials=tuple(_redial(line, loss) for line in attempts[:_REDIALS]),
             reopened_s=next((line.answered_at - loss for line in bench.opened(loss) if line.answered_at is not None), None),
             reloaded=bench.loads > loads,
@@ -195,6 +202,19 @@ class _Run:
             control_after=again,
             errors=bench.errors(told),
         )
+        return facts if bench.opened(loss) or pending is None or outage.fatal else await self._leapt(bench, facts, end)
+
+    async def _leapt(self, bench: Bench, facts: OutageFacts, since: float) -> OutageFacts:
+        """Return the facts with what the page does when its clock is put forward; only a page that has not come back is asked so."""
+
+        async def moved() -> bool:
+            return bool(bench.attempts(since)) or await bench.given_up(since) is not None
+
+        leapt_s = await bench.leap(_LEAP_S, moved)
+        if not await moved():
+            await bench.relay.changed(_LOOK_S)
+        early_s = facts.watched_s + leapt_s if await moved() else None
+        return replace(facts, leapt_s=leapt_s, early_s=early_s)
 
     async def _lose(self, bench: Bench, outage: Outage) -> None:
         """Let the socket end in the given way, with what new attempts shall get already set."""
@@ -203,6 +223,8 @@ class _Run:
             relay.refuse()
         elif outage.answer == "stall":
             relay.stall()
+        elif outage.answer == "dismiss":
+            relay.dismiss(outage.close_code or 1008)
         elif outage.answer.isdigit():
             relay.answer(int(outage.answer), bench.concerned)
         if outage.way == "stall":
@@ -218,7 +240,7 @@ class _Run:
         end = loss + outage.most_s
         while (now := time.monotonic()) < end:
             attempts = bench.attempts(loss)
-            if bench.opened(loss) or len(attempts) >= _STORM or (len(attempts) >= _PLENTY and now - loss > outage.most_s / 2):
+            if (bench.opened(loss) and outage.answer != "dismiss") or len(attempts) >= _STORM or (len(attempts) >= _PLENTY and now - loss > outage.most_s / 2):
                 return
             if len(attempts) >= _FEWEST and await self._waits_longer(bench, loss, end + outage.back_s):
                 return
@@ -232,14 +254,17 @@ class _Run:
         return bool(pending) and time.monotonic() + 3 * pending[0] > end
 
     async def _return(self, bench: Bench, loss: float, end: float) -> None:
-        while not bench.opened(loss) and (now := time.monotonic()) < end:
+        while not bench.open_now(loss) and (now := time.monotonic()) < end:
             await bench.relay.changed(min(_LOOK_S, end - now))
 
-    async def _after(self, bench: Bench, outage: Outage, loss: float) -> tuple[Heard | None, bool | None]:
+    async def _after(self, bench: Bench, outage: Outage, loss: float) -> tuple[Heard, bool | None] | None:
         """Return what is heard on the new connection, and whether what is published then arrives; None without a connection."""
-        if not bench.opened(loss):
-            return None, None
+        if not bench.open_now(loss):
+            return None
         await asyncio.sleep(_SETTLE_S)
+        return await self._listened(bench, outage)
+
+    async def _listened(self, bench: Bench, outage: Outage) -> tuple[Heard, bool | None]:
         published = await self._publish(bench, 2)
         heard = await bench.listen(outage.listen_s)
         return heard, await self._arrived(bench, published)
@@ -267,10 +292,8 @@ def _no_socket(bench: Bench, url: str) -> Failure:
     )
 
 
-def _noticed(bench: Bench, attempts: Sequence[Line], loss: float) -> float | None:
-    told = [at for at in bench.ended(loss) if at >= loss - 0.1]
-    first = min((line.at for line in attempts), default=None)
-    times = [*told[:1], *([first] if first is not None else [])]
+def _noticed(told: Sequence[float | None], attempts: Sequence[Line], loss: float) -> float | None:
+    times = [*(at for at in told if at is not None and at >= loss - 0.1), *(line.at for line in attempts)]
     return max(0.0, min(times) - loss) if times else None
 
 

@@ -9,7 +9,7 @@ import contextlib
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ _FAMILY = re.compile(r"/\d{3}/[^/]+/\w+\Z|/(?:websocket|longpoll|negotiate|info)
 _FIRST_S, _FIRST, _KINDS = 3.0, 8, 30
 _BODY_BYTES, _BODIES = 1_000_000, 100
 _ASK_S = 2.0
+_LEAP_S, _AWHILE_S = 5.0, 0.01
+"""How long time is put forward at most, and how long the page may act on each timer before the next."""
 
 
 class Heard(Struct, frozen=True, kw_only=True):
@@ -113,6 +115,27 @@ class Bench:
             return None
         return tuple(sorted(float(value) / 1000 for answer in answers if isinstance(answer, list) for value in answer[:50]))[:20]
 
+    async def given_up(self, since: float) -> float | None:
+        """Return when the page first closed an open socket itself since then, None when it has not."""
+        answers = await self.ask(f"globalThis.KEPT ? KEPT.closes.filter((at) => at >= {(since + self._epoch) * 1000}).slice(0, 1) : []")
+        times = [float(at) / 1000 - self._epoch for answer in answers if isinstance(answer, list) for at in answer]
+        return min(times, default=None)
+
+    async def leap(self, longest_s: float, until: Callable[[], Awaitable[bool]]) -> float:
+        """Put the page's clock forward, timer by timer, by longest_s at most or until that holds; return by how much.
+
+        A page without a timer is taken for as far as wished: there is nothing in it that time would wake.
+        """
+        leapt_s, end = 0.0, time.monotonic() + _LEAP_S
+        while leapt_s < longest_s and time.monotonic() < end and not await until():
+            steps = await self.ask(f"globalThis.KEPT ? KEPT.leap(1000, {(longest_s - leapt_s) * 1000}) : -1")
+            step = max((float(one) for one in steps if isinstance(one, int | float)), default=-1.0)
+            if step < 0:
+                return longest_s
+            leapt_s += step / 1000
+            await asyncio.sleep(_AWHILE_S)
+        return leapt_s
+
     # Connections
 
     def attempts(self, since: float) -> list[Line]:
@@ -133,8 +156,9 @@ class Bench:
         return [line for line in self.attempts(since) if line.kind == "upgrade" and line.status == 101]
 
     def open_now(self, since: float = 0.0) -> int:
-        """Return how many of the connections made since then are open."""
-        return sum(line.open for line in self.attempts(since))
+        """Return how many of the connections made since then are open; of several URLs the one with most."""
+        alike = Counter((_family(line.path), settled(line.query)) for line in self.attempts(since) if line.open)
+        return max(alike.values(), default=0)
 
     def take_others(self) -> bool:
         """Take the page's sockets on this host and port for the endpoint when none goes to its own path; False when there is none."""

@@ -55,6 +55,7 @@ class Relay:
         self._held = False
         self._refusing = False
         self._status: int | None = None
+        self._dismissal: int | None = None
         self._concerned: Callable[[str], bool] = lambda path: False
         self._ways: set[Way] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -74,6 +75,10 @@ class Relay:
         if not 200 <= status <= 599:
             raise UsageError(f"the relay cannot answer with the status {status}; 200..599")
         self._refusing, self._status, self._concerned = False, status, concerned
+
+    def dismiss(self, code: int) -> None:
+        """Let the target accept every new socket, and close it with this code at once; where TLS passes untouched nothing changes."""
+        self._refusing, self._status, self._dismissal = False, None, code
 
     def cut(self, how: str = "rst") -> int:
         """End every connection at both sides, with "fin" or "rst"; return how many there were."""
@@ -114,7 +119,7 @@ class Relay:
 
     def recover(self) -> None:
         """Be a plain relay again. Connections that stalled since stall(new=False) stay dead, all others go on with what was held."""
-        self._refusing, self._status, self._held = False, None, False
+        self._refusing, self._status, self._dismissal, self._held = False, None, None, False
         for manner in (self._outward, self._inward):
             manner.flowing.set()
             manner.delay_s = manner.bytes_per_s = 0.0
@@ -157,7 +162,8 @@ class Relay:
 
     async def _treat(self, line: Line, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         first = await _first_bytes(reader)
-        line.kind, line.path = _kind(first)
+        line.kind, resource = _kind(first)
+        line.path, _, line.query = resource.partition("?")
         line.from_client_at = time.monotonic() if first else None
         self._bell.set()
         if self._held:
@@ -194,6 +200,7 @@ class Relay:
             drop(client[1], reset=True)
             return
         way = Way(line, client, target, (self._outward, self._inward), first, self._bell.set)
+        way.dismissal = self._dismissal
         self._ways.add(way)
         try:
             await way.run()
@@ -239,7 +246,7 @@ async def _first_bytes(reader: asyncio.StreamReader) -> bytes:
 
 
 def _kind(first: bytes) -> tuple[str, str]:
-    """Return (kind, path) of a connection by its first bytes."""
+    """Return (kind, path with query) of a connection by its first bytes."""
     if not first:
         return "silent", ""
     if first[0] == _TLS_RECORD:
@@ -250,7 +257,7 @@ def _kind(first: bytes) -> tuple[str, str]:
         return "other", ""
     lowered = b"\r\n" + headers.lower().partition(b"\r\n\r\n")[0]
     upgrade = b"\r\nupgrade:" in lowered and b"websocket" in lowered.partition(b"\r\nupgrade:")[2].partition(b"\r\n")[0]
-    return ("upgrade" if upgrade else "http"), words[1].partition("?")[0][:500]
+    return ("upgrade" if upgrade else "http"), words[1][:2000]
 
 
 def _once(first: bytes) -> bytes:

@@ -40,8 +40,8 @@ class Manner:
 class Line:
     """One connection that the relay accepted. Times are time.monotonic(), None when it has not happened.
 
-    at: accepted. kind: "upgrade", "http", "tls" (passed through untouched), "silent" (no byte yet), "other". path: of the first request,
-    without its query, "" where it is not seen. treated: "passed", "refused", "stalled", "answered 503", "unreached" (the target could
+    at: accepted. kind: "upgrade", "http", "tls" (passed through untouched), "silent" (no byte yet), "other". path, query: of the first
+    request, "" where it is not seen; a query may hold a token. treated: "passed", "refused", "stalled", "answered 503", "unreached" (the target could
     not be reached), "full" (too many connections). status: of the target's first answer.
     client_ended_at, target_ended_at: that side sent a FIN or RST, also while nothing was passed on.
     from_client_at, from_target_at: when the last byte came from there. cut_at: when we cut it.
@@ -50,6 +50,7 @@ class Line:
     at: float
     kind: str = "silent"
     path: str = ""
+    query: str = ""
     treated: str = "passed"
     status: int | None = None
     answered_at: float | None = None
@@ -152,7 +153,10 @@ class Direction:
 
 
 class Way:
-    """A line whose target was reached: both directions, and what can be done to them. changed: told when the line has news."""
+    """A line whose target was reached: both directions, and what can be done to them. changed: told when the line has news.
+
+    dismissal: close code that the client gets as soon as its upgrade is accepted, None none.
+    """
 
     def __init__(
         self, line: Line, client: Ends, target: Ends, manners: tuple[Manner, Manner], first: bytes, changed: Callable[[], None]
@@ -168,6 +172,7 @@ class Way:
         self._frames: Boundaries | None = None
         self._closing = b""
         self._closed = self._aborted = False
+        self.dismissal: int | None = None
         self._ending: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -257,6 +262,8 @@ class Way:
             if self.line.kind == "upgrade" and self.line.status == 101:
                 self._frames = Boundaries()
                 self._frames.pass_all(rest)
+                if self.dismissal is not None:
+                    self.close(self.dismissal)
             self._changed()
 
 
