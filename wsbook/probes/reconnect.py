@@ -26,7 +26,7 @@ from wsbook.probes.upgrade import open_socket
 from wsbook.secret import resolve
 from wsbook.target import Trigger
 
-__all__ = ["Outage", "probe_outages"]
+__all__ = ["Outage", "lanes", "probe_outages"]
 
 _LOAD_S, _OPEN_S, _LOOK_S, _SETTLE_S = 8.0, 6.0, 0.25, 0.7
 _LEAP_S = 300.0
@@ -67,6 +67,27 @@ class Outage(Struct, frozen=True, kw_only=True):
         return f"the socket {lost}{meanwhile}{', in a hidden tab' if self.hidden else ''}"
 
 
+_REFUSED = Outage(way="rst", answer="refuse", most_s=6.5, back_s=4.5)
+_GONE = Outage(way="close", answer="open", close_code=1001, most_s=4.0, back_s=0.0)
+_STALLED = Outage(way="stall", answer="open", most_s=4.0, back_s=0.0)
+_FORBIDDEN = Outage(way="rst", answer="403", most_s=5.0, back_s=2.0)
+_BUSY = Outage(way="fin", answer="503", most_s=8.0, back_s=6.0)
+_DISMISSED = Outage(way="close", answer="dismiss", close_code=1008, most_s=6.0, back_s=2.0)
+
+
+def lanes(budget: str) -> tuple[tuple[Outage, ...], ...]:
+    """Return what two browsers side by side do to the page within a budget, in the order of worth."""
+    if budget == "quick":
+        return (_REFUSED, _GONE), (_STALLED, _FORBIDDEN)
+    factor = 3.0 if budget == "standard" else 6.0
+    long = [
+        replace(one, most_s=one.most_s * factor, back_s=one.back_s * factor, listen_s=2.4)
+        for one in (_REFUSED, _STALLED, _FORBIDDEN, _BUSY)
+    ]
+    hidden = replace(_GONE, hidden=True, most_s=12.0)
+    return (long[0], _GONE, _DISMISSED, hidden), (replace(long[1], most_s=40.0 if budget == "standard" else 90.0), long[2], long[3])
+
+
 async def probe_outages(
     page_url: str,
     url: str,
@@ -100,7 +121,9 @@ async def probe_outages(
         return [not_run(source, Reason.TOOL_MISSING, MISSING)]
     except (BrowserError, TimeoutError, OSError) as error:
         words = str(error).partition("\n")[0][:300] or "it took too long"
-        run.found.append(observed(source, None, failure=Failure(stage="start", reason=Reason.TOOL_MISSING, message=f"the browser: {words}")))
+        run.found.append(
+            observed(source, None, failure=Failure(stage="start", reason=Reason.TOOL_MISSING, message=f"the browser: {words}"))
+        )
     return run.found
 
 
@@ -162,7 +185,7 @@ class _Run:
         told, loads, open_before = len(bench.page.capture.console), bench.loads, bench.open_now()
         loss = time.monotonic()
         await self._lose(bench, outage)
-        lost = await self._publish(bench, 3) if outage.answer != "open" and control else []
+        lost = await self._publish(3) if outage.answer != "open" and control else []
         await self._endure(bench, outage, loss)
         recovered = time.monotonic()
         bench.relay.recover()
@@ -240,7 +263,11 @@ class _Run:
         end = loss + outage.most_s
         while (now := time.monotonic()) < end:
             attempts = bench.attempts(loss)
-            if (bench.opened(loss) and outage.answer != "dismiss") or len(attempts) >= _STORM or (len(attempts) >= _PLENTY and now - loss > outage.most_s / 2):
+            if (
+                (bench.opened(loss) and outage.answer != "dismiss")
+                or len(attempts) >= _STORM
+                or (len(attempts) >= _PLENTY and now - loss > outage.most_s / 2)
+            ):
                 return
             if len(attempts) >= _FEWEST and await self._waits_longer(bench, loss, end + outage.back_s):
                 return
@@ -251,7 +278,7 @@ class _Run:
         if bench.attempts(loss)[-1].ended_at is None:
             return False
         pending = await bench.pending_s(loss)
-        return bool(pending) and time.monotonic() + 3 * pending[0] > end
+        return pending is not None and bool(pending) and time.monotonic() + 3 * pending[0] > end
 
     async def _return(self, bench: Bench, loss: float, end: float) -> None:
         while not bench.open_now(loss) and (now := time.monotonic()) < end:
@@ -265,11 +292,15 @@ class _Run:
         return await self._listened(bench, outage)
 
     async def _listened(self, bench: Bench, outage: Outage) -> tuple[Heard, bool | None]:
-        published = await self._publish(bench, 2)
-        heard = await bench.listen(outage.listen_s)
-        return heard, await self._arrived(bench, published)
+        published: list[int] = []
 
-    async def _publish(self, bench: Bench, count: int) -> list[int]:
+        async def publish() -> None:
+            published.extend(await self._publish(2))
+
+        heard = await bench.listen(outage.listen_s, publish)
+        return heard, self._arrived(bench, published)
+
+    async def _publish(self, count: int) -> list[int]:
         """Set off so many marked messages, and return the numbers of those that were taken."""
         done = []
         for _ in range(count if self.publisher else 0):
@@ -279,7 +310,7 @@ class _Run:
                 done.append(self._sequence)
         return done
 
-    async def _arrived(self, bench: Bench, numbers: Sequence[int]) -> bool | None:
+    def _arrived(self, bench: Bench, numbers: Sequence[int]) -> bool | None:
         """Whether the page got these; None when nothing was published."""
         return all(bench.seen(marker(self._mark, number)) for number in numbers) if numbers else None
 

@@ -32,7 +32,7 @@ _FAMILY = re.compile(r"/\d{3}/[^/]+/\w+\Z|/(?:websocket|longpoll|negotiate|info)
 """What SockJS, Phoenix and SignalR put behind the path of an endpoint."""
 _FIRST_S, _FIRST, _KINDS = 3.0, 8, 30
 _BODY_BYTES, _BODIES = 1_000_000, 100
-_ASK_S = 2.0
+_ASK_S, _FEWEST = 2.0, 2
 _LEAP_S, _AWHILE_S = 5.0, 0.01
 """How long time is put forward at most, and how long the page may act on each timer before the next."""
 
@@ -202,29 +202,35 @@ class Bench:
         """Return when the page was told of the end of each socket that was opened before then."""
         return [socket.ended_at - self._epoch for socket in self.sockets(0.0, until) if socket.ended_at and socket.code is not None]
 
-    async def listen(self, seconds: float, halves: bool = True) -> Heard:
-        """Listen for so long and return what came."""
-        since = time.monotonic()
-        counts = []
-        await self._take(halves)
+    async def listen(self, seconds: float, publish: Callable[[], Awaitable[object]]) -> Heard:
+        """Listen for so long, half as long again where little comes, and return what came. publish: called before each half."""
+        since, counts = time.monotonic(), []
+        await self._take()
         await self.ask("globalThis.KEPT && KEPT.take()")
+        messages = 0
         for _ in range(2):
-            await asyncio.sleep(seconds / 2)
-            counts.append(await self._take(halves))
+            await publish()
+            end, most = time.monotonic() + seconds / 2, time.monotonic() + 0.75 * seconds
+            while (now := time.monotonic()) < most and (now < end or await self._messages() - messages < _FEWEST):
+                await asyncio.sleep(min(0.1, most - now))
+            messages = await self._messages()
+            counts.append(await self._take())
         taken = [one for one in await self.ask("globalThis.KEPT && KEPT.take()") if isinstance(one, dict)]
         messages, runs = (sum(int(one[name]) for one in taken) for name in ("messages", "runs"))
         kinds = self._kinds(since, time.monotonic())
-        return Heard(kinds=kinds, runs=runs / messages if messages else None, counts=tuple(filter(None, counts)))
+        return Heard(kinds=kinds, runs=runs / messages if messages else None, counts=tuple(one for one in counts if one is not None))
 
-    async def _take(self, wanted: bool) -> Counts | None:
+    async def _messages(self) -> int:
+        return sum(int(one) for one in await self.ask("globalThis.KEPT ? KEPT.messages : 0") if isinstance(one, int))
+
+    async def _take(self) -> Counts | None:
         taken: list[Counts] = []
 
         async def take() -> None:
             if self._runs is not None:
                 taken.append(await self._runs.take())
 
-        if wanted:
-            await quietly(take())
+        await quietly(take())
         return taken[0] if taken else None
 
     def _kinds(self, since: float, until: float) -> tuple[tuple[str, int], ...]:

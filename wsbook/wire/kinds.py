@@ -14,10 +14,29 @@ __all__ = ["kind_of", "settled"]
 
 _CHARS = 2_000
 _KIND_CHARS, _SETTLED_CHARS = 60, 160
-_NAMES = ("type", "event", "op", "kind", "action", "method", "cmd", "command", "msg", "t", "e", "name", "channel", "topic", "target", "stream")
+_NAMES = (
+    "type",
+    "event",
+    "op",
+    "kind",
+    "action",
+    "method",
+    "cmd",
+    "command",
+    "msg",
+    "t",
+    "e",
+    "name",
+    "channel",
+    "topic",
+    "target",
+    "stream",
+)
 """Members by which applications tell messages apart, the most telling first; the value must be a short text or number."""
 _SECRET = re.compile(r"(?i)token|secret|passw|auth|jwt|session|cookie|api_?key|signature|credential")
-_TOLD = re.compile(r"(?i)\b(token|passcode|password|authorization|secret|api_?key)([\"']?\s*[:=]\s*[\"']?)(?:Bearer |Basic )?[^\s\"',;&{}]+")
+_TOLD = re.compile(
+    r"(?i)\b(token|passcode|password|authorization|secret|api_?key)([\"']?\s*[:=]\s*[\"']?)(?:Bearer |Basic )?[^\s\"',;&{}]+"
+)
 _VARYING = (
     (re.compile(r"eyJ[\w-]{6,}(?:\.[\w-]*){1,2}"), "{token}"),
     (re.compile(r"\b[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b"), "{id}"),
@@ -48,7 +67,9 @@ def kind_of(text: str) -> str:
 
 def _kind_of_value(value: object) -> str:
     if isinstance(value, Mapping):
-        told = [f"{name}={_named(value[name])}" for name in _NAMES if isinstance(value.get(name), str | int) and len(str(value[name])) <= 40]
+        told = [
+            f"{name}={_named(value[name])}" for name in _NAMES if isinstance(value.get(name), str | int) and len(str(value[name])) <= 40
+        ]
         return ", ".join(told[:2]) or "{" + ", ".join(sorted(map(str, value))[:6]) + "}"
     if isinstance(value, list):
         texts = [item for item in value if isinstance(item, str)][-2:]
