@@ -262,14 +262,12 @@ class _Run:
         """Wait until the interruption has lasted long enough to show what the page does."""
         end = loss + outage.most_s
         while (now := time.monotonic()) < end:
-            attempts = bench.attempts(loss)
-            if (
-                (bench.opened(loss) and outage.answer != "dismiss")
-                or len(attempts) >= _STORM
-                or (len(attempts) >= _PLENTY and now - loss > outage.most_s / 2)
-            ):
+            count = len(bench.attempts(loss))
+            if count >= _STORM or (count >= _PLENTY and now - loss > outage.most_s / 2):
                 return
-            if len(attempts) >= _FEWEST and await self._waits_longer(bench, loss, end + outage.back_s):
+            if bench.opened(loss) and outage.answer != "dismiss":
+                return
+            if count >= _FEWEST and await self._waits_longer(bench, loss, end + outage.back_s):
                 return
             await bench.relay.changed(min(_LOOK_S, end - now))
 

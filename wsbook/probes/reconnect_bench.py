@@ -211,7 +211,7 @@ class Bench:
         for _ in range(2):
             await publish()
             end, most = time.monotonic() + seconds / 2, time.monotonic() + 0.75 * seconds
-            while (now := time.monotonic()) < most and (now < end or await self._messages() - messages < _FEWEST):
+            while (now := time.monotonic()) < most and (now < end or await self._messages() - messages < _FEWEST):  # noqa: ASYNC110
                 await asyncio.sleep(min(0.1, most - now))
             messages = await self._messages()
             counts.append(await self._take())

@@ -41,8 +41,8 @@ class Line:
     """One connection that the relay accepted. Times are time.monotonic(), None when it has not happened.
 
     at: accepted. kind: "upgrade", "http", "tls" (passed through untouched), "silent" (no byte yet), "other". path, query: of the first
-    request, "" where it is not seen; a query may hold a token. treated: "passed", "refused", "stalled", "answered 503", "unreached" (the target could
-    not be reached), "full" (too many connections). status: of the target's first answer.
+    request, "" where it is not seen; a query may hold a token. treated: "passed", "refused", "stalled", "answered 503", "unreached" (the
+    target could not be reached), "full" (too many connections). status: of the target's first answer.
     client_ended_at, target_ended_at: that side sent a FIN or RST, also while nothing was passed on.
     from_client_at, from_target_at: when the last byte came from there. cut_at: when we cut it.
     """

@@ -11,7 +11,7 @@ from wsbook.facts.reconnect import Redial, delays
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.spacing import IMMEDIATE_S, Spacing, classify
+from wsbook.spacing import Spacing, classify
 from wsbook.wire.messages import is_subscription
 
 __all__ = ["fatal", "judge_reconnect", "shown_outage", "spacing_of"]
@@ -190,46 +190,43 @@ def _spaced(facts: OutageFacts, spacing: Spacing) -> str:
         return f"every {base_s:.2g} s{jitter}, {tried}"
     if not spacing.grows:
         return tried
-    factor = {"exponential": f", growing by {spacing.factor:.2g} each time", "linear": ", growing by the same step"}.get(
-        spacing.kind, ", growing"
-    )
-    first_s = max(IMMEDIATE_S, base_s) if spacing.kind == "exponential" else base_s
-    return f"from about {first_s:.2g} s{factor}{jitter}, {tried}"
+    steps = {"exponential": f", growing by {spacing.factor or 1.0:.2g} each time", "linear": ", growing by the same step"}
+    return f"from about {base_s:.2g} s{steps.get(spacing.kind, ', growing')}{jitter}, {tried}"
 
 
 # What the new connection is like
 
 
 def _judge_subscription(outages: Outages) -> Iterator[Finding]:
-    slug = "client.no-resubscribe-after-reconnect"
     back = [(seen, facts) for seen, facts in outages if facts.reopened_s is not None and not facts.reloaded and facts.open_sockets]
-    told = [(seen, facts, _unsaid(facts), _unheard(facts)) for seen, facts in back]
-    silent = [entry for entry in told if entry[3]]
-    if silent:
-        seen, facts, unsaid, unheard = max(silent, key=lambda entry: len(entry[2]))
-        asked = f"does not say {unsaid[0]} again" if unsaid else "says the same as before" if facts.said_before else "asks for nothing"
-        proofs = [
-            _evident(one, at, f"not said: {', '.join(no) or 'nothing'}; not heard: {', '.join(quiet)}") for one, at, no, quiet in silent
-        ]
-        words = f"after {shown_outage(facts)} the page is connected again, {asked}, and hears no {' and no '.join(unheard[:3])} any more"
-        if unsaid:
-            yield fault(slug, 0.95, words, *proofs)
-        else:
-            yield unknown(slug, 0.4, words, *proofs)
-    elif back and any(facts.heard_before and facts.heard_after for _, facts in back):
-        seen, facts = next((seen, facts) for seen, facts in back if facts.heard_before and facts.heard_after)
-        kinds = ", ".join(name for name, _ in facts.heard_after[:3])
-        yield clear(slug, f"after {shown_outage(facts)} the page hears {kinds} again", _evident(seen, facts, f"heard {kinds}"))
+    asked_less = [(seen, facts) for seen, facts in back if _unheard(facts) and _unsaid(facts)]
+    same = [(seen, facts) for seen, facts in back if facts.heard_before and facts.heard_after]
+    quiet = [(seen, facts) for seen, facts in back if facts.heard_before and not facts.heard_after and _unheard(facts)]
+    slug = "client.no-resubscribe-after-reconnect"
+    if asked_less:
+        seen, facts = asked_less[0]
+        said = f"does not say {_unsaid(facts)[0]} again, and hears no {' and no '.join(_unheard(facts)[:3])} any more"
+        yield fault(slug, 0.95, f"after {shown_outage(facts)} the page is connected again, {said}", *map(_compared, asked_less))
+    elif quiet:
+        seen, facts = quiet[0]
+        said = "says the same as before" if facts.said_before else "asks for nothing, as before"
+        words = f"after {shown_outage(facts)} the page is connected again, {said}, and hears no {' and no '.join(_unheard(facts)[:3])}"
+        yield unknown(slug, 0.4, words, *map(_compared, quiet))
+    elif same:
+        seen, facts = same[0]
+        words = f"after {shown_outage(facts)} the page hears {', '.join(name for name, _ in facts.heard_after[:3])} again"
+        yield clear(slug, words, *map(_compared, same))
     elif back:
-        seen, facts, unsaid, _ = told[0]
-        if unsaid and any(map(is_subscription, unsaid)):
-            yield unknown(
-                slug, 0.5, f"the page does not say {unsaid[0]} again; nothing came that would tell", _evident(seen, facts, "silent before")
-            )
-        else:
-            yield unknown(
-                slug, 0.05, "no message came before the interruption, so that none can be missed", _evident(seen, facts, "silent before")
-            )
+        unsaid = next(filter(is_subscription, _unsaid(back[0][1])), "")
+        words = f"the page does not say {unsaid} again" if unsaid else "no message came before the interruption that could be missed"
+        yield unknown(slug, 0.5 if unsaid else 0.05, words, _compared(back[0]))
+
+
+def _compared(entry: tuple[Observation, OutageFacts]) -> Proof:
+    """Return what was said and heard before and after as evidence."""
+    seen, facts = entry
+    said, heard = ", ".join(_unsaid(facts)) or "nothing", ", ".join(_unheard(facts)) or "nothing"
+    return _evident(seen, facts, f"not said again: {said}; not heard again: {heard}")
 
 
 def _unsaid(facts: OutageFacts) -> tuple[str, ...]:
@@ -271,8 +268,7 @@ def _judge_handlers(outages: Outages) -> Iterator[Finding]:
     grown = [(seen, facts, words) for seen, facts in back if (words := _more_runs(facts))]
     if grown:
         seen, facts, words = grown[0]
-        again = f", in {len(grown)} of {len(back)} reconnects" if len(back) > 1 else ""
-        yield fault(slug, 0.95, f"after {shown_outage(facts)} {words}{again}", *(_evident(one, told, how) for one, told, how in grown))
+        yield fault(slug, 0.95, f"after {shown_outage(facts)} {words}", *(_evident(one, told, how) for one, told, how in grown))
     elif counted := [(seen, facts) for seen, facts in back if facts.runs_before is not None and facts.runs_after is not None]:
         seen, facts = counted[0]
         words = f"a message runs {facts.runs_after:.2g} handlers on the new connection, as on the old one"

@@ -15,22 +15,8 @@ __all__ = ["kind_of", "settled"]
 _CHARS = 2_000
 _KIND_CHARS, _SETTLED_CHARS = 60, 160
 _NAMES = (
-    "type",
-    "event",
-    "op",
-    "kind",
-    "action",
-    "method",
-    "cmd",
-    "command",
-    "msg",
-    "t",
-    "e",
-    "name",
-    "channel",
-    "topic",
-    "target",
-    "stream",
+    *("type", "event", "op", "kind", "action", "method", "cmd", "command", "msg"),
+    *("t", "e", "name", "channel", "topic", "target", "stream"),
 )
 """Members by which applications tell messages apart, the most telling first; the value must be a short text or number."""
 _SECRET = re.compile(r"(?i)token|secret|passw|auth|jwt|session|cookie|api_?key|signature|credential")
