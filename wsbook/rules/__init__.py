@@ -46,6 +46,7 @@ from wsbook.rules.packets import judge_packets
 from wsbook.rules.plain import judge_plain
 from wsbook.rules.ports import judge_ports
 from wsbook.rules.possible import judge_possible
+from wsbook.rules.reconnect import judge_reconnect
 from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
 from wsbook.rules.rehearsed import with_rehearsals
@@ -116,6 +117,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_pace,
     judge_expired,
     judge_browser,
+    judge_reconnect,
     judge_repeated,
     judge_difference,
 )
