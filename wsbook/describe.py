@@ -279,6 +279,16 @@ def _words(facts: f.WordsFacts) -> str:
     return f"its words speak for {', '.join(slug for slug, _ in facts.causes[:3])}"
 
 
+def _credentials(facts: f.CredentialFacts) -> str:
+    return f"given: {', '.join(f'{one.name} ({one.place})' for one in facts.credentials) or 'no credential'}"
+
+
+def _cors(facts: f.CorsFacts) -> str:
+    kept = [one for one in facts.trials if one.whose == "own" and one.refused]
+    words = f"kept from the page: {kept[0].refused}" if kept else "open to the page"
+    return f"requests of {facts.dialect} beside the socket, {quantity(len(facts.trials), 'trial')}: {words}"
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.UpgradeFacts: _upgrade,
     f.SessionFacts: _session,
@@ -321,6 +331,8 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.TlsScanFacts: _tls_scan,
     f.Http2Facts: _http2,
     f.RedirectFacts: _redirects,
+    f.CredentialFacts: _credentials,
+    f.CorsFacts: _cors,
 }
 
 

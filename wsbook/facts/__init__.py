@@ -32,6 +32,7 @@ from wsbook.facts.network import (
     ProxyVariablesFacts,
     Tunnel,
 )
+from wsbook.facts.origin import CorsFacts, CorsTrial, Credential, CredentialFacts
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.reconnect import OutageFacts, Redial
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
@@ -57,6 +58,10 @@ __all__ = [
     "Cookie",
     "CookieFacts",
     "CopiesFacts",
+    "CorsFacts",
+    "CorsTrial",
+    "Credential",
+    "CredentialFacts",
     "DialectFacts",
     "DialectStep",
     "EchoFacts",
@@ -164,4 +169,6 @@ Facts = (
     | RedirectFacts
     | RehearsalFacts
     | SuspicionFacts
+    | CredentialFacts
+    | CorsFacts
 )

@@ -19,6 +19,8 @@ from wsbook.rules.browser import judge_browser
 from wsbook.rules.cluster import judge_cluster
 from wsbook.rules.compared import judge_compared
 from wsbook.rules.copies import judge_copies
+from wsbook.rules.cors import judge_cors
+from wsbook.rules.credentials import judge_credentials
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
@@ -45,6 +47,7 @@ from wsbook.rules.packets import judge_packets
 from wsbook.rules.plain import judge_plain
 from wsbook.rules.ports import judge_ports
 from wsbook.rules.possible import judge_possible
+from wsbook.rules.reconnect import judge_reconnect
 from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
 from wsbook.rules.rehearsed import with_rehearsals
@@ -88,6 +91,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_routes,
     judge_upstreams,
     judge_origin,
+    judge_cors,
+    judge_credentials,
     judge_sessions,
     judge_traffic,
     judge_recordings,
@@ -114,6 +119,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_pace,
     judge_expired,
     judge_browser,
+    judge_reconnect,
     judge_repeated,
     judge_difference,
 )

@@ -11,7 +11,6 @@ from wsbook.views.tables.flow import (
     direction_word,
     table_frames,
     table_load,
-    table_origin,
     table_sessions,
     table_trace,
 )
@@ -32,6 +31,7 @@ from wsbook.views.tables.listener import table_certificates, table_listener, tab
 from wsbook.views.tables.logs import table_access, table_logged, table_signatures, table_templates
 from wsbook.views.tables.messages import table_commands, table_compression, table_dialect, table_framing, table_sizes
 from wsbook.views.tables.network import table_packets, table_ports, table_proxy
+from wsbook.views.tables.origin import table_cors, table_origin
 from wsbook.views.tables.pairs import table_pairs
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "table_commands",
     "table_compression",
     "table_cookies",
+    "table_cors",
     "table_dialect",
     "table_echo",
     "table_endpoints",
