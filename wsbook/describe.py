@@ -183,9 +183,18 @@ def _route(facts: f.RouteFacts) -> str:
     )
 
 
+_TRAFFIC = {
+    "none": "of silence",
+    "client": "with our messages",
+    "listen": "with its messages",
+    "server": "in which it spoke by itself",
+    "ping": "with our pings",
+    "pong": "with our pongs",
+}
+
+
 def _idle(facts: f.IdleFacts) -> str:
-    words = {"client": "with our messages", "server": "with its messages", "ping": "with pings", "pong": "with our pongs"}
-    quiet = "of silence" if facts.traffic == "none" else words.get(facts.traffic, facts.traffic)
+    quiet = _TRAFFIC.get(facts.traffic, facts.traffic)
     if facts.survived:
         return f"survived {duration_text(facts.silence_s)} {quiet}"
     code = f" with {facts.close_code}" if facts.close_code is not None else ""

@@ -324,7 +324,7 @@ any_facts = st.one_of(
     st.builds(
         f.IdleFacts,
         silence_s=seconds,
-        traffic=st.sampled_from(["none", "client", "ping", "pong", "server"]),
+        traffic=st.sampled_from(["none", "client", "ping", "pong", "listen", "server"]),
         survived=st.booleans(),
         lived_s=seconds,
         ended=st.sampled_from(["fin", "silence", "open", "close"]),

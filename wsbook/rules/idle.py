@@ -14,7 +14,7 @@ from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import baseline, is_transparent, proxy_products
 from wsbook.rules.restarts import are_cut
 from wsbook.rules.routes import IDLE_SLUGS
-from wsbook.rules.rungs import ENDINGS, Rung, Silence, busy_of, configured, longest_silence, rungs_at, say_rungs, silence_at
+from wsbook.rules.rungs import ENDINGS, Rung, Silence, agree, busy_of, configured, longest_silence, rungs_at, say_rungs, silence_at
 
 __all__ = ["judge_idle"]
 
@@ -34,6 +34,10 @@ def judge_idle(evidence: Evidence) -> Iterator[Finding]:
         yield _spared(evidence, messages_s, _silent_client(messages_s, outer))
     elif limit is None:
         yield from _judge_health(evidence, outer)
+    elif limit.signed and not agree(limit.died):
+        lived = sorted(facts.lived_s for _, facts in limit.died)
+        words = f"silent sockets die after {lived[0]:.3g} to {lived[-1]:.3g} s of silence, which no one limit explains"
+        yield unknown("proxy.idle-timeout", 0.3, words, *say_rungs(limit.died))
     else:
         for finding in _judge_limit(evidence, limit, outer):
             yield _spared(evidence, limit.best_s, finding)
@@ -174,12 +178,12 @@ def _at_proxy(evidence: Evidence, owner: str, limit: Silence, inner: list[Rung],
 
 def _judge_direction(limit: Silence, outer: list[Rung]) -> Iterator[Finding]:
     """Say from which side traffic saves a connection: a heartbeat of the other side alone does not."""
-    fates = {kind: [facts.survived for _, facts in busy_of(outer, kind)] for kind in ("client", "ping", "pong", "server")}
+    fates = {kind: [facts.survived for _, facts in busy_of(outer, kind)] for kind in ("client", "ping", "pong", "listen")}
     answered = [*fates["client"], *fates["ping"]]
     if not answered or not all(answered):
         return
-    if fates["server"] and not any(fates["server"]):
-        died = busy_of(outer, "server")
+    if fates["listen"] and not any(fates["listen"]):
+        died = busy_of(outer, "listen")
         words = f"sockets on which only the server speaks die like silent ones after {limit.words}: the client has to send something too"
         advised = (
             "Let the client answer or send by itself: its pongs to a server's ping are enough. Or let the limit count both directions."

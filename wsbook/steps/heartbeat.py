@@ -78,7 +78,7 @@ def _plans(look: Looking, attempt: Attempt, message: str) -> list[_Plan]:
     longest_s = round(look.budget.idle_s * _BEYOND, 2)
     rungs_s = ladder(longest_s)
     inner_s = rungs_s if look.target.may_burden else (round(longest_s / 3, 2), longest_s)
-    listens = ["server"] if subscription(look) else []
+    listens = ["listen"] if subscription(look) else []
     traffic = ("none", *(["client"] if message else []), "ping", "pong", *listens, "mute")
     outer = _Plan(attempt=attempt, rungs_s=rungs_s, traffic=traffic, late_s=_LATE * longest_s)
     hops = at_hops(look)[:_PLACES]

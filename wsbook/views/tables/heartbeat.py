@@ -11,7 +11,14 @@ from wsbook.words import cap, duration_text
 
 __all__ = ["TRAFFIC", "table_beats", "table_idle"]
 
-TRAFFIC = {"none": "silence", "client": "we send", "server": "it speaks", "ping": "our pings", "pong": "our pongs"}
+TRAFFIC = {
+    "none": "silence",
+    "client": "we send",
+    "listen": "we only listen",
+    "server": "it spoke by itself",
+    "ping": "our pings",
+    "pong": "our pongs",
+}
 """Kinds of traffic in words."""
 
 
