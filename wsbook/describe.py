@@ -212,6 +212,13 @@ def _heartbeat(facts: f.HeartbeatFacts) -> str:
     return f"{words}{every}; unanswered, the connection {end if facts.kind else facts.ended} in {duration_text(facts.age_s)}"
 
 
+def _half_open(facts: f.HalfOpenFacts) -> str:
+    said = f", it sent something up to {duration_text(facts.last_heard_s)}" if facts.last_heard_s is not None else ""
+    if facts.noticed_s is None:
+        return f"dead without a word: the server keeps its side for {duration_text(facts.watched_s)}{said}"
+    return f"dead without a word: the server lets go after {duration_text(facts.noticed_s)}{said}"
+
+
 def _affinity(facts: f.AffinityFacts) -> str:
     plain = [visit for visit in facts.visits if visit.series == "plain"]
     names = sorted({visit.instance for visit in plain if visit.instance})
@@ -328,6 +335,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.RouteFacts: _route,
     f.IdleFacts: _idle,
     f.HeartbeatFacts: _heartbeat,
+    f.HalfOpenFacts: _half_open,
     f.AffinityFacts: _affinity,
     f.BroadcastFacts: _broadcast,
     f.TraceFacts: _trace,

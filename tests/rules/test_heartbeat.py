@@ -3,7 +3,7 @@
 import pytest
 from observations import answer, beats, findings, roots, rung, seen
 
-from wsbook.facts import EchoFacts, Frame, PatternFacts, RouteFacts, SessionFacts, Setting
+from wsbook.facts import EchoFacts, Frame, HalfOpenFacts, PatternFacts, RouteFacts, SessionFacts, Setting
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
 from wsbook.rules.beats_in_code import seconds_in
@@ -304,3 +304,20 @@ def test_silences_that_no_one_limit_explains_are_named_so() -> None:
     ladder = [rung("endpoint", 21.0, 9.0, age_s=9.0), rung("endpoint", 12.0, 4.0, age_s=9.0), *kinds()]
     (found,) = [one for one in _own(*ladder) if one.cause == "proxy.idle-timeout"]
     assert found.verdict is Verdict.UNKNOWN and "4 to 9 s" in found.summary
+
+
+@pytest.mark.parametrize(
+    ("noticed_s", "watched_s", "others", "verdict"),
+    [
+        (4.0, 4.0, [], Verdict.CLEAR),
+        (4.0, 4.0, [*DIES, *APP], Verdict.CLEAR),
+        (6.0, 6.0, [*DIES, *APP], None),
+        (4.7, 4.7, [beats(age_s=5.0), *kinds("client", "ping", "pong", "listen", age_s=5.0)], None),
+        (None, 78.0, [], Verdict.UNKNOWN),
+        (None, 21.0, [], None),
+    ],
+    ids=["noticed", "before the limit", "the limit ended it", "its age ended it", "kept for long", "kept so far"],
+)
+def test_a_dead_connection(noticed_s: float | None, watched_s: float, others: list[Observation], verdict: Verdict | None) -> None:
+    dead = seen(HalfOpenFacts(watched_s=watched_s, noticed_s=noticed_s), step="3.4", probe="half-open")
+    assert told(dead, *others).get(HALF_OPEN) is verdict

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-__all__ = ["HeartbeatFacts", "IdleFacts"]
+__all__ = ["HalfOpenFacts", "HeartbeatFacts", "IdleFacts"]
 
 
 class IdleFacts(Struct, frozen=True, kw_only=True, tag="idle"):
@@ -60,3 +60,14 @@ class HeartbeatFacts(Struct, frozen=True, kw_only=True, tag="heartbeat"):
     close_code: int | None = None
     close_reason: str = ""
     patience_s: float | None = None
+
+
+class HalfOpenFacts(Struct, frozen=True, kw_only=True, tag="half_open"):
+    """A connection on which nothing passed any more in either direction, and nobody was told. Times count from then on.
+
+    noticed_s: when the server ended its side by FIN or RST, None not within watched_s. last_heard_s: the last that it sent, None nothing.
+    """
+
+    watched_s: float
+    noticed_s: float | None = None
+    last_heard_s: float | None = None

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from wsbook.attempt import Attempt
 from wsbook.errors import UnreadableInputError
 from wsbook.facts import DialectFacts, EchoFacts, IdleFacts, SessionFacts, SignatureFacts
+from wsbook.observation import Observation
 from wsbook.redact import HIDDEN
 from wsbook.rules.restarts import RELOADS
 from wsbook.steps.looking import Looking, at_hops, open_attempt, publishing
@@ -41,6 +42,7 @@ class _Plan(Struct, frozen=True, kw_only=True):
 
 async def look_heartbeat(look: Looking) -> None:
     """Keep connections of every kind open at the endpoint, and silent ones at the places behind it, all at once."""
+    from wsbook.probes.half_open import probe_half_open
     from wsbook.probes.idle import connections, probe_idle
 
     attempt = await open_attempt(look, "3.4")
@@ -49,8 +51,10 @@ async def look_heartbeat(look: Looking) -> None:
     dialect, message = _dialect(look), _harmless(look)
     plans = _plans(look, _spoken(look, attempt), message)
     count = sum(connections(plan.rungs_s, plan.traffic, late_s=plan.late_s) for plan in plans)
-    look.progress(f"{count} connections at {len(plans)} places, for {plans[0].rungs_s[-1]:g} s", 0.02)
-    seen = await asyncio.gather(
+    look.progress(f"{count + 1} connections at {len(plans)} places, for {plans[0].rungs_s[-1]:g} s", 0.02)
+    dead = asyncio.ensure_future(probe_half_open(plans[0].attempt, step="3.4", seconds=plans[0].rungs_s[-1], dialect=dialect))
+    seen = await _together(
+        dead,
         *(
             probe_idle(
                 plan.attempt,
@@ -64,11 +68,21 @@ async def look_heartbeat(look: Looking) -> None:
                 on_progress=look.progress if index == 0 else None,
             )
             for index, plan in enumerate(plans)
-        )
+        ),
     )
-    look.add(*(entry for group in seen for entry in group))
+    look.add(*(entry for group in seen for entry in group), dead.result())
     if any(isinstance(entry.facts, IdleFacts) and not entry.facts.survived for group in seen for entry in group):
         await _look_for_reloads(look)
+
+
+async def _together(dead: asyncio.Future[Observation], *ladders: Coroutine[None, None, list[Observation]]) -> list[list[Observation]]:
+    """Wait for every ladder and for the dead connection; whoever fails or is cancelled takes the others along."""
+    try:
+        found = await asyncio.gather(*ladders)
+        await dead
+    finally:
+        dead.cancel()
+    return found
 
 
 def _plans(look: Looking, attempt: Attempt, message: str) -> list[_Plan]:
