@@ -129,13 +129,14 @@ def test_a_heartbeat_that_races_the_limit_is_the_mistake(observations: list[Obse
     assert roots(*observations)[0] == expected
 
 
-def kinds(*died: str, age_s: float = 6.0) -> list[Observation]:
+def kinds(*died: str, age_s: float = 6.0, speaks_s: float | None = 0.5) -> list[Observation]:
     """Return a ladder at the endpoint on which these kinds of traffic end at one age and the others live."""
     made = []
     for traffic in ("client", "ping", "pong", "listen"):
         lived = age_s if traffic in died else None
         interval = None if traffic == "listen" else 0.5
-        made.append(rung("endpoint", 21.0, lived, traffic=traffic, age_s=age_s if lived else 21.0, interval_s=interval))
+        spoken = {"peer_every_s": speaks_s} if traffic == "listen" else {}
+        made.append(rung("endpoint", 21.0, lived, traffic=traffic, age_s=age_s if lived else 21.0, interval_s=interval, **spoken))
     return made
 
 
@@ -152,6 +153,8 @@ def kinds(*died: str, age_s: float = 6.0) -> list[Observation]:
         ([*DIES, rung("app", 21.0, 6.0, traffic="ping", age_s=6.0), *kinds("client", "ping", "pong", "listen")], OWN_TIMER, Verdict.FAULT),
         ([*DIES, *kinds("ping", "pong", "listen")], TOO_SLOW, Verdict.FAULT),
         ([*DIES, *kinds("ping", "pong", "listen")], LIFE, None),
+        ([*DIES, *kinds("ping", "pong")], TOO_SLOW, Verdict.UNKNOWN),
+        ([*DIES, *APP, *kinds("listen", speaks_s=None)], ONE_SIDED, Verdict.CLEAR),
     ],
     ids=[
         "the server's traffic does not count",
@@ -164,6 +167,8 @@ def kinds(*died: str, age_s: float = 6.0) -> list[Observation]:
         "a limit of age at the application",
         "messages alone save it: the application's own limit",
         "which is no limit of age",
+        "a first message is awaited",
+        "the server had nothing to say",
     ],
 )
 def test_which_traffic_saves_a_socket(observations: list[Observation], cause: str, verdict: Verdict | None) -> None:
@@ -321,3 +326,11 @@ def test_silences_that_no_one_limit_explains_are_named_so() -> None:
 def test_a_dead_connection(noticed_s: float | None, watched_s: float, others: list[Observation], verdict: Verdict | None) -> None:
     dead = seen(HalfOpenFacts(watched_s=watched_s, noticed_s=noticed_s), step="3.4", probe="half-open")
     assert told(dead, *others).get(HALF_OPEN) is verdict
+
+
+def test_an_application_that_counts_messages_is_not_taken_for_a_restart() -> None:
+    """Who said something once lives a little longer, who goes on saying something lives on."""
+    shared = [rung("endpoint", 2.0, age_s=2.1), rung("endpoint", 2.9, 1.9, age_s=4.0, close_code=1001, ended="close")]
+    silent = rung("endpoint", 21.0, 4.0, age_s=4.0, close_code=1001, ended="close")
+    talking = kinds("ping", "pong", "listen", age_s=4.1, speaks_s=None)
+    assert roots(silent, *shared, *talking)[:1] == [TOO_SLOW]

@@ -15,6 +15,7 @@ __all__ = ["ends_by_age", "judge_ages", "only_messages_count"]
 _SAME = 0.08
 _SAME_S = 0.8
 """Ages within this, or this part of them, are one; a busy machine notices late."""
+_SPARE_S = 0.1
 _OLDER = 1.25
 _OLDER_S = 0.5
 """An age so much larger is no longer the same, however late it was noticed."""
@@ -33,7 +34,10 @@ def _is_busy(rung: Rung) -> bool:
 
 
 def _older(rungs: Sequence[Rung], age_s: float) -> bool:
-    return any(age_of(facts) > _OLDER * age_s + _OLDER_S for _, facts in rungs)
+    """Tell whether some grew older: one that lives has done so, one that died may have been noticed late."""
+    lived = [age_of(facts) for _, facts in rungs if facts.survived]
+    died = [age_of(facts) for _, facts in rungs if not facts.survived]
+    return any(one > (1 + _SAME) * age_s + _SPARE_S for one in lived) or any(one > _OLDER * age_s + _OLDER_S for one in died)
 
 
 def _one_age(rungs: Sequence[Rung]) -> float | None:

@@ -31,7 +31,8 @@ def judge_idle(evidence: Evidence) -> Iterator[Finding]:
         return  # rules/restarts.py and rules/ages.py
     limit, messages_s = silence_at(outer), only_messages_count(outer)
     if messages_s is not None:
-        yield _spared(evidence, messages_s, _silent_client(messages_s, outer))
+        first = any(facts.survived for _, facts in busy_of(outer, "listen"))
+        yield _first_message(messages_s, outer) if first else _spared(evidence, messages_s, _silent_client(messages_s, outer))
     elif limit is None:
         yield from _judge_health(evidence, outer)
     elif limit.signed and not agree(limit.died):
@@ -67,6 +68,13 @@ def _spared(evidence: Evidence, limit_s: float, finding: Finding) -> Finding:
     evident = (*finding.evidence, proof(page[0], words))
     summary = f"{finding.summary}; {words}, which keeps its sockets"
     return replace(finding, verdict=Verdict.UNKNOWN, confidence=_SPARED, summary=summary, evidence=evident)
+
+
+def _first_message(age_s: float, outer: list[Rung]) -> Finding:
+    """One message in the beginning is enough: it is awaited, as a login or subscription is, and no heartbeat."""
+    died = sorted((rung for rung in outer if rung[1].traffic == "none" and not rung[1].survived), key=lambda rung: -rung[1].lived_s)
+    words = f"sockets on which the client says nothing at all end after {age_s:.3g} s; one message in the beginning is enough"
+    return unknown(_SLUG, 0.2, words, *say_rungs(died, 1), *say_rungs(busy_of(outer, "listen"), 1))
 
 
 def _silent_client(age_s: float, outer: list[Rung]) -> Finding:
@@ -178,12 +186,14 @@ def _at_proxy(evidence: Evidence, owner: str, limit: Silence, inner: list[Rung],
 
 def _judge_direction(limit: Silence, outer: list[Rung]) -> Iterator[Finding]:
     """Say from which side traffic saves a connection: a heartbeat of the other side alone does not."""
-    fates = {kind: [facts.survived for _, facts in busy_of(outer, kind)] for kind in ("client", "ping", "pong", "listen")}
+    fates = {kind: [facts.survived for _, facts in busy_of(outer, kind)] for kind in ("client", "ping", "pong")}
+    heard = [rung for rung in busy_of(outer, "listen") if 0 < (rung[1].peer_every_s or 0) <= _IN_TIME * limit.best_s]
+    fates["listen"] = [facts.survived for _, facts in heard]
     answered = [*fates["client"], *fates["ping"]]
     if not answered or not all(answered):
         return
     if fates["listen"] and not any(fates["listen"]):
-        died = busy_of(outer, "listen")
+        died = heard
         words = f"sockets on which only the server speaks die like silent ones after {limit.words}: the client has to send something too"
         advised = (
             "Let the client answer or send by itself: its pongs to a server's ping are enough. Or let the limit count both directions."

@@ -90,7 +90,7 @@ def _symptom(seen: Observation) -> str:
         everybodys = seen.source.probe == "backend_log"  # some of a log's many sockets always break off
         return "" if everybodys else f"closed with {facts.close_code}"
     if isinstance(facts, IdleFacts) and not facts.survived and seen.source.hop == "endpoint" and _was_silent(facts):
-        return f"a silent socket ended after {facts.lived_s:.3g} s"
+        return f"a silent socket {'was found dead' if facts.ended == 'silence' else 'ended'} after {facts.lived_s:.3g} s"
     return ""
 
 

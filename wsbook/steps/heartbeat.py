@@ -62,7 +62,7 @@ async def look_heartbeat(look: Looking) -> None:
                 step="3.4",
                 traffic=plan.traffic,
                 message=message,
-                subscribe=subscription(look),
+                subscribe=subscription(look) or message,
                 dialect=dialect,
                 late_s=plan.late_s,
                 on_progress=look.progress if index == 0 else None,
@@ -92,7 +92,7 @@ def _plans(look: Looking, attempt: Attempt, message: str) -> list[_Plan]:
     longest_s = round(look.budget.idle_s * _BEYOND, 2)
     rungs_s = ladder(longest_s)
     inner_s = rungs_s if look.target.may_burden else (round(longest_s / 3, 2), longest_s)
-    listens = ["listen"] if subscription(look) else []
+    listens = ["listen"] if subscription(look) or message else []
     traffic = ("none", *(["client"] if message else []), "ping", "pong", *listens, "mute")
     outer = _Plan(attempt=attempt, rungs_s=rungs_s, traffic=traffic, late_s=_LATE * longest_s)
     hops = at_hops(look)[:_PLACES]
