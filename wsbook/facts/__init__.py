@@ -32,6 +32,7 @@ from wsbook.facts.network import (
     Tunnel,
 )
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
+from wsbook.facts.process import CrowdFacts, CycleFacts, Neighbour, PulseFacts, Pulses, Sample, Spell, Watched
 from wsbook.facts.reconnect import OutageFacts, Redial
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
 from wsbook.facts.rehearsal import Received, RehearsalFacts, Trial
@@ -56,6 +57,8 @@ __all__ = [
     "Cookie",
     "CookieFacts",
     "CopiesFacts",
+    "CrowdFacts",
+    "CycleFacts",
     "DialectFacts",
     "DialectStep",
     "EchoFacts",
@@ -76,6 +79,7 @@ __all__ = [
     "LoggedAttemptFacts",
     "MarkedLineFacts",
     "NameFacts",
+    "Neighbour",
     "NumbersFacts",
     "OutageFacts",
     "PacketFacts",
@@ -85,6 +89,8 @@ __all__ = [
     "Place",
     "PortFacts",
     "ProxyVariablesFacts",
+    "PulseFacts",
+    "Pulses",
     "Received",
     "RecordingFacts",
     "Redial",
@@ -92,6 +98,7 @@ __all__ = [
     "RedirectHop",
     "RehearsalFacts",
     "RouteFacts",
+    "Sample",
     "Sender",
     "SessionFacts",
     "Setting",
@@ -99,6 +106,7 @@ __all__ = [
     "SizeFacts",
     "SizeTrial",
     "Snapshot",
+    "Spell",
     "Stream",
     "Subscriber",
     "Suspicion",
@@ -115,6 +123,7 @@ __all__ = [
     "VersionTrial",
     "Violation",
     "Visit",
+    "Watched",
     "WordsFacts",
 ]
 
@@ -161,4 +170,7 @@ Facts = (
     | RedirectFacts
     | RehearsalFacts
     | SuspicionFacts
+    | CycleFacts
+    | PulseFacts
+    | CrowdFacts
 )

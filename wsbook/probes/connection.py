@@ -87,6 +87,8 @@ class Socket:
         self._pings: dict[bytes, asyncio.Future[float]] = {}
         self._changed = asyncio.Event()
         self._we_closed = False
+        self._may_read = asyncio.Event()
+        self._may_read.set()
         self._reader = asyncio.create_task(self._read(rest), name="wsbook-socket")
 
     @property
@@ -119,6 +121,7 @@ class Socket:
             self._take(rest)
             while self.ended == "open":
                 await self._flush()
+                await self._may_read.wait()
                 data = await self._link.recv(_READ_BYTES, None)
                 if not data:
                     self.hung_up_s = self.now_s
@@ -258,6 +261,18 @@ class Socket:
                 break
         return self.ended != "open"
 
+    def limit_buffer(self, size_bytes: int) -> None:
+        """Keep the system's buffer for what comes in at about this size."""
+        self._link.limit_buffer(size_bytes)
+
+    def pause(self) -> None:
+        """Read nothing more from the connection, but for what the reader is waiting for already; pings go unanswered."""
+        self._may_read.clear()
+
+    def resume(self) -> None:
+        """Read again."""
+        self._may_read.set()
+
     # Sending.
 
     async def _flush(self) -> bool:
@@ -344,6 +359,11 @@ class Socket:
         """Half-close: send a FIN without a closing handshake and go on reading."""
         self._we_closed = True
         self._link.finish()
+
+    async def hang_up(self) -> None:
+        """Close the connection with a FIN and without a closing handshake, as a process that ends does."""
+        self._end("fin", "us")
+        await self._stop()
 
     async def _stop(self) -> None:
         self._reader.cancel()

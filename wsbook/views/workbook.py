@@ -47,6 +47,7 @@ PARAMETERS = {
     "fault": "",
     "record": "",
     "owned": False,
+    "metrics": "",
 }
 """Parameters of every notebook → their defaults; an empty text means "not given"."""
 

@@ -1,0 +1,142 @@
+"""Connections that open and end in waves, while the server is watched: what stays when everybody has gone, and what one costs.
+
+A third ends with the closing handshake, a third with a FIN alone, a third with a RST. This module must not know how much is too much.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+
+from msgspec.structs import replace
+
+from wsbook.attempt import Attempt
+from wsbook.facts import CycleFacts
+from wsbook.observation import Failure, Observation, Source, observed
+from wsbook.probes.burden import may_burden, refused
+from wsbook.probes.endings import close_all, why_not_open
+from wsbook.probes.socket import Socket
+from wsbook.probes.upgrade import open_socket
+from wsbook.probes.watching import Watch, watching
+
+__all__ = ["MOST_AT_ONCE", "MOST_WAVES", "probe_cycles"]
+
+MOST_AT_ONCE, MOST_WAVES = 100, 60
+_OPENING = 8
+"""Handshakes under way at the same time."""
+_OPEN_S, _CLOSE_S = 3.0, 0.5
+_BASELINES, _BASELINE_S = 3, 0.1
+
+Progress = Callable[[str, float], None]
+
+
+class _Tally:
+    """What happened to the connections so far."""
+
+    def __init__(self) -> None:
+        self.warm_up = 0
+        self.ended = dict.fromkeys(("closed", "hung_up", "broken"), 0)
+        self.held = 0
+        self.at_once = 0
+        self.took_s: list[float] = []
+        self.refused = 0
+        self.failure: Failure | None = None
+
+    @property
+    def all_ended(self) -> int:
+        """Connections that opened and ended, those of the warm-up too."""
+        return self.warm_up + sum(self.ended.values())
+
+    def facts(self, watch: Watch) -> CycleFacts:
+        return CycleFacts(
+            warm_up=self.warm_up,
+            **self.ended,
+            at_once=self.at_once,
+            connect_s=round(median(self.took_s), 6) if self.took_s else 0.0,
+            servers=watch.results(),
+            refused=self.refused,
+            why_refused=self.failure.message if self.failure else "",
+            blind=watch.blind,
+        )
+
+
+async def probe_cycles(
+    attempt: Attempt,
+    *,
+    step: str,
+    at_once: int,
+    waves: int,
+    settle_s: float,
+    watched: Sequence[Attempt] = (),
+    metrics: str = "",
+    owned: bool = False,
+    on_progress: Progress | None = None,
+) -> Observation:
+    """Open at_once connections and end them, once to warm up and then waves times; read the servers before, between and after.
+
+    watched: other places whose servers are read too. metrics: URL of a server's figures, "" none. settle_s: how long the servers may
+    take to notice that everybody has gone. A wave in which connections are refused is the last. At most 100 at once and 60 waves.
+    """
+    source = Source(step=step, probe="cycles", hop=attempt.hop, changed=attempt.changed)
+    if not may_burden((attempt,), owned):
+        return refused(source, "many connections")
+    begin, tally, say = time.perf_counter(), _Tally(), on_progress or (lambda text, fraction: None)
+    attempt = replace(attempt, first_message_s=0.0, timeout_s=min(attempt.timeout_s, _OPEN_S))
+    count, rounds = max(3, min(at_once, MOST_AT_ONCE)), max(1, min(waves, MOST_WAVES))
+    async with watching((attempt, *watched), metrics, attempt.ca_file) as watch:
+        for _ in range(_BASELINES):
+            await watch.sample(0, 0)
+            await asyncio.sleep(_BASELINE_S)
+        for number in range(rounds + 1):
+            say(f"{count} connections open and end, {number} of {rounds} times", number / (rounds + 1))
+            await _wave(attempt, step, count, tally, watch, warm_up=number == 0)
+            if tally.refused:
+                break
+            await watch.settle(tally.all_ended, 0.3 * settle_s)
+        await watch.settle(tally.all_ended, settle_s)
+        facts = tally.facts(watch)
+    failure = tally.failure if not tally.all_ended else None
+    return observed(source, facts if tally.all_ended else None, duration_s=time.perf_counter() - begin, failure=failure)
+
+
+async def _wave(attempt: Attempt, step: str, count: int, tally: _Tally, watch: Watch, *, warm_up: bool) -> None:
+    sockets: list[Socket] = []
+    try:
+        await _open(attempt, step, count, sockets, tally)
+        tally.at_once = max(tally.at_once, len(sockets))
+        await watch.sample(tally.all_ended, len(sockets))
+        await _end(sockets)
+    finally:
+        await close_all(sockets)
+    if warm_up:
+        tally.warm_up = len(sockets)
+        return
+    for place, name in enumerate(tally.ended):
+        tally.ended[name] += len(sockets[place::3])
+
+
+async def _open(attempt: Attempt, step: str, count: int, sockets: list[Socket], tally: _Tally) -> None:
+    """Open the connections of one wave, a few at a time; those that are open stand in sockets even when we are cancelled."""
+    left = iter(range(count))
+
+    async def some() -> None:
+        for _ in left:
+            begin = time.perf_counter()
+            seen, socket = await open_socket(attempt, step=step)
+            if socket is None:
+                tally.refused += 1
+                tally.failure = tally.failure or why_not_open(seen)
+                return
+            tally.took_s.append(time.perf_counter() - begin)
+            sockets.append(socket)
+
+    await asyncio.gather(*(some() for _ in range(min(_OPENING, count))))
+
+
+async def _end(sockets: Sequence[Socket]) -> None:
+    for socket in sockets[2::3]:
+        socket.abort()
+    await asyncio.gather(
+        *(socket.close(1000, "", _CLOSE_S) for socket in sockets[0::3]),
+        *(socket.hang_up() for socket in sockets[1::3]),
+    )
