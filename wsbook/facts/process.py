@@ -29,7 +29,8 @@ class Watched(Struct, frozen=True, kw_only=True):
     """One server over the whole probe.
 
     how: "process" (of this machine) or "metrics" (a URL). place: the hop whose port it listens on, or "metrics". collected: whether its
-    runtime frees memory late, so that growth may be garbage. descriptor_limit: None not told.
+    runtime frees memory late, so that growth may be garbage. descriptor_limit: None not told. event_before_s, event_after_s: processor
+    time for each of some published messages, before the waves and after them, while nobody else of ours listened.
     """
 
     how: str
@@ -39,6 +40,8 @@ class Watched(Struct, frozen=True, kw_only=True):
     samples: tuple[Sample, ...]
     collected: bool = False
     descriptor_limit: int | None = None
+    event_before_s: tuple[float, ...] = ()
+    event_after_s: tuple[float, ...] = ()
 
 
 class CycleFacts(Struct, frozen=True, kw_only=True, tag="cycles"):
@@ -115,8 +118,9 @@ class CrowdFacts(Struct, frozen=True, kw_only=True, tag="crowd"):
     """Subscribers, one of which misbehaves: "reads nothing" or "floods".
 
     size_bytes: of each message; padded: whether they were made large enough to fill buffers. sent_s: when each message of during left;
-    released_s: when the odd one behaved again, both from the start of during. odd_sent: messages that it flooded with.
-    odd_got: messages of during that reached it at last. odd_ended, odd_code: how its connection ended meanwhile, open, and None.
+    released_s: when the odd one behaved again, both from the start of during. odd_sent: messages that it flooded with. odd_got: messages
+    of during that reached it at last; odd_caught_up: whether the last one is among them. odd_ended, odd_code: how its connection ended
+    meanwhile, "open" and None when it did not.
     servers: their samples before, at the height, and at the end.
     """
 
@@ -128,6 +132,7 @@ class CrowdFacts(Struct, frozen=True, kw_only=True, tag="crowd"):
     released_s: float
     odd_sent: int = 0
     odd_got: int = 0
+    odd_caught_up: bool = False
     odd_ended: str = "open"
     odd_code: int | None = None
     servers: tuple[Watched, ...] = ()

@@ -31,10 +31,12 @@ KINDS = {"reads nothing": ONE_READS_NOTHING, "floods": ONE_FLOODS}
 """How the odd subscriber behaves → how the look is called."""
 MOST_SUBSCRIBERS, MOST_BYTES, MOST_FLOOD, MOST_RATE = 16, 64_000_000, 2_000, 500.0
 _POSTED, _SENT, _AS_GIVEN = (49_152, 4_096, 0), (4_096, 0), (0,)
-"""Sizes that messages are made, by HTTP and on a socket, where limits are tighter; the first that arrives counts, 0 leaves them as given."""
-_BEFORE, _MOST_DURING = 8, 2_000
-_SMALL_BYTES, _LARGE_BYTES = 4_096, 4_194_304
-_ARRIVE_S, _STUCK_S, _SUBSCRIBED_S, _POLL_S = 1.0, 1.0, 0.2, 0.02
+"""Sizes that messages are made, by HTTP and on a socket, where limits are tighter: the first that arrives counts; 0 changes nothing."""
+_BEFORE, _MOST_DURING, _OUTSTANDING = 8, 2_000, 16
+"""Messages while all behave, at most while one does not, and how many of those may be on their way to the others: a server that is only
+asked too much at once must not look like one that waits for somebody."""
+_SMALL_BYTES, _LARGE_BYTES = 65_536, 4_194_304
+_ARRIVE_S, _STUCK_S, _RESUMED_S, _SUBSCRIBED_S, _POLL_S = 1.0, 1.0, 3.0, 0.2, 0.02
 _CALM_S, _TAKEN_S = 0.05, 1.5
 """Distance between messages while nothing is to be filled, and how long the application may take to accept one."""
 
@@ -83,13 +85,13 @@ class _Run:
         self.sent.append(done.sent_at)
         return True
 
-    async def arrived(self, first: int, timeout_s: float) -> bool:
-        """Wait until every member has all from first on, or nothing new came for timeout_s."""
-        quiet_from, before = time.perf_counter(), -1
-        while not all(number in one.at for one in self.members for number in range(first, len(self.sent))):
+    async def arrived(self, first: int, timeout_s: float, outstanding: int = 0) -> bool:
+        """Wait until every member has all from first on but the newest so many, or nothing new came for timeout_s."""
+        quiet_from, before, goal = time.perf_counter(), -1, len(self.sent) - outstanding
+        while not all(number in one.at for one in self.members for number in range(max(first, goal - 1 if outstanding else 0), goal)):
             if time.perf_counter() - quiet_from > timeout_s:
                 return False
-            await asyncio.sleep(_POLL_S)
+            await asyncio.sleep(_POLL_S if not outstanding else 0.1 * _POLL_S)
             if (total := sum(len(one.at) for one in self.members)) != before:
                 quiet_from, before = time.perf_counter(), total
         return True
@@ -215,9 +217,8 @@ async def _starve(run: _Run, watch: Watch, flood: str, volume_bytes: int, second
     first, end = len(run.sent), time.perf_counter() + seconds
     count = min(_MOST_DURING, max(_BEFORE, volume_bytes // max(run.padding, 200)))
     while len(run.sent) - first < count and time.perf_counter() < end:
-        if not await run.publish():
+        if not await run.publish() or not await run.arrived(first, _STUCK_S, outstanding=_OUTSTANDING):
             break
-        await asyncio.sleep(0)
     await run.arrived(first, _STUCK_S)
     await asyncio.sleep(hold_s)
     await watch.sample(0, len(run.members) + 1)
@@ -225,15 +226,15 @@ async def _starve(run: _Run, watch: Watch, flood: str, volume_bytes: int, second
     run.odd.socket.limit_buffer(_LARGE_BYTES)
     run.odd.socket.resume()
     await run.arrived(first, _STUCK_S)
-    await _caught_up(run, first)
+    await _caught_up(run)
     return released, 0
 
 
-async def _caught_up(run: _Run, first: int) -> None:
-    """Wait until the odd one has all, has ended, or gets nothing more."""
+async def _caught_up(run: _Run) -> None:
+    """Wait until the odd one has the last message, has ended, or gets nothing more: a sender that met a closed window asks rarely."""
     quiet_from, before = time.perf_counter(), -1
-    while run.odd.socket.ended == "open" and not all(number in run.odd.at for number in range(first, len(run.sent))):
-        if time.perf_counter() - quiet_from > 0.5 * _STUCK_S:
+    while run.odd.socket.ended == "open" and len(run.sent) - 1 not in run.odd.at:
+        if time.perf_counter() - quiet_from > _RESUMED_S:
             return
         await asyncio.sleep(_POLL_S)
         if len(run.odd.at) != before:
@@ -285,6 +286,7 @@ def _facts(kind: str, run: _Run, first: int, middle: int, released: float, odd_s
         released_s=round(released - start, 4),
         odd_sent=odd_sent,
         odd_got=sum(number in run.odd.at for number in during),
+        odd_caught_up=len(run.sent) - 1 in run.odd.at,
         odd_ended=socket.ended,
         odd_code=socket.close_code,
         servers=watch.results(),

@@ -6,6 +6,8 @@ A third ends with the closing handshake, a third with a FIN alone, a third with 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from itertools import count
 from statistics import median
 
 from msgspec.structs import replace
@@ -15,9 +17,12 @@ from wsbook.facts import CycleFacts
 from wsbook.observation import Failure, Observation, Source, observed
 from wsbook.probes.burden import may_burden, refused
 from wsbook.probes.endings import close_all, why_not_open
+from wsbook.probes.marker import marker, run_marker
+from wsbook.probes.publish import SocketPublisher, TriggerPublisher
 from wsbook.probes.socket import Socket
 from wsbook.probes.upgrade import open_socket
 from wsbook.probes.watching import Watch, watching
+from wsbook.target import Trigger
 
 __all__ = ["MOST_AT_ONCE", "MOST_WAVES", "probe_cycles"]
 
@@ -26,6 +31,7 @@ _OPENING = 8
 """Handshakes under way at the same time."""
 _OPEN_S, _CLOSE_S = 3.0, 0.5
 _BASELINES, _BASELINE_S = 3, 0.1
+_EVENTS, _EVENT_S = 7, 0.03
 
 Progress = Callable[[str, float], None]
 
@@ -69,40 +75,64 @@ async def probe_cycles(
     settle_s: float,
     watched: Sequence[Attempt] = (),
     metrics: str = "",
+    trigger: Trigger | None = None,
+    message: str = "",
     owned: bool = False,
     on_progress: Progress | None = None,
 ) -> Observation:
     """Open at_once connections and end them, once to warm up and then waves times; read the servers before, between and after.
 
-    watched: other places whose servers are read too. metrics: URL of a server's figures, "" none. settle_s: how long the servers may
-    take to notice that everybody has gone. A wave in which connections are refused is the last. At most 100 at once and 60 waves.
+    watched: other places whose servers are read too. metrics: URL of a server's figures, "" none. trigger, else message on a socket,
+    publishes before and after, and the cost is noted; without both nothing is published. settle_s: how long the servers may take to
+    notice that everybody has gone. A wave in which connections are refused is the last. At most 100 at once and 60 waves.
     """
     source = Source(step=step, probe="cycles", hop=attempt.hop, changed=attempt.changed)
     if not may_burden((attempt,), owned):
         return refused(source, "many connections")
     begin, tally, say = time.perf_counter(), _Tally(), on_progress or (lambda text, fraction: None)
     attempt = replace(attempt, first_message_s=0.0, timeout_s=min(attempt.timeout_s, _OPEN_S))
-    count, rounds = max(3, min(at_once, MOST_AT_ONCE)), max(1, min(waves, MOST_WAVES))
-    async with watching((attempt, *watched), metrics, attempt.ca_file) as watch:
+    size, rounds = max(3, min(at_once, MOST_AT_ONCE)), max(1, min(waves, MOST_WAVES))
+    async with AsyncExitStack() as stack:
+        watch = await stack.enter_async_context(watching((attempt, *watched), metrics, attempt.ca_file))
+        post = await stack.enter_async_context(TriggerPublisher(trigger, attempt)) if trigger else None
         for _ in range(_BASELINES):
             await watch.sample(0, 0)
             await asyncio.sleep(_BASELINE_S)
+        await _publish(watch, post, attempt, message, step)
         for number in range(rounds + 1):
-            say(f"{count} connections open and end, {number} of {rounds} times", number / (rounds + 1))
-            await _wave(attempt, step, count, tally, watch, warm_up=number == 0)
+            say(f"{size} connections open and end, {number} of {rounds} times", number / (rounds + 1))
+            await _wave(attempt, step, size, tally, watch, warm_up=number == 0)
             if tally.refused:
                 break
             await watch.settle(tally.all_ended, 0.3 * settle_s)
         await watch.settle(tally.all_ended, settle_s)
+        await _publish(watch, post, attempt, message, step)
         facts = tally.facts(watch)
     failure = tally.failure if not tally.all_ended else None
     return observed(source, facts if tally.all_ended else None, duration_s=time.perf_counter() - begin, failure=failure)
 
 
-async def _wave(attempt: Attempt, step: str, count: int, tally: _Tally, watch: Watch, *, warm_up: bool) -> None:
+async def _publish(watch: Watch, post: TriggerPublisher | None, attempt: Attempt, message: str, step: str) -> None:
+    """Note what some messages cost the servers when nobody of ours listens, or only who publishes."""
+    socket = (await open_socket(attempt, step=step))[1] if post is None and message else None
+    publisher = post or (SocketPublisher(socket, message) if socket else None)
+    if publisher is None:
+        return
+    run, numbers = run_marker(), count()
+
+    async def publish() -> bool:
+        return (await publisher.publish(marker(run, next(numbers)))).failure is None
+
+    try:
+        await watch.events(publish, _EVENTS, _EVENT_S)
+    finally:
+        await close_all([socket] if socket else [])
+
+
+async def _wave(attempt: Attempt, step: str, size: int, tally: _Tally, watch: Watch, *, warm_up: bool) -> None:
     sockets: list[Socket] = []
     try:
-        await _open(attempt, step, count, sockets, tally)
+        await _open(attempt, step, size, sockets, tally)
         tally.at_once = max(tally.at_once, len(sockets))
         await watch.sample(tally.all_ended, len(sockets))
         await _end(sockets)
@@ -115,9 +145,9 @@ async def _wave(attempt: Attempt, step: str, count: int, tally: _Tally, watch: W
         tally.ended[name] += len(sockets[place::3])
 
 
-async def _open(attempt: Attempt, step: str, count: int, sockets: list[Socket], tally: _Tally) -> None:
+async def _open(attempt: Attempt, step: str, size: int, sockets: list[Socket], tally: _Tally) -> None:
     """Open the connections of one wave, a few at a time; those that are open stand in sockets even when we are cancelled."""
-    left = iter(range(count))
+    left = iter(range(size))
 
     async def some() -> None:
         for _ in left:
@@ -130,7 +160,7 @@ async def _open(attempt: Attempt, step: str, count: int, sockets: list[Socket], 
             tally.took_s.append(time.perf_counter() - begin)
             sockets.append(socket)
 
-    await asyncio.gather(*(some() for _ in range(min(_OPENING, count))))
+    await asyncio.gather(*(some() for _ in range(min(_OPENING, size))))
 
 
 async def _end(sockets: Sequence[Socket]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
@@ -28,6 +28,7 @@ class _One(Struct, kw_only=True):
     last: Reading | None = None
     spoilt: str = ""
     started: float | None = None
+    events: list[list[float]]
 
 
 class Watch:
@@ -61,6 +62,25 @@ class Watch:
             await asyncio.sleep(every_s)
         await self.sample(ended, 0)
 
+    async def events(self, publish: Callable[[], Awaitable[bool]], count: int, pause_s: float) -> None:
+        """Publish some messages and note what each cost every process, less what it does in the same time by itself."""
+        idle = await self._ran(asyncio.sleep(pause_s))
+        series: list[list[float]] = [[] for _ in self._servers]
+        for _ in range(count):
+            ran = await self._ran(_then(publish, pause_s))
+            for costs, spent, own in zip(series, ran, idle, strict=True):
+                if spent is not None and own is not None:
+                    costs.append(round(max(0.0, spent - own), 7))
+        for one, costs in zip(self._servers, series, strict=True):
+            one.events.append(costs)
+
+    async def _ran(self, act: Awaitable[object]) -> list[float | None]:
+        """Return how much processor time each process took while something was done."""
+        before = [_running(one) for one in self._servers]
+        await act
+        after = [_running(one) for one in self._servers]
+        return [None if was is None or now is None else now - was for was, now in zip(before, after, strict=True)]
+
     @property
     def blind(self) -> str:
         """Why nothing was watched."""
@@ -73,6 +93,15 @@ class Watch:
     def results(self) -> tuple[Watched, ...]:
         """Return every server that could be read throughout."""
         return tuple(_watched(one) for one in self._servers if one.samples and not one.spoilt)
+
+
+def _running(one: _One) -> float | None:
+    return one.source.running_s() if isinstance(one.source, Server) else None
+
+
+async def _then(publish: Callable[[], Awaitable[bool]], pause_s: float) -> None:
+    await publish()
+    await asyncio.sleep(pause_s)
 
 
 async def _read(one: _One) -> Reading | None:
@@ -92,7 +121,7 @@ def _lowest(samples: Iterable[Sample]) -> int | None:
 
 def _watched(one: _One) -> Watched:
     source = one.source
-    process = isinstance(source, Server)
+    before, after = one.events if len(one.events) == 2 else ([], [])
     return Watched(
         how=one.how,
         place=one.place,
@@ -100,7 +129,9 @@ def _watched(one: _One) -> Watched:
         processes=source.count if isinstance(source, Server) else 1,
         samples=tuple(one.samples),
         collected=source.collected,
-        descriptor_limit=source.descriptor_limit() if process and isinstance(source, Server) else getattr(source, "descriptor_limit", None),
+        descriptor_limit=source.descriptor_limit() if isinstance(source, Server) else source.descriptor_limit,
+        event_before_s=tuple(before),
+        event_after_s=tuple(after),
     )
 
 
@@ -124,9 +155,9 @@ async def find_servers(places: Iterable[Attempt]) -> tuple[list[tuple[str, Serve
 async def watching(places: Iterable[Attempt], metrics: str = "", ca_file: str = "") -> AsyncIterator[Watch]:
     """Yield the watch over the servers at these places and behind a metrics URL ("" none)."""
     servers, why = await find_servers(places)
-    watched = [_One(how="process", place=place, source=server, samples=[]) for place, server in servers]
+    watched = [_One(how="process", place=place, source=server, samples=[], events=[]) for place, server in servers]
     async with AsyncExitStack() as stack:
         if metrics:
             meters = await stack.enter_async_context(Meters(metrics, ca_file))
-            watched.append(_One(how="metrics", place=_METRICS, source=meters, samples=[]))
+            watched.append(_One(how="metrics", place=_METRICS, source=meters, samples=[], events=[]))
         yield Watch(watched, why)

@@ -57,13 +57,15 @@ def _judge_starved(seen: Observation, facts: CrowdFacts) -> Iterator[Finding]:
         f"{size_text(facts.size_bytes)} each; before, {duration_text(usual)}; {freed} went on when it read again, {missed} missed some"
     )
     if freed:
-        yield fault(_SLOW, 0.95, f"{words}; they went on as soon as it read again", proof(seen, evident))
+        words += "; they went on as soon as it read again"
+        yield fault(_SLOW, 0.95, words, proof(seen, words), proof(seen, evident))
     elif facts.odd_ended != "open":
-        yield fault(_SLOW, 0.85, f"{words}; they went on when the server gave it up", proof(seen, evident))
+        words += "; they went on when the server gave it up"
+        yield fault(_SLOW, 0.85, words, proof(seen, words), proof(seen, evident))
     elif missed:
-        yield fault(_SLOW, 0.8, words, proof(seen, evident))
+        yield fault(_SLOW, 0.8, words, proof(seen, words), proof(seen, evident))
     else:
-        yield unknown(_SLOW, 0.3, f"{words}, and caught up while it still read nothing", proof(seen, evident))
+        yield unknown(_SLOW, 0.3, f"{words}, and caught up while it still read nothing", proof(seen, words), proof(seen, evident))
 
 
 def _judge_kept(seen: Observation, facts: CrowdFacts) -> Iterator[Finding]:
@@ -73,6 +75,9 @@ def _judge_kept(seen: Observation, facts: CrowdFacts) -> Iterator[Finding]:
     if facts.odd_ended != "open":
         code = f" with {facts.odd_code}" if facts.odd_code is not None else ""
         yield clear(_SLOW, f"{words}, and the server cut it off{code}", proof(seen, words))
+    elif not facts.odd_caught_up:
+        summary = f"{words}; it read again for a while, and had not caught up"
+        yield unknown(_SLOW, 0.05, summary, proof(seen, summary))
     elif facts.odd_got < len(facts.sent_s):
         yield clear(_SLOW, f"{words}; {len(facts.sent_s) - facts.odd_got} messages were dropped for it alone", proof(seen, words))
     elif sent_bytes < _FELT_BYTES:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from statistics import median
 
 from msgspec import Struct
 
@@ -22,6 +23,9 @@ _STEADY = 0.7
 """Share of the waves after which more was held than before."""
 _ENOUGH = 200
 """Connections after the warm-up from which on memory that stays means anything: allocators and collectors settle late."""
+_DEARER, _EACH_S = 1.6, 4e-6
+"""A message costs more after than before from this many times on, and from this much for each connection that has gone: what the
+cheapest look at a dead entry takes an interpreter."""
 _WORTH_BYTES = 4096
 """Memory for each ended connection, less is noise of any allocator."""
 
@@ -31,20 +35,20 @@ class Cost(Struct, frozen=True, kw_only=True):
 
     memory_bytes: float | None = None
     cpu_s: float | None = None
-    descriptors: float | None = None
 
 
 def cost_of(facts: CycleFacts, server: Watched) -> Cost:
-    """Return what one connection of the cycles cost this server; behind a balancer it had only its share of them."""
+    """Return what one connection cost this server; sockets tell how many of ours it had, where a balancer shares them out."""
     first, held = _first(server, lambda one: not one.ended and not one.held), _first(server, lambda one: not one.ended and one.held > 0)
     last = server.samples[-1] if server.samples else None
     if first is None or held is None or last is None:
         return Cost()
-    memory = _difference(first.memory_bytes, held.memory_bytes, held.held)
+    count = (held.sockets or 0) - (first.sockets or 0)
+    count = min(count, held.held) if count > 0 else held.held
+    memory = _difference(first.memory_bytes, held.memory_bytes, count)
     return Cost(
         memory_bytes=memory if memory and memory > 0 else None,
-        cpu_s=_difference(first.cpu_s, last.cpu_s, last.ended),
-        descriptors=_difference(first.descriptors, held.descriptors, held.held),
+        cpu_s=_difference(first.cpu_s, last.cpu_s, last.ended * count // held.held),
     )
 
 
@@ -79,6 +83,7 @@ def _judge_server(seen: Observation, facts: CycleFacts, server: Watched) -> Iter
         return
     yield from _judge_descriptors(seen, facts, server, bottoms)
     yield from _judge_threads(seen, facts, server, bottoms)
+    yield from _judge_events(seen, facts, server)
     yield from _judge_memory(seen, facts, server, bottoms)
 
 
@@ -104,7 +109,7 @@ def _judge_descriptors(seen: Observation, facts: CycleFacts, server: Watched, bo
         f"{grown} more than before{left}"
     )
     evident = f"descriptors after each wave: {', '.join(map(str, held[:12]))}"
-    yield fault(_LEAK, 0.93 if grown >= 0.15 * _gone(facts) or waiting else 0.85, words, proof(seen, evident))
+    yield fault(_LEAK, 0.93 if grown >= 0.15 * _gone(facts) or waiting else 0.85, words, proof(seen, words), proof(seen, evident))
 
 
 def _judge_threads(seen: Observation, facts: CycleFacts, server: Watched, bottoms: Sequence[Sample]) -> Iterator[Finding]:
@@ -115,7 +120,7 @@ def _judge_threads(seen: Observation, facts: CycleFacts, server: Watched, bottom
             f"after {_gone(facts)} connections had come and gone, {server.name} at {server.place} ran {held[-1]} threads, "
             f"{grown} more than before: handlers go on without their clients"
         )
-        yield fault(_STALE, 0.85, words, proof(seen, f"threads after each wave: {', '.join(map(str, held[:12]))}"))
+        yield fault(_STALE, 0.85, words, proof(seen, words), proof(seen, f"threads after each wave: {', '.join(map(str, held[:12]))}"))
 
 
 def _growth(server: Watched, held: Sequence[int], of: Callable[[Sample], int | None], gone: int) -> int | None:
@@ -128,6 +133,22 @@ def _growth(server: Watched, held: Sequence[int], of: Callable[[Sample], int | N
     waves = list(pairwise(held[:-1]))  # the last reading is of no wave: it came after a longer wait
     steady = sum(after > earlier for earlier, after in waves) >= _STEADY * len(waves)
     return grown if grown >= max(_FEWEST, _SHARE * gone, _NOISES * noise) and steady and held[-1] >= 0.8 * max(held) else None
+
+
+def _judge_events(seen: Observation, facts: CycleFacts, server: Watched) -> Iterator[Finding]:
+    """A message that costs more for each connection that has gone: the server still tells them."""
+    if min(len(server.event_before_s), len(server.event_after_s)) < 3 or not _gone(facts):
+        return
+    before, after = median(server.event_before_s), median(server.event_after_s)
+    apart = sorted(server.event_after_s)[len(server.event_after_s) // 4] > max(server.event_before_s)
+    each = (after - before) / (_gone(facts) + facts.warm_up)
+    if not apart or after < _DEARER * before or each < _EACH_S:
+        return
+    words = (
+        f"one message cost {server.name} at {server.place} {duration_text(before)} of processor time, and {duration_text(after)} after "
+        f"{_gone(facts) + facts.warm_up} connections had come and gone: it still tells those that have gone"
+    )
+    yield fault(_STALE, 0.88, words, proof(seen, words))
 
 
 def _judge_memory(seen: Observation, facts: CycleFacts, server: Watched, bottoms: Sequence[Sample]) -> Iterator[Finding]:

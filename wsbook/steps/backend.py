@@ -120,6 +120,8 @@ async def _look_cycles(look: Looking, attempt: Attempt, places: list[Attempt], e
         settle_s=effort.settle_s,
         watched=places[1:],
         metrics=look.target.metrics,
+        trigger=look.target.trigger,
+        message=publishing(look.target)[0],
         owned=look.target.owned,
         on_progress=lambda text, fraction: look.progress(text, 0.85 + 0.14 * fraction),
     )
