@@ -17,6 +17,13 @@ book = open_workbook("3", globals())
 book.form()
 book.chain()
 
+# %% [markdown] id=begin-about
+# How long silence may last (step 3.4) takes as long as it takes. Its connections are opened now and stay silent while the
+# other steps look.
+
+# %% id=begin
+await book.begin("3.4")
+
 # %% [markdown] id=s31-about
 # ## 3.1 What does the page do with its socket?
 #

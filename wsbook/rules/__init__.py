@@ -33,6 +33,7 @@ from wsbook.rules.interception import judge_interception
 from wsbook.rules.listener import judge_listener
 from wsbook.rules.logged import judge_logged
 from wsbook.rules.make import complete
+from wsbook.rules.measured import with_measurements
 from wsbook.rules.messages import judge_compression, judge_framing, judge_sizes
 from wsbook.rules.network import judge_network
 from wsbook.rules.numbers import judge_numbers
@@ -134,7 +135,7 @@ def _repeat(finding: Finding, commands: dict[str, str]) -> str:
 
 def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, ...]]:
     """Return the findings, root causes first, and the verdict of each of the twelve steps."""
-    found = list(with_rehearsals(evidence, (finding for rule in RULES for finding in rule(evidence))))
+    found = list(with_measurements(evidence, with_rehearsals(evidence, (finding for rule in RULES for finding in rule(evidence)))))
     found += judge_refusals(evidence, found)
     found += judge_possible(evidence, found)
     found += judge_words(evidence, found)

@@ -63,6 +63,8 @@ async def look_backend(look: Looking) -> None:
         return
     effort, places = _EFFORTS[look.budget.name], _places(look, attempt)
     whole = False
+    if publishes:
+        await look.settled("3.4")  # broadcasts would break the silence that is measured there
     async with pulses(places, step="3.2", each=_EACH, every_s=_EVERY_S) as watch:
         look.progress("pings on quiet connections", 0.1)
         with watch.spell("idle"):
@@ -76,6 +78,7 @@ async def look_backend(look: Looking) -> None:
     look.add(watch.observation())
     if whole:
         await _look_crowd(look, places, "reads nothing", effort.starve_s, effort)
+    await look.settled("3.4")
     await _look_cycles(look, attempt, places, effort)
 
 

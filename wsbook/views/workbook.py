@@ -239,6 +239,11 @@ class Workbook:
         skip = step not in self._selected or (self.case.done(step) and not anew)
         return self.case.result(step) if skip else await self.case.run(step, self._tell)
 
+    async def begin(self, *steps: str) -> None:
+        """Start steps that mostly wait beside those before them; step() shows them when their turn comes."""
+        self.case.begin(*(step for step in steps if step in self._selected))
+        await asyncio.sleep(0)
+
     async def step(self, step: str) -> StepView:
         """Run one step, or take it from the record when it is done there, and return its views."""
         self._tell(f"{step} {STEPS[step].title}", 0.0)
