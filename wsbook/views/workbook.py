@@ -18,7 +18,7 @@ from wsbook.chain import chain
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation, Outcome
 from wsbook.steps import PHASES, STEPS
-from wsbook.views import charts, charts_cluster, charts_flow, charts_logs, charts_network, show, tables
+from wsbook.views import charts, charts_cluster, charts_flow, charts_logs, charts_network, charts_server, show, tables
 from wsbook.views.drawing import Picture
 from wsbook.views.show import Shown
 from wsbook.words import MARKS, cap, duration_text
@@ -103,7 +103,14 @@ TABLES: dict[str, dict[str, Table]] = {
         "sessions": tables.table_talks,
     },
     "3.1": {"patterns": tables.table_patterns},
-    "3.2": {"broadcast": tables.table_broadcast, "passes": tables.table_passes, "patterns": tables.table_patterns},
+    "3.2": {
+        "broadcast": tables.table_broadcast,
+        "passes": tables.table_passes,
+        "patterns": tables.table_patterns,
+        "crowd": tables.table_crowd,
+        "server": tables.table_server,
+        "pulses": tables.table_pulses,
+    },
     "3.3": {"origin": tables.table_origin, "attempts": tables.table_attempts},
     "3.4": {"idle": tables.table_idle},
     "4.1": {"trace": tables.table_trace},
@@ -117,7 +124,7 @@ PLOTS: dict[str, tuple[Plot, ...]] = {
     "1.4": (charts_logs.plot_lifetimes,),
     "2.1": (charts_network.plot_packets, charts_network.plot_ways),
     "2.2": (charts.plot_stages, charts_cluster.plot_instances),
-    "3.2": (charts_cluster.plot_broadcast,),
+    "3.2": (charts_cluster.plot_broadcast, charts_server.plot_crowd, charts_server.plot_server, charts_server.plot_pulses),
     "3.3": (charts.plot_origin,),
     "3.4": (charts_flow.plot_idle,),
     "4.1": (charts_flow.plot_trace,),

@@ -33,6 +33,7 @@ from wsbook.views.tables.logs import table_access, table_logged, table_signature
 from wsbook.views.tables.messages import table_commands, table_compression, table_dialect, table_framing, table_sizes
 from wsbook.views.tables.network import table_packets, table_ports, table_proxy
 from wsbook.views.tables.pairs import table_pairs
+from wsbook.views.tables.server import table_crowd, table_pulses, table_server
 
 __all__ = [
     "OPCODES",
@@ -50,6 +51,7 @@ __all__ = [
     "table_commands",
     "table_compression",
     "table_cookies",
+    "table_crowd",
     "table_dialect",
     "table_echo",
     "table_endpoints",
@@ -72,9 +74,11 @@ __all__ = [
     "table_patterns",
     "table_ports",
     "table_proxy",
+    "table_pulses",
     "table_redirects",
     "table_rehearsals",
     "table_routes",
+    "table_server",
     "table_sessions",
     "table_signatures",
     "table_sizes",
