@@ -21,7 +21,7 @@ __all__ = ["plot_crowd", "plot_pulses", "plot_server"]
 
 _FAULT = VERDICT_COLOURS[Verdict.FAULT]
 _COLOURS = (RECEIVED, SENT, CONTROL, WARNING, "#009E73")
-_MOST_LINES, _MOST_STALLS = 5, 40
+_MOST_LINES, _MOST_BANDS = 5, 40
 _DECADES = (0.1, 1, 10, 100, 1000, 10_000)
 
 
@@ -32,11 +32,23 @@ def _log_axis(title: str) -> dict[str, Any]:
 # Quiet connections
 
 
-def _pulses_title(facts: PulseFacts, stalls: list[Stall]) -> str:
-    if not stalls:
+def _pulses_title(facts: PulseFacts, bands: list[tuple[float, float, bool]]) -> str:
+    if not bands:
         return f"{quantity(len(facts.connections), 'quiet connection')}: no moment at which all of them were late"
-    longest = max(stall.length_s for stall in stalls)
-    return f"quiet connections were late together {quantity(len(stalls), 'time')}, for up to {duration_text(longest)}"
+    longest = max(stall.length_s for stall in stalls_of(facts))
+    return f"quiet connections were late together {quantity(len(bands), 'time')}, for up to {duration_text(longest)}"
+
+
+def _bands(stalls: list[Stall]) -> list[tuple[float, float, bool]]:
+    """Return (begin, end, whether something else may explain it) of the times of stalls, those that overlap joined."""
+    bands: list[tuple[float, float, bool]] = []
+    for stall in stalls:
+        if bands and stall.begin_s <= bands[-1][1]:
+            begin_s, end_s, excused = bands.pop()
+            bands.append((begin_s, max(end_s, stall.end_s), excused and bool(stall.excuse)))
+        else:
+            bands.append((stall.begin_s, stall.end_s, bool(stall.excuse)))
+    return bands
 
 
 def _points(connections: Iterable[Pulses]) -> tuple[list[float], list[float]]:
@@ -51,12 +63,12 @@ def plot_pulses(observations: Iterable[Observation]) -> Picture | None:
     if not found:
         return None
     facts = found[-1]
-    stalls = stalls_of(facts)
-    title = _pulses_title(facts, stalls)
+    bands = _bands(stalls_of(facts))
+    title = _pulses_title(facts, bands)
     drawn = figure(title, 300, showlegend=True, legend={"y": -0.32, "yanchor": "top"}, margin={"r": 16, "t": 64})
-    for stall in stalls[:_MOST_STALLS]:
-        colour = VERDICT_COLOURS[Verdict.UNKNOWN] if stall.excuse else _FAULT
-        drawn.add_vrect(x0=stall.begin_s, x1=stall.end_s, fillcolor=colour, opacity=0.18, line={"width": 0})
+    for begin_s, end_s, excused in bands[:_MOST_BANDS]:
+        colour = VERDICT_COLOURS[Verdict.UNKNOWN] if excused else _FAULT
+        drawn.add_vrect(x0=begin_s, x1=end_s, fillcolor=colour, opacity=0.2, line={"width": 0}, layer="below")
     for place, colour in zip(dict.fromkeys(one.place for one in facts.connections), cycle(_COLOURS), strict=False):
         at, took = _points(one for one in facts.connections if one.place == place)
         look = {"mode": "markers", "marker": {"color": colour, "size": 5}, "hoverinfo": "skip"}
