@@ -305,7 +305,10 @@ async def test_loop_stalls() -> None:
 async def test_one_that_reads_nothing_holds_up_the_others() -> None:
     with start_lab("load.slow-consumer-no-backpressure") as lab:
         app, event = lab.hops["app"], json.dumps({"type": "publish", "text": "x" * 60_000})
-        async with open_socket(lab, app, compression=None) as reader, open_socket(lab, app, max_queue=1, close_timeout=0.1, compression=None):
+        async with (
+            open_socket(lab, app, compression=None) as reader,
+            open_socket(lab, app, max_queue=1, close_timeout=0.1, compression=None),
+        ):
             for _ in range(200):
                 await reader.send(event)
             assert 0 < len(await received(reader, 0.8)) < 200

@@ -19,13 +19,14 @@ const http = createServer((request, answer) => {
     answer.end("sent");
   });
 });
-new WebSocketServer({ server: http, perMessageDeflate: false }).on("connection", (peer) => {
+new WebSocketServer({ server: http, perMessageDeflate: false, path: fault === "two-servers" ? "/ws" : undefined }).on("connection", (peer) => {
   peers.add(peer);
   if (fault === "keeps-files") openSync("/dev/null");
   peer.on("message", (data) => tell(data.toString()));
   peer.on("error", () => {});
   peer.on("close", () => fault === "keeps-entries" || peers.delete(peer));
 });
+if (fault === "two-servers") new WebSocketServer({ server: http, path: "/other" });
 if (fault === "raw-keeps-sockets") {
   http.removeAllListeners("upgrade");
   const { createHash } = await import("node:crypto");

@@ -13,7 +13,7 @@ from live_servers import serving
 from websockets.asyncio.server import ServerConnection, serve
 
 from wsbook.attempt import Attempt
-from wsbook.facts import CrowdFacts, CycleFacts, PulseFacts
+from wsbook.facts import CrowdFacts, CycleFacts, PulseFacts, UpgradeFacts
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes import crowd, cycles
 from wsbook.probes.burden import may_burden
@@ -22,6 +22,7 @@ from wsbook.probes.cycles import probe_cycles
 from wsbook.probes.metrics import Meters, parse_metrics
 from wsbook.probes.process_watch import find_server
 from wsbook.probes.pulse import pulses
+from wsbook.probes.upgrade import probe_upgrade
 from wsbook.target import Trigger
 
 FAR = "ws://192.0.2.7:8000/ws"
@@ -57,6 +58,14 @@ async def test_sockets_whose_peers_have_gone() -> None:
         facts = _cycled(await _cycles(url))
     (server,) = facts.servers
     assert server.samples[-1].close_wait >= 6 and server.collected
+
+
+@needs("node")
+async def test_a_second_server_on_one_port_answers_too() -> None:
+    async with serving("node", "two-servers") as (url, _):
+        seen = await probe_upgrade(Attempt(url=url, extensions=()), step="1.3")
+    assert isinstance(seen.facts, UpgradeFacts)
+    assert (seen.facts.accepted, seen.facts.second_answer) == (True, "HTTP/1.1 400 Bad Request")
 
 
 @needs_linux
@@ -156,7 +165,7 @@ async def test_nobody_to_ping() -> None:
 async def _crowd(framework: str, fault: str, kind: str, **options: object) -> CrowdFacts:
     async with serving(framework, fault) as (url, emit):
         given = Trigger(method="POST", url=emit, body=MARKED) if framework == "node" else None
-        fields = {"kind": kind, "trigger": given, "message": MARKED, "volume_bytes": 8_000_000, "seconds": 3.0, **options}
+        fields = {"kind": kind, "trigger": given, "message": MARKED, "volume_bytes": 8_000_000, "seconds": 20.0, **options}
         seen = await probe_crowd(Attempt(url=url), step="3.2", **fields)  # type: ignore[arg-type]
     assert isinstance(seen.facts, CrowdFacts), seen.failure
     return seen.facts

@@ -8,7 +8,7 @@ from wsbook.facts import CycleFacts, Sample, Watched
 from wsbook.finding import Finding, Verdict
 from wsbook.rules.growth import cost_of
 
-LEAK, STALE = "load.fd-limit-or-leak", "backend.stale-connection-registry"
+LEAK, STALE, CAP = "load.fd-limit-or-leak", "backend.stale-connection-registry", "load.connection-cap"
 WAVE = 16
 
 
@@ -80,6 +80,9 @@ ROWS = [
     ("too few waves", cycles(server([36, 52]), waves=1), LEAK, Verdict.CLEAR, 0.9),
     ("the limit is reached", cycles(server([20], descriptor_limit=38), refused=3, why_refused="timeout"), LEAK, Verdict.FAULT, 0.95),
     ("refused far from the limit", cycles(server(FLAT, descriptor_limit=1024), refused=3), LEAK, Verdict.CLEAR, 0.9),
+    ("no more fit", cycles(refused=4, why_refused="timeout", after_pause=False, after_leaving=True), CAP, Verdict.FAULT, 0.9),
+    ("too fast", cycles(refused=4, why_refused="HTTP 503", after_pause=True), "load.rate-limited", Verdict.FAULT, 0.75),
+    ("refused for no plain reason", cycles(server(FLAT), refused=4, after_pause=False, after_leaving=False), LEAK, Verdict.CLEAR, 0.9),
     ("threads stay", cycles(server(FLAT, threads=[20, 36, 52, 68, 84, 84])), STALE, Verdict.FAULT, 0.85),
     ("a message gets dearer", cycles(server(FLAT, events=(0.0004, 0.0024))), STALE, Verdict.FAULT, 0.88),
     ("a message costs the same", cycles(server(FLAT, events=(0.0004, 0.0005))), LEAK, Verdict.CLEAR, 0.9),

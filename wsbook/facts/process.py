@@ -49,7 +49,8 @@ class CycleFacts(Struct, frozen=True, kw_only=True, tag="cycles"):
 
     warm_up: connections of the first wave, which are not judged. closed, hung_up, broken: how the others ended: with the closing
     handshake, with a FIN alone, with a RST. at_once: most that were open together. refused: those that did not open, with the first
-    reason in why_refused. blind: why no server was watched, "" when one was.
+    reason in why_refused. after_pause: whether one more opened a little later beside those that were open; after_leaving: whether one more
+    opened when one had left; None not tried. blind: why no server was watched, "" when one was.
     """
 
     warm_up: int
@@ -61,6 +62,8 @@ class CycleFacts(Struct, frozen=True, kw_only=True, tag="cycles"):
     servers: tuple[Watched, ...] = ()
     refused: int = 0
     why_refused: str = ""
+    after_pause: bool | None = None
+    after_leaving: bool | None = None
     blind: str = ""
 
 

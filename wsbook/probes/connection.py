@@ -39,6 +39,12 @@ _LATE_S = 5.0
 _TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
 
+def _status_line(data: bytes) -> str:
+    """Return the status line of an HTTP answer (RFC 9112 section 4) that these bytes begin with, "" when they do not."""
+    line = data[:120].partition(b"\r\n")[0].decode("latin-1")
+    return line if line.startswith("HTTP/1.") else ""
+
+
 class Socket:
     """An open WebSocket. What the peer does never raises: it ends the socket, and ``ended`` says how.
 
@@ -47,7 +53,8 @@ class Socket:
     the peer's close frame, of ours when the peer broke the protocol, None when there was none. error_text: more words.
     frames: the first 2,000, both directions, but for our automatic pongs and close replies; frame_count counts all.
     last_received_s, last_sent_s: age of the last frame of each direction, close frames excluded. dropped: messages that nobody
-    received in time. hung_up_s: age at which the peer's FIN came, None when it did not come while we waited.
+    received in time. second_answer: status line of an HTTP answer that came where frames should. hung_up_s: age at which the peer's FIN
+    came, None when it did not come while we waited.
     """
 
     def __init__(
@@ -71,6 +78,7 @@ class Socket:
         self.frames: list[Frame] = []
         self.frame_count = 0
         self.dropped = 0
+        self.second_answer = ""
         self.ended_s: float | None = None
         self.last_received_s = 0.0
         self.last_sent_s = 0.0
@@ -163,6 +171,7 @@ class Socket:
                 self._act(event, at_s)
         broken = self._protocol.parser_exc
         if broken is not None and self.ended == "open":
+            self.second_answer = _status_line(data)
             sent = self._protocol.close_sent
             self._end("close", "us", sent.code if sent else None, sent.reason if sent else "", str(broken))
 

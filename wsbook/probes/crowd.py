@@ -32,7 +32,7 @@ KINDS = {"reads nothing": ONE_READS_NOTHING, "floods": ONE_FLOODS}
 MOST_SUBSCRIBERS, MOST_BYTES, MOST_FLOOD, MOST_RATE = 16, 64_000_000, 2_000, 500.0
 _POSTED, _SENT, _AS_GIVEN = (49_152, 4_096, 0), (4_096, 0), (0,)
 """Sizes that messages are made, by HTTP and on a socket, where limits are tighter: the first that arrives counts; 0 changes nothing."""
-_BEFORE, _MOST_DURING, _OUTSTANDING = 8, 2_000, 16
+_BEFORE, _MOST_DURING, _OUTSTANDING = 6, 2_000, 16
 """Messages while all behave, at most while one does not, and how many of those may be on their way to the others: a server that is only
 asked too much at once must not look like one that waits for somebody."""
 _SMALL_BYTES, _LARGE_BYTES = 65_536, 4_194_304

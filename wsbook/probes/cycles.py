@@ -30,8 +30,9 @@ MOST_AT_ONCE, MOST_WAVES = 100, 60
 _OPENING = 8
 """Handshakes under way at the same time."""
 _OPEN_S, _CLOSE_S = 3.0, 0.5
+_PAUSE_S, _LEFT_S = 1.5, 0.3
 _BASELINES, _BASELINE_S = 3, 0.1
-_EVENTS, _EVENT_S = 7, 0.03
+_EVENTS, _EVENT_S = 5, 0.03
 
 Progress = Callable[[str, float], None]
 
@@ -47,6 +48,8 @@ class _Tally:
         self.took_s: list[float] = []
         self.refused = 0
         self.failure: Failure | None = None
+        self.after_pause: bool | None = None
+        self.after_leaving: bool | None = None
 
     @property
     def all_ended(self) -> int:
@@ -62,6 +65,8 @@ class _Tally:
             servers=watch.results(),
             refused=self.refused,
             why_refused=self.failure.message if self.failure else "",
+            after_pause=self.after_pause,
+            after_leaving=self.after_leaving,
             blind=watch.blind,
         )
 
@@ -135,6 +140,8 @@ async def _wave(attempt: Attempt, step: str, size: int, tally: _Tally, watch: Wa
         await _open(attempt, step, size, sockets, tally)
         tally.at_once = max(tally.at_once, len(sockets))
         await watch.sample(tally.all_ended, len(sockets))
+        if tally.refused and sockets:
+            await _ask_again(attempt, step, sockets, tally)
         await _end(sockets)
     finally:
         await close_all(sockets)
@@ -161,6 +168,22 @@ async def _open(attempt: Attempt, step: str, size: int, sockets: list[Socket], t
             sockets.append(socket)
 
     await asyncio.gather(*(some() for _ in range(min(_OPENING, size))))
+
+
+async def _ask_again(attempt: Attempt, step: str, sockets: list[Socket], tally: _Tally) -> None:
+    """Try one more after a pause, and one more when one has left: a limit of connections is told from one of their rate."""
+    await asyncio.sleep(_PAUSE_S)
+    tally.after_pause = await _one_more(attempt, step, sockets)
+    if not tally.after_pause:
+        await sockets[0].close(1000, "", _CLOSE_S)
+        await asyncio.sleep(_LEFT_S)
+        tally.after_leaving = await _one_more(attempt, step, sockets)
+
+
+async def _one_more(attempt: Attempt, step: str, sockets: list[Socket]) -> bool:
+    socket = (await open_socket(attempt, step=step))[1]
+    sockets += [socket] if socket else []
+    return socket is not None
 
 
 async def _end(sockets: Sequence[Socket]) -> None:

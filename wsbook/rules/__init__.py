@@ -59,6 +59,7 @@ from wsbook.rules.together import judge_together
 from wsbook.rules.told import judge_refusals, judge_words, weigh_told
 from wsbook.rules.tolerance import judge_tolerance
 from wsbook.rules.traffic import judge_traffic
+from wsbook.rules.twice import judge_twice
 from wsbook.rules.unanswered import judge_unanswered
 from wsbook.rules.upstreams import judge_upstreams
 from wsbook.rules.verdicts import judge_steps
@@ -104,6 +105,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_stalls,
     judge_crowds,
     judge_growth,
+    judge_twice,
     judge_access,
     judge_logged,
     judge_texts,

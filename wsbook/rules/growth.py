@@ -64,12 +64,24 @@ def judge_growth(evidence: Evidence) -> Iterator[Finding]:
     """Judge every server that was watched over open and close cycles."""
     for seen, facts in evidence.of(CycleFacts):
         found = [finding for server in facts.servers for finding in _judge_server(seen, facts, server)]
+        found += [] if any(finding.cause == _LEAK for finding in found) else _judge_refused(seen, facts)
         yield from found
         if facts.blind:
             words = f"{_gone(facts)} connections came and went, and what the server holds was not seen: {facts.blind}"
             yield unknown(_LEAK, 0.05, words, proof(seen, words))
         elif not any(finding.verdict is Verdict.FAULT for finding in found):
             yield from _judge_clear(seen, facts)
+
+
+def _judge_refused(seen: Observation, facts: CycleFacts) -> Iterator[Finding]:
+    """Connections were refused while others were open: is it their number or their rate?"""
+    words = f"with {facts.at_once} connections open, more were refused: {facts.why_refused}"
+    if facts.after_pause:
+        summary = f"{words}; one more opened 1.5 s later, though none had left: a limit of how fast they come"
+        yield fault("load.rate-limited", 0.75, summary, proof(seen, summary))
+    elif facts.after_leaving:
+        summary = f"{words}, 1.5 s later too, and one more opened when one had left: a limit of how many there are"
+        yield fault("load.connection-cap", 0.9, summary, proof(seen, summary))
 
 
 def _gone(facts: CycleFacts) -> int:
