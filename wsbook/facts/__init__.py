@@ -6,8 +6,9 @@ taken and are hostile: whoever shows them escapes them.
 
 from wsbook.facts.cluster import AffinityFacts, Conversation, Visit
 from wsbook.facts.dialect import DialectFacts, DialectStep
-from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
+from wsbook.facts.flow import BroadcastFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
+from wsbook.facts.heartbeat import HeartbeatFacts, IdleFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.log import (
     AccessFacts,
@@ -31,6 +32,7 @@ from wsbook.facts.network import (
     ProxyVariablesFacts,
     Tunnel,
 )
+from wsbook.facts.origin import CorsFacts, CorsTrial, Credential, CredentialFacts
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.process import CrowdFacts, CycleFacts, Neighbour, PulseFacts, Pulses, Sample, Spell, Watched
 from wsbook.facts.reconnect import OutageFacts, Redial
@@ -57,6 +59,10 @@ __all__ = [
     "Cookie",
     "CookieFacts",
     "CopiesFacts",
+    "CorsFacts",
+    "CorsTrial",
+    "Credential",
+    "CredentialFacts",
     "CrowdFacts",
     "CycleFacts",
     "DialectFacts",
@@ -72,6 +78,7 @@ __all__ = [
     "FrameTrial",
     "FramingFacts",
     "Headers",
+    "HeartbeatFacts",
     "Http2Facts",
     "IdleFacts",
     "LoadFacts",
@@ -155,6 +162,7 @@ Facts = (
     | LoggedAttemptFacts
     | RouteFacts
     | IdleFacts
+    | HeartbeatFacts
     | AffinityFacts
     | BroadcastFacts
     | TraceFacts
@@ -173,4 +181,6 @@ Facts = (
     | CycleFacts
     | PulseFacts
     | CrowdFacts
+    | CredentialFacts
+    | CorsFacts
 )

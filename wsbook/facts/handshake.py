@@ -68,7 +68,8 @@ class UpgradeFacts(Struct, frozen=True, kw_only=True, tag="upgrade"):
     url: as tried. peer: "address:port" dialled. body: first 4 KiB as text; body_bytes: bytes received, None unknown.
     request_bytes: size of the request as sent, None when nobody counted. headers: of the answer, in order, as received.
     raw: first 512 bytes of an answer that is no HTTP, as text.
-    first_message: text of the first frame after an accepted upgrade, None when none came in time.
+    first_message: text of the first frame after an accepted upgrade, None when none came in time. ended, close_code, close_reason: how an
+    accepted upgrade ended right away, "" and None when it stayed open or nobody looked.
     second_answer: status line of a second HTTP answer that came where the first frame should, "" none.
     proxy_status: status of a forward proxy's answer to CONNECT. error_text: what a browser printed for this attempt.
     commands: (tool, shell command) that repeat our own attempt, secrets as variables; empty for what others saw.
@@ -94,6 +95,9 @@ class UpgradeFacts(Struct, frozen=True, kw_only=True, tag="upgrade"):
     proxy_headers: Headers = ()
     first_message: str | None = None
     second_answer: str = ""
+    ended: str = ""
+    close_code: int | None = None
+    close_reason: str = ""
     error_text: str = ""
     commands: tuple[tuple[str, str], ...] = ()
 

@@ -45,6 +45,16 @@ def _status_line(data: bytes) -> str:
     return line if line.startswith("HTTP/1.") else ""
 
 
+class _Client(Protocol):
+    """The protocol with a switch for its pongs."""
+
+    pongs = True
+
+    def send_frame(self, frame: WireFrame) -> None:
+        if self.pongs or frame.opcode is not Opcode.PONG:
+            super().send_frame(frame)
+
+
 class Socket:
     """An open WebSocket. What the peer does never raises: it ends the socket, and ``ended`` says how.
 
@@ -85,7 +95,7 @@ class Socket:
         self.hung_up_s: float | None = None
         self._link = link
         self.answered = answered
-        self._protocol = Protocol(CLIENT, state=OPEN, max_size=MESSAGE_LIMIT_BYTES)
+        self._protocol = _Client(CLIENT, state=OPEN, max_size=MESSAGE_LIMIT_BYTES)
         self._meter = Meter.around(extensions)
         self._protocol.extensions = [self._meter] if self._meter else []
         self._messages: deque[str | bytes] = deque()
@@ -121,6 +131,10 @@ class Socket:
     def allow(self, size_bytes: int) -> None:
         """Take messages up to this size, where that is more than MESSAGE_LIMIT_BYTES."""
         self._protocol.max_message_size = max(MESSAGE_LIMIT_BYTES, size_bytes)
+
+    def stay_mute(self) -> None:
+        """Answer no pings from now on, which a server that checks its clients takes for a client that is gone."""
+        self._protocol.pongs = False
 
     # Receiving.
 

@@ -108,6 +108,9 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
         return Verdict.UNKNOWN, doubtful[0].summary
     if clear:
         return Verdict.CLEAR, clear[0].summary
+    asked = [entry for entry in useful if entry.source.step == "3.3"]
+    if doubtful := [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, asked)]:
+        return Verdict.UNKNOWN, doubtful[0].summary
     sources = [entry.facts for entry in useful if isinstance(entry.facts, TextFacts) and entry.facts.kind.endswith("_source")]
     dialled = [facts for entry in useful if isinstance(facts := entry.facts, EndpointFacts) and facts.side == "frontend"]
     if dialled and not any(facts.url or facts.path or facts.origin for facts in dialled):
