@@ -40,7 +40,10 @@ _TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
 
 def _status_line(data: bytes) -> str:
-    """Return the status line of an HTTP answer (RFC 9112 section 4) that these bytes begin with, "" when they do not."""
+    """Return the status line of an HTTP answer (RFC 9112 section 4) that these bytes begin with, "" when they do not.
+
+    No frame begins so: its first byte would be a close frame in parts, which RFC 6455 section 5.4 forbids.
+    """
     line = data[:120].partition(b"\r\n")[0].decode("latin-1")
     return line if line.startswith("HTTP/1.") else ""
 
@@ -175,6 +178,7 @@ class Socket:
         if not data:
             return
         at_s = self._arrived_s()
+        self.second_answer = self.second_answer or _status_line(data)
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if not isinstance(event, WireFrame):
@@ -185,7 +189,6 @@ class Socket:
                 self._act(event, at_s)
         broken = self._protocol.parser_exc
         if broken is not None and self.ended == "open":
-            self.second_answer = _status_line(data)
             sent = self._protocol.close_sent
             self._end("close", "us", sent.code if sent else None, sent.reason if sent else "", str(broken))
 
