@@ -18,7 +18,7 @@ def server(
     before: tuple[int, ...] = (20, 20, 20),
     threads: list[int] | None = None,
     memory: list[int] | None = None,
-    events: tuple[float, float] | None = None,
+    events: tuple[float, ...] = (),
     **options: object,
 ) -> Watched:
     """Return a server by the descriptors that it holds after each wave, the warm-up first, and at the very end."""
@@ -42,8 +42,7 @@ def server(
                 sockets=1,
             )
         )
-    before_s, after_s = ((events[0],) * 5, (events[1],) * 5) if events else ((), ())
-    fields = {"how": "process", "place": "app", "name": "python", "processes": 1, "event_before_s": before_s, "event_after_s": after_s}
+    fields = {"how": "process", "place": "app", "name": "python", "processes": 1, "events_s": tuple((cost,) * 5 for cost in events)}
     return Watched(samples=tuple(samples), **{**fields, **options})
 
 
@@ -84,8 +83,11 @@ ROWS = [
     ("too fast", cycles(refused=4, why_refused="HTTP 503", after_pause=True), "load.rate-limited", Verdict.FAULT, 0.75),
     ("refused for no plain reason", cycles(server(FLAT), refused=4, after_pause=False, after_leaving=False), LEAK, Verdict.CLEAR, 0.9),
     ("threads stay", cycles(server(FLAT, threads=[20, 36, 52, 68, 84, 84])), STALE, Verdict.FAULT, 0.85),
-    ("a message gets dearer", cycles(server(FLAT, events=(0.0004, 0.0024))), STALE, Verdict.FAULT, 0.88),
-    ("a message costs the same", cycles(server(FLAT, events=(0.0004, 0.0005))), LEAK, Verdict.CLEAR, 0.9),
+    ("a message gets dearer", cycles(server(FLAT, events=(0.0004, 0.0014, 0.0024))), STALE, Verdict.FAULT, 0.88),
+    ("the machine got busy once", cycles(server(FLAT, events=(0.0004, 0.0023, 0.0024))), LEAK, Verdict.CLEAR, 0.9),
+    ("it was busy in the middle", cycles(server(FLAT, events=(0.0004, 0.0034, 0.0024))), LEAK, Verdict.CLEAR, 0.9),
+    ("a message costs the same", cycles(server(FLAT, events=(0.0004, 0.0005, 0.0006))), LEAK, Verdict.CLEAR, 0.9),
+    ("nothing was published", cycles(server(FLAT, events=())), LEAK, Verdict.CLEAR, 0.9),
     (
         "memory stays, in an interpreter",
         cycles(server([20] * 18, memory=[31_000_000 + 300_000 * n for n in range(18)]), waves=MANY),

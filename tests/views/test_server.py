@@ -11,9 +11,8 @@ def _cycles() -> CycleFacts:
         Sample(at_s=at, ended=ended, held=held, descriptors=descriptors, memory_bytes=30 * 2**20 + held * 65_536, cpu_s=1 + ended / 1000)
         for at, (ended, held, descriptors) in enumerate(moments)
     )
-    server = Watched(
-        how="process", place="app", name="python", processes=2, samples=samples, event_before_s=(0.001,), event_after_s=(0.002,)
-    )
+    events = ((0.001,), (0.0015,), (0.002,))
+    server = Watched(how="process", place="app", name="python", processes=2, samples=samples, events_s=events)
     return CycleFacts(warm_up=8, closed=8, hung_up=4, broken=4, at_once=8, connect_s=0.01, servers=(server,))
 
 

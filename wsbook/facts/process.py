@@ -29,8 +29,9 @@ class Watched(Struct, frozen=True, kw_only=True):
     """One server over the whole probe.
 
     how: "process" (of this machine) or "metrics" (a URL). place: the hop whose port it listens on, or "metrics". collected: whether its
-    runtime frees memory late, so that growth may be garbage. descriptor_limit: None not told. event_before_s, event_after_s: processor
-    time for each of some published messages, before the waves and after them, while nobody else of ours listened.
+    runtime frees memory late, so that growth may be garbage. descriptor_limit: None not told. events_s: processor
+    time for each of some published messages, in turns: before the waves, when half of them are over, and after all, while nobody else of
+    ours listened; empty where that is not told.
     """
 
     how: str
@@ -40,8 +41,7 @@ class Watched(Struct, frozen=True, kw_only=True):
     samples: tuple[Sample, ...]
     collected: bool = False
     descriptor_limit: int | None = None
-    event_before_s: tuple[float, ...] = ()
-    event_after_s: tuple[float, ...] = ()
+    events_s: tuple[tuple[float, ...], ...] = ()
 
 
 class CycleFacts(Struct, frozen=True, kw_only=True, tag="cycles"):

@@ -88,8 +88,8 @@ async def probe_cycles(
     """Open at_once connections and end them, once to warm up and then waves times; read the servers before, between and after.
 
     watched: other places whose servers are read too. metrics: URL of a server's figures, "" none. trigger, else message on a socket,
-    publishes before and after, and the cost is noted; without both nothing is published. settle_s: how long the servers may take to
-    notice that everybody has gone. A wave in which connections are refused is the last. At most 100 at once and 60 waves.
+    publishes before, in the middle and after, and the cost is noted; without both nothing is published. settle_s: how long the servers
+    may take to notice that everybody has gone. A wave in which connections are refused is the last. At most 100 at once and 60 waves.
     """
     source = Source(step=step, probe="cycles", hop=attempt.hop, changed=attempt.changed)
     if not may_burden((attempt,), owned):
@@ -110,6 +110,8 @@ async def probe_cycles(
             if tally.refused:
                 break
             await watch.settle(tally.all_ended, 0.3 * settle_s)
+            if number == (rounds + 1) // 2:
+                await _publish(watch, post, attempt, message, step)
         await watch.settle(tally.all_ended, settle_s)
         await _publish(watch, post, attempt, message, step)
         facts = tally.facts(watch)

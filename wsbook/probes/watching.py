@@ -121,7 +121,6 @@ def _lowest(samples: Iterable[Sample]) -> int | None:
 
 def _watched(one: _One) -> Watched:
     source = one.source
-    before, after = one.events if len(one.events) == 2 else ([], [])
     return Watched(
         how=one.how,
         place=one.place,
@@ -130,8 +129,7 @@ def _watched(one: _One) -> Watched:
         samples=tuple(one.samples),
         collected=source.collected,
         descriptor_limit=source.descriptor_limit() if isinstance(source, Server) else source.descriptor_limit,
-        event_before_s=tuple(before),
-        event_after_s=tuple(after),
+        events_s=tuple(tuple(costs) for costs in one.events) if all(one.events) else (),
     )
 
 

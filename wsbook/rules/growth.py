@@ -23,9 +23,9 @@ _STEADY = 0.7
 """Share of the waves after which more was held than before."""
 _ENOUGH = 200
 """Connections after the warm-up from which on memory that stays means anything: allocators and collectors settle late."""
-_DEARER, _EACH_S = 1.6, 4e-6
-"""A message costs more after than before from this many times on, and from this much for each connection that has gone: what the
-cheapest look at a dead entry takes an interpreter."""
+_DEARER, _EACH_S, _PROPORTION = 1.5, 5e-6, 0.2
+"""A message is dearer from this many times on, from this much for each connection that has gone (what the cheapest look at a dead entry
+takes an interpreter), and where each half of the waves made at least this part of the difference."""
 _WORTH_BYTES = 4096
 """Memory for each ended connection, less is noise of any allocator."""
 
@@ -148,19 +148,24 @@ def _growth(server: Watched, held: Sequence[int], of: Callable[[Sample], int | N
 
 
 def _judge_events(seen: Observation, facts: CycleFacts, server: Watched) -> Iterator[Finding]:
-    """A message that costs more for each connection that has gone: the server still tells them."""
-    if min(len(server.event_before_s), len(server.event_after_s)) < 3 or not _gone(facts):
+    """A message that costs more for each connection that has gone: the server still tells them.
+
+    A machine that gets busier makes everything dearer, too, but not in proportion to what has come and gone.
+    """
+    if len(server.events_s) < 3 or min(map(len, server.events_s)) < 3:
         return
-    before, after = median(server.event_before_s), median(server.event_after_s)
-    apart = sorted(server.event_after_s)[len(server.event_after_s) // 4] > max(server.event_before_s)
-    each = (after - before) / (_gone(facts) + facts.warm_up)
-    if not apart or after < _DEARER * before or each < _EACH_S:
+    gone, costs = _gone(facts) + facts.warm_up, [median(costs) for costs in server.events_s]
+    before, after = costs[0], costs[-1]
+    rises = [later - earlier for earlier, later in pairwise(costs)]
+    apart = all(sorted(later)[len(later) // 4] > max(earlier) for earlier, later in pairwise(server.events_s))
+    if not apart or after < _DEARER * before or after - before < _EACH_S * gone or min(rises) < _PROPORTION * (after - before):
         return
     words = (
         f"one message cost {server.name} at {server.place} {duration_text(before)} of processor time, and {duration_text(after)} after "
-        f"{_gone(facts) + facts.warm_up} connections had come and gone: it still tells those that have gone"
+        f"{gone} connections had come and gone: it still tells those that have gone"
     )
-    yield fault(_STALE, 0.88, words, proof(seen, words))
+    evident = f"median cost in turns: {', '.join(map(duration_text, costs))}"
+    yield fault(_STALE, 0.88, words, proof(seen, words), proof(seen, evident))
 
 
 def _judge_memory(seen: Observation, facts: CycleFacts, server: Watched, bottoms: Sequence[Sample]) -> Iterator[Finding]:

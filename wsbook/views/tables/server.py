@@ -41,11 +41,11 @@ def table_server(observations: Iterable[Observation]) -> pd.DataFrame:
     for _, facts in rows_of(observations, CycleFacts):
         for server in facts.servers:
             cost = cost_of(facts, server)
-            before, after = (median(told) if told else None for told in (server.event_before_s, server.event_after_s))
+            costs = [median(told) for told in server.events_s if told] or [None]
             row = {"server": f"{cap(server.name, 24)} at {server.place}", "processes": server.processes, **_held(facts, server)}
             row["memory of one"] = size_text(int(cost.memory_bytes)) if cost.memory_bytes else "—"
             row["processor time of one"] = duration_text(cost.cpu_s)
-            row["a message before"], row["and after"] = duration_text(before), duration_text(after)
+            row["a message before"], row["and after"] = duration_text(costs[0]), duration_text(costs[-1])
             rows.append(row)
     counts = ["descriptors before", "descriptors warmed up", "most", "descriptors at the end", "CLOSE_WAIT", "threads"]
     costs = ["memory", "memory of one", "processor time of one", "a message before", "and after"]
