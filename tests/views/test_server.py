@@ -30,8 +30,8 @@ def test_a_server_over_the_cycles() -> None:
         "memory": "30 MiB",
         "memory of one": "64 KiB",
         "processor time of one": "1 ms",
-        "a message before": "1 ms",
-        "and after": "2 ms",
+        "a message at first": "1 ms",
+        "and at last": "2 ms",
     }
     picture = charts_server.plot_server([seen("3.2", _cycles())])
     assert picture is not None and picture.text == "24 connections came and went, up to 8 together: +16 descriptors since the first wave"

@@ -29,9 +29,9 @@ class Watched(Struct, frozen=True, kw_only=True):
     """One server over the whole probe.
 
     how: "process" (of this machine) or "metrics" (a URL). place: the hop whose port it listens on, or "metrics". collected: whether its
-    runtime frees memory late, so that growth may be garbage. descriptor_limit: None not told. events_s: processor
-    time for each of some published messages, in turns: before the waves, when half of them are over, and after all, while nobody else of
-    ours listened; empty where that is not told.
+    runtime frees memory late, so that growth may be garbage. descriptor_limit: None not told. events_s: processor time for each of some
+    published messages, in turns: after the warm-up, when half of the waves are over, and after all, while nobody else of ours listened;
+    empty where that is not told.
     """
 
     how: str

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wsbook.attempt import ONE_FLOODS, ONE_READS_NOTHING, Attempt
@@ -101,6 +102,17 @@ class _Run:
         return tuple(round(max(0.0, one.at[number] - self.sent[number]), 4) if number in one.at else None for number in numbers)
 
 
+class _Act(Struct, kw_only=True):
+    """How the odd subscriber behaves, and for how long. flood: the text it floods with, the marker not yet filled in."""
+
+    kind: str
+    flood: str
+    volume_bytes: int
+    seconds: float
+    rate: float
+    hold_s: float
+
+
 async def probe_crowd(
     attempt: Attempt,
     *,
@@ -129,16 +141,13 @@ async def probe_crowd(
     source = Source(step=step, probe="crowd", hop=attempt.hop, changed=(*attempt.changed, KINDS[kind]))
     if not may_burden((attempt,), owned):
         return refused(source, "a subscriber that misbehaves, and the messages around it,")
-    if missing := what_is_missing(trigger, message):
+    if missing := _missing(kind, trigger, message, subscribe):
         return not_run(source, Reason.NOT_GIVEN, missing)
-    flood = subscribe or message
-    if kind == "floods" and not flood:
-        return not_run(source, Reason.NOT_GIVEN, "not run: a flood needs a message that clients may send; give --send TEXT")
-    begin, say = time.perf_counter(), on_progress or (lambda text, fraction: None)
-    count = max(2, min(subscribers, MOST_SUBSCRIBERS))
+    begin, mark, count = time.perf_counter(), run_marker(), max(2, min(subscribers, MOST_SUBSCRIBERS))
+    volume_bytes, rate = min(volume_bytes, MOST_BYTES), min(rate, MOST_RATE)
+    act = _Act(kind=kind, flood=subscribe or message, volume_bytes=volume_bytes, seconds=seconds, rate=rate, hold_s=hold_s)
     async with AsyncExitStack() as stack:
         watch = await stack.enter_async_context(watching((attempt, *watched), metrics, attempt.ca_file))
-        mark = run_marker()
         members, failure = await stack.enter_async_context(_members(attempt, count + 1, mark, step))
         if len(members) <= count:
             return observed(source, None, duration_s=time.perf_counter() - begin, failure=failure)
@@ -148,23 +157,32 @@ async def probe_crowd(
             publisher = await stack.enter_async_context(TriggerPublisher(trigger, attempt))
         run = _Run(members, odd, publisher, mark)
         await _subscribe([*members, odd], subscribe)
-        say(f"{count} subscribers, and one that {kind}", 0.1)
-        sizes = _AS_GIVEN if kind == "floods" else _POSTED if trigger else _SENT
-        if not await _fit(run, sizes):
+        if on_progress:
+            on_progress(f"{count} subscribers, and one that {kind}", 0.1)
+        if not await _fit(run, _AS_GIVEN if kind == "floods" else _POSTED if trigger else _SENT):
             return not_run(source, Reason.SKIPPED, "not run: what is published reaches nobody, so nobody can be held up")
-        await watch.sample(0, len(members) + 1)
-        first = len(run.sent)
-        for _ in range(_BEFORE):
-            await run.publish()
-            await asyncio.sleep(_CALM_S)
-        await run.arrived(first, _ARRIVE_S)
-        middle = len(run.sent)
-        acts = {"reads nothing": _starve, "floods": _flood}
-        acting = acts[kind](run, watch, flood, min(volume_bytes, MOST_BYTES), seconds, min(rate, MOST_RATE), hold_s)
-        released, odd_sent = await acting
-        await watch.sample(0, len(members) + 1)
-        facts = _facts(kind, run, first, middle, released, odd_sent, watch)
+        facts = await _observe(run, watch, act)
     return observed(source, facts, duration_s=time.perf_counter() - begin, failure=run.failure if not facts.sent_s else None)
+
+
+def _missing(kind: str, trigger: Trigger | None, message: str, subscribe: str) -> str:
+    if kind == "floods" and not (subscribe or message):
+        return "not run: a flood needs a message that clients may send; give --send TEXT"
+    return what_is_missing(trigger, message)
+
+
+async def _observe(run: _Run, watch: Watch, act: _Act) -> CrowdFacts:
+    """Publish while all behave, then while the odd one does not."""
+    await watch.sample(0, len(run.members) + 1)
+    first = len(run.sent)
+    for _ in range(_BEFORE):
+        await run.publish()
+        await asyncio.sleep(_CALM_S)
+    await run.arrived(first, _ARRIVE_S)
+    middle = len(run.sent)
+    released, odd_sent = await (_starve if act.kind == "reads nothing" else _flood)(run, watch, act)
+    await watch.sample(0, len(run.members) + 1)
+    return _facts(act.kind, run, first, middle, released, odd_sent, watch)
 
 
 @asynccontextmanager
@@ -210,17 +228,17 @@ async def _fit(run: _Run, sizes: Sequence[int]) -> bool:
     return False
 
 
-async def _starve(run: _Run, watch: Watch, flood: str, volume_bytes: int, seconds: float, rate: float, hold_s: float) -> tuple[float, int]:
+async def _starve(run: _Run, watch: Watch, act: _Act) -> tuple[float, int]:
     """Publish until the volume is reached while the odd one reads nothing; return when it read again, and 0."""
     run.odd.socket.limit_buffer(_SMALL_BYTES)
     run.odd.socket.pause()
-    first, end = len(run.sent), time.perf_counter() + seconds
-    count = min(_MOST_DURING, max(_BEFORE, volume_bytes // max(run.padding, 200)))
+    first, end = len(run.sent), time.perf_counter() + act.seconds
+    count = min(_MOST_DURING, max(_BEFORE, act.volume_bytes // max(run.padding, 200)))
     while len(run.sent) - first < count and time.perf_counter() < end:
         if not await run.publish() or not await run.arrived(first, _STUCK_S, outstanding=_OUTSTANDING):
             break
     await run.arrived(first, _STUCK_S)
-    await asyncio.sleep(hold_s)
+    await asyncio.sleep(act.hold_s)
     await watch.sample(0, len(run.members) + 1)
     released = time.perf_counter()
     run.odd.socket.limit_buffer(_LARGE_BYTES)
@@ -241,22 +259,22 @@ async def _caught_up(run: _Run) -> None:
             quiet_from, before = time.perf_counter(), len(run.odd.at)
 
 
-async def _flood(run: _Run, watch: Watch, flood: str, volume_bytes: int, seconds: float, rate: float, hold_s: float) -> tuple[float, int]:
+async def _flood(run: _Run, watch: Watch, act: _Act) -> tuple[float, int]:
     """Publish calmly while the odd one sends by the clock; return when it stopped, and how many it sent."""
     first, begin, sent = len(run.sent), time.perf_counter(), 0
     other = run_marker()
 
     async def send() -> None:
         nonlocal sent
-        while sent < min(MOST_FLOOD, seconds * rate) and run.odd.socket.ended == "open":
-            if not await run.odd.socket.send(insert_marker(resolve(flood), marker(other, sent))):
+        while sent < min(MOST_FLOOD, act.seconds * act.rate) and run.odd.socket.ended == "open":
+            if not await run.odd.socket.send(insert_marker(resolve(act.flood), marker(other, sent))):
                 return
             sent += 1
-            await asyncio.sleep(max(0.0, begin + sent / rate - time.perf_counter()))
+            await asyncio.sleep(max(0.0, begin + sent / act.rate - time.perf_counter()))
 
     sending = asyncio.ensure_future(send())
     try:
-        while not sending.done() and time.perf_counter() < begin + seconds + 1.0:
+        while not sending.done() and time.perf_counter() < begin + act.seconds + 1.0:
             if not await run.publish():
                 break
             await asyncio.sleep(2 * _CALM_S)

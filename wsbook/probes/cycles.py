@@ -32,7 +32,8 @@ _OPENING = 8
 _OPEN_S, _CLOSE_S = 3.0, 0.5
 _PAUSE_S, _LEFT_S = 1.5, 0.3
 _BASELINES, _BASELINE_S = 3, 0.1
-_EVENTS, _EVENT_S = 5, 0.03
+_COLD, _EVENTS, _EVENT_S = 2, 5, 0.03
+"""Messages that only warm up, and those whose cost is noted, with the time for each."""
 
 Progress = Callable[[str, float], None]
 
@@ -88,8 +89,9 @@ async def probe_cycles(
     """Open at_once connections and end them, once to warm up and then waves times; read the servers before, between and after.
 
     watched: other places whose servers are read too. metrics: URL of a server's figures, "" none. trigger, else message on a socket,
-    publishes before, in the middle and after, and the cost is noted; without both nothing is published. settle_s: how long the servers
-    may take to notice that everybody has gone. A wave in which connections are refused is the last. At most 100 at once and 60 waves.
+    publishes after the warm-up, in the middle and at the end, and the cost is noted; without both nothing is published. settle_s: how
+    long the servers may take to notice that everybody has gone. A wave in which connections are refused is the last. At most 100 at once
+    and 60 waves.
     """
     source = Source(step=step, probe="cycles", hop=attempt.hop, changed=attempt.changed)
     if not may_burden((attempt,), owned):
@@ -103,14 +105,13 @@ async def probe_cycles(
         for _ in range(_BASELINES):
             await watch.sample(0, 0)
             await asyncio.sleep(_BASELINE_S)
-        await _publish(watch, post, attempt, message, step)
         for number in range(rounds + 1):
             say(f"{size} connections open and end, {number} of {rounds} times", number / (rounds + 1))
             await _wave(attempt, step, size, tally, watch, warm_up=number == 0)
             if tally.refused:
                 break
             await watch.settle(tally.all_ended, 0.3 * settle_s)
-            if number == (rounds + 1) // 2:
+            if number in (0, (rounds + 1) // 2):
                 await _publish(watch, post, attempt, message, step)
         await watch.settle(tally.all_ended, settle_s)
         await _publish(watch, post, attempt, message, step)
@@ -131,6 +132,8 @@ async def _publish(watch: Watch, post: TriggerPublisher | None, attempt: Attempt
         return (await publisher.publish(marker(run, next(numbers)))).failure is None
 
     try:
+        for _ in range(_COLD):
+            await publish()
         await watch.events(publish, _EVENTS, _EVENT_S)
     finally:
         await close_all([socket] if socket else [])

@@ -16,6 +16,8 @@ from wsbook.probes.process_watch import Reading, Server, find_server
 __all__ = ["Watch", "find_servers", "watching"]
 
 _METRICS = "metrics"
+_QUIET = 3
+"""Pauses in which a server is left alone before messages are published: what the least of them took is its own."""
 
 
 class _One(Struct, kw_only=True):
@@ -64,7 +66,8 @@ class Watch:
 
     async def events(self, publish: Callable[[], Awaitable[bool]], count: int, pause_s: float) -> None:
         """Publish some messages and note what each cost every process, less what it does in the same time by itself."""
-        idle = await self._ran(asyncio.sleep(pause_s))
+        quiet = [await self._ran(asyncio.sleep(pause_s)) for _ in range(_QUIET)]
+        idle = [min((value for value in spent if value is not None), default=None) for spent in zip(*quiet, strict=True)]
         series: list[list[float]] = [[] for _ in self._servers]
         for _ in range(count):
             ran = await self._ran(_then(publish, pause_s))

@@ -45,10 +45,10 @@ def table_server(observations: Iterable[Observation]) -> pd.DataFrame:
             row = {"server": f"{cap(server.name, 24)} at {server.place}", "processes": server.processes, **_held(facts, server)}
             row["memory of one"] = size_text(int(cost.memory_bytes)) if cost.memory_bytes else "—"
             row["processor time of one"] = duration_text(cost.cpu_s)
-            row["a message before"], row["and after"] = duration_text(costs[0]), duration_text(costs[-1])
+            row["a message at first"], row["and at last"] = duration_text(costs[0]), duration_text(costs[-1])
             rows.append(row)
     counts = ["descriptors before", "descriptors warmed up", "most", "descriptors at the end", "CLOSE_WAIT", "threads"]
-    costs = ["memory", "memory of one", "processor time of one", "a message before", "and after"]
+    costs = ["memory", "memory of one", "processor time of one", "a message at first", "and at last"]
     return frame(rows, ["server", "processes", *counts, *costs])
 
 
