@@ -56,6 +56,10 @@ page.verdict()
 # publisher, and nothing carries messages between them. If all miss some, the publisher stumbles over a broken or a slow
 # subscriber. The bars show what each one received; the dashed line is what was published. Where subscribers may publish, each
 # of them does, and a second table says what passes from instance to instance: a bus that works in one direction only shows there.
+#
+# Most servers run on one event loop, so that everybody shares its fate. Therefore quiet connections are pinged meanwhile: when all
+# of them are late at the same moment and answered at once, a blocking call held the loop. Then one subscriber misbehaves, and
+# the others are watched.
 
 # %% id=s32-run tags=step-3.2
 broadcast = await book.step("3.2")
@@ -65,6 +69,26 @@ broadcast.table("passes")
 broadcast.table("patterns")
 broadcast.findings()
 
+# %% [markdown] id=s32-crowd-about
+# One of the clients now stops reading, as a phone in a tunnel does. The server can drop messages for it, close it, or keep them.
+# If it waits for it instead, everybody waits: their lines rise when it stops and fall when it reads again. A second look lets one
+# client send as much as it may. Below, pongs of quiet connections: shaded are moments at which a whole process stood still.
+
+# %% id=s32-crowd tags=step-3.2
+broadcast.plot("crowd")
+broadcast.table("crowd")
+broadcast.plot("pulses")
+broadcast.table("pulses")
+
+# %% [markdown] id=s32-server-about
+# Last, connections come and go in waves: a third says good-bye, a third just hangs up, a third breaks. Afterwards a healthy server
+# holds as many descriptors as before. It is watched as a process of this machine, or through a metrics URL. Memory may stay a while:
+# allocators and collectors return it late. What a message costs before and after tells whether it is still sent to those that left.
+
+# %% id=s32-server tags=step-3.2
+broadcast.plot("server")
+broadcast.table("server")
+
 # %% id=s32-verdict tags=nbval-check-output,step-3.2
 broadcast.verdict()
 
@@ -72,7 +96,8 @@ broadcast.verdict()
 # <details><summary>What this does not show</summary>
 #
 # A load balancer may by chance have put all subscribers on one instance. The column *instance* tells, if the application
-# says who it is; give every instance as a hop to reach each of them on purpose.
+# says who it is; give every instance as a hop to reach each of them on purpose. Connections in masses, floods and slow readers are
+# tried on loopback only, unless you say that the target is yours.
 #
 # </details>
 

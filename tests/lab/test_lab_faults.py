@@ -8,6 +8,7 @@ from difflib import unified_diff
 from importlib.resources import files
 from typing import Any
 
+import psutil
 import pytest
 from conftest import needs
 from lab.lab_client import answer_of, eventually, http, lifetime, log, open_socket, publish, received
@@ -299,6 +300,39 @@ async def test_loop_stalls() -> None:
                 await asyncio.sleep(0.02)
         assert max(waits) > 0.2
         assert min(waits) < 0.05
+
+
+async def test_one_that_reads_nothing_holds_up_the_others() -> None:
+    with start_lab("load.slow-consumer-no-backpressure") as lab:
+        app, event = lab.hops["app"], json.dumps({"type": "publish", "text": "x" * 60_000})
+        async with (
+            open_socket(lab, app, compression=None) as reader,
+            open_socket(lab, app, max_queue=1, close_timeout=0.1, compression=None),
+        ):
+            for _ in range(200):
+                await reader.send(event)
+            assert 0 < len(await received(reader, 0.8)) < 200
+
+
+async def test_open_files_stay_when_sockets_go() -> None:
+    with start_lab("load.fd-limit-or-leak") as lab:
+        server = psutil.Process(lab.pids["a"])
+        before = server.num_fds()
+        for _ in range(5):
+            async with open_socket(lab, lab.hops["app"]) as socket:
+                await socket.ping()
+        assert server.num_fds() >= before + 5
+
+
+async def test_sockets_that_have_gone_are_still_told() -> None:
+    with start_lab("backend.stale-connection-registry") as lab:
+        for _ in range(3):
+            async with open_socket(lab, lab.hops["app"]) as socket:
+                await socket.ping()
+        async with open_socket(lab, lab.hops["app"]) as socket:
+            await socket.send('{"type": "publish"}')
+            assert await received(socket) == ['{"type": "publish"}']
+        assert await eventually(lambda: "event to 4 sockets" in log(lab, "a.log"))
 
 
 async def test_ticks_end_and_sockets_stay() -> None:

@@ -34,6 +34,7 @@ from wsbook.facts.network import (
 )
 from wsbook.facts.origin import CorsFacts, CorsTrial, Credential, CredentialFacts
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
+from wsbook.facts.process import CrowdFacts, CycleFacts, Neighbour, PulseFacts, Pulses, Sample, Spell, Watched
 from wsbook.facts.reconnect import OutageFacts, Redial
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
 from wsbook.facts.rehearsal import Received, RehearsalFacts, Trial
@@ -62,6 +63,8 @@ __all__ = [
     "CorsTrial",
     "Credential",
     "CredentialFacts",
+    "CrowdFacts",
+    "CycleFacts",
     "DialectFacts",
     "DialectStep",
     "EchoFacts",
@@ -83,6 +86,7 @@ __all__ = [
     "LoggedAttemptFacts",
     "MarkedLineFacts",
     "NameFacts",
+    "Neighbour",
     "NumbersFacts",
     "OutageFacts",
     "PacketFacts",
@@ -92,6 +96,8 @@ __all__ = [
     "Place",
     "PortFacts",
     "ProxyVariablesFacts",
+    "PulseFacts",
+    "Pulses",
     "Received",
     "RecordingFacts",
     "Redial",
@@ -99,6 +105,7 @@ __all__ = [
     "RedirectHop",
     "RehearsalFacts",
     "RouteFacts",
+    "Sample",
     "Sender",
     "SessionFacts",
     "Setting",
@@ -106,6 +113,7 @@ __all__ = [
     "SizeFacts",
     "SizeTrial",
     "Snapshot",
+    "Spell",
     "Stream",
     "Subscriber",
     "Suspicion",
@@ -122,6 +130,7 @@ __all__ = [
     "VersionTrial",
     "Violation",
     "Visit",
+    "Watched",
     "WordsFacts",
 ]
 
@@ -169,6 +178,9 @@ Facts = (
     | RedirectFacts
     | RehearsalFacts
     | SuspicionFacts
+    | CycleFacts
+    | PulseFacts
+    | CrowdFacts
     | CredentialFacts
     | CorsFacts
 )
