@@ -93,11 +93,14 @@ async def _look_hop(look: Looking, hop: Attempt) -> list[Observation]:
 
     (hop,) = shorter([replace(hop, first_message_s=_SILENT_S)])
     public = host_variant(hop, parse_endpoint(look.target.url).authority)
-    plain = await probe_entries([hop, *([public] if public is not hop else [])], step="3.3", probe="origin", together=2)
-    if not plain or not isinstance(plain[0].facts, UpgradeFacts) or plain[0].facts.status is None:
+    known = look.evidence.attempts(hop.hop)[-1:]
+    plain = [] if known else await probe_entries([hop], step="3.3")
+    known = known or [(seen, seen.facts) for seen in plain if isinstance(seen.facts, UpgradeFacts)]
+    if not known or known[-1][1].status is None:
         return plain
-    opened = [isinstance(seen.facts, UpgradeFacts) and seen.facts.accepted for seen in plain]
-    base = hop if opened[0] and not opened[-1] else public
+    plain += await probe_entries([public], step="3.3", probe="origin") if public is not hop else []
+    opened = [isinstance(seen.facts, UpgradeFacts) and seen.facts.accepted for seen in plain[-1:]] or [known[-1][1].accepted]
+    base = hop if known[-1][1].accepted and not opened[-1] else public
     origins = relatives(look.target.expected_origin)
     quick = look.budget.name == "quick"
     chosen = [one for one in origins if not quick or one.label in _AT_HOPS]
