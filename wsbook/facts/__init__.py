@@ -6,8 +6,9 @@ taken and are hostile: whoever shows them escapes them.
 
 from wsbook.facts.cluster import AffinityFacts, Conversation, Visit
 from wsbook.facts.dialect import DialectFacts, DialectStep
-from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
+from wsbook.facts.flow import BroadcastFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
+from wsbook.facts.heartbeat import HeartbeatFacts, IdleFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.log import (
     AccessFacts,
@@ -74,6 +75,7 @@ __all__ = [
     "FrameTrial",
     "FramingFacts",
     "Headers",
+    "HeartbeatFacts",
     "Http2Facts",
     "IdleFacts",
     "LoadFacts",
@@ -151,6 +153,7 @@ Facts = (
     | LoggedAttemptFacts
     | RouteFacts
     | IdleFacts
+    | HeartbeatFacts
     | AffinityFacts
     | BroadcastFacts
     | TraceFacts

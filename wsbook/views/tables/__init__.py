@@ -10,7 +10,6 @@ from wsbook.views.tables.flow import (
     OPCODES,
     direction_word,
     table_frames,
-    table_idle,
     table_load,
     table_sessions,
     table_trace,
@@ -25,6 +24,7 @@ from wsbook.views.tables.handshake import (
     table_stages,
     table_tls,
 )
+from wsbook.views.tables.heartbeat import table_beats, table_idle
 from wsbook.views.tables.hops import table_hops
 from wsbook.views.tables.judgement import table_findings, table_inputs, table_not_looked, table_steps, table_timeline
 from wsbook.views.tables.listener import table_certificates, table_listener, table_redirects
@@ -43,6 +43,7 @@ __all__ = [
     "rows_of",
     "table_access",
     "table_attempts",
+    "table_beats",
     "table_broadcast",
     "table_browser",
     "table_certificates",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from wsbook.facts import Frame, IdleFacts, LoadFacts, SessionFacts, TraceFacts
+from wsbook.facts import Frame, LoadFacts, SessionFacts, TraceFacts
 from wsbook.observation import Observation
 from wsbook.views.tables.frames import frame, rows_of
 from wsbook.words import cap, duration_text
@@ -13,7 +13,6 @@ __all__ = [
     "OPCODES",
     "direction_word",
     "table_frames",
-    "table_idle",
     "table_load",
     "table_sessions",
     "table_trace",
@@ -65,24 +64,6 @@ def table_frames(observations: Iterable[Observation], limit: int = 200) -> pd.Da
         for one in facts.frames[:limit]
     ]
     return frame(rows, ["at (ms)", "direction", "kind", "size (B)", "text"])
-
-
-def table_idle(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return the rungs of the idle ladder, shortest first."""
-    rows = [
-        {
-            "silence": duration_text(facts.silence_s),
-            "traffic": facts.traffic,
-            "survived": "yes" if facts.survived else "no",
-            "lived": duration_text(facts.lived_s),
-            "ended": facts.ended,
-            "code": "" if facts.close_code is None else str(facts.close_code),
-            "reason": cap(facts.close_reason, 80),
-            "at": seen.source.hop,
-        }
-        for seen, facts in sorted(rows_of(observations, IdleFacts), key=lambda pair: (pair[1].traffic, pair[1].silence_s))
-    ]
-    return frame(rows, ["silence", "traffic", "survived", "lived", "ended", "code", "reason", "at"])
 
 
 def table_trace(observations: Iterable[Observation]) -> pd.DataFrame:
