@@ -11,12 +11,12 @@ from msgspec import Struct
 from wsbook import attempt as labels
 from wsbook.evidence import Evidence
 from wsbook.finding import Finding, Proof
-from wsbook.observation import Outcome
 from wsbook.rules.entry import Entry, Kind, entry_of, speaks_of_origin
 from wsbook.rules.hijack import judge_hijack
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.origin_hops import HopView, judge_origin_hops, view_hops
 from wsbook.rules.outcome import Seen, baseline, same_answer
+from wsbook.wire.messages import errors_in
 from wsbook.words import quantity
 
 __all__ = ["judge_origin"]
@@ -210,6 +210,8 @@ def _judge_alike(evidence: Evidence, matrix: Matrix, others: list[Entry]) -> Fin
     status = matrix.own.facts.status
     words = f"{quantity(len(others), 'other Origin')} {'is' if len(others) == 1 else 'are'} refused alike ({_short(matrix.own)})"
     evident = [proof(matrix.own.seen, matrix.own.words), proof(others[0].seen, others[0].words)]
+    if said := _another_reason(matrix.own):
+        return clear(_SLUG, f"{words}, and the server says why: {said[:120]}", *evident)
     if matrix.own.kind is Kind.REFUSED and (status in _OTHER_REASONS or 300 <= (status or 0) < 400):
         return clear(_SLUG, f"{words}, which is no answer to an Origin", *evident)
     strange = evidence.attempts(changed=labels.RANDOM_PATH)
@@ -220,9 +222,8 @@ def _judge_alike(evidence: Evidence, matrix: Matrix, others: list[Entry]) -> Fin
     return unknown(_SLUG, 0.25, listed, *evident)
 
 
-def left_out(evidence: Evidence) -> str:
-    """Return why a part of the matrix was not tried, "" when all was."""
-    for seen in evidence.observations:
-        if seen.source.step == "3.3" and seen.outcome is Outcome.NOT_RUN and seen.source.probe == "upgrade" and seen.failure:
-            return seen.failure.message
-    return ""
+def _another_reason(own: Entry) -> str:
+    """Return a message by which the server names another reason, one of the dialects' known errors; "" when it names none."""
+    said = own.facts.first_message or ""
+    causes = {slug for error in errors_in(said) for slug, _ in error.causes}
+    return said if causes and not any(slug.startswith("origin.") for slug in causes) else ""
