@@ -6,6 +6,7 @@ from collections.abc import Callable, Set
 from typing import NamedTuple
 
 import pytest
+from dialect_servers import needs_node, node
 from origin_servers import COOKIE, OWN, doors, limited, of_asgi, of_socketio, of_tornado, of_websockets
 
 from wsbook.case import Case
@@ -132,6 +133,26 @@ async def test_every_library() -> None:
         return f"{name}: {found}" if found else ""
 
     assert not [text for text in await asyncio.gather(*(of(*row) for row in LIBRARIES)) if text]
+
+
+POLLING = "?EIO=4&transport=websocket"
+NODE = [
+    SetUp("ws-listed", clear={STRICT, OPEN}),
+    SetUp("ws-elsewhere", {STRICT}),
+    SetUp("ws-includes", {OPEN}, clear={STRICT}),
+    SetUp("ws-cookie", CSWSH, (COOKIE,)),
+    SetUp("ws-public"),
+    SetUp("echo/000/abcdefgh/websocket"),
+    SetUp(f"listed.io/{POLLING}", clear={STRICT}),
+    SetUp(f"checked.io/{POLLING}", clear={STRICT, OPEN}),
+    SetUp(f"cookie.io/{POLLING}", CSWSH, (COOKIE,), {STRICT}),
+]
+
+
+@needs_node("ws", "socket.io", "sockjs")
+async def test_every_library_of_node() -> None:
+    async with node("", "origins.mjs") as port:
+        assert not [text for text in await asyncio.gather(*(wrong(port, one) for one in NODE)) if text]
 
 
 @pytest.mark.parametrize("status", [429, 503, 403])
