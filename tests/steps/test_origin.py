@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Set
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -153,6 +154,14 @@ NODE = [
 async def test_every_library_of_node() -> None:
     async with node("", "origins.mjs") as port:
         assert not [text for text in await asyncio.gather(*(wrong(port, one) for one in NODE)) if text]
+
+
+async def test_a_list_that_refuses_everybody_else_is_found_in_the_source(tmp_path: Path) -> None:
+    (tmp_path / "settings.py").write_text('ALLOWED_ORIGINS = ["https://app.elsewhere.example"]\n')
+    async with doors() as port:
+        case = await look(port, SetUp("elsewhere-strict"), backend=[str(tmp_path)])
+    (found,) = [one for one in case.judge().findings if one.cause == STRICT and one.verdict is Verdict.FAULT]
+    assert "settings.py:1" in found.summary
 
 
 @pytest.mark.parametrize("status", [429, 503, 403])

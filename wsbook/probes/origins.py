@@ -38,7 +38,8 @@ def origin_variants(attempt: Attempt, origins: Iterable[Relative], bare: Callabl
     The attempt's own origin comes without credentials as well. bare: which origins are tried without credentials too. Variants with two
     changes come first, so that the last one with a label has that change alone.
     """
-    alone, reduced = [], []
+    alone: list[Attempt] = []
+    reduced: list[Attempt] = []
     for origin in origins:
         variant = attempt.change(origin.label, origin=origin.origin)
         alone.append(variant)

@@ -210,4 +210,4 @@ def _judge_weaker(trials: _Trials, given: _Given, foreign: Entry) -> Iterator[Fi
     told = (scheme.facts.request_header("origin") or "") if scheme is not None else ""
     if scheme is not None and told.startswith("http://") and trials.as_visitor(scheme) and not secrets_only:
         words = f"{told} is accepted beside https: whoever can change a plain page on its way may open the socket from it"
-        yield unknown(_SLUG, 0.25, words, proof(scheme.seen, f"{told}: {scheme.words}"))
+        yield _aside(unknown(_SLUG, 0.2, words, proof(scheme.seen, f"{told}: {scheme.words}")))

@@ -160,10 +160,24 @@ def _alike_proofs(others: list[Entry]) -> list[Proof]:
     return [proof(entry.seen, f"{entry.seen.source.changed[0]}: {entry.words}") for entry in others[:2]]
 
 
+def _form(label: str) -> str:
+    """Say what the list has instead."""
+    place = label.removeprefix(labels.LISTED_ORIGIN)
+    return _FORMS.get(label) or (f"the list at {place} has another" if place != label else label)
+
+
+def _rank(label: str) -> int:
+    """Order cures: how the list spells the own one, then what else stands on it, then what any list lets in."""
+    order = list(_FORMS)
+    if label.startswith(labels.LISTED_ORIGIN):
+        return order.index(labels.OWN_ORIGIN)
+    return order.index(label) if label in order else len(order)
+
+
 def _judge_cured(evidence: Evidence, matrix: Matrix, cures: dict[str, Entry]) -> Iterator[Finding]:
     origin = evidence.target.expected_origin
     inner = next((label for label in cures if label.startswith(labels.INNER_ORIGIN)), "")
-    ordered = sorted(cures, key=lambda label: list(_FORMS).index(label) if label in _FORMS else len(_FORMS))
+    ordered = sorted(cures, key=_rank)
     proofs = [
         proof(matrix.own.seen, f"Origin {origin}: {matrix.own.words}"),
         *(proof(cures[label].seen, f"{label} ({_sent(cures[label])}): {cures[label].words}") for label in ordered[:3]),
@@ -179,7 +193,7 @@ def _judge_cured(evidence: Evidence, matrix: Matrix, cures: dict[str, Entry]) ->
     best = ordered[0]
     accepted = cures[best].facts.request_header("origin")
     shown = f"{accepted} is accepted" if accepted else "none is accepted"
-    words = f"{refused}, {shown}: {_FORMS.get(best, best)}{guess}"
+    words = f"{refused}, {shown}: {_form(best)}{guess}"
     if view.kind == "proxy":
         words = f"{refused} by {view.outer}, which keeps a list of its own, and accepted at {view.inner} behind it; at {view.outer} {shown}"
     sure = 0.4 if view.kind == "unclear" else 0.6 if inner or not told else 0.96
@@ -206,7 +220,7 @@ def _judge_meddling(view: HopView, refused: str, inner: str, proofs: list[Proof]
 
 
 def _judge_alike(evidence: Evidence, matrix: Matrix, others: list[Entry]) -> Finding:
-    """Every Origin is refused alike: what else would be, decides whether that clears Origin or leaves it open."""
+    """Every Origin is refused alike. A check in front of all routes, such as that of Django Channels, refuses unknown paths alike too."""
     status = matrix.own.facts.status
     words = f"{quantity(len(others), 'other Origin')} {'is' if len(others) == 1 else 'are'} refused alike ({_short(matrix.own)})"
     evident = [proof(matrix.own.seen, matrix.own.words), proof(others[0].seen, others[0].words)]
@@ -217,7 +231,7 @@ def _judge_alike(evidence: Evidence, matrix: Matrix, others: list[Entry]) -> Fin
     strange = evidence.attempts(changed=labels.RANDOM_PATH)
     if strange and same_answer(strange[-1][1], matrix.own.facts):
         evident.append(proof(strange[-1][0], "a path that nobody serves is answered the same way"))
-        return clear(_SLUG, f"{words}, and so is a path that nobody serves: nothing points to Origin", *evident, confidence=0.6)
+        return unknown(_SLUG, 0.15, f"{words}, and so is a path that nobody serves: nothing points to Origin", *evident)
     listed = f"{words}: either Origin is not the reason, or the list holds only origins that nobody told us"
     return unknown(_SLUG, 0.25, listed, *evident)
 
