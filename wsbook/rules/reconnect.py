@@ -208,12 +208,12 @@ def _judge_subscription(outages: Outages) -> Iterator[Finding]:
         said = f"does not say {_unsaid(facts)[0]} again, and hears no {' and no '.join(_unheard(facts)[:3])} any more"
         yield fault(slug, 0.95, f"after {shown_outage(facts)} the page is connected again, {said}", *map(_compared, asked_less))
     elif quiet:
-        seen, facts = quiet[0]
+        _, facts = quiet[0]
         said = "says the same as before" if facts.said_before else "asks for nothing, as before"
         words = f"after {shown_outage(facts)} the page is connected again, {said}, and hears no {' and no '.join(_unheard(facts)[:3])}"
         yield unknown(slug, 0.4, words, *map(_compared, quiet))
     elif same:
-        seen, facts = same[0]
+        _, facts = same[0]
         words = f"after {shown_outage(facts)} the page hears {', '.join(name for name, _ in facts.heard_after[:3])} again"
         yield clear(slug, words, *map(_compared, same))
     elif back:
