@@ -72,6 +72,13 @@ ROWS: list[tuple[str, list[Observation], str]] = [
         tried(101, FOREIGN, BARE, first_message=STRANGER),
         tried(101, labels.THE_SAME_AGAIN, first_message=GREETED.replace("1", "2")),
     ], "fault"),
+    ("greeted, and nobody without", [
+        given(COOKIE),
+        tried(101, first_message=GREETED),
+        tried(101, FOREIGN, first_message=GREETED),
+        tried(101, FOREIGN, BARE),
+        tried(101, labels.THE_SAME_AGAIN, first_message=GREETED.replace("1", "2")),
+    ], "fault"),
     ("greeted as a stranger", [
         given(COOKIE),
         tried(101, first_message=GREETED),

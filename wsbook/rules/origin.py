@@ -177,6 +177,8 @@ def _rank(label: str) -> int:
 def _judge_cured(evidence: Evidence, matrix: Matrix, cures: dict[str, Entry]) -> Iterator[Finding]:
     origin = evidence.target.expected_origin
     inner = next((label for label in cures if label.startswith(labels.INNER_ORIGIN)), "")
+    if labels.NO_ORIGIN in cures:  # what is no URL may be taken for none
+        cures = {label: entry for label, entry in cures.items() if label != labels.BARE_ORIGIN}
     ordered = sorted(cures, key=_rank)
     proofs = [
         proof(matrix.own.seen, f"Origin {origin}: {matrix.own.words}"),
