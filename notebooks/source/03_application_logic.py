@@ -106,13 +106,24 @@ broadcast.verdict()
 #
 # CORS does not hold for WebSockets: a page of any site may open one, and the browser sends the user's cookies along. Only
 # the server can prevent that, by comparing the `Origin` header with a list. A list that is too short refuses your own page,
-# often after a domain or a port changed; none at all lets any site read on a user's behalf. Each row is an Origin, each cell
-# how the upgrade ended with it.
+# often after a domain or a port changed; none at all lets any site read on a user's behalf. Each row is an Origin, each
+# column a place, with the credentials that were given and without: what gets in only with your cookie, from a page that is
+# not yours, is the danger. Some rows look like yours and are not (`…example.com.evil.test`): a pattern that is not anchored lets
+# them in. Others are your own in a form that no browser sends: where only those get in, the list has a typing error.
 
 # %% id=s33-run tags=step-3.3
 origins = await book.step("3.3")
 origins.plot()
 origins.table("origin")
+
+# %% [markdown] id=s33-cors
+# The last column shows `Access-Control-Allow-Origin` beside each outcome, and that they have nothing to do with one another:
+# the handshake is no CORS request, so no browser looks at that header, and adding it cures nothing. The HTTP requests that
+# Socket.IO, SockJS and SignalR make *before* the socket do need it when the page is of another origin. Where one of them is
+# spoken here, the next table asks as your page and as a foreign one, and reads the answers as a browser would.
+
+# %% id=s33-beside tags=step-3.3
+origins.table("cors")
 origins.findings()
 
 # %% id=s33-verdict tags=nbval-check-output,step-3.3
@@ -121,7 +132,8 @@ origins.verdict()
 # %% [markdown] id=s33-limits
 # <details><summary>What this does not show</summary>
 #
-# An open endpoint that asks for a token in its first message may be safe with any Origin. Whether it asks is not seen here.
+# An endpoint that everybody may open and that asks for a token in its first message may be safe with any Origin. Whether it
+# asks is not seen here. Without a cookie among the headers nobody can tell whether a foreign page would act as a user.
 #
 # </details>
 
