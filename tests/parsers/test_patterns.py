@@ -39,7 +39,7 @@ FRONTEND_FAULTS = [
     ("const s = new WebSocket(u); s.send('hi')", "js.send-before-open"),
     ("this.s = new WebSocket(u); this.s.send('hi')", "js.send-before-open"),
     ("s.onopen = () => setOnline(true)", "js.open-without-subscribe"),
-    ("s.onopen = () => setOnline(true); function follow(t) { s.send(JSON.stringify({ type: 'subscribe', t })) }", "js.subscribed-once"),
+    ("s.onopen = () => setOnline(true); function follow(t) { s.send(JSON.stringify({ type: 'subscribe', t })) }", "opening.not-asked-again"),
     ("const s = io(u); s.emit('join', room); s.on('connect', () => setOnline(true))", "js.join-once"),
     ("const c = new HubConnectionBuilder().withAutomaticReconnect().build(); c.start().then(() => c.invoke('JoinGroup', g))",
      "js.signalr-join-once"),

@@ -9,14 +9,20 @@ from urllib.parse import urlsplit
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.facts import EndpointFacts, Facts, PatternFacts, TextFacts
 from wsbook.observation import Observation, Source, observed
+from wsbook.parsers.code.both_sides import both_side_patterns
+from wsbook.parsers.code.client_options import option_patterns
+from wsbook.parsers.code.component_patterns import component_patterns
 from wsbook.parsers.code.dev_proxies import find_forwards
 from wsbook.parsers.code.endpoint_defects import url_defects
 from wsbook.parsers.code.endpoints import find_dialled
 from wsbook.parsers.code.env_files import build_variables, environment
 from wsbook.parsers.code.evaluate import Scope
+from wsbook.parsers.code.event_names import name_patterns
 from wsbook.parsers.code.listener_patterns import listener_patterns
 from wsbook.parsers.code.listeners import offered_by_command, offered_by_text, with_settings
 from wsbook.parsers.code.offers import Backend, find_offered
+from wsbook.parsers.code.message_patterns import message_patterns
+from wsbook.parsers.code.opening_patterns import opening_patterns
 from wsbook.parsers.code.patterns import find_patterns
 from wsbook.parsers.code.program_clients import find_program_dials
 from wsbook.parsers.code.project_patterns import project_patterns
@@ -158,18 +164,24 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
         others = [(code, None) for code in folder.codes if code.language in _OTHERS]
         found += find_patterns([*parsed, *others], folder.commands, side=side)
         if side == "frontend":
-            found += [fact for code, root in parsed if code.language in _SCRIPTS for fact in _script_patterns(code, root)]
+            flows = [(code, Flow(root)) for code, root in parsed if code.language in _SCRIPTS]
+            found += [fact for code, flow in flows for fact in _script_patterns(code, flow)]
+            found += name_patterns(flows, [code for code in folder.codes if code.language not in _SCRIPTS])
+            found += both_side_patterns(folder.codes)
         else:
             found += project_patterns(folder.codes, folder.commands)
     return _unique(found)
 
 
-def _script_patterns(code: Code, root: "SgNode") -> Iterator[PatternFacts]:
-    flow = Flow(root)
-    yield from react_patterns(code, root)
+def _script_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
+    yield from react_patterns(code, flow.root)
     yield from reconnect_patterns(code, flow)
     yield from listener_patterns(code, flow)
     yield from state_patterns(code, flow)
+    yield from option_patterns(code, flow)
+    yield from opening_patterns(code, flow)
+    yield from component_patterns(code, flow)
+    yield from message_patterns(code, flow)
 
 
 def _dialled(parsed: "list[tuple[Code, SgNode]]", folder: Folder, project: Project) -> list[Facts]:
