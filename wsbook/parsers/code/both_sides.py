@@ -11,18 +11,34 @@ from wsbook.parsers.pattern_table import entry, pattern_found
 __all__ = ["both_side_patterns"]
 
 _BYTES_SENT = re.compile(
-    r"\.send\(\s*(?:Buffer\.|new Uint8Array|msgpack\w*\.|encode\w*\(|pack\w*\(|gzip|deflate|zlib)|send_bytes\(|\.send\([^)\n]{0,120}\.encode\("
+    r"\.send\(\s*(?:Buffer\.|new Uint8Array|msgpack\w*\.|encode\w*\(|pack\w*\(|gzip|deflate|zlib)|send_bytes\("
+    r"|\.send\([^)\n]{0,120}\.encode\("
+    r"|SerializeToString\(|SerializeToArray|proto\.Marshal|msgpack\.packb|struct\.pack|cbor2?\.|\.tobytes\(\)|toByteArray\(\)|\.finish\(\)\s*\)"
     r"|BinaryMessage\b|MessageBinary|OpcodeBinary|WebSocketMessageType\.Binary|\{\s*binary\s*:\s*true|ws\.Binary|new BinaryMessage\("
 )
-_BYTES_NAMED = re.compile(r"(?:const|let|var)\s+(\w+)\s*(?::[^=\n]{1,40})?=\s*(?:await\s+)?(?:Buffer\.(?:from|concat|alloc)|new Uint8Array|msgpack\w*\.|encode\w*\(|pack\w*\(|zlib\.|gzip)")
-_PARSED = re.compile(r"JSON\.parse\(\s*\w+\.data\s*\)")
+_BYTES_NAMED = re.compile(
+    r"(?:const|let|var)\s+(\w+)\s*(?::[^=\n]{1,40})?=\s*(?:await\s+)?"
+    r"(?:Buffer\.(?:from|concat|alloc)|new Uint8Array|msgpack\w*\.|encode\w*\(|pack\w*\(|zlib\.|gzip)"
+)
+_PARSED = re.compile(
+    r"JSON\.parse\(\s*\w+\.data\s*\)|\b(?:e|ev|evt|event|msg|m|message)\.data\.(?:split|trim|startsWith|match|replace|slice)\("
+    r"|\{\s*data\s*\}\s*\)\s*=>[^;]{0,60}?JSON\.parse\(data\)"
+)
 _DECODES = re.compile(r"binaryType|typeof|instanceof|TextDecoder|\.text\(\)|arrayBuffer|Blob|msgpack|decode\(")
-_BEATS = re.compile(r"(?i)set(?:Timeout|Interval)\(\s*(?:\w*(?:alive|beat|ping|pulse|heart|presence)\w*\s*,\s*([\d_]+)|[^;]{0,160}?(?:alive|beat|ping|pulse|heart|presence)[^;]{0,120}?,\s*([\d_]+)\s*\))")
+_BEATS = re.compile(
+    r"(?i)set(?:Timeout|Interval)\(\s*(?:\w*(?:alive|beat|ping|pulse|heart|presence)\w*\s*,\s*([\d_]+)|[^;]{0,160}?(?:alive|beat|ping|pulse|heart|presence)[^;]{0,120}?,\s*([\d_]+)\s*\))"
+)
 _PATIENCE = re.compile(
     r"(?i)(?:now|Date\.now\(\)|time\.time\(\)|monotonic\(\))\s*-\s*[\w.\[\]\"']*(?:last|seen|alive|beat|ping|heard)[\w.\[\]\"']*\s*>=?\s*([\w.]+)"
     r"|(?:last|seen|alive|beat|ping|heard)\w*\s*<\s*(?:now|Date\.now\(\)|time\.time\(\))\s*-\s*([\w.]+)"
 )
 _ENDS = re.compile(r"\.(?:close|terminate|disconnect|destroy|delete|kick)\s*\(|\bawait\s+[\w.]*close\(")
+_DEMANDS = re.compile(
+    r"verifyClient[\s\S]{0,300}?sec-websocket-protocol|handleProtocols\s*:[^\n]{0,120}\bfalse|(?i:sec-websocket-protocol)[^\n]{0,80}\n[^\n]{0,80}(?:close|abort|reject|40[013])"
+    r"|(?i:subprotocols?)\b[^\n]{0,60}(?:not in|!=|is None)[^\n]{0,80}\n?[^\n]{0,80}(?:close|raise|return)"
+)
+"""A server that turns away whoever offers no subprotocol."""
+_OFFERS_NONE = re.compile(r"new\s+(?:window\.)?(?:Reconnecting)?WebSocket\(\s*(?:[\w.]+(?:\([^()]*\))?|`[^`]*`|'[^']*'|\"[^\"]*\")\s*\)")
 _HIDDEN_S = 60
 """Chrome runs the timers of a tab that has been hidden for five minutes once a minute."""
 
@@ -38,6 +54,11 @@ def both_side_patterns(codes: Iterable[Code]) -> Iterator[PatternFacts]:
             found = _PARSED.search(code.text)
             if found and not _DECODES.search(code.text):
                 yield _fact("both.binary-parsed-as-text", code, found)
+                break
+    if any(_DEMANDS.search(code.text) for code in servers):
+        for code in pages:
+            if (found := _OFFERS_NONE.search(code.text)) is not None:
+                yield _fact("both.subprotocol-not-offered", code, found)
                 break
     patient = [code for code in servers if any(seconds < _HIDDEN_S for seconds in _patience(code.text))]
     if patient and not any(re.search(r"new (?:Shared)?Worker\(", code.text) for code in pages):

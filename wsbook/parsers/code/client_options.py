@@ -129,7 +129,7 @@ def _is_constant(value: "SgNode", flow: Flow, _option: Option) -> bool:
 
 def _is_hasty(value: "SgNode", flow: Flow, _option: Option) -> bool:
     delay = _delay(value, flow)
-    return delay is not None and 0 <= delay < _HASTY_MS
+    return delay is not None and delay < _HASTY_MS and (delay > 0 or value.kind() in FUNCTIONS)
 
 
 def _delay(value: "SgNode", flow: Flow) -> float | None:
@@ -149,8 +149,8 @@ def _delay(value: "SgNode", flow: Flow) -> float | None:
     calls = [called(call) for kind in ("call_expression", "new_expression") for call in body.find_all(kind=kind)]
     if any(re.search(rf"\b{re.escape(name)}\b", body.text()) for name in names) or not all(_FIXED_CALLS.match(name) for name in calls):
         return None
-    numbers = [number for node in (body, *body.find_all(kind="number")) if (number := _number(flow.meant(node))) is not None]
-    return max(numbers, default=None)
+    waits = [number for node in (body, *body.find_all(kind="number")) if (number := _number(flow.meant(node))) is not None]
+    return max(waits, default=None)
 
 
 def _number(value: "SgNode") -> float | None:
@@ -169,7 +169,15 @@ def _number(value: "SgNode") -> float | None:
 
 def _holds_token(value: "SgNode", flow: Flow, _option: Option) -> bool:
     """Tell whether a value holds a credential that is read when the options are made: nothing in it is a function or a getter."""
-    if value.kind() in FUNCTIONS or value.kind() not in ("object", "template_string", "binary_expression", "identifier", "member_expression", "await_expression", "call_expression"):
+    if value.kind() in FUNCTIONS or value.kind() not in (
+        "object",
+        "template_string",
+        "binary_expression",
+        "identifier",
+        "member_expression",
+        "await_expression",
+        "call_expression",
+    ):
         return False
     if not _CREDENTIAL.search(value.text()[:2000]) and not _CREDENTIAL.search("\n".join(_meanings(value, flow))):
         return False
@@ -177,6 +185,14 @@ def _holds_token(value: "SgNode", flow: Flow, _option: Option) -> bool:
         return re.match(r"[\w.]*(?:[gs]et|read|load|token|jwt)\w*\(", value.text(), re.IGNORECASE) is not None
     inner = [node for kind in (*FUNCTIONS, "method_definition") for node in value.find_all(kind=kind)]
     return not inner and not re.fullmatch(r"\w*(?:[gG]et|[fF]etch|[mM]ake|[bB]uild|[rR]esolve)[A-Z]\w*", value.text())
+
+
+def _is_stale(value: "SgNode", flow: Flow, _option: Option) -> bool:
+    """Tell whether a function gives back a name that is given a value once, outside of it."""
+    body = value.field("body") if value.kind() in FUNCTIONS else None
+    if body is None or body.kind() != "identifier" or not _CREDENTIAL.search(body.text()):
+        return False
+    return len(flow.values.get(body.text(), [])) <= 1
 
 
 def _meanings(value: "SgNode", flow: Flow) -> list[str]:
@@ -192,6 +208,7 @@ _TESTS = {
     "constant": _is_constant,
     "hasty": _is_hasty,
     "token": _holds_token,
+    "stale": _is_stale,
     "slow": _is_slow,
     "always": _is_always,
 }

@@ -20,25 +20,51 @@ if TYPE_CHECKING:
 
 __all__ = ["is_server", "name_patterns"]
 
-Scripts = "Iterable[tuple[Code, Flow]]"
-
 _SERVER = re.compile(
-    r"WebSocketServer|WebSocket\.Server|new Server\(|socketio\(|require\(['\"]socket\.io['\"]\)|from ['\"]socket\.io['\"]|createServer\(|express\(|fastify"
+    r"WebSocketServer|WebSocket\.Server|new Server\(|socketio\(|require\(['\"]socket\.io['\"]\)|from ['\"]socket\.io['\"]"
+    r"|createServer\(|express\(|fastify"
     r"|\.on\(\s*['\"]connection['\"]|@WebSocketGateway|@SubscribeMessage|useServer\(|Bun\.serve|uWS\.|wss\.clients|\bio\.(?:to|of|emit|in)\("
 )
 _SERVER_PATH = re.compile(r"(?i)(?:^|/)(?:server|backend|api|functions|gateway|channels?|consumers?)(?:/|\.\w+$)")
-_BROWSER = re.compile(r"new\s+(?:window\.)?(?:WebSocket|ReconnectingWebSocket|SockJS)\s*\(|socket\.io-client|\bdocument\.|from ['\"]react|from ['\"]vue|@microsoft/signalr|stompjs")
+_BROWSER = re.compile(
+    r"new\s+(?:window\.)?(?:WebSocket|ReconnectingWebSocket|SockJS)\s*\(|socket\.io-client|\bdocument\."
+    r"|from ['\"]react|from ['\"]vue|@microsoft/signalr|stompjs"
+)
 _KEYS = r"(?:type|event|kind|op|action|cmd|command|topic|msgType|messageType|eventType|event_type|t|name|method)"
 _SENT = (
     re.compile(r"(?:emit|trigger|broadcast|publish|push|SendAsync|SendCoreAsync|sendEvent|emit_to)\w*!?\s*\(([^;{\n]{1,160})"),
     re.compile(r"broadcastAs\(\)[^{]{0,40}\{[^}]{0,60}?return\s+(['\"][^'\"\n]{1,60}['\"])"),
 )
 _KEYED = re.compile(rf"(?<![\w.])[\"']?({_KEYS})[\"']?\s*(?:=>|:|=(?!=))\s*[\"'`]([\w.:/-]{{2,60}})[\"'`]")
+_COMPUTED = re.compile(r"(?<![\w.])[\"']?(?:type|event|kind|op|action)[\"']?\s*:\s*(?!string|number|str\b|\w+\s*[|;])[A-Za-z_$]")
 _LITERAL = re.compile(r"[\"'`]([\w.:/-]{2,60})[\"'`]")
 _OWN = frozenset(
     (
-        *("connect", "connection", "disconnect", "disconnecting", "connect_error", "connect_failed", "error", "open", "close", "message", "reconnect"),
-        *("reconnect_attempt", "reconnecting", "reconnect_error", "reconnect_failed", "ping", "pong", "data", "upgrade", "connected", "disconnected"),
+        *(
+            "connect",
+            "connection",
+            "disconnect",
+            "disconnecting",
+            "connect_error",
+            "connect_failed",
+            "error",
+            "open",
+            "close",
+            "message",
+            "reconnect",
+        ),
+        *(
+            "reconnect_attempt",
+            "reconnecting",
+            "reconnect_error",
+            "reconnect_failed",
+            "ping",
+            "pong",
+            "data",
+            "upgrade",
+            "connected",
+            "disconnected",
+        ),
         *("end", "timeout", "drain", "finish", "exit", "online", "offline", "click", "submit", "change", "load", "resize", "new_namespace"),
     )
 )
@@ -53,6 +79,7 @@ class Side(Struct, frozen=True, kw_only=True):
     names: frozenset[str]
     keyed: dict[str, set[str]]
     is_open: bool
+    is_keyed_open: bool = False
 
     @property
     def every(self) -> set[str]:
@@ -90,6 +117,7 @@ def name_patterns(scripts: "list[tuple[Code, Flow]]", others: Iterable[Code]) ->
 
 def _sent(codes: list[Code], flows: list[Flow]) -> Side:
     names, keyed, is_open = set[str](), dict[str, set[str]](), False
+    computed = any(_COMPUTED.search(code.text) for code in codes)
     for code in codes:
         for expression in _SENT:
             for found in list(expression.finditer(code.text))[:_MAX_NAMES]:
@@ -103,23 +131,27 @@ def _sent(codes: list[Code], flows: list[Flow]) -> Side:
                 is_open = is_open or flow.meant(given[0]).kind() != "string"
         for values in flow.values.values():
             names.update(value.text().strip("\"'`") for value in values if value.kind() == "string" and len(value.text()) < 60)
-    return Side(names=frozenset(names), keyed=keyed, is_open=is_open)
+    return Side(names=frozenset(names), keyed=keyed, is_open=is_open, is_keyed_open=computed)
 
 
 def _handled(flow: Flow) -> "Iterator[tuple[str, str, SgNode]]":
     """Yield each name that is handled, the field that it is looked for in ("" an event of its own), and where."""
     for call in flow.calls:
         given = arguments_of(call)
-        if len(given) > 1 and re.search(r"(?:^|\.)(?:on|once|listen|bind|subscribe|onmessage)$", called(call)) and given[0].kind() == "string":
+        if (
+            len(given) > 1
+            and re.search(r"(?:^|\.)(?:on|once|listen|bind|subscribe|onmessage)$", called(call))
+            and given[0].kind() == "string"
+        ):
             yield given[0].text().strip("\"'"), "", call
     for switch in flow.root.find_all(kind="switch_statement")[:50]:
         value = switch.field("value")
         key = re.search(rf"\.({_KEYS})\s*\)?$|^\(?\s*({_KEYS})\s*\)?$", value.text()) if value is not None else None
-        for case in switch.find_all(kind="switch_case") if key is not None else ():
+        for case in switch.find_all(kind="switch_case"):
             label = case.field("value")
-            if label is not None and label.kind() == "string":
+            if key is not None and label is not None and label.kind() == "string":
                 yield label.text().strip("\"'"), key[1] or key[2], case
-    for test in flow.root.find_all(kind="binary_expression")[:_MAX_NAMES * 4]:
+    for test in flow.root.find_all(kind="binary_expression")[: _MAX_NAMES * 4]:
         found = re.fullmatch(rf"[\w.?]*?\b({_KEYS})\s*===?\s*[\"']([\w.:/-]{{2,60}})[\"']", test.text()[:160])
         if found:
             yield found[2], found[1], test
@@ -150,12 +182,24 @@ def _unheard(code: Code, flow: Flow, sent: Side, handled: set[str], *, near_only
         fields = sent.keyed.get(name, set())
         if key and fields and key not in fields and name not in sent.names and not near_only:
             yield pattern_fact("names.other-field", node, code)
-        elif bare in every or re.fullmatch(r"[A-Z]\w*", name) and any(_plain(name) == _plain(one) for one in handled - {name}):
+        elif bare in every or (re.fullmatch(r"[A-Z]\w*", name) and any(_plain(name) == _plain(one) for one in handled - {name})):
             continue
-        elif _plain(name) in plain or (len(_skeleton(name)) > _SHORT and _skeleton(name) in sounds):
+        elif _plain(name) in plain or (len(_skeleton(name)) > _SHORT and _skeleton(name) in sounds) or _is_part(name, spare):
             yield pattern_fact("names.nobody-emits", node, code)
-        elif not near_only and not sent.is_open and spare and not key and sent.names & handled != sent.names and _is_alone(name, spare):
+        elif not near_only and not (sent.is_keyed_open if key else sent.is_open) and _is_alone(name, _meant_for(sent, spare, key)):
             yield pattern_fact("names.other-name", node, code)
+
+
+def _is_part(name: str, spare: set[str]) -> bool:
+    """Tell whether a name and a spare one differ by what stands before the last separator alone: report.progress and progress."""
+    return any(
+        one != name and re.split(r"[.:/]", one)[-1] == re.split(r"[.:/]", name)[-1] and (one in name or name in one) for one in spare
+    )
+
+
+def _meant_for(sent: Side, spare: set[str], key: str) -> set[str]:
+    """Return the spare names of the same kind: types in the same field, or events."""
+    return {one for one in spare if (key in sent.keyed.get(one, set()) if key else one in sent.names)}
 
 
 def _is_alone(name: str, spare: set[str]) -> bool:

@@ -20,11 +20,11 @@ __all__ = ["dials_again", "opening_patterns"]
 
 _BY_ITSELF = re.compile(
     r"socket\.io-client|(?<![\w.])io\s*\(|ReconnectingWebSocket|PartySocket|RobustWebSocket|stompjs|\bStomp\.|phoenix|withAutomaticReconnect"
-    r"|createConsumer|shouldReconnect|autoReconnect|laravel-echo|\bEcho\b|Pusher|mqtt|[cC]entrifug|Sockette|EventSource|retry(?:When|Backoff)?\s*\("
+    r"|createConsumer|shouldReconnect|autoReconnect|laravel-echo|\bEcho\b|Pusher|mqtt|[cC]entrifug|Sockette|EventSource|retry(?:When|Backoff)?\s*\(|\becho\."
 )
 """Clients that dial again without being told by this code."""
 
-_SENDS = re.compile(r"(?i)^(?:send\w*|emit\w*|publish|invoke|next|perform|write|json)$")
+_SENDS = re.compile(r"(?i)^(?:send\w*|emit\w*|publish|invoke|next|perform|json)$")
 _ASKED = re.compile(
     r"^(?:[\w-]*[.:/_-])*(?:re|auto|un)?(?i:subscribe|sub|join|watch|follow|enter|listen|register|track|observe|attach|want)"
     r"(?:[A-Z.:/_-]\w*)*$"
@@ -32,7 +32,7 @@ _ASKED = re.compile(
 """A name by which a message asks for updates: subscribe, room:join, JoinGroup, watch-order."""
 
 _TELLS = re.compile(
-    r"(?i)send|subscri|emit|join|publish|auth|flush|hello|handshake|register|sync|invoke|queue|dispatch|identify|resolve|login|notify"
+    r"(?i)send|subscri|emit|join|publish|auth|flush|hello|handshake|register|\bsync|resync|invoke|queue|dispatch|identify|resolve|login|notify"
     r"|callback|handler|\.push\(|\.next\(|resume|restor|replay|perform|ask|announce|enter|start|forEach|watch|follow"
 )
 """Words by which an open handler may well ask for what it wants."""
@@ -68,7 +68,12 @@ def opening_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
 
 def dials_again(code: Code, flow: Flow) -> bool:
     """Tell whether a connection is replaced after its end, by the library or by this code."""
-    return _BY_ITSELF.search(code.text) is not None or any(flow.opens(handler.body) for handler in flow.of(CLOSE_EVENTS))
+    told = [
+        call
+        for call in flow.calls
+        if re.search(r"\.on$", called(call)) and re.match(r"on\(\s*['\"](?:re)?connect['\"]", call.text()[len(called(call)) - 2 :])
+    ]
+    return bool(told) or _BY_ITSELF.search(code.text) is not None or any(flow.opens(handler.body) for handler in flow.of(CLOSE_EVENTS))
 
 
 # What is asked for
@@ -82,12 +87,26 @@ def _asks(flow: Flow) -> "list[SgNode]":
 
 def _names_request(call: "SgNode") -> bool:
     """Tell whether a text of a call, alone or within JSON that is written as a text, names a request for updates."""
-    texts = [node.text()[1:201] for one in arguments_of(call)[:2] for kind in _TEXTS for node in ([one] if one.kind() == kind else one.find_all(kind=kind))]
-    return any(_ASKED.match(word) for text in texts for word in re.findall(r"[\w.:/-]{3,60}", text)[:8])
+    texts = [
+        node.text()[:201].strip("\"'`")
+        for one in arguments_of(call)[:2]
+        for kind in _TEXTS
+        for node in ([one] if one.kind() == kind else one.find_all(kind=kind))
+    ]
+    names = [text for text in texts if re.fullmatch(r"[\w.:/-]{3,60}", text)]
+    names += [name for text in texts if "{" in text for name in re.findall(r"[\"']([\w.:/-]{3,60})[\"']", text)[:8]]
+    keys = [key.text() for one in arguments_of(call)[:1] for key in one.find_all(kind="property_identifier") if _is_key(key)]
+    return any(_ASKED.match(name) for name in (*names, *keys))
+
+
+def _is_key(node: "SgNode") -> bool:
+    """Tell whether a name is the key of a pair: of a call's object, as in {subscribe: topics}."""
+    parent = node.parent()
+    return parent is not None and parent.kind() == "pair" and parent.field("key") == node
 
 
 def _asked_once(code: Code, flow: Flow, opened: list[Handler], *, again: bool) -> Iterator[PatternFacts]:
-    asks = _asks(flow)
+    asks = _asks(flow) + [call for call in flow.calls if last_name(called(call)) == "subscribe" and re.search(r"(?i)stomp|mqtt", code.text)]
     within = [handler for handler in opened if any(_covers(flow, handler, ask) for ask in asks)]
     if within:
         guarded = next((ask for handler in within for ask in asks if _runs_once(flow, handler, ask)), None)
@@ -97,8 +116,17 @@ def _asked_once(code: Code, flow: Flow, opened: list[Handler], *, again: bool) -
         return
     if any(_TELLS.search(flow.reached_text(handler.body)) for handler in opened) or any(_is_tied(ask) for ask in asks):
         return
-    if asks and (opened or again) and not re.search(r"phoenix|createConsumer|onReconnect|reconnected", code.text):
+    if asks and not opened and not again and _is_shared(asks[0], flow):
+        yield pattern_fact("opening.asked-where-it-is-shown", asks[0], code)
+    elif asks and (opened or again) and not re.search(r"phoenix|createConsumer|onReconnect|reconnected", code.text):
         yield pattern_fact("opening.not-asked-again", (opened[0].node if opened else asks[0]), code)
+
+
+def _is_shared(ask: "SgNode", flow: Flow) -> bool:
+    """Tell whether a request goes through an emitter that comes from another module: Socket.IO's, which dials again by itself."""
+    owner, _, method = called(ask).rpartition(".")
+    imported = re.search(rf"import\s[^;]{{0,200}}\b{re.escape(owner)}\b|useContext|useSocket|inject\(", flow.text) if owner else None
+    return method == "emit" and imported is not None and re.search(r"(?i)socket|\bio\b", owner) is not None
 
 
 def _covers(flow: Flow, handler: Handler, ask: "SgNode") -> bool:
@@ -130,12 +158,21 @@ def _runs_once(flow: Flow, handler: Handler, ask: "SgNode") -> bool:
     if last_name(called(handler.node)) == "once" or re.search(r"once\s*:\s*true", handler.node.text()[-60:]):
         return True
     for ancestor in ask.ancestors():
-        if ancestor.kind() == "if_statement" and (test := ancestor.field("condition")) is not None and _is_first_time(flow, test.text(), ends=False):
+        if (
+            ancestor.kind() == "if_statement"
+            and (test := ancestor.field("condition")) is not None
+            and _is_first_time(flow, test.text(), ends=False)
+        ):
             return True
         for before in ancestor.prev_all() if ancestor.kind() == "expression_statement" else ():
             test = before.field("condition") if before.kind() == "if_statement" else None
             ends = before.field("consequence")
-            if test is not None and ends is not None and ends.text().strip("{} ;\n") == "return" and _is_first_time(flow, test.text(), ends=True):
+            if (
+                test is not None
+                and ends is not None
+                and ends.text().strip("{} ;\n") == "return"
+                and _is_first_time(flow, test.text(), ends=True)
+            ):
                 return True
         if ancestor == handler.body:
             break
@@ -154,7 +191,10 @@ def _is_first_time(flow: Flow, test: str, *, ends: bool) -> bool:
         return counted is not None and [value for value in given if re.fullmatch(r"\d+", value)] in ([], ["0"])
     first, later = ("false", "true") if bool(found[1]) != ends else ("true", "false")
     if found[2].endswith(".current"):
-        given = [re.sub(r"^useRef\((\w*)\)$", r"\1", value) or "false" for value in [*(v.text() for v in flow.values.get(name[: -len(".current")], [])), *given]]
+        given = [
+            re.sub(r"^useRef\((\w*)\)$", r"\1", value) or "false"
+            for value in [*(v.text() for v in flow.values.get(name[: -len(".current")], [])), *given]
+        ]
     return later in given and given.count(first) <= 1 and set(given) <= {"true", "false", "null", "undefined"}
 
 
@@ -169,7 +209,12 @@ def _added_on_opening(code: Code, flow: Flow, opened: list[Handler]) -> Iterator
         for call in [call for part in flow.reach(handler.body) for call in part.find_all(kind="call_expression")]:
             given = arguments_of(call)
             owner = called(call).rpartition(".")[0]
-            if not owner or len(given) < 2 or not _HANDLES.match(last_name(called(call))) or given[0].kind() not in ("string", "template_string"):
+            if (
+                not owner
+                or len(given) < 2
+                or not _HANDLES.match(last_name(called(call)))
+                or given[0].kind() not in ("string", "template_string")
+            ):
                 continue
             if given[0].text().strip("\"'`") in ("open", "close", "error") or not _is_older(flow, handler, call, owner):
                 continue
@@ -183,13 +228,26 @@ def _is_older(flow: Flow, handler: Handler, call: "SgNode", owner: str) -> bool:
     if owner in ("event.target", "e.target", "this") or root in ("event", "e", "ev", "evt", "child_process") or "(" in owner:
         return False
     same = owner == handler.owner or root == handler.owner
-    native = re.match(r"(?:\w+\.)*on\w+$|.*addEventListener$", (handler.node.field("left") or handler.node.field("function") or handler.node).text()[:120])
+    native = re.match(
+        r"(?:\w+\.)*on\w+$|.*addEventListener$", (handler.node.field("left") or handler.node.field("function") or handler.node).text()[:120]
+    )
     made = [around for around in call.ancestors() if around.kind() in FUNCTIONS]
-    if any(re.search(rf"(?:const|let|var)\s+\{{?[^;=]{{0,80}}\b{re.escape(root)}\b[^;=]{{0,80}}=(?!=)", around.text()) for around in made[:4]):
+    if (
+        not (same and native is not None)
+        and _BY_ITSELF.search(flow.root.text())
+        and not re.search(r"new\s+(?:window\.)?WebSocket\(", flow.root.text())
+    ):
+        made = [around for around in made if _is_inside(around, handler.body)]  # what stands around is not run again
+    if any(
+        re.search(rf"(?:const|let|var)\s+\{{?[^;=]{{0,80}}\b{re.escape(root)}\b[^;=]{{0,80}}=(?!=)", around.text()) for around in made[:4]
+    ):
         return False
     if any(re.search(rf"(?<![\w.]){re.escape(owner)}\s*=\s*(?:new\b|\w+\()", around.text()) for around in made[:4]):
         return False
-    if any((p := around.field("parameters") or around.field("parameter")) is not None and re.search(rf"\b{re.escape(root)}\b", p.text()) for around in made[:4]):
+    if any(
+        (p := around.field("parameters") or around.field("parameter")) is not None and re.search(rf"\b{re.escape(root)}\b", p.text())
+        for around in made[:4]
+    ):
         return False
     return not (same and native is not None and not _BY_ITSELF.search(flow.root.text()))
 
@@ -199,7 +257,7 @@ def _is_older(flow: Flow, handler: Handler, call: "SgNode", owner: str) -> bool:
 
 def _nothing_fetched(code: Code, flow: Flow, opened: list[Handler]) -> Iterator[PatternFacts]:
     """The state is fetched once, the connection comes back by itself, and nothing fetches what came in between."""
-    if _RESUMES.search(code.text) or re.search(r"setInterval\([^)]{0,80}(?:fetch|load|refresh|poll)", code.text):
+    if _RESUMES.search(flow.text) or re.search(r"setInterval\([^)]{0,80}(?:fetch|load|refresh|poll)", flow.text):
         return
     fetched = [call for call in flow.calls if _SNAPSHOT.match(called(call) + "(") and not _WRITES.search(call.text()[:300])]
     if not fetched or any(_FETCHES.search(flow.reached_text(handler.body)) for handler in opened):

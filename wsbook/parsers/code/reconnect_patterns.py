@@ -24,14 +24,18 @@ _BY_LIBRARY = re.compile(
     r"(?i)reconnecting-?websocket|partysocket|robust-?websocket|sockette|useWebSocket|stomp|socket\.io|@microsoft/signalr|createClient"
 )
 _SERVER = re.compile(r"WebSocketServer|WebSocket\.Server|ws\.Server|createServer")
-_SOMEWHERE = re.compile(r"(?i)^(?:\w+\.)*_?(?:\w*(?:reconnect|retry|backoff|schedule|dial)\w*|connect|open|start|init|setup)\w*$")
+_SOMEWHERE = re.compile(
+    r"(?i)^(?:\w+\.)*_?(?:\w*(?:reconnect|retry|backoff|schedule|dial|reload|offer|again|restart|refresh)\w*|connect|open|start|init|setup)\w*$"
+)
 """A name that may stand for reconnecting, when the code of it is elsewhere."""
 _REPORTS = re.compile(r"(?i)(?:emit|dispatch\w*|onclose|ondisconnect|callback|cb|handlers?|listeners?|resolve|reject|next|error)\w*$")
 """A name that hands the event on, so that somebody else may reconnect."""
+_MESSAGES = frozenset(("message", "data"))
+"""A page that closes the socket itself, once a message says that all is done, needs no other one."""
 _OTHER_EVENTS = frozenset(("online", "visibilitychange", "focus", "pageshow", "resume", "click"))
 _ASKS = re.compile(r"(?i)(?:this\.|self\.)?[\w.]*(?:token|ticket|auth|session|login|url|fetch|refresh|config|axios|http|get)\w*[\w.]*\(")
 """What is awaited before a connection and takes no more than an answer takes."""
-_COUNTS = re.compile(r"(?i)(?:^|[.#_])\w*(?:attempt|retr|tries|count|failures|n)\w*$")
+_COUNTS = re.compile(r"(?i)(?:^|[.#_])(?:\w*(?:attempt|retr|tries|count|fail)\w*|n)$")
 _LOCAL = re.compile(r"wss?://(?:localhost|127\.|\[::1\])")
 _FEW = 10
 """Attempts up to which giving up is early: with doubling from half a second they last less than nine minutes."""
@@ -46,10 +50,13 @@ def reconnect_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     reconnecting = [handler for handler in closing if flow.opens(handler.body)]
     if not reconnecting:
         if opened and not _elsewhere(flow, [handler.body for handler in closing]):
-            local = all(_LOCAL.search(call.text()[:200]) for call in opened)
+            finite = any(re.search(r"\.close\s*\(", flow.reached_text(handler.body)) for handler in flow.of(_MESSAGES))
+            local = finite or all(_LOCAL.search(call.text()[:200]) for call in opened)
             yield pattern_fact("reconnect.none" if closing and not local else "reconnect.not-shown", opened[0], code)
         return
     bodies = [handler.body for handler in reconnecting]
+    if (credential := next((found for call in opened if (found := _kept_credential(flow, call))), None)) is not None:
+        yield pattern_fact("reconnect.token-read-once", credential, code)
     yield from _by_code(code, flow, reconnecting)
     if any(_at_once(flow, body) for body in bodies):
         yield pattern_fact("reconnect.immediate", reconnecting[0].node, code)
@@ -64,9 +71,36 @@ def reconnect_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         yield pattern_fact("reconnect.gives-up", limit, code)
 
 
+_CREDENTIAL = re.compile(r"(?i)token|jwt|bearer|ticket|credential")
+
+
+def _kept_credential(flow: Flow, call: "SgNode") -> "SgNode | None":
+    """Return the name in a new socket's arguments that holds a credential read before, outside of what runs for each attempt."""
+    around = flow.function_around(call)
+    if around is None:
+        return None
+    for name in [
+        node for kind in ("identifier", "member_expression") for one in arguments_of(call) for node in (one, *one.find_all(kind=kind))
+    ]:
+        given = flow.values.get(re.sub(r"^(?:this|self)\.#?", "this.", name.text()), [])
+        if name.kind() not in ("identifier", "member_expression") or len(given) != 1 or given[0].kind() in FUNCTIONS:
+            continue
+        text = given[0].text()[:400]
+        if not (_CREDENTIAL.search(name.text()) or re.search(r"[?&]\w*(?i:token|jwt|ticket|auth)\w*=", text)) or re.search(
+            r"useRef|\bref\(", text
+        ):
+            continue
+        place, own = given[0].range(), around.range()
+        if not own.start.index <= place.start.index < own.end.index:
+            return call
+    return None
+
+
 def _elsewhere(flow: Flow, bodies: "list[SgNode]") -> bool:
     """Tell whether something other than the close handlers' own code may open the next socket."""
     if _other_trigger(flow) or any(flow.opens(call) for call in flow.calls if re.match(r"(?:\w+\.)?setInterval$", called(call))):
+        return True
+    if any(re.search(r"location\.(?:reload|href|assign|replace)|history\.go\(", flow.reached_text(body)) for body in bodies):
         return True
     names = [called(call) for body in bodies for part in flow.reach(body) for call in part.find_all(kind="call_expression")]
     handed = [body.text() for body in bodies if body.kind() in ("identifier", "member_expression")]

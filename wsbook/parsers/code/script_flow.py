@@ -152,7 +152,7 @@ class Flow:
         names = set[str]()
         for call in [*node.find_all(kind="call_expression"), *([node] if node.kind() == "call_expression" else [])]:
             owner, _, method = called(call).rpartition(".")
-            if owner in ("", "this", "self", "that") or last_name(method) not in _FOREIGN:
+            if owner in ("", "this", "self", "that") or last_name(method) not in _FOREIGN or f"{owner}.{method}" in self.values:
                 names.add(last_name(method))
             names.update(last_name(given.text()) for given in arguments_of(call) if given.kind() in ("identifier", "member_expression"))
         return names & self.functions.keys()
@@ -179,6 +179,16 @@ class Flow:
                 return functions[0] if not given and len(functions) == 1 else node
             node = _function_in(given[0]) or given[0]
         return node
+
+    @cached_property
+    def text(self) -> str:
+        """The source, comments blanked: what somebody writes about the code is no part of it."""
+        text = self.root.text()
+        for node in self.root.find_all(kind="comment")[:_MAX_NODES]:
+            place = node.range()
+            blank = " " * (place.end.index - place.start.index)
+            text = text[: place.start.index] + blank + text[place.end.index :]
+        return text
 
     def function_around(self, node: "SgNode") -> "SgNode | None":
         """Return the nearest function around a node, None at the top."""

@@ -11,7 +11,7 @@ from wsbook.facts import EndpointFacts, Facts, PatternFacts, TextFacts
 from wsbook.observation import Observation, Source, observed
 from wsbook.parsers.code.both_sides import both_side_patterns
 from wsbook.parsers.code.client_options import option_patterns
-from wsbook.parsers.code.component_patterns import component_patterns
+from wsbook.parsers.code.component_patterns import component_patterns, factory_patterns
 from wsbook.parsers.code.dev_proxies import find_forwards
 from wsbook.parsers.code.endpoint_defects import url_defects
 from wsbook.parsers.code.endpoints import find_dialled
@@ -20,8 +20,8 @@ from wsbook.parsers.code.evaluate import Scope
 from wsbook.parsers.code.event_names import name_patterns
 from wsbook.parsers.code.listener_patterns import listener_patterns
 from wsbook.parsers.code.listeners import offered_by_command, offered_by_text, with_settings
-from wsbook.parsers.code.offers import Backend, find_offered
 from wsbook.parsers.code.message_patterns import message_patterns
+from wsbook.parsers.code.offers import Backend, find_offered
 from wsbook.parsers.code.opening_patterns import opening_patterns
 from wsbook.parsers.code.patterns import find_patterns
 from wsbook.parsers.code.program_clients import find_program_dials
@@ -168,6 +168,7 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
             found += [fact for code, flow in flows for fact in _script_patterns(code, flow)]
             found += name_patterns(flows, [code for code in folder.codes if code.language not in _SCRIPTS])
             found += both_side_patterns(folder.codes)
+            found += factory_patterns(flows)
         else:
             found += project_patterns(folder.codes, folder.commands)
     return _unique(found)

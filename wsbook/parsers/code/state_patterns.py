@@ -73,7 +73,8 @@ def _calls_left_out(flow: Flow, hook: "SgNode", effect: "SgNode", dependencies: 
     )
     handlers = [node for kind in FUNCTIONS for node in effect.find_all(kind=kind)]
     left_out = given - set(re.findall(r"\w+", dependencies))
-    return any(re.search(rf"(?<![\w.]){name}\s*\(", node.text()) for name in left_out for node in handlers)
+    handed = [one.text() for call in effect.find_all(kind="call_expression") for one in arguments_of(call)]
+    return any(name in handed or re.search(rf"(?<![\w.]){name}\s*\(", node.text()) for name in left_out for node in handlers)
 
 
 def _read_by(flow: Flow, hook: "SgNode", function: "SgNode", name: str) -> bool:
@@ -168,7 +169,8 @@ def _out_of_order(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     for handler in _messages(flow):
         text = handler.body.text()
         waits = re.search(
-            r"await\s+[^;]*?(?:arrayBuffer|\.text\(|\.blob\(|Response\(|decompress|inflate|decrypt|digest|createImageBitmap|gunzip)", text
+            r"await\s+[^;]*?(?:arrayBuffer|\.decode\(\)|\.text\(|\.blob\(|Response\(|decompress|inflate|decrypt|digest|createImageBitmap|gunzip)",
+            text,
         )
         if re.match(r"async\b", text) and waits:
             yield pattern_fact("state.overtaken", handler.node, code)
