@@ -189,7 +189,7 @@ def test_somebody_elses_reconnecting_is_not_denied() -> None:
         assert not {name for name in defects(code, "frontend", "a.ts") if name.startswith("reconnect.")}, code
 
 
-ELSEWHERE = {
+ELSEWHERE = {"state.stale-copy"} | {
     f"reconnect.{name}"
     for name in ("token-read-once", "random-alone", "no-ceiling", "no-jitter", "code-left-out", "fatal-code-tried-again")
 }

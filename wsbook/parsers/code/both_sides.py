@@ -43,10 +43,10 @@ _HIDDEN_S = 60
 """Chrome runs the timers of a tab that has been hidden for five minutes once a minute."""
 
 
-def both_side_patterns(codes: Iterable[Code]) -> Iterator[PatternFacts]:
-    """Yield the defects of a page beside its server."""
+def both_side_patterns(codes: Iterable[Code], known: frozenset[str] = frozenset()) -> Iterator[PatternFacts]:
+    """Yield the defects of a page beside its server. known: artifacts that were given as the server's code."""
     every = list(codes)
-    servers, pages = [c for c in every if is_server(c)], [c for c in every if not is_server(c)]
+    servers, pages = [c for c in every if is_server(c, known)], [c for c in every if not is_server(c, known)]
     if not servers or not pages:
         return
     if any(_sends_bytes(code.text) for code in servers):

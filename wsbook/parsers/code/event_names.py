@@ -86,8 +86,13 @@ class Side(Struct, frozen=True, kw_only=True):
         return {*self.names, *self.keyed}
 
 
-def is_server(code: Code) -> bool:
-    """Tell whether a file belongs to a server; scripts of a browser and of Node look alike but for what they use."""
+def is_server(code: Code, known: frozenset[str] = frozenset()) -> bool:
+    """Tell whether a file belongs to a server; scripts of a browser and of Node look alike but for what they use.
+
+    known: artifacts that were given as the server's code.
+    """
+    if code.artifact in known:
+        return True
     if code.language not in ("typescript", "tsx", "html"):
         return code.language in ("python", "go", "java", "php", "ruby", "elixir", "csharp", "rust", "kotlin")
     if _SERVER.search(code.text):
@@ -95,14 +100,14 @@ def is_server(code: Code) -> bool:
     return _SERVER_PATH.search(code.artifact.replace("\\", "/")) is not None and not _BROWSER.search(code.text)
 
 
-def name_patterns(scripts: "list[tuple[Code, Flow]]", others: Iterable[Code]) -> Iterator[PatternFacts]:
+def name_patterns(scripts: "list[tuple[Code, Flow]]", others: Iterable[Code], known: frozenset[str] = frozenset()) -> Iterator[PatternFacts]:
     """Yield the names that one side handles and the other spells otherwise or never sends.
 
-    scripts: files that are parsed, each with its flow; others: all other code of the folder.
+    scripts: files that are parsed, each with its flow; others: all other code; known: artifacts that were given as the server's code.
     """
-    servers = [(code, flow) for code, flow in scripts if is_server(code)]
-    pages = [(code, flow) for code, flow in scripts if not is_server(code)]
-    foreign = [code for code in others if is_server(code)]
+    servers = [(code, flow) for code, flow in scripts if is_server(code, known)]
+    pages = [(code, flow) for code, flow in scripts if not is_server(code, known)]
+    foreign = [code for code in others if is_server(code, known)]
     if not pages or not (servers or foreign):
         return
     sent = _sent([code for code, _ in servers] + foreign, [flow for _, flow in servers])

@@ -52,17 +52,21 @@ _SMALL = 50_000
 _NAMES_SOCKET = re.compile(r"WebSocket|wss?:|socket\.io|sockjs|SockJS|signalr|\bio\(|Pusher|graphql-ws|EventSource")
 
 
-def parse_sources(paths: Iterable[str], *, side: str, page_url: str = "", step: str) -> list[Observation]:
+def parse_sources(
+    paths: Iterable[str], *, side: str, page_url: str = "", step: str, beside: Iterable[str] = ()
+) -> list[Observation]:
     """Return one TextFacts, then the endpoints and patterns of all code below paths.
 
     side: frontend (what is dialled) or backend (what is offered). page_url: resolves location and relative URLs, "" unknown. step: 1.1
     gives endpoints with the defects of their URLs, 3.1 and 3.2 the patterns of that side, anything else both.
+    beside: paths of the server's code, which the names and formats of a frontend are compared with; nothing else is told of it.
 
     Raises:
         UsageError: side is neither.
         UnreadableInputError: a path does not exist.
     """
-    return _observations(read_folder(paths), side=side, page_url=page_url, step=step, artifact="")
+    server = read_folder(given) if side == "frontend" and (given := list(beside)) else Folder()
+    return _observations(read_folder(paths), side=side, page_url=page_url, step=step, artifact="", server=server)
 
 
 def parse_bundles(scripts: Iterable[tuple[str, str]], *, page_url: str, step: str) -> list[Observation]:
@@ -122,10 +126,11 @@ def _guessed(text: str) -> str:
     return min(order, key=lambda language: errors[language])
 
 
-def _observations(folder: Folder, *, side: str, page_url: str, step: str, artifact: str) -> list[Observation]:
+def _observations(folder: Folder, *, side: str, page_url: str, step: str, artifact: str, server: Folder | None = None) -> list[Observation]:
     if side not in ("frontend", "backend"):
         raise UsageError(f"side {side!r} is neither frontend nor backend")
-    facts = _facts(folder, side=side, page=parse_endpoint(page_url.partition("#")[0]) if page_url else None, step=step)[:_MAX_FACTS]
+    page = parse_endpoint(page_url.partition("#")[0]) if page_url else None
+    facts = _facts(folder, side=side, page=page, step=step, server=server or Folder())[:_MAX_FACTS]
     total = TextFacts(
         kind=f"{side}_source",
         size_bytes=sum(len(c.text) for c in (*folder.codes, *folder.commands)),
@@ -152,7 +157,7 @@ def _parsed(codes: Iterable[Code]) -> "list[tuple[Code, SgNode]]":
     return [(code, SgRoot(code.text, code.language).root()) for code in codes if code.language in _PARSED]
 
 
-def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> list[Facts]:
+def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str, server: Folder) -> list[Facts]:
     parsed = _parsed(folder.codes)
     found: list[Facts] = []
     if step not in ("3.1", "3.2"):
@@ -166,12 +171,23 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
         if side == "frontend":
             flows = [(code, Flow(root)) for code, root in parsed if code.language in _SCRIPTS]
             found += [fact for code, flow in flows for fact in _script_patterns(code, flow)]
-            found += name_patterns(flows, [code for code in folder.codes if code.language not in _SCRIPTS])
-            found += both_side_patterns(folder.codes)
             found += factory_patterns(flows)
+            found += _both_sides(flows, folder, server)
         else:
             found += project_patterns(folder.codes, folder.commands)
     return _unique(found)
+
+
+def _both_sides(flows: list[tuple[Code, Flow]], folder: Folder, server: Folder) -> list[PatternFacts]:
+    """Return what shows only beside the other side's code; places in the server's own folder belong to another step."""
+    scripts = [*flows, *((code, Flow(root)) for code, root in _parsed(server.codes) if code.language in _SCRIPTS)]
+    every = [*folder.codes, *server.codes]
+    known = frozenset(code.artifact for code in server.codes)
+    found = [
+        *name_patterns(scripts, [code for code in every if code.language not in _SCRIPTS], known),
+        *both_side_patterns(every, known),
+    ]
+    return [fact for fact in found if fact.file not in known]
 
 
 def _script_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:

@@ -29,6 +29,7 @@ _HANDLERS = frozenset(("message", "data", "event", "update", "publication"))
 def state_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """Yield the defects of one piece of frontend code."""
     yield from _stale_reads(code, flow)
+    yield from _stale_copy(code, flow)
     yield from _same_reference(code, flow)
     yield from _out_of_order(code, flow)
     yield from _drawn_per_message(code, flow)
@@ -54,6 +55,20 @@ def _stale_reads(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         if "Effect" in called(hook) and _calls_left_out(flow, hook, given[0], given[1].text()):
             yield pattern_fact("state.stale-callback", hook, code)
             return
+
+
+def _stale_copy(code: Code, flow: Flow) -> Iterator[PatternFacts]:
+    """A handler builds a state from a copy of it that was taken before, outside of the handler, and is never taken again."""
+    for handler in _messages(flow):
+        for change in handler.body.find_all(kind="assignment_expression"):
+            left, right = change.field("left"), change.field("right")
+            if left is None or right is None:
+                continue
+            for name in re.findall(r"\.\.\.(\w+)\b|\b(\w+)\.concat\(", right.text()[:400]):
+                given = flow.values.get(name[0] or name[1], [])
+                if len(given) == 1 and given[0].text() == left.text() and not _within(given[0], handler.body):
+                    yield pattern_fact("state.stale-copy", change, code)
+                    return
 
 
 def _from_hooks(text: str) -> set[str]:
