@@ -82,7 +82,7 @@ BACKEND_FAULTS = [
     ("async def f():\n    asyncio.create_task(pump())\n", "a.py", "py.task-not-kept"),
     ("async def pump():\n    while True:\n        await q.get()\n\nt = asyncio.create_task(pump())\n"
      "", "a.py", "py.background-loop-unguarded"),
-    ("async def h(ws):\n    connections.append(ws)\n", "a.py", "py.registry-never-shrinks"),
+    ("async def h(ws):\n    connections.append(ws)\n    for c in connections: await c.send(1)\n", "a.py", "py.registry-never-shrinks"),
     ("def f(request):\n    return request.headers.get('Connection') == 'Upgrade'\n", "a.py", "py.header-exact"),
     ("@app.websocket('/ws')\nasync def h(ws: WebSocket, db=Depends(get_db)):\n    ...\n", "a.py", "py.db-session-for-socket"),
     ("@app.websocket('/ws')\nasync def h(ws: WebSocket, request: Request):\n    ...\n", "a.py", "py.request-in-websocket"),

@@ -24,6 +24,7 @@ from wsbook.parsers.code.react_patterns import react_patterns
 from wsbook.parsers.code.reconnect_patterns import reconnect_patterns
 from wsbook.parsers.code.scope import Module, Project
 from wsbook.parsers.code.script_flow import Flow
+from wsbook.parsers.code.server_patterns import server_patterns
 from wsbook.parsers.code.source_files import MAX_BYTES, Code, Folder, codes_of, language_of, read_folder
 from wsbook.parsers.code.state_patterns import state_patterns
 from wsbook.parsers.code.versions import with_versions
@@ -160,6 +161,7 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
         if side == "frontend":
             found += [fact for code, root in parsed if code.language in _SCRIPTS for fact in _script_patterns(code, root)]
         else:
+            found += server_patterns(parsed)
             found += project_patterns(folder.codes, folder.commands)
     return _unique(found)
 
