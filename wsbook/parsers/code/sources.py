@@ -161,7 +161,7 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
         if side == "frontend":
             found += [fact for code, root in parsed if code.language in _SCRIPTS for fact in _script_patterns(code, root)]
         else:
-            found += server_patterns(parsed)
+            found += server_patterns(parsed, folder)
             found += project_patterns(folder.codes, folder.commands)
     return _unique(found)
 
