@@ -24,9 +24,10 @@ _LONG = re.compile(r"for\s*\([^;]*;[^;]*<=?\s*(?:1e(?:[89]|\d\d)|[\d_]{9,})\s*;"
 _ROUTES = re.compile(r"\.(?:get|post|put|patch|delete|use|all|ws|route|handle|SubscribeMessage)$")
 _TIMED = re.compile(r"^(?:setInterval|cron\.schedule|schedule\.scheduleJob)$")
 _AS_TEXT = r"\.(?:startsWith|endsWith|split|trim|toLowerCase|toUpperCase|match|replace|charAt|substring)\("
+_CONNECTION = re.compile(r"(?i)^(?:\w*(?:ws|socket|sock|client|conn|connection|peer)|s|c|a|upstream)$")
 _TRANSACTION = re.compile(r"(?:\.|^)(?:transaction|\$transaction|withTransaction|inTransaction|tx)$")
 _TELLS = re.compile(r"(?:\.|^)(?:emit|publish|broadcast\w*|send|notify\w*|push\w*|announce\w*)$")
-_SERVER_FILE = re.compile(r"WebSocketServer|WebSocket\.Server|ws\.Server|socket\.io|uWebSockets|sockjs|express-ws|@fastify/websocket|WebSocketGateway|Bun\.serve|handleUpgrade")
+_SERVER_FILE = re.compile(r"WebSocketServer|WebSocket\.Server|ws\.Server|socket\.io|uWebSockets|sockjs|express-ws|@fastify/websocket|WebSocketGateway|Bun\.serve|handleUpgrade|\bwss\b|\bio\.on\(")
 
 
 def node_handler_patterns(code: Code, flow: Flow, text: str, everything: str) -> Iterator[PatternFacts]:
@@ -83,18 +84,18 @@ def _computing(part: "SgNode") -> "SgNode | None":
 def _buffers(code: Code, flow: Flow, text: str, everything: str) -> Iterator[PatternFacts]:
     """Since ws 8 a message is a Buffer (ws, release notes of 8.0.0)."""
     older = re.search(r"[\"']ws[\"']\s*:\s*[\"'][\^~]?[0-7]\.", everything)
-    if older or not re.search(r"from\s+['\"]ws['\"]|require\(\s*['\"]ws['\"]\s*\)", text):
+    if older or not re.search(r"from\s+['\"]ws['\"]|require\(\s*['\"]ws['\"]\s*\)|\bwss\b", text):
         return
     for handler in flow.of(frozenset(("message",))):
         name = _first_parameter(handler)
-        if not name or re.search(rf"\b{name}\s*=\s*(?:String\(|{name}\.toString|`)|:\s*string\b", handler.body.text()[:400]):
+        if not name or not _CONNECTION.match(last_name(handler.owner)) or re.search(rf"\b{name}\s*=\s*(?:String\(|{name}\.toString|`)|:\s*string\b", handler.body.text()[:400]):
             continue
         body, named = handler.body.text(), rf"(?<![\w.]){re.escape(name)}"
         if re.search(rf"{named}\s*===?\s*['\"`]|['\"`]\s*===?\s*{named}\b(?!\.)|{named}{_AS_TEXT}|switch\s*\(\s*{re.escape(name)}\s*\)", body):
             yield pattern_fact("node.buffer-taken-for-text", handler.node, code)
         elif re.search(rf"\.send\(\s*{re.escape(name)}\s*\)", flow.reached_text(handler.body)):
             shown = re.search(rf"JSON\.parse\(\s*{re.escape(name)}\b", body) or _page_expects_text(everything)
-            yield pattern_fact("node.buffer-passed-on" if shown else "send.relayed-buffer", handler.node, code)
+            yield pattern_fact("node.buffer-passed-on" if shown else "send.relayed-as-it-came", handler.node, code)
 
 
 def _page_expects_text(everything: str) -> bool:

@@ -17,6 +17,7 @@ __all__ = ["keeping_patterns"]
 
 _SOCKET = re.compile(r"(?i)^(?:ws|socket|sock|client|conn|connection|peer|s|c|session|spark|connect)$")
 _ACCEPTS = frozenset(("connection", "connect", "open"))
+_OTHERS = re.compile(r"(?i)^(?:\w+\.)*(?:redis|db|mongoose|amqp|pub|sub|mqtt|nats|pool|pg|upstream)\w*$")
 _CLEANS = re.compile(r"\.(?:off|removeListener|removeAllListeners|unsubscribe|unlisten|dispose)\b|AbortSignal|signal\s*:|\bonce\(")
 _OPENS_ANOTHER = re.compile(
     r"^(?:new\s+)?(?:WebSocket|net\.(?:connect|createConnection)|tls\.connect|spawn|child_process\.spawn|createClient|redis\.createClient|Redis|IORedis"
@@ -37,9 +38,11 @@ def keeping_patterns(code: Code, flow: Flow, text: str, everything: str) -> Iter
 def _accepting(flow: Flow) -> "Iterator[SgNode]":
     """Yield the functions that run for each new connection."""
     for handler in flow.handlers:
-        if handler.event in _ACCEPTS and handler.body.kind() in FUNCTIONS and not re.search(r"(?i)^(?:redis|db|mongoose|amqp)", handler.owner):
+        if handler.event not in _ACCEPTS or (handler.event == "open" and handler.owner) or _OTHERS.search(handler.owner):
+            continue
+        if handler.body.kind() in FUNCTIONS:
             yield handler.body
-        elif handler.event in _ACCEPTS:
+        else:
             yield from flow.functions.get(last_name(handler.body.text()), [])[:1]
 
 
@@ -179,7 +182,7 @@ def _other_connections(code: Code, flow: Flow, body: "SgNode") -> Iterator[Patte
         if around is None or around.range() != body.range():
             continue
         named = re.escape(name.text())
-        passed_on = re.search(rf"(?:return\s+{named}\b|[(,]\s*{named}\s*[,)]|=\s*{named}\s*;|\{{[^}}]*\b{named}\b[^}}:]*\}})", flow.reached_text(body))
+        passed_on = re.search(rf"(?:return\s+{named}\b|[(,]\s*{named}\s*[,)]|=\s*{named}\s*;|\{{\s*(?:\w+\s*,\s*){{0,8}}{named}\s*(?:,\s*\w+\s*){{0,8}}\}})", flow.reached_text(body))
         if not re.search(rf"\b{named}{_ENDS}", flow.reached_text(body)) and not passed_on:
             yield pattern_fact("node.connection-of-a-connection", node, code)
             return

@@ -37,7 +37,7 @@ def upgrade_patterns(code: Code, flow: Flow, text: str) -> Iterator[PatternFacts
         takers.setdefault(taker.server, []).append(taker)
     for same in takers.values():
         if len(same) > 1 and (any(one.whole for one in same) or _overlap(same)):
-            yield pattern_fact("node.upgrades-answered-twice", next((one.node for one in same if one.whole), same[0].node), code)
+            yield pattern_fact("node.two-servers", next((one.node for one in same if one.whole), same[0].node), code)
 
 
 def _constructed(flow: Flow, text: str) -> Iterator[_Taker]:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from wsbook.facts import PatternFacts
+from wsbook.parsers.code.go_flow import GoFile, go_patterns
+from wsbook.parsers.code.java_flow import java_patterns
 from wsbook.parsers.code.node_handlers import node_handler_patterns
 from wsbook.parsers.code.node_keeping import keeping_patterns
 from wsbook.parsers.code.node_upgrades import upgrade_patterns
@@ -31,6 +33,8 @@ def server_patterns(parsed: "Iterable[tuple[Code, SgNode]]", folder: Folder) -> 
     given = list(parsed)
     yield from _python([(code, root) for code, root in given if code.language == "python"])
     yield from _node([(code, root) for code, root in given if code.language in ("typescript", "tsx")], folder)
+    yield from go_patterns([GoFile(code, root, without_comments(root, code)) for code, root in given if code.language == "go"])
+    yield from _java([(code, root) for code, root in given if code.language == "java"])
 
 
 def _python(given: "list[tuple[Code, SgNode]]") -> Iterator[PatternFacts]:
@@ -51,3 +55,10 @@ def _node(given: "list[tuple[Code, SgNode]]", folder: Folder) -> Iterator[Patter
         yield from upgrade_patterns(code, flow, text)
         yield from keeping_patterns(code, flow, text, everything)
         yield from node_handler_patterns(code, flow, text, everything)
+
+
+def _java(given: "list[tuple[Code, SgNode]]") -> Iterator[PatternFacts]:
+    texts = [(code, root, without_comments(root, code)) for code, root in given]
+    everything = "\n".join(text for _, _, text in texts)
+    for code, root, text in texts:
+        yield from java_patterns(code, root, text, everything)
