@@ -18,6 +18,7 @@ from wsbook.parsers.code.listener_patterns import listener_patterns
 from wsbook.parsers.code.listeners import offered_by_command, offered_by_text, with_settings
 from wsbook.parsers.code.offers import Backend, find_offered
 from wsbook.parsers.code.patterns import find_patterns
+from wsbook.parsers.code.origin_lists import origin_list_patterns
 from wsbook.parsers.code.program_clients import find_program_dials
 from wsbook.parsers.code.project_patterns import project_patterns
 from wsbook.parsers.code.react_patterns import react_patterns
@@ -162,7 +163,8 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
             found += [fact for code, root in parsed if code.language in _SCRIPTS for fact in _script_patterns(code, root)]
         else:
             found += server_patterns(parsed, folder)
-            found += project_patterns(folder.codes, folder.commands)
+            found += project_patterns(folder)
+            found += origin_list_patterns(folder.codes)
     return _unique(found)
 
 
