@@ -75,6 +75,7 @@ def go_patterns(files: list[GoFile]) -> Iterator[PatternFacts]:
         yield from _deadlines(file, everything)
         yield from _never_taken_out(file, everything)
         yield from _timeout_handler(file, everything)
+        yield from _growing(file)
 
 
 # Writers
@@ -254,6 +255,20 @@ def _may_pass(statement: "SgNode", loop: "SgNode") -> bool:
         if around.kind() == "select_statement":
             return True
     return False
+
+
+def _growing(file: GoFile) -> Iterator[PatternFacts]:
+    """A slice of a connection's own takes whatever is sent and is emptied by its writer; nothing looks at its length."""
+    for found in re.finditer(r"\b(\w+)\.(\w+)\s*=\s*append\(\s*\1\.\2\s*,", file.text):
+        field = re.escape(found[2])
+        declared = re.search(rf"\b{field}\s+\[\](?:\[\]byte|string|\*?\w*(?:[mM]essage|[mM]sg|[eE]vent|[fF]rame|[pP]acket))\b", file.text)
+        emptied = re.search(rf"\.{field}\s*=\s*\w+\.{field}\[\w+:\]|\.{field}\s*=\s*(?:nil|\w+\.{field}\[:0\])", file.text)
+        bounded = re.search(rf"len\(\s*\w+\.{field}\s*\)\s*(?:>|>=|<|<=)\s*(?!0\b)[\w.]+", file.text)
+        if declared and emptied and not bounded and re.search(r"\.Write\w*\(", file.text):
+            node = next((n for n in file.root.find_all(kind="assignment_statement") if _start(n) <= found.start() < n.range().end.index), None)
+            if node is not None:
+                yield pattern_fact("go.outbox-without-limit", node, file.code)
+                return
 
 
 # Deadlines

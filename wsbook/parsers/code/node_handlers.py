@@ -37,6 +37,7 @@ def node_handler_patterns(code: Code, flow: Flow, text: str, everything: str) ->
     yield from _buffers(code, flow, text, everything)
     yield from _in_transaction(code, flow)
     yield from _guard_of_requests(code, flow, text)
+    yield from _each_instance(code, flow, text, everything)
 
 
 # Work on the loop
@@ -149,3 +150,31 @@ def _guard_of_requests(code: Code, flow: Flow, text: str) -> Iterator[PatternFac
         armed = re.search(rf"setTimeout\(\s*(?:function\s*)?(?:\(\)\s*=>)?[^;]{{0,80}}\b{re.escape(name)}\.(?:destroy|end)\(", handler.body.text())
         if armed and not re.search(r"on(?:ce)?\(\s*['\"]upgrade['\"][\s\S]{0,300}?clearTimeout", text):
             yield pattern_fact("node.timer-on-the-socket", handler.node, code)
+
+
+_ADAPTED = re.compile(r"createAdapter|createShardedAdapter|RedisIoAdapter|redis-adapter|redis-streams-adapter|redisAdapter\(|setupPrimary|emitter")
+_FANS_OUT = re.compile(r"\bio(?:\.of\([^)]*\))?(?:\.(?:to|in|except)\([^;]{0,120}?\))*\.emit\(|\b(?:this\.)?(?:\w+\.)?(?:server|nsp)(?:\.(?:to|in)\([^;]{0,120}?\))*\.emit\(")
+_ALONE = re.compile(r"(?i)leader|redlock|\block\b|isPrimary|isMaster|NODE_APP_INSTANCE|advisory|SETNX|\.local\b|POD_NAME|ordinal")
+_HEARD_BY_ALL = re.compile(r"(?:^|\.)(?:on|subscribe|psubscribe|pSubscribe|watch|listen|schedule|scheduleJob|consume)$|^setInterval$|^cron\.schedule$")
+_HEARD_BY_ONE = re.compile(r"(?i)socket|^ws|client\.on|\bio\.|nsp|httpServer|process|server\.on")
+
+
+def _each_instance(code: Code, flow: Flow, text: str, everything: str) -> Iterator[PatternFacts]:
+    """What every instance hears or does by itself goes through the adapter to the sockets of all."""
+    if not _ADAPTED.search(everything) or _ALONE.search(text):
+        return
+    for call in flow.calls:
+        name, given = called(call), arguments_of(call)
+        if not _HEARD_BY_ALL.search(name) or _HEARD_BY_ONE.search(name.rpartition(".")[0]) or not given:
+            continue
+        if given[0].text().strip("'\"`").lower() in ("connection", "connect", "error", "disconnect", "close", "upgrade", "message" if "worker" in name else "-"):
+            continue
+        if any(one.kind() in FUNCTIONS and _FANS_OUT.search(one.text()) for one in given) and not _is_queue(text, name):
+            yield pattern_fact("node.each-instance-tells-all", call, code)
+            return
+
+
+def _is_queue(text: str, name: str) -> bool:
+    """Tell whether consumers share what comes: each entry of a named queue or group goes to one of them."""
+    shared = re.search(r"groupId\s*:\s*['\"`](?![^'\"`]*\$\{)|assertQueue\(\s*['\"`]\w|new Worker\(|xReadGroup|queue\s*:\s*['\"`]\w", text)
+    return shared is not None and re.search(r"consume$|run$|\.on$|subscribe$", name) is not None

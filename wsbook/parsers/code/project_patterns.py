@@ -55,7 +55,7 @@ def project_patterns(folder: Folder) -> Iterator[PatternFacts]:
 
 
 def _workers(sources: list[Code], every: list[Code], text: str) -> Iterator[PatternFacts]:
-    started = next(((c, m) for c in every if (m := _WORKERS.search(c.text))), None)
+    started = next(((c, m) for c in every for m in _WORKERS.finditer(c.text) if not _is_others(c.text, m)), None)
     if started is None or not _SOCKETS.search(text):
         return
     if not _BUS.search(text):
@@ -65,6 +65,16 @@ def _workers(sources: list[Code], every: list[Code], text: str) -> Iterator[Patt
             yield _fact("project.emits-in-one-process", *started)
     if _POLLING.search(text) and not _STICKY.search(text):
         yield _fact("project.polling-workers", *started)
+
+
+def _is_others(text: str, match: "re.Match[str]") -> bool:
+    """Tell whether a number of replicas is that of a service which takes no connections: of a queue's workers."""
+    if "replicas" not in match[0]:
+        return False
+    before = list(re.finditer(r"(?m)^(?: {2}|\t)[\w-]+:\s*$", text[: match.start()]))
+    after = re.search(r"(?m)^(?: {2}|\t)?[\w-]+:\s*$", text[match.end() :])
+    block = text[before[-1].start() if before else 0 : match.end() + (after.start() if after else len(text))]
+    return re.search(r"(?i)\b(?:celery|rq|sidekiq|dramatiq|arq|huey|bull\w*)\b|command:[^\n]*worker", block) is not None
 
 
 def _channel_types(sources: list[Code], text: str) -> Iterator[PatternFacts]:

@@ -33,6 +33,9 @@ def handler_patterns(flow: PythonFlow) -> Iterator[PatternFacts]:
         yield from _router_dependency(flow, file)
         for function in file.functions:
             yield from _middleware(function)
+            yield from _limited(function)
+            yield from _unbounded(flow, function)
+            yield from _cookies(flow, function)
             yield from _orm(function)
             yield from _not_accepted(flow, function)
             yield from _http_dependency(file, function)
@@ -48,6 +51,50 @@ def _middleware(function: Function) -> Iterator[PatternFacts]:
         yield pattern_fact("py.middleware-drops-sockets", function.node, function.file.code)
     elif (used := _HTTP_ONLY.search(text)) and not _LOOKS_AT_TYPE.search(text) and not re.search(r"\b(?:return|if|try)\b", text[: used.start()]):
         yield pattern_fact("py.middleware-for-http", function.node, function.file.code)
+
+
+def _limited(function: Function) -> Iterator[PatternFacts]:
+    """A time limit around the next handler lasts as long as the socket, for a socket is one request."""
+    passes_on = r"await\s+(?:self\.)?(?:handler|next|call_next|app|get_response|inner)\("
+    if not re.search(r"\b(?:handler|scope|call_next)\b", function.parameters) or re.search(r"upgrade|websocket", function.body.text(), re.IGNORECASE):
+        return
+    if re.search(r"\bcall_next\b", function.parameters):  # Starlette's BaseHTTPMiddleware lets WebSockets pass by
+        return
+    for block in own_nodes(function.body, "with_statement"):
+        if re.match(r"async with\s+(?:\w+\.)*(?:timeout|timeout_at|fail_after|move_on_after)\(", block.text()) and re.search(passes_on, block.text()):
+            yield pattern_fact("py.limit-around-the-handler", block, function.file.code)
+            return
+    for call in own_nodes(function.body, "call"):
+        if text_of(call.field("function")).endswith("wait_for") and re.search(r"\(\s*(?:self\.)?(?:handler|next|app|inner)\(", call.text()):
+            yield pattern_fact("py.limit-around-the-handler", call, function.file.code)
+            return
+
+
+def _unbounded(flow: PythonFlow, function: Function) -> Iterator[PatternFacts]:
+    """A connection's own queue without a limit, into which others put without waiting."""
+    for node in own_nodes(function.body, "assignment"):
+        name, right = text_of(node.field("left")).rpartition(".")[2], text_of(node.field("right"))
+        if not re.fullmatch(r"(?:asyncio\.)?Queue\(\s*(?:maxsize\s*=\s*)?0?\s*\)", right) or not _SERVES_ONE.search(f"{function.parameters} {function.owner}"):
+            continue
+        kept = re.search(rf"\b(?:add|append)\(\s*(?:self\.)?{re.escape(name)}\b|\]\s*=\s*(?:\w+\s*=\s*)?{re.escape(name)}\b|\]\s*=\s*$", function.body.text())
+        put = re.search(r"\.put_nowait\(", flow.text) and not re.search(r"\.qsize\(\)|\.full\(\)", flow.text)
+        if put and (kept or name == "queue" or "self." in text_of(node.field("left"))):
+            yield pattern_fact("py.queue-without-limit", node, function.file.code)
+            return
+
+
+_SERVES_ONE = re.compile(r"(?i)\b(?:ws|websocket|socket|request|sid|writer|client)\b|WebSocket|client|connection|session|subscriber|peer")
+
+
+def _cookies(flow: PythonFlow, function: Function) -> Iterator[PatternFacts]:
+    """A WebSocket endpoint takes a cookie for the user, and nothing here looks at the Origin; CORS middleware does not (Starlette)."""
+    around = function.node.parent()
+    route = around is not None and _ROUTE.match(around.text()) is not None
+    upgraded = re.search(r"WebSocketResponse\(|accept\(\)", function.body.text()) is not None
+    cookie = re.search(r"\b(?:ws|websocket|request|self)\.(?:cookies|session)\b|scope\[[\"'](?:session|cookies)|get_(?:secure|signed)_cookie\(", function.body.text())
+    looked_at = re.search(r"(?i)headers(?:\.get\(|\[)\s*b?[\"']origin|\borigins\s*=|check_origin|OriginValidator|csrf|sec-fetch|ticket|allowed_origins\s*=\s*(?!\[\s*[\"']\*)", flow.text.replace("allow_origins", ""))
+    if cookie and (route or upgraded) and not looked_at:
+        yield pattern_fact("py.cookie-of-any-page", function.node, function.file.code)
 
 
 def _orm(function: Function) -> Iterator[PatternFacts]:

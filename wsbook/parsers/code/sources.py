@@ -158,7 +158,7 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
         found += [defect for endpoint in dialled for defect in url_defects(endpoint, page, _said(folder.codes, endpoint))]
     if step != "1.1":
         others = [(code, None) for code in folder.codes if code.language in _OTHERS]
-        found += find_patterns([*parsed, *others], folder.commands, side=side)
+        found += find_patterns([*parsed, *others], [*folder.commands, *folder.manifests], side=side)
         if side == "frontend":
             found += [fact for code, root in parsed if code.language in _SCRIPTS for fact in _script_patterns(code, root)]
         else:
