@@ -35,6 +35,9 @@ def upgrade_patterns(code: Code, flow: Flow, text: str) -> Iterator[PatternFacts
     takers: dict[str, list[_Taker]] = {}
     for taker in (*_constructed(flow, text), *_listening(flow)):
         takers.setdefault(taker.server, []).append(taker)
+    for server, same in takers.items():
+        plugins = [one for one in same if called(one.node).endswith(".register")]
+        takers[server] = [one for one in same if one not in plugins[1:]]  # a plugin that is registered again belongs to another application
     for same in takers.values():
         if len(same) > 1 and (any(one.whole for one in same) or _overlap(same)):
             yield pattern_fact("node.two-servers", next((one.node for one in same if one.whole), same[0].node), code)
@@ -77,7 +80,7 @@ def _takes_all(handler: Handler, body: str) -> bool:
     if not _LOOKS_AT_PATH.search(body):
         return not re.search(r"shouldHandle|\brouter\b|\bmatch\b|\broutes?\b", body)
     foreign = re.search(
-        r"\}\s*else\s*\{?\s*(?:return\s+)?[^}]{0,160}\.(?:destroy|end)\(|\bdefault\s*:\s*[^}]{0,160}\.(?:destroy|end)\("
+        r"\belse\s*\{?\s*(?:return\s+)?[^}]{0,160}\.(?:destroy|end)\(|\bdefault\s*:\s*[^}]{0,160}\.(?:destroy|end)\("
         r"|!==?\s*['\"`]/[\w./-]*['\"`]\s*\)\s*\{?\s*(?:return\s+)?[^}\n]{0,160}\.(?:destroy|end)\("
         r"|if\s*\(\s*!\s*\w+[^)]{0,80}(?:startsWith|includes|test|has)\([^)]*\)\s*\)\s*\{?\s*(?:return\s+)?[^}\n]{0,160}\.(?:destroy|end)\(",
         body,
