@@ -10,7 +10,7 @@ from msgspec import Struct, convert
 from wsbook.datafile import read_table
 from wsbook.facts import PatternFacts
 from wsbook.parsers.code.patterns import pattern_fact
-from wsbook.parsers.code.python_flow import Function, PythonFile, PythonFlow, own_nodes, text_of
+from wsbook.parsers.code.python_flow import Function, PythonFile, PythonFlow, is_async_statement, own_nodes, text_of
 
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
@@ -118,11 +118,11 @@ def _last(name: str) -> str:
 
 
 def _is_awaited(call: "SgNode") -> bool:
-    """Tell whether a call's own value is awaited: then it is a coroutine, whatever its name."""
+    """Tell whether a call's own value is awaited, by await, async for or async with: then it is asynchronous, whatever its name."""
     parent = call.parent()
-    while parent is not None and parent.kind() == "parenthesized_expression":
+    while parent is not None and parent.kind() in ("parenthesized_expression", "with_item", "with_clause", "as_pattern"):
         parent = parent.parent()
-    return parent is not None and parent.kind() == "await"
+    return parent is not None and (parent.kind() == "await" or is_async_statement(parent))
 
 
 def _in_loop(node: "SgNode", function: Function) -> bool:

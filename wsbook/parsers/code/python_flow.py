@@ -62,8 +62,8 @@ def within(inner: "SgNode", outer: "SgNode") -> bool:
 
 
 def is_async_statement(node: "SgNode") -> bool:
-    """Tell whether a for or with is an ``async`` one."""
-    return node.text()[:6] == "async "
+    """Tell whether a node is an ``async`` for or with."""
+    return node.kind() in ("for_statement", "with_statement", "for_in_clause") and node.text()[:6] == "async "
 
 
 def own_nodes(top: "SgNode", kind: str) -> "Iterator[SgNode]":

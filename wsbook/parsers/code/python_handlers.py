@@ -88,13 +88,19 @@ _SERVES_ONE = re.compile(r"(?i)\b(?:ws|websocket|socket|request|sid|writer|clien
 
 def _cookies(flow: PythonFlow, function: Function) -> Iterator[PatternFacts]:
     """A WebSocket endpoint takes a cookie for the user, and nothing here looks at the Origin; CORS middleware does not (Starlette)."""
+    text = function.body.text()
+    if not _TAKES_COOKIE.search(text):
+        return
     around = function.node.parent()
     route = around is not None and _ROUTE.match(around.text()) is not None
-    upgraded = re.search(r"WebSocketResponse\(|accept\(\)", function.body.text()) is not None
-    cookie = re.search(r"\b(?:ws|websocket|request|self)\.(?:cookies|session)\b|scope\[[\"'](?:session|cookies)|get_(?:secure|signed)_cookie\(", function.body.text())
-    looked_at = re.search(r"(?i)headers(?:\.get\(|\[)\s*b?[\"']origin|\borigins\s*=|check_origin|OriginValidator|csrf|sec-fetch|ticket|allowed_origins\s*=\s*(?!\[\s*[\"']\*)", flow.text.replace("allow_origins", ""))
-    if cookie and (route or upgraded) and not looked_at:
+    if (route or re.search(r"WebSocketResponse\(|accept\(\)", text)) and not _LOOKS_AT_ORIGIN.search(flow.text.replace("allow_origins", "")):
         yield pattern_fact("py.cookie-of-any-page", function.node, function.file.code)
+
+
+_TAKES_COOKIE = re.compile(r"\b(?:ws|websocket|request|self)\.(?:cookies|session)\b|scope\[[\"'](?:session|cookies)|get_(?:secure|signed)_cookie\(")
+_LOOKS_AT_ORIGIN = re.compile(
+    r"(?i)headers(?:\.get\(|\[)\s*b?[\"']origin|\borigins\s*=|check_origin|OriginValidator|csrf|sec-fetch|ticket|allowed_origins\s*=\s*(?!\[\s*[\"']\*)"
+)
 
 
 def _orm(function: Function) -> Iterator[PatternFacts]:
