@@ -163,7 +163,10 @@ def test_every_source_pattern_has_a_fault_in_these_tables() -> None:
         row[0] for row in (*FRONTEND, *BACKEND, *PAGE_IDIOMS, *SERVER_IDIOMS)
     }
     assert {p.id for p in source_patterns()} - tested == {"java.socket-io-polling", "js.server-named-events"}
-    assert {p for p in config_patterns() if p.startswith(("react.", "project."))} - tested == {"project.polling-workers"}
+    assert {p for p in config_patterns() if p.startswith(("react.", "project."))} - tested == {
+        "project.polling-workers",
+        *("project.emits-in-one-process", "project.other-app-key", "project.uvicorn-without-sockets"),  # test_server_flow.py
+    }
 
 
 @settings(deadline=5000, max_examples=60)

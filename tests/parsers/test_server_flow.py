@@ -11,7 +11,9 @@ from wsbook.parsers.code.sources import parse_sources
 from wsbook.parsers.pattern_table import config_patterns
 
 
-@pytest.mark.parametrize(("pattern", "artifact", "faulty", "healthy"), FLOW_IDIOMS, ids=[f"{row[0]}-{i}" for i, row in enumerate(FLOW_IDIOMS)])
+@pytest.mark.parametrize(
+    ("pattern", "artifact", "faulty", "healthy"), FLOW_IDIOMS, ids=[f"{row[0]}-{i}" for i, row in enumerate(FLOW_IDIOMS)]
+)
 def test_follows(pattern: str, artifact: str, faulty: str, healthy: str) -> None:
     assert pattern in defects(faulty, "backend", artifact)
     assert pattern not in defects(healthy, "backend", artifact)

@@ -130,9 +130,13 @@ def _broadcast_by_each(file: GoFile, everything: str) -> Iterator[PatternFacts]:
         loops = [loop for loop in _own(function, "for_statement") if (one := _variables(loop)) and _written(loop, one)]
         if not loops or _LOCKS.search(function.text()):
             continue
-        callers = [other for other in (*file.functions.values(), *file.root.find_all(kind="func_literal")[:2_000]) if _READ.search(other.text())]
+        callers = [
+            other for other in (*file.functions.values(), *file.root.find_all(kind="func_literal")[:2_000]) if _READ.search(other.text())
+        ]
         by_each = _READ.search(function.text()) or any(
-            re.search(rf"(?<!go )(?:^|[^\w])(?:\w+\.)*{re.escape(name)}\(", caller.text()) for caller in callers if caller.range() != function.range()
+            re.search(rf"(?<!go )(?:^|[^\w])(?:\w+\.)*{re.escape(name)}\(", caller.text())
+            for caller in callers
+            if caller.range() != function.range()
         )
         if by_each and not re.search(rf"{re.escape(name)}\([\s\S]{{0,2000}}?\.Lock\(\)", function.text()):
             yield pattern_fact("go.broadcast-by-each", loops[0], file.code)
@@ -158,13 +162,19 @@ def _written(loop: "SgNode", names: list[str]) -> "SgNode | None":
         name = _called(call)
         if re.search(r"\.(?:Write\w*|Send\w*|send|NextWriter)$", name) and name.split(".")[0] in names:
             return call
-        if re.search(r"(?:wsjson|websocket\.JSON|websocket\.Message|wsutil)\.\w+$", name) and re.search(rf"\b(?:{'|'.join(names)})\b", call.text()):
+        if re.search(r"(?:wsjson|websocket\.JSON|websocket\.Message|wsutil)\.\w+$", name) and re.search(
+            rf"\b(?:{'|'.join(names)})\b", call.text()
+        ):
             return call
     return None
 
 
 def _own_in_loop(loop: "SgNode", kind: str) -> "Iterator[SgNode]":
-    return (node for node in loop.find_all(kind=kind)[:2_000] if not any(a.kind() == "go_statement" and _start(a) > _start(loop) for a in node.ancestors()))
+    return (
+        node
+        for node in loop.find_all(kind=kind)[:2_000]
+        if not any(a.kind() == "go_statement" and _start(a) > _start(loop) for a in node.ancestors())
+    )
 
 
 def _never_read(file: GoFile) -> Iterator[PatternFacts]:
@@ -173,7 +183,9 @@ def _never_read(file: GoFile) -> Iterator[PatternFacts]:
         made = re.search(r"(\w+)\s*,\s*\w+\s*:?=\s*[\w.]+\.Upgrade\(", function.text())
         if made is None or re.search(r"\.(?:Read\w*|NextReader|CloseRead|UnderlyingConn|NetConn)\(", function.text()):
             continue
-        passed = re.search(rf"(?:[(,{{:=]|\bgo \w+\()\s*&?{made[1]}\s*[,)}}\n]|return\s+{made[1]}\b|\b{made[1]}\s*,\s*\w+\)", function.text()[made.end() :])
+        passed = re.search(
+            rf"(?:[(,{{:=]|\bgo \w+\()\s*&?{made[1]}\s*[,)}}\n]|return\s+{made[1]}\b|\b{made[1]}\s*,\s*\w+\)", function.text()[made.end() :]
+        )
         loop = next((one for one in function.find_all(kind="for_statement") if re.search(rf"\b{made[1]}\.Write", one.text())), None)
         if loop is not None and not passed:
             yield pattern_fact("go.never-read", loop, file.code)
@@ -184,7 +196,9 @@ def _never_read(file: GoFile) -> Iterator[PatternFacts]:
 
 
 def _is_handler(function: "SgNode") -> bool:
-    return re.search(r"\.(?:Upgrade|Accept)\(|\.(?:ReadMessage|ReadJSON|NextReader)\(|websocket\.Conn\b", function.text()[:20_000]) is not None
+    return (
+        re.search(r"\.(?:Upgrade|Accept)\(|\.(?:ReadMessage|ReadJSON|NextReader)\(|websocket\.Conn\b", function.text()[:20_000]) is not None
+    )
 
 
 def _shared_map(file: GoFile, everything: str) -> Iterator[PatternFacts]:
@@ -197,7 +211,13 @@ def _shared_map(file: GoFile, everything: str) -> Iterator[PatternFacts]:
             text = function.text()
             local = re.search(rf"\b{re.escape(name)}\s*:=\s*(?:make\()?map\[", text)
             changed = re.search(rf"\b{re.escape(name)}\[[^\]\n]+\]\s*=|\bdelete\(\s*(?:\w+\.)*{re.escape(name)}\s*,", text)
-            if ranged and changed and not local and re.search(r"\.(?:Upgrade|ReadMessage|ReadJSON|NextReader)\(|\*websocket\.Conn\b", text) and "select {" not in text:
+            if (
+                ranged
+                and changed
+                and not local
+                and re.search(r"\.(?:Upgrade|ReadMessage|ReadJSON|NextReader)\(|\*websocket\.Conn\b", text)
+                and "select {" not in text
+            ):
                 yield pattern_fact("go.map-without-lock", function, file.code)
                 return
 
@@ -210,9 +230,22 @@ def _never_taken_out(file: GoFile, everything: str) -> Iterator[PatternFacts]:
     ):
         for found in re.finditer(pattern, file.text):
             name = re.escape(found[1])
-            taken = re.search(rf"\bdelete\(\s*(?:\w+\.)*{name}\b|\b{name}\.(?:Delete|LoadAndDelete|Clear|Remove)\(|slices\.Delete\w*\(\s*(?:\w+\.)*{name}|append\(\s*(?:\w+\.)*{name}\[:|\b{name}\s*=\s*(?:nil|\w+\[:|make\()", everything)
-            used = re.search(rf"\brange\s+(?:\w+\.)*{name}\b[\s\S]{{0,400}}?(?:Write|Send|<-)|\b{name}\.Range\([\s\S]{{0,400}}?(?:Write|Send|<-)", everything)
-            node = next((n for n in file.root.find_all(kind="expression_statement") + file.root.find_all(kind="assignment_statement") if _start(n) <= found.start() < n.range().end.index), None)
+            taken = re.search(
+                rf"\bdelete\(\s*(?:\w+\.)*{name}\b|\b{name}\.(?:Delete|LoadAndDelete|Clear|Remove)\(|slices\.Delete\w*\(\s*(?:\w+\.)*{name}|append\(\s*(?:\w+\.)*{name}\[:|\b{name}\s*=\s*(?:nil|\w+\[:|make\()",
+                everything,
+            )
+            used = re.search(
+                rf"\brange\s+(?:\w+\.)*{name}\b[\s\S]{{0,400}}?(?:Write|Send|<-)|\b{name}\.Range\([\s\S]{{0,400}}?(?:Write|Send|<-)",
+                everything,
+            )
+            node = next(
+                (
+                    n
+                    for n in file.root.find_all(kind="expression_statement") + file.root.find_all(kind="assignment_statement")
+                    if _start(n) <= found.start() < n.range().end.index
+                ),
+                None,
+            )
             if used and not taken and node is not None and re.search(r"websocket", everything):
                 yield pattern_fact("go.registry-never-shrinks", node, file.code)
                 return
@@ -241,8 +274,15 @@ def _leaves(loop: "SgNode", write: "SgNode") -> "SgNode | None":
         if condition is None or body is None or not re.search(r"err\w*\s*!=\s*nil", condition.text()):
             continue
         near = _start(test) <= _start(write) <= test.range().end.index or 0 <= _start(test) - write.range().end.index < 120
-        if near and re.search(r"\breturn\b|\bpanic\(|log\.Fatal|os\.Exit|\bbreak\b", body.text()) and not re.search(r"\bdelete\(|\bcontinue\b", body.text()):
-            if not any(a.kind() in ("func_literal", "select_statement", "expression_switch_statement") and _start(a) > _start(loop) for a in test.ancestors()):
+        if (
+            near
+            and re.search(r"\breturn\b|\bpanic\(|log\.Fatal|os\.Exit|\bbreak\b", body.text())
+            and not re.search(r"\bdelete\(|\bcontinue\b", body.text())
+        ):
+            if not any(
+                a.kind() in ("func_literal", "select_statement", "expression_switch_statement") and _start(a) > _start(loop)
+                for a in test.ancestors()
+            ):
                 return test
     return None
 
@@ -265,7 +305,9 @@ def _growing(file: GoFile) -> Iterator[PatternFacts]:
         emptied = re.search(rf"\.{field}\s*=\s*\w+\.{field}\[\w+:\]|\.{field}\s*=\s*(?:nil|\w+\.{field}\[:0\])", file.text)
         bounded = re.search(rf"len\(\s*\w+\.{field}\s*\)\s*(?:>|>=|<|<=)\s*(?!0\b)[\w.]+", file.text)
         if declared and emptied and not bounded and re.search(r"\.Write\w*\(", file.text):
-            node = next((n for n in file.root.find_all(kind="assignment_statement") if _start(n) <= found.start() < n.range().end.index), None)
+            node = next(
+                (n for n in file.root.find_all(kind="assignment_statement") if _start(n) <= found.start() < n.range().end.index), None
+            )
             if node is not None:
                 yield pattern_fact("go.outbox-without-limit", node, file.code)
                 return
@@ -277,7 +319,9 @@ def _growing(file: GoFile) -> Iterator[PatternFacts]:
 def _durations(everything: str) -> dict[str, float]:
     """Return the constants and variables that are durations, in seconds."""
     known: dict[str, float] = {}
-    for name, value in re.findall(r"(?m)^\s*(?:const\s+|var\s+)?(\w+)\s*(?:time\.Duration\s*)?:?=\s*([\w\s.*/()+-]{1,60}?)\s*(?://.*)?$", everything):
+    for name, value in re.findall(
+        r"(?m)^\s*(?:const\s+|var\s+)?(\w+)\s*(?:time\.Duration\s*)?:?=\s*([\w\s.*/()+-]{1,60}?)\s*(?://.*)?$", everything
+    ):
         seconds = _seconds(value, known)
         if seconds is not None:
             known[name] = seconds
@@ -314,7 +358,11 @@ def _deadlines(file: GoFile, everything: str) -> Iterator[PatternFacts]:
     if not waits or node is None:
         return
     pings = re.search(r"\bPingMessage\b|\.Ping\(", everything) is not None
-    every = [s for name in re.findall(r"(?:NewTicker|time\.Tick|time\.After)\(\s*([\w\s.*/()]+?)\)", everything) if (s := _seconds(name, known)) is not None]
+    every = [
+        s
+        for name in re.findall(r"(?:NewTicker|time\.Tick|time\.After)\(\s*([\w\s.*/()]+?)\)", everything)
+        if (s := _seconds(name, known)) is not None
+    ]
     extended = _extended(file)
     if pings and every and "SetPongHandler" in everything and min(every) >= max(waits) and not extended:
         yield pattern_fact("go.ping-slower-than-patience", node, file.code)
@@ -333,12 +381,24 @@ def _timeout_handler(file: GoFile, everything: str) -> Iterator[PatternFacts]:
     """http.TimeoutHandler buffers the answer and does not support Hijacker (Go, net/http)."""
     if not re.search(r"(?i)websocket", everything):
         return
-    upgrading = {name for name, node in file.functions.items() if re.search(r"\.Upgrade\(|websocket\.Accept\(|websocket\.Handler\(", node.text())}
-    owners = {owner for owner, rest in re.findall(r"(\w+)\.Handle(?:Func)?\(([^\n]*)", file.text) if any(re.search(rf"\b{name}\b", rest) for name in upgrading)}
+    upgrading = {
+        name for name, node in file.functions.items() if re.search(r"\.Upgrade\(|websocket\.Accept\(|websocket\.Handler\(", node.text())
+    }
+    owners = {
+        owner
+        for owner, rest in re.findall(r"(\w+)\.Handle(?:Func)?\(([^\n]*)", file.text)
+        if any(re.search(rf"\b{name}\b", rest) for name in upgrading)
+    }
     for call in file.root.find_all(kind="call_expression")[:3_000]:
         if _called(call) == "http.TimeoutHandler":
             given = call.field("arguments")
             wrapped = re.match(r"\(\s*(\w+)\s*,", given.text()) if given is not None else None
-            if wrapped and owners and wrapped[1] not in owners and wrapped[1] not in upgrading and wrapped[1] in re.findall(r"(\w+)\s*:=\s*http\.NewServeMux", file.text):
+            if (
+                wrapped
+                and owners
+                and wrapped[1] not in owners
+                and wrapped[1] not in upgrading
+                and wrapped[1] in re.findall(r"(\w+)\s*:=\s*http\.NewServeMux", file.text)
+            ):
                 continue
             yield pattern_fact("go.timeout-handler", call, file.code)

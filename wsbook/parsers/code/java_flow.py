@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["java_patterns"]
 
 _SENDS = re.compile(r"\.(?:sendMessage|sendText|sendBinary|sendObject)\(")
-_TAKES_TURNS = re.compile(r"synchronized|ConcurrentWebSocketSessionDecorator|\bLock\b|Semaphore|BlockingQueue|\.lock\(\)|Sinks\.|newSingleThread")
+_TAKES_TURNS = re.compile(
+    r"synchronized|ConcurrentWebSocketSessionDecorator|\bLock\b|Semaphore|BlockingQueue|\.lock\(\)|Sinks\.|newSingleThread"
+)
 _SUBMITS = re.compile(r"^(?:submit|execute|runAsync|supplyAsync|schedule|forEach|invokeAll)$")
 _HANDLES = re.compile(r"@OnMessage\b|\b(?:handleTextMessage|handleMessage|handleBinaryMessage|onMessage)\s*\(")
 _SESSION = r"(?:WebSocketSession|Session|WebSocket|Channel|ServerWebSocket|WsContext|ClientSession|Client|Connection)"
@@ -52,12 +54,21 @@ def _several_threads(code: Code, root: "SgNode", methods: "list[SgNode]", text: 
             yield pattern_fact("java.several-threads-send", call, code)
             return
     for method in methods:
-        loop = next((one for one in method.find_all(kind="enhanced_for_statement") if _SENDS.search(one.text()) and "getAsyncRemote" not in one.text()), None)
+        loop = next(
+            (
+                one
+                for one in method.find_all(kind="enhanced_for_statement")
+                if _SENDS.search(one.text()) and "getAsyncRemote" not in one.text()
+            ),
+            None,
+        )
         if loop is None:
             continue
         name = _named(method)
         by_each = _HANDLES.search(method.text()[:300]) or any(
-            _HANDLES.search(other.text()[:300]) and re.search(rf"\b{re.escape(name)}\(", other.text()) for other in methods if other.range() != method.range()
+            _HANDLES.search(other.text()[:300]) and re.search(rf"\b{re.escape(name)}\(", other.text())
+            for other in methods
+            if other.range() != method.range()
         )
         if by_each:
             yield pattern_fact("java.each-handler-sends-to-all", loop, code)
@@ -82,7 +93,9 @@ def _plain_collection(code: Code, root: "SgNode", text: str) -> Iterator[Pattern
             continue
         n = re.escape(name)
         changed = re.search(rf"\b{n}\.(?:add|put|remove)\(", text)
-        gone_through = re.search(rf":\s*(?:this\.)?{n}(?:\.(?:values|keySet|entrySet)\(\))?\s*\)|\b{n}(?:\.values\(\))?\.(?:forEach|stream)\(", text)
+        gone_through = re.search(
+            rf":\s*(?:this\.)?{n}(?:\.(?:values|keySet|entrySet)\(\))?\s*\)|\b{n}(?:\.values\(\))?\.(?:forEach|stream)\(", text
+        )
         if changed and gone_through:
             yield pattern_fact("java.plain-collection", node, code)
             return
@@ -94,7 +107,10 @@ def _never_taken_out(code: Code, root: "SgNode", text: str, everything: str) -> 
         if not re.search(rf"\b{_SESSION}\b[^=]*>", declaration) or re.search(r"Weak|Cache|expire", declaration):
             continue
         added = re.search(rf"\b{n}\.(?:add|put|putIfAbsent)\(|\b{n}\.computeIfAbsent\([^;]*\.add\(", text)
-        taken = re.search(rf"\b{n}\.(?:remove\w*|clear|values\(\)\.remove\w*|entrySet\(\)\.remove\w*|compute\w*\([^;]*remove)\(?|\b{n}\.get\([^)]*\)\.remove|\.remove(?:If)?\(", everything)
+        taken = re.search(
+            rf"\b{n}\.(?:remove\w*|clear|values\(\)\.remove\w*|entrySet\(\)\.remove\w*|compute\w*\([^;]*remove)\(?|\b{n}\.get\([^)]*\)\.remove|\.remove(?:If)?\(",
+            everything,
+        )
         if added and not taken and _SENDS.search(everything):
             yield pattern_fact("java.registry-never-shrinks", node, code)
             return
@@ -103,8 +119,17 @@ def _never_taken_out(code: Code, root: "SgNode", text: str, everything: str) -> 
 def _in_transaction(code: Code, methods: "list[SgNode]") -> Iterator[PatternFacts]:
     for method in methods:
         text = method.text()
-        if re.match(r"(?:@\w+(?:\([^)]*\))?\s*)*@Transactional\b(?![^\n]*readOnly\s*=\s*true)", text) and not re.search(r"afterCommit|TransactionSynchronization", text):
-            call = next((one for one in method.find_all(kind="method_invocation") if re.match(r"convertAndSend\w*|sendMessage|broadcast\w*|sendToUser$", _named(one))), None)
+        if re.match(r"(?:@\w+(?:\([^)]*\))?\s*)*@Transactional\b(?![^\n]*readOnly\s*=\s*true)", text) and not re.search(
+            r"afterCommit|TransactionSynchronization", text
+        ):
+            call = next(
+                (
+                    one
+                    for one in method.find_all(kind="method_invocation")
+                    if re.match(r"convertAndSend\w*|sendMessage|broadcast\w*|sendToUser$", _named(one))
+                ),
+                None,
+            )
             if call is not None:
                 yield pattern_fact("java.told-in-transaction", call, code)
                 return
@@ -133,9 +158,13 @@ def _on_the_loop(code: Code, root: "SgNode", methods: "list[SgNode]", text: str)
     for method in methods:
         body = method.text()
         around = next((a.text()[:400] for a in method.ancestors() if a.kind() == "class_declaration"), "")
-        on_loop = _LOOPS.search(around.split("{")[0]) and re.search(r"\b(?:channelRead0?|userEventTriggered|channelActive|handle|start|on\w+)\s*\(", body[:200])
+        on_loop = _LOOPS.search(around.split("{")[0]) and re.search(
+            r"\b(?:channelRead0?|userEventTriggered|channelActive|handle|start|on\w+)\s*\(", body[:200]
+        )
         reactive = re.search(r"\bMono<Void>\s+handle\s*\(", body[:300])
-        found = _BLOCKS.search(body) if on_loop else re.search(r"\.block(?:First|Last|Optional)?\(|Thread\.sleep\(", body) if reactive else None
+        found = (
+            _BLOCKS.search(body) if on_loop else re.search(r"\.block(?:First|Last|Optional)?\(|Thread\.sleep\(", body) if reactive else None
+        )
         if found and not re.search(r"executeBlocking|Schedulers\.boundedElastic|subscribeOn|\.submit\(|runAsync|virtualThread", body):
             yield pattern_fact("java.blocks-the-loop", method, code)
             return

@@ -27,7 +27,9 @@ _AS_TEXT = r"\.(?:startsWith|endsWith|split|trim|toLowerCase|toUpperCase|match|r
 _CONNECTION = re.compile(r"(?i)^(?:\w*(?:ws|socket|sock|client|conn|connection|peer)|s|c|a|upstream)$")
 _TRANSACTION = re.compile(r"(?:\.|^)(?:transaction|\$transaction|withTransaction|inTransaction|tx)$")
 _TELLS = re.compile(r"(?:\.|^)(?:emit|publish|broadcast\w*|send|notify\w*|push\w*|announce\w*)$")
-_SERVER_FILE = re.compile(r"WebSocketServer|WebSocket\.Server|ws\.Server|socket\.io|uWebSockets|sockjs|express-ws|@fastify/websocket|WebSocketGateway|Bun\.serve|handleUpgrade|\bwss\b|\bio\.on\(")
+_SERVER_FILE = re.compile(
+    r"WebSocketServer|WebSocket\.Server|ws\.Server|socket\.io|uWebSockets|sockjs|express-ws|@fastify/websocket|WebSocketGateway|Bun\.serve|handleUpgrade|\bwss\b|\bio\.on\("
+)
 
 
 def node_handler_patterns(code: Code, flow: Flow, text: str, everything: str) -> Iterator[PatternFacts]:
@@ -89,10 +91,16 @@ def _buffers(code: Code, flow: Flow, text: str, everything: str) -> Iterator[Pat
         return
     for handler in flow.of(frozenset(("message",))):
         name = _first_parameter(handler)
-        if not name or not _CONNECTION.match(last_name(handler.owner)) or re.search(rf"\b{name}\s*=\s*(?:String\(|{name}\.toString|`)|:\s*string\b", handler.body.text()[:400]):
+        if (
+            not name
+            or not _CONNECTION.match(last_name(handler.owner))
+            or re.search(rf"\b{name}\s*=\s*(?:String\(|{name}\.toString|`)|:\s*string\b", handler.body.text()[:400])
+        ):
             continue
         body, named = handler.body.text(), rf"(?<![\w.]){re.escape(name)}"
-        if re.search(rf"{named}\s*===?\s*['\"`]|['\"`]\s*===?\s*{named}\b(?!\.)|{named}{_AS_TEXT}|switch\s*\(\s*{re.escape(name)}\s*\)", body):
+        if re.search(
+            rf"{named}\s*===?\s*['\"`]|['\"`]\s*===?\s*{named}\b(?!\.)|{named}{_AS_TEXT}|switch\s*\(\s*{re.escape(name)}\s*\)", body
+        ):
             yield pattern_fact("node.buffer-taken-for-text", handler.node, code)
         elif re.search(rf"\.send\(\s*{re.escape(name)}\s*\)", flow.reached_text(handler.body)):
             shown = re.search(rf"JSON\.parse\(\s*{re.escape(name)}\b", body) or _page_expects_text(everything)
@@ -121,7 +129,9 @@ def _in_transaction(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         if not _TRANSACTION.search(called(call)):
             continue
         for body in [one for one in arguments_of(call) if one.kind() in FUNCTIONS]:
-            told = next((inner for inner in body.find_all(kind="call_expression") if _TELLS.search(called(inner)) and _is_own(inner, body)), None)
+            told = next(
+                (inner for inner in body.find_all(kind="call_expression") if _TELLS.search(called(inner)) and _is_own(inner, body)), None
+            )
             if told is not None and not re.search(r"afterCommit|executionPromise|on\(\s*['\"]commit", body.text()):
                 yield pattern_fact("node.told-in-transaction", told, code)
                 return
@@ -129,7 +139,12 @@ def _in_transaction(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         text = function.text()
         commit = re.search(r"\.commit\(\)|query\(\s*['\"`]COMMIT", text)
         told = re.search(r"\b(?:io|socket|wss|nsp|server|bus|redis|pub)\b[\w.()'\"`$:{}-]{0,80}\.(?:emit|publish)\(|\bbroadcast\w*\(", text)
-        if commit and told and told.start() < commit.start() and re.search(r"BEGIN|[tT]ransaction|\.(?:insert|update|save|query)\(", text[: told.start()]):
+        if (
+            commit
+            and told
+            and told.start() < commit.start()
+            and re.search(r"BEGIN|[tT]ransaction|\.(?:insert|update|save|query)\(", text[: told.start()])
+        ):
             if not re.search(r"\b(?:return|catch|else)\b", text[told.start() : commit.start()]):
                 yield pattern_fact("node.told-in-transaction", function, code)
                 return
@@ -143,19 +158,31 @@ def _is_own(inner: "SgNode", body: "SgNode") -> bool:
 def _guard_of_requests(code: Code, flow: Flow, text: str) -> Iterator[PatternFacts]:
     """A timer that is armed for each TCP connection and ends it, whatever it has become."""
     for handler in flow.of(frozenset(("connection", "secureconnection"))):
-        made = re.search(rf"\b{re.escape(last_name(handler.owner))}\s*(?::[^=\n]+)?=\s*[\w.]*createS(?:ecureS)?erver\(", text) if handler.owner else None
+        made = (
+            re.search(rf"\b{re.escape(last_name(handler.owner))}\s*(?::[^=\n]+)?=\s*[\w.]*createS(?:ecureS)?erver\(", text)
+            if handler.owner
+            else None
+        )
         name = _first_parameter(handler)
         if not made or not name:
             continue
-        armed = re.search(rf"setTimeout\(\s*(?:function\s*)?(?:\(\)\s*=>)?[^;]{{0,80}}\b{re.escape(name)}\.(?:destroy|end)\(", handler.body.text())
+        armed = re.search(
+            rf"setTimeout\(\s*(?:function\s*)?(?:\(\)\s*=>)?[^;]{{0,80}}\b{re.escape(name)}\.(?:destroy|end)\(", handler.body.text()
+        )
         if armed and not re.search(r"on(?:ce)?\(\s*['\"]upgrade['\"][\s\S]{0,300}?clearTimeout", text):
             yield pattern_fact("node.timer-on-the-socket", handler.node, code)
 
 
-_ADAPTED = re.compile(r"createAdapter|createShardedAdapter|RedisIoAdapter|redis-adapter|redis-streams-adapter|redisAdapter\(|setupPrimary|emitter")
-_FANS_OUT = re.compile(r"\bio(?:\.of\([^)]*\))?(?:\.(?:to|in|except)\([^;]{0,120}?\))*\.emit\(|\b(?:this\.)?(?:\w+\.)?(?:server|nsp)(?:\.(?:to|in)\([^;]{0,120}?\))*\.emit\(")
+_ADAPTED = re.compile(
+    r"createAdapter|createShardedAdapter|RedisIoAdapter|redis-adapter|redis-streams-adapter|redisAdapter\(|setupPrimary|emitter"
+)
+_FANS_OUT = re.compile(
+    r"\bio(?:\.of\([^)]*\))?(?:\.(?:to|in|except)\([^;]{0,120}?\))*\.emit\(|\b(?:this\.)?(?:\w+\.)?(?:server|nsp)(?:\.(?:to|in)\([^;]{0,120}?\))*\.emit\("
+)
 _ALONE = re.compile(r"(?i)leader|redlock|\block\b|isPrimary|isMaster|NODE_APP_INSTANCE|advisory|SETNX|\.local\b|POD_NAME|ordinal")
-_HEARD_BY_ALL = re.compile(r"(?:^|\.)(?:on|subscribe|psubscribe|pSubscribe|watch|listen|schedule|scheduleJob|consume)$|^setInterval$|^cron\.schedule$")
+_HEARD_BY_ALL = re.compile(
+    r"(?:^|\.)(?:on|subscribe|psubscribe|pSubscribe|watch|listen|schedule|scheduleJob|consume)$|^setInterval$|^cron\.schedule$"
+)
 _HEARD_BY_ONE = re.compile(r"(?i)socket|^ws|client\.on|\bio\.|nsp|httpServer|process|server\.on")
 
 
@@ -167,7 +194,15 @@ def _each_instance(code: Code, flow: Flow, text: str, everything: str) -> Iterat
         name, given = called(call), arguments_of(call)
         if not _HEARD_BY_ALL.search(name) or _HEARD_BY_ONE.search(name.rpartition(".")[0]) or not given:
             continue
-        if given[0].text().strip("'\"`").lower() in ("connection", "connect", "error", "disconnect", "close", "upgrade", "message" if "worker" in name else "-"):
+        if given[0].text().strip("'\"`").lower() in (
+            "connection",
+            "connect",
+            "error",
+            "disconnect",
+            "close",
+            "upgrade",
+            "message" if "worker" in name else "-",
+        ):
             continue
         if any(one.kind() in FUNCTIONS and _FANS_OUT.search(one.text()) for one in given) and not _is_queue(text, name):
             yield pattern_fact("node.each-instance-tells-all", call, code)

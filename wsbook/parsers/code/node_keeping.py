@@ -128,7 +128,12 @@ def _shrinks_in_its_loop(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     for call in flow.calls:
         owner, _, method = called(call).rpartition(".")
         name = last_name(owner)
-        if method == "forEach" and name and re.search(rf"\b{re.escape(name)}\.splice\(", call.text()) and re.search(r"\.send\(", call.text()):
+        if (
+            method == "forEach"
+            and name
+            and re.search(rf"\b{re.escape(name)}\.splice\(", call.text())
+            and re.search(r"\.send\(", call.text())
+        ):
             yield pattern_fact("node.list-shrinks-in-its-loop", call, code)
 
 
@@ -142,11 +147,20 @@ def _left_behind(code: Code, flow: Flow, body: "SgNode") -> Iterator[PatternFact
     for call in body.find_all(kind="call_expression")[:2_000]:
         name, given = called(call), arguments_of(call)
         owner, _, method = name.rpartition(".")
-        if method in ("on", "addListener", "addEventListener", "subscribe", "listen") and len(given) >= 2 and _outlives(owner, sockets, body):
+        if (
+            method in ("on", "addListener", "addEventListener", "subscribe", "listen")
+            and len(given) >= 2
+            and _outlives(owner, sockets, body)
+        ):
             if not _CLEANS.search(reached) and not _is_kept(call):
                 yield pattern_fact("node.listener-stays", call, code)
                 return
-        if name == "setInterval" and "clearInterval" not in reached and _uses(call, sockets) and not re.search(r"setTimeout\([^)]*clear", reached):
+        if (
+            name == "setInterval"
+            and "clearInterval" not in reached
+            and _uses(call, sockets)
+            and not re.search(r"setTimeout\([^)]*clear", reached)
+        ):
             yield pattern_fact("node.timer-stays", call, code)
             return
 
@@ -154,15 +168,29 @@ def _left_behind(code: Code, flow: Flow, body: "SgNode") -> Iterator[PatternFact
 def _outlives(owner: str, sockets: set[str], body: "SgNode") -> bool:
     """Tell whether what is listened to was there before the connection: a plain name that its handler does not make."""
     first = owner.split(".")[0].rstrip("?!")
-    if not first or first in sockets or first in _parameters(body) or "(" in owner or re.search(r"(?i)^(?:io|wss?|server|app|process|router|nsp)$", first):
+    if (
+        not first
+        or first in sockets
+        or first in _parameters(body)
+        or "(" in owner
+        or re.search(r"(?i)^(?:io|wss?|server|app|process|router|nsp)$", first)
+    ):
         return False
-    return not re.search(rf"\b(?:const|let|var)\s+(?:\{{[^}}]*)?{re.escape(first)}\b|\(\s*{re.escape(first)}\s*[,)]|\b{re.escape(first)}\s*=>", body.text())
+    return not re.search(
+        rf"\b(?:const|let|var)\s+(?:\{{[^}}]*)?{re.escape(first)}\b|\(\s*{re.escape(first)}\s*[,)]|\b{re.escape(first)}\s*=>", body.text()
+    )
 
 
 def _is_kept(call: "SgNode") -> bool:
     """Tell whether the result of a call, which may end it, is kept."""
     parent = call.parent()
-    return parent is not None and parent.kind() in ("variable_declarator", "assignment_expression", "arguments", "await_expression", "array")
+    return parent is not None and parent.kind() in (
+        "variable_declarator",
+        "assignment_expression",
+        "arguments",
+        "await_expression",
+        "array",
+    )
 
 
 def _uses(call: "SgNode", sockets: set[str]) -> bool:
@@ -182,7 +210,10 @@ def _other_connections(code: Code, flow: Flow, body: "SgNode") -> Iterator[Patte
         if around is None or around.range() != body.range():
             continue
         named = re.escape(name.text())
-        passed_on = re.search(rf"(?:return\s+{named}\b|[(,]\s*{named}\s*[,)]|=\s*{named}\s*;|\{{\s*(?:\w+\s*,\s*){{0,8}}{named}\s*(?:,\s*\w+\s*){{0,8}}\}})", flow.reached_text(body))
+        passed_on = re.search(
+            rf"(?:return\s+{named}\b|[(,]\s*{named}\s*[,)]|=\s*{named}\s*;|\{{\s*(?:\w+\s*,\s*){{0,8}}{named}\s*(?:,\s*\w+\s*){{0,8}}\}})",
+            flow.reached_text(body),
+        )
         if not re.search(rf"\b{named}{_ENDS}", flow.reached_text(body)) and not passed_on:
             yield pattern_fact("node.connection-of-a-connection", node, code)
             return

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["upgrade_patterns"]
 
 _RAW = re.compile(r"^(?:WebSocket\.Server|WebSocketServer|ws\.Server|WSServer|WsServer|Server)$")
-_ENGINE = re.compile(r"^(?:Server|SocketIO\w*|IOServer|SocketIOServer|SocketServer|io|socketio|socketIo|socketIO|require\(['\"]socket\.io['\"]\))$")
+_ENGINE = re.compile(
+    r"^(?:Server|SocketIO\w*|IOServer|SocketIOServer|SocketServer|io|socketio|socketIo|socketIO|require\(['\"]socket\.io['\"]\))$"
+)
 _LOOKS_AT_PATH = re.compile(r"\burl\b|pathname|\.path\b|getPath|matches?\(")
 _PATHS = re.compile(r"(startsWith\(\s*|===?\s*|includes\(\s*)['\"`](/[\w./-]*)['\"`]|['\"`](/[\w./-]+)['\"`]\s*===?")
 _REFUSES = re.compile(r"\b\w+\.(?:destroy|end)\(|abortHandshake|reject\(")
@@ -54,12 +56,16 @@ def _constructed(flow: Flow, text: str) -> Iterator[_Taker]:
         elif engine and _ENGINE.match(name) and given and given[0].kind() in ("identifier", "member_expression"):
             yield _Taker(_root(given[0].text()), call, whole=False)
         elif re.match(r"expressWs$|expressWS$|enableWs$", name) and given:
-            yield _Taker(_root(given[-1].text() if len(given) > 1 and given[1].kind() == "identifier" else given[0].text()), call, whole=True)
+            yield _Taker(
+                _root(given[-1].text() if len(given) > 1 and given[1].kind() == "identifier" else given[0].text()), call, whole=True
+            )
         elif name.endswith(".installHandlers") and given:
             yield _Taker(_root(given[0].text()), call, whole=False)
         elif re.search(r"\.register$", name) and given and re.search(r"(?i)websocket", given[0].text()):
             yield _Taker(_root(name.rpartition(".")[0]), call, whole=True)
-        elif re.search(r"(?i)createVite|createServer$", name) and (hmr := re.search(r"hmr\s*:\s*\{[^}]*\bserver\s*(?::\s*([\w.]+))?\s*[,}]", options)):
+        elif re.search(r"(?i)createVite|createServer$", name) and (
+            hmr := re.search(r"hmr\s*:\s*\{[^}]*\bserver\s*(?::\s*([\w.]+))?\s*[,}]", options)
+        ):
             yield _Taker(_root(hmr[1] or "server"), call, whole=False)
 
 
@@ -79,8 +85,10 @@ def _takes_all(handler: Handler, body: str) -> bool:
     """Tell whether a listener answers whatever comes: it does not look at the path, or refuses the paths that it does not know."""
     if not _LOOKS_AT_PATH.search(body):
         return not re.search(r"shouldHandle|\brouter\b|\bmatch\b|\broutes?\b", body)
+    if re.search(r"socket\.io|sockjs|vite|_next|hmr", body):
+        return False  # it leaves those to themselves
     foreign = re.search(
-        r"\belse\s*\{?\s*(?:return\s+)?[^}]{0,160}\.(?:destroy|end)\(|\bdefault\s*:\s*[^}]{0,160}\.(?:destroy|end)\("
+        r"\belse\b(?!\s*if)\s*\{?\s*(?:return\s+)?[^}]{0,160}\.(?:destroy|end)\(|\bdefault\s*:\s*[^}]{0,160}\.(?:destroy|end)\("
         r"|!==?\s*['\"`]/[\w./-]*['\"`]\s*\)\s*\{?\s*(?:return\s+)?[^}\n]{0,160}\.(?:destroy|end)\("
         r"|if\s*\(\s*!\s*\w+[^)]{0,80}(?:startsWith|includes|test|has)\([^)]*\)\s*\)\s*\{?\s*(?:return\s+)?[^}\n]{0,160}\.(?:destroy|end)\(",
         body,

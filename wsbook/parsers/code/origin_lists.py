@@ -20,9 +20,12 @@ _TOLERANT = re.compile(
 """What makes both sides alike before they are compared, or compares parts."""
 
 _CHECKS = (
-    r"\borigins\s*=\s*(?:\w+\.)*{name}\b", r"(?i)\borigin\w*\)?\s+(?:not\s+)?in\s+(?:\w+\.)*{name}\b",
+    r"\borigins\s*=\s*(?:\w+\.)*{name}\b",
+    r"(?i)\borigin\w*\)?\s+(?:not\s+)?in\s+(?:\w+\.)*{name}\b",
     r"\b{name}\.(?:has|includes|contains|indexOf|include\?|containsKey|some)\(\s*[^)]*(?i:origin)",
-    r"(?i)in_array\([^)]*origin[^)]*\b{name}\b", r"\b{name}\[[^\]]*(?i:origin)[^\]]*\]", r"(?i)slices\.Contains\([^)]*\b{name}\b[^)]*origin",
+    r"(?i)in_array\([^)]*origin[^)]*\b{name}\b",
+    r"\b{name}\[[^\]]*(?i:origin)[^\]]*\]",
+    r"(?i)slices\.Contains\([^)]*\b{name}\b[^)]*origin",
     r"(?i:originWhitelist|allowedOrigins|allowed_origins|cors_allowed_origins|allowed_request_origins|check_origin|origins)\s*[:=(]\s*(?:\w+\.)*{name}\b",
 )
 _NAMES_ORIGIN = re.compile(r"(?i)\borigins?\b|origins?$|_origins?_|Origins?[A-Z]|^cors|page_?url")
@@ -65,7 +68,10 @@ def _name_of_list(text: str, start: int) -> str:
     opening = max((before.rfind(bracket) for bracket in "[{("), default=-1)
     if opening >= 0 and not re.search(r"[\]})]", before[opening:]):
         before = before[:opening]
-        named = re.search(r"([\w.\[\]\"']+)[\"']?\s*(?::[^=\n]{1,60})?(?:=>|:=|=|:|\()\s*(?:new\s+\w*\s*|\w+(?:\.\w+)*\s*\(?|\[\]string|map\[string\]\w+(?:\{\})?|&?\w*)?\s*[\[({]*\s*$", before)
+        named = re.search(
+            r"([\w.\[\]\"']+)[\"']?\s*(?::[^=\n]{1,60})?(?:=>|:=|=|:|\()\s*(?:new\s+\w*\s*|\w+(?:\.\w+)*\s*\(?|\[\]string|map\[string\]\w+(?:\{\})?|&?\w*)?\s*[\[({]*\s*$",
+            before,
+        )
     else:
         named = re.search(r"([\w.]+)[\"']?\s*(?::[^=\n]{1,60})?(?:=>|:=|={1,3}|!==?|:)\s*$", before)
     return re.sub(r"\W+$", "", named[1]).rpartition(".")[2].strip("\"'") if named else ""

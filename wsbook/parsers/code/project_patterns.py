@@ -1,7 +1,7 @@
 """Defects that show only when several files of a backend are read together: code beside the command that starts it and its settings."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from wsbook.facts import PatternFacts
 from wsbook.parsers.code.source_files import Code, Folder
@@ -20,15 +20,18 @@ _WORKERS = re.compile(
     r"|worker_processes\s+(?!1\b|auto)\d+",
     re.MULTILINE,
 )
-_NAMES = (
-    "active|connections|clients|sockets|subscribers|connected|rooms|peers|listeners|members|sessions|users|viewers|watchers|online|lobby|players"
-    "|queues|hubs?|by_user|by_id|by_room|channels|waiters|consumers|devices"
-)
+_PLAIN = r"active|connections|clients|sockets|subscribers|connected|rooms|peers"
+_NAMES = rf"{_PLAIN}|listeners|members|sessions|users|viewers|watchers|online|lobby|players|queues|hubs?|by_user|by_id|by_room|channels|waiters|consumers|devices"
+"""Names of collections of connections; the first ones are that wherever they stand."""
+
 _REGISTRY = re.compile(
     rf"(?i:\b_?\w{{0,30}}(?:{_NAMES}))\w{{0,30}}[ \t]{{0,9}}(?::[^=\n]{{0,100}})?=[ \t]{{0,9}}"
     r"(?:\[\]|set\(\)|\{\}|dict\(\)|(?:collections\.)?defaultdict\(|new (?:Set|Map)(?:<[^>\n]*>)?\(\))"
     r"|wss\.clients|InMemoryChannelLayer|uWS\.|Bun\.serve|map\[\*?(?:websocket\.Conn|[cC]lient|Client|session)\]|map\[string\]\*?(?:websocket\.Conn|[cC]lient)\b"
     r"|(?:Set|Map|List)<[^>\n]{0,40}\b(?:WebSocketSession|Session|WebSocket)>|enableSimpleBroker\(|\bConnectionManager\b"
+)
+_PLAIN_REGISTRY = re.compile(
+    rf"\b(?:{_PLAIN})\w{{0,30}}[ \t]{{0,9}}(?::[^=\n]{{0,100}})?=[ \t]{{0,9}}(?:\[\]|set\(\)|\{{\}}|dict\(\)|defaultdict\(|new (?:Set|Map)\(\))"
 )
 _SOCKETS = re.compile(r"(?i)websocket|socket\.io|socketio|sockjs|\bws\b|uWS|stomp")
 _BUS = re.compile(
@@ -39,7 +42,9 @@ _POLLING = re.compile(r"\bSocketIO\(|socketio\.|require\(['\"]socket\.io['\"]\)|
 _STICKY = re.compile(r"(?i)sticky|ip_hash|transports\s*[:=]\s*\[\s*['\"]websocket['\"]\s*\]|setupWorker|affinity|hash \$")
 _TYPE = re.compile(r"""group_send\((?:[^()]|\([^()]{0,200}\)){0,500}?["']type["']\s*:\s*["']([\w.]+)["']""", re.DOTALL)
 _PUBLIC = re.compile(r"^(?:VITE|MIX|NEXT_PUBLIC|NUXT_PUBLIC|REACT_APP|VUE_APP|PUBLIC)_(\w*APP_KEY|\w*PUSHER_KEY|\w*REVERB_KEY)$")
-_SOCKET_PACKAGES = re.compile(r"(?i)\b(?:websockets|wsproto|python-socketio|python-engineio|flask-socketio|httpx-ws|channels|daphne|hypercorn|gradio|sanic)\b|uvicorn\[|fastapi\[")
+_SOCKET_PACKAGES = re.compile(
+    r"(?i)\b(?:websockets|wsproto|python-socketio|python-engineio|flask-socketio|httpx-ws|channels|daphne|hypercorn|gradio|sanic)\b|uvicorn\[|fastapi\["
+)
 _UVICORN_ONLY = re.compile(r"(?im)^\s*[\"']?uvicorn\b(?!\[)|[\"']uvicorn(?:[=<>~!][^\"']*)?[\"']")
 _SOCKET_ROUTE = re.compile(r"\.websocket\(|WebSocketRoute\(|add_api_websocket_route|WebSocketEndpoint|\.websocket_route\(")
 
@@ -56,10 +61,11 @@ def project_patterns(folder: Folder) -> Iterator[PatternFacts]:
 
 def _workers(sources: list[Code], every: list[Code], text: str) -> Iterator[PatternFacts]:
     started = next(((c, m) for c in every for m in _WORKERS.finditer(c.text) if not _is_others(c.text, m)), None)
-    if started is None or not _SOCKETS.search(text):
+    if started is None:
         return
     if not _BUS.search(text):
-        if any(_REGISTRY.search(c.text) for c in sources):
+        registry = _REGISTRY if _SOCKETS.search(text) else _PLAIN_REGISTRY
+        if any(registry.search(c.text) for c in sources):
             yield _fact("project.in-process-registry-workers", *started)
         elif _POLLING.search(text) and re.search(r"\.emit\(", text):
             yield _fact("project.emits-in-one-process", *started)

@@ -110,7 +110,9 @@ def _computes(loop: "SgNode") -> bool:
 def _waits(file: PythonFile, loop: "SgNode") -> bool:
     """Tell whether a plain for goes through what a blocking client hands out: ``for m in pubsub.listen()`` is a call, a consumer is none."""
     source = text_of(loop.field("right"))
-    return not loop.text().startswith("async ") and re.match(r"(?:kafka|confluent_kafka)\.", file.assigned.get(_last(source), "")) is not None
+    return (
+        not loop.text().startswith("async ") and re.match(r"(?:kafka|confluent_kafka)\.", file.assigned.get(_last(source), "")) is not None
+    )
 
 
 def _last(name: str) -> str:

@@ -184,5 +184,7 @@ class PythonFlow:
         return next((one.assigned[name].rpartition(".")[2] for one in sources if name in one.assigned), "")
 
 
-_TELLING = re.compile(r"(?i)broadcast|publish|notify|disconnect|unregister|register|remove_|add_|_client|_socket|join|leave|subscribe|fan_?out|announce")
+_TELLING = re.compile(
+    r"(?i)broadcast|publish|notify|disconnect|unregister|register|remove_|add_|_client|_socket|join|leave|subscribe|fan_?out|announce"
+)
 """Names of methods that are no file's and no collection's: the only function of that name is meant, whatever the object is."""

@@ -49,19 +49,27 @@ def _middleware(function: Function) -> Iterator[PatternFacts]:
     text = function.node.text()
     if _SWALLOWS.search(text):
         yield pattern_fact("py.middleware-drops-sockets", function.node, function.file.code)
-    elif (used := _HTTP_ONLY.search(text)) and not _LOOKS_AT_TYPE.search(text) and not re.search(r"\b(?:return|if|try)\b", text[: used.start()]):
+    elif (
+        (used := _HTTP_ONLY.search(text))
+        and not _LOOKS_AT_TYPE.search(text)
+        and not re.search(r"\b(?:return|if|try)\b", text[: used.start()])
+    ):
         yield pattern_fact("py.middleware-for-http", function.node, function.file.code)
 
 
 def _limited(function: Function) -> Iterator[PatternFacts]:
     """A time limit around the next handler lasts as long as the socket, for a socket is one request."""
     passes_on = r"await\s+(?:self\.)?(?:handler|next|call_next|app|get_response|inner)\("
-    if not re.search(r"\b(?:handler|scope|call_next)\b", function.parameters) or re.search(r"upgrade|websocket", function.body.text(), re.IGNORECASE):
+    if not re.search(r"\b(?:handler|scope|call_next)\b", function.parameters) or re.search(
+        r"upgrade|websocket", function.body.text(), re.IGNORECASE
+    ):
         return
     if re.search(r"\bcall_next\b", function.parameters):  # Starlette's BaseHTTPMiddleware lets WebSockets pass by
         return
     for block in own_nodes(function.body, "with_statement"):
-        if re.match(r"async with\s+(?:\w+\.)*(?:timeout|timeout_at|fail_after|move_on_after)\(", block.text()) and re.search(passes_on, block.text()):
+        if re.match(r"async with\s+(?:\w+\.)*(?:timeout|timeout_at|fail_after|move_on_after)\(", block.text()) and re.search(
+            passes_on, block.text()
+        ):
             yield pattern_fact("py.limit-around-the-handler", block, function.file.code)
             return
     for call in own_nodes(function.body, "call"):
@@ -74,9 +82,14 @@ def _unbounded(flow: PythonFlow, function: Function) -> Iterator[PatternFacts]:
     """A connection's own queue without a limit, into which others put without waiting."""
     for node in own_nodes(function.body, "assignment"):
         name, right = text_of(node.field("left")).rpartition(".")[2], text_of(node.field("right"))
-        if not re.fullmatch(r"(?:asyncio\.)?Queue\(\s*(?:maxsize\s*=\s*)?0?\s*\)", right) or not _SERVES_ONE.search(f"{function.parameters} {function.owner}"):
+        if not re.fullmatch(r"(?:asyncio\.)?Queue\(\s*(?:maxsize\s*=\s*)?0?\s*\)", right) or not _SERVES_ONE.search(
+            f"{function.parameters} {function.owner}"
+        ):
             continue
-        kept = re.search(rf"\b(?:add|append)\(\s*(?:self\.)?{re.escape(name)}\b|\]\s*=\s*(?:\w+\s*=\s*)?{re.escape(name)}\b|\]\s*=\s*$", function.body.text())
+        kept = re.search(
+            rf"\b(?:add|append)\(\s*(?:self\.)?{re.escape(name)}\b|\]\s*=\s*(?:\w+\s*=\s*)?{re.escape(name)}\b|\]\s*=\s*$",
+            function.body.text(),
+        )
         put = re.search(r"\.put_nowait\(", flow.text) and not re.search(r"\.qsize\(\)|\.full\(\)", flow.text)
         if put and (kept or name == "queue" or "self." in text_of(node.field("left"))):
             yield pattern_fact("py.queue-without-limit", node, function.file.code)
@@ -93,11 +106,15 @@ def _cookies(flow: PythonFlow, function: Function) -> Iterator[PatternFacts]:
         return
     around = function.node.parent()
     route = around is not None and _ROUTE.match(around.text()) is not None
-    if (route or re.search(r"WebSocketResponse\(|accept\(\)", text)) and not _LOOKS_AT_ORIGIN.search(flow.text.replace("allow_origins", "")):
+    if (route or re.search(r"WebSocketResponse\(|accept\(\)", text)) and not _LOOKS_AT_ORIGIN.search(
+        flow.text.replace("allow_origins", "")
+    ):
         yield pattern_fact("py.cookie-of-any-page", function.node, function.file.code)
 
 
-_TAKES_COOKIE = re.compile(r"\b(?:ws|websocket|request|self)\.(?:cookies|session)\b|scope\[[\"'](?:session|cookies)|get_(?:secure|signed)_cookie\(")
+_TAKES_COOKIE = re.compile(
+    r"\b(?:ws|websocket|request|self)\.(?:cookies|session)\b|scope\[[\"'](?:session|cookies)|get_(?:secure|signed)_cookie\("
+)
 _LOOKS_AT_ORIGIN = re.compile(
     r"(?i)headers(?:\.get\(|\[)\s*b?[\"']origin|\borigins\s*=|check_origin|OriginValidator|csrf|sec-fetch|ticket|allowed_origins\s*=\s*(?!\[\s*[\"']\*)"
 )
@@ -110,7 +127,7 @@ def _orm(function: Function) -> Iterator[PatternFacts]:
     for call in own_nodes(function.body, "call"):
         text = call.text()
         awaited = text_of(call.parent()).startswith("await ")
-        if (_ORM.match(text) and not awaited) or re.match(r"async_to_sync\(", text) and text_of(call.field("function")).endswith(")"):
+        if (_ORM.match(text) and not awaited) or (re.match(r"async_to_sync\(", text) and text_of(call.field("function")).endswith(")")):
             yield pattern_fact("py.orm-on-the-loop", call, function.file.code)
             return
 
@@ -157,7 +174,9 @@ def _router_dependency(flow: PythonFlow, file: PythonFile) -> Iterator[PatternFa
 def _takes_request(file: PythonFile, name: str) -> bool:
     parameters = next((one.parameters for one in file.functions if one.name == name), "")
     secured = re.findall(r"(?:Depends|Security)\(\s*([\w.]+)", parameters)
-    return re.search(r":\s*Request\b(?!\s*\|)", parameters) is not None or any(_SECURITY.match(file.assigned.get(one, "")) for one in secured)
+    return re.search(r":\s*Request\b(?!\s*\|)", parameters) is not None or any(
+        _SECURITY.match(file.assigned.get(one, "")) for one in secured
+    )
 
 
 def _before_commit(file: PythonFile, function: Function) -> Iterator[PatternFacts]:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["Registries", "registry_patterns"]
 
 _SOCKET = re.compile(r"(?i)^(?:\w*_)?(?:ws|websocket|socket|sock|client|conn|connection|peer|viewer|subscriber|player|member|q|queue)$")
-_SOCKET_TYPE = re.compile(r"\b(?:WebSocket|Websocket|WebSocketServerProtocol|ServerConnection|WebSocketResponse|WebSocketConnection)\b(?!\w)")
+_SOCKET_TYPE = re.compile(
+    r"\b(?:WebSocket|Websocket|WebSocketServerProtocol|ServerConnection|WebSocketResponse|WebSocketConnection)\b(?!\w)"
+)
 _OWN_SOCKET = re.compile(r"WebSocketHandler|WebsocketConsumer|SockJSConnection|WebSocketEndpoint|Protocol\b|WebSocketApplication")
 _COPIES = re.compile(r"^(?:list|tuple|set|frozenset|sorted|dict|copy\.copy|copy|\[\*|\(\*|\{\*|\{\*\*)\b|\.copy\(\)|^[\[({]\s*\*|\[:\]$")
 _SENDS = re.compile(r"\bsend\w*\(|\bwrite_message\(|\bput\w*\(|\bemit\(|\bpush\w*\(|\bnotify\w*\(|\bdeliver\w*\(|\.write\(")
@@ -256,9 +258,18 @@ def _kind(registries: Registries, name: str, source: str) -> str:
         rf"(?:app|state|config)\[\s*[\"']?{re.escape(name)}", source
     )
     if inner:
-        shown = made + " ".join(re.findall(rf"\b{re.escape(name)}(?:\[[^\]\n]*\]\s*=|\.setdefault\([^)\n]*,)[^\n]{{0,40}}", registries.flow.text))
+        shown = made + " ".join(
+            re.findall(rf"\b{re.escape(name)}(?:\[[^\]\n]*\]\s*=|\.setdefault\([^)\n]*,)[^\n]{{0,40}}", registries.flow.text)
+        )
         return _first(shown, (("set", r"\bset\b|Set\["), ("dict", r"dict\(dict|defaultdict\(dict"), ("list", r"\blist\b|List\[|\[\s*\]")))
-    return _first(made, (("set", r"=\s*(?:set\(|\{\s*\w)"), ("dict", r"=\s*(?:\{\s*\}|dict\(|(?:collections\.)?(?:defaultdict|OrderedDict)\()"), ("list", r"=\s*(?:\[|list\()")))
+    return _first(
+        made,
+        (
+            ("set", r"=\s*(?:set\(|\{\s*\w)"),
+            ("dict", r"=\s*(?:\{\s*\}|dict\(|(?:collections\.)?(?:defaultdict|OrderedDict)\()"),
+            ("list", r"=\s*(?:\[|list\()"),
+        ),
+    )
 
 
 def _first(text: str, rows: Iterable[tuple[str, str]]) -> str:

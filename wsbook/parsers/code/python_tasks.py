@@ -16,7 +16,9 @@ __all__ = ["task_patterns"]
 _STARTS = re.compile(
     r"(?:\w+\.)*(?:create_task|ensure_future|start_background_task|add_background_task|spawn_callback|start_soon|add_task|Thread|spawn|spawn_later)$"
 )
-_TELLS = re.compile(r"(?i)\b\w*(?:broadcast|emit|publish|notify|fan_?out|send_all|send_to|send_group|group_send|push_all|push_to|announce|tell)\w*\(")
+_TELLS = re.compile(
+    r"(?i)\b\w*(?:broadcast|emit|publish|notify|fan_?out|send_all|send_to|send_group|group_send|push_all|push_to|announce|tell)\w*\("
+)
 _TO_EACH = re.compile(r"\bfor\s[^\n]{1,80}\bin\b[^\n]{0,200}\s*[^\n]{0,200}(?:send\w*|put_nowait|write_message)\(")
 """What tells many: the name says so, or a loop sends to each."""
 
@@ -28,7 +30,9 @@ _FAILS = re.compile(
 _CLIENT_GET = re.compile(r"(?i)(?:session|client|http\w*|api|redis|cache|r|c|conn|db|pool)\.(?:get|post|put|publish|hget|hgetall|head)$")
 _SOCKET_PARAMETER = re.compile(r"(?i)\b(?:ws|websocket|socket|sid)\b|WebSocket")
 _RECEIVING = re.compile(r"(?i)\b(?:ws|websocket|websocket_\w+|self)\.(?:receive\w*|recv|iter_\w+)\(|\bin\s+(?:ws|websocket|self\.ws)\s*:")
-_NARROW = re.compile(r"except\s*\(?\s*(?:\w+\.)*(?:CancelledError|StopAsyncIteration|KeyboardInterrupt|TimeoutError|QueueEmpty)[\s\w.,]*\)?\s*(?:as \w+)?\s*:")
+_NARROW = re.compile(
+    r"except\s*\(?\s*(?:\w+\.)*(?:CancelledError|StopAsyncIteration|KeyboardInterrupt|TimeoutError|QueueEmpty)[\s\w.,]*\)?\s*(?:as \w+)?\s*:"
+)
 _LEAVES = re.compile(r"\n\s+(?:break|return\b[^\n]*|raise\b[^\n]*)\s*$")
 
 
@@ -69,13 +73,19 @@ def _named(flow: PythonFlow, file: PythonFile, node: "SgNode", call: "SgNode") -
     name = node.text().rpartition(".")[2]
     if node.kind() not in ("identifier", "attribute"):
         return None
-    return next((one for other in flow.files for one in other.functions if one.name == name and (other is file or name in file.imports)), None)
+    return next(
+        (one for other in flow.files for one in other.functions if one.name == name and (other is file or name in file.imports)), None
+    )
 
 
 def _in_group(call: "SgNode") -> bool:
     """Tell whether a task group holds the task: then its exception is raised where the group ends."""
     name = text_of(call.field("function")).rpartition(".")[0]
-    return any(a.kind() == "with_statement" and re.search(rf"as\s+{re.escape(name)}\s*[:,)]", a.text()[:300]) for a in call.ancestors()) if name else False
+    return (
+        any(a.kind() == "with_statement" and re.search(rf"as\s+{re.escape(name)}\s*[:,)]", a.text()[:300]) for a in call.ancestors())
+        if name
+        else False
+    )
 
 
 def _feeding(function: Function) -> "SgNode | None":
@@ -86,7 +96,8 @@ def _feeding(function: Function) -> "SgNode | None":
         loop
         for kind in ("while_statement", "for_statement")
         for loop in own_nodes(function.body, kind)
-        if re.match(r"while\s+(?:True|1|not\b|self\.\w*running|running)|async for\b", loop.text()) and (_TELLS.search(loop.text()) or _TO_EACH.search(loop.text()[10:]))
+        if re.match(r"while\s+(?:True|1|not\b|self\.\w*running|running)|async for\b", loop.text())
+        and (_TELLS.search(loop.text()) or _TO_EACH.search(loop.text()[10:]))
     ]
     outer = [loop for loop in loops if not any(within(loop, other) and loop.range() != other.range() for other in loops)]
     loop = min(outer, key=lambda one: one.range().start.index, default=None)
@@ -130,7 +141,11 @@ def _is_guarded(node: "SgNode", loop: "SgNode") -> bool:
             return False
         if around.kind() == "try_statement":
             body = around.field("body")
-            if body is not None and within(node, body) and any(not _NARROW.match(c.text()) for c in around.children() if c.kind() == "except_clause"):
+            if (
+                body is not None
+                and within(node, body)
+                and any(not _NARROW.match(c.text()) for c in around.children() if c.kind() == "except_clause")
+            ):
                 return True
         if around.kind() == "with_statement" and re.search(r"suppress\(", around.text()[:200]):
             return True
@@ -157,7 +172,8 @@ def _sends_to_one(call: "SgNode") -> bool:
     return (
         parent is not None
         and parent.kind() == "await"
-        and re.search(r"(?i)\b(?:ws|websocket|client|conn|connection|socket|peer|c|s)\.send\w*$", text_of(call.field("function"))) is not None
+        and re.search(r"(?i)\b(?:ws|websocket|client|conn|connection|socket|peer|c|s)\.send\w*$", text_of(call.field("function")))
+        is not None
     )
 
 
@@ -170,13 +186,16 @@ def _never_awaited(flow: PythonFlow, function: Function) -> "Iterator[SgNode]":
         target = flow.target(call, function.file, function.owner)
         base = text_of(call.field("function"))
         ours = re.match(r"(?:self\.|cls\.)?\w+$", base) is not None or _TELLS.search(f"{base}(") is not None
-        if ours and target is not None and target.is_async and "yield" not in target.body.text() and not _wrapped(target):
-            yield call
-        elif re.fullmatch(r"(?:ws|websocket)\.(?:send_text|send_json|send_bytes|send_str|accept)|self\.channel_layer\.group_\w+|self\.channel_layer\.send", base):
+        if (ours and target is not None and target.is_async and "yield" not in target.body.text() and not _wrapped(target)) or re.fullmatch(
+            r"(?:ws|websocket)\.(?:send_text|send_json|send_bytes|send_str|accept)|self\.channel_layer\.group_\w+|self\.channel_layer\.send",
+            base,
+        ):
             yield call
 
 
 def _wrapped(function: Function) -> bool:
     """Tell whether a decorator stands between: what is called then may start a task, as Celery's and others do."""
     around = function.node.parent()
-    return around is not None and around.kind() == "decorated_definition" and not around.text().startswith(("@staticmethod", "@classmethod"))
+    return (
+        around is not None and around.kind() == "decorated_definition" and not around.text().startswith(("@staticmethod", "@classmethod"))
+    )

@@ -17,8 +17,8 @@ from wsbook.parsers.code.evaluate import Scope
 from wsbook.parsers.code.listener_patterns import listener_patterns
 from wsbook.parsers.code.listeners import offered_by_command, offered_by_text, with_settings
 from wsbook.parsers.code.offers import Backend, find_offered
-from wsbook.parsers.code.patterns import find_patterns
 from wsbook.parsers.code.origin_lists import origin_list_patterns
+from wsbook.parsers.code.patterns import find_patterns
 from wsbook.parsers.code.program_clients import find_program_dials
 from wsbook.parsers.code.project_patterns import project_patterns
 from wsbook.parsers.code.react_patterns import react_patterns
