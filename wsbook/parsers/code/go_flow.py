@@ -12,16 +12,25 @@ from wsbook.parsers.code.source_files import Code
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
 
-__all__ = ["GoFile", "go_patterns"]
+__all__ = [
+    "ONE_WRITER",
+    "GoFile",
+    "called_in",
+    "every_function",
+    "nodes_in_loop",
+    "start_of",
+    "variables_of",
+    "writer_patterns",
+    "written_in",
+]
 
 _FUNCTIONS = ("function_declaration", "method_declaration", "func_literal")
-_ONE_WRITER = re.compile(r"gorilla/websocket|fasthttp/websocket|gofiber/(?:contrib/)?websocket")
+ONE_WRITER = re.compile(r"gorilla/websocket|fasthttp/websocket|gofiber/(?:contrib/)?websocket")
 """Libraries whose connections take one writer at a time; those of coder/websocket and x/net take several."""
 
 _WRITE = re.compile(r"\.(?:WriteMessage|WriteJSON|WritePreparedMessage|NextWriter)$")
 _READ = re.compile(r"\.(?:ReadMessage|ReadJSON|NextReader)\(")
 _LOCKS = re.compile(r"\.(?:R?Lock|TryLock)\(\)|<-\s*\w*\.?(?:sem|token|lock|mu)\w*\b")
-_UNITS = {"Millisecond": 0.001, "Second": 1.0, "Minute": 60.0, "Hour": 3600.0}
 
 
 class GoFile:
@@ -44,7 +53,7 @@ class GoFile:
         return found
 
 
-def _called(call: "SgNode") -> str:
+def called_in(call: "SgNode") -> str:
     node = call.field("function")
     return re.sub(r"\s+", "", node.text()[-200:]) if node is not None else ""
 
@@ -58,24 +67,22 @@ def _own(top: "SgNode", kind: str) -> "Iterator[SgNode]":
             yield node
 
 
-def _start(node: "SgNode") -> int:
+def start_of(node: "SgNode") -> int:
     return node.range().start.index
 
 
-def go_patterns(files: list[GoFile]) -> Iterator[PatternFacts]:
-    """Yield the defects of a Go backend."""
-    everything = "\n".join(file.text for file in files)
-    for file in files:
-        if _ONE_WRITER.search(everything):
-            yield from _two_writers(file)
-            yield from _broadcast_by_each(file, everything)
-            yield from _never_read(file)
-        yield from _shared_map(file, everything)
-        yield from _loops(file, everything)
-        yield from _deadlines(file, everything)
-        yield from _never_taken_out(file, everything)
-        yield from _timeout_handler(file, everything)
-        yield from _growing(file)
+def every_function(file: GoFile) -> "list[SgNode]":
+    """Return the functions and methods of a file, then its function literals."""
+    return every_function(file)
+
+
+def writer_patterns(file: GoFile, everything: str) -> Iterator[PatternFacts]:
+    """Yield the defects of who writes to connections and who reads from them. everything: the code of all files, without comments."""
+    if ONE_WRITER.search(everything):
+        yield from _two_writers(file)
+        yield from _broadcast_by_each(file)
+        yield from _never_read(file)
+    yield from _timeout_handler(file, everything)
 
 
 # Writers
@@ -87,7 +94,7 @@ def _writes(file: GoFile, function: "SgNode", depth: int = 0) -> "list[SgNode]":
         return []
     found = list["SgNode"]()
     for call in _own(function, "call_expression"):
-        name = _called(call)
+        name = called_in(call)
         parent = call.parent()
         if parent is not None and parent.kind() == "go_statement":
             continue
@@ -100,13 +107,13 @@ def _writes(file: GoFile, function: "SgNode", depth: int = 0) -> "list[SgNode]":
 
 def _two_writers(file: GoFile) -> Iterator[PatternFacts]:
     """A goroutine that a function starts writes to a connection, and so does the function itself, or another one."""
-    for function in [*file.functions.values(), *file.root.find_all(kind="func_literal")[:2_000]]:
+    for function in every_function(file):
         started = list(_own(function, "go_statement"))
         if not started or _LOCKS.search(function.text()):
             continue
         writers = [node for node in started if _writes_beside(file, node)]
-        first = min(map(_start, started))
-        itself = [call for call in _writes(file, function) if _start(call) > first]
+        first = min(map(start_of, started))
+        itself = [call for call in _writes(file, function) if start_of(call) > first]
         if len(writers) + bool(itself) >= 2:
             yield pattern_fact("go.two-writers", (itself or writers)[0], file.code)
             return
@@ -120,19 +127,17 @@ def _writes_beside(file: GoFile, statement: "SgNode") -> bool:
         return False
     if function.kind() == "func_literal":
         return bool(_writes(file, function))
-    target = file.functions.get(_called(call).rpartition(".")[2])
+    target = file.functions.get(called_in(call).rpartition(".")[2])
     return target is not None and bool(_writes(file, target))
 
 
-def _broadcast_by_each(file: GoFile, everything: str) -> Iterator[PatternFacts]:
+def _broadcast_by_each(file: GoFile) -> Iterator[PatternFacts]:
     """A loop over all connections writes to each, and the goroutine of every connection runs it."""
     for name, function in file.functions.items():
-        loops = [loop for loop in _own(function, "for_statement") if (one := _variables(loop)) and _written(loop, one)]
+        loops = [loop for loop in _own(function, "for_statement") if (one := variables_of(loop)) and written_in(loop, one)]
         if not loops or _LOCKS.search(function.text()):
             continue
-        callers = [
-            other for other in (*file.functions.values(), *file.root.find_all(kind="func_literal")[:2_000]) if _READ.search(other.text())
-        ]
+        callers = [other for other in every_function(file) if _READ.search(other.text())]
         by_each = _READ.search(function.text()) or any(
             re.search(rf"(?<!go )(?:^|[^\w])(?:\w+\.)*{re.escape(name)}\(", caller.text())
             for caller in callers
@@ -143,7 +148,7 @@ def _broadcast_by_each(file: GoFile, everything: str) -> Iterator[PatternFacts]:
             return
 
 
-def _variables(loop: "SgNode") -> list[str]:
+def variables_of(loop: "SgNode") -> list[str]:
     """Return the names that a range gives in each round, [] for another loop."""
     clause = next((child for child in loop.children() if child.kind() == "range_clause"), None)
     left = clause.field("left") if clause is not None else None
@@ -156,10 +161,10 @@ def _range_of(loop: "SgNode") -> str:
     return right.text() if right is not None else ""
 
 
-def _written(loop: "SgNode", names: list[str]) -> "SgNode | None":
+def written_in(loop: "SgNode", names: list[str]) -> "SgNode | None":
     """Return the call that writes to what a loop goes through, None when it writes to something else or nothing."""
-    for call in _own_in_loop(loop, "call_expression"):
-        name = _called(call)
+    for call in nodes_in_loop(loop, "call_expression"):
+        name = called_in(call)
         if re.search(r"\.(?:Write\w*|Send\w*|send|NextWriter)$", name) and name.split(".")[0] in names:
             return call
         if re.search(r"(?:wsjson|websocket\.JSON|websocket\.Message|wsutil)\.\w+$", name) and re.search(
@@ -169,17 +174,17 @@ def _written(loop: "SgNode", names: list[str]) -> "SgNode | None":
     return None
 
 
-def _own_in_loop(loop: "SgNode", kind: str) -> "Iterator[SgNode]":
+def nodes_in_loop(loop: "SgNode", kind: str) -> "Iterator[SgNode]":
     return (
         node
         for node in loop.find_all(kind=kind)[:2_000]
-        if not any(a.kind() == "go_statement" and _start(a) > _start(loop) for a in node.ancestors())
+        if not any(a.kind() == "go_statement" and start_of(a) > start_of(loop) for a in node.ancestors())
     )
 
 
 def _never_read(file: GoFile) -> Iterator[PatternFacts]:
     """Close, ping and pong are seen only while somebody reads (gorilla/websocket, Control Messages)."""
-    for function in [*file.functions.values(), *file.root.find_all(kind="func_literal")[:2_000]]:
+    for function in every_function(file):
         made = re.search(r"(\w+)\s*,\s*\w+\s*:?=\s*[\w.]+\.Upgrade\(", function.text())
         if made is None or re.search(r"\.(?:Read\w*|NextReader|CloseRead|UnderlyingConn|NetConn)\(", function.text()):
             continue
@@ -190,191 +195,6 @@ def _never_read(file: GoFile) -> Iterator[PatternFacts]:
         if loop is not None and not passed:
             yield pattern_fact("go.never-read", loop, file.code)
             return
-
-
-# Collections
-
-
-def _is_handler(function: "SgNode") -> bool:
-    return (
-        re.search(r"\.(?:Upgrade|Accept)\(|\.(?:ReadMessage|ReadJSON|NextReader)\(|websocket\.Conn\b", function.text()[:20_000]) is not None
-    )
-
-
-def _shared_map(file: GoFile, everything: str) -> Iterator[PatternFacts]:
-    """Handlers run in goroutines of their own: a map that they write to while another goes through it ends the program."""
-    if re.search(r"\bsync\.(?:RW)?Mutex|\bsync\.Map|\.R?Lock\(\)|xsync|cmap\.", everything):
-        return
-    for name in dict.fromkeys(re.findall(r"\b(\w+)(?:\s+|\s*:?=\s*(?:make\()?)map\[", file.text)):
-        ranged = re.search(rf"\brange\s+(?:\w+\.)*{re.escape(name)}\b", everything)
-        for function in (*file.functions.values(), *file.root.find_all(kind="func_literal")[:2_000]):
-            text = function.text()
-            local = re.search(rf"\b{re.escape(name)}\s*:=\s*(?:make\()?map\[", text)
-            changed = re.search(rf"\b{re.escape(name)}\[[^\]\n]+\]\s*=|\bdelete\(\s*(?:\w+\.)*{re.escape(name)}\s*,", text)
-            if (
-                ranged
-                and changed
-                and not local
-                and re.search(r"\.(?:Upgrade|ReadMessage|ReadJSON|NextReader)\(|\*websocket\.Conn\b", text)
-                and "select {" not in text
-            ):
-                yield pattern_fact("go.map-without-lock", function, file.code)
-                return
-
-
-def _never_taken_out(file: GoFile, everything: str) -> Iterator[PatternFacts]:
-    for pattern in (
-        r"\b(?:\w+\.)*(\w+)\[\s*&?(?:\w+\.)*(?:c|conn|ws|client|id|\w+\.ID|\w+ID|key|uid)\s*\]\s*=\s*(?!nil\b)",
-        r"\b(?:\w+\.)*(\w+)\.Store\(\s*(?:\w+\.)*\w+\s*,",
-        r"\b(?:\w+\.)*(\w+)\s*=\s*append\(\s*(?:\w+\.)*\1\s*,\s*&?(?:c|conn|ws|client|sess|session)\b",
-    ):
-        for found in re.finditer(pattern, file.text):
-            name = re.escape(found[1])
-            taken = re.search(
-                rf"\bdelete\(\s*(?:\w+\.)*{name}\b|\b{name}\.(?:Delete|LoadAndDelete|Clear|Remove)\(|slices\.Delete\w*\(\s*(?:\w+\.)*{name}|append\(\s*(?:\w+\.)*{name}\[:|\b{name}\s*=\s*(?:nil|\w+\[:|make\()",
-                everything,
-            )
-            used = re.search(
-                rf"\brange\s+(?:\w+\.)*{name}\b[\s\S]{{0,400}}?(?:Write|Send|<-)|\b{name}\.Range\([\s\S]{{0,400}}?(?:Write|Send|<-)",
-                everything,
-            )
-            node = next(
-                (
-                    n
-                    for n in file.root.find_all(kind="expression_statement") + file.root.find_all(kind="assignment_statement")
-                    if _start(n) <= found.start() < n.range().end.index
-                ),
-                None,
-            )
-            if used and not taken and node is not None and re.search(r"websocket", everything):
-                yield pattern_fact("go.registry-never-shrinks", node, file.code)
-                return
-
-
-def _loops(file: GoFile, everything: str) -> Iterator[PatternFacts]:
-    for loop in file.root.find_all(kind="for_statement")[:2_000]:
-        names = _variables(loop)
-        if not names:
-            continue
-        if (write := _written(loop, names)) is not None and (node := _leaves(loop, write)) is not None:
-            yield pattern_fact("go.loop-leaves-on-error", node, file.code)
-        for statement in _own_in_loop(loop, "send_statement"):
-            channel = statement.field("channel")
-            root = channel.text().split(".")[0] if channel is not None else ""
-            if root in names and "." in (channel.text() if channel is not None else "") and not _may_pass(statement, loop):
-                bounded = re.search(r"SetWriteDeadline|WithTimeout", everything) is not None
-                yield pattern_fact("go.hub-waits-bounded" if bounded else "go.hub-waits", statement, file.code)
-
-
-def _leaves(loop: "SgNode", write: "SgNode") -> "SgNode | None":
-    """Return the test of an error after a write that leaves the whole loop, None when it goes on."""
-    for test in loop.find_all(kind="if_statement")[:100]:
-        condition = test.field("condition")
-        body = test.field("consequence")
-        if condition is None or body is None or not re.search(r"err\w*\s*!=\s*nil", condition.text()):
-            continue
-        near = _start(test) <= _start(write) <= test.range().end.index or 0 <= _start(test) - write.range().end.index < 120
-        if (
-            near
-            and re.search(r"\breturn\b|\bpanic\(|log\.Fatal|os\.Exit|\bbreak\b", body.text())
-            and not re.search(r"\bdelete\(|\bcontinue\b", body.text())
-        ):
-            if not any(
-                a.kind() in ("func_literal", "select_statement", "expression_switch_statement") and _start(a) > _start(loop)
-                for a in test.ancestors()
-            ):
-                return test
-    return None
-
-
-def _may_pass(statement: "SgNode", loop: "SgNode") -> bool:
-    """Tell whether a send gives up when the channel is full."""
-    for around in statement.ancestors():
-        if around.range() == loop.range():
-            return False
-        if around.kind() == "select_statement":
-            return True
-    return False
-
-
-def _growing(file: GoFile) -> Iterator[PatternFacts]:
-    """A slice of a connection's own takes whatever is sent and is emptied by its writer; nothing looks at its length."""
-    for found in re.finditer(r"\b(\w+)\.(\w+)\s*=\s*append\(\s*\1\.\2\s*,", file.text):
-        field = re.escape(found[2])
-        declared = re.search(rf"\b{field}\s+\[\](?:\[\]byte|string|\*?\w*(?:[mM]essage|[mM]sg|[eE]vent|[fF]rame|[pP]acket))\b", file.text)
-        emptied = re.search(rf"\.{field}\s*=\s*\w+\.{field}\[\w+:\]|\.{field}\s*=\s*(?:nil|\w+\.{field}\[:0\])", file.text)
-        bounded = re.search(rf"len\(\s*\w+\.{field}\s*\)\s*(?:>|>=|<|<=)\s*(?!0\b)[\w.]+", file.text)
-        if declared and emptied and not bounded and re.search(r"\.Write\w*\(", file.text):
-            node = next(
-                (n for n in file.root.find_all(kind="assignment_statement") if _start(n) <= found.start() < n.range().end.index), None
-            )
-            if node is not None:
-                yield pattern_fact("go.outbox-without-limit", node, file.code)
-                return
-
-
-# Deadlines
-
-
-def _durations(everything: str) -> dict[str, float]:
-    """Return the constants and variables that are durations, in seconds."""
-    known: dict[str, float] = {}
-    for name, value in re.findall(
-        r"(?m)^\s*(?:const\s+|var\s+)?(\w+)\s*(?:time\.Duration\s*)?:?=\s*([\w\s.*/()+-]{1,60}?)\s*(?://.*)?$", everything
-    ):
-        seconds = _seconds(value, known)
-        if seconds is not None:
-            known[name] = seconds
-    return known
-
-
-def _seconds(expression: str, known: dict[str, float]) -> float | None:
-    """Return the value of a product of numbers, units and known names, None for anything else."""
-    tokens = re.findall(r"time\.\w+|\w+(?:\.\d+)?|[*/()]", expression.replace(" ", ""))
-    value, divide, timed = 1.0, False, False
-    for token in tokens:
-        if token in "()*":
-            divide = False
-        elif token == "/":
-            divide = True
-        else:
-            unit = _UNITS.get(token.removeprefix("time.")) if token.startswith("time.") else known.get(token)
-            number = unit if unit is not None else float(token) if re.fullmatch(r"\d+(?:\.\d+)?", token) else None
-            if number is None or (divide and number == 0):
-                return None
-            timed = timed or unit is not None
-            value = value / number if divide else value * number
-            divide = False
-    return value if timed else None
-
-
-def _deadlines(file: GoFile, everything: str) -> Iterator[PatternFacts]:
-    if not _ONE_WRITER.search(everything) and "SetReadDeadline" not in file.text:
-        return
-    known = _durations(everything)
-    limits = [found for found in re.finditer(r"SetReadDeadline\(\s*time\.Now\(\)\.Add\(\s*([^()]*(?:\([^()]*\))?[^()]*)\)\s*\)", file.text)]
-    waits = [seconds for found in limits if (seconds := _seconds(found[1], known)) is not None]
-    node = next((call for call in file.root.find_all(kind="call_expression") if _called(call).endswith(".SetReadDeadline")), None)
-    if not waits or node is None:
-        return
-    pings = re.search(r"\bPingMessage\b|\.Ping\(", everything) is not None
-    every = [
-        s
-        for name in re.findall(r"(?:NewTicker|time\.Tick|time\.After)\(\s*([\w\s.*/()]+?)\)", everything)
-        if (s := _seconds(name, known)) is not None
-    ]
-    extended = _extended(file)
-    if pings and every and "SetPongHandler" in everything and min(every) >= max(waits) and not extended:
-        yield pattern_fact("go.ping-slower-than-patience", node, file.code)
-    elif not pings and "SetPongHandler" in everything and not extended and re.search(r"\.Upgrade\(", everything):
-        yield pattern_fact("go.pongs-of-no-ping", node, file.code)
-    elif not extended and not re.search(r"Set(?:Pong|Ping)Handler|SetReadDeadline\(\s*time\.Time\{\}", everything):
-        yield pattern_fact("go.deadline-once", node, file.code)
-
-
-def _extended(file: GoFile) -> bool:
-    """Tell whether a loop that reads moves the deadline."""
-    return any("SetReadDeadline" in loop.text() and _READ.search(loop.text()) for loop in file.root.find_all(kind="for_statement")[:500])
 
 
 def _timeout_handler(file: GoFile, everything: str) -> Iterator[PatternFacts]:
@@ -390,7 +210,7 @@ def _timeout_handler(file: GoFile, everything: str) -> Iterator[PatternFacts]:
         if any(re.search(rf"\b{name}\b", rest) for name in upgrading)
     }
     for call in file.root.find_all(kind="call_expression")[:3_000]:
-        if _called(call) == "http.TimeoutHandler":
+        if called_in(call) == "http.TimeoutHandler":
             given = call.field("arguments")
             wrapped = re.match(r"\(\s*(\w+)\s*,", given.text()) if given is not None else None
             if (

@@ -148,10 +148,10 @@ def _timer(code: Code, root: "SgNode", methods: "list[SgNode]") -> Iterator[Patt
         reference = re.search(r"::(\w+)$", task.text()) or re.search(r"->\s*\{?\s*(?:this\.)?(\w+)\(\)", task.text())
         body = named.get(reference[1]) if reference else None
         runs = body.text() if body is not None else task.text() if "->" in task.text() or "{" in task.text() else ""
-        if runs and not re.search(r"\btry\b", runs) and re.search(r"(?i)publish|send|broadcast|emit|notify|push", runs):
-            if not re.search(r"(?i)\bping\w*\(", runs):
-                yield pattern_fact("java.timer-ends", call, code)
-                return
+        tells = re.search(r"(?i)publish|send|broadcast|emit|notify|push", runs) is not None
+        if tells and not re.search(r"\btry\b|(?i:\bping\w*\()", runs):
+            yield pattern_fact("java.timer-ends", call, code)
+            return
 
 
 def _on_the_loop(code: Code, root: "SgNode", methods: "list[SgNode]", text: str) -> Iterator[PatternFacts]:

@@ -1,4 +1,4 @@
-"""What a Node backend does in its handlers: work that keeps the loop, messages taken for text, news before its commit, timers on the socket."""
+"""What a Node backend does in its handlers: work that keeps the loop, Buffers taken for text, news before its commit, timers on sockets."""
 
 import re
 from collections.abc import Iterator
@@ -135,17 +135,20 @@ def _in_transaction(code: Code, flow: Flow) -> Iterator[PatternFacts]:
             if told is not None and not re.search(r"afterCommit|executionPromise|on\(\s*['\"]commit", body.text()):
                 yield pattern_fact("node.told-in-transaction", told, code)
                 return
+    yield from _before_commit(code, flow)
+
+
+_TOLD = re.compile(r"\b(?:io|socket|wss|nsp|server|bus|redis|pub)\b[\w.()'\"`$:{}-]{0,80}\.(?:emit|publish)\(|\bbroadcast\w*\(")
+_BEGUN = re.compile(r"BEGIN|[tT]ransaction|\.(?:insert|update|save|query)\(")
+
+
+def _before_commit(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     for function in [one for bodies in flow.functions.values() for one in bodies]:
         text = function.text()
-        commit = re.search(r"\.commit\(\)|query\(\s*['\"`]COMMIT", text)
-        told = re.search(r"\b(?:io|socket|wss|nsp|server|bus|redis|pub)\b[\w.()'\"`$:{}-]{0,80}\.(?:emit|publish)\(|\bbroadcast\w*\(", text)
-        if (
-            commit
-            and told
-            and told.start() < commit.start()
-            and re.search(r"BEGIN|[tT]ransaction|\.(?:insert|update|save|query)\(", text[: told.start()])
-        ):
-            if not re.search(r"\b(?:return|catch|else)\b", text[told.start() : commit.start()]):
+        commit, told = re.search(r"\.commit\(\)|query\(\s*['\"`]COMMIT", text), _TOLD.search(text)
+        if commit and told and told.start() < commit.start() and _BEGUN.search(text[: told.start()]):
+            other_way = re.search(r"\b(?:return|catch|else)\b", text[told.start() : commit.start()])
+            if not other_way:
                 yield pattern_fact("node.told-in-transaction", function, code)
                 return
 

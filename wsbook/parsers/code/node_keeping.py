@@ -20,7 +20,8 @@ _ACCEPTS = frozenset(("connection", "connect", "open"))
 _OTHERS = re.compile(r"(?i)^(?:\w+\.)*(?:redis|db|mongoose|amqp|pub|sub|mqtt|nats|pool|pg|upstream)\w*$")
 _CLEANS = re.compile(r"\.(?:off|removeListener|removeAllListeners|unsubscribe|unlisten|dispose)\b|AbortSignal|signal\s*:|\bonce\(")
 _OPENS_ANOTHER = re.compile(
-    r"^(?:new\s+)?(?:WebSocket|net\.(?:connect|createConnection)|tls\.connect|spawn|child_process\.spawn|createClient|redis\.createClient|Redis|IORedis"
+    r"^(?:new\s+)?(?:WebSocket|net\.(?:connect|createConnection)|tls\.connect|spawn|child_process\.spawn|createClient"
+    r"|redis\.createClient|Redis|IORedis"
     r"|Client|pg\.Client|fs\.watch|createReadStream|fs\.createReadStream|mqtt\.connect|amqp\.connect|amqplib\.connect|EventSource|Tail)$"
 )
 _ENDS = r"\s*[?!]?\.(?:close|terminate|end|destroy|quit|disconnect|kill|release|unwatch|unsubscribe|abort|stop)\b"
@@ -82,9 +83,9 @@ def _additions(flow: Flow) -> "Iterator[tuple[str, str, SgNode]]":
         left, right = node.field("left"), node.field("right")
         if left is None or right is None or left.kind() != "subscript_expression":
             continue
-        owner, around = left.field("object"), flow.function_around(node)
-        if owner is not None and around is not None:
-            yield from _entered(_root(owner.text()), [right.text()], node, around)
+        held, within = left.field("object"), flow.function_around(node)
+        if held is not None and within is not None:
+            yield from _entered(_root(held.text()), [right.text()], node, within)
 
 
 def _entered(name: str, given: list[str], node: "SgNode", around: "SgNode") -> "Iterator[tuple[str, str, SgNode]]":
@@ -109,8 +110,10 @@ def _is_local(name: str, around: "SgNode") -> bool:
 def _is_taken_out(name: str, socket: str, everything: str) -> bool:
     held = rf"\b{re.escape(name)}(?:[?!]?\.(?:get|values)\([^)\n]{{0,80}}\)|\[[^\]\n]{{0,80}}\])*[?!]?"
     taken = (
-        rf"{held}\.(?:delete|splice|pop|shift|clear|remove\w*)\(|\bdelete\s+(?:\w+\.)*{re.escape(name)}\b|\b{re.escape(name)}\s*=\s*[^;\n]*\.filter\("
-        rf"|\b{re.escape(name)}(?:\[[^\]\n]{{0,80}}\])?\s*=\s*(?:[^;\n]*filter\(|null|undefined)|\b{re.escape(name)}\.length\s*=|_\.(?:pull|remove|without)\("
+        rf"{held}\.(?:delete|splice|pop|shift|clear|remove\w*)\(|\bdelete\s+(?:\w+\.)*{re.escape(name)}\b"
+        rf"|\b{re.escape(name)}\s*=\s*[^;\n]*\.filter\("
+        rf"|\b{re.escape(name)}(?:\[[^\]\n]{{0,80}}\])?\s*=\s*(?:[^;\n]*filter\(|null|undefined)|\b{re.escape(name)}\.length\s*="
+        rf"|_\.(?:pull|remove|without)\("
         rf"|\.(?:delete|splice|remove\w*|leave|unregister|drop)\(\s*(?:\w+\.)*{re.escape(socket)}\b"
     )
     return re.search(taken, everything) is not None
@@ -118,7 +121,10 @@ def _is_taken_out(name: str, socket: str, everything: str) -> bool:
 
 def _is_sent_to(name: str, everything: str) -> bool:
     """Tell whether somebody sends to what a collection holds."""
-    gone_through = rf"\bof\s+[^\n]{{0,60}}\b{re.escape(name)}\b[^;]{{0,300}}?\.(?:send|write|emit)\(|\b{re.escape(name)}\b[^\n;]{{0,80}}\.forEach\([^;]{{0,200}}?\.(?:send|write|emit)\("
+    gone_through = (
+        rf"\bof\s+[^\n]{{0,60}}\b{re.escape(name)}\b[^;]{{0,300}}?\.(?:send|write|emit)\("
+        rf"|\b{re.escape(name)}\b[^\n;]{{0,80}}\.forEach\([^;]{{0,200}}?\.(?:send|write|emit)\("
+    )
     looked_up = rf"\b{re.escape(name)}(?:\.get\([^)\n]{{0,80}}\)|\[[^\]\n]{{0,80}}\])[?!]?[^\n;]{{0,80}}\.(?:send|write|emit)\("
     held = rf"=\s*(?:\w+\.)*{re.escape(name)}(?:\.get\(|\[)[^;]{{0,300}}?\.(?:send|write|emit)\("
     return re.search(f"{gone_through}|{looked_up}|{held}", everything) is not None
@@ -148,13 +154,16 @@ def _left_behind(code: Code, flow: Flow, body: "SgNode") -> Iterator[PatternFact
         name, given = called(call), arguments_of(call)
         owner, _, method = name.rpartition(".")
         if (
-            method in ("on", "addListener", "addEventListener", "subscribe", "listen")
-            and len(given) >= 2
-            and _outlives(owner, sockets, body)
+            (
+                method in ("on", "addListener", "addEventListener", "subscribe", "listen")
+                and len(given) >= 2
+                and _outlives(owner, sockets, body)
+            )
+            and not _CLEANS.search(reached)
+            and not _is_kept(call)
         ):
-            if not _CLEANS.search(reached) and not _is_kept(call):
-                yield pattern_fact("node.listener-stays", call, code)
-                return
+            yield pattern_fact("node.listener-stays", call, code)
+            return
         if (
             name == "setInterval"
             and "clearInterval" not in reached

@@ -14,7 +14,8 @@ __all__ = ["origin_list_patterns"]
 
 _ENTRY = re.compile(r"[\"'`](https?://[^\"'`\s/]+)(/[^\"'`\s]*)?[\"'`]")
 _TOLERANT = re.compile(
-    r"(?i)rstrip\(\s*['\"]/|\.replace\(\s*/\\?/\+?\$/|TrimSuffix\([^)]*\"/\"|TrimRight\([^)]*\"/\"|startsWith\(|startswith\(|HasPrefix\(|new URL\(|urlparse\(|urlsplit\("
+    r"(?i)rstrip\(\s*['\"]/|\.replace\(\s*/\\?/\+?\$/|TrimSuffix\([^)]*\"/\"|TrimRight\([^)]*\"/\"|startsWith\(|startswith\(|HasPrefix\("
+    r"|new URL\(|urlparse\(|urlsplit\("
     r"|url\.Parse\(|URI\.create\(|setAllowedOrigins|OriginValidator|removeSuffix\(|chomp\(|trimEnd\(|TrimEnd\("
 )
 """What makes both sides alike before they are compared, or compares parts."""

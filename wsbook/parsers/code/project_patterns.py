@@ -11,31 +11,39 @@ __all__ = ["project_patterns"]
 
 _SEVERAL = r"(?:(?!1\b)\d+|\$\(nproc|\$\{?\w+(?::?-(?!1\b)\d+)|auto\b|max\b)"
 _WORKERS = re.compile(
-    rf"\b(?:uvicorn|gunicorn|hypercorn|granian|daphne|sanic|fastapi|litestar)\b[^\n]{{0,300}}?(?:--workers|--worker|--wc|-w)[ =\"',]+{_SEVERAL}"
+    r"\b(?:uvicorn|gunicorn|hypercorn|granian|daphne|sanic|fastapi|litestar)\b[^\n]{0,300}?(?:--workers|--worker|--wc|-w)[ =\"',]+"
+    rf"{_SEVERAL}"
     r"|^[ \t]*workers[ \t]*=[ \t]*(?:(?!1\b)\d+|[^\n#]{0,40}cpu_count\(\)[^\n]*)|WEB_CONCURRENCY\s*[=:]\s*[\"']?(?!1\b)\d+"
     r"|(?:uvicorn|app|web)\.run\([^)]{0,500}?\bworkers\s*=\s*(?:(?!1\b)\d+|[^,)]{0,40}cpu_count)|\bfast\s*=\s*True"
     rf"|\bpm2\b[^\n]{{0,300}}-i[ =](?:max|0|-1|(?!1\b)\d+)|cluster\.fork\(|^[ \t]*replicas[ \t]*:[ \t]*(?!1\b)\d+"
     r"|\binstances['\"]?[ \t]*:[ \t]*(?:['\"]?max|-1|(?!1\b)\d+)|--scale[ =]\w+=(?!1\b)\d+|\bnumReplicas['\"]?\s*[:=]\s*(?!1\b)\d+"
-    r"|^[ \t]*(?:processes|numprocs)[ \t]*=[ \t]*(?!1\b)\d+|^\s*desired_count\s*=\s*(?!1\b)\d+|min(?:Replicas|_instances|_machines_running)['\"]?\s*[:=]\s*(?!1\b)\d+"
+    r"|^[ \t]*(?:processes|numprocs)[ \t]*=[ \t]*(?!1\b)\d+|^\s*desired_count\s*=\s*(?!1\b)\d+|min(?:Replicas|_instances"
+    r"|_machines_running)['\"]?\s*[:=]\s*(?!1\b)\d+"
     r"|worker_processes\s+(?!1\b|auto)\d+",
     re.MULTILINE,
 )
 _PLAIN = r"active|connections|clients|sockets|subscribers|connected|rooms|peers"
-_NAMES = rf"{_PLAIN}|listeners|members|sessions|users|viewers|watchers|online|lobby|players|queues|hubs?|by_user|by_id|by_room|channels|waiters|consumers|devices"
+_NAMES = (
+    rf"{_PLAIN}|listeners|members|sessions|users|viewers|watchers|online|lobby|players|queues|hubs?|by_user|by_id|by_room"
+    rf"|channels|waiters|consumers|devices"
+)
 """Names of collections of connections; the first ones are that wherever they stand."""
 
 _REGISTRY = re.compile(
     rf"(?i:\b_?\w{{0,30}}(?:{_NAMES}))\w{{0,30}}[ \t]{{0,9}}(?::[^=\n]{{0,100}})?=[ \t]{{0,9}}"
     r"(?:\[\]|set\(\)|\{\}|dict\(\)|(?:collections\.)?defaultdict\(|new (?:Set|Map)(?:<[^>\n]*>)?\(\))"
-    r"|wss\.clients|InMemoryChannelLayer|uWS\.|Bun\.serve|map\[\*?(?:websocket\.Conn|[cC]lient|Client|session)\]|map\[string\]\*?(?:websocket\.Conn|[cC]lient)\b"
+    r"|wss\.clients|InMemoryChannelLayer|uWS\.|Bun\.serve|map\[\*?(?:websocket\.Conn|[cC]lient|Client|session)\]"
+    r"|map\[string\]\*?(?:websocket\.Conn|[cC]lient)\b"
     r"|(?:Set|Map|List)<[^>\n]{0,40}\b(?:WebSocketSession|Session|WebSocket)>|enableSimpleBroker\(|\bConnectionManager\b"
 )
 _PLAIN_REGISTRY = re.compile(
-    rf"\b(?:{_PLAIN})\w{{0,30}}[ \t]{{0,9}}(?::[^=\n]{{0,100}})?=[ \t]{{0,9}}(?:\[\]|set\(\)|\{{\}}|dict\(\)|defaultdict\(|new (?:Set|Map)\(\))"
+    rf"\b(?:{_PLAIN})\w{{0,30}}[ \t]{{0,9}}(?::[^=\n]{{0,100}})?=[ \t]{{0,9}}(?:\[\]|set\(\)|\{{\}}|dict\(\)|defaultdict\("
+    rf"|new (?:Set|Map)\(\))"
 )
 _SOCKETS = re.compile(r"(?i)websocket|socket\.io|socketio|sockjs|\bws\b|uWS|stomp")
 _BUS = re.compile(
-    r"(?i)redis|broadcaster|\bnats\b|kafka|rabbit|\bpika\b|amqp|LISTEN \w|zmq|message_queue|mqtt|postgres_listen|pg_notify|hazelcast|StompBrokerRelay|pubsub_url"
+    r"(?i)redis|broadcaster|\bnats\b|kafka|rabbit|\bpika\b|amqp|LISTEN \w|zmq|message_queue|mqtt|postgres_listen|pg_notify"
+    r"|hazelcast|StompBrokerRelay|pubsub_url"
     r"|createAdapter|setupMaster|cluster-adapter|centrifug|ably|pusher"
 )
 _POLLING = re.compile(r"\bSocketIO\(|socketio\.|require\(['\"]socket\.io['\"]\)|from ['\"]socket\.io['\"]|SockJS|sockjs")
@@ -43,7 +51,8 @@ _STICKY = re.compile(r"(?i)sticky|ip_hash|transports\s*[:=]\s*\[\s*['\"]websocke
 _TYPE = re.compile(r"""group_send\((?:[^()]|\([^()]{0,200}\)){0,500}?["']type["']\s*:\s*["']([\w.]+)["']""", re.DOTALL)
 _PUBLIC = re.compile(r"^(?:VITE|MIX|NEXT_PUBLIC|NUXT_PUBLIC|REACT_APP|VUE_APP|PUBLIC)_(\w*APP_KEY|\w*PUSHER_KEY|\w*REVERB_KEY)$")
 _SOCKET_PACKAGES = re.compile(
-    r"(?i)\b(?:websockets|wsproto|python-socketio|python-engineio|flask-socketio|httpx-ws|channels|daphne|hypercorn|gradio|sanic)\b|uvicorn\[|fastapi\["
+    r"(?i)\b(?:websockets|wsproto|python-socketio|python-engineio|flask-socketio|httpx-ws|channels|daphne|hypercorn|gradio"
+    r"|sanic)\b|uvicorn\[|fastapi\["
 )
 _UVICORN_ONLY = re.compile(r"(?im)^\s*[\"']?uvicorn\b(?!\[)|[\"']uvicorn(?:[=<>~!][^\"']*)?[\"']")
 _SOCKET_ROUTE = re.compile(r"\.websocket\(|WebSocketRoute\(|add_api_websocket_route|WebSocketEndpoint|\.websocket_route\(")

@@ -19,7 +19,8 @@ __all__ = ["blocking_patterns"]
 
 _MAX_FACTS = 12
 _ONCE = re.compile(
-    r"(?i)^_*(?:main|run|serve|start|startup|shutdown|stop|close|cleanup|teardown|lifespan|init|setup|prepare|configure|create|make|build|migrate"
+    r"(?i)^_*(?:main|run|serve|start|startup|shutdown|stop|close|cleanup|teardown|lifespan|init|setup|prepare|configure"
+    r"|create|make|build|migrate"
     r"|on_?(?:startup|shutdown)|before_server\w*|after_server\w*|__aenter__|__aexit__)(?:_(?!message|client|session|room)\w*)?$"
 )
 """Names of functions that run when a program starts or ends: nobody is connected then."""
@@ -75,7 +76,7 @@ def blocking_patterns(flow: PythonFlow) -> Iterator[PatternFacts]:
 
 
 def _runs_on_loop(function: Function) -> bool:
-    """Tell whether a function runs on an event loop by itself: a coroutine, a method of Tornado, a plain handler of an asynchronous server."""
+    """Tell whether a function runs on an event loop by itself: a coroutine, a method of Tornado, a plain handler of an async server."""
     if function.is_async:
         return True
     if _ON_LOOP.search(function.bases):
@@ -108,7 +109,7 @@ def _computes(loop: "SgNode") -> bool:
 
 
 def _waits(file: PythonFile, loop: "SgNode") -> bool:
-    """Tell whether a plain for goes through what a blocking client hands out: ``for m in pubsub.listen()`` is a call, a consumer is none."""
+    """Tell whether a plain for goes through a blocking client itself; what it calls, as in ``pubsub.listen()``, is found as a call."""
     source = text_of(loop.field("right"))
     return (
         not loop.text().startswith("async ") and re.match(r"(?:kafka|confluent_kafka)\.", file.assigned.get(_last(source), "")) is not None

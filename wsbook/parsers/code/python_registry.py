@@ -191,9 +191,9 @@ def _removals(registries: Registries, function: Function) -> "list[SgNode]":
             text = node.text()[:300]
             if any(pattern.match(text[start.start() :]) for pattern in names for start in re.finditer(r"(?<![\w.])\w", text[:60])):
                 found.append(node)
-            elif kind == "call" and (target := registries.flow.target(node, function.file, function.owner)) is not None:
-                if any(pattern.search(target.body.text()) for pattern in names):
-                    found.append(node)
+            elif kind == "call":
+                target = registries.flow.target(node, function.file, function.owner)
+                found += [node] if target is not None and any(pattern.search(target.body.text()) for pattern in names) else []
     return found
 
 
@@ -201,9 +201,9 @@ def _endless(function: Function) -> "SgNode | None":
     """Return the loop that receives until the connection ends and that only an exception leaves."""
     for loop in own_nodes(function.body, "while_statement"):
         text = loop.text()
-        if re.match(r"while\s+(?:True|1)\s*:", text) and _RECEIVES.search(text) and not re.search(r"\b(?:break|return)\b", text):
-            if not re.search(r"\bexcept\b|\bws\.receive\(\)|websocket\.receive\(\)", text):
-                return loop
+        left = re.search(r"\b(?:break|return|except)\b|\b(?:ws|websocket)\.receive\(\)", text)
+        if re.match(r"while\s+(?:True|1)\s*:", text) and _RECEIVES.search(text) and not left:
+            return loop
     return None
 
 

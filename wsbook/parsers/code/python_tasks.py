@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["task_patterns"]
 
 _STARTS = re.compile(
-    r"(?:\w+\.)*(?:create_task|ensure_future|start_background_task|add_background_task|spawn_callback|start_soon|add_task|Thread|spawn|spawn_later)$"
+    r"(?:\w+\.)*(?:create_task|ensure_future|start_background_task|add_background_task|spawn_callback|start_soon|add_task"
+    r"|Thread|spawn|spawn_later)$"
 )
 _TELLS = re.compile(
     r"(?i)\b\w*(?:broadcast|emit|publish|notify|fan_?out|send_all|send_to|send_group|group_send|push_all|push_to|announce|tell)\w*\("
@@ -31,7 +32,8 @@ _CLIENT_GET = re.compile(r"(?i)(?:session|client|http\w*|api|redis|cache|r|c|con
 _SOCKET_PARAMETER = re.compile(r"(?i)\b(?:ws|websocket|socket|sid)\b|WebSocket")
 _RECEIVING = re.compile(r"(?i)\b(?:ws|websocket|websocket_\w+|self)\.(?:receive\w*|recv|iter_\w+)\(|\bin\s+(?:ws|websocket|self\.ws)\s*:")
 _NARROW = re.compile(
-    r"except\s*\(?\s*(?:\w+\.)*(?:CancelledError|StopAsyncIteration|KeyboardInterrupt|TimeoutError|QueueEmpty)[\s\w.,]*\)?\s*(?:as \w+)?\s*:"
+    r"except\s*\(?\s*(?:\w+\.)*(?:CancelledError|StopAsyncIteration|KeyboardInterrupt|TimeoutError"
+    r"|QueueEmpty)[\s\w.,]*\)?\s*(?:as \w+)?\s*:"
 )
 _LEAVES = re.compile(r"\n\s+(?:break|return\b[^\n]*|raise\b[^\n]*)\s*$")
 
@@ -187,7 +189,8 @@ def _never_awaited(flow: PythonFlow, function: Function) -> "Iterator[SgNode]":
         base = text_of(call.field("function"))
         ours = re.match(r"(?:self\.|cls\.)?\w+$", base) is not None or _TELLS.search(f"{base}(") is not None
         if (ours and target is not None and target.is_async and "yield" not in target.body.text() and not _wrapped(target)) or re.fullmatch(
-            r"(?:ws|websocket)\.(?:send_text|send_json|send_bytes|send_str|accept)|self\.channel_layer\.group_\w+|self\.channel_layer\.send",
+            r"(?:ws|websocket)\.(?:send_text|send_json|send_bytes|send_str|accept)|self\.channel_layer\.group_\w+"
+            r"|self\.channel_layer\.send",
             base,
         ):
             yield call

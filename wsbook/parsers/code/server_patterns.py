@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from wsbook.facts import PatternFacts
-from wsbook.parsers.code.go_flow import GoFile, go_patterns
+from wsbook.parsers.code.go_flow import GoFile, writer_patterns
+from wsbook.parsers.code.go_keeping import go_keeping_patterns
 from wsbook.parsers.code.java_flow import java_patterns
 from wsbook.parsers.code.node_handlers import node_handler_patterns
 from wsbook.parsers.code.node_keeping import keeping_patterns
@@ -33,7 +34,7 @@ def server_patterns(parsed: "Iterable[tuple[Code, SgNode]]", folder: Folder) -> 
     given = list(parsed)
     yield from _python([(code, root) for code, root in given if code.language == "python"])
     yield from _node([(code, root) for code, root in given if code.language in ("typescript", "tsx")], folder)
-    yield from go_patterns([GoFile(code, root, without_comments(root, code)) for code, root in given if code.language == "go"])
+    yield from _go([GoFile(code, root, without_comments(root, code)) for code, root in given if code.language == "go"])
     yield from _java([(code, root) for code, root in given if code.language == "java"])
 
 
@@ -62,3 +63,10 @@ def _java(given: "list[tuple[Code, SgNode]]") -> Iterator[PatternFacts]:
     everything = "\n".join(text for _, _, text in texts)
     for code, root, text in texts:
         yield from java_patterns(code, root, text, everything)
+
+
+def _go(files: list[GoFile]) -> Iterator[PatternFacts]:
+    everything = "\n".join(file.text for file in files)
+    for file in files:
+        yield from writer_patterns(file, everything)
+        yield from go_keeping_patterns(file, everything)
