@@ -1,4 +1,4 @@
-"""Who answers the upgrades of one HTTP server of a Node backend: each listener gets every upgrade, and a second answer ends the connection."""
+"""Who answers the upgrades of a Node backend's HTTP server: each listener gets every upgrade, and a second answer ends the connection."""
 
 import re
 from collections.abc import Iterator
