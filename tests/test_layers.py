@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "wsbook"
 
 LAYERS = (
     {"errors", "secret", "target", "attempt", "observation", "facts", "evidence", "finding", "causes", "symptoms", "signatures", "words"}
-    | {"datafile", "describe", "chain", "literals", "markup", "servers", "signs", "precedents", "programs"}
+    | {"datafile", "describe", "chain", "literals", "markup", "servers", "signs", "spacing", "precedents", "programs", "hosts"}
     | {"validators", "confined", "limits", "echoed", "hops"},
     {"wire", "equivalents"},
     {"probes", "parsers", "rules"},

@@ -1,5 +1,6 @@
 """What a notebook holds: target, record and budget; looks, reads and judges. Displays nothing."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from wsbook.record import Record
 from wsbook.redact import Redactor, seal
 from wsbook.rules import judge
 from wsbook.rules.verdicts import judge_triage
-from wsbook.steps import STEPS
+from wsbook.steps import STEPS, Step
 from wsbook.target import Budget, Target, parse_target
 
 if TYPE_CHECKING:
@@ -131,8 +132,7 @@ class Case:
         self._seen: list[Observation] = record.observations() if record else []
         self._durations: dict[str, float] = record.done() if record else {}
         self._redactor = record.redactor if record else redactor_of(target)
-        self._on_progress: Callable[[str, float], None] | None = None
-        self._step = ""
+        self._looks: dict[str, _Look] = {}
 
     @classmethod
     def open(cls, *, record: str = "", budget: str = "quick", fault: str = "", command: str = "", **parameters: Any) -> "Case":
@@ -187,9 +187,21 @@ class Case:
             self._seen.append(self.record.add(numbered) if self.record else self._redactor.value(numbered))
 
     def progress(self, text: str, fraction: float) -> None:
-        """Pass on how far the running step is."""
-        if self._on_progress:
-            self._on_progress(f"{self._step} {text}", fraction)
+        """Outside of a step nobody is told."""
+
+    def begin(self, *steps: str) -> None:
+        """Start steps that mostly wait, beside those that run before them; run() then waits for what is left of them.
+
+        A step that was looked at before is left alone. Needs a running event loop.
+        """
+        for step in steps:
+            if step not in self._durations and step not in self._looks:
+                self._looks[step] = _Look(self, _known(step))
+
+    async def settled(self, step: str) -> None:
+        """Wait until a step that was begun has been looked at; a step that was not begun is not waited for."""
+        if step in self._looks:
+            await asyncio.wait([self._looks[step].task])
 
     async def run(self, step: str, on_progress: Callable[[str, float], None] | None = None) -> StepResult:
         """Look at what a step looks at, and judge it. What it saw before is replaced. A bug of ours is an observation too.
@@ -197,21 +209,27 @@ class Case:
         Raises:
             UsageError: no such step.
         """
-        if step not in STEPS:
-            raise UsageError(f"there is no step {step!r}; the steps are {', '.join(STEPS)}")
-        self._on_progress, self._step = on_progress, step
+        look = self._looks.get(step) or _Look(self, _known(step))
+        look.on_progress = on_progress
+        try:
+            await look.task
+        finally:
+            look.task.cancel()
+            self._looks.pop(step, None)
+        return self.result(step)
+
+    def forget(self, step: str) -> None:
+        """Note that a step is looked at from here on: what it saw before no longer counts."""
         self._seen = [seen for seen in self._seen if seen.source.step != step]
         if self.record:
             self.record.begin(step)
-        started = time.monotonic()
-        try:
-            await STEPS[step].look(self)
-        except Exception as error:
-            self.add(_bug(step, error))
-        self._durations[step] = time.monotonic() - started
+
+    def finish(self, step: str, duration_s: float) -> None:
+        """Note that a step has been looked at."""
+        self._durations[step] = duration_s
+        self._looks.pop(step, None)
         if self.record:
-            self.record.finish(step, self._durations[step])
-        return self.result(step)
+            self.record.finish(step, duration_s)
 
     def done(self, step: str) -> bool:
         """Whether a step has been run, now or in the record."""
@@ -239,7 +257,9 @@ class Case:
         return judgement
 
     def close(self) -> None:
-        """Stop the lab if this case started it."""
+        """Stop the lab if this case started it, and what still looks."""
+        for look in self._looks.values():
+            look.task.cancel()
         if self._lab is not None:
             self._lab.stop()
 
@@ -248,6 +268,45 @@ class Case:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+class _Look:
+    """One step being looked at: what it needs of the case, with progress of its own."""
+
+    def __init__(self, case: Case, step: Step) -> None:
+        self._case, self._step = case, step
+        self.target, self.budget = case.target, case.budget
+        self.on_progress: Callable[[str, float], None] | None = None
+        self.task = asyncio.ensure_future(self._look())
+
+    @property
+    def evidence(self) -> Evidence:
+        return self._case.evidence
+
+    def add(self, *observations: Observation) -> None:
+        self._case.add(*observations)
+
+    def progress(self, text: str, fraction: float) -> None:
+        if self.on_progress:
+            self.on_progress(f"{self._step.number} {text}", fraction)
+
+    async def settled(self, step: str) -> None:
+        await self._case.settled(step)
+
+    async def _look(self) -> None:
+        self._case.forget(self._step.number)
+        started = time.monotonic()
+        try:
+            await self._step.look(self)
+        except Exception as error:
+            self.add(_bug(self._step.number, error))
+        self._case.finish(self._step.number, time.monotonic() - started)
+
+
+def _known(step: str) -> Step:
+    if step not in STEPS:
+        raise UsageError(f"there is no step {step!r}; the steps are {', '.join(STEPS)}")
+    return STEPS[step]
 
 
 def _bug(step: str, error: Exception) -> Observation:

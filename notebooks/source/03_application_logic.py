@@ -17,6 +17,13 @@ book = open_workbook("3", globals())
 book.form()
 book.chain()
 
+# %% [markdown] id=begin-about
+# How long silence may last (step 3.4) takes as long as it takes. Its connections are opened now and stay silent while the
+# other steps look.
+
+# %% id=begin
+await book.begin("3.4")
+
 # %% [markdown] id=s31-about
 # ## 3.1 What does the page do with its socket?
 #
@@ -98,14 +105,23 @@ origins.verdict()
 #
 # Everything on the way forgets quiet connections: proxies after a minute by default, load balancers and address translators
 # after some minutes. Some say so with a close frame, some with a TCP end, and some simply stop forwarding, which neither side
-# notices. Connections are kept silent for rising times, others send something now and then. If the silent ones die and the
-# busy ones live, a time limit is the cause. The limit lies in the band; a ping must come well before it.
+# notices. So connections of every kind stand side by side: silent ones for rising times, others on which we send, ping, or
+# only listen. If the silent ones die and the busy ones live, a limit of silence is the cause, and the innermost place where
+# they die owns it. If the busy ones die at the same age, it is a limit of life, and no heartbeat helps.
 
 # %% id=s34-run tags=step-3.4
 heartbeat = await book.step("3.4")
 heartbeat.plot()
-heartbeat.table()
+heartbeat.table("idle")
 heartbeat.findings()
+
+# %% [markdown] id=s34-beats-about
+# The other half of a heartbeat is to notice who is gone. One client answers the server's pings, one stays mute, as a phone does
+# that has lost its network. A server that never ends the mute one keeps dead sockets; one that ends it within a blink drops
+# people whose network only paused. A ping should come at half of the shortest limit, not just before it.
+
+# %% id=s34-beats tags=step-3.4
+heartbeat.table("heartbeats")
 
 # %% id=s34-verdict tags=nbval-check-output,step-3.4
 heartbeat.verdict()
@@ -113,7 +129,9 @@ heartbeat.verdict()
 # %% [markdown] id=s34-limits
 # <details><summary>What this does not show</summary>
 #
-# Limits beyond the longest rung stay unseen. The budget *standard* waits 75 s, *thorough* six minutes.
+# Limits beyond the longest rung stay unseen: the budget *quick* finds those up to 20 s, *standard* up to 75 s, *thorough* up to
+# six minutes. While the server itself keeps talking, silence cannot be tried, and does not happen. A client that is mute still
+# has a network: a server that counts on TCP alone to notice a dead one is not tried here.
 #
 # </details>
 

@@ -21,6 +21,7 @@ from wsbook.facts import (
     Frame,
     FrameTrial,
     FramingFacts,
+    HeartbeatFacts,
     Http2Facts,
     IdleFacts,
     LoadFacts,
@@ -289,6 +290,24 @@ def everything(text: str = HOSTILE) -> list[Observation]:
         attempt(403, "foreign Origin", step="3.3", origin=text),
         seen("3.4", IdleFacts(silence_s=1.0, traffic="none", survived=True, lived_s=1.0, ended="open"), hop="endpoint"),
         seen("3.4", IdleFacts(silence_s=8.0, traffic="none", survived=False, lived_s=3.0, ended="fin", close_reason=text), hop="endpoint"),
+        seen("3.4", IdleFacts(silence_s=8.0, traffic="ping", survived=True, lived_s=8.0, ended="open", interval_s=0.5), hop="endpoint"),
+        seen("3.4", IdleFacts(silence_s=8.0, traffic="server", survived=True, lived_s=8.0, ended="open", peer_every_s=0.5), hop=text),
+        seen("3.4", HeartbeatFacts(answered=True, kind="ping", beats=3, first_s=2.0, interval_s=2.0, age_s=8.0), hop="endpoint"),
+        seen(
+            "3.4",
+            HeartbeatFacts(
+                answered=False,
+                kind="ping",
+                beats=1,
+                first_s=2.0,
+                age_s=4.0,
+                ended="close",
+                close_code=1011,
+                close_reason=text,
+                patience_s=2.0,
+            ),
+            hop=text,
+        ),
         seen(
             "4.1",
             TraceFacts(

@@ -6,6 +6,7 @@ the standard library and websockets.
     GET  /ws        WebSocket. {"type": "subscribe", "topic": "ticks"} starts prices on this socket,
                     {"type": "publish", ...} goes to every socket, anything else comes back as it was sent.
     POST /publish   on the second port: the JSON body goes to every socket.
+    GET  /publish   on the second port: the latest events, for a page that was away.
     GET  /healthz   on the second port.
 """
 
@@ -15,6 +16,7 @@ import json
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -27,6 +29,7 @@ log = logging.getLogger("ticker")
 TICK_S = 0.5
 SYMBOLS = {"ALDER": 184.0, "BIRCH": 62.5, "CEDAR": 917.0}
 MAX_BODY_BYTES = 65536
+RECENT = 12
 HTTP_TIMEOUT_S = 5.0
 
 
@@ -67,6 +70,7 @@ class Service:
         self.name = name
         self.sockets: set[ServerConnection] = set()
         self.subscribers: set[ServerConnection] = set()
+        self.recent: deque[str] = deque(maxlen=RECENT)
         self.bus = Bus(bus, self.deliver) if bus else None
 
     def check(self, connection: ServerConnection, request: Request) -> Response | None:
@@ -122,7 +126,8 @@ class Service:
             self.bus.send(text)
 
     def deliver(self, text: str) -> None:
-        """Tell every socket of this instance."""
+        """Tell every socket of this instance, and keep it for pages that were away."""
+        self.recent.append(text)
         log.info("event to %d sockets: %s", len(self.sockets), " ".join(text[:200].split()))
         broadcast(self.sockets, text)
 
@@ -155,8 +160,10 @@ class Service:
             return ("200 OK" if ready else "503 Service Unavailable"), {"instance": self.name, "sockets": len(self.sockets)}
         if request[-1].partition("?")[0] != "/publish":
             return "404 Not Found", {"error": "no such route"}
+        if request[0] == "GET":
+            return "200 OK", {"events": [json.loads(text) for text in self.recent]}
         if request[0] != "POST":
-            return "405 Method Not Allowed", {"error": "POST it"}
+            return "405 Method Not Allowed", {"error": "POST or GET it"}
         try:
             json.loads(body)
         except ValueError:

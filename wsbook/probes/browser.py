@@ -54,6 +54,11 @@ class Page(Visit):
         super().__init__(url, capture, browser, distrust)
         self._page, self._net_log = page, net_log
 
+    @property
+    def driver(self) -> Any:
+        """Playwright's own page, for a probe that does more to it than watch."""
+        return self._page
+
     async def goto(self, timeout_s: float) -> None:
         """Load the page; what went wrong is kept in ``failure``."""
         from playwright.async_api import Error
@@ -118,17 +123,16 @@ def _listen(session: Any, capture: Capture, tasks: set[asyncio.Task[None]]) -> N
     session.on("Target.receivedMessageFromTarget", from_worker)
 
 
-async def _instrument(context: Any, capture: Capture, selector: str, tasks: set[asyncio.Task[None]]) -> Any:
+async def _instrument(context: Any, capture: Capture, scripts: Iterable[str], binding: str, tasks: set[asyncio.Task[None]]) -> Any:
     """Return a blank page whose sockets, console and document the capture sees from the first script on."""
     page = context.pages[0] if context.pages else await context.new_page()
     session = await context.new_cdp_session(page)
     _listen(session, capture, tasks)
     for domain in ("Network", "Log", "Runtime", "Page"):
         await session.send(f"{domain}.enable")
-    binding = f"wsbook{os.urandom(8).hex()}"
-    script = page_script(binding, selector, frames=False)
     await session.send("Runtime.addBinding", {"name": binding})
-    await session.send("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+    for script in scripts:
+        await session.send("Page.addScriptToEvaluateOnNewDocument", {"source": script})
     await session.send("Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": False})
     return page
 
@@ -143,10 +147,12 @@ async def open_page(
     forward_proxy: str = "",
     trust_urls: Iterable[str] = (),
     flags: Iterable[str] = (),
+    scripts: Iterable[str] = (),
 ) -> AsyncIterator[Page]:
     """Yield an instrumented page that has not loaded anything yet.
 
-    trust_urls: further https or wss URLs whose servers the given CA may vouch for, such as the endpoint's.
+    trust_urls: further https or wss URLs whose servers the given CA may vouch for, such as the endpoint's. scripts: run in each document
+    after our own and before the page's.
 
     Raises:
         BrowserMissingError: Playwright or a browser is missing.
@@ -159,12 +165,14 @@ async def open_page(
     from playwright.async_api import Error
 
     url, capture, tasks, net_log = resolve(page_url), Capture(), set[asyncio.Task[None]](), NetLog()
+    binding = f"wsbook{os.urandom(8).hex()}"
+    every = [page_script(binding, selector, frames=False), *scripts]
     try:
         async with contextlib.AsyncExitStack() as stack:
             async with asyncio.timeout(START_S):
                 pins, distrust = await trusted_by((url, *trust_urls), ca_file)
                 context = await stack.enter_async_context(running_browser(path, [*pins, *flags], forward_proxy, net_log.read))
-                page = await _instrument(context, capture, selector, tasks)
+                page = await _instrument(context, capture, every, binding, tasks)
                 version = context.browser.version if context.browser else ""
             yield Page(page, url, capture, f"Chromium {version}", distrust, net_log)
     except Error as error:

@@ -10,6 +10,7 @@ from wsbook.facts import SymptomFacts
 from wsbook.finding import Finding, StepVerdict, Verdict, rank
 from wsbook.rules.access import judge_access
 from wsbook.rules.addresses import judge_addresses
+from wsbook.rules.ages import judge_ages
 from wsbook.rules.answers import judge_answers
 from wsbook.rules.asked import judge_asked
 from wsbook.rules.broadcast import judge_broadcasts
@@ -17,6 +18,8 @@ from wsbook.rules.browser import judge_browser
 from wsbook.rules.cluster import judge_cluster
 from wsbook.rules.compared import judge_compared
 from wsbook.rules.copies import judge_copies
+from wsbook.rules.cors import judge_cors
+from wsbook.rules.credentials import judge_credentials
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
@@ -24,6 +27,7 @@ from wsbook.rules.expired import judge_expired
 from wsbook.rules.forward_proxy import judge_forward_proxy
 from wsbook.rules.forwards import judge_forwards
 from wsbook.rules.handshake import judge_handshake
+from wsbook.rules.heartbeat import judge_heartbeat
 from wsbook.rules.hop_traces import judge_traces
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
@@ -31,6 +35,7 @@ from wsbook.rules.interception import judge_interception
 from wsbook.rules.listener import judge_listener
 from wsbook.rules.logged import judge_logged
 from wsbook.rules.make import complete
+from wsbook.rules.measured import with_measurements
 from wsbook.rules.messages import judge_compression, judge_framing, judge_sizes
 from wsbook.rules.network import judge_network
 from wsbook.rules.numbers import judge_numbers
@@ -41,6 +46,7 @@ from wsbook.rules.packets import judge_packets
 from wsbook.rules.plain import judge_plain
 from wsbook.rules.ports import judge_ports
 from wsbook.rules.possible import judge_possible
+from wsbook.rules.reconnect import judge_reconnect
 from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
 from wsbook.rules.rehearsed import with_rehearsals
@@ -84,6 +90,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_routes,
     judge_upstreams,
     judge_origin,
+    judge_cors,
+    judge_credentials,
     judge_sessions,
     judge_traffic,
     judge_recordings,
@@ -93,6 +101,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_compared,
     judge_unanswered,
     judge_idle,
+    judge_ages,
+    judge_heartbeat,
     judge_restarts,
     judge_cluster,
     judge_broadcasts,
@@ -107,6 +117,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_pace,
     judge_expired,
     judge_browser,
+    judge_reconnect,
     judge_repeated,
     judge_difference,
 )
@@ -128,7 +139,7 @@ def _repeat(finding: Finding, commands: dict[str, str]) -> str:
 
 def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, ...]]:
     """Return the findings, root causes first, and the verdict of each of the twelve steps."""
-    found = list(with_rehearsals(evidence, (finding for rule in RULES for finding in rule(evidence))))
+    found = list(with_measurements(evidence, with_rehearsals(evidence, (finding for rule in RULES for finding in rule(evidence)))))
     found += judge_refusals(evidence, found)
     found += judge_possible(evidence, found)
     found += judge_words(evidence, found)

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
 from itertools import pairwise
 from urllib.parse import urlsplit
 
 from wsbook.evidence import Evidence
 from wsbook.finding import Finding
+from wsbook.hosts import is_inner, is_own_machine
 from wsbook.rules.lives import Life, lives_of
 from wsbook.rules.make import fault, proof, unknown
 
@@ -38,12 +38,9 @@ def _host(text: str) -> str:
         return ""
 
 
-def _is_internal(host: str) -> bool:
-    """Tell a name or address that no visitor of the public internet can reach."""
-    try:
-        return not ip_address(host).is_global
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".internal", ".lan", ".localdomain", ".svc", ".home"))
+def _is_inside(host: str) -> bool:
+    """Tell what no visitor of the public internet can reach."""
+    return is_own_machine(host) or is_inner(host)
 
 
 def _site(host: str) -> str:
@@ -59,7 +56,7 @@ def _judge_host(life: Life) -> Iterator[Finding]:
     if life.seen.source.probe == "har":
         return
     origin, host = _host(facts.request_header("origin") or ""), _host(facts.request_header("host") or "")
-    if facts.status == 403 and origin and host and not _is_internal(origin) and _is_internal(host):
+    if facts.status == 403 and origin and host and not _is_inside(origin) and _is_inside(host):
         words = f"refused with {facts.status}: Origin is {origin}, Host is {host}, which a proxy has put there"
         yield fault("origin.proxy-rewrites-host", 0.75, words, proof(life.seen, words))
 
@@ -69,7 +66,7 @@ def _judge_changed_host(before: Life, after: Life) -> Iterator[Finding]:
     sent, arrived = before.upgrade, after.upgrade
     named, given = _host(sent.request_header("host") or ""), _host(arrived.request_header("host") or "")
     same = urlsplit(sent.url).path == urlsplit(arrived.url).path and before.watcher == after.watcher
-    if same and arrived.status in (400, 403) and sent.status is None and named and given and named != given and _is_internal(given):
+    if same and arrived.status in (400, 403) and sent.status is None and named and given and named != given and _is_inside(given):
         words = f"sent to {named}, and arrived behind a proxy with Host {given}; refused with {arrived.status}"
         yield fault("origin.proxy-rewrites-host", 0.6, words, proof(after.seen, words))
         yield fault("proxy.set-header-inheritance-lost", 0.4, words, proof(after.seen, words))
@@ -91,7 +88,7 @@ def _judge_foreign(life: Life) -> Iterator[Finding]:
     facts = life.upgrade
     told = facts.request_header("origin") or ""
     origin, host = _host(told), _host(facts.request_header("host") or facts.url)
-    if facts.status != 101 or not origin or not host or _is_internal(host) or _site(origin) == _site(host):
+    if facts.status != 101 or not origin or not host or _is_inside(host) or _site(origin) == _site(host):
         return
     words = f"a page of {origin} opens a socket at {host}"
     if _HOSTILE.search(origin):
@@ -103,7 +100,7 @@ def _judge_foreign(life: Life) -> Iterator[Finding]:
 def _judge_clear_text(life: Life) -> Iterator[Finding]:
     """A secret that is sent without TLS to a public name is read on the way."""
     url = life.upgrade.url
-    if not url.startswith("ws:") or not life.upgrade.accepted or _is_internal(_host(url)):
+    if not url.startswith("ws:") or not life.upgrade.accepted or _is_inside(_host(url)):
         return
     if _SECRET.search(url) or life.upgrade.request_header("authorization") is not None:
         words = f"a secret travels in the clear to {_host(url)}"

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from wsbook.evidence import Evidence
 from wsbook.facts import EndpointFacts
 from wsbook.finding import Finding, Proof
+from wsbook.hosts import is_inner_name, is_own_machine
 from wsbook.observation import Observation
 from wsbook.rules.listening import judge_listening
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.network import is_internal_name
 from wsbook.rules.outcome import baseline
-from wsbook.rules.pairing import Pair, is_local, listeners, page_of, pairs, parts_of
+from wsbook.rules.pairing import Pair, listeners, page_of, pairs, parts_of
 from wsbook.target import Endpoint
 
 __all__ = ["judge_endpoint"]
@@ -53,7 +53,7 @@ def _judge_url(evidence: Evidence, pair: Pair) -> Iterator[Finding]:
     if parts is None or facts.condition:
         return
     evident = _proofs(pair)[:1]
-    if "host" in pair.differs or (is_internal_name(parts.host) and page is None):
+    if "host" in pair.differs or (is_inner_name(parts.host) and page is None):
         summary = f"the page dials {parts.host}, which means another machine in every visitor's browser"
         yield fault("endpoint.localhost-or-internal-address", 0.85, summary, *evident)
     if "scheme" in pair.differs:
@@ -65,7 +65,7 @@ def _judge_url(evidence: Evidence, pair: Pair) -> Iterator[Finding]:
 
 def _is_plain_by_choice(facts: EndpointFacts, parts: Endpoint, page: Endpoint | None) -> bool:
     """Whether ws:// is written in the source and leads to another machine than the one that serves a plain page."""
-    inside = parts.is_loopback or is_internal_name(parts.host) or (page is not None and page.host == parts.host and not page.secure)
+    inside = parts.is_loopback or is_inner_name(parts.host) or (page is not None and page.host == parts.host and not page.secure)
     return parts.scheme == "ws" and "ws://" in facts.expression and not inside
 
 
@@ -83,7 +83,7 @@ def _judge_tls(evidence: Evidence, pair: Pair) -> Iterator[Finding]:
     evident = [*_proofs(pair)[:1], proof(seen, one.expression, _where(one))]
     if parts.secure:
         summary = f"{_shown(facts)} asks for TLS, and port {parts.port} speaks none"
-        yield fault("endpoint.tls-to-plain-port", 0.75 if is_local(parts.host) else 0.6, summary, *evident)
+        yield fault("endpoint.tls-to-plain-port", 0.75 if is_own_machine(parts.host) else 0.6, summary, *evident)
     else:
         yield fault("endpoint.plain-to-tls-port", 0.75, f"{_shown(facts)} asks without TLS, and port {parts.port} speaks TLS", *evident)
 
@@ -135,7 +135,7 @@ def _judge_port(evidence: Evidence, pair: Pair) -> Iterator[Finding]:
     hidden = any(facts.port == parts.port for _, facts in listeners(offered))
     evident = [*_proofs(pair)[:1], *(proof(seen, facts.expression, _where(facts)) for seen, facts in listeners(offered)[:2])]
     page = page_of(evidence)
-    own = is_local(parts.host) and page is not None and page.is_loopback
+    own = is_own_machine(parts.host) and page is not None and page.is_loopback
     if hidden or own:
         yield fault("net.not-listening-outside", 0.7, words, *evident)
     else:
@@ -180,6 +180,6 @@ def _stale_cause(evidence: Evidence, built: EndpointFacts, source: EndpointFacts
     if old is None or new is None:
         return "endpoint.url-invalid"
     page = page_of(evidence)
-    if old.scheme != new.scheme and not old.secure and page is not None and page.secure and not is_local(old.host):
+    if old.scheme != new.scheme and not old.secure and page is not None and page.secure and not is_own_machine(old.host):
         return "endpoint.mixed-content"
     return "endpoint.wrong-path" if (old.host, old.port) == (new.host, new.port) else "endpoint.localhost-or-internal-address"

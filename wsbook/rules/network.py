@@ -6,16 +6,12 @@ from collections.abc import Iterator
 from wsbook.evidence import Evidence
 from wsbook.facts import NameFacts, PortFacts
 from wsbook.finding import Finding
+from wsbook.hosts import is_inner_address, is_inner_name
 from wsbook.observation import Reason
 from wsbook.rules.make import fault, proof, unknown
 from wsbook.rules.outcome import baseline, say
 
 __all__ = ["judge_network"]
-
-_INTERNAL_SUFFIXES = (".local", ".internal", ".svc", ".cluster.local", ".lan", ".docker")
-
-_PRIVATE = tuple(map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")))
-"""RFC 1918, RFC 6598, RFC 4193."""
 
 
 def judge_network(evidence: Evidence) -> Iterator[Finding]:
@@ -23,12 +19,6 @@ def judge_network(evidence: Evidence) -> Iterator[Finding]:
     yield from _judge_name(evidence)
     yield from _judge_silent_resolver(evidence)
     yield from _judge_meaningless(evidence)
-
-
-def is_internal_name(host: str) -> bool:
-    """Tell whether a host name can only be meant for the inside: one label, or a private suffix."""
-    name = host.rstrip(".").lower()
-    return name != "localhost" and (("." not in name and ":" not in name) or name.endswith(_INTERNAL_SUFFIXES))
 
 
 def _judge_name(evidence: Evidence) -> Iterator[Finding]:
@@ -40,10 +30,10 @@ def _judge_name(evidence: Evidence) -> Iterator[Finding]:
         return
     host = evidence.target.endpoint.host
     proofs = [proof(seen, seen.failure.message) for seen in failed if seen.failure]
-    if is_internal_name(host):
+    if is_inner_name(host):
         summary = f"the endpoint names {host}, which only exists inside its own network"
         yield fault("endpoint.localhost-or-internal-address", 0.75, summary, *proofs)
-    yield fault("net.dns-wrong", 0.9 if not is_internal_name(host) else 0.45, f"the name {host} does not exist", *proofs)
+    yield fault("net.dns-wrong", 0.9 if not is_inner_name(host) else 0.45, f"the name {host} does not exist", *proofs)
 
 
 def _resolves_elsewhere(evidence: Evidence) -> bool:
@@ -76,7 +66,7 @@ def _is_loopback(address: str) -> bool:
 def _judge_meaningless(evidence: Evidence) -> Iterator[Finding]:
     """A public name with the address of nobody, or of a private network that does not answer."""
     endpoint, tried = evidence.target.endpoint, baseline(evidence)
-    if endpoint is None or endpoint.is_loopback or _connects(evidence) or is_internal_name(endpoint.host):
+    if endpoint is None or endpoint.is_loopback or _connects(evidence) or is_inner_name(endpoint.host):
         return
     for seen, facts in evidence.of(NameFacts):
         if not facts.addresses or facts.host != endpoint.host or _is_literal(facts.host):
@@ -92,17 +82,9 @@ def _judge_meaningless(evidence: Evidence) -> Iterator[Finding]:
                 f"{facts.host} resolves to {shown}, this machine, where nothing answers: right for development, a wrong record elsewhere"
             )
             yield unknown("net.dns-wrong", 0.45, words, *evident)
-        elif all(map(is_private, addresses)) and _all_silent(evidence):
+        elif all(map(is_inner_address, addresses)) and _all_silent(evidence):
             words = f"{facts.host} resolves to {shown}, which is a private address, and nothing answers there from here"
             yield unknown("net.dns-wrong", 0.4, words, *evident)
-
-
-def is_private(address: str) -> bool:
-    """Tell an address of a network that the public internet does not know; a name is none."""
-    if not _is_literal(address.partition("%")[0]):
-        return False
-    read = ipaddress.ip_address(address.partition("%")[0])
-    return any(read in network for network in _PRIVATE if network.version == read.version)
 
 
 def _is_literal(host: str) -> bool:

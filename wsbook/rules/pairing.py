@@ -8,16 +8,15 @@ from msgspec import Struct
 from wsbook.errors import UsageError
 from wsbook.evidence import Evidence
 from wsbook.facts import EndpointFacts, ForwardFacts, RouteFacts
+from wsbook.hosts import is_inner_name, is_own_machine
 from wsbook.observation import Observation
 from wsbook.rules.libraries import LISTENERS, is_foreign, speaks, versions_meet
-from wsbook.rules.network import is_internal_name
 from wsbook.rules.route_paths import differing, likeness
 from wsbook.target import Endpoint, parse_endpoint
 
-__all__ = ["Pair", "Place", "is_local", "listeners", "page_of", "pairs", "parts_of", "served_at_page"]
+__all__ = ["Pair", "Place", "listeners", "page_of", "pairs", "parts_of", "served_at_page"]
 
 Place = tuple[Observation, EndpointFacts]
-_LOCAL = ("localhost", "0.0.0.0")  # noqa: S104
 _DEFAULT_PORTS = (80, 443)
 
 
@@ -72,11 +71,6 @@ def _site(host: str) -> str:
     return ".".join(host.rsplit(".", 2)[-2:]) if not host.replace(".", "").isdigit() else host
 
 
-def is_local(host: str) -> bool:
-    """Whether a host means the machine that asks."""
-    return host in _LOCAL or host.endswith(".localhost") or host.startswith("127.") or host == "::1"
-
-
 def _pair(evidence: Evidence, place: Place, offered: list[Place]) -> Pair:
     _, facts = place
     dialled = _host_and_port(facts)
@@ -108,7 +102,7 @@ def _host_and_port(facts: EndpointFacts) -> tuple[str, int | None] | None:
 
 def _is_ours(evidence: Evidence, host: str) -> bool:
     """Whether a host may be this backend's: local, internal, of the page's site; anything while neither page nor target is known."""
-    if is_local(host) or is_internal_name(host):
+    if is_own_machine(host) or is_inner_name(host):
         return True
     if not evidence.target.page_url and not evidence.target.url:
         return True
@@ -121,10 +115,10 @@ def _own_parts(evidence: Evidence, facts: EndpointFacts, page: Endpoint | None) 
     if found is None or page is None:
         return ()
     host, _ = found
-    inside = is_local(host) or is_internal_name(host)
+    inside = is_own_machine(host) or is_inner_name(host)
     wrong = inside and not page.is_loopback and host != page.host and (not facts.condition or facts.condition.endswith("is not set"))
     scheme = (facts.url or facts.origin or "").partition(":")[0].lower()
-    insecure = scheme in ("ws", "http") and page.secure and not is_local(host) and not facts.condition
+    insecure = scheme in ("ws", "http") and page.secure and not is_own_machine(host) and not facts.condition
     return (*(("scheme",) if insecure else ()), *(("host",) if wrong else ()))
 
 

@@ -8,9 +8,9 @@ from msgspec import Struct
 from wsbook.evidence import Evidence
 from wsbook.facts import THIS_MACHINE, PortFacts
 from wsbook.finding import Finding, Proof
+from wsbook.hosts import is_inner_address
 from wsbook.observation import Observation, Reason
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.network import is_private
 from wsbook.rules.outcome import Seen, baseline, inner_hops, say
 from wsbook.target import Endpoint, parse_endpoint
 from wsbook.words import duration_text
@@ -210,7 +210,7 @@ def _judge_silence(evidence: Evidence, endpoint: Endpoint, ways: _Ways, evident:
 def _is_private_hop(evidence: Evidence) -> bool:
     """Whether a hop that answers has an address that only its own network knows."""
     hosts = [parse_endpoint(hop.url) for hop in evidence.target.hops if hop.name in _inside(evidence)]
-    return any(is_private(host.host) for host in hosts)
+    return any(is_inner_address(host.host) for host in hosts)
 
 
 def _judge_unreachable(evidence: Evidence, endpoint: Endpoint, ways: _Ways, evident: list[Proof]) -> Iterator[Finding]:

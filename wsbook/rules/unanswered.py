@@ -1,15 +1,14 @@
 """Handshakes that got no answer in a recording or a dump: how far they came says what is possible (areas A, B, C, D)."""
 
-import ipaddress
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from wsbook.evidence import Evidence
 from wsbook.facts import UpgradeFacts
 from wsbook.finding import Finding
+from wsbook.hosts import is_inner_name, is_own_machine
 from wsbook.observation import Observation, Reason
 from wsbook.rules.make import fault, proof, unknown
-from wsbook.rules.network import is_internal_name
 from wsbook.rules.outcome import baseline, refusals
 
 __all__ = ["judge_unanswered"]
@@ -56,17 +55,6 @@ def _causes(seen: Observation, facts: UpgradeFacts, reason: Reason) -> tuple[tup
         code = facts.tls.verify_code if facts.tls else None
         return tuple((slug, likely) for codes, slug, likely in _BY_CODE if code in codes)
     found = _BY_REASON.get(reason, ())
-    if reason in (Reason.NAME_NOT_FOUND, Reason.REFUSED, Reason.TIMEOUT) and _is_inside(host):
+    if reason in (Reason.NAME_NOT_FOUND, Reason.REFUSED, Reason.TIMEOUT) and (is_own_machine(host) or is_inner_name(host)):
         return ((_INSIDE, 0.7 if reason is Reason.NAME_NOT_FOUND else 0.6), *((slug, 0.6 * likely) for slug, likely in found))
     return found
-
-
-def _is_inside(host: str) -> bool:
-    """Tell whether only the machine or network of the server knows this host."""
-    if not host or host == "localhost":
-        return bool(host)
-    try:
-        address = ipaddress.ip_address(host)
-        return address.is_loopback or address.is_unspecified
-    except ValueError:
-        return is_internal_name(host)

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from wsbook.evidence import Evidence
 from wsbook.facts import RouteFacts
 from wsbook.finding import Finding
+from wsbook.hosts import is_own_machine
 from wsbook.observation import Observation
 from wsbook.rules.make import fault, proof
 from wsbook.rules.outcome import Seen, baseline, inner_hops, say
-from wsbook.rules.pairing import is_local, parts_of
+from wsbook.rules.pairing import parts_of
 from wsbook.target import Endpoint
 
 __all__ = ["judge_upstreams"]
@@ -32,11 +33,11 @@ def _upstreams(route: RouteFacts) -> list[Endpoint]:
     """Return the addresses of a route's upstreams; those without a port and scheme of their own, and variables, tell nothing."""
     texts = [text.strip() for text in route.upstream.split(",") if "$" not in text and "{" not in text]
     every = [parts_of(text if "://" in text else f"http://{text}") for text in texts]
-    return [one for one in every if one is not None and (is_local(one.host) or "." in one.host or ":" in one.host)]
+    return [one for one in every if one is not None and (is_own_machine(one.host) or "." in one.host or ":" in one.host)]
 
 
 def _judge(seen: Observation, route: RouteFacts, upstream: Endpoint, hops: list[Hop], outer: Seen) -> Iterator[Finding]:
-    here = [hop for hop in hops if hop[2].host == upstream.host or (is_local(hop[2].host) and is_local(upstream.host))]
+    here = [hop for hop in hops if hop[2].host == upstream.host or (is_own_machine(hop[2].host) and is_own_machine(upstream.host))]
     same = [hop for hop in here if hop[2].port == upstream.port]
     where = f"{route.file}:{route.line}"
     for name, hop, parts in same:

@@ -14,4 +14,5 @@ async def look_backend(look: Looking) -> None:
     if not (target.trigger or "{marker}" in target.message):
         look.add(missing("3.2", "broadcast", "nothing given makes the application publish; give trigger or message with {marker}"))
         return
+    await look.settled("3.4")  # broadcasts would break the silence that is measured there
     await look_delivery(look)

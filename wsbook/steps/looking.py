@@ -36,6 +36,9 @@ class Looking(Protocol):
     def progress(self, text: str, fraction: float) -> None:
         """Tell how far a step is, 0..1."""
 
+    async def settled(self, step: str) -> None:
+        """Wait until a step that was begun ahead has been looked at: what would disturb it waits here."""
+
 
 class Step(Struct, frozen=True, kw_only=True):
     """One step: number, title, the question it answers, and the function that looks."""

@@ -27,6 +27,19 @@ function opened(event) {
   state.heard = Date.now();
   show("open", "live");
   event.target.send(JSON.stringify({ type: "subscribe", topic: "ticks" }));
+  if (state.opened > 1) catchUp();
+}
+
+// What was told while there was no connection; what is shown already stays as it is.
+async function catchUp() {
+  try {
+    const { events } = await (await fetch("publish")).json();
+    const missed = events.filter((message) => !state.events.some((shown) => shown.text === describe(message)));
+    missed.forEach(accept);
+    draw();
+  } catch (error) {
+    show("open", `live, but what happened meanwhile is not known: ${error.message}`);
+  }
 }
 
 function closed(event) {

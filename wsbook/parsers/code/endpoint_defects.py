@@ -1,11 +1,11 @@
 """Defects that an endpoint's URL shows by itself, in the light of the page that dials it. Knows URLs, not code."""
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from wsbook.facts import EndpointFacts, PatternFacts
+from wsbook.hosts import is_inner, is_own_machine
 from wsbook.parsers.code.clients import HTTP_LIBRARIES
 from wsbook.parsers.pattern_table import entry, pattern_found
 from wsbook.target import Endpoint
@@ -15,7 +15,8 @@ __all__ = ["url_defects"]
 _DEVELOPMENT = re.compile(r"\bdev|NODE_ENV|localhost|127\.0\.0\.1|\.DEV\b|local(?!e|i[sz])|isDev|debug|prod", re.IGNORECASE)
 _SAID = re.compile(r"(?i)\b(?:lab|demo|local(?:ly)?|dev(?:elopment)?|tests?|testing|playground|sandbox)\b")
 _SECURE_TEST = re.compile(r"https|secure|protocol|ssl|tls|localhost|127\.0\.0\.1", re.IGNORECASE)
-_LOCAL = ("localhost", "127.0.0.1", "0.0.0.0", "::1", "host.docker.internal", "[::1]")  # noqa: S104
+_CONTAINER_HOST = "host.docker.internal"
+"""The machine that runs the containers, where it is the developer's own."""
 
 
 def url_defects(endpoint: EndpointFacts, page: Endpoint | None, said: str = "") -> Iterator[PatternFacts]:
@@ -48,7 +49,7 @@ def _of_url(endpoint: EndpointFacts, page: Endpoint | None, said: str) -> Iterat
     if local and not (page and _is_local(page.host)) and not developing:
         fallback = "is not set" in endpoint.condition
         yield _defect("url.localhost-fallback" if fallback else "url.localhost", endpoint, page)
-    elif _is_internal(host) and not (page and page.host == host) and not _DEVELOPMENT.search(endpoint.condition):
+    elif not local and is_inner(host) and not (page and page.host == host) and not _DEVELOPMENT.search(endpoint.condition):
         yield _defect("url.internal-host", endpoint, page)
     insecure = scheme == "ws" or (scheme == "http" and endpoint.library in HTTP_LIBRARIES and page is not None and page.secure)
     follows = page is not None and not page.secure and page.host == host  # the page itself is plain
@@ -85,20 +86,4 @@ def _glued(url: str, host: str) -> bool:
 
 
 def _is_local(host: str) -> bool:
-    return host in _LOCAL or host.endswith(".localhost") or host.startswith("127.")
-
-
-def _is_internal(host: str) -> bool:
-    """Whether only a container network or a private network knows the host: a name without a dot, .internal, .svc, or a private address."""
-    try:
-        return ipaddress.ip_address(host).is_private and not ipaddress.ip_address(host).is_loopback and not _documentation(host)
-    except ValueError:
-        pass
-    return (
-        bool(host) and not _is_local(host) and ("." not in host or host.endswith((".internal", ".local", ".cluster.local", ".svc", ".lan")))
-    )
-
-
-def _documentation(host: str) -> bool:
-    """Addresses for examples (RFC 5737, RFC 3849), which Python counts as private."""
-    return host.startswith(("192.0.2.", "198.51.100.", "203.0.113.", "2001:db8:"))
+    return is_own_machine(host) or host == _CONTAINER_HOST

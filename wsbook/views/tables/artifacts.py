@@ -112,12 +112,16 @@ def _tried(trial: Trial | None) -> str:
     return "upgraded" if trial.accepted else str(trial.status or "no answer")
 
 
+_DEFECT = 0.5
+"""Weight below which a pattern is only a possibility."""
+
+
 def table_patterns(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return source patterns: defects found and guards found."""
+    """Return source patterns: defects, possibilities and guards that were found."""
     rows = [
         {
             "pattern": facts.pattern,
-            "is": "guarded" if facts.ok else "defect",
+            "is": "guarded" if facts.ok else "defect" if facts.weight >= _DEFECT else "possible",
             "stands for": facts.cause,
             "source": cap(facts.excerpt, 100),
             "place": f"{facts.file}:{facts.line}",

@@ -1,0 +1,338 @@
+"""Cut the socket of a page in every way, and see what the page does: when it notices, how it dials again, and what it then lacks.
+
+The page runs unchanged in Chromium behind a relay (reconnect_bench.py). Each interruption is one observation. This module must not
+know what a good page does.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from wsbook.attempt import Attempt
+from wsbook.facts import OutageFacts, Redial
+from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
+from wsbook.probes.browser import MISSING, browser_available
+from wsbook.probes.browser_visit import BrowserError, BrowserMissingError
+from wsbook.probes.marker import marker, run_marker
+from wsbook.probes.publish import Publisher, SocketPublisher, TriggerPublisher
+from wsbook.probes.reconnect_bench import Bench, Heard, open_bench
+from wsbook.probes.reconnect_runs import repeated
+from wsbook.probes.relay import Line
+from wsbook.probes.upgrade import open_socket
+from wsbook.secret import resolve
+from wsbook.target import Trigger
+
+__all__ = ["Outage", "lanes", "probe_outages"]
+
+_LOAD_S, _OPEN_S, _LOOK_S, _SETTLE_S = 8.0, 6.0, 0.25, 0.7
+_LEAP_S = 300.0
+"""How far the clock of a page that has not come back is put forward."""
+_FEWEST, _PLENTY, _STORM, _REDIALS = 3, 8, 25, 200
+"""Attempts after which the spacing is known: when waiting would take too long, after half of the time, at once; and kept."""
+_CLOSE_CODES = {1001: "going away", 1008: "policy violation", 1012: "service restart"}
+
+Progress = Callable[[str, float], None]
+
+
+class Outage(Struct, frozen=True, kw_only=True):
+    """One interruption: how the socket is lost, what new attempts get, for how long at most, and how long a return is waited for.
+
+    way, answer: as in OutageFacts. listen_s: how long is listened before and after.
+    """
+
+    way: str
+    answer: str
+    most_s: float
+    back_s: float
+    listen_s: float = 1.6
+    close_code: int | None = None
+    hidden: bool = False
+
+    @property
+    def fatal(self) -> bool:
+        """Whether it says that another attempt makes no sense, so that a page may stay away."""
+        return self.answer in ("401", "403", "404") or self.close_code in (1000, 1008) or 4000 <= (self.close_code or 0) <= 4999
+
+    @property
+    def shown(self) -> str:
+        """The interruption in words."""
+        lost = {"rst": "reset", "fin": "ended without a close frame", "stall": "stalled"}.get(self.way, f"closed with {self.close_code}")
+        meanwhile = {"open": "", "refuse": ", new ones refused", "stall": ", new ones stalled", "dismiss": " each time"}.get(
+            self.answer, f", new ones answered {self.answer}"
+        )
+        return f"the socket {lost}{meanwhile}{', in a hidden tab' if self.hidden else ''}"
+
+
+_REFUSED = Outage(way="rst", answer="refuse", most_s=6.5, back_s=4.5)
+_GONE = Outage(way="close", answer="open", close_code=1001, most_s=4.0, back_s=0.0)
+_STALLED = Outage(way="stall", answer="open", most_s=4.0, back_s=0.0)
+_FORBIDDEN = Outage(way="rst", answer="403", most_s=5.0, back_s=2.0)
+_BUSY = Outage(way="fin", answer="503", most_s=8.0, back_s=6.0)
+_DISMISSED = Outage(way="close", answer="dismiss", close_code=1008, most_s=6.0, back_s=2.0)
+
+
+def lanes(budget: str) -> tuple[tuple[Outage, ...], ...]:
+    """Return what two browsers side by side do to the page within a budget, in the order of worth."""
+    if budget == "quick":
+        return (_REFUSED, _GONE), (_STALLED, _FORBIDDEN)
+    factor = 3.0 if budget == "standard" else 6.0
+    long = [
+        replace(one, most_s=one.most_s * factor, back_s=one.back_s * factor, listen_s=2.4)
+        for one in (_REFUSED, _STALLED, _FORBIDDEN, _BUSY)
+    ]
+    hidden = replace(_GONE, hidden=True, most_s=12.0)
+    return (long[0], _GONE, _DISMISSED, hidden), (replace(long[1], most_s=40.0 if budget == "standard" else 90.0), long[2], long[3])
+
+
+async def probe_outages(
+    page_url: str,
+    url: str,
+    outages: Sequence[Outage],
+    *,
+    step: str,
+    ca_file: str = "",
+    executable: str = "",
+    publishing: Attempt | None = None,
+    trigger: Trigger | None = None,
+    message: str = "",
+    on_progress: Progress | None = None,
+) -> list[Observation]:
+    """Interrupt the page's socket at url in each of these ways, one after the other, and return one observation for each.
+
+    publishing: how the endpoint is reached beside the page, to publish with trigger, or with message, which holds {marker}; None
+    publishes nothing. A page that opens its socket elsewhere is an observation that was not run, which names where.
+    """
+    source = Source(step=step, probe="reconnect", hop="browser")
+    if not browser_available(executable):
+        return [not_run(source, Reason.TOOL_MISSING, MISSING)]
+    say = on_progress or (lambda text, fraction: None)
+    run = _Run(source, url, say)
+    say("starting the browser behind the relay", 0.0)
+    try:
+        async with AsyncExitStack() as stack:
+            bench = await stack.enter_async_context(open_bench(page_url, url, ca_file=ca_file, executable=executable))
+            run.publisher = await _publisher(stack, publishing, trigger, message, step)
+            await run.all(bench, outages)
+    except BrowserMissingError:
+        return [not_run(source, Reason.TOOL_MISSING, MISSING)]
+    except (BrowserError, TimeoutError, OSError) as error:
+        words = str(error).partition("\n")[0][:300] or "it took too long"
+        run.found.append(
+            observed(source, None, failure=Failure(stage="start", reason=Reason.TOOL_MISSING, message=f"the browser: {words}"))
+        )
+    return run.found
+
+
+async def _publisher(stack: AsyncExitStack, attempt: Attempt | None, trigger: Trigger | None, message: str, step: str) -> Publisher | None:
+    if attempt is None:
+        return None
+    if trigger is not None:
+        return await stack.enter_async_context(TriggerPublisher(trigger, attempt)) if "{marker}" in f"{trigger.url}{trigger.body}" else None
+    if "{marker}" not in message:
+        return None
+    _, socket = await open_socket(attempt, step=step)
+    if socket is None:
+        return None
+    stack.push_async_callback(socket.close)
+    return SocketPublisher(socket, message)
+
+
+class _Run:
+    """The interruptions of one page, one after the other."""
+
+    def __init__(self, source: Source, url: str, say: Progress) -> None:
+        self.found: list[Observation] = []
+        self.publisher: Publisher | None = None
+        self._source, self._url, self._say = source, resolve(url).partition("?")[0], say
+        self._mark, self._sequence, self._number = run_marker(), 0, 0
+        self._last: tuple[Heard, bool | None] | None = None
+
+    async def all(self, bench: Bench, outages: Sequence[Outage]) -> None:
+        """Interrupt in each way; the page is loaded anew when it did not come back from the one before."""
+        for number, outage in enumerate(outages):
+            self._say(outage.shown, 0.1 + 0.9 * number / len(outages))
+            begin = time.monotonic()
+            failure = await self._ready(bench)
+            if failure is not None:
+                self.found.append(not_run(self._source, failure.reason, failure.message))
+                return
+            facts = await self._interrupt(bench, outage)
+            self.found.append(observed(self._source, facts, duration_s=time.monotonic() - begin))
+
+    async def _ready(self, bench: Bench) -> Failure | None:
+        """See to it that the page holds an open socket through the relay; return why it does not."""
+        if self._last is not None and bench.open_now():
+            return None
+        bench.relay.recover()
+        bench.relay.cut("fin")
+        self._number, self._last, begin = 0, None, time.monotonic()
+        await bench.page.goto(_LOAD_S)
+        if not bench.page.loaded:
+            return bench.page.failure
+        end = time.monotonic() + _OPEN_S
+        while not bench.opened(begin) and time.monotonic() < end:
+            bench.take_others()
+            await bench.relay.changed(_LOOK_S)
+        return None if bench.opened(begin) else _no_socket(bench, self._url)
+
+    async def _interrupt(self, bench: Bench, outage: Outage) -> OutageFacts:
+        self._number += 1
+        before, control = self._last or await self._listened(bench, outage)
+        told, loads, open_before = len(bench.page.capture.console), bench.loads, bench.open_now()
+        loss = time.monotonic()
+        await self._lose(bench, outage)
+        lost = await self._publish(3) if outage.answer != "open" and control else []
+        await self._endure(bench, outage, loss)
+        recovered = time.monotonic()
+        bench.relay.recover()
+        await self._return(bench, loss, recovered + outage.back_s)
+        self._last = await self._after(bench, outage, loss)
+        after, again = self._last or (None, None)
+        end, attempts = time.monotonic(), bench.attempts(loss)
+        pending = await bench.pending_s(loss) if not bench.opened(loss) else ()
+        missed = [number for number in lost if not bench.seen(marker(self._mark, number))]
+        facts = OutageFacts(
+            url=self._url,
+            way=outage.way,
+            answer=outage.answer,
+            close_code=outage.close_code,
+            hidden=outage.hidden,
+            number=self._number,
+            lasted_s=recovered - loss,
+            watched_s=end - loss,
+            noticed_s=_noticed([*bench.ended(loss), await bench.given_up(loss)], attempts, loss),
+            redials=tuple(_redial(line, loss) for line in attempts[:_REDIALS]),
+            reopened_s=next((line.answered_at - loss for line in bench.opened(loss) if line.answered_at is not None), None),
+            reloaded=bench.loads > loads,
+            pending_s=pending,
+            listened_s=outage.listen_s,
+            said_before=bench.said(0.0, loss),
+            said_after=bench.said(loss),
+            heard_before=before.kinds,
+            heard_after=after.kinds if after else (),
+            runs_before=before.runs,
+            runs_after=after.runs if after else None,
+            repeated=repeated(before.counts, after.counts) if after else (),
+            open_before=open_before,
+            open_sockets=bench.open_now(loss if outage.way == "stall" else 0.0),
+            published=tuple(lost),
+            missed=tuple(missed),
+            control_before=control,
+            control_after=again,
+            errors=bench.errors(told),
+        )
+        return facts if bench.opened(loss) or pending is None or outage.fatal else await self._leapt(bench, facts, end)
+
+    async def _leapt(self, bench: Bench, facts: OutageFacts, since: float) -> OutageFacts:
+        """Return the facts with what the page does when its clock is put forward; only a page that has not come back is asked so."""
+
+        async def moved() -> bool:
+            return bool(bench.attempts(since)) or await bench.given_up(since) is not None
+
+        leapt_s = await bench.leap(_LEAP_S, moved)
+        if not await moved():
+            await bench.relay.changed(_LOOK_S)
+        early_s = facts.watched_s + leapt_s if await moved() else None
+        return replace(facts, leapt_s=leapt_s, early_s=early_s)
+
+    async def _lose(self, bench: Bench, outage: Outage) -> None:
+        """Let the socket end in the given way, with what new attempts shall get already set."""
+        relay = bench.relay
+        if outage.answer == "refuse":
+            relay.refuse()
+        elif outage.answer == "stall":
+            relay.stall()
+        elif outage.answer == "dismiss":
+            relay.dismiss(outage.close_code or 1008)
+        elif outage.answer.isdigit():
+            relay.answer(int(outage.answer), bench.concerned)
+        if outage.way == "stall":
+            relay.stall(new=outage.answer == "stall")
+        elif outage.way == "close":
+            code = outage.close_code or 1001
+            relay.close(code, _CLOSE_CODES.get(code, ""))
+        else:
+            relay.cut(outage.way)
+
+    async def _endure(self, bench: Bench, outage: Outage, loss: float) -> None:
+        """Wait until the interruption has lasted long enough to show what the page does."""
+        end = loss + outage.most_s
+        while (now := time.monotonic()) < end:
+            count = len(bench.attempts(loss))
+            if count >= _STORM or (count >= _PLENTY and now - loss > outage.most_s / 2):
+                return
+            if bench.opened(loss) and outage.answer != "dismiss":
+                return
+            if count >= _FEWEST and await self._waits_longer(bench, loss, end + outage.back_s):
+                return
+            await bench.relay.changed(min(_LOOK_S, end - now))
+
+    async def _waits_longer(self, bench: Bench, loss: float, end: float) -> bool:
+        """Whether the page, should it wait twice as long again after its next attempt, would come back after the end only."""
+        if bench.attempts(loss)[-1].ended_at is None:
+            return False
+        pending = await bench.pending_s(loss)
+        return pending is not None and bool(pending) and time.monotonic() + 3 * pending[0] > end
+
+    async def _return(self, bench: Bench, loss: float, end: float) -> None:
+        while not bench.open_now(loss) and (now := time.monotonic()) < end:
+            await bench.relay.changed(min(_LOOK_S, end - now))
+
+    async def _after(self, bench: Bench, outage: Outage, loss: float) -> tuple[Heard, bool | None] | None:
+        """Return what is heard on the new connection, and whether what is published then arrives; None without a connection."""
+        if not bench.open_now(loss):
+            return None
+        await asyncio.sleep(_SETTLE_S)
+        return await self._listened(bench, outage)
+
+    async def _listened(self, bench: Bench, outage: Outage) -> tuple[Heard, bool | None]:
+        published: list[int] = []
+
+        async def publish() -> None:
+            published.extend(await self._publish(2))
+
+        heard = await bench.listen(outage.listen_s, publish)
+        return heard, self._arrived(bench, published)
+
+    async def _publish(self, count: int) -> list[int]:
+        """Set off so many marked messages, and return the numbers of those that were taken."""
+        done = []
+        for _ in range(count if self.publisher else 0):
+            self._sequence += 1
+            published = await self.publisher.publish(marker(self._mark, self._sequence)) if self.publisher else None
+            if published is not None and published.failure is None:
+                done.append(self._sequence)
+        return done
+
+    def _arrived(self, bench: Bench, numbers: Sequence[int]) -> bool | None:
+        """Whether the page got these; None when nothing was published."""
+        return all(bench.seen(marker(self._mark, number)) for number in numbers) if numbers else None
+
+
+def _no_socket(bench: Bench, url: str) -> Failure:
+    others = bench.elsewhere()
+    words = f"it opened {others[0]}" if others else "it opened none that was accepted"
+    return Failure(
+        stage="page", reason=Reason.SKIPPED, message=f"not run: the page opened no socket to {url} within {_OPEN_S:g} s; {words}"
+    )
+
+
+def _noticed(told: Sequence[float | None], attempts: Sequence[Line], loss: float) -> float | None:
+    times = [*(at for at in told if at is not None and at >= loss - 0.1), *(line.at for line in attempts)]
+    return max(0.0, min(times) - loss) if times else None
+
+
+def _redial(line: Line, loss: float) -> Redial:
+    fate = "refused" if line.treated in ("refused", "unreached", "full") else "unanswered"
+    if line.status is not None or line.treated.startswith("answered"):
+        fate = "opened" if line.status == 101 else "answered"
+    status = line.status if line.status not in (None, 101) else None
+    if line.treated.startswith("answered"):
+        status = int(line.treated.split()[1])
+    ends = (line.ended_at, line.client_ended_at, line.target_ended_at)
+    ended = min((at for at in ends if at is not None), default=None) if fate != "opened" else None
+    return Redial(at_s=line.at - loss, fate=fate, status=status, ended_s=ended - loss if ended is not None else None)
