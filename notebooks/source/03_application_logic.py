@@ -153,9 +153,9 @@ heartbeat.table("idle")
 heartbeat.findings()
 
 # %% [markdown] id=s34-beats-about
-# The other half of a heartbeat is to notice who is gone. One client answers the server's pings, one stays mute, as a phone does
-# that has lost its network. A server that never ends the mute one keeps dead sockets; one that ends it within a blink drops
-# people whose network only paused. A ping should come at half of the shortest limit, not just before it.
+# The other half of a heartbeat is to notice who is gone. One client answers the server's pings, one stays mute, and one is cut off
+# without a word, as a phone is that has lost its network. A server that never ends them keeps dead sockets; one that ends them
+# within a blink drops people whose network only paused. A ping should come at half of the shortest limit, not just before it.
 
 # %% id=s34-beats tags=step-3.4
 heartbeat.table("heartbeats")
@@ -167,8 +167,7 @@ heartbeat.verdict()
 # <details><summary>What this does not show</summary>
 #
 # Limits beyond the longest rung stay unseen: the budget *quick* finds those up to 20 s, *standard* up to 75 s, *thorough* up to
-# six minutes. While the server itself keeps talking, silence cannot be tried, and does not happen. A client that is mute still
-# has a network: a server that counts on TCP alone to notice a dead one is not tried here.
+# six minutes. While the server itself keeps talking, silence cannot be tried, and does not happen.
 #
 # </details>
 

@@ -234,6 +234,37 @@ async def test_other_proxies_idle_limits() -> None:
     )
 
 
+async def check_silent_client() -> None:
+    with start_lab("heartbeat.absent-or-too-slow") as lab:
+        async with open_socket(lab) as silent, open_socket(lab) as chatty, open_socket(lab, lab.hops["app"]) as direct:
+            ages = await asyncio.gather(lifetime(silent, 3.8), lifetime(chatty, 3.8, 0.5), lifetime(direct, 3.8))
+        assert ages == [pytest.approx(3.0, abs=0.4), None, pytest.approx(3.0, abs=0.4)]
+        assert (silent.close_code, silent.close_reason) == (1001, "idle for too long")
+
+
+async def check_one_direction() -> None:
+    with start_lab("heartbeat.one-direction-only") as lab:
+        async with open_socket(lab) as listening, open_socket(lab) as chatty, open_socket(lab, lab.hops["app"]) as direct:
+            await asyncio.gather(*(socket.send(lab.message) for socket in (listening, direct)))
+            ages = await asyncio.gather(lifetime(listening, 3.8), lifetime(chatty, 3.8, 0.5), lifetime(direct, 3.8))
+        assert ages == [pytest.approx(3.0, abs=0.4), None, None]
+
+
+async def check_patience() -> None:
+    with start_lab("heartbeat.timeout-too-short") as lab:
+        async with open_socket(lab) as quick, open_socket(lab) as busy:
+            busy.transport.pause_reading()
+            assert await lifetime(quick, 3.0) is None
+            busy.transport.resume_reading()
+            await asyncio.wait_for(busy.wait_closed(), 2)
+        assert busy.close_code == 1011
+
+
+@needs("haproxy")
+async def test_heartbeats() -> None:
+    await asyncio.gather(check_silent_client(), check_one_direction(), check_patience())
+
+
 @pytest.mark.parametrize(("slug", "proxy"), on("load.connection-cap"))
 async def test_connections_are_capped(slug: str, proxy: str) -> None:
     with start_lab(slug, proxy=proxy) as lab:
