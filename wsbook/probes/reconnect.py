@@ -28,7 +28,7 @@ from wsbook.target import Trigger
 
 __all__ = ["Outage", "lanes", "probe_outages"]
 
-_LOAD_S, _OPEN_S, _LOOK_S, _SETTLE_S = 8.0, 6.0, 0.25, 0.7
+_LOAD_S, _OPEN_S, _LOOK_S, _SETTLE_S = 8.0, 6.0, 0.25, 0.5
 _LEAP_S = 300.0
 """How far the clock of a page that has not come back is put forward."""
 _FEWEST, _PLENTY, _STORM, _REDIALS = 3, 8, 25, 200
@@ -48,9 +48,8 @@ class Outage(Struct, frozen=True, kw_only=True):
     answer: str
     most_s: float
     back_s: float
-    listen_s: float = 1.6
+    listen_s: float = 1.2
     close_code: int | None = None
-    hidden: bool = False
 
     @property
     def fatal(self) -> bool:
@@ -64,10 +63,10 @@ class Outage(Struct, frozen=True, kw_only=True):
         meanwhile = {"open": "", "refuse": ", new ones refused", "stall": ", new ones stalled", "dismiss": " each time"}.get(
             self.answer, f", new ones answered {self.answer}"
         )
-        return f"the socket {lost}{meanwhile}{', in a hidden tab' if self.hidden else ''}"
+        return f"the socket {lost}{meanwhile}"
 
 
-_REFUSED = Outage(way="rst", answer="refuse", most_s=6.5, back_s=4.5)
+_REFUSED = Outage(way="rst", answer="refuse", most_s=5.5, back_s=4.0)
 _GONE = Outage(way="close", answer="open", close_code=1001, most_s=4.0, back_s=0.0)
 _STALLED = Outage(way="stall", answer="open", most_s=4.0, back_s=0.0)
 _FORBIDDEN = Outage(way="rst", answer="403", most_s=5.0, back_s=2.0)
@@ -84,8 +83,7 @@ def lanes(budget: str) -> tuple[tuple[Outage, ...], ...]:
         replace(one, most_s=one.most_s * factor, back_s=one.back_s * factor, listen_s=2.4)
         for one in (_REFUSED, _STALLED, _FORBIDDEN, _BUSY)
     ]
-    hidden = replace(_GONE, hidden=True, most_s=12.0)
-    return (long[0], _GONE, _DISMISSED, hidden), (replace(long[1], most_s=40.0 if budget == "standard" else 90.0), long[2], long[3])
+    return (long[0], _GONE, _DISMISSED), (replace(long[1], most_s=40.0 if budget == "standard" else 90.0), long[2], long[3])
 
 
 async def probe_outages(
@@ -193,20 +191,19 @@ class _Run:
         self._last = await self._after(bench, outage, loss)
         after, again = self._last or (None, None)
         end, attempts = time.monotonic(), bench.attempts(loss)
-        pending = await bench.pending_s(loss) if not bench.opened(loss) else ()
+        pending = await bench.pending_s(loss) if self._last is None else ()
         missed = [number for number in lost if not bench.seen(marker(self._mark, number))]
         facts = OutageFacts(
             url=self._url,
             way=outage.way,
             answer=outage.answer,
             close_code=outage.close_code,
-            hidden=outage.hidden,
             number=self._number,
             lasted_s=recovered - loss,
             watched_s=end - loss,
             noticed_s=_noticed([*bench.ended(loss), await bench.given_up(loss)], attempts, loss),
             redials=tuple(_redial(line, loss) for line in attempts[:_REDIALS]),
-            reopened_s=next((line.answered_at - loss for line in bench.opened(loss) if line.answered_at is not None), None),
+            reopened_s=_reopened(bench, loss, end) if self._last else None,
             reloaded=bench.loads > loads,
             pending_s=pending,
             listened_s=outage.listen_s,
@@ -225,7 +222,7 @@ class _Run:
             control_after=again,
             errors=bench.errors(told),
         )
-        return facts if bench.opened(loss) or pending is None or outage.fatal else await self._leapt(bench, facts, end)
+        return facts if self._last or pending is None or outage.fatal else await self._leapt(bench, facts, end)
 
     async def _leapt(self, bench: Bench, facts: OutageFacts, since: float) -> OutageFacts:
         """Return the facts with what the page does when its clock is put forward; only a page that has not come back is asked so."""
@@ -319,6 +316,12 @@ def _no_socket(bench: Bench, url: str) -> Failure:
     return Failure(
         stage="page", reason=Reason.SKIPPED, message=f"not run: the page opened no socket to {url} within {_OPEN_S:g} s; {words}"
     )
+
+
+def _reopened(bench: Bench, loss: float, end: float) -> float | None:
+    """Return after how long a connection opened that was still open at the end."""
+    times = [line.answered_at for line in bench.opened(loss) if line.answered_at is not None and (line.open or line.answered_at < end)]
+    return min(times) - loss if times else None
 
 
 def _noticed(told: Sequence[float | None], attempts: Sequence[Line], loss: float) -> float | None:

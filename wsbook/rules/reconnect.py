@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from wsbook.evidence import Evidence
 from wsbook.facts import OutageFacts
-from wsbook.facts.reconnect import Redial, delays
-from wsbook.finding import Finding, Proof
+from wsbook.facts.reconnect import OURS, Redial, delays
+from wsbook.finding import Finding, Proof, Verdict
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.spacing import Spacing, classify
@@ -133,7 +133,7 @@ def _in_vain(facts: OutageFacts) -> tuple[Redial, ...]:
 def _judge_spacing(outages: Outages) -> Iterator[Finding]:
     slug = "client.reconnect-no-backoff"
     asked = [(seen, facts, spacing_of(facts)) for seen, facts in outages if facts.answer not in ("open", "stall") and facts.redials]
-    asked = [entry for entry in asked if entry[1].open_before <= 1]  # the attempts of two sockets cannot be told apart
+    asked = [entry for entry in asked if max(entry[1].open_before, entry[1].open_sockets) <= 1]  # attempts of two cannot be told apart
     known = [entry for entry in asked if entry[2].attempts >= _FEW]
     judged = [(*entry, _hasty(entry[1], entry[2])) for entry in known]
     bad = [entry for entry in judged if entry[3] and entry[1].answer != "dismiss"]
@@ -204,16 +204,16 @@ def _judge_subscription(outages: Outages) -> Iterator[Finding]:
     quiet = [(seen, facts) for seen, facts in back if facts.heard_before and not facts.heard_after and _unheard(facts)]
     slug = "client.no-resubscribe-after-reconnect"
     if asked_less:
-        seen, facts = asked_less[0]
+        facts = asked_less[0][1]
         said = f"does not say {_unsaid(facts)[0]} again, and hears no {' and no '.join(_unheard(facts)[:3])} any more"
         yield fault(slug, 0.95, f"after {shown_outage(facts)} the page is connected again, {said}", *map(_compared, asked_less))
     elif quiet:
-        seen, facts = quiet[0]
+        facts = quiet[0][1]
         said = "says the same as before" if facts.said_before else "asks for nothing, as before"
         words = f"after {shown_outage(facts)} the page is connected again, {said}, and hears no {' and no '.join(_unheard(facts)[:3])}"
         yield unknown(slug, 0.4, words, *map(_compared, quiet))
     elif same:
-        seen, facts = same[0]
+        facts = same[0][1]
         words = f"after {shown_outage(facts)} the page hears {', '.join(name for name, _ in facts.heard_after[:3])} again"
         yield clear(slug, words, *map(_compared, same))
     elif back:
@@ -308,23 +308,28 @@ def _judge_sockets(outages: Outages) -> Iterator[Finding]:
 
 
 def _judge_half_open(outages: Outages) -> Iterator[Finding]:
-    slug = "heartbeat.none-half-open"
+    stays_away = any(True for finding in _judge_return(outages) if finding.verdict is Verdict.FAULT)
     for seen, facts in outages:
-        if facts.way != "stall":
-            continue
-        watched = f"watched for {facts.watched_s:.3g} s{f' and {facts.leapt_s:.0f} s more of its clock' if facts.leapt_s else ''}"
-        if facts.noticed_s is not None:
-            yield clear(slug, f"the page noticed a dead connection after {facts.noticed_s:.2g} s", _evident(seen, facts, watched))
-        elif facts.early_s is not None:
-            words = f"the page notices a dead connection after about {facts.early_s:.2g} s of its clock"
-            yield clear(slug, words, _evident(seen, facts, watched), confidence=0.8)
-        elif facts.pending_s is None and facts.watched_s < _HALF_OPEN_S:
-            yield unknown(slug, 0.3, f"not noticed, {watched}; a worker of the page may check", _evident(seen, facts, watched))
-        elif facts.watched_s + (facts.leapt_s or 0.0) >= _HALF_OPEN_S:
-            sure = 0.9 if facts.watched_s >= _HALF_OPEN_S else 0.85
-            yield fault(slug, sure, f"the page never noticed that its connection was dead, {watched}", _evident(seen, facts, watched))
-        else:
-            yield unknown(slug, 0.3, f"not noticed, {watched}", _evident(seen, facts, watched))
+        if facts.way == "stall":
+            yield _unnoticed(seen, facts, stays_away)
+
+
+def _unnoticed(seen: Observation, facts: OutageFacts, stays_away: bool) -> Finding:
+    """Judge one stall. stays_away: the page does not come back from a close that it does notice, so that this is not its trouble."""
+    slug = "heartbeat.none-half-open"
+    watched = f"watched for {facts.watched_s:.3g} s{f' and {facts.leapt_s:.0f} s more of its clock' if facts.leapt_s else ''}"
+    evident = _evident(seen, facts, watched)
+    if facts.noticed_s is not None:
+        return clear(slug, f"the page noticed a dead connection after {facts.noticed_s:.2g} s", evident)
+    if facts.early_s is not None:
+        return clear(slug, f"the page notices a dead connection after about {facts.early_s:.2g} s of its clock", evident, confidence=0.8)
+    if facts.watched_s + (facts.leapt_s or 0.0) < _HALF_OPEN_S:
+        return unknown(slug, 0.3, f"a dead connection was not noticed, {watched}", evident)
+    words = f"the page never noticed that its connection was dead, {watched}"
+    regular = sum(count for name, count in facts.heard_before if not name.endswith(OURS))
+    if regular < max(2.0, facts.listened_s) or stays_away:  # without regular messages silence says nothing, and the server may ping
+        return unknown(slug, 0.4, words, evident)
+    return fault(slug, 0.6, f"{words}, although messages had come all the time", evident)
 
 
 _RULES: tuple[Callable[[Outages], Iterator[Finding]], ...] = (
