@@ -6,7 +6,7 @@ from itertools import count
 
 from wsbook.attempt import FOREIGN_ORIGIN
 from wsbook.evidence import Evidence
-from wsbook.facts import Check, Facts, Headers, IdleFacts, TlsFacts, UpgradeFacts
+from wsbook.facts import Check, Facts, Headers, HeartbeatFacts, IdleFacts, TlsFacts, UpgradeFacts
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Failure, Observation, Outcome, Reason, Source, Stage
 from wsbook.rules import judge
@@ -86,16 +86,24 @@ def failed(
     return seen(facts, hop=hop, failure=failure, changed=changed, step="1.3" if hop == "endpoint" else "2.2")
 
 
-def rung(hop: str, silence_s: float, lived_s: float | None = None, *, traffic: str = "none", ended: str = "fin") -> Observation:
-    """Return one rung of the idle ladder; lived_s None means that it survived."""
+def rung(
+    hop: str, silence_s: float, lived_s: float | None = None, *, traffic: str = "none", ended: str = "fin", **more: object
+) -> Observation:
+    """Return one rung of the idle ladder; lived_s None means that it survived. more: other fields of IdleFacts."""
     facts = IdleFacts(
         silence_s=silence_s,
         traffic=traffic,
         survived=lived_s is None,
         lived_s=silence_s if lived_s is None else lived_s,
         ended="open" if lived_s is None else ended,
+        **more,  # type: ignore[arg-type]
     )
     return seen(facts, step="3.4", probe="idle", hop=hop)
+
+
+def beats(hop: str = "endpoint", *, answered: bool = True, **more: object) -> Observation:
+    """Return what was heard of a peer's heartbeats; more: fields of HeartbeatFacts."""
+    return seen(HeartbeatFacts(answered=answered, **more), step="3.4", probe="heartbeat", hop=hop)  # type: ignore[arg-type]
 
 
 def findings(*observations: Observation, target: Target = TARGET) -> tuple[Finding, ...]:

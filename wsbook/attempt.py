@@ -10,8 +10,12 @@ from wsbook.target import Endpoint, Target, parse_endpoint
 
 __all__ = [
     "AS_FORWARDED",
+    "BARE_ORIGIN",
+    "CAPITAL_ORIGIN",
     "CONNECTION_CLOSE",
     "CONNECTION_LIST",
+    "DEFAULT_PORT_ORIGIN",
+    "DOT_ORIGIN",
     "FEWEST_HEADERS",
     "FOREIGN_ORIGIN",
     "FORWARDED_HTTP",
@@ -19,10 +23,12 @@ __all__ = [
     "HOST_WITHOUT_PORT",
     "HTTP_1_0",
     "HTTP_1_0_GET",
+    "INNER_ORIGIN",
     "IPV4_ONLY",
     "IPV6_ONLY",
     "LARGE_COOKIE",
     "LATE_S",
+    "LOOPBACK_ORIGIN",
     "MARKED_QUERY",
     "NO_ALPN",
     "NO_COOKIES",
@@ -40,18 +46,26 @@ __all__ = [
     "NULL_ORIGIN",
     "ONE_ADDRESS",
     "ONE_BROKEN",
+    "ONLY_AMBIENT",
     "ONLY_UPGRADE",
     "OTHER_CASE",
     "OTHER_HOST",
+    "OTHER_LETTER_ORIGIN",
     "OTHER_PORT",
+    "OTHER_PORT_ORIGIN",
     "OTHER_SCHEME",
     "OTHER_SCHEME_ORIGIN",
     "OTHER_VERSION",
     "OUR_USER_AGENT",
     "OWN_ORIGIN",
     "PAGE_SERVER_NAME",
+    "PARENT_ORIGIN",
+    "PATH_ORIGIN",
+    "PREFIXED_ORIGIN",
     "RANDOM_PATH",
     "REDIRECTED",
+    "SLASH_ORIGIN",
+    "SUBDOMAIN_ORIGIN",
     "SUFFIXED_ORIGIN",
     "THE_ENDPOINTS_HOST",
     "THE_ENDPOINTS_PATH",
@@ -60,10 +74,12 @@ __all__ = [
     "THROUGH_PROXY",
     "UNVERIFIED",
     "WITHOUT_HEADLESS",
+    "WITHOUT_PORT_ORIGIN",
     "WITHOUT_SLASH",
     "WITH_HELD_BACK",
     "WITH_HTTP2_OFFERED",
     "WITH_SLASH",
+    "WWW_ORIGIN",
     "Attempt",
     "Family",
     "attempt_for",
@@ -76,6 +92,23 @@ FOREIGN_ORIGIN = "foreign Origin"
 NULL_ORIGIN = "Origin null"
 SUFFIXED_ORIGIN = "Origin that only begins like the own one"
 OTHER_SCHEME_ORIGIN = "own Origin with the other scheme"
+PREFIXED_ORIGIN = "Origin that only ends like the own one"
+OTHER_LETTER_ORIGIN = "own Origin with a letter for a dot"
+OTHER_PORT_ORIGIN = "own Origin with another port"
+DEFAULT_PORT_ORIGIN = "own Origin with its default port"
+WITHOUT_PORT_ORIGIN = "own Origin without its port"
+WWW_ORIGIN = "own Origin with www, or without"
+SUBDOMAIN_ORIGIN = "Origin of a sub-domain"
+PARENT_ORIGIN = "Origin of the parent domain"
+LOOPBACK_ORIGIN = "own Origin by the other name of this machine"
+CAPITAL_ORIGIN = "own Origin in capitals"
+SLASH_ORIGIN = "own Origin with a slash"
+DOT_ORIGIN = "own Origin with a dot behind its host"
+BARE_ORIGIN = "own Origin without its scheme"
+PATH_ORIGIN = "own Origin with the page's path"
+INNER_ORIGIN = "Origin as the proxy names it: "
+"""Followed by the host."""
+ONLY_AMBIENT = "only what a browser adds by itself"
 NO_CREDENTIALS = "no credentials"
 NO_EXTENSIONS = "no extensions"
 NO_SUBPROTOCOL = "no subprotocol"

@@ -184,13 +184,23 @@ def _route(facts: f.RouteFacts) -> str:
 
 
 def _idle(facts: f.IdleFacts) -> str:
-    quiet = {"none": "of silence", "client": "with our messages", "server": "with its messages", "ping": "with pings"}.get(
-        facts.traffic, facts.traffic
-    )
+    words = {"client": "with our messages", "server": "with its messages", "ping": "with pings", "pong": "with our pongs"}
+    quiet = "of silence" if facts.traffic == "none" else words.get(facts.traffic, facts.traffic)
     if facts.survived:
         return f"survived {duration_text(facts.silence_s)} {quiet}"
     code = f" with {facts.close_code}" if facts.close_code is not None else ""
     return f"died after {duration_text(facts.lived_s)} {quiet}: {facts.ended}{code}"
+
+
+def _heartbeat(facts: f.HeartbeatFacts) -> str:
+    words = "no heartbeat came" if not facts.kind else f"{quantity(facts.beats, 'heartbeat')} ({facts.kind})"
+    every_s = facts.interval_s or facts.announced_s
+    every = f", one in {duration_text(every_s)}" if every_s else ""
+    if facts.answered:
+        return f"{words}{every} in {duration_text(facts.age_s)}"
+    code = f" with {facts.close_code}" if facts.close_code is not None else ""
+    end = f"ended after {duration_text(facts.patience_s)}: {facts.ended}{code}" if facts.patience_s is not None else "was kept"
+    return f"{words}{every}; unanswered, the connection {end if facts.kind else facts.ended} in {duration_text(facts.age_s)}"
 
 
 def _affinity(facts: f.AffinityFacts) -> str:
@@ -269,6 +279,16 @@ def _words(facts: f.WordsFacts) -> str:
     return f"its words speak for {', '.join(slug for slug, _ in facts.causes[:3])}"
 
 
+def _credentials(facts: f.CredentialFacts) -> str:
+    return f"given: {', '.join(f'{one.name} ({one.place})' for one in facts.credentials) or 'no credential'}"
+
+
+def _cors(facts: f.CorsFacts) -> str:
+    kept = [one for one in facts.trials if one.whose == "own" and one.refused]
+    words = f"kept from the page: {kept[0].refused}" if kept else "open to the page"
+    return f"requests of {facts.dialect} beside the socket, {quantity(len(facts.trials), 'trial')}: {words}"
+
+
 _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.UpgradeFacts: _upgrade,
     f.SessionFacts: _session,
@@ -298,6 +318,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.LoggedAttemptFacts: _logged_attempt,
     f.RouteFacts: _route,
     f.IdleFacts: _idle,
+    f.HeartbeatFacts: _heartbeat,
     f.AffinityFacts: _affinity,
     f.BroadcastFacts: _broadcast,
     f.TraceFacts: _trace,
@@ -310,6 +331,8 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.TlsScanFacts: _tls_scan,
     f.Http2Facts: _http2,
     f.RedirectFacts: _redirects,
+    f.CredentialFacts: _credentials,
+    f.CorsFacts: _cors,
 }
 
 

@@ -40,7 +40,7 @@ class Budget(Struct, frozen=True, kw_only=True):
 
 
 _BUDGETS = {
-    "quick": Budget(name="quick", total_s=45.0, attempt_s=5.0, idle_s=8.0),
+    "quick": Budget(name="quick", total_s=45.0, attempt_s=5.0, idle_s=20.0),
     "standard": Budget(name="standard", total_s=180.0, attempt_s=10.0, idle_s=75.0),
     "thorough": Budget(name="thorough", total_s=900.0, attempt_s=20.0, idle_s=360.0),
 }

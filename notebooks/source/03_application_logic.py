@@ -29,12 +29,20 @@ await book.begin("3.4")
 #
 # A socket ends sooner or later: a deploy, a tunnel, a laptop that sleeps. A page without a `close` handler then shows old
 # data for ever; one that reconnects at once and without a pause joins all the others in doing so, and keeps the server down.
-# After reconnecting it must subscribe again. A handler that throws on one odd message ends quietly, and so do all updates
-# after it. The table lists defects that were recognised in the source, and guards against them.
+# After reconnecting it must subscribe again, and fetch what it missed. A handler that throws on one odd message ends quietly,
+# and so do all updates after it. The first table lists defects that were recognised in the source, and guards against them.
+#
+# Given the page, the workbook also tries it. A browser opens it, unchanged, behind a relay that resets its socket, closes it,
+# refuses it for a while, or lets nothing pass any more. The picture shows each attempt to connect again. A client with good
+# manners stays near the green band: its pauses double, and chance spreads them, so that a thousand clients do not return in the
+# same second. Marks that climb straight up are a client that does not wait. A page that has not come back when the watching
+# ends has its clock put forward by minutes, so that a timer that was still waiting is no excuse.
 
 # %% id=s31-run tags=step-3.1
 page = await book.step("3.1")
-page.table()
+page.plot()
+page.table("outages")
+page.table("patterns")
 page.findings()
 
 # %% id=s31-verdict tags=nbval-check-output,step-3.1
@@ -44,7 +52,8 @@ page.verdict()
 # <details><summary>What this does not show</summary>
 #
 # Patterns are recognised by their form. Code that does the same in another way is not found, and code that is never reached
-# is.
+# is. What the page does in a hidden tab, on a phone, or when somebody clicks is not tried; nor is what it lost without a
+# `trigger` or a `message` that publishes something while it is away.
 #
 # </details>
 
@@ -105,14 +114,23 @@ origins.verdict()
 #
 # Everything on the way forgets quiet connections: proxies after a minute by default, load balancers and address translators
 # after some minutes. Some say so with a close frame, some with a TCP end, and some simply stop forwarding, which neither side
-# notices. Connections are kept silent for rising times, others send something now and then. If the silent ones die and the
-# busy ones live, a time limit is the cause. The limit lies in the band; a ping must come well before it.
+# notices. So connections of every kind stand side by side: silent ones for rising times, others on which we send, ping, or
+# only listen. If the silent ones die and the busy ones live, a limit of silence is the cause, and the innermost place where
+# they die owns it. If the busy ones die at the same age, it is a limit of life, and no heartbeat helps.
 
 # %% id=s34-run tags=step-3.4
 heartbeat = await book.step("3.4")
 heartbeat.plot()
-heartbeat.table()
+heartbeat.table("idle")
 heartbeat.findings()
+
+# %% [markdown] id=s34-beats-about
+# The other half of a heartbeat is to notice who is gone. One client answers the server's pings, one stays mute, as a phone does
+# that has lost its network. A server that never ends the mute one keeps dead sockets; one that ends it within a blink drops
+# people whose network only paused. A ping should come at half of the shortest limit, not just before it.
+
+# %% id=s34-beats tags=step-3.4
+heartbeat.table("heartbeats")
 
 # %% id=s34-verdict tags=nbval-check-output,step-3.4
 heartbeat.verdict()
@@ -120,7 +138,9 @@ heartbeat.verdict()
 # %% [markdown] id=s34-limits
 # <details><summary>What this does not show</summary>
 #
-# Limits beyond the longest rung stay unseen. The budget *standard* waits 75 s, *thorough* six minutes.
+# Limits beyond the longest rung stay unseen: the budget *quick* finds those up to 20 s, *standard* up to 75 s, *thorough* up to
+# six minutes. While the server itself keeps talking, silence cannot be tried, and does not happen. A client that is mute still
+# has a network: a server that counts on TCP alone to notice a dead one is not tried here.
 #
 # </details>
 

@@ -15,7 +15,6 @@ from wsbook.probes.experiment import (
     fitting_variants,
     handshake_variants,
     losing_variants,
-    origin_variants,
     random_path,
 )
 from wsbook.rules.hop_losses import LOSSES
@@ -174,36 +173,6 @@ def test_random_path_keeps_the_rest() -> None:
     assert one.endswith("?a=1")
 
 
-def test_origin_variants_are_alone_and_with_credentials_removed() -> None:
-    variants = origin_variants(FULL)
-    origins = {
-        labels.NO_ORIGIN: None,
-        labels.FOREIGN_ORIGIN: "https://wsbook-foreign.example",
-        labels.NULL_ORIGIN: "null",
-        labels.SUFFIXED_ORIGIN: "https://host.example.wsbook-foreign.example",
-        labels.OTHER_SCHEME_ORIGIN: "http://host.example",
-    }
-    for label, origin in origins.items():
-        assert only(variants, label).origin == origin
-    assert only(variants, labels.NO_CREDENTIALS).headers == (("X-Trace", "1"),)
-    assert (labels.FOREIGN_ORIGIN, labels.NO_CREDENTIALS) in changes(variants)
-
-
-@pytest.mark.parametrize("label", [labels.NO_ORIGIN, labels.FOREIGN_ORIGIN, labels.NO_CREDENTIALS])
-def test_last_variant_with_a_label_has_that_change_alone(label: str) -> None:
-    assert [changed for changed in changes(origin_variants(FULL)) if label in changed][-1] == (label,)
-
-
-@pytest.mark.parametrize("attempt", [PLAIN, Attempt(url="ws://host.example/ws")])
-def test_origin_variants_without_credentials(attempt: Attempt) -> None:
-    assert all(len(changed) == 1 for changed in changes(origin_variants(attempt)))
-
-
-def test_own_origin_where_none_was_sent() -> None:
-    variants = origin_variants(Attempt(url="wss://host.example:8443/ws"))
-    assert only(variants, labels.OWN_ORIGIN).origin == "https://host.example:8443"
-
-
 async def test_experiment_finds_what_flips_the_outcome() -> None:
     async def strict(peer: Peer) -> None:
         allowed = b"Origin: https://good.example" in peer.request
@@ -213,13 +182,15 @@ async def test_experiment_finds_what_flips_the_outcome() -> None:
 
     async with misbehaving(ws=strict) as server:
         baseline = Attempt(url=server.url("/ws"), origin="https://good.example", first_message_s=0.01, timeout_s=1.0)
-        seen = await experiment(baseline, origin_variants(baseline), step="3.3")
+        tried = {labels.NO_ORIGIN: None, labels.FOREIGN_ORIGIN: "https://foreign.example", labels.NULL_ORIGIN: "null"}
+        variants = [baseline.change(label, origin=origin) for label, origin in tried.items()]
+        seen = await experiment(baseline, variants, step="3.3")
     assert seen[0].source.changed == ()
     assert server.paths == ["/ws"] * len(seen)
     evidence = Evidence(parse_target(baseline.url), seen)
     ((_, own),) = evidence.attempts()
     assert own.accepted
-    for label in (labels.NO_ORIGIN, labels.FOREIGN_ORIGIN, labels.NULL_ORIGIN):
+    for label in tried:
         ((_, facts),) = evidence.attempts(changed=label)
         assert facts.status == 403
 

@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from wsbook.attempt import Attempt
 from wsbook.errors import UsageError
-from wsbook.facts import IdleFacts, UpgradeFacts
+from wsbook.facts import HeartbeatFacts, IdleFacts, UpgradeFacts
 from wsbook.observation import Observation, Outcome
 from wsbook.probes import idle
 from wsbook.probes.idle import ladder, probe_idle
@@ -75,8 +75,9 @@ async def server(ending: Ending, *, push_s: float = 0.0, ping_s: float | None = 
 
 
 def _all(found: list[Observation]) -> list[IdleFacts]:
-    assert all(isinstance(seen.facts, IdleFacts) for seen in found), found
-    return [seen.facts for seen in found]
+    """Return the rungs; the peer's heartbeats are another question."""
+    assert all(isinstance(seen.facts, IdleFacts | HeartbeatFacts) for seen in found), found
+    return [seen.facts for seen in found if isinstance(seen.facts, IdleFacts)]
 
 
 @pytest.mark.parametrize(
@@ -101,6 +102,15 @@ async def test_a_silent_death_is_noticed_by_speaking(monkeypatch: pytest.MonkeyP
     assert long.lived_s >= 1.0
 
 
+async def test_a_silent_death_is_bracketed_closer_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idle, "PROOF_S", 0.3)
+    async with server(_by_silence) as url:
+        found = _all(await probe_idle(Attempt(url=url), rungs_s=(0.4, 1.0, 3.5), step="3.4"))
+    tried = [facts.silence_s for facts in found if facts.silence_s not in (0.4, 1.0, 3.5) and not facts.survived]
+    assert len(found) == 7
+    assert LIMIT_S <= min(tried) < 0.8
+
+
 async def test_chatty_controls_live_where_silence_dies() -> None:
     async with server(_by_fin) as url:
         found = _all(
@@ -109,8 +119,8 @@ async def test_chatty_controls_live_where_silence_dies() -> None:
     assert [(f.traffic, f.silence_s, f.survived) for f in found] == [
         ("none", 0.4, True),
         ("none", 1.2, False),
-        ("ping", 1.2, True),
         ("client", 1.2, True),
+        ("ping", 1.2, True),
     ]
 
 
@@ -132,7 +142,10 @@ async def test_rungs_run_side_by_side_and_report_progress() -> None:
             on_progress=lambda text, share: said.append((text, share)),
         )
     assert time.monotonic() - begin < 2.0
-    assert {(seen.source.hop, seen.source.probe, seen.outcome) for seen in found} == {("app", "idle", Outcome.ANSWERED)}
+    assert {(seen.source.hop, seen.source.probe, seen.outcome) for seen in found} == {
+        ("app", "idle", Outcome.ANSWERED),
+        ("app", "heartbeat", Outcome.ANSWERED),
+    }
     assert said and all(0 <= share <= 1 for _, share in said)
 
 
@@ -172,11 +185,11 @@ async def test_cancelling_closes_the_connections() -> None:
 @pytest.mark.parametrize("longest_s", [0.5, 1.0, 8.0, 75.0, 360.0])
 def test_the_ladder_grows_to_its_longest_rung(longest_s: float) -> None:
     rungs = ladder(longest_s)
-    assert rungs[-1] == longest_s and list(rungs) == sorted(set(rungs)) and len(rungs) <= 16
+    assert rungs[-1] == longest_s and list(rungs) == sorted(set(rungs)) and len(rungs) <= 24
     assert all(after / before <= 2.2 for before, after in pairwise(rungs))
 
 
-@pytest.mark.parametrize(("rungs", "traffic"), [((), ("none",)), ((0.0,), ("none",)), ((1.0,) * 17, ("none",)), ((1.0,), ("smoke",))])
+@pytest.mark.parametrize(("rungs", "traffic"), [((), ("none",)), ((0.0,), ("none",)), ((1.0,) * 25, ("none",)), ((1.0,), ("smoke",))])
 async def test_nonsense_is_refused(rungs: tuple[float, ...], traffic: tuple[str, ...]) -> None:
     with pytest.raises(UsageError):
         await probe_idle(Attempt(url="ws://127.0.0.1:9/"), rungs_s=rungs, step="3.4", traffic=traffic)

@@ -70,8 +70,8 @@ async def test_the_page_opens_one_socket_and_draws_what_comes(healthy: Lab) -> N
 @pytest.mark.parametrize("fault", ["proxy.idle-timeout"])
 async def test_the_idle_limit_is_measured_and_is_not_the_applications(fault: str) -> None:
     with start_lab(fault) as lab:
-        died, busy = await probe_idle(_attempt(lab), rungs_s=(4.0,), step="3.4", traffic=("none", "client"))
-        (inner,) = await probe_idle(_hops(lab)[0], rungs_s=(3.5,), step="3.4")
+        died, busy, _ = await probe_idle(_attempt(lab), rungs_s=(4.0,), step="3.4", traffic=("none", "client"))
+        inner, _ = await probe_idle(_hops(lab)[0], rungs_s=(3.5,), step="3.4")
     assert isinstance(died.facts, IdleFacts) and isinstance(busy.facts, IdleFacts) and isinstance(inner.facts, IdleFacts)
     assert not died.facts.survived and died.facts.lived_s == pytest.approx(3.0, abs=0.15)
     assert busy.facts.survived and inner.facts.survived

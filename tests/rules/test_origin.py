@@ -3,7 +3,7 @@
 import pytest
 from observations import FOREIGN, answer, findings, roots
 
-from wsbook.attempt import NO_CREDENTIALS, NO_ORIGIN, SUFFIXED_ORIGIN
+from wsbook.attempt import NO_CREDENTIALS, NO_ORIGIN, RANDOM_PATH, SUFFIXED_ORIGIN
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.target import parse_target
@@ -31,9 +31,11 @@ def test_the_matrix(observations: list[Observation], causes: list[str]) -> None:
 
 def test_a_refusal_that_no_origin_cures_is_not_the_origins() -> None:
     found = findings(answer(403), try_(403, FOREIGN), try_(403, NO_ORIGIN), try_(403, SUFFIXED_ORIGIN))
-    own = [finding for finding in found if finding.cause == "origin.not-in-allowlist" and finding.verdict is Verdict.CLEAR]
-    assert own
-    assert "alike" in own[0].summary
+    (own,) = [finding for finding in found if finding.cause == "origin.not-in-allowlist"]
+    assert (own.verdict, "alike" in own.summary) == (Verdict.UNKNOWN, True)
+    unknown_path = [answer(403), answer(403, changed=RANDOM_PATH), try_(403, FOREIGN), try_(403, NO_ORIGIN)]
+    (own,) = [finding for finding in findings(*unknown_path) if finding.cause == "origin.not-in-allowlist"]
+    assert (own.verdict, "path that nobody serves" in own.summary) == (Verdict.CLEAR, True)
 
 
 def test_open_to_any_site_needs_a_cookie_that_matters() -> None:

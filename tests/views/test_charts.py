@@ -18,7 +18,7 @@ from wsbook.facts import (
     Tunnel,
 )
 from wsbook.target import parse_target
-from wsbook.views import charts, charts_flow, charts_logs, charts_network
+from wsbook.views import charts, charts_heartbeat, charts_logs, charts_network
 from wsbook.views.drawing import Picture
 from wsbook.views.workbook import PLOTS
 
@@ -66,7 +66,10 @@ def test_nothing_seen_draws_nothing(plot: object) -> None:
     [
         ([(8.0, True, 8.0, "open")], "every rung survived, up to 8.0 s of silence"),
         ([(1.0, True, 1.0, "open"), (8.0, False, 3.02, "fin")], "idle sockets die after 3.0 s at endpoint (fin)"),
-        ([(5.0, False, 4.0, "silence"), (8.0, False, 4.1, "silence")], "idle sockets die after 4.0 s at endpoint (silence)"),
+        (
+            [(3.5, True, 3.5, "open"), (5.0, False, 5.0, "silence"), (8.0, False, 8.0, "silence")],
+            "idle sockets die after 3.5 to 5 s at endpoint (silence)",
+        ),
     ],
 )
 def test_the_idle_ladder_names_the_limit(facts: list[tuple[float, bool, float, str]], title: str) -> None:
@@ -74,7 +77,7 @@ def test_the_idle_ladder_names_the_limit(facts: list[tuple[float, bool, float, s
         seen("3.4", IdleFacts(silence_s=s, traffic="none", survived=ok, lived_s=lived, ended=ended), hop="endpoint")
         for s, ok, lived, ended in facts
     ]
-    picture = charts_flow.plot_idle(rungs)
+    picture = charts_heartbeat.plot_idle(rungs)
     assert picture is not None
     assert picture.text == title
 

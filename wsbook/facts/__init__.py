@@ -6,8 +6,9 @@ taken and are hostile: whoever shows them escapes them.
 
 from wsbook.facts.cluster import AffinityFacts, Conversation, Visit
 from wsbook.facts.dialect import DialectFacts, DialectStep
-from wsbook.facts.flow import BroadcastFacts, IdleFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
+from wsbook.facts.flow import BroadcastFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
+from wsbook.facts.heartbeat import HeartbeatFacts, IdleFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.log import (
     AccessFacts,
@@ -31,6 +32,7 @@ from wsbook.facts.network import (
     ProxyVariablesFacts,
     Tunnel,
 )
+from wsbook.facts.origin import CorsFacts, CorsTrial, Credential, CredentialFacts
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
 from wsbook.facts.reconnect import OutageFacts, Redial
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
@@ -56,6 +58,10 @@ __all__ = [
     "Cookie",
     "CookieFacts",
     "CopiesFacts",
+    "CorsFacts",
+    "CorsTrial",
+    "Credential",
+    "CredentialFacts",
     "DialectFacts",
     "DialectStep",
     "EchoFacts",
@@ -69,6 +75,7 @@ __all__ = [
     "FrameTrial",
     "FramingFacts",
     "Headers",
+    "HeartbeatFacts",
     "Http2Facts",
     "IdleFacts",
     "LoadFacts",
@@ -146,6 +153,7 @@ Facts = (
     | LoggedAttemptFacts
     | RouteFacts
     | IdleFacts
+    | HeartbeatFacts
     | AffinityFacts
     | BroadcastFacts
     | TraceFacts
@@ -161,4 +169,6 @@ Facts = (
     | RedirectFacts
     | RehearsalFacts
     | SuspicionFacts
+    | CredentialFacts
+    | CorsFacts
 )

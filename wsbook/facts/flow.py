@@ -1,24 +1,8 @@
-"""Silence, broadcasts, traces and load: what happens on sockets over time."""
+"""Broadcasts, traces and load: what happens on sockets over time."""
 
 from msgspec import Struct
 
-__all__ = ["BroadcastFacts", "IdleFacts", "LoadFacts", "LoadStep", "Place", "Sender", "Subscriber", "TraceFacts"]
-
-
-class IdleFacts(Struct, frozen=True, kw_only=True, tag="idle"):
-    """One rung of the idle ladder.
-
-    silence_s: planned. traffic: none, client (we send), server (it sends), ping. survived: still usable after silence_s.
-    lived_s: until the end, silence_s when it survived. ended: as in SessionFacts.
-    """
-
-    silence_s: float
-    traffic: str
-    survived: bool
-    lived_s: float
-    ended: str
-    close_code: int | None = None
-    close_reason: str = ""
+__all__ = ["BroadcastFacts", "LoadFacts", "LoadStep", "Place", "Sender", "Subscriber", "TraceFacts"]
 
 
 class Subscriber(Struct, frozen=True, kw_only=True):

@@ -68,7 +68,8 @@ class UpgradeFacts(Struct, frozen=True, kw_only=True, tag="upgrade"):
     url: as tried. peer: "address:port" dialled. body: first 4 KiB as text; body_bytes: bytes received, None unknown.
     request_bytes: size of the request as sent, None when nobody counted. headers: of the answer, in order, as received.
     raw: first 512 bytes of an answer that is no HTTP, as text.
-    first_message: text of the first frame after an accepted upgrade, None when none came in time.
+    first_message: text of the first frame after an accepted upgrade, None when none came in time. ended, close_code, close_reason: how an
+    accepted upgrade ended right away, "" and None when it stayed open or nobody looked.
     proxy_status: status of a forward proxy's answer to CONNECT. error_text: what a browser printed for this attempt.
     commands: (tool, shell command) that repeat our own attempt, secrets as variables; empty for what others saw.
     """
@@ -92,6 +93,9 @@ class UpgradeFacts(Struct, frozen=True, kw_only=True, tag="upgrade"):
     proxy_status: int | None = None
     proxy_headers: Headers = ()
     first_message: str | None = None
+    ended: str = ""
+    close_code: int | None = None
+    close_reason: str = ""
     error_text: str = ""
     commands: tuple[tuple[str, str], ...] = ()
 

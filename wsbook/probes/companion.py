@@ -15,6 +15,7 @@ import httpx
 from msgspec import Struct
 
 from wsbook.attempt import Attempt
+from wsbook.facts import Headers
 from wsbook.probes.stopwatch import shown_time
 from wsbook.probes.trust import trusting
 from wsbook.secret import resolve
@@ -23,16 +24,21 @@ from wsbook.wire.handshake import USER_AGENT
 __all__ = ["Companion", "Reply"]
 
 _BODY_BYTES = 65_536
+_HEADERS, _VALUE = 100, 1_000
 _CONNECT_S = 30.0
 """Beyond every budget: ask() itself says when to stop."""
 
 
 class Reply(Struct, frozen=True, kw_only=True):
-    """One answer. status: None when none came. error: why it did not come, or not whole. body: the first 64 KiB as text, as it was sent."""
+    """One answer. status: None when none came. error: why it did not come, or not whole. body: the first 64 KiB as text, as it was sent.
+
+    headers: of the answer, in order.
+    """
 
     status: int | None = None
     body: str = ""
     content_type: str = ""
+    headers: Headers = ()
     error: str = ""
     duration_s: float = 0.0
 
@@ -74,19 +80,23 @@ class Companion:
         """The cookies that were set on us, as a Cookie header carries them; "" none."""
         return "; ".join(f"{name}={value}" for name, value in self._client.cookies.items())
 
-    async def ask(self, method: str, resource: str, content: str = "", *, timeout_s: float, until: str = "") -> Reply:
+    async def ask(
+        self, method: str, resource: str, content: str = "", *, timeout_s: float, until: str = "", headers: Headers = ()
+    ) -> Reply:
         """Send one request and return its answer, whatever came of it within timeout_s.
 
-        until: the body is read no further than this text, for bodies that never end.
+        until: the body is read no further than this text, for bodies that never end. headers: more of the request's, or others.
         """
         started, seen = time.perf_counter(), bytearray()
         status, content_type, error = None, "", ""
-        headers = self._headers | ({"Content-Type": "text/plain;charset=UTF-8"} if method == "POST" else {})
-        request = self._client.build_request(method, self._base + resolve(resource), content=content.encode(), headers=headers)
+        received: Headers = ()
+        sent = self._headers | ({"Content-Type": "text/plain;charset=UTF-8"} if method == "POST" else {}) | dict(headers)
+        request = self._client.build_request(method, self._base + resolve(resource), content=content.encode(), headers=sent)
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await self._client.send(request, stream=True)
                 status, content_type = answer.status_code, answer.headers.get("content-type", "")[:100]
+                received = tuple((name, value[:_VALUE]) for name, value in answer.headers.multi_items())[:_HEADERS]
                 async with contextlib.aclosing(answer):
                     async for piece in answer.aiter_raw():
                         seen += piece[: _BODY_BYTES - len(seen)]
@@ -100,6 +110,7 @@ class Companion:
             status=status,
             body=seen.decode("utf-8", "replace"),
             content_type=content_type,
+            headers=received,
             error=error,
             duration_s=time.perf_counter() - started,
         )

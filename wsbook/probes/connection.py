@@ -39,6 +39,16 @@ _LATE_S = 5.0
 _TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
 
+class _Client(Protocol):
+    """The protocol with a switch for its pongs."""
+
+    pongs = True
+
+    def send_frame(self, frame: WireFrame) -> None:
+        if self.pongs or frame.opcode is not Opcode.PONG:
+            super().send_frame(frame)
+
+
 class Socket:
     """An open WebSocket. What the peer does never raises: it ends the socket, and ``ended`` says how.
 
@@ -77,7 +87,7 @@ class Socket:
         self.hung_up_s: float | None = None
         self._link = link
         self.answered = answered
-        self._protocol = Protocol(CLIENT, state=OPEN, max_size=MESSAGE_LIMIT_BYTES)
+        self._protocol = _Client(CLIENT, state=OPEN, max_size=MESSAGE_LIMIT_BYTES)
         self._meter = Meter.around(extensions)
         self._protocol.extensions = [self._meter] if self._meter else []
         self._messages: deque[str | bytes] = deque()
@@ -111,6 +121,10 @@ class Socket:
     def allow(self, size_bytes: int) -> None:
         """Take messages up to this size, where that is more than MESSAGE_LIMIT_BYTES."""
         self._protocol.max_message_size = max(MESSAGE_LIMIT_BYTES, size_bytes)
+
+    def stay_mute(self) -> None:
+        """Answer no pings from now on, which a server that checks its clients takes for a client that is gone."""
+        self._protocol.pongs = False
 
     # Receiving.
 

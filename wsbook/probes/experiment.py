@@ -15,6 +15,8 @@ from wsbook.probes.names import is_address
 from wsbook.probes.upgrade import probe_upgrade
 from wsbook.signs import MARK_BYTES, QUERY_NAME
 from wsbook.target import Endpoint, parse_endpoint
+from wsbook.wire.credentials import without_credentials
+from wsbook.wire.origins import FOREIGN
 
 __all__ = [
     "experiment",
@@ -24,17 +26,13 @@ __all__ = [
     "large_cookie",
     "losing_variants",
     "next_second",
-    "origin_variants",
     "random_path",
 ]
 
-_CREDENTIALS = frozenset({"cookie", "authorization", "x-api-key", "x-auth-token", "x-access-token"})
 _ON_THE_WAY = frozenset({"resolve", "tcp", "proxy"})
 """Stages before anything is said to the peer."""
 _COOKIE_BYTES = 12_288
 """Above the limit of nginx for one line (8 KiB), below that of Node for all headers (16 KiB)."""
-_FOREIGN = "https://wsbook-foreign.example"
-"""No page of anybody's: RFC 2606 reserves the domain."""
 
 
 async def next_second() -> None:
@@ -78,37 +76,6 @@ async def experiment(
 def _dialled(attempt: Attempt) -> tuple[object, ...]:
     endpoint = attempt.endpoint
     return endpoint.host, endpoint.port, attempt.address, attempt.family, attempt.via
-
-
-def _without_credentials(attempt: Attempt) -> Attempt | None:
-    """Return the variant without credentials, None when there are none."""
-    kept = tuple(header for header in attempt.headers if header[0].lower() not in _CREDENTIALS)
-    if kept == attempt.headers and not attempt.endpoint.userinfo:
-        return None
-    return attempt.change(labels.NO_CREDENTIALS, headers=kept, url=attempt.endpoint.url)
-
-
-def _swapped(origin: str) -> str:
-    return origin.replace("https://", "http://", 1) if origin.startswith("https://") else origin.replace("http://", "https://", 1)
-
-
-def origin_variants(attempt: Attempt) -> list[Attempt]:
-    """Return the attempts that show whether and how the Origin is checked, with credentials and, where there are some, without.
-
-    Those with two changes come first, so that the last one with a label has that change alone.
-    """
-    own = attempt.origin or attempt.endpoint.origin
-    suffixed = f"{own.partition('://')[0]}://{parse_endpoint(own).host}.wsbook-foreign.example" if "://" in own else _FOREIGN
-    variants = [
-        attempt.change(labels.NO_ORIGIN, origin=None) if attempt.origin else attempt.change(labels.OWN_ORIGIN, origin=own),
-        attempt.change(labels.FOREIGN_ORIGIN, origin=_FOREIGN),
-        attempt.change(labels.NULL_ORIGIN, origin="null"),
-        attempt.change(labels.SUFFIXED_ORIGIN, origin=suffixed),
-        attempt.change(labels.OTHER_SCHEME_ORIGIN, origin=_swapped(own)),
-    ]
-    bare = [_without_credentials(variant) for variant in (*variants[:2], attempt)]
-    found = [variant for variant in bare if variant is not None]
-    return [*found[:-1], *variants, *found[-1:]]
 
 
 def _with_path(url: str, path: str) -> str:
@@ -192,12 +159,12 @@ def handshake_variants(attempt: Attempt, *, marked: bool = False) -> list[Attemp
     """
     variants = [attempt.change(labels.NO_ORIGIN, origin=None)] if attempt.origin else []
     variants.append(attempt.change(labels.NO_UPGRADE, upgrade=False))
-    variants.append(attempt.change(labels.FOREIGN_ORIGIN, origin=_FOREIGN))
+    variants.append(attempt.change(labels.FOREIGN_ORIGIN, origin=FOREIGN))
     if attempt.extensions:
         variants.append(attempt.change(labels.NO_EXTENSIONS, extensions=()))
     if attempt.subprotocols:
         variants.append(attempt.change(labels.NO_SUBPROTOCOL, subprotocols=()))
-    if bare := _without_credentials(attempt):
+    if bare := without_credentials(attempt, labels.NO_CREDENTIALS):
         variants.append(bare)
     variants += [*_token_variants(attempt), attempt.change(labels.OTHER_VERSION, version=99)]
     variants += [_with_mark(attempt)] if marked else []
@@ -255,8 +222,8 @@ def losing_variants(attempt: Attempt, endpoint: Endpoint) -> list[Attempt]:
         attempt.change(labels.FORWARDED_HTTP, headers=(*headers, ("X-Forwarded-Proto", "http"))),
     ]
     if attempt.origin:
-        variants += [attempt.change(labels.NO_ORIGIN, origin=None), attempt.change(labels.FOREIGN_ORIGIN, origin=_FOREIGN)]
-    if bare := _without_credentials(attempt):
+        variants += [attempt.change(labels.NO_ORIGIN, origin=None), attempt.change(labels.FOREIGN_ORIGIN, origin=FOREIGN)]
+    if bare := without_credentials(attempt, labels.NO_CREDENTIALS):
         variants.append(bare)
     if attempt.subprotocols:
         variants.append(attempt.change(labels.NO_SUBPROTOCOL, subprotocols=()))

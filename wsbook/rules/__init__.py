@@ -10,6 +10,7 @@ from wsbook.facts import SymptomFacts
 from wsbook.finding import Finding, StepVerdict, Verdict, rank
 from wsbook.rules.access import judge_access
 from wsbook.rules.addresses import judge_addresses
+from wsbook.rules.ages import judge_ages
 from wsbook.rules.answers import judge_answers
 from wsbook.rules.asked import judge_asked
 from wsbook.rules.broadcast import judge_broadcasts
@@ -17,6 +18,8 @@ from wsbook.rules.browser import judge_browser
 from wsbook.rules.cluster import judge_cluster
 from wsbook.rules.compared import judge_compared
 from wsbook.rules.copies import judge_copies
+from wsbook.rules.cors import judge_cors
+from wsbook.rules.credentials import judge_credentials
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
@@ -24,6 +27,7 @@ from wsbook.rules.expired import judge_expired
 from wsbook.rules.forward_proxy import judge_forward_proxy
 from wsbook.rules.forwards import judge_forwards
 from wsbook.rules.handshake import judge_handshake
+from wsbook.rules.heartbeat import judge_heartbeat
 from wsbook.rules.hop_traces import judge_traces
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
@@ -86,6 +90,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_routes,
     judge_upstreams,
     judge_origin,
+    judge_cors,
+    judge_credentials,
     judge_sessions,
     judge_traffic,
     judge_recordings,
@@ -95,6 +101,8 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_compared,
     judge_unanswered,
     judge_idle,
+    judge_ages,
+    judge_heartbeat,
     judge_restarts,
     judge_cluster,
     judge_broadcasts,

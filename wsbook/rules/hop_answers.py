@@ -11,7 +11,7 @@ from wsbook.hops import Break, Place, changes_text, header_changes, same_answer
 from wsbook.observation import Reason
 from wsbook.rules.hop_losses import Match, find_losses, find_silences, judged_by_experiment, tried_at
 from wsbook.rules.make import fault, proof, unknown
-from wsbook.rules.outcome import say
+from wsbook.rules.outcome import cured_by_origin, say
 
 __all__ = ["GATEWAY", "judge_gateway", "judge_refused", "judge_silent"]
 
@@ -60,7 +60,7 @@ def judge_refused(evidence: Evidence, good: Place, bad: Place) -> Iterator[Findi
     elif judged_by_experiment(evidence, good):
         yield from _judge_own_answer(evidence, good, bad)
     else:
-        yield from _judge_unexplained(good, bad)
+        yield from _judge_unexplained(evidence, good, bad)
 
 
 _TOLD = (
@@ -129,6 +129,8 @@ def _judge_own_answer(evidence: Evidence, good: Place, bad: Place) -> Iterator[F
             proofs.append(proof(strange[-1][0], f"{bad.name} answers an unknown path the same way: {say(*strange[-1])}"))
         yield fault("proxy.ws-location-missing", 0.93 if like_unknown else 0.85, words, *proofs)
     elif status in (401, 403, 406, 429, 451):
+        if cured_by_origin(evidence, bad.name):
+            return  # it judges Origin, and the rules of Origin say so
         more = ", and passes other requests on" if passes_gets else ""
         yield fault("proxy.security-layer-blocks", 0.9 if passes_gets else 0.8, f"{words}{more}", *proofs)
         yield unknown("proxy.websocket-support-disabled", 0.4, words, *proofs)
@@ -153,7 +155,7 @@ def _passes_gets(evidence: Evidence, good: Place, bad: Place, proofs: list[Proof
     return True
 
 
-def _judge_unexplained(good: Place, bad: Place) -> Iterator[Finding]:
+def _judge_unexplained(evidence: Evidence, good: Place, bad: Place) -> Iterator[Finding]:
     """The place behind was asked nothing else, so the status alone speaks."""
     status, proofs = bad.facts.status, _proofs(good, bad)
     words = f"{bad.name} answers {status} to an upgrade that {good.name} {_takes(good, '')}".rstrip()
@@ -164,7 +166,7 @@ def _judge_unexplained(good: Place, bad: Place) -> Iterator[Finding]:
     elif status == 200:
         yield fault("proxy.ws-location-missing", 0.65, words, *proofs)
         yield fault("proxy.upgrade-header-missing", 0.45, words, *proofs)
-    elif status in (401, 403):
+    elif status in (401, 403) and not cured_by_origin(evidence, bad.name):
         yield fault("proxy.security-layer-blocks", 0.5, words, *proofs)
         yield fault("origin.proxy-rewrites-host", 0.4, words, *proofs)
 

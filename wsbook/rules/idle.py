@@ -1,102 +1,121 @@
-"""The idle ladder: does silence kill sockets, after how long, and at which hop? (step 3.4)"""
+"""The idle ladder: does silence kill sockets, after how long, at which hop, and which traffic saves them? (step 3.4)"""
 
 from collections.abc import Iterator
-from statistics import median
+from itertools import chain
 
 from wsbook.evidence import Evidence
-from wsbook.facts import IdleFacts, RouteFacts
-from wsbook.finding import Finding, Proof
-from wsbook.observation import Observation
-from wsbook.rules.make import clear, fault, proof
+from wsbook.facts import RouteFacts
+from wsbook.finding import Finding
+from wsbook.rules.ages import ends_by_age, only_messages_count
+from wsbook.rules.beats import advice, beat_of, relation
+from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import baseline, is_transparent, proxy_products
 from wsbook.rules.restarts import are_cut
 from wsbook.rules.routes import IDLE_SLUGS
+from wsbook.rules.rungs import ENDINGS, Rung, Silence, busy_of, configured, longest_silence, rungs_at, say_rungs, silence_at
 
 __all__ = ["judge_idle"]
 
-Rung = tuple[Observation, IdleFacts]
-
-_SAME = 1.3
-"""A life up to this much longer than another ended for the same limit."""
-
-_WORDS = {"fin": "by FIN", "rst": "by RST", "silence": "without a word", "close": "by a close frame"}
+_SLUG = "heartbeat.absent-or-too-slow"
 
 
 def judge_idle(evidence: Evidence) -> Iterator[Finding]:
     """Judge the rungs of the ladder at the endpoint against those at every place behind it."""
-    outer = _rungs(evidence, "endpoint")
-    died = [rung for rung in outer if not rung[1].survived and rung[1].traffic == "none"]
-    if not died:
-        silent = [rung for rung in outer if rung[1].traffic == "none"]
-        if silent:
-            longest = max(silent, key=lambda rung: rung[1].silence_s)
-            summary = f"silent sockets live for {longest[1].silence_s:g} s at least; beyond that nothing is known"
-            yield clear("heartbeat.absent-or-too-slow", summary, proof(longest[0], "survived"))
+    outer = rungs_at(evidence, "endpoint")
+    limit = silence_at(outer)
+    if are_cut(evidence, outer) or ends_by_age(outer) is not None:
+        return  # rules/restarts.py and rules/ages.py
+    messages_s = only_messages_count(outer)
+    if messages_s is not None:
+        yield _silent_client(evidence, messages_s, outer)
         return
-    if are_cut(evidence, outer):
-        return  # rules/restarts.py
-    limit_s = _limit_s(died)
-    busy = [rung for rung in outer if rung[1].traffic == "client"]
-    inner = [rung for hop in evidence.target.hops for rung in _rungs(evidence, hop.name) if rung[1].traffic == "none"]
-    if any(not facts.survived and facts.lived_s <= limit_s * _SAME for _, facts in busy):
-        yield from _judge_lifetime(evidence, died, busy, inner, limit_s)
+    if limit is None:
+        yield from _judge_health(evidence, outer)
         return
-    owner = _owner(evidence, limit_s)
-    if inner and owner == evidence.target.hops[0].name:
-        summary = f"silent sockets die after {limit_s:.3g} s at the application itself"
-        yield fault("heartbeat.absent-or-too-slow", 0.85, summary, *_say(died), *_say([rung for rung in inner if not rung[1].survived]))
+    inner = [rung for hop in evidence.target.hops for rung in rungs_at(evidence, hop.name)]
+    owner = _owner(evidence, limit)
+    stands = relation(beat_of(evidence), limit.best_s)
+    if evidence.target.hops and owner == evidence.target.hops[0].name:
+        yield from _at_application(evidence, limit, inner, 0.85)
+    elif not inner and limit.ended == "close":
+        yield from _at_application(evidence, limit, inner, 0.75)  # no proxy says goodbye with a close frame
     else:
-        yield from _at_proxy(evidence, owner, died, inner, limit_s)
+        yield from _at_proxy(evidence, owner, limit, inner, sure=0.6 if stands == "race" else 0.95 if inner else 0.7)
+        if stands in ("race", "near"):
+            yield _race(evidence, limit, owner, inner)
+    yield from _judge_direction(evidence, limit, owner, outer)
 
 
-def _limit_s(died: list[Rung]) -> float:
-    """Return how long silence lasted; a death without a sign is noticed late, so that the shortest rung which died counts there."""
-    if all(facts.ended == "silence" for _, facts in died):
-        return min(facts.silence_s for _, facts in died)
-    return median(facts.lived_s for _, facts in died)
+def _silent_client(evidence: Evidence, age_s: float, outer: list[Rung]) -> Finding:
+    """Whoever counts messages and no pings is the application: a proxy counts bytes."""
+    silent = sorted((rung for rung in outer if rung[1].traffic == "none" and not rung[1].survived), key=lambda rung: -rung[1].lived_s)
+    died = [*busy_of(outer, "ping")[:1], *silent[:1]]
+    words = f"sockets on which the client sends no message end after {age_s:.3g} s at the application itself; pings do not count there"
+    advised = f"Let the client send a message, such as a heartbeat of its own, at least every {max(0.5, age_s / 2):.2g} s."
+    return fault(_SLUG, 0.8, words, *say_rungs(died), *say_rungs(busy_of(outer, "client"), 1), remedy=advised)
 
 
-def _rungs(evidence: Evidence, hop: str) -> list[Rung]:
-    return list(evidence.of(IdleFacts, where=lambda seen: seen.source.hop == hop))
+def _judge_health(evidence: Evidence, outer: list[Rung]) -> Iterator[Finding]:
+    """Say how much silence was survived, and what is not known."""
+    beat = beat_of(evidence)
+    longest = longest_silence(outer)
+    spoken = [rung for rung in outer if rung[1].traffic == "server" and rung[1].survived and (rung[1].peer_every_s or 0) > 0]
+    if spoken:
+        seen, facts = max(spoken, key=lambda rung: rung[1].silence_s)
+        words = f"the server speaks every {facts.peer_every_s:.2g} s, so that no longer silence can be tried, nor matters while it does"
+        yield clear(_SLUG, f"{words}; watched for {facts.silence_s:.3g} s", proof(seen, words))
+    elif longest is not None:
+        seen, facts = longest
+        words = f"silent sockets live for {facts.silence_s:.3g} s at least; beyond that nothing is known{beat.words if beat else ''}"
+        yield clear(_SLUG, words, proof(seen, f"survived {facts.silence_s:.3g} s of silence"))
 
 
-def _owner(evidence: Evidence, limit_s: float) -> str:
+def _owner(evidence: Evidence, limit: Silence) -> str:
     """Return the innermost place where silence kills as it does at the endpoint."""
     for hop in evidence.target.hops:
-        silent = [facts for _, facts in _rungs(evidence, hop.name) if facts.traffic == "none"]
-        if any(not facts.survived and facts.lived_s <= limit_s * _SAME for facts in silent):
+        own = silence_at(rungs_at(evidence, hop.name))
+        if own is not None and (own.is_of(limit) or own.high_s < limit.low_s):
             return hop.name
     return "endpoint"
 
 
-def _say(rungs: list[Rung]) -> list[Proof]:
-    return [proof(seen, f"{seen.source.hop}: {_fate(facts)} {facts.lived_s:.3g} s of silence") for seen, facts in rungs[:4]]
+def _race(evidence: Evidence, limit: Silence, owner: str, inner: list[Rung]) -> Finding:
+    """The heartbeat that comes just when the limit ends the socket is the mistake, rather than the limit."""
+    beat = beat_of(evidence)
+    every = beat.every if beat else ""
+    name = _product(evidence, owner, limit)[0] or (owner if owner != "endpoint" else "a hop before the application")
+    words = f"the server's heartbeat comes {every}, and {name} ends sockets after {limit.words} of silence: it comes too late, or just so"
+    proofs = [*say_rungs(limit.died), *(beat.proofs if beat else []), *say_rungs(_alive(inner), 2)]
+    return fault(_SLUG, 0.9 if relation(beat, limit.best_s) == "race" else 0.7, words, *proofs, remedy=advice(evidence, limit.best_s))
 
 
-def _fate(facts: IdleFacts) -> str:
-    return "survived" if facts.survived else f"ended {_WORDS.get(facts.ended, facts.ended)} after"
+def _alive(inner: list[Rung]) -> list[Rung]:
+    return sorted((rung for rung in inner if rung[1].survived and rung[1].traffic == "none"), key=lambda rung: -rung[1].silence_s)
 
 
-def _product(evidence: Evidence, owner: str, limit_s: float) -> tuple[str, str]:
+def _at_application(evidence: Evidence, limit: Silence, inner: list[Rung], sure: float) -> Iterator[Finding]:
+    """The application itself ends silent sockets, or those that say nothing that it counts."""
+    died = limit.died[0][1]
+    code = f" with {died.close_code} {died.close_reason}".rstrip() if died.close_code is not None else ""
+    summary = f"silent sockets die{code} after {limit.words} at the application itself"
+    proofs = [*say_rungs(limit.died), *say_rungs([rung for rung in inner if not rung[1].survived])]
+    yield fault(_SLUG, sure, summary, *proofs, remedy=advice(evidence, limit.best_s))
+
+
+def _product(evidence: Evidence, owner: str, limit: Silence) -> tuple[str, str]:
     """Return (product, file:line of its limit) of the hop that ends silence.
 
     It is the one whose configured limit was measured; else the one that names itself in the answer of that hop and of none behind it;
     else that of the only configuration.
     """
-    limits = [(facts.product, facts.idle_s) for _, facts in evidence.of(RouteFacts) if facts.serves is not False]
-    fitting = [(product, limit) for product, limit in limits if limit and limit.value and _fits(float(limit.value), limit_s)]
+    fitting = configured(evidence, limit)
     if fitting:
-        product, limit = fitting[0]
-        return product, f"{limit.file}:{limit.line}" if limit.line else ""
+        return fitting
     named = _named_at(evidence, owner)
     if named:
         return named, ""
-    products = {product for product, _ in limits}
+    products = {facts.product for _, facts in evidence.of(RouteFacts) if facts.serves is not False}
     return (products.pop(), "") if len(products) == 1 and owner == "endpoint" else ("", "")
-
-
-def _fits(configured_s: float, measured_s: float) -> bool:
-    return abs(configured_s - measured_s) <= max(0.6, 0.1 * configured_s)
 
 
 def _named_at(evidence: Evidence, owner: str) -> str:
@@ -112,34 +131,45 @@ def _named_at(evidence: Evidence, owner: str) -> str:
     return next((product for product in IDLE_SLUGS if product in owner.lower()), "")
 
 
-def _at_proxy(evidence: Evidence, owner: str, died: list[Rung], inner: list[Rung], limit_s: float) -> Iterator[Finding]:
-    silently = died[0][1].ended == "silence"  # no proxy does that: it is a NAT, a firewall or a balancer that forgets
-    product, where = ("", "") if silently else _product(evidence, owner, limit_s)
+def _at_proxy(evidence: Evidence, owner: str, limit: Silence, inner: list[Rung], *, sure: float) -> Iterator[Finding]:
+    silently = limit.ended == "silence"  # no proxy does that: it is a NAT, a firewall or a balancer that forgets
+    product, where = ("", "") if silently else _product(evidence, owner, limit)
     name = product or (owner if owner != "endpoint" else "a machine on the way" if silently else "a hop before the application")
     place = f" ({owner})" if owner not in ("endpoint", name) else ""
-    lives = [facts.lived_s for seen, facts in inner if seen.source.hop == evidence.target.hops[0].name]
-    alive = f", at the application for {max(lives):.3g} s at least" if lives else ""
-    how = _WORDS.get(died[0][1].ended, died[0][1].ended)
-    summary = f"silent sockets die {how} after {limit_s:.3g} s at {name}{place}{alive}"
-    proofs = [*_say(died), *_say(inner)]
+    own = longest_silence(rungs_at(evidence, evidence.target.hops[0].name)) if inner else None
+    alive = f", at the application for {own[1].silence_s:.3g} s at least" if own else ""
+    how = ENDINGS.get(limit.ended, limit.ended)
+    beat = beat_of(evidence)
+    late = f"; its heartbeat comes {beat.every}" if beat and relation(beat, limit.best_s) in ("slow", "near") else ""
+    summary = f"silent sockets die {how} after {limit.words} at {name}{place}{alive}{late}"
+    proofs = [*say_rungs(limit.died), *say_rungs(_alive(inner), 2), *(beat.proofs if late and beat else [])]
     if where:
-        proofs.append(proof(died[0][0], f"configured limit of {name}", where))
-    sure = 0.95 if inner else 0.7
+        proofs.append(proof(limit.died[0][0], f"configured limit of {name}", where))
     slug = "proxy.idle-timeout-silent" if silently else IDLE_SLUGS.get(product, "proxy.idle-timeout")
     if not product and slug == "proxy.idle-timeout" and is_transparent(evidence):
         # HAProxy adds no header of its own; nginx, Caddy, Envoy and Apache do.
-        yield fault("proxy.idle-timeout-haproxy", 0.7, f"{summary}; it adds no header, as HAProxy does", *proofs)
-        sure = 0.6
-    interval_s = max(0.5, limit_s / 2)
-    advice = f"Let the server send a ping or message at least every {interval_s:.2g} s, or raise the limit of {name}."
-    yield fault(slug, sure, summary, *proofs, remedy=advice)
+        yield fault("proxy.idle-timeout-haproxy", min(sure, 0.7), f"{summary}; it adds no header, as HAProxy does", *proofs)
+        sure = min(sure, 0.6)
+    yield fault(slug, sure, summary, *proofs, remedy=f"{advice(evidence, limit.best_s)} Or raise the limit of {name}.")
 
 
-def _judge_lifetime(evidence: Evidence, died: list[Rung], busy: list[Rung], inner: list[Rung], limit_s: float) -> Iterator[Finding]:
-    """Busy sockets die at the same age: it is no idle limit."""
-    summary = f"sockets die after {limit_s:.3g} s whether they are busy or silent"
-    proofs = [*_say(died), *_say(busy)]
-    if inner and any(not facts.survived for _, facts in inner):
-        yield fault("backend.request-timeout-on-socket", 0.8, f"{summary}, at the application too", *proofs, *_say(inner))
-    else:
-        yield fault("proxy.max-lifetime", 0.85 if inner else 0.6, summary, *proofs)
+def _judge_direction(evidence: Evidence, limit: Silence, owner: str, outer: list[Rung]) -> Iterator[Finding]:
+    """Say from which side traffic saves a connection: a heartbeat of the other side alone does not."""
+    fates = {kind: [facts.survived for _, facts in busy_of(outer, kind)] for kind in ("client", "ping", "pong", "server")}
+    answered = [*fates["client"], *fates["ping"]]
+    if not answered or not all(answered):
+        return
+    if fates["server"] and not any(fates["server"]):
+        died = busy_of(outer, "server")
+        words = f"sockets on which only the server speaks die like silent ones after {limit.words}: the client has to send something too"
+        advised = (
+            "Let the client answer or send by itself: its pongs to a server's ping are enough. Or let the limit count both directions."
+        )
+        yield fault("heartbeat.one-direction-only", 0.96, words, *say_rungs(died), *say_rungs(limit.died, 1), remedy=advised)
+    elif fates["pong"] and not any(fates["pong"]):
+        died = busy_of(outer, "pong")
+        words = f"what the client sends alone does not save a socket from the limit of {limit.words}: the server has to send something too"
+        yield unknown("heartbeat.one-direction-only", 0.3, words, *say_rungs(died), *say_rungs(limit.died, 1))
+    elif all(chain.from_iterable(fates.values())) and fates["pong"]:
+        words = f"traffic of either side saves a socket from the limit of {limit.words}"
+        yield clear("heartbeat.one-direction-only", words, *say_rungs(busy_of(outer), 3))

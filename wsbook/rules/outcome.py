@@ -8,7 +8,18 @@ from wsbook.hops import same_answer
 from wsbook.observation import Observation, Reason
 from wsbook.words import duration_text
 
-__all__ = ["Seen", "answerer", "baseline", "inner_hops", "is_transparent", "proxy_products", "refusals", "same_answer", "say"]
+__all__ = [
+    "Seen",
+    "answerer",
+    "baseline",
+    "cured_by_origin",
+    "inner_hops",
+    "is_transparent",
+    "proxy_products",
+    "refusals",
+    "same_answer",
+    "say",
+]
 
 Seen = tuple[Observation, UpgradeFacts]
 
@@ -64,6 +75,14 @@ def baseline(evidence: Evidence, hop: str = "endpoint") -> Seen | None:
     """Return the unchanged attempt at a hop: that of the direct test, else the latest of another step; None when there was none."""
     tried = evidence.attempts(hop, step="1.3") or evidence.attempts(hop)
     return tried[-1] if tried else None
+
+
+def cured_by_origin(evidence: Evidence, hop: str = "endpoint") -> bool:
+    """Tell whether a place that refuses the upgrade accepts it when Origin alone is another, or left out."""
+    return any(
+        facts.accepted and seen.source.hop == hop and len(seen.source.changed) == 1 and "origin" in seen.source.changed[0].lower()
+        for seen, facts in evidence.upgrades
+    )
 
 
 def inner_hops(evidence: Evidence) -> list[tuple[str, Seen]]:

@@ -28,15 +28,18 @@ _CONNECT_STEPS = frozenset({"1.1", "1.2", "1.3", "1.4", "2.1", "2.2", "3.2", "3.
 
 
 def judge_refusals(evidence: Evidence, found: Iterable[Finding]) -> Iterator[Finding]:
-    """Name the candidates of a refused upgrade that no other rule has an explanation for."""
-    faults = [finding for finding in found if finding.verdict is Verdict.FAULT and finding.step in _CONNECT_STEPS]
+    """Name the candidates of a refused upgrade that no other rule has an explanation for; none of Origin where that was tried."""
+    every = list(found)
+    faults = [finding for finding in every if finding.verdict is Verdict.FAULT and finding.step in _CONNECT_STEPS]
+    tried = any(finding.cause.startswith("origin.") and finding.verdict is not Verdict.FAULT for finding in every)
     if any(finding.confidence >= _EXPLAINED for finding in faults):
         return
     told: set[int] = set()
     for seen, facts in refusals(evidence):
         if facts.status is not None and facts.status != 101 and facts.status not in told:
             told.add(facts.status)
-            for slug, prior in causes_of_status(facts.status)[:5]:
+            likely = [one for one in causes_of_status(facts.status) if not (tried and one[0].startswith("origin."))]
+            for slug, prior in likely[:5]:
                 yield fault(
                     slug, min(PROVEN - 0.01, prior), f"upgrade {say(seen, facts)}", proof(seen, f"{facts.status} {facts.body[:80]}".strip())
                 )

@@ -104,7 +104,7 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     clear = [finding for finding in own if finding.verdict is Verdict.CLEAR and finding.severity is not Severity.INFO]
     if clear:
         return Verdict.CLEAR, clear[0].summary
-    told = {entry.id for entry in useful if isinstance(entry.facts, BroadcastFacts)}
+    told = {entry.id for entry in useful if isinstance(entry.facts, BroadcastFacts) or entry.source.step == "3.3"}
     doubtful = [one for one in own if one.verdict is Verdict.UNKNOWN and told & {proof.observation for proof in one.evidence}]
     if doubtful:
         return Verdict.UNKNOWN, doubtful[0].summary

@@ -1,4 +1,4 @@
-"""Pictures of handshakes: the chain, the stage waterfall, the Origin matrix. Draws what observations hold, judges nothing.
+"""Pictures of handshakes: the chain, the stage waterfall. Draws what observations hold, judges nothing.
 
 Each plot_ function returns None when the observations hold nothing that it could draw.
 """
@@ -6,7 +6,6 @@ Each plot_ function returns None when the observations hold nothing that it coul
 from collections.abc import Iterable
 from html import escape
 
-import numpy as np
 import plotly.graph_objects as go
 
 from wsbook.chain import Link, chain_text, first_broken
@@ -14,12 +13,11 @@ from wsbook.describe import outcome_text
 from wsbook.facts import UpgradeFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Stage
-from wsbook.views.drawing import INK, STAGE_COLOURS, VERDICT_COLOURS, Picture, column, figure, label, picture
-from wsbook.views.tables import answered_s, is_attempt, rows_of
-from wsbook.views.tables.flow import origin_of
+from wsbook.views.drawing import STAGE_COLOURS, VERDICT_COLOURS, Picture, column, figure, label, picture
+from wsbook.views.tables import answered_s, is_attempt
 from wsbook.words import MARKS, cap, duration_text
 
-__all__ = ["plot_chain", "plot_origin", "plot_stages"]
+__all__ = ["plot_chain", "plot_stages"]
 
 _ROWS = 14
 _BOX, _STEP = 1.0, 1.45
@@ -160,38 +158,3 @@ def plot_stages(observations: Iterable[Observation]) -> Picture | None:
     drawn.update_xaxes(title={"text": "time since the attempt began (ms)"}, range=[0, room * 1000])
     drawn.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names, showgrid=False)
     return picture(drawn, f"{title}; {len(tried)} attempts compared")
-
-
-def plot_origin(observations: Iterable[Observation]) -> Picture | None:
-    """Draw Origins against places: accepted or refused, in words as well as in colour."""
-    tried = [(seen, facts) for seen, facts in rows_of(observations, UpgradeFacts)]
-    if not tried:
-        return None
-    rows = list(dict.fromkeys(origin_of(facts) for _, facts in tried))
-    places = list(dict.fromkeys(seen.source.hop or "endpoint" for seen, _ in tried))
-    answer = {(origin_of(facts), seen.source.hop or "endpoint"): facts for seen, facts in tried}
-    good = [[float(answer[o, p].accepted) if (o, p) in answer else np.nan for p in places] for o in rows]
-    words = [[outcome_text(answer[o, p]) if (o, p) in answer else "not tried" for p in places] for o in rows]
-    accepted = sum(any(value == 1 for value in row) for row in good)
-    title = f"{accepted} of {len(rows)} origins are accepted"
-    drawn = figure(title, 84 + 34 * len(rows))
-    drawn.add_trace(
-        go.Heatmap(
-            z=np.array(good, dtype="f4"),
-            x=[label(place, 30) for place in places],
-            y=[label(origin, 50) for origin in rows],
-            text=words,
-            texttemplate="%{text}",
-            zmin=0,
-            zmax=1,
-            colorscale=[[0, "rgba(213,94,0,0.28)"], [1, "rgba(0,158,115,0.28)"]],
-            showscale=False,
-            xgap=2,
-            ygap=2,
-            hoverinfo="skip",
-            textfont={"color": INK},
-        )
-    )
-    drawn.update_yaxes(autorange="reversed", showgrid=False, title={"text": "Origin"})
-    drawn.update_xaxes(showgrid=False, side="bottom")
-    return picture(drawn, title)

@@ -1,4 +1,4 @@
-"""Pictures of what happens over time: frames, the idle ladder, a trace, load. Judges nothing.
+"""Pictures of what happens over time: frames, a trace, load. Judges nothing.
 
 Each plot_ function returns None when the observations hold nothing that it could draw.
 """
@@ -9,7 +9,7 @@ from math import log10
 
 import plotly.graph_objects as go
 
-from wsbook.facts import Frame, IdleFacts, LoadFacts, Place, RouteFacts, SessionFacts, TraceFacts
+from wsbook.facts import Frame, LoadFacts, Place, SessionFacts, TraceFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.views.drawing import CONTROL, RECEIVED, SENT, VERDICT_COLOURS, WARNING, Picture, column, figure, label, picture
@@ -17,7 +17,7 @@ from wsbook.views.tables import rows_of
 from wsbook.views.tables.flow import OPCODES
 from wsbook.words import cap, duration_text, quantity, size_text
 
-__all__ = ["plot_frames", "plot_idle", "plot_load", "plot_trace"]
+__all__ = ["plot_frames", "plot_load", "plot_trace"]
 
 _DECADES = [digit * 10.0**power for power in range(-3, 6) for digit in (1, 2, 5)]
 _SIZES = (10, 1_000, 100_000, 10_000_000)
@@ -101,73 +101,6 @@ def plot_frames(observations: Iterable[Observation]) -> Picture | None:
             x=facts.age_s, line={"color": CONTROL, "dash": "dot"}, annotation={"text": label(f"{facts.ended} {facts.close_code or ''}")}
         )
     drawn.update_xaxes(title={"text": "time since the upgrade (s)"})
-    return picture(drawn, title)
-
-
-_TRAFFIC = {"none": "silence", "client": "we send", "server": "it sends", "ping": "pings"}
-
-
-def _rung_name(seen: Observation, rung: IdleFacts) -> str:
-    words = _TRAFFIC.get(rung.traffic, rung.traffic)
-    return label(f"{seen.source.hop}: {words}" if seen.source.hop else words, 40)
-
-
-def _idle_title(rungs: list[tuple[Observation, IdleFacts]]) -> str:
-    quiet = [rung for rung in rungs if rung[1].traffic == "none"] or rungs
-    dead = [rung for rung in quiet if not rung[1].survived]
-    if not dead:
-        return f"every rung survived, up to {duration_text(max(rung.silence_s for _, rung in quiet))} of silence"
-    seen, first = min(dead, key=lambda rung: rung[1].lived_s)
-    place = f" at {seen.source.hop}" if seen.source.hop else ""
-    return (
-        f"idle sockets die after {duration_text(first.lived_s)}{place} ({first.ended}{f' {first.close_code}' if first.close_code else ''})"
-    )
-
-
-def _configured_limits(observations: Iterable[Observation]) -> dict[float, str]:
-    limits = {}
-    for _, facts in rows_of(observations, RouteFacts):
-        value = facts.idle_s.value if facts.idle_s and facts.serves is not False else None
-        if value and value.replace(".", "", 1).isdigit():
-            limits[float(value)] = facts.product
-    return limits
-
-
-def plot_idle(observations: Iterable[Observation]) -> Picture | None:
-    """Draw the rungs by silence: survived or died, the band in which the limit lies, configured limits as lines."""
-    seen = tuple(observations)
-    ladder = rows_of(seen, IdleFacts)
-    if not ladder:
-        return None
-    title = _idle_title(ladder)
-    kinds = list(dict.fromkeys(_rung_name(one, rung) for one, rung in ladder))
-    drawn = figure(title, 130 + 44 * len(kinds))
-    for survived, symbol, verdict in ((True, "circle", Verdict.CLEAR), (False, "x", Verdict.FAULT)):
-        shown = [(one, rung) for one, rung in ladder if rung.survived is survived]
-        drawn.add_trace(
-            go.Scatter(
-                x=column([rung.silence_s if survived else rung.lived_s for _, rung in shown]),
-                y=[_rung_name(one, rung) for one, rung in shown],
-                mode="markers+text",
-                text=["" if survived else label(rung.ended, 20) for _, rung in shown],
-                textposition="top center",
-                marker={"color": VERDICT_COLOURS[verdict], "symbol": symbol, "size": 12},
-                hovertext=[f"planned {duration_text(rung.silence_s)}, lived {duration_text(rung.lived_s)}" for _, rung in shown],
-                hoverinfo="text",
-            )
-        )
-    rungs = [rung for _, rung in ladder]
-    dead = [rung.lived_s for rung in rungs if rung.traffic == "none" and not rung.survived]
-    alive = [rung.silence_s for rung in rungs if rung.traffic == "none" and rung.survived]
-    if dead:
-        low = max([value for value in alive if value < min(dead)], default=0.0)
-        drawn.add_vrect(x0=low, x1=min(dead), fillcolor="rgba(213,94,0,0.12)", line={"width": 0})
-    longest = max(rung.silence_s for rung in rungs)
-    for limit, product in _configured_limits(seen).items():
-        if limit <= longest * 1.3:
-            drawn.add_vline(x=limit, line={"color": WARNING, "dash": "dash"}, annotation={"text": label(f"{product} {limit:g} s", 30)})
-    drawn.update_xaxes(title={"text": "silence (s)"}, range=[0, longest * 1.15])
-    drawn.update_yaxes(showgrid=False, range=[len(kinds) - 0.3, -0.8], categoryorder="array", categoryarray=kinds)
     return picture(drawn, title)
 
 

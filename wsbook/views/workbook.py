@@ -18,7 +18,18 @@ from wsbook.chain import chain
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation, Outcome
 from wsbook.steps import PHASES, STEPS
-from wsbook.views import charts, charts_cluster, charts_flow, charts_logs, charts_network, show, tables
+from wsbook.views import (
+    charts,
+    charts_cluster,
+    charts_flow,
+    charts_heartbeat,
+    charts_logs,
+    charts_network,
+    charts_origin,
+    charts_reconnect,
+    show,
+    tables,
+)
 from wsbook.views.drawing import Picture
 from wsbook.views.show import Shown
 from wsbook.words import MARKS, cap, duration_text
@@ -101,10 +112,10 @@ TABLES: dict[str, dict[str, Table]] = {
         "instances": tables.table_instances,
         "sessions": tables.table_talks,
     },
-    "3.1": {"patterns": tables.table_patterns},
+    "3.1": {"patterns": tables.table_patterns, "outages": tables.table_outages},
     "3.2": {"broadcast": tables.table_broadcast, "passes": tables.table_passes, "patterns": tables.table_patterns},
-    "3.3": {"origin": tables.table_origin, "attempts": tables.table_attempts},
-    "3.4": {"idle": tables.table_idle},
+    "3.3": {"origin": tables.table_origin, "cors": tables.table_cors, "attempts": tables.table_attempts},
+    "3.4": {"idle": tables.table_idle, "heartbeats": tables.table_beats},
     "4.1": {"trace": tables.table_trace},
     "4.2": {"load": tables.table_load},
 }
@@ -116,9 +127,10 @@ PLOTS: dict[str, tuple[Plot, ...]] = {
     "1.4": (charts_logs.plot_lifetimes,),
     "2.1": (charts_network.plot_packets, charts_network.plot_ways),
     "2.2": (charts.plot_stages, charts_cluster.plot_instances),
+    "3.1": (charts_reconnect.plot_outages,),
     "3.2": (charts_cluster.plot_broadcast,),
-    "3.3": (charts.plot_origin,),
-    "3.4": (charts_flow.plot_idle,),
+    "3.3": (charts_origin.plot_origin,),
+    "3.4": (charts_heartbeat.plot_idle,),
     "4.1": (charts_flow.plot_trace,),
     "4.2": (charts_flow.plot_load,),
 }

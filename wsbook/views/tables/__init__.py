@@ -10,9 +10,7 @@ from wsbook.views.tables.flow import (
     OPCODES,
     direction_word,
     table_frames,
-    table_idle,
     table_load,
-    table_origin,
     table_sessions,
     table_trace,
 )
@@ -26,13 +24,16 @@ from wsbook.views.tables.handshake import (
     table_stages,
     table_tls,
 )
+from wsbook.views.tables.heartbeat import table_beats, table_idle
 from wsbook.views.tables.hops import table_hops
 from wsbook.views.tables.judgement import table_findings, table_inputs, table_not_looked, table_steps, table_timeline
 from wsbook.views.tables.listener import table_certificates, table_listener, table_redirects
 from wsbook.views.tables.logs import table_access, table_logged, table_signatures, table_templates
 from wsbook.views.tables.messages import table_commands, table_compression, table_dialect, table_framing, table_sizes
 from wsbook.views.tables.network import table_packets, table_ports, table_proxy
+from wsbook.views.tables.origin import table_cors, table_origin
 from wsbook.views.tables.pairs import table_pairs
+from wsbook.views.tables.reconnect import table_outages
 
 __all__ = [
     "OPCODES",
@@ -43,6 +44,7 @@ __all__ = [
     "rows_of",
     "table_access",
     "table_attempts",
+    "table_beats",
     "table_broadcast",
     "table_browser",
     "table_certificates",
@@ -50,6 +52,7 @@ __all__ = [
     "table_commands",
     "table_compression",
     "table_cookies",
+    "table_cors",
     "table_dialect",
     "table_echo",
     "table_endpoints",
@@ -66,6 +69,7 @@ __all__ = [
     "table_logged",
     "table_not_looked",
     "table_origin",
+    "table_outages",
     "table_packets",
     "table_pairs",
     "table_passes",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from wsbook.facts import Frame, IdleFacts, LoadFacts, SessionFacts, TraceFacts, UpgradeFacts
+from wsbook.facts import Frame, LoadFacts, SessionFacts, TraceFacts
 from wsbook.observation import Observation
 from wsbook.views.tables.frames import frame, rows_of
 from wsbook.words import cap, duration_text
@@ -13,9 +13,7 @@ __all__ = [
     "OPCODES",
     "direction_word",
     "table_frames",
-    "table_idle",
     "table_load",
-    "table_origin",
     "table_sessions",
     "table_trace",
 ]
@@ -66,42 +64,6 @@ def table_frames(observations: Iterable[Observation], limit: int = 200) -> pd.Da
         for one in facts.frames[:limit]
     ]
     return frame(rows, ["at (ms)", "direction", "kind", "size (B)", "text"])
-
-
-def origin_of(facts: UpgradeFacts) -> str:
-    """Return the Origin that a handshake carried, in words when it carried none."""
-    return facts.request_header("origin") or "none"
-
-
-def table_origin(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return the Origin matrix: an Origin a row, a place a column, the answer in the cells."""
-    cells: dict[str, dict[str, str]] = {}
-    for seen, facts in rows_of(observations, UpgradeFacts):
-        column = (seen.source.hop or "endpoint") + (
-            ", with credentials" if facts.request_header("cookie") or facts.request_header("authorization") else ""
-        )
-        answer = ("accepted" if facts.accepted else "refused") + (f" {facts.status}" if facts.status else "")
-        cells.setdefault(cap(origin_of(facts), 60), {})[column] = answer
-    columns = list(dict.fromkeys(column for row in cells.values() for column in row))
-    return frame([{"Origin": origin, **row} for origin, row in cells.items()], ["Origin", *columns])
-
-
-def table_idle(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return the rungs of the idle ladder, shortest first."""
-    rows = [
-        {
-            "silence": duration_text(facts.silence_s),
-            "traffic": facts.traffic,
-            "survived": "yes" if facts.survived else "no",
-            "lived": duration_text(facts.lived_s),
-            "ended": facts.ended,
-            "code": "" if facts.close_code is None else str(facts.close_code),
-            "reason": cap(facts.close_reason, 80),
-            "at": seen.source.hop,
-        }
-        for seen, facts in sorted(rows_of(observations, IdleFacts), key=lambda pair: (pair[1].traffic, pair[1].silence_s))
-    ]
-    return frame(rows, ["silence", "traffic", "survived", "lived", "ended", "code", "reason", "at"])
 
 
 def table_trace(observations: Iterable[Observation]) -> pd.DataFrame:

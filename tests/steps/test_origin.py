@@ -1,0 +1,144 @@
+"""Step 3.3 against real libraries and every door that a check can leave open: what is a fault, and what only looks like one."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Set
+from typing import NamedTuple
+
+import pytest
+from origin_servers import COOKIE, OWN, doors, limited, of_asgi, of_socketio, of_tornado, of_websockets
+
+from wsbook.case import Case
+from wsbook.finding import Verdict
+from wsbook.observation import Outcome
+from wsbook.target import Budget, parse_target
+
+STRICT, OPEN = "origin.not-in-allowlist", "origin.not-checked"
+CSWSH = {OPEN}
+
+
+class SetUp(NamedTuple):
+    """What is asked and which faults are right. clear: what has to be cleared."""
+
+    path: str
+    faults: Set[str] = frozenset()
+    headers: tuple[str, ...] = ()
+    clear: Set[str] = frozenset()
+    origin: str = OWN
+
+
+DOORS = [
+    SetUp("exact", clear={STRICT, OPEN}),
+    SetUp("exact", headers=(COOKIE,), clear={STRICT, OPEN}),
+    SetUp("exact-strict", clear={STRICT, OPEN}),
+    SetUp("elsewhere", {STRICT}),
+    SetUp("elsewhere", {STRICT}, (COOKIE,)),
+    SetUp("elsewhere-strict"),
+    SetUp("slash", {STRICT}),
+    SetUp("port", {STRICT}),
+    SetUp("scheme", {STRICT}),
+    SetUp("bare", {STRICT}),
+    SetUp("www", {STRICT}),
+    SetUp("parent", {STRICT}),
+    SetUp("begins", {OPEN}, clear={STRICT}),
+    SetUp("ends", {OPEN}, clear={STRICT}),
+    SetUp("dot", {OPEN}, clear={STRICT}),
+    SetUp("sub-domains", clear={STRICT, OPEN}),
+    SetUp("null", clear={STRICT, OPEN}),
+    SetUp("null-cookie", {OPEN}, (COOKIE,)),
+    SetUp("not-found", {STRICT}),
+    SetUp("bad-request", {STRICT}),
+    SetUp("close-1008", {STRICT}),
+    SetUp("close-4403", {STRICT}),
+    SetUp("says-no", {STRICT}),
+    SetUp("foreign-close", clear={STRICT, OPEN}),
+    SetUp("same-host", {STRICT}),
+    SetUp("same-host", headers=(COOKIE,), origin="", clear={STRICT, OPEN}),
+    SetUp("cookie-any", CSWSH, (COOKIE,)),
+    SetUp("cookie-any-close", CSWSH, (COOKIE,)),
+    SetUp("cookie-any-says", CSWSH, (COOKIE,)),
+    SetUp("cookie-any"),
+    SetUp("cookie-checked", headers=(COOKIE,), clear={STRICT, OPEN}),
+    SetUp("cookie-begins", CSWSH, (COOKIE,), clear={STRICT}),
+    SetUp("user-or-guest", CSWSH, (COOKIE,)),
+    SetUp("user-or-guest"),
+    SetUp("bearer", headers=("Authorization: Bearer secret-token",), clear={STRICT, OPEN}),
+    SetUp("token?token=s3cret-t0ken", clear={STRICT, OPEN}),
+    SetUp("cookie-and-token?token=s3cret-t0ken", headers=(COOKIE,), clear={STRICT, OPEN}),
+    SetUp("public", headers=(COOKIE,)),
+    SetUp("public"),
+    SetUp("nobody"),
+    SetUp("login", clear={STRICT}),
+    SetUp("away", clear={STRICT}),
+    SetUp("broken"),
+    SetUp("unknown-door"),
+]
+
+
+async def look(port: int, one: SetUp, **given: object) -> Case:
+    target = parse_target(f"ws://127.0.0.1:{port}/{one.path}", origin=one.origin, headers=one.headers, **given)  # type: ignore[arg-type]
+    case = Case(target, Budget.named("quick"))
+    await case.run("3.3")
+    return case
+
+
+def verdict(case: Case, *verdicts: Verdict) -> set[str]:
+    return {found.cause for found in case.judge().findings if found.verdict in verdicts and found.cause.startswith("origin.")}
+
+
+def shown(case: Case) -> str:
+    return "\n".join(f"{found.verdict.value} {found.cause} {found.confidence} {found.summary}" for found in case.judge().findings)
+
+
+async def wrong(port: int, one: SetUp) -> str:
+    """Return what is wrong with the judgement, "" nothing."""
+    case = await look(port, one)
+    faults = verdict(case, Verdict.FAULT)
+    if faults == one.faults and one.clear <= verdict(case, Verdict.CLEAR):
+        return ""
+    return f"{one.path} {one.headers}: {shown(case)}"
+
+
+async def test_every_door() -> None:
+    async with doors() as port:
+        assert not [text for text in await asyncio.gather(*(wrong(port, one) for one in DOORS)) if text]
+
+
+Server = Callable[[], contextlib.AbstractAsyncContextManager[int]]
+LIBRARIES: list[tuple[str, Server, SetUp]] = [
+    ("websockets, listed", lambda: of_websockets([OWN]), SetUp("ws", clear={STRICT, OPEN})),
+    ("websockets, another listed", lambda: of_websockets(["https://app.elsewhere.example"]), SetUp("ws", {STRICT})),
+    ("websockets, another listed, or none", lambda: of_websockets([None, "https://app.elsewhere.example"]), SetUp("ws", {STRICT})),
+    ("websockets, unchecked, cookie", lambda: of_websockets(None, cookie=True), SetUp("ws", CSWSH, (COOKIE,))),
+    ("websockets, unchecked, public", lambda: of_websockets(None), SetUp("ws")),
+    ("Tornado, same host", lambda: of_tornado(check=True), SetUp("ws", {STRICT}, (COOKIE,))),
+    ("Tornado, page of its host", lambda: of_tornado(check=True), SetUp("ws", headers=(COOKIE,), origin="", clear={STRICT, OPEN})),
+    ("Tornado, check_origin True", lambda: of_tornado(check=False), SetUp("ws", CSWSH, (COOKIE,))),
+    ("Starlette, unknown path", of_asgi, SetUp("nowhere")),
+    ("Starlette, another listed", of_asgi, SetUp("listed", {STRICT})),
+    ("Starlette, cookie and no check", of_asgi, SetUp("cookie", CSWSH, (COOKIE,))),
+    ("Starlette, refuses everybody", of_asgi, SetUp("login")),
+    ("python-socketio, listed", lambda: of_socketio([OWN]), SetUp("socket.io/?EIO=4&transport=websocket", clear={STRICT, OPEN})),
+    ("python-socketio, another", lambda: of_socketio(["https://x.example"]), SetUp("socket.io/?EIO=4&transport=websocket", {STRICT})),
+    ("python-socketio, default", lambda: of_socketio(None), SetUp("socket.io/?EIO=4&transport=websocket", {STRICT})),
+    ("python-socketio, everybody", lambda: of_socketio("*"), SetUp("socket.io/?EIO=4&transport=websocket")),
+]
+
+
+async def test_every_library() -> None:
+    async def of(name: str, server: Server, one: SetUp) -> str:
+        async with server() as port:
+            found = await wrong(port, one)
+        return f"{name}: {found}" if found else ""
+
+    assert not [text for text in await asyncio.gather(*(of(*row) for row in LIBRARIES)) if text]
+
+
+@pytest.mark.parametrize("status", [429, 503, 403])
+async def test_who_is_asked_too_often_is_not_judged(status: int) -> None:
+    """The endpoint lets in seven and then nobody: whatever it says then has nothing to do with Origin."""
+    async with limited(7, status) as port:
+        case = await look(port, SetUp("public"))
+    assert verdict(case, Verdict.FAULT) <= set(), shown(case)
+    left = [seen for seen in case.evidence.observations if seen.outcome is Outcome.NOT_RUN]
+    assert bool(left) == (status != 403)
