@@ -57,7 +57,7 @@ setInterval(() => { if (ws && ws.readyState === 1 && Date.now() - heard > 20000)
 """
     + _loop(_BACKOFF, "heard = Date.now(); subscribe(ws); recent();")
     .replace("const ws =", "ws =")
-    .replace("show(event", "heard = Date.now(); show(event"),
+    .replace("show(event.data)", "{ heard = Date.now(); show(event.data); }"),
     "none": _loop(""),
     "immediate": _loop("connect();"),
     "constant": _loop("setTimeout(connect, 2000);"),

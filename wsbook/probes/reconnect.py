@@ -69,21 +69,21 @@ class Outage(Struct, frozen=True, kw_only=True):
 _REFUSED = Outage(way="rst", answer="refuse", most_s=5.5, back_s=4.0)
 _GONE = Outage(way="close", answer="open", close_code=1001, most_s=4.0, back_s=0.0)
 _STALLED = Outage(way="stall", answer="open", most_s=4.0, back_s=0.0)
-_FORBIDDEN = Outage(way="rst", answer="403", most_s=5.0, back_s=2.0)
-_BUSY = Outage(way="fin", answer="503", most_s=8.0, back_s=6.0)
+_FORBIDDEN = Outage(way="rst", answer="403", most_s=4.0, back_s=2.0)
+_BUSY = Outage(way="fin", answer="503", most_s=5.0, back_s=4.0)
 _DISMISSED = Outage(way="close", answer="dismiss", close_code=1008, most_s=6.0, back_s=2.0)
 
 
 def lanes(budget: str) -> tuple[tuple[Outage, ...], ...]:
     """Return what two browsers side by side do to the page within a budget, in the order of worth."""
     if budget == "quick":
-        return (_REFUSED, _GONE), (_STALLED, _FORBIDDEN)
-    factor = 3.0 if budget == "standard" else 6.0
-    long = [
-        replace(one, most_s=one.most_s * factor, back_s=one.back_s * factor, listen_s=2.4)
-        for one in (_REFUSED, _STALLED, _FORBIDDEN, _BUSY)
-    ]
-    return (long[0], _GONE, _DISMISSED), (replace(long[1], most_s=40.0 if budget == "standard" else 90.0), long[2], long[3])
+        return (_REFUSED, _GONE), (_STALLED,)
+    factor = 2.0 if budget == "standard" else 5.0
+    refused, forbidden, busy = (
+        replace(one, most_s=one.most_s * factor, back_s=one.back_s * factor, listen_s=2.4) for one in (_REFUSED, _FORBIDDEN, _BUSY)
+    )
+    stalled = replace(_STALLED, most_s=20.0 if budget == "standard" else 70.0, listen_s=2.4)
+    return (refused, _GONE, _DISMISSED), (stalled, forbidden, busy)
 
 
 async def probe_outages(
