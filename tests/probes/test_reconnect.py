@@ -90,9 +90,10 @@ def test_two_browsers_at_most_and_within_the_budget(budget: str) -> None:
         assert sum(one.most_s + one.back_s + 2 * one.listen_s for one in lane) <= most_s
 
 
-def counts(messages: int, **runs: int) -> Counts:
-    heard = ("wsbookHeard", "wsbook-reconnect.js", 0)
-    return Counter({heard: messages} | {(name, "http://shop.test/app.js?v=1", 7): count for name, count in runs.items()})
+def counts(messages: int, *kinds: int, **runs: int) -> Counts:
+    heard = {("wsbookHeard", "wsbook-reconnect.js", 0): messages}
+    heard |= {(f"wsbookKind{number}", "wsbook-reconnect.js", number): count for number, count in enumerate(kinds, 1)}
+    return Counter(heard | {(name, "http://shop.test/app.js?v=1", 7): count for name, count in runs.items()})
 
 
 RUNS = [
@@ -104,6 +105,8 @@ RUNS = [
     ("too few messages", [counts(1, show=1), counts(3, show=3)], [counts(5, show=10), counts(2, show=4)], ()),
     ("only one reading", [counts(4, show=4)], [counts(5, show=10)], ()),
     ("nothing counted", [], [], ()),
+    ("of one kind, twice", [counts(6, 4, 2, on=2), counts(7, 4, 3, on=3)], [counts(6, 4, 2, on=4)] * 2, ("on (app.js, character 7)",)),
+    ("of one kind, the same", [counts(4, 2, 2, on=2), counts(4, 2, 2, on=2)], [counts(6, 4, 2, on=4)] * 2, ()),
 ]
 
 

@@ -72,6 +72,10 @@ STALL = replace(
     open_sockets=0,
 )
 
+TURNED_AWAY = replace(
+    AWAY, redials=(*dialled(0.4, 0.8, opened=False), *(Redial(at_s=at, fate="answered", status=401, ended_s=at) for at in (6.0, 8.5)))
+)
+
 
 def outage(facts: OutageFacts) -> Observation:
     return seen(facts, step="3.1", probe="reconnect", hop="browser")
@@ -93,6 +97,11 @@ ROWS: list[tuple[str, str, Sequence[OutageFacts], Verdict | None]] = [
     ("refused for good", "client.no-reconnect", [replace(AWAY, answer="403")], None),
     ("told to stay away", "client.no-reconnect", [replace(AWAY, way="close", answer="open", close_code=4401)], None),
     ("a stall is another question", "client.no-reconnect", [STALL], None),
+    ("refused by the server after it was let in", "auth.token-expired-on-reconnect", [TURNED_AWAY], FAULT),
+    ("refused by the server after it was let in", "client.no-reconnect", [TURNED_AWAY], None),
+    ("refused by us only", "auth.token-expired-on-reconnect", [replace(TURNED_AWAY, answer="401", lasted_s=20.0)], None),
+    ("let in again", "auth.token-expired-on-reconnect", [BACK], None),
+    ("refused while it is restarted", "auth.token-expired-on-reconnect", [replace(TURNED_AWAY, reopened_s=9.0)], None),
     ("grows", "client.reconnect-no-backoff", [BACK], CLEAR),
     ("at once", "client.reconnect-no-backoff", [replace(BACK, redials=dialled(*[0.01] * 20))], FAULT),
     ("every tenth of a second", "client.reconnect-no-backoff", [replace(BACK, redials=dialled(*[0.2] * 20))], FAULT),

@@ -29,8 +29,8 @@ from wsbook.target import Trigger
 __all__ = ["Outage", "lanes", "probe_outages"]
 
 _LOAD_S, _OPEN_S, _LOOK_S, _SETTLE_S = 8.0, 6.0, 0.25, 0.5
-_LEAP_S = 300.0
-"""How far the clock of a page that has not come back is put forward."""
+_LEAP_S, _FATE_S = 300.0, 1.0
+"""How far the clock of a page that has not come back is put forward, and how long the fate of what it dials then is waited for."""
 _FEWEST, _PLENTY, _STORM, _REDIALS = 3, 8, 25, 200
 """Attempts after which the spacing is known: when waiting would take too long, after half of the time, at once; and kept."""
 _CLOSE_CODES = {1001: "going away", 1008: "policy violation", 1012: "service restart"}
@@ -233,8 +233,13 @@ class _Run:
         leapt_s = await bench.leap(_LEAP_S, moved)
         if not await moved():
             await bench.relay.changed(_LOOK_S)
-        early_s = facts.watched_s + leapt_s if await moved() else None
-        return replace(facts, leapt_s=leapt_s, early_s=early_s)
+        if not await moved():
+            return replace(facts, leapt_s=leapt_s)
+        begin = time.monotonic()
+        while not any(map(_decided, bench.attempts(since))) and time.monotonic() - begin < _FATE_S:
+            await bench.relay.changed(_LOOK_S)
+        later = [replace(_redial(line, since - facts.watched_s), at_s=facts.watched_s + leapt_s) for line in bench.attempts(since)[:1]]
+        return replace(facts, leapt_s=leapt_s, early_s=facts.watched_s + leapt_s, redials=(*facts.redials, *later)[:_REDIALS])
 
     async def _lose(self, bench: Bench, outage: Outage) -> None:
         """Let the socket end in the given way, with what new attempts shall get already set."""
@@ -316,6 +321,10 @@ def _no_socket(bench: Bench, url: str) -> Failure:
     return Failure(
         stage="page", reason=Reason.SKIPPED, message=f"not run: the page opened no socket to {url} within {_OPEN_S:g} s; {words}"
     )
+
+
+def _decided(line: Line) -> bool:
+    return line.status is not None or line.ended_at is not None
 
 
 def _reopened(bench: Bench, loss: float, end: float) -> float | None:

@@ -62,7 +62,7 @@ def _returned(facts: OutageFacts) -> bool:
 
 def _judge_return(outages: Outages) -> Iterator[Finding]:
     slug = "client.no-reconnect"
-    asked = [(seen, facts) for seen, facts in outages if not fatal(facts) and facts.way != "stall"]
+    asked = [(seen, facts) for seen, facts in outages if not fatal(facts) and facts.way != "stall" and not _turned_away(facts)]
     lost = [(seen, facts) for seen, facts in asked if not _returned(facts)]
     back = [(seen, facts) for seen, facts in asked if _returned(facts)]
     shown = [(seen, facts) for seen, facts in lost if not _may_still_come(facts)]
@@ -108,6 +108,23 @@ def _time_back(facts: OutageFacts) -> str:
     if facts.reloaded:
         return f"by loading itself anew after {shown_outage(facts)}"
     return f"about {facts.early_s or 0.0:.2g} s after {shown_outage(facts)}, by its clock"
+
+
+def _turned_away(facts: OutageFacts) -> tuple[int, ...]:
+    """Return the statuses with which the server itself refused the page's attempts after it had let it in, when no other fate was left."""
+    told = [one for one in facts.redials if one.at_s > (0.0 if facts.answer == "open" else facts.lasted_s)]
+    statuses = tuple(one.status for one in told if one.status in (401, 403))
+    return statuses if facts.reopened_s is None and statuses and len(statuses) == len(told) else ()
+
+
+def _judge_credentials(outages: Outages) -> Iterator[Finding]:
+    refused = [(seen, facts) for seen, facts in outages if _turned_away(facts)]
+    if refused:
+        facts = refused[0][1]
+        told = ", ".join(map(str, dict.fromkeys(_turned_away(facts))))
+        words = f"the page was let in when it was loaded, and each attempt after {shown_outage(facts)} is refused with {told}"
+        proofs = (_evident(one, at, f"{len(_turned_away(at))} attempts refused by the server") for one, at in refused)
+        yield fault("auth.token-expired-on-reconnect", 0.9 if len(_turned_away(facts)) > 1 else 0.7, words, *proofs)
 
 
 # Spacing
@@ -334,6 +351,7 @@ def _unnoticed(seen: Observation, facts: OutageFacts, stays_away: bool) -> Findi
 
 _RULES: tuple[Callable[[Outages], Iterator[Finding]], ...] = (
     _judge_return,
+    _judge_credentials,
     _judge_spacing,
     _judge_subscription,
     _judge_catching_up,
