@@ -12,7 +12,8 @@ from wsbook.attempt import attempt_for
 from wsbook.evidence import Evidence
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Outcome, Reason
-from wsbook.probes.reconnect import Outage, lanes, probe_outages
+from wsbook.probes.reconnect import probe_outages
+from wsbook.probes.reconnect_plans import Outage, lanes
 from wsbook.probes.reconnect_runs import Counts, repeated
 from wsbook.rules.reconnect import judge_reconnect
 from wsbook.target import Target, parse_target

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
@@ -20,13 +19,14 @@ from wsbook.probes.browser_visit import BrowserError, BrowserMissingError
 from wsbook.probes.marker import marker, run_marker
 from wsbook.probes.publish import Publisher, SocketPublisher, TriggerPublisher
 from wsbook.probes.reconnect_bench import Bench, Heard, open_bench
+from wsbook.probes.reconnect_plans import Outage
 from wsbook.probes.reconnect_runs import repeated
 from wsbook.probes.relay import Line
 from wsbook.probes.upgrade import open_socket
 from wsbook.secret import resolve
 from wsbook.target import Trigger
 
-__all__ = ["Outage", "lanes", "probe_outages"]
+__all__ = ["probe_outages"]
 
 _LOAD_S, _OPEN_S, _LOOK_S, _SETTLE_S = 8.0, 6.0, 0.25, 0.5
 _LEAP_S, _FATE_S = 300.0, 1.0
@@ -36,54 +36,6 @@ _FEWEST, _PLENTY, _STORM, _REDIALS = 3, 8, 25, 200
 _CLOSE_CODES = {1001: "going away", 1008: "policy violation", 1012: "service restart"}
 
 Progress = Callable[[str, float], None]
-
-
-class Outage(Struct, frozen=True, kw_only=True):
-    """One interruption: how the socket is lost, what new attempts get, for how long at most, and how long a return is waited for.
-
-    way, answer: as in OutageFacts. listen_s: how long is listened before and after.
-    """
-
-    way: str
-    answer: str
-    most_s: float
-    back_s: float
-    listen_s: float = 1.2
-    close_code: int | None = None
-
-    @property
-    def fatal(self) -> bool:
-        """Whether it says that another attempt makes no sense, so that a page may stay away."""
-        return self.answer in ("401", "403", "404") or self.close_code in (1000, 1008) or 4000 <= (self.close_code or 0) <= 4999
-
-    @property
-    def shown(self) -> str:
-        """The interruption in words."""
-        lost = {"rst": "reset", "fin": "ended without a close frame", "stall": "stalled"}.get(self.way, f"closed with {self.close_code}")
-        meanwhile = {"open": "", "refuse": ", new ones refused", "stall": ", new ones stalled", "dismiss": " each time"}.get(
-            self.answer, f", new ones answered {self.answer}"
-        )
-        return f"the socket {lost}{meanwhile}"
-
-
-_REFUSED = Outage(way="rst", answer="refuse", most_s=5.5, back_s=4.0)
-_GONE = Outage(way="close", answer="open", close_code=1001, most_s=4.0, back_s=0.0)
-_STALLED = Outage(way="stall", answer="open", most_s=4.0, back_s=0.0)
-_FORBIDDEN = Outage(way="rst", answer="403", most_s=4.0, back_s=2.0)
-_BUSY = Outage(way="fin", answer="503", most_s=5.0, back_s=4.0)
-_DISMISSED = Outage(way="close", answer="dismiss", close_code=1008, most_s=6.0, back_s=2.0)
-
-
-def lanes(budget: str) -> tuple[tuple[Outage, ...], ...]:
-    """Return what two browsers side by side do to the page within a budget, in the order of worth."""
-    if budget == "quick":
-        return (_REFUSED, _GONE), (_STALLED,)
-    factor = 2.0 if budget == "standard" else 5.0
-    refused, forbidden, busy = (
-        replace(one, most_s=one.most_s * factor, back_s=one.back_s * factor, listen_s=2.4) for one in (_REFUSED, _FORBIDDEN, _BUSY)
-    )
-    stalled = replace(_STALLED, most_s=20.0 if budget == "standard" else 70.0, listen_s=2.4)
-    return (refused, _GONE, _DISMISSED), (stalled, forbidden, busy)
 
 
 async def probe_outages(

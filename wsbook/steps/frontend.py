@@ -19,7 +19,8 @@ async def look_frontend(look: Looking) -> None:
 
 
 async def _look_live(look: Looking) -> None:
-    from wsbook.probes.reconnect import lanes, probe_outages
+    from wsbook.probes.reconnect import probe_outages
+    from wsbook.probes.reconnect_plans import lanes
 
     target = look.target
     if not target.page_url:

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from wsbook.facts import OutageFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
-from wsbook.rules.reconnect import shown_outage, spacing_of
+from wsbook.rules.interruptions import shown_outage, spacing_of
 from wsbook.spacing import good_backoff
 from wsbook.views.drawing import CONTROL, RECEIVED, SENT, VERDICT_COLOURS, WARNING, Picture, column, figure, label, picture
 from wsbook.views.tables import rows_of

@@ -7,7 +7,7 @@ import pandas as pd
 
 from wsbook.facts import OutageFacts
 from wsbook.observation import Observation
-from wsbook.rules.reconnect import shown_outage, spacing_of
+from wsbook.rules.interruptions import shown_outage, spacing_of
 from wsbook.views.tables.frames import frame, rows_of
 from wsbook.words import cap
 
