@@ -91,6 +91,10 @@ def test_two_browsers_at_most_and_within_the_budget(budget: str) -> None:
         assert sum(one.most_s + one.back_s + 2 * one.listen_s for one in lane) <= most_s
 
 
+def test_a_server_of_somebody_else_gets_no_storm() -> None:
+    assert not [one for lane in lanes("standard", burden=False) for one in lane if one.answer == "dismiss"]
+
+
 def counts(messages: int, *kinds: int, **runs: int) -> Counts:
     heard = {("wsbookHeard", "wsbook-reconnect.js", 0): messages}
     heard |= {(f"wsbookKind{number}", "wsbook-reconnect.js", number): count for number, count in enumerate(kinds, 1)}

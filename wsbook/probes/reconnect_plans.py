@@ -42,8 +42,11 @@ _BUSY = Outage(way="fin", answer="503", most_s=5.0, back_s=4.0)
 _DISMISSED = Outage(way="close", answer="dismiss", close_code=1008, most_s=6.0, back_s=2.0)
 
 
-def lanes(budget: str) -> tuple[tuple[Outage, ...], ...]:
-    """Return what two browsers side by side do to the page within a budget, in the order of worth."""
+def lanes(budget: str, *, burden: bool = True) -> tuple[tuple[Outage, ...], ...]:
+    """Return what two browsers side by side do to the page within a budget, in the order of worth.
+
+    burden: whether the server may get a connection for each of the page's attempts; else none reaches it while the page is kept away.
+    """
     if budget == "quick":
         return (_REFUSED, _GONE), (_STALLED,)
     factor = 2.0 if budget == "standard" else 5.0
@@ -51,4 +54,4 @@ def lanes(budget: str) -> tuple[tuple[Outage, ...], ...]:
         replace(one, most_s=one.most_s * factor, back_s=one.back_s * factor, listen_s=2.4) for one in (_REFUSED, _FORBIDDEN, _BUSY)
     )
     stalled = replace(_STALLED, most_s=20.0 if budget == "standard" else 70.0, listen_s=2.4)
-    return (refused, _GONE, _DISMISSED), (stalled, forbidden, busy)
+    return (refused, _GONE, *((_DISMISSED,) if burden else ())), (stalled, forbidden, busy)

@@ -50,7 +50,7 @@ async def _look_live(look: Looking) -> None:
             on_progress=look.progress if number == 0 else None,
         )
 
-    planned = lanes(look.budget.name)
+    planned = lanes(look.budget.name, burden=target.may_burden)
     for found in await asyncio.gather(*map(lane, range(len(planned)))):
         look.add(*found)
 
