@@ -29,12 +29,20 @@ await book.begin("3.4")
 #
 # A socket ends sooner or later: a deploy, a tunnel, a laptop that sleeps. A page without a `close` handler then shows old
 # data for ever; one that reconnects at once and without a pause joins all the others in doing so, and keeps the server down.
-# After reconnecting it must subscribe again. A handler that throws on one odd message ends quietly, and so do all updates
-# after it. The table lists defects that were recognised in the source, and guards against them.
+# After reconnecting it must subscribe again, and fetch what it missed. A handler that throws on one odd message ends quietly,
+# and so do all updates after it. The first table lists defects that were recognised in the source, and guards against them.
+#
+# Given the page, the workbook also tries it. A browser opens it, unchanged, behind a relay that resets its socket, closes it,
+# refuses it for a while, or lets nothing pass any more. The picture shows each attempt to connect again. A client with good
+# manners stays near the green band: its pauses double, and chance spreads them, so that a thousand clients do not return in the
+# same second. Marks that climb straight up are a client that does not wait. A page that has not come back when the watching
+# ends has its clock put forward by minutes, so that a timer that was still waiting is no excuse.
 
 # %% id=s31-run tags=step-3.1
 page = await book.step("3.1")
-page.table()
+page.plot()
+page.table("outages")
+page.table("patterns")
 page.findings()
 
 # %% id=s31-verdict tags=nbval-check-output,step-3.1
@@ -44,7 +52,8 @@ page.verdict()
 # <details><summary>What this does not show</summary>
 #
 # Patterns are recognised by their form. Code that does the same in another way is not found, and code that is never reached
-# is.
+# is. What the page does in a hidden tab, on a phone, or when somebody clicks is not tried; nor is what it lost without a
+# `trigger` or a `message` that publishes something while it is away.
 #
 # </details>
 
