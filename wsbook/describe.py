@@ -268,6 +268,25 @@ def _cookies(facts: f.CookieFacts) -> str:
     return f"{quantity(len(sent), 'cookie')} sent, {held}{f', {other} for other hosts or paths' if other else ''}"
 
 
+def _cycles(facts: f.CycleFacts) -> str:
+    names = ", ".join(f"{one.name} at {one.place}" for one in facts.servers) or f"no server watched ({facts.blind})"
+    gone = facts.closed + facts.hung_up + facts.broken
+    return f"{quantity(gone, 'connection')} came and went, up to {facts.at_once} together; {names}"
+
+
+def _pulses(facts: f.PulseFacts) -> str:
+    sent = sum(len(one.sent_s) for one in facts.connections)
+    answered = sum(at is not None for one in facts.connections for at in one.answered_s)
+    return f"{answered} of {sent} pings answered on {quantity(len(facts.connections), 'quiet connection')}"
+
+
+def _crowd(facts: f.CrowdFacts) -> str:
+    late = [took for one in facts.neighbours for took in one.during if took is not None]
+    worst = f", the latest after {duration_text(max(late))}" if late else ""
+    missed = sum(took is None for one in facts.neighbours for took in one.during)
+    return f"beside one that {facts.kind}, {len(late)} messages reached the others{worst}, {missed} did not"
+
+
 def _symptom(facts: f.SymptomFacts) -> str:
     return f"told: {facts.text}"
 
@@ -338,6 +357,9 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.HalfOpenFacts: _half_open,
     f.AffinityFacts: _affinity,
     f.BroadcastFacts: _broadcast,
+    f.CycleFacts: _cycles,
+    f.PulseFacts: _pulses,
+    f.CrowdFacts: _crowd,
     f.TraceFacts: _trace,
     f.LoadFacts: _load,
     f.PageFacts: _page,

@@ -34,6 +34,7 @@ from wsbook.facts.network import (
 )
 from wsbook.facts.origin import CorsFacts, CorsTrial, Credential, CredentialFacts
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
+from wsbook.facts.process import CrowdFacts, CycleFacts, Neighbour, PulseFacts, Pulses, Sample, Spell, Watched
 from wsbook.facts.reconnect import OutageFacts, Redial
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
 from wsbook.facts.rehearsal import Received, RehearsalFacts, Trial
@@ -62,6 +63,8 @@ __all__ = [
     "CorsTrial",
     "Credential",
     "CredentialFacts",
+    "CrowdFacts",
+    "CycleFacts",
     "DialectFacts",
     "DialectStep",
     "EchoFacts",
@@ -84,6 +87,7 @@ __all__ = [
     "LoggedAttemptFacts",
     "MarkedLineFacts",
     "NameFacts",
+    "Neighbour",
     "NumbersFacts",
     "OutageFacts",
     "PacketFacts",
@@ -93,6 +97,8 @@ __all__ = [
     "Place",
     "PortFacts",
     "ProxyVariablesFacts",
+    "PulseFacts",
+    "Pulses",
     "Received",
     "RecordingFacts",
     "Redial",
@@ -100,6 +106,7 @@ __all__ = [
     "RedirectHop",
     "RehearsalFacts",
     "RouteFacts",
+    "Sample",
     "Sender",
     "SessionFacts",
     "Setting",
@@ -107,6 +114,7 @@ __all__ = [
     "SizeFacts",
     "SizeTrial",
     "Snapshot",
+    "Spell",
     "Stream",
     "Subscriber",
     "Suspicion",
@@ -123,6 +131,7 @@ __all__ = [
     "VersionTrial",
     "Violation",
     "Visit",
+    "Watched",
     "WordsFacts",
 ]
 
@@ -171,6 +180,9 @@ Facts = (
     | RedirectFacts
     | RehearsalFacts
     | SuspicionFacts
+    | CycleFacts
+    | PulseFacts
+    | CrowdFacts
     | CredentialFacts
     | CorsFacts
 )

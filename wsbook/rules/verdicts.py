@@ -107,11 +107,14 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
         failure = (broken or missing)[0].failure
         return Verdict.UNKNOWN, failure.message if failure else ""
     clear = [finding for finding in own if finding.verdict is Verdict.CLEAR and finding.severity is not Severity.INFO]
+    told = [entry for entry in useful if isinstance(entry.facts, BroadcastFacts)]
+    doubtful = [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, told)]
+    if doubtful and not any(_rests_on(one, told) for one in clear):
+        return Verdict.UNKNOWN, doubtful[0].summary
     if clear:
         return Verdict.CLEAR, clear[0].summary
-    told = {entry.id for entry in useful if isinstance(entry.facts, BroadcastFacts) or entry.source.step == "3.3"}
-    doubtful = [one for one in own if one.verdict is Verdict.UNKNOWN and told & {proof.observation for proof in one.evidence}]
-    if doubtful:
+    asked = [entry for entry in useful if entry.source.step == "3.3"]
+    if doubtful := [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, asked)]:
         return Verdict.UNKNOWN, doubtful[0].summary
     sources = [entry.facts for entry in useful if isinstance(entry.facts, TextFacts) and entry.facts.kind.endswith("_source")]
     dialled = [facts for entry in useful if isinstance(facts := entry.facts, EndpointFacts) and facts.side == "frontend"]
