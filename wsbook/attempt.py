@@ -47,6 +47,8 @@ __all__ = [
     "NULL_ORIGIN",
     "ONE_ADDRESS",
     "ONE_BROKEN",
+    "ONE_FLOODS",
+    "ONE_READS_NOTHING",
     "ONLY_AMBIENT",
     "ONLY_UPGRADE",
     "OTHER_CASE",
@@ -140,6 +142,8 @@ NO_PROXY = "without the forward proxy"
 THROUGH_PROXY = "through the forward proxy"
 MARKED_QUERY = "our mark in the query"
 ONE_BROKEN = "one subscriber broken off"
+ONE_READS_NOTHING = "one subscriber that reads nothing"
+ONE_FLOODS = "one subscriber that floods"
 IPV4_ONLY = "IPv4 only"
 IPV6_ONLY = "IPv6 only"
 NO_ALPN = "no ALPN"

@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from conftest import needs
 from lab.lab_client import answer_of, eventually, http, lifetime, log, open_socket, publish, received
@@ -233,6 +234,37 @@ async def test_other_proxies_idle_limits() -> None:
     )
 
 
+async def check_silent_client() -> None:
+    with start_lab("heartbeat.absent-or-too-slow") as lab:
+        async with open_socket(lab) as silent, open_socket(lab) as chatty, open_socket(lab, lab.hops["app"]) as direct:
+            ages = await asyncio.gather(lifetime(silent, 3.8), lifetime(chatty, 3.8, 0.5), lifetime(direct, 3.8))
+        assert ages == [pytest.approx(3.0, abs=0.4), None, pytest.approx(3.0, abs=0.4)]
+        assert (silent.close_code, silent.close_reason) == (1001, "idle for too long")
+
+
+async def check_one_direction() -> None:
+    with start_lab("heartbeat.one-direction-only") as lab:
+        async with open_socket(lab) as listening, open_socket(lab) as chatty, open_socket(lab, lab.hops["app"]) as direct:
+            await asyncio.gather(*(socket.send(lab.message) for socket in (listening, direct)))
+            ages = await asyncio.gather(lifetime(listening, 3.8), lifetime(chatty, 3.8, 0.5), lifetime(direct, 3.8))
+        assert ages == [pytest.approx(3.0, abs=0.4), None, None]
+
+
+async def check_patience() -> None:
+    with start_lab("heartbeat.timeout-too-short") as lab:
+        async with open_socket(lab) as quick, open_socket(lab) as busy:
+            busy.transport.pause_reading()
+            assert await lifetime(quick, 3.0) is None
+            busy.transport.resume_reading()
+            await asyncio.wait_for(busy.wait_closed(), 2)
+        assert busy.close_code == 1011
+
+
+@needs("haproxy")
+async def test_heartbeats() -> None:
+    await asyncio.gather(check_silent_client(), check_one_direction(), check_patience())
+
+
 @pytest.mark.parametrize(("slug", "proxy"), on("load.connection-cap"))
 async def test_connections_are_capped(slug: str, proxy: str) -> None:
     with start_lab(slug, proxy=proxy) as lab:
@@ -328,6 +360,39 @@ async def test_loop_stalls() -> None:
                 await asyncio.sleep(0.02)
         assert max(waits) > 0.2
         assert min(waits) < 0.05
+
+
+async def test_one_that_reads_nothing_holds_up_the_others() -> None:
+    with start_lab("load.slow-consumer-no-backpressure") as lab:
+        app, event = lab.hops["app"], json.dumps({"type": "publish", "text": "x" * 60_000})
+        async with (
+            open_socket(lab, app, compression=None) as reader,
+            open_socket(lab, app, max_queue=1, close_timeout=0.1, compression=None),
+        ):
+            for _ in range(200):
+                await reader.send(event)
+            assert 0 < len(await received(reader, 0.8)) < 200
+
+
+async def test_open_files_stay_when_sockets_go() -> None:
+    with start_lab("load.fd-limit-or-leak") as lab:
+        server = psutil.Process(lab.pids["a"])
+        before = server.num_fds()
+        for _ in range(5):
+            async with open_socket(lab, lab.hops["app"]) as socket:
+                await socket.ping()
+        assert server.num_fds() >= before + 5
+
+
+async def test_sockets_that_have_gone_are_still_told() -> None:
+    with start_lab("backend.stale-connection-registry") as lab:
+        for _ in range(3):
+            async with open_socket(lab, lab.hops["app"]) as socket:
+                await socket.ping()
+        async with open_socket(lab, lab.hops["app"]) as socket:
+            await socket.send('{"type": "publish"}')
+            assert await received(socket) == ['{"type": "publish"}']
+        assert await eventually(lambda: "event to 4 sockets" in log(lab, "a.log"))
 
 
 async def test_ticks_end_and_sockets_stay() -> None:

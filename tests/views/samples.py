@@ -15,6 +15,8 @@ from wsbook.facts import (
     CorsTrial,
     Credential,
     CredentialFacts,
+    CrowdFacts,
+    CycleFacts,
     DialectFacts,
     DialectStep,
     EchoFacts,
@@ -31,6 +33,8 @@ from wsbook.facts import (
     LoadFacts,
     LoadStep,
     NameFacts,
+    Neighbour,
+    OutageFacts,
     PacketFacts,
     PacketTrial,
     PageFacts,
@@ -38,15 +42,20 @@ from wsbook.facts import (
     Place,
     PortFacts,
     ProxyVariablesFacts,
+    PulseFacts,
+    Pulses,
     Received,
+    Redial,
     RedirectFacts,
     RedirectHop,
     RehearsalFacts,
     RouteFacts,
+    Sample,
     SessionFacts,
     Setting,
     SignatureFacts,
     SizeFacts,
+    Spell,
     Stream,
     Subscriber,
     SymptomFacts,
@@ -59,6 +68,7 @@ from wsbook.facts import (
     UpgradeFacts,
     VersionTrial,
     Visit,
+    Watched,
 )
 from wsbook.observation import Failure, Observation, Reason, Source, Stage, not_run, observed
 
@@ -289,6 +299,74 @@ def everything(text: str = HOSTILE) -> list[Observation]:
             BroadcastFacts(
                 messages=4,
                 subscribers=(Subscriber(index=0, instance=text, received=4), Subscriber(index=1, instance="b", received=2, missed=(1, 2))),
+            ),
+        ),
+        seen(
+            "3.2",
+            CycleFacts(
+                warm_up=8,
+                closed=8,
+                hung_up=8,
+                broken=8,
+                at_once=8,
+                connect_s=0.01,
+                servers=(
+                    Watched(
+                        how="process",
+                        place=text,
+                        name=text,
+                        processes=1,
+                        samples=tuple(
+                            Sample(at_s=at, ended=4 * at, held=8 * (at % 2), memory_bytes=30_000_000 + at, descriptors=20 + at)
+                            for at in range(8)
+                        ),
+                    ),
+                ),
+                why_refused=text,
+            ),
+        ),
+        seen(
+            "3.2",
+            PulseFacts(
+                every_s=0.1,
+                duration_s=0.5,
+                connections=tuple(
+                    Pulses(place=text, instance=text, sent_s=(0.1, 0.2, 0.3), answered_s=(0.101, 0.45, 0.45), acknowledged=(None,) * 3)
+                    for _ in range(2)
+                ),
+                spells=(Spell(name="idle", begin_s=0.0, end_s=0.5),),
+                local=(text,),
+            ),
+        ),
+        seen(
+            "3.2",
+            CrowdFacts(
+                kind="reads nothing",
+                size_bytes=50_000,
+                padded=True,
+                neighbours=(Neighbour(index=0, instance=text, before=(0.01,), during=(0.01, 2.0, None)),),
+                sent_s=(0.0, 0.1, 0.2),
+                released_s=2.0,
+            ),
+        ),
+        seen(
+            "3.1",
+            OutageFacts(
+                url=text,
+                way="rst",
+                answer="refuse",
+                lasted_s=5.0,
+                watched_s=9.0,
+                redials=(Redial(at_s=0.5, fate="refused", ended_s=0.5), Redial(at_s=6.0, fate="opened")),
+                reopened_s=6.0,
+                said_before=(text,),
+                heard_before=((text, 3),),
+                runs_before=1.0,
+                runs_after=2.0,
+                repeated=((text, 1.0, 2.0),),
+                published=(1, 2),
+                missed=(2,),
+                errors=(text,),
             ),
         ),
         attempt(403, "foreign Origin", step="3.3", origin=text),
