@@ -11,6 +11,12 @@ from wsbook.facts import (
     Check,
     CompressionFacts,
     Conversation,
+    CorsFacts,
+    CorsTrial,
+    Credential,
+    CredentialFacts,
+    CrowdFacts,
+    CycleFacts,
     DialectFacts,
     DialectStep,
     EchoFacts,
@@ -27,6 +33,7 @@ from wsbook.facts import (
     LoadFacts,
     LoadStep,
     NameFacts,
+    Neighbour,
     OutageFacts,
     PacketFacts,
     PacketTrial,
@@ -35,16 +42,20 @@ from wsbook.facts import (
     Place,
     PortFacts,
     ProxyVariablesFacts,
+    PulseFacts,
+    Pulses,
     Received,
     Redial,
     RedirectFacts,
     RedirectHop,
     RehearsalFacts,
     RouteFacts,
+    Sample,
     SessionFacts,
     Setting,
     SignatureFacts,
     SizeFacts,
+    Spell,
     Stream,
     Subscriber,
     SymptomFacts,
@@ -57,6 +68,7 @@ from wsbook.facts import (
     UpgradeFacts,
     VersionTrial,
     Visit,
+    Watched,
 )
 from wsbook.observation import Failure, Observation, Reason, Source, Stage, not_run, observed
 
@@ -290,6 +302,54 @@ def everything(text: str = HOSTILE) -> list[Observation]:
             ),
         ),
         seen(
+            "3.2",
+            CycleFacts(
+                warm_up=8,
+                closed=8,
+                hung_up=8,
+                broken=8,
+                at_once=8,
+                connect_s=0.01,
+                servers=(
+                    Watched(
+                        how="process",
+                        place=text,
+                        name=text,
+                        processes=1,
+                        samples=tuple(
+                            Sample(at_s=at, ended=4 * at, held=8 * (at % 2), memory_bytes=30_000_000 + at, descriptors=20 + at)
+                            for at in range(8)
+                        ),
+                    ),
+                ),
+                why_refused=text,
+            ),
+        ),
+        seen(
+            "3.2",
+            PulseFacts(
+                every_s=0.1,
+                duration_s=0.5,
+                connections=tuple(
+                    Pulses(place=text, instance=text, sent_s=(0.1, 0.2, 0.3), answered_s=(0.101, 0.45, 0.45), acknowledged=(None,) * 3)
+                    for _ in range(2)
+                ),
+                spells=(Spell(name="idle", begin_s=0.0, end_s=0.5),),
+                local=(text,),
+            ),
+        ),
+        seen(
+            "3.2",
+            CrowdFacts(
+                kind="reads nothing",
+                size_bytes=50_000,
+                padded=True,
+                neighbours=(Neighbour(index=0, instance=text, before=(0.01,), during=(0.01, 2.0, None)),),
+                sent_s=(0.0, 0.1, 0.2),
+                released_s=2.0,
+            ),
+        ),
+        seen(
             "3.1",
             OutageFacts(
                 url=text,
@@ -310,6 +370,21 @@ def everything(text: str = HOSTILE) -> list[Observation]:
             ),
         ),
         attempt(403, "foreign Origin", step="3.3", origin=text),
+        attempt(101, "foreign Origin", "no credentials", step="3.3", origin=text, close_code=4403, close_reason=text),
+        seen(
+            "3.3",
+            CorsFacts(
+                url="ws://shop.test/ws",
+                dialect=text,
+                page_origin=text,
+                trials=(
+                    CorsTrial(kind="preflight", whose="own", origin=text, method="OPTIONS", status=204, refused=text),
+                    CorsTrial(kind="request", whose="foreign", origin=text, method="GET", status=200, headers=(("vary", text),)),
+                    CorsTrial(kind="request", whose="own", origin=text, method="GET", error=text),
+                ),
+            ),
+        ),
+        seen("3.3", CredentialFacts(url="ws://shop.test/ws", credentials=(Credential(place="query", name=text),))),
         seen("3.4", IdleFacts(silence_s=1.0, traffic="none", survived=True, lived_s=1.0, ended="open"), hop="endpoint"),
         seen("3.4", IdleFacts(silence_s=8.0, traffic="none", survived=False, lived_s=3.0, ended="fin", close_reason=text), hop="endpoint"),
         seen("3.4", IdleFacts(silence_s=8.0, traffic="ping", survived=True, lived_s=8.0, ended="open", interval_s=0.5), hop="endpoint"),

@@ -34,6 +34,7 @@ from wsbook.views.tables.network import table_packets, table_ports, table_proxy
 from wsbook.views.tables.origin import table_cors, table_origin
 from wsbook.views.tables.pairs import table_pairs
 from wsbook.views.tables.reconnect import table_outages
+from wsbook.views.tables.server import table_crowd, table_pulses, table_server
 
 __all__ = [
     "OPCODES",
@@ -53,6 +54,7 @@ __all__ = [
     "table_compression",
     "table_cookies",
     "table_cors",
+    "table_crowd",
     "table_dialect",
     "table_echo",
     "table_endpoints",
@@ -76,9 +78,11 @@ __all__ = [
     "table_patterns",
     "table_ports",
     "table_proxy",
+    "table_pulses",
     "table_redirects",
     "table_rehearsals",
     "table_routes",
+    "table_server",
     "table_sessions",
     "table_signatures",
     "table_sizes",
