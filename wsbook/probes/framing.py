@@ -94,7 +94,9 @@ def _trial(socket: Socket, name: str, section: str, ok: bool, detail: str, rtt_s
 
 def _left(socket: Socket) -> bool:
     """Tell whether the application closed the socket by its own will, which says nothing of the frames that it was sent."""
-    return socket.ended == "close" and socket.closed_by == "peer" and ((socket.close_code or 0) >= _PRIVATE or socket.close_code in _OWN_WILL)
+    return (
+        socket.ended == "close" and socket.closed_by == "peer" and ((socket.close_code or 0) >= _PRIVATE or socket.close_code in _OWN_WILL)
+    )
 
 
 # Control frames

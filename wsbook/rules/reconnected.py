@@ -70,7 +70,7 @@ def judge_catching_up(outages: Outages) -> Iterator[Finding]:
         share = f"{len(facts.missed)} of {len(facts.published)} messages published"
         words = f"{share} during {shown_outage(facts)} never reached the page, while those before and after did"
         proofs = [evident(one, told, f"missed {len(told.missed)} of {len(told.published)}") for one, told in missing]
-        yield fault(slug, 0.85 if len(facts.missed) == len(facts.published) else 0.65, words, *proofs)
+        yield fault(slug, 0.65 if len(facts.missed) == len(facts.published) else 0.55, words, *proofs)
     elif known:
         seen, facts = known[0]
         words = f"the page has got all {len(facts.published)} messages published during {shown_outage(facts)}"

@@ -1,6 +1,8 @@
 """Step 3.1: what the frontend's source says, and what the page does when its socket ends."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from wsbook.errors import UsageError
 from wsbook.facts import UpgradeFacts
@@ -8,6 +10,9 @@ from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.steps.looking import Looking, baseline, missing
 from wsbook.steps.patterns import look_patterns
 from wsbook.target import parse_endpoint
+
+if TYPE_CHECKING:
+    from wsbook.probes.reconnect_plans import Outage
 
 __all__ = ["look_frontend"]
 
@@ -37,21 +42,25 @@ async def _look_live(look: Looking) -> None:
         )
         return
 
-    async def lane(number: int) -> list[Observation]:
+    async def lane(outages: "Sequence[Outage]", number: int, *, publishes: bool) -> list[Observation]:
         return await probe_outages(
             target.page_url,
             url,
-            planned[number],
+            outages,
             step="3.1",
             ca_file=target.ca_file,
-            publishing=baseline(look) if target.url else None,
+            publishing=baseline(look) if target.url and publishes else None,
             trigger=target.trigger,
             message=target.message,
             on_progress=look.progress if number == 0 else None,
         )
 
-    planned = lanes(look.budget.name, burden=target.may_burden)
-    for found in await asyncio.gather(*map(lane, range(len(planned)))):
+    first, then = lanes(look.budget.name, burden=target.may_burden)
+    for found in await asyncio.gather(*(lane(outages, number, publishes=not then) for number, outages in enumerate(first))):
+        look.add(*found)
+    if then:
+        await look.settled("3.4")
+    for found in await asyncio.gather(*(lane(outages, number, publishes=True) for number, outages in enumerate(then))):
         look.add(*found)
 
 
