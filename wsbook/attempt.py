@@ -28,6 +28,7 @@ __all__ = [
     "IPV6_ONLY",
     "LARGE_COOKIE",
     "LATE_S",
+    "LISTED_ORIGIN",
     "LOOPBACK_ORIGIN",
     "MARKED_QUERY",
     "NO_ALPN",
@@ -110,6 +111,8 @@ BARE_ORIGIN = "own Origin without its scheme"
 PATH_ORIGIN = "own Origin with the page's path"
 INNER_ORIGIN = "Origin as the proxy names it: "
 """Followed by the host."""
+LISTED_ORIGIN = "Origin that stands at "
+"""Followed by the place in the source."""
 ONLY_AMBIENT = "only what a browser adds by itself"
 NO_CREDENTIALS = "no credentials"
 NO_EXTENSIONS = "no extensions"

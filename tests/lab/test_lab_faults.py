@@ -1,11 +1,15 @@
 """Each fault shows its symptom on the wire, to clients that are not ours, and leaves its traces in the logs."""
 
 import asyncio
+import base64
 import json
 import ssl
 import subprocess
+import time
+import urllib.request
 from difflib import unified_diff
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -19,6 +23,7 @@ from wsbook.errors import UsageError
 from wsbook.lab import FAULTS, Fault, start_lab
 from wsbook.lab.faults import edit_text
 from wsbook.lab.proxies import CONFIGS, read_template
+from wsbook.secret import resolve
 
 _MARKS = {"caddy": (), **{name: (needs(name),) for name in ("nginx", "haproxy", "apache")}}
 
@@ -155,9 +160,33 @@ async def test_a_missing_library_is_named_in_the_log() -> None:
         assert await eventually(lambda: "No supported WebSocket library detected" in log(lab, "a.log") + log(lab, "b.log"))
 
 
-async def test_origin_is_not_checked() -> None:
-    with start_lab("origin.not-checked") as lab:
-        assert (await answer_of(lab, origin="https://elsewhere.example"))[0] == 101
+@pytest.mark.parametrize(("slug", "proxy"), on("origin.not-checked"))
+async def test_origin_is_not_checked(slug: str, proxy: str) -> None:
+    with start_lab(slug, proxy=proxy) as lab:
+        name, _, value = resolve(lab.headers[0]).partition(": ")
+        foreign = "https://elsewhere.example"
+        assert (await answer_of(lab, origin=foreign, additional_headers={name: value}))[0] == 101
+        assert (await answer_of(lab, origin=foreign))[0] == 401
+        page = await asyncio.to_thread(urllib.request.urlopen, lab.page_url, timeout=5)
+        with page:
+            assert page.headers["Set-Cookie"].startswith(f"{value};")
+
+
+async def test_the_token_of_the_page_is_too_old() -> None:
+    with start_lab("auth.token-expired-on-reconnect") as lab:
+        assert (await answer_of(lab, resolve(lab.url)))[:2] == (401, "ticker: log in again\n")
+        fresh = base64.urlsafe_b64encode(json.dumps({"exp": time.time() + 60}).encode()).decode().rstrip("=")
+        assert (await answer_of(lab, f"{lab.url.partition('?')[0]}?token=a.{fresh}.c"))[0] == 101
+        source = await asyncio.to_thread(Path(lab.frontend[0], "app.js").read_text)
+        assert resolve(lab.url).partition("token=")[2] in source
+
+
+async def test_the_key_of_the_page_belongs_to_another_application() -> None:
+    with start_lab("auth.app-key-mismatch") as lab:
+        async with open_socket(lab) as socket:
+            assert json.loads(await socket.recv())["data"]["code"] == 4001
+            await socket.wait_closed()
+            assert socket.close_code == 4001
 
 
 async def test_origin_outside_the_list_is_the_only_difference() -> None:
@@ -203,6 +232,37 @@ async def test_other_proxies_idle_limits() -> None:
         check_idle_limit("proxy.idle-timeout-haproxy"),
         check_idle_limit("proxy.idle-timeout", "apache"),
     )
+
+
+async def check_silent_client() -> None:
+    with start_lab("heartbeat.absent-or-too-slow") as lab:
+        async with open_socket(lab) as silent, open_socket(lab) as chatty, open_socket(lab, lab.hops["app"]) as direct:
+            ages = await asyncio.gather(lifetime(silent, 3.8), lifetime(chatty, 3.8, 0.5), lifetime(direct, 3.8))
+        assert ages == [pytest.approx(3.0, abs=0.4), None, pytest.approx(3.0, abs=0.4)]
+        assert (silent.close_code, silent.close_reason) == (1001, "idle for too long")
+
+
+async def check_one_direction() -> None:
+    with start_lab("heartbeat.one-direction-only") as lab:
+        async with open_socket(lab) as listening, open_socket(lab) as chatty, open_socket(lab, lab.hops["app"]) as direct:
+            await asyncio.gather(*(socket.send(lab.message) for socket in (listening, direct)))
+            ages = await asyncio.gather(lifetime(listening, 3.8), lifetime(chatty, 3.8, 0.5), lifetime(direct, 3.8))
+        assert ages == [pytest.approx(3.0, abs=0.4), None, None]
+
+
+async def check_patience() -> None:
+    with start_lab("heartbeat.timeout-too-short") as lab:
+        async with open_socket(lab) as quick, open_socket(lab) as busy:
+            busy.transport.pause_reading()
+            assert await lifetime(quick, 3.0) is None
+            busy.transport.resume_reading()
+            await asyncio.wait_for(busy.wait_closed(), 2)
+        assert busy.close_code == 1011
+
+
+@needs("haproxy")
+async def test_heartbeats() -> None:
+    await asyncio.gather(check_silent_client(), check_one_direction(), check_patience())
 
 
 @pytest.mark.parametrize(("slug", "proxy"), on("load.connection-cap"))

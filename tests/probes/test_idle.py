@@ -105,8 +105,8 @@ async def test_a_silent_death_is_noticed_by_speaking(monkeypatch: pytest.MonkeyP
 async def test_a_silent_death_is_bracketed_closer_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idle, "PROOF_S", 0.3)
     async with server(_by_silence) as url:
-        found = _all(await probe_idle(Attempt(url=url), rungs_s=(0.4, 1.0, 3.5), step="3.4"))
-    tried = [facts.silence_s for facts in found if facts.silence_s not in (0.4, 1.0, 3.5) and not facts.survived]
+        found = _all(await probe_idle(Attempt(url=url), rungs_s=(0.4, 1.0, 2.5), step="3.4"))
+    tried = [facts.silence_s for facts in found if facts.silence_s not in (0.4, 1.0, 2.5) and not facts.survived]
     assert len(found) == 7
     assert LIMIT_S <= min(tried) < 0.8
 

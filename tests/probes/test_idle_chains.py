@@ -12,7 +12,7 @@ from wsbook.facts import IdleFacts
 from wsbook.probes.idle import probe_idle
 
 LIMITS, LONGEST_S = (1.3, 2.0, 3.3), 4.0
-KINDS = ("none", "client", "ping", "pong", "server")
+KINDS = ("none", "client", "ping", "pong", "listen")
 
 
 async def _echo(peer: ServerConnection) -> None:
@@ -37,7 +37,7 @@ def _dead(found: list[IdleFacts]) -> set[str]:
 CHAINS = {
     ("nginx", ""): {"none"},
     ("haproxy", ""): {"none"},
-    ("haproxy", "option independent-streams"): {"none", "pong", "server"},
+    ("haproxy", "option independent-streams"): {"none", "pong", "listen"},
     ("caddy", ""): {"none", "pong"},
     ("caddy", "stream_timeout {ms}ms"): set(KINDS),
 }

@@ -8,7 +8,7 @@ from wsbook.facts.cluster import AffinityFacts, Conversation, Visit
 from wsbook.facts.dialect import DialectFacts, DialectStep
 from wsbook.facts.flow import BroadcastFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
-from wsbook.facts.heartbeat import HeartbeatFacts, IdleFacts
+from wsbook.facts.heartbeat import HalfOpenFacts, HeartbeatFacts, IdleFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.log import (
     AccessFacts,
@@ -77,6 +77,7 @@ __all__ = [
     "Frame",
     "FrameTrial",
     "FramingFacts",
+    "HalfOpenFacts",
     "Headers",
     "HeartbeatFacts",
     "Http2Facts",
@@ -163,6 +164,7 @@ Facts = (
     | RouteFacts
     | IdleFacts
     | HeartbeatFacts
+    | HalfOpenFacts
     | AffinityFacts
     | BroadcastFacts
     | TraceFacts

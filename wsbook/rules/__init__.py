@@ -13,6 +13,7 @@ from wsbook.rules.addresses import judge_addresses
 from wsbook.rules.ages import judge_ages
 from wsbook.rules.answers import judge_answers
 from wsbook.rules.asked import judge_asked
+from wsbook.rules.beats_in_code import judge_beats_in_code
 from wsbook.rules.broadcast import judge_broadcasts
 from wsbook.rules.browser import judge_browser
 from wsbook.rules.cluster import judge_cluster
@@ -107,6 +108,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_idle,
     judge_ages,
     judge_heartbeat,
+    judge_beats_in_code,
     judge_restarts,
     judge_cluster,
     judge_broadcasts,

@@ -9,7 +9,7 @@ from wsbook.finding import Finding
 from wsbook.rules.entry import Kind, entry_of
 from wsbook.rules.make import clear, fault, proof
 from wsbook.rules.outcome import baseline
-from wsbook.words import duration_text
+from wsbook.words import duration_text, quantity
 
 __all__ = ["judge_credentials"]
 
@@ -34,12 +34,18 @@ def judge_credentials(evidence: Evidence) -> Iterator[Finding]:
             left_s = one.expires_at - facts.at
             what = f"the token in {one.name} ({one.place})"
             if left_s > 0:
-                yield clear(
-                    _SLUG, f"{what} is valid for another {duration_text(left_s)}", proof(seen, f"exp is {duration_text(left_s)} ahead")
-                )
+                yield clear(_SLUG, f"{what} is valid for another {_span(left_s)}", proof(seen, f"exp is {_span(left_s)} ahead"))
             elif entry.refused and _speaks_of_rights(entry.kind, entry.facts.status, entry.facts.close_code) and not _cured(evidence):
-                words = f"{what} was valid until {duration_text(-left_s)} before this attempt, which was {entry.words}"
-                yield fault(_SLUG, 0.95, words, proof(entry.seen, entry.words), proof(seen, f"exp lies {duration_text(-left_s)} back"))
+                words = f"{what} was valid until {_span(-left_s)} before this attempt, which was {entry.words}"
+                yield fault(_SLUG, 0.95, words, proof(entry.seen, entry.words), proof(seen, f"exp lies {_span(-left_s)} back"))
+
+
+def _span(seconds: float) -> str:
+    """Return a span of time in the unit that a person would take."""
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return quantity(int(seconds // size), unit)
+    return duration_text(seconds)
 
 
 def _speaks_of_rights(kind: Kind, status: int | None, code: int | None) -> bool:

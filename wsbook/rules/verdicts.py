@@ -89,9 +89,14 @@ def _symptom(seen: Observation) -> str:
     if isinstance(facts, SessionFacts) and facts.closed_by != "us" and facts.close_code not in (None, 1000, 1001, 1005):
         everybodys = seen.source.probe == "backend_log"  # some of a log's many sockets always break off
         return "" if everybodys else f"closed with {facts.close_code}"
-    if isinstance(facts, IdleFacts) and not facts.survived and facts.traffic == "none" and seen.source.hop == "endpoint":
-        return f"a silent socket ended after {facts.lived_s:.3g} s"
+    if isinstance(facts, IdleFacts) and not facts.survived and seen.source.hop == "endpoint" and _was_silent(facts):
+        return f"a silent socket {'was found dead' if facts.ended == 'silence' else 'ended'} after {facts.lived_s:.3g} s"
     return ""
+
+
+def _was_silent(facts: IdleFacts) -> bool:
+    """Whether it was silent for about all of its life: short silences of one connection follow one another, and tell less."""
+    return facts.traffic == "none" and (facts.age_s is None or facts.age_s <= 1.2 * facts.lived_s + 0.5)
 
 
 def _without_fault(seen: list[Observation], looked: list[Observation], own: list[Finding]) -> tuple[Verdict, str]:

@@ -33,6 +33,7 @@ from wsbook.views.tables.messages import table_commands, table_compression, tabl
 from wsbook.views.tables.network import table_packets, table_ports, table_proxy
 from wsbook.views.tables.origin import table_cors, table_origin
 from wsbook.views.tables.pairs import table_pairs
+from wsbook.views.tables.reconnect import table_outages
 from wsbook.views.tables.server import table_crowd, table_pulses, table_server
 
 __all__ = [
@@ -70,6 +71,7 @@ __all__ = [
     "table_logged",
     "table_not_looked",
     "table_origin",
+    "table_outages",
     "table_packets",
     "table_pairs",
     "table_passes",
