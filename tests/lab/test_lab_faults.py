@@ -1,15 +1,12 @@
 """Each fault shows its symptom on the wire, to clients that are not ours, and leaves its traces in the logs."""
 
 import asyncio
-import base64
 import json
 import ssl
 import subprocess
-import time
 import urllib.request
 from difflib import unified_diff
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -170,15 +167,6 @@ async def test_origin_is_not_checked(slug: str, proxy: str) -> None:
         page = await asyncio.to_thread(urllib.request.urlopen, lab.page_url, timeout=5)
         with page:
             assert page.headers["Set-Cookie"].startswith(f"{value};")
-
-
-async def test_the_token_of_the_page_is_too_old() -> None:
-    with start_lab("auth.token-expired-on-reconnect") as lab:
-        assert (await answer_of(lab, resolve(lab.url)))[:2] == (401, "ticker: log in again\n")
-        fresh = base64.urlsafe_b64encode(json.dumps({"exp": time.time() + 60}).encode()).decode().rstrip("=")
-        assert (await answer_of(lab, f"{lab.url.partition('?')[0]}?token=a.{fresh}.c"))[0] == 101
-        source = await asyncio.to_thread(Path(lab.frontend[0], "app.js").read_text)
-        assert resolve(lab.url).partition("token=")[2] in source
 
 
 async def test_the_key_of_the_page_belongs_to_another_application() -> None:

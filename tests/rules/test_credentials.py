@@ -1,6 +1,7 @@
 """A token's own claim against the time of the attempt."""
 
 import pytest
+from msgspec.structs import replace
 from observations import FOREIGN, TARGET, answer, findings, seen
 
 from wsbook.facts import Credential, CredentialFacts
@@ -32,6 +33,14 @@ def test_expiry(observations: list[Observation], verdict: Verdict | None) -> Non
     ids = {one.id for one in observations if one.facts is not None and isinstance(one.facts, CredentialFacts)}
     own = [found for found in findings(*observations) if found.cause == SLUG and any(one.observation in ids for one in found.evidence)]
     assert [found.verdict for found in own] == ([verdict] if verdict else [])
+
+
+def test_a_refusal_in_words_after_the_101() -> None:
+    said = '{"event":"pusher:error","data":{"code":4001,"message":"Application key x does not exist."}}'
+    opened = answer(101, step="3.3")
+    told = replace(opened, facts=replace(opened.facts, first_message=said, ended="close", close_code=4001))  # type: ignore[type-var]
+    assert [one.verdict for one in findings(told) if one.cause == "auth.app-key-mismatch"] == [Verdict.FAULT]
+    assert not [one for one in findings(opened) if one.cause == "auth.app-key-mismatch"]
 
 
 def test_the_words_tell_how_long_ago() -> None:

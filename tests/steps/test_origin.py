@@ -1,6 +1,7 @@
 """Step 3.3 against real libraries and every door that a check can leave open: what is a fault, and what only looks like one."""
 
 import asyncio
+import base64
 import contextlib
 from collections.abc import Callable, Set
 from pathlib import Path
@@ -169,6 +170,14 @@ async def test_a_list_that_refuses_everybody_else_is_found_in_the_source(tmp_pat
         case = await look(port, SetUp("elsewhere-strict"), backend=[str(tmp_path)])
     (found,) = [one for one in case.judge().findings if one.cause == STRICT and one.verdict is Verdict.FAULT]
     assert "settings.py:1" in found.summary
+
+
+async def test_a_token_whose_time_is_over() -> None:
+    """The server refuses every other token as well; this one says by itself when it ended."""
+    claims = base64.urlsafe_b64encode(b'{"exp": 1700000000}').decode().rstrip("=")
+    async with doors() as port:
+        case = await look(port, SetUp(f"token?token=eyJhbGciOiJIUzI1NiJ9.{claims}.c2ln"))
+    assert case.judge().root_causes[:1] == ("auth.token-expired-on-reconnect",), shown(case)
 
 
 @pytest.mark.parametrize("status", [429, 503, 403])
