@@ -32,7 +32,7 @@ _OPENING = 8
 _OPEN_S, _CLOSE_S = 3.0, 0.5
 _PAUSE_S, _LEFT_S = 1.5, 0.3
 _BASELINES, _BASELINE_S = 3, 0.1
-_COLD, _EVENTS, _EVENT_S = 2, 7, 0.03
+_COLD, _EVENTS, _EVENT_S = 2, 6, 0.03
 """Messages that only warm up, and those whose cost is noted, with the time for each."""
 
 Progress = Callable[[str, float], None]

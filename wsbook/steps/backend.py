@@ -33,7 +33,7 @@ class _Effort(Struct, frozen=True, kw_only=True):
 
 _EFFORTS = {
     "quick": _Effort(
-        idle_s=0.8, alone_s=2.5, at_once=32, waves=5, settle_s=1.5, volume_bytes=6_000_000, starve_s=4, hold_s=0, flood_s=0.8, rate=150
+        idle_s=0.8, alone_s=2.5, at_once=24, waves=5, settle_s=1.5, volume_bytes=6_000_000, starve_s=4, hold_s=0, flood_s=0.8, rate=150
     ),
     "standard": _Effort(
         idle_s=5, alone_s=8, at_once=40, waves=9, settle_s=4, volume_bytes=12_000_000, starve_s=6, hold_s=3, flood_s=3, rate=200
