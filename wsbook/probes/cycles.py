@@ -101,7 +101,7 @@ async def probe_cycles(
     size, rounds = max(3, min(at_once, MOST_AT_ONCE)), max(1, min(waves, MOST_WAVES))
     async with AsyncExitStack() as stack:
         watch = await stack.enter_async_context(watching((attempt, *watched), metrics, attempt.ca_file))
-        post = await stack.enter_async_context(TriggerPublisher(trigger, attempt)) if trigger else None
+        post = await stack.enter_async_context(TriggerPublisher(trigger, attempt, anew=True)) if trigger else None
         for _ in range(_BASELINES):
             await watch.sample(0, 0)
             await asyncio.sleep(_BASELINE_S)
