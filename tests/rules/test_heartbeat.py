@@ -334,3 +334,17 @@ def test_an_application_that_counts_messages_is_not_taken_for_a_restart() -> Non
     silent = rung("endpoint", 21.0, 4.0, age_s=4.0, close_code=1001, ended="close")
     talking = kinds("ping", "pong", "listen", age_s=4.1, speaks_s=None)
     assert roots(silent, *shared, *talking)[:1] == [TOO_SLOW]
+
+
+def test_reloads_at_equal_intervals_are_no_limit_of_age() -> None:
+    """One socket was opened later by about the interval of the reloads, and was cut at the same age as the first ones by the next."""
+    from datetime import timedelta
+
+    from msgspec.structs import replace
+
+    first = kinds("client", "ping", "pong", "listen", age_s=4.7)
+    begin = first[0].observed_at
+    chatty = {"traffic": "client", "interval_s": 0.4}
+    resonant = replace(rung("endpoint", 14.7, 4.68, age_s=4.68, delay_s=6.3, **chatty), observed_at=begin + timedelta(seconds=6.0))
+    other = replace(rung("endpoint", 18.3, 1.97, age_s=1.97, delay_s=2.7, **chatty), observed_at=begin + timedelta(seconds=2.7))
+    assert roots(answer(101), *first, *APP, resonant, other)[:1] == ["lifecycle.restart-drops"]

@@ -111,18 +111,18 @@ def packed(rungs_s: Sequence[float]) -> list[tuple[float, ...]]:
     return [tuple(share) for share in shares]
 
 
-def connections(rungs_s: Sequence[float], traffic: Sequence[str], *, late_s: float = 0.0) -> int:
+def connections(rungs_s: Sequence[float], traffic: Sequence[str], *, late_s: Sequence[float] = ()) -> int:
     """Return how many connections a ladder opens."""
     return len(_plans(rungs_s, traffic, late_s))
 
 
-def _plans(rungs_s: Sequence[float], traffic: Sequence[str], late_s: float) -> list[_Plan]:
+def _plans(rungs_s: Sequence[float], traffic: Sequence[str], late_s: Sequence[float]) -> list[_Plan]:
     longest_s = max(rungs_s)
     found = [_Plan(traffic=_SILENT, silences_s=share) for share in packed(rungs_s)] if _SILENT in traffic else []
     busy = [kind for kind in dict.fromkeys(traffic) if kind != _SILENT]
     found += [_Plan(traffic=kind, silences_s=(longest_s,)) for kind in busy]
     chatty = next((kind for kind in busy if kind in ("client", "ping")), "")
-    found += [_Plan(traffic=chatty, silences_s=(longest_s - late_s,), delay_s=late_s)] if late_s and chatty else []
+    found += [_Plan(traffic=chatty, silences_s=(longest_s - delay_s,), delay_s=delay_s) for delay_s in late_s if chatty]
     return [replace(plan, order=order) for order, plan in enumerate(found)]
 
 
@@ -135,7 +135,7 @@ async def probe_idle(
     message: str = "",
     subscribe: str = "",
     dialect: str = "",
-    late_s: float = 0.0,
+    late_s: Sequence[float] = (),
     on_progress: Progress | None = None,
 ) -> list[Observation]:
     """Return one observation per rung, how the connection lived and ended, and one of the peer's heartbeats.
@@ -143,7 +143,7 @@ async def probe_idle(
     traffic: kinds as IdleFacts has them: "none" tries every rung in silence, and four silences more where a death without a sign leaves
     time to know it better; of the others there is one connection each, for the longest rung. "client" sends the message, "ping" pings,
     "pong" pongs, forty times in the longest rung or every second; "listen" says subscribe once and then nothing. "mute" answers no
-    heartbeat, and gives an observation of the peer's heartbeats alone. late_s: one more chatty connection is opened so much later.
+    heartbeat, and gives an observation of the peer's heartbeats alone. late_s: one more chatty connection is opened after each of these.
     message: "" sends pings instead. dialect: what the endpoint speaks, "" learns it from its first message. Connections that did not open
     have the facts of their upgrade. The whole takes as long as the longest rung and two seconds, a quarter more where the peer disturbed
     the silence or a death without a sign is tried again.

@@ -23,8 +23,8 @@ _PLACES = 4
 """Behind so many hops at most, silence is tried too."""
 _BEYOND = 1.05
 """The longest rung against the longest limit that the budget promises to find."""
-_LATE = 0.3
-"""Of the longest rung: when the connection opens that tells an age from an instant."""
+_LATE = 0.13, 0.3
+"""Of the longest rung: when the connections open that tell an age from an instant; two, as reloads may come at equal intervals."""
 _TEXT = "wsbook idle"
 _WATCHED = frozenset({"browser", "har"})
 _FIRST = 12
@@ -37,7 +37,7 @@ class _Plan(Struct, frozen=True, kw_only=True):
     attempt: Attempt
     rungs_s: tuple[float, ...]
     traffic: tuple[str, ...]
-    late_s: float = 0.0
+    late_s: tuple[float, ...] = ()
 
 
 async def look_heartbeat(look: Looking) -> None:
@@ -94,7 +94,7 @@ def _plans(look: Looking, attempt: Attempt, message: str) -> list[_Plan]:
     inner_s = rungs_s if look.target.may_burden else (round(longest_s / 3, 2), longest_s)
     listens = ["listen"] if subscription(look) or message else []
     traffic = ("none", *(["client"] if message else []), "ping", "pong", *listens, "mute")
-    outer = _Plan(attempt=attempt, rungs_s=rungs_s, traffic=traffic, late_s=_LATE * longest_s)
+    outer = _Plan(attempt=attempt, rungs_s=rungs_s, traffic=traffic, late_s=tuple(part * longest_s for part in _LATE))
     hops = at_hops(look)[:_PLACES]
     return [outer, *(_plan_of_hop(look, hop, inner_s, message, application=index == 0) for index, hop in enumerate(hops))]
 
