@@ -32,7 +32,7 @@ _OPENING = 8
 _OPEN_S, _CLOSE_S = 3.0, 0.5
 _PAUSE_S, _LEFT_S = 1.5, 0.3
 _BASELINES, _BASELINE_S = 3, 0.1
-_COLD, _EVENTS, _EVENT_S = 2, 5, 0.03
+_COLD, _EVENTS, _EVENT_S = 2, 6, 0.03
 """Messages that only warm up, and those whose cost is noted, with the time for each."""
 
 Progress = Callable[[str, float], None]
@@ -101,7 +101,7 @@ async def probe_cycles(
     size, rounds = max(3, min(at_once, MOST_AT_ONCE)), max(1, min(waves, MOST_WAVES))
     async with AsyncExitStack() as stack:
         watch = await stack.enter_async_context(watching((attempt, *watched), metrics, attempt.ca_file))
-        post = await stack.enter_async_context(TriggerPublisher(trigger, attempt)) if trigger else None
+        post = await stack.enter_async_context(TriggerPublisher(trigger, attempt, anew=True)) if trigger else None
         for _ in range(_BASELINES):
             await watch.sample(0, 0)
             await asyncio.sleep(_BASELINE_S)

@@ -16,6 +16,8 @@ from wsbook.probes.process_watch import Reading, Server, find_server
 __all__ = ["Watch", "find_servers", "watching"]
 
 _METRICS = "metrics"
+_SPARE = 2
+"""Descriptors that a server may hold for itself, such as connections that it keeps for the next request."""
 _QUIET = 3
 """Pauses in which a server is left alone before messages are published: what the least of them took is its own."""
 
@@ -53,13 +55,13 @@ class Watch:
             one.samples.append(Sample(at_s=at_s, ended=ended, held=held, **values))
 
     async def settle(self, ended: int, timeout_s: float, every_s: float = 0.05) -> None:
-        """Wait until no server holds more descriptors than it did when nothing was held before, at most timeout_s; then read."""
+        """Wait until no server holds many more descriptors than it did when nothing was held before, at most timeout_s; then read."""
         goals = [_lowest(one.samples) for one in self._servers]
         end = time.perf_counter() + timeout_s
         while self._servers and time.perf_counter() < end:
             readings = [await _read(one) for one in self._servers]
             held = [reading.descriptors if reading else None for reading in readings]
-            if all(now is None or goal is None or now <= goal for now, goal in zip(held, goals, strict=True)):
+            if all(now is None or goal is None or now <= goal + _SPARE for now, goal in zip(held, goals, strict=True)):
                 break
             await asyncio.sleep(every_s)
         await self.sample(ended, 0)

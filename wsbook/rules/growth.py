@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from statistics import median
 
 from msgspec import Struct
 
@@ -22,7 +23,7 @@ _STEADY = 0.7
 """Share of the waves after which more was held than before."""
 _ENOUGH = 200
 """Connections after the warm-up from which on memory that stays means anything: allocators and collectors settle late."""
-_DEARER, _EACH_S, _PROPORTION = 1.5, 5e-6, 0.2
+_DEARER, _EACH_S, _PROPORTION = 1.3, 5e-6, 0.15
 """A message is dearer from this many times on, from this much for each connection that has gone (what the cheapest look at a dead entry
 takes an interpreter), and where each half of the waves made at least this part of the difference."""
 _WORTH_BYTES = 4096
@@ -156,7 +157,7 @@ def _judge_events(seen: Observation, facts: CycleFacts, server: Watched) -> Iter
     gone, costs = _gone(facts), [sorted(costs)[1] for costs in server.events_s]  # whatever disturbs makes dearer, so the least count
     before, after = costs[0], costs[-1]
     rises = [later - earlier for earlier, later in pairwise(costs)]
-    apart = all(sorted(later)[1] > sorted(earlier)[-2] for earlier, later in pairwise(server.events_s))
+    apart = all(cost > median(server.events_s[0]) for cost in costs[1:])
     if not apart or after < _DEARER * before or after - before < _EACH_S * gone or min(rises) < _PROPORTION * (after - before):
         return
     words = (

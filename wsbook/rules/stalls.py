@@ -175,7 +175,7 @@ def _telling(stalls: Iterable[Stall]) -> tuple[str, list[Stall]]:
         places.setdefault((stall.place, stall.instance), []).append(stall)
     if not places:
         return "", []
-    best = max(places, key=lambda key: (len(places[key]) >= 2, round(sum(one.length_s for one in places[key]), 1), key[0] != "endpoint"))
+    best = max(places, key=lambda key: (len(places[key]) >= 2, key[0] != "endpoint", sum(one.length_s for one in places[key])))
     return best[0], places[best]
 
 

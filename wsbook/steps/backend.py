@@ -33,13 +33,13 @@ class _Effort(Struct, frozen=True, kw_only=True):
 
 _EFFORTS = {
     "quick": _Effort(
-        idle_s=0.8, alone_s=2.5, at_once=24, waves=4, settle_s=1.5, volume_bytes=6_000_000, starve_s=4, hold_s=0, flood_s=0.8, rate=150
+        idle_s=0.8, alone_s=2.5, at_once=24, waves=5, settle_s=1.5, volume_bytes=6_000_000, starve_s=4, hold_s=0, flood_s=0.8, rate=150
     ),
     "standard": _Effort(
-        idle_s=5, alone_s=8, at_once=30, waves=8, settle_s=4, volume_bytes=12_000_000, starve_s=6, hold_s=3, flood_s=3, rate=200
+        idle_s=5, alone_s=8, at_once=40, waves=9, settle_s=4, volume_bytes=12_000_000, starve_s=6, hold_s=3, flood_s=3, rate=200
     ),
     "thorough": _Effort(
-        idle_s=20, alone_s=30, at_once=40, waves=24, settle_s=12, volume_bytes=24_000_000, starve_s=8, hold_s=45, flood_s=8, rate=250
+        idle_s=20, alone_s=30, at_once=50, waves=24, settle_s=12, volume_bytes=24_000_000, starve_s=8, hold_s=45, flood_s=8, rate=250
     ),
 }
 _EACH, _EVERY_S = 4, 0.1
