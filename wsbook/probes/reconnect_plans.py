@@ -47,10 +47,10 @@ _DISMISSED = Outage(way="close", answer="dismiss", close_code=1008, most_s=6.0, 
 
 
 def lanes(budget: str, *, burden: bool = True) -> tuple[Lanes, Lanes]:
-    """Return what browsers side by side do to the page within a budget, in the order of worth: at first, and when silence has been measured.
+    """Return what browsers side by side do to the page within a budget: at first, and when silence has been measured.
 
-    Where there is a second part, it is the one in which something is published: what is published breaks the silence of step 3.4, which a
-    quick run cannot wait for. burden: whether the server may get a connection for each of the page's attempts; else none reaches it while
+    Where there is a second part, something is published in that one only: it would break the silence of step 3.4, which a quick run
+    cannot wait for. burden: whether the server may get a connection for each of the page's attempts; else none reaches it while
     the page is kept away.
     """
     if budget == "quick":
