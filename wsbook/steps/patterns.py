@@ -15,5 +15,6 @@ async def look_patterns(look: Looking, step: str, side: str, folders: tuple[str,
     if not folders:
         look.add(missing(step, f"{side} source", f"no {side} source was given; give its folder as {side}"))
         return
-    seen = await asyncio.to_thread(parse_sources, folders, side=side, page_url=look.target.page_url, step=step)
+    beside = look.target.backend if side == "frontend" else ()
+    seen = await asyncio.to_thread(parse_sources, folders, side=side, page_url=look.target.page_url, step=step, beside=beside)
     look.add(*(entry for entry in seen if not isinstance(entry.facts, EndpointFacts)))

@@ -134,7 +134,7 @@ def _names(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         return
     spelled, sounds = {_plain(name) for name in declared}, {_skeleton(name) for name in declared}
     for name, node in _handled(flow):
-        if name.lstrip(".") in declared:
+        if name.lstrip(".") in declared or name.startswith(("pusher:", "pusher_internal:", "phx_")):
             continue
         if _plain(name) in spelled:
             yield pattern_fact("listener.name-spelled-otherwise", node, code)

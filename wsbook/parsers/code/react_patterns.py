@@ -21,10 +21,16 @@ _OPENS = re.compile(
     r"new\s+(?:window\.)?(?:\w*WebSocket|SockJS|PartySocket|EventSource|Client)\s*\(|(?<![\w.])io(?:\.connect)?\s*\(|HubConnectionBuilder"
     r"|(?<![\w.])(?:create|open|make|init)\w*(?:Socket|WebSocket|WS|Client|Connection|Stream)\w*\s*\("
 )
+_MAKES = re.compile(
+    r"(?:const|let)\s+(\w+)\s*=\s*(?:await\s+)?(?:new\s+)?[\w.]+\([\s\S]*?return\s*(?:\(\)\s*=>|function\s*\(\))[\s\S]{0,200}?\b\1\.(?:close|disconnect|stop)\("
+)
+"""An effect that makes something and whose clean-up closes it: a connection, whatever makes it is called."""
 _LISTENS = re.compile(
     r"(?i)(?<![\w.])\w*(?:socket|\bws|hub|connection|channel|pusher|stomp\w*|bus)(?:\.current)?[?!]?\.(?:on|addEventListener|addListener|bind|listen)\("
 )
-_CLOSES = re.compile(r"\breturn\b[\s\S]*?(?:close|disconnect|deactivate|stop|destroy|terminate|dispose|cleanup|unsubscribe|teardown)")
+_CLOSES = re.compile(
+    r"\breturn\b[\s\S]*?(?:close|disconnect|deactivate|stop|destroy|terminate|dispose|cleanup|unsubscribe|teardown|remove)"
+)
 _FUNCTIONS = ("arrow_function", "function_expression", "function")
 _MAX_EFFECTS = 50
 _MAX_CALLS = 5_000
@@ -36,9 +42,10 @@ def react_patterns(code: Code, root: "SgNode") -> Iterator[PatternFacts]:
     if "useEffect" not in code.text and "useState" not in code.text:
         return
     effects = [call for call in root.find_all(kind="call_expression") if _is_effect(call)]
-    for effect in [e for e in effects if _OPENS.search(e.text())][:_MAX_EFFECTS]:
+    opening = [effect for effect in effects if _OPENS.search(effect.text()) or _MAKES.search(effect.text())]
+    for effect in opening[:_MAX_EFFECTS]:
         yield from _effect(effect, code, root)
-    for effect in [e for e in effects if not _OPENS.search(e.text())][:_MAX_EFFECTS]:
+    for effect in [e for e in effects if e not in opening][:_MAX_EFFECTS]:
         yield from _listening(effect, code)
     yield from _stale(root, code)
 
@@ -63,19 +70,24 @@ def _effect(effect: "SgNode", code: Code, root: "SgNode") -> Iterator[PatternFac
     if not _CLOSES.search(body.text()) and not re.search(r"\b(?:ref|Ref)\w*\.current\s*(?:\)|\?\?|\|\|)?", body.text()):
         yield pattern_fact("react.effect-without-cleanup", effect, code)
     names = [c.text() for c in rest[0].children() if c.is_named()]
-    if any(_changes(name, body.text(), root) for name in names):
+    known = _OPENS.search(effect.text()) is not None
+    if any(_changes(name, body.text(), root, known=known) for name in names):
         yield pattern_fact("react.effect-unstable-deps", rest[0], code)
 
 
-def _changes(name: str, body: str, root: "SgNode") -> bool:
-    """Whether a dependency changes with every message (the effect sets it) or with every render (made anew in the component)."""
+def _changes(name: str, body: str, root: "SgNode", *, known: bool) -> bool:
+    """Whether a dependency changes with every message (the effect sets it) or with every render (made anew in the component).
+
+    known: the effect is known to open a connection, not only to make something that it closes.
+    """
     if re.match(r"[\[{(]|(?:async\s*)?\(", name):
         return True
     if not re.fullmatch(r"\w+", name):
         return False
-    if re.search(rf"\bset{re.escape(name[0].upper() + name[1:])}\s*\(", body):
+    later = body if known else "\n".join(re.findall(r"=>\s*[^;\n]*|function[^}]*", body))
+    if re.search(rf"\bset{re.escape(name[0].upper() + name[1:])}\s*\(", later):
         return True
-    for declaration in root.find_all(kind="variable_declarator"):
+    for declaration in root.find_all(kind="variable_declarator") if known else ():
         declared, value = declaration.field("name"), declaration.field("value")
         if declared is not None and value is not None and declared.text() == name and value.kind() in ("object", "array", *_FUNCTIONS):
             return _in_component(declaration) or not any(

@@ -37,6 +37,11 @@ OPEN_EVENTS = frozenset(("open", "opened", "connect", "connected", "reconnect", 
 
 _ATTACH = re.compile(r"(?:addEventListener|on|once|addListener|listen|bind|subscribe)$")
 _NAMED = re.compile(r"^on([a-zA-Z]\w*)$")
+_DECLARES = (
+    ("variable_declarator", "name", "value"),
+    ("assignment_expression", "left", "right"),
+    ("public_field_definition", "name", "value"),
+)
 _FOREIGN = frozenset(("close", "send", "open", "on", "off", "emit", "push", "get", "set", "add", "delete", "then", "catch"))
 """Methods that sockets and collections have too: called on anything but ``this`` they are not the local function of that name."""
 
@@ -147,10 +152,43 @@ class Flow:
         names = set[str]()
         for call in [*node.find_all(kind="call_expression"), *([node] if node.kind() == "call_expression" else [])]:
             owner, _, method = called(call).rpartition(".")
-            if owner in ("", "this", "self", "that") or last_name(method) not in _FOREIGN:
+            if owner in ("", "this", "self", "that") or last_name(method) not in _FOREIGN or f"{owner}.{method}" in self.values:
                 names.add(last_name(method))
             names.update(last_name(given.text()) for given in arguments_of(call) if given.kind() in ("identifier", "member_expression"))
         return names & self.functions.keys()
+
+    @cached_property
+    def values(self) -> "dict[str, list[SgNode]]":
+        """What each name, or field of this, is declared as or assigned."""
+        found: dict[str, list[SgNode]] = {}
+        for kind, key, value in _DECLARES:
+            for node in self.root.find_all(kind=kind)[:_MAX_NODES]:
+                name, given = node.field(key), node.field(value)
+                if name is not None and given is not None:
+                    found.setdefault(re.sub(r"^(?:this|self)\.#?", "this.", name.text()[:200]), []).append(given)
+        return found
+
+    def meant(self, node: "SgNode") -> "SgNode":
+        """Return what a name was given where that happens once, wrappers such as useCallback left out; anything else is itself."""
+        for _ in range(4):
+            if node.kind() not in ("identifier", "member_expression"):
+                break
+            given = self.values.get(re.sub(r"^(?:this|self)\.#?", "this.", node.text()[:200]), [])
+            if len(given) != 1:
+                functions = self.functions.get(last_name(node.text()), [])
+                return functions[0] if not given and len(functions) == 1 else node
+            node = _function_in(given[0]) or given[0]
+        return node
+
+    @cached_property
+    def text(self) -> str:
+        """The source, comments blanked: what somebody writes about the code is no part of it."""
+        text = self.root.text()
+        for node in self.root.find_all(kind="comment")[:_MAX_NODES]:
+            place = node.range()
+            blank = " " * (place.end.index - place.start.index)
+            text = text[: place.start.index] + blank + text[place.end.index :]
+        return text
 
     def function_around(self, node: "SgNode") -> "SgNode | None":
         """Return the nearest function around a node, None at the top."""

@@ -9,14 +9,20 @@ from urllib.parse import urlsplit
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.facts import EndpointFacts, Facts, PatternFacts, TextFacts
 from wsbook.observation import Observation, Source, observed
+from wsbook.parsers.code.both_sides import both_side_patterns
+from wsbook.parsers.code.client_options import option_patterns
+from wsbook.parsers.code.component_patterns import component_patterns, factory_patterns
 from wsbook.parsers.code.dev_proxies import find_forwards
 from wsbook.parsers.code.endpoint_defects import url_defects
 from wsbook.parsers.code.endpoints import find_dialled
 from wsbook.parsers.code.env_files import build_variables, environment
 from wsbook.parsers.code.evaluate import Scope
+from wsbook.parsers.code.event_names import name_patterns
 from wsbook.parsers.code.listener_patterns import listener_patterns
 from wsbook.parsers.code.listeners import offered_by_command, offered_by_text, with_settings
+from wsbook.parsers.code.message_patterns import message_patterns
 from wsbook.parsers.code.offers import Backend, find_offered
+from wsbook.parsers.code.opening_patterns import opening_patterns
 from wsbook.parsers.code.origin_lists import origin_list_patterns
 from wsbook.parsers.code.patterns import find_patterns
 from wsbook.parsers.code.program_clients import find_program_dials
@@ -48,17 +54,19 @@ _SMALL = 50_000
 _NAMES_SOCKET = re.compile(r"WebSocket|wss?:|socket\.io|sockjs|SockJS|signalr|\bio\(|Pusher|graphql-ws|EventSource")
 
 
-def parse_sources(paths: Iterable[str], *, side: str, page_url: str = "", step: str) -> list[Observation]:
+def parse_sources(paths: Iterable[str], *, side: str, page_url: str = "", step: str, beside: Iterable[str] = ()) -> list[Observation]:
     """Return one TextFacts, then the endpoints and patterns of all code below paths.
 
     side: frontend (what is dialled) or backend (what is offered). page_url: resolves location and relative URLs, "" unknown. step: 1.1
     gives endpoints with the defects of their URLs, 3.1 and 3.2 the patterns of that side, anything else both.
+    beside: paths of the server's code, which the names and formats of a frontend are compared with; nothing else is told of it.
 
     Raises:
         UsageError: side is neither.
         UnreadableInputError: a path does not exist.
     """
-    return _observations(read_folder(paths), side=side, page_url=page_url, step=step, artifact="")
+    server = read_folder(given) if side == "frontend" and (given := list(beside)) else Folder()
+    return _observations(read_folder(paths), side=side, page_url=page_url, step=step, artifact="", server=server)
 
 
 def parse_bundles(scripts: Iterable[tuple[str, str]], *, page_url: str, step: str) -> list[Observation]:
@@ -118,10 +126,11 @@ def _guessed(text: str) -> str:
     return min(order, key=lambda language: errors[language])
 
 
-def _observations(folder: Folder, *, side: str, page_url: str, step: str, artifact: str) -> list[Observation]:
+def _observations(folder: Folder, *, side: str, page_url: str, step: str, artifact: str, server: Folder | None = None) -> list[Observation]:
     if side not in ("frontend", "backend"):
         raise UsageError(f"side {side!r} is neither frontend nor backend")
-    facts = _facts(folder, side=side, page=parse_endpoint(page_url.partition("#")[0]) if page_url else None, step=step)[:_MAX_FACTS]
+    page = parse_endpoint(page_url.partition("#")[0]) if page_url else None
+    facts = _facts(folder, side=side, page=page, step=step, server=server or Folder())[:_MAX_FACTS]
     total = TextFacts(
         kind=f"{side}_source",
         size_bytes=sum(len(c.text) for c in (*folder.codes, *folder.commands)),
@@ -148,7 +157,7 @@ def _parsed(codes: Iterable[Code]) -> "list[tuple[Code, SgNode]]":
     return [(code, SgRoot(code.text, code.language).root()) for code in codes if code.language in _PARSED]
 
 
-def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> list[Facts]:
+def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str, server: Folder) -> list[Facts]:
     parsed = _parsed(folder.codes)
     found: list[Facts] = []
     if step not in ("3.1", "3.2"):
@@ -160,7 +169,10 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
         others = [(code, None) for code in folder.codes if code.language in _OTHERS]
         found += find_patterns([*parsed, *others], [*folder.commands, *folder.manifests], side=side)
         if side == "frontend":
-            found += [fact for code, root in parsed if code.language in _SCRIPTS for fact in _script_patterns(code, root)]
+            flows = [(code, Flow(root)) for code, root in parsed if code.language in _SCRIPTS]
+            found += [fact for code, flow in flows for fact in _script_patterns(code, flow)]
+            found += factory_patterns(flows)
+            found += _both_sides(flows, folder, server)
         else:
             found += server_patterns(parsed, folder)
             found += project_patterns(folder)
@@ -168,12 +180,27 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str) -> li
     return _unique(found)
 
 
-def _script_patterns(code: Code, root: "SgNode") -> Iterator[PatternFacts]:
-    flow = Flow(root)
-    yield from react_patterns(code, root)
+def _both_sides(flows: list[tuple[Code, Flow]], folder: Folder, server: Folder) -> list[PatternFacts]:
+    """Return what shows only beside the other side's code; places in the server's own folder belong to another step."""
+    scripts = [*flows, *((code, Flow(root)) for code, root in _parsed(server.codes) if code.language in _SCRIPTS)]
+    every = [*folder.codes, *server.codes]
+    known = frozenset(code.artifact for code in server.codes)
+    found = [
+        *name_patterns(scripts, [code for code in every if code.language not in _SCRIPTS], known),
+        *both_side_patterns(every, known),
+    ]
+    return [fact for fact in found if fact.file not in known]
+
+
+def _script_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
+    yield from react_patterns(code, flow.root)
     yield from reconnect_patterns(code, flow)
     yield from listener_patterns(code, flow)
     yield from state_patterns(code, flow)
+    yield from option_patterns(code, flow)
+    yield from opening_patterns(code, flow)
+    yield from component_patterns(code, flow)
+    yield from message_patterns(code, flow)
 
 
 def _dialled(parsed: "list[tuple[Code, SgNode]]", folder: Folder, project: Project) -> list[Facts]:

@@ -29,6 +29,7 @@ _HANDLERS = frozenset(("message", "data", "event", "update", "publication"))
 def state_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """Yield the defects of one piece of frontend code."""
     yield from _stale_reads(code, flow)
+    yield from _stale_copy(code, flow)
     yield from _same_reference(code, flow)
     yield from _out_of_order(code, flow)
     yield from _drawn_per_message(code, flow)
@@ -56,6 +57,20 @@ def _stale_reads(code: Code, flow: Flow) -> Iterator[PatternFacts]:
             return
 
 
+def _stale_copy(code: Code, flow: Flow) -> Iterator[PatternFacts]:
+    """A handler builds a state from a copy of it that was taken before, outside of the handler, and is never taken again."""
+    for handler in _messages(flow):
+        for change in handler.body.find_all(kind="assignment_expression"):
+            left, right = change.field("left"), change.field("right")
+            if left is None or right is None:
+                continue
+            for name in re.findall(r"\.\.\.(\w+)\b|\b(\w+)\.concat\(", right.text()[:400]):
+                given = flow.values.get(name[0] or name[1], [])
+                if len(given) == 1 and given[0].text() == left.text() and not _within(given[0], handler.body):
+                    yield pattern_fact("state.stale-copy", change, code)
+                    return
+
+
 def _from_hooks(text: str) -> set[str]:
     """Return the values that hooks of a store or a context give and that the code never calls."""
     several = [name for names in _STORE.findall(text) for name in re.findall(r"\w+(?=\s*(?:,|$))", names)]
@@ -73,7 +88,8 @@ def _calls_left_out(flow: Flow, hook: "SgNode", effect: "SgNode", dependencies: 
     )
     handlers = [node for kind in FUNCTIONS for node in effect.find_all(kind=kind)]
     left_out = given - set(re.findall(r"\w+", dependencies))
-    return any(re.search(rf"(?<![\w.]){name}\s*\(", node.text()) for name in left_out for node in handlers)
+    handed = [one.text() for call in effect.find_all(kind="call_expression") for one in arguments_of(call)]
+    return any(name in handed or re.search(rf"(?<![\w.]){name}\s*\(", node.text()) for name in left_out for node in handlers)
 
 
 def _read_by(flow: Flow, hook: "SgNode", function: "SgNode", name: str) -> bool:
@@ -168,7 +184,8 @@ def _out_of_order(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     for handler in _messages(flow):
         text = handler.body.text()
         waits = re.search(
-            r"await\s+[^;]*?(?:arrayBuffer|\.text\(|\.blob\(|Response\(|decompress|inflate|decrypt|digest|createImageBitmap|gunzip)", text
+            r"await\s+[^;]*?(?:arrayBuffer|\.decode\(\)|\.text\(|\.blob\(|Response\(|decompress|inflate|decrypt|digest|createImageBitmap|gunzip)",
+            text,
         )
         if re.match(r"async\b", text) and waits:
             yield pattern_fact("state.overtaken", handler.node, code)
