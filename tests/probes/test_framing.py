@@ -162,6 +162,18 @@ async def test_a_peer_that_answers_nothing_at_all_is_unknown() -> None:
     assert found["close 1000 with a reason"].ok is False
 
 
+async def test_an_application_that_closes_for_its_own_reasons_breaks_no_rule() -> None:
+    async def leaves(peer: ServerConnection) -> None:
+        await peer.close(4406, "Subprotocol not acceptable")
+
+    async with serve(leaves, "127.0.0.1", 0) as running:
+        url = f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}/"
+        seen = await probe_framing(Attempt(url=url), step="1.3", echoes=False)
+    assert isinstance(seen.facts, FramingFacts)
+    assert False not in {trial.ok for trial in seen.facts.trials if trial.must}
+    assert "4406" in seen.facts.trials[0].detail
+
+
 async def test_another_close_code_is_legal_and_told() -> None:
     async def other(peer: Peer) -> None:
         while True:

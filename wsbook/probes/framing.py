@@ -28,6 +28,8 @@ _HALF_CLOSED_S = 0.5
 _SOON_S = 0.3
 _MANY = 50
 _LONGEST_CONTROL = 125  # RFC 6455 section 5.5
+_OWN_WILL, _PRIVATE = frozenset({1000, 1001, 1008, 1012, 1013}), 3000
+"""Codes by which applications close for reasons of their own, and from which on all codes are theirs (RFC 6455 section 7.4)."""
 
 Ask = Callable[[Socket, float], Awaitable[FrameTrial]]
 
@@ -86,7 +88,13 @@ async def _ping_between(socket: Socket, wait_s: float) -> FrameTrial:
 
 
 def _trial(socket: Socket, name: str, section: str, ok: bool, detail: str, rtt_s: float | None = None) -> FrameTrial:
-    return FrameTrial(name=name, section=section, must=True, ok=ok, detail=detail, rtt_s=rtt_s, ended=socket.ended != "open")
+    told = True if ok else None if _left(socket) else False
+    return FrameTrial(name=name, section=section, must=True, ok=told, detail=detail, rtt_s=rtt_s, ended=socket.ended != "open")
+
+
+def _left(socket: Socket) -> bool:
+    """Tell whether the application closed the socket by its own will, which says nothing of the frames that it was sent."""
+    return socket.ended == "close" and socket.closed_by == "peer" and ((socket.close_code or 0) >= _PRIVATE or socket.close_code in _OWN_WILL)
 
 
 # Control frames
@@ -149,7 +157,8 @@ async def _close(
     if answered and socket.close_code != wanted:
         detail += f" instead of {wanted if code else 'none'}, which is legal"
     rtt_s = socket.age_s - started if answered else None
-    closed = FrameTrial(name=name, section=section, must=True, ok=answered, detail=detail, rtt_s=rtt_s, ended=True)
+    ok = None if not answered and _left(socket) else answered
+    closed = FrameTrial(name=name, section=section, must=True, ok=ok, detail=detail, rtt_s=rtt_s, ended=True)
     return [closed, _hang_up(socket)] if answered and reason else [closed]
 
 

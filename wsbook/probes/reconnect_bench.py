@@ -130,7 +130,7 @@ class Bench:
         """
         leapt_s, end = 0.0, time.monotonic() + _LEAP_S
         while leapt_s < longest_s and time.monotonic() < end and not await until():
-            steps = await self.ask(f"globalThis.KEPT ? KEPT.leap(1000, {(longest_s - leapt_s) * 1000}) : -1")
+            steps = await self.ask(f"globalThis.KEPT ? KEPT.leap(1000, {(longest_s - leapt_s) * 1000}, 500) : -1")
             step = max((float(one) for one in steps if isinstance(one, int | float)), default=-1.0)
             if step < 0:
                 return longest_s

@@ -1,7 +1,7 @@
 // Runs before every script of a page whose connection will be cut: counts handler runs for each message, and knows the page's timers.
 // The page's own code sees the platform as it is, but for names of functions.
 (() => {
-  const kept = { messages: 0, runs: 0, closes: [], timers: new Map() };
+  const kept = { messages: 0, runs: 0, dials: 0, closes: [], timers: new Map() };
   Object.defineProperty(globalThis, "KEPT", { value: kept, enumerable: false });
 
   // Their runs are counted by the profiler too, so that runs of any other function can be told for each message, or for each of a kind.
@@ -24,6 +24,7 @@
   globalThis.WebSocket = new Proxy(Outer, {
     construct(target, values, newTarget) {
       const before = ours;
+      kept.dials += 1;
       ours = true;
       try {
         const socket = Reflect.construct(target, values, newTarget);
@@ -121,17 +122,30 @@
   kept.pending = (since) => [...kept.timers.values()]
     .filter((entry) => !(entry.every && entry.fired > since))
     .map((entry) => Math.max(0, entry.due - now())).sort((a, b) => a - b).slice(0, 50);
-  // Put the page's clock forward to its next timer, at least and at most by so many milliseconds, and let fire what is due then.
-  // Returns by how much, -1 where no timer is left.
-  kept.leap = (least, longest) => {
+  // Put the page's clock forward, timer by timer, by at least so many milliseconds each time and so many in all, until it dials or gives
+  // a socket up, for at most so long by the real clock. Returns by how much, -1 where no timer is left.
+  const open = XMLHttpRequest.prototype.open;
+  XMLHttpRequest.prototype.open = function (...values) { kept.dials += 1; return open.apply(this, values); };
+  const step = (least, longest) => {
     const waiting = [...kept.timers.values()];
     if (!waiting.length) return -1;
-    const step = Math.min(longest, Math.max(least, Math.min(...waiting.map((entry) => entry.due)) - now()));
-    ahead += step;
+    const far = Math.min(longest, Math.max(least, Math.min(...waiting.map((entry) => entry.due)) - now()));
+    ahead += far;
     for (const entry of waiting.filter((one) => one.due <= now()).sort((a, b) => a.due - b.due)) {
       try { entry.run(); } catch (error) { timeout(() => { throw error; }); }
     }
-    return step;
+    return far;
+  };
+  kept.leap = async (least, longest, lasting) => {
+    const end = performed() + lasting, moved = () => kept.dials + kept.closes.length, before = moved();
+    let leapt = 0;
+    while (leapt < longest && performed() < end && moved() === before) {
+      const far = step(least, longest - leapt);
+      if (far < 0) return leapt || -1;
+      leapt += far;
+      await new Promise((done) => timeout(done, 10));
+    }
+    return leapt;
   };
 })();
 //# sourceURL=wsbook-reconnect.js

@@ -14,6 +14,7 @@ from wsbook.rules.interruptions import Outages, evident, fatal, in_vain, shown_o
 from wsbook.rules.make import clear, fault, unknown
 from wsbook.rules.reconnected import judge_catching_up, judge_handlers, judge_sockets, judge_subscription
 from wsbook.spacing import Spacing
+from wsbook.words import quantity
 
 __all__ = ["judge_reconnect"]
 
@@ -140,7 +141,7 @@ def _judge_spacing(outages: Outages) -> Iterator[Finding]:
         yield unknown(
             slug,
             0.05,
-            f"{spacing.attempts} attempts in {facts.watched_s:.2g} s say nothing of the spacing",
+            f"{quantity(spacing.attempts, 'attempt')} in {facts.watched_s:.2g} s: nothing is known of the spacing",
             evident(seen, facts, "so far"),
         )
 
