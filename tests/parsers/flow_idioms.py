@@ -61,6 +61,8 @@ PYTHON = [
      "def run():\n    while True:\n        try:\n            socketio.emit('t', read())\n        except Exception:\n            log.exception('x')\n            socketio.sleep(1)\nsocketio.start_background_task(run)\n"),
     ("py.never-awaited", "async def broadcast(t): ...\nasync def h(ws):\n    async for m in ws:\n        broadcast(m)\n", "async def broadcast(t): ...\nasync def h(ws):\n    async for m in ws:\n        await broadcast(m)\n"),
     ("py.never-awaited", "async def h(websocket):\n    websocket.send_text('hello')\n", "async def h(websocket):\n    await websocket.send_text('hello')\n"),
+    ("py.never-awaited", "sio = socketio.AsyncServer()\n@sio.event\nasync def say(sid, d):\n    sio.emit('said', d)\n",
+     "sio = socketio.AsyncServer()\n@sio.event\nasync def say(sid, d):\n    await sio.emit('said', d)\n"),
     ("py.middleware-for-http", "class Log:\n    async def __call__(self, scope, receive, send):\n        t = scope['method']\n        await self.app(scope, receive, send)\n",
      "class Log:\n    async def __call__(self, scope, receive, send):\n        t = scope['method'] if scope['type'] == 'http' else 'WS'\n        await self.app(scope, receive, send)\n"),
     ("py.middleware-drops-sockets", "class Log:\n    async def __call__(self, scope, receive, send):\n        if scope['type'] != 'http':\n            return\n        await self.app(scope, receive, send)\n",

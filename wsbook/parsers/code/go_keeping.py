@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["go_keeping_patterns"]
 
 _READ = re.compile(r"\.(?:ReadMessage|ReadJSON|NextReader)\(")
+_MAX_NAMES = 100
 _UNITS = {"Millisecond": 0.001, "Second": 1.0, "Minute": 60.0, "Hour": 3600.0}
 
 
@@ -52,11 +53,12 @@ def _shared_map(file: GoFile, everything: str) -> Iterator[PatternFacts]:
 
 def _never_taken_out(file: GoFile, everything: str) -> Iterator[PatternFacts]:
     for pattern in (
-        r"\b(?:\w+\.)*(\w+)\[\s*&?(?:\w+\.)*(?:c|conn|ws|client|id|\w+\.ID|\w+ID|key|uid)\s*\]\s*=\s*(?!nil\b)",
-        r"\b(?:\w+\.)*(\w+)\.Store\(\s*(?:\w+\.)*\w+\s*,",
-        r"\b(?:\w+\.)*(\w+)\s*=\s*append\(\s*(?:\w+\.)*\1\s*,\s*&?(?:c|conn|ws|client|sess|session)\b",
+        r"\b(\w+)\[\s*&?(?:\w+\.)*(?:c|conn|ws|client|id|\w+\.ID|\w+ID|key|uid)\s*\]\s*=\s*(?!nil\b)",
+        r"\b(\w+)\.Store\(\s*(?:\w+\.)*\w+\s*,",
+        r"\b(\w+)\s*=\s*append\(\s*(?:\w+\.)*\1\s*,\s*&?(?:c|conn|ws|client|sess|session)\b",
     ):
-        for found in re.finditer(pattern, file.text):
+        first = {found[1]: found for found in reversed(list(re.finditer(pattern, file.text)))}
+        for found in list(first.values())[:_MAX_NAMES]:
             name = re.escape(found[1])
             taken = re.search(
                 rf"\bdelete\(\s*(?:\w+\.)*{name}\b|\b{name}\.(?:Delete|LoadAndDelete|Clear|Remove)\(|slices\.Delete\w*\(\s*(?:\w+\.)*{name}|append\(\s*(?:\w+\.)*{name}\[:|\b{name}\s*=\s*(?:nil|\w+\[:|make\()",

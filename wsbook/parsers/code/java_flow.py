@@ -53,24 +53,14 @@ def _several_threads(code: Code, root: "SgNode", methods: "list[SgNode]", text: 
         if pooled and re.search(r"->", call.text()) and _SENDS.search(call.text()):
             yield pattern_fact("java.several-threads-send", call, code)
             return
+    handlers = [method for method in methods if _HANDLES.search(method.text()[:300])]
+    calls = "\n".join(handler.text() for handler in handlers)
     for method in methods:
-        loop = next(
-            (
-                one
-                for one in method.find_all(kind="enhanced_for_statement")
-                if _SENDS.search(one.text()) and "getAsyncRemote" not in one.text()
-            ),
-            None,
-        )
-        if loop is None:
+        loop = next((one for one in method.find_all(kind="enhanced_for_statement") if _SENDS.search(one.text())), None)
+        if loop is None or "getAsyncRemote" in loop.text():
             continue
-        name = _named(method)
-        by_each = _HANDLES.search(method.text()[:300]) or any(
-            _HANDLES.search(other.text()[:300]) and re.search(rf"\b{re.escape(name)}\(", other.text())
-            for other in methods
-            if other.range() != method.range()
-        )
-        if by_each:
+        own = any(method.range() == handler.range() for handler in handlers)
+        if own or re.search(rf"(?<![\w ]){re.escape(_named(method))}\(|[;{{]\s*{re.escape(_named(method))}\(", calls):
             yield pattern_fact("java.each-handler-sends-to-all", loop, code)
             return
 

@@ -17,6 +17,7 @@ __all__ = ["keeping_patterns"]
 
 _SOCKET = re.compile(r"(?i)^(?:ws|socket|sock|client|conn|connection|peer|s|c|session|spark|connect)$")
 _ACCEPTS = frozenset(("connection", "connect", "open"))
+_MAX_NAMES = 100
 _OTHERS = re.compile(r"(?i)^(?:\w+\.)*(?:redis|db|mongoose|amqp|pub|sub|mqtt|nats|pool|pg|upstream)\w*$")
 _CLEANS = re.compile(r"\.(?:off|removeListener|removeAllListeners|unsubscribe|unlisten|dispose)\b|AbortSignal|signal\s*:|\bonce\(")
 _OPENS_ANOTHER = re.compile(
@@ -66,10 +67,11 @@ def _never_taken_out(code: Code, flow: Flow, everything: str) -> Iterator[Patter
         return
     seen = set[str]()
     for name, socket, node in _additions(flow):
-        if name in seen or _is_taken_out(name, socket, everything) or not _is_sent_to(name, everything):
+        if name in seen or len(seen) >= _MAX_NAMES:
             continue
         seen.add(name)
-        yield pattern_fact("node.registry-never-shrinks", node, code)
+        if not _is_taken_out(name, socket, everything) and _is_sent_to(name, everything):
+            yield pattern_fact("node.registry-never-shrinks", node, code)
 
 
 def _additions(flow: Flow) -> "Iterator[tuple[str, str, SgNode]]":

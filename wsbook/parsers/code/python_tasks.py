@@ -188,12 +188,20 @@ def _never_awaited(flow: PythonFlow, function: Function) -> "Iterator[SgNode]":
         target = flow.target(call, function.file, function.owner)
         base = text_of(call.field("function"))
         ours = re.match(r"(?:self\.|cls\.)?\w+$", base) is not None or _TELLS.search(f"{base}(") is not None
-        if (ours and target is not None and target.is_async and "yield" not in target.body.text() and not _wrapped(target)) or re.fullmatch(
-            r"(?:ws|websocket)\.(?:send_text|send_json|send_bytes|send_str|accept)|self\.channel_layer\.group_\w+"
-            r"|self\.channel_layer\.send",
-            base,
-        ):
+        runs = target is not None and target.is_async and "yield" not in target.body.text() and not _wrapped(target)
+        if (ours and runs) or _KNOWN_COROUTINES.fullmatch(base) or _of_async_server(function, base):
             yield call
+
+
+_KNOWN_COROUTINES = re.compile(
+    r"(?:ws|websocket)\.(?:send_text|send_json|send_bytes|send_str|accept)|self\.channel_layer\.(?:group_\w+|send)"
+)
+
+
+def _of_async_server(function: Function, base: str) -> bool:
+    """Tell whether a call is one of python-socketio's asynchronous server that tells somebody."""
+    owner, _, name = base.partition(".")
+    return name in ("emit", "send", "enter_room") and function.file.assigned.get(owner, "").endswith("AsyncServer")
 
 
 def _wrapped(function: Function) -> bool:
