@@ -187,15 +187,16 @@ def _per_action(code: Code, flow: Flow) -> Iterator[PatternFacts]:
                 continue
             for call in body.find_all(kind="call_expression"):
                 owner, given = called(call).rpartition(".")[0], arguments_of(call)
+                if len(given) < 2 or not _HANDLES.match(last_name(called(call))) or given[0].kind() != "string":
+                    continue
                 used = re.search(rf"(?<![\w.]){re.escape(owner)}(?:\.\w+\([^()]*\))*\.(?:emit|send)\(", code.text) if owner else None
                 named = re.search(r"(?i)socket|\bws\b|\bhub$|stomp|channel|\bbus$", owner)
                 root = re.split(r"[.(]", owner)[0]
-                if len(given) < 2 or not _HANDLES.match(last_name(called(call))) or not (named or used) or given[0].kind() != "string":
-                    continue
                 if (
-                    root != "this"
+                    (named or used)
+                    and root != "this"
                     and not _is_parameter(call, root)
-                    and not re.search(rf"(?:const|let|var)\s+{re.escape(re.split(r'[.(]', owner)[0])}\b", body.text())
+                    and not re.search(rf"(?:const|let|var)\s+{re.escape(root)}\b", body.text())
                 ):
                     yield pattern_fact("component.listener-per-action", call, code)
                     return
@@ -212,13 +213,11 @@ def factory_patterns(scripts: "list[tuple[Code, Flow]]") -> Iterator[PatternFact
     for code, flow in scripts:
         for name, bodies in flow.functions.items():
             body = bodies[0]
-            if len(bodies) > 1 or not re.search(
-                rf"export\s+(?:default\s+)?(?:async\s+)?(?:function|const)\s+{re.escape(name)}\b", code.text
-            ):
+            if len(bodies) > 1 or not re.search(r"(?:return|=>)\s*(?:new\s+\w*WebSocket\(|io\(|new SockJS\()", body.text()):
                 continue
-            if not re.search(r"(?:return|=>)\s*(?:new\s+\w*WebSocket\(|io\(|new SockJS\()", body.text()):
+            if not re.search(rf"export\s+(?:default\s+)?(?:async\s+)?(?:function|const)\s+{re.escape(name)}\b", code.text):
                 continue
-            calls = [call for other, there in scripts if other is not code for call in there.calls if called(call) == name]
+            calls = [call for other, there in scripts if other is not code for call in there.named.get(name, [])]
             if len(calls) > 1:
                 yield pattern_fact("component.factory-of-sockets", body, code)
 

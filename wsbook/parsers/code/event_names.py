@@ -100,13 +100,15 @@ def is_server(code: Code, known: frozenset[str] = frozenset()) -> bool:
     return _SERVER_PATH.search(code.artifact.replace("\\", "/")) is not None and not _BROWSER.search(code.text)
 
 
-def name_patterns(scripts: "list[tuple[Code, Flow]]", others: Iterable[Code], known: frozenset[str] = frozenset()) -> Iterator[PatternFacts]:
+def name_patterns(
+    scripts: "list[tuple[Code, Flow]]", others: Iterable[Code], known: frozenset[str] = frozenset()
+) -> Iterator[PatternFacts]:
     """Yield the names that one side handles and the other spells otherwise or never sends.
 
     scripts: files that are parsed, each with its flow; others: all other code; known: artifacts that were given as the server's code.
     """
     servers = [(code, flow) for code, flow in scripts if is_server(code, known)]
-    pages = [(code, flow) for code, flow in scripts if not is_server(code, known)]
+    pages = [pair for pair in scripts if pair not in servers]
     foreign = [code for code in others if is_server(code, known)]
     if not pages or not (servers or foreign):
         return

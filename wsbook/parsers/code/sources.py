@@ -52,9 +52,7 @@ _SMALL = 50_000
 _NAMES_SOCKET = re.compile(r"WebSocket|wss?:|socket\.io|sockjs|SockJS|signalr|\bio\(|Pusher|graphql-ws|EventSource")
 
 
-def parse_sources(
-    paths: Iterable[str], *, side: str, page_url: str = "", step: str, beside: Iterable[str] = ()
-) -> list[Observation]:
+def parse_sources(paths: Iterable[str], *, side: str, page_url: str = "", step: str, beside: Iterable[str] = ()) -> list[Observation]:
     """Return one TextFacts, then the endpoints and patterns of all code below paths.
 
     side: frontend (what is dialled) or backend (what is offered). page_url: resolves location and relative URLs, "" unknown. step: 1.1
