@@ -23,11 +23,11 @@ def needs_node(*packages: str) -> pytest.MarkDecorator:
 
 
 @contextlib.asynccontextmanager
-async def node(kind: str) -> AsyncIterator[int]:
-    """Run one of the servers of tests/node/server.mjs; yield its port."""
+async def node(kind: str, script: str = "server.mjs") -> AsyncIterator[int]:
+    """Run one of the servers of a script of tests/node; yield its port."""
     program = shutil.which("node")
     assert program
-    process = await asyncio.create_subprocess_exec(program, str(NODE / "server.mjs"), kind, stdout=asyncio.subprocess.PIPE)
+    process = await asyncio.create_subprocess_exec(program, str(NODE / script), kind, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout
         yield int(await asyncio.wait_for(process.stdout.readline(), 10))

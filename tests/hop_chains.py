@@ -85,6 +85,43 @@ async def _aiohttp_app(stack: contextlib.AsyncExitStack) -> int:
     return await _serve_aiohttp(room, stack)
 
 
+async def _same_host_app(stack: contextlib.AsyncExitStack) -> int:
+    """Let in pages of the host by which it is called, as the checks of many libraries do."""
+
+    async def enter(request: web.Request) -> web.StreamResponse:
+        origin = request.headers.get("Origin", "")
+        if origin and origin.partition("://")[2].partition(":")[0] != request.host.partition(":")[0]:
+            raise web.HTTPForbidden(text="cross-origin")
+        return await _open(request)
+
+    return await _serve_aiohttp(enter, stack)
+
+
+async def _listed_app(stack: contextlib.AsyncExitStack) -> int:
+    """Let in users whose page is on the list."""
+
+    async def enter(request: web.Request) -> web.StreamResponse:
+        if request.cookies.get("session") != "1":
+            raise web.HTTPUnauthorized(text="who are you")
+        if request.headers.get("Origin") not in (None, ORIGIN):
+            raise web.HTTPForbidden(text="bad origin")
+        return await _open(request)
+
+    return await _serve_aiohttp(enter, stack)
+
+
+async def _public_app(stack: contextlib.AsyncExitStack) -> int:
+    return await _serve_aiohttp(_open, stack)
+
+
+async def _open(request: web.Request) -> web.StreamResponse:
+    opened = web.WebSocketResponse()
+    await opened.prepare(request)
+    async for _ in opened:
+        pass
+    return opened
+
+
 async def _echo_app(stack: contextlib.AsyncExitStack) -> int:
     """Say which headers arrived, in the first message or in the refusal, as backends for tests do."""
 
@@ -147,7 +184,16 @@ async def _node_app(stack: contextlib.AsyncExitStack) -> int:
     return await stack.enter_async_context(node("socket.io"))
 
 
-APPS = {"echo": _echo_app, "websockets": _websockets_app, "aiohttp": _aiohttp_app, "asgi": _uvicorn_app, "socket.io": _node_app}
+APPS = {
+    "same host": _same_host_app,
+    "listed": _listed_app,
+    "public": _public_app,
+    "echo": _echo_app,
+    "websockets": _websockets_app,
+    "aiohttp": _aiohttp_app,
+    "asgi": _uvicorn_app,
+    "socket.io": _node_app,
+}
 QUERIES = {"aiohttp": "?room=1"}
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "IPV6_ONLY",
     "LARGE_COOKIE",
     "LATE_S",
+    "LISTED_ORIGIN",
     "LOOPBACK_ORIGIN",
     "MARKED_QUERY",
     "NO_ALPN",
@@ -46,6 +47,8 @@ __all__ = [
     "NULL_ORIGIN",
     "ONE_ADDRESS",
     "ONE_BROKEN",
+    "ONE_FLOODS",
+    "ONE_READS_NOTHING",
     "ONLY_AMBIENT",
     "ONLY_UPGRADE",
     "OTHER_CASE",
@@ -108,6 +111,8 @@ BARE_ORIGIN = "own Origin without its scheme"
 PATH_ORIGIN = "own Origin with the page's path"
 INNER_ORIGIN = "Origin as the proxy names it: "
 """Followed by the host."""
+LISTED_ORIGIN = "Origin that stands at "
+"""Followed by the place in the source."""
 ONLY_AMBIENT = "only what a browser adds by itself"
 NO_CREDENTIALS = "no credentials"
 NO_EXTENSIONS = "no extensions"
@@ -137,6 +142,8 @@ NO_PROXY = "without the forward proxy"
 THROUGH_PROXY = "through the forward proxy"
 MARKED_QUERY = "our mark in the query"
 ONE_BROKEN = "one subscriber broken off"
+ONE_READS_NOTHING = "one subscriber that reads nothing"
+ONE_FLOODS = "one subscriber that floods"
 IPV4_ONLY = "IPv4 only"
 IPV6_ONLY = "IPv6 only"
 NO_ALPN = "no ALPN"

@@ -183,9 +183,18 @@ def _route(facts: f.RouteFacts) -> str:
     )
 
 
+_TRAFFIC = {
+    "none": "of silence",
+    "client": "with our messages",
+    "listen": "with its messages",
+    "server": "in which it spoke by itself",
+    "ping": "with our pings",
+    "pong": "with our pongs",
+}
+
+
 def _idle(facts: f.IdleFacts) -> str:
-    words = {"client": "with our messages", "server": "with its messages", "ping": "with pings", "pong": "with our pongs"}
-    quiet = "of silence" if facts.traffic == "none" else words.get(facts.traffic, facts.traffic)
+    quiet = _TRAFFIC.get(facts.traffic, facts.traffic)
     if facts.survived:
         return f"survived {duration_text(facts.silence_s)} {quiet}"
     code = f" with {facts.close_code}" if facts.close_code is not None else ""
@@ -201,6 +210,13 @@ def _heartbeat(facts: f.HeartbeatFacts) -> str:
     code = f" with {facts.close_code}" if facts.close_code is not None else ""
     end = f"ended after {duration_text(facts.patience_s)}: {facts.ended}{code}" if facts.patience_s is not None else "was kept"
     return f"{words}{every}; unanswered, the connection {end if facts.kind else facts.ended} in {duration_text(facts.age_s)}"
+
+
+def _half_open(facts: f.HalfOpenFacts) -> str:
+    said = f", it sent something up to {duration_text(facts.last_heard_s)}" if facts.last_heard_s is not None else ""
+    if facts.noticed_s is None:
+        return f"dead without a word: the server keeps its side for {duration_text(facts.watched_s)}{said}"
+    return f"dead without a word: the server lets go after {duration_text(facts.noticed_s)}{said}"
 
 
 def _affinity(facts: f.AffinityFacts) -> str:
@@ -250,6 +266,25 @@ def _cookies(facts: f.CookieFacts) -> str:
     other = len(facts.cookies) - len(sent) - len(kept)
     held = f"{len(kept)} held back{': ' + ', '.join(kept) if kept else ''}"
     return f"{quantity(len(sent), 'cookie')} sent, {held}{f', {other} for other hosts or paths' if other else ''}"
+
+
+def _cycles(facts: f.CycleFacts) -> str:
+    names = ", ".join(f"{one.name} at {one.place}" for one in facts.servers) or f"no server watched ({facts.blind})"
+    gone = facts.closed + facts.hung_up + facts.broken
+    return f"{quantity(gone, 'connection')} came and went, up to {facts.at_once} together; {names}"
+
+
+def _pulses(facts: f.PulseFacts) -> str:
+    sent = sum(len(one.sent_s) for one in facts.connections)
+    answered = sum(at is not None for one in facts.connections for at in one.answered_s)
+    return f"{answered} of {sent} pings answered on {quantity(len(facts.connections), 'quiet connection')}"
+
+
+def _crowd(facts: f.CrowdFacts) -> str:
+    late = [took for one in facts.neighbours for took in one.during if took is not None]
+    worst = f", the latest after {duration_text(max(late))}" if late else ""
+    missed = sum(took is None for one in facts.neighbours for took in one.during)
+    return f"beside one that {facts.kind}, {len(late)} messages reached the others{worst}, {missed} did not"
 
 
 def _symptom(facts: f.SymptomFacts) -> str:
@@ -319,8 +354,12 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.RouteFacts: _route,
     f.IdleFacts: _idle,
     f.HeartbeatFacts: _heartbeat,
+    f.HalfOpenFacts: _half_open,
     f.AffinityFacts: _affinity,
     f.BroadcastFacts: _broadcast,
+    f.CycleFacts: _cycles,
+    f.PulseFacts: _pulses,
+    f.CrowdFacts: _crowd,
     f.TraceFacts: _trace,
     f.LoadFacts: _load,
     f.PageFacts: _page,

@@ -111,8 +111,9 @@ class Trigger(Struct, frozen=True, kw_only=True):
 class Target(Struct, frozen=True, kw_only=True):
     """What is investigated.
 
-    Paths are strings as given. Empty strings and empty tuples mean "not given". Header values, url and page_url may hold
+    Paths are strings as given. Empty strings and empty tuples mean "not given". Header values, url, page_url and metrics may hold
     secret references (see secret.py). hops run from the application outwards, the public endpoint itself excluded.
+    metrics: URL of the server's figures in the Prometheus text format.
     """
 
     url: str
@@ -133,6 +134,7 @@ class Target(Struct, frozen=True, kw_only=True):
     message: str = ""
     symptom: str = ""
     owned: bool = False
+    metrics: str = ""
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -267,6 +269,7 @@ def parse_target(
     message: str = "",
     symptom: str = "",
     owned: bool = False,
+    metrics: str = "",
 ) -> Target:
     """Return the target described by texts as a person types them. Nothing is opened, resolved or dialled.
 
@@ -281,6 +284,8 @@ def parse_target(
         parse_endpoint(page_url.partition("#")[0], ("http", "https"))
     if forward_proxy:
         parse_endpoint(forward_proxy, ("http", "https"))
+    if metrics:
+        parse_endpoint(metrics, ("http", "https"))
     for name in (names := tuple(subprotocols)):
         if not _TOKEN.match(name):
             raise UsageError(f"subprotocol {name!r} is not a token (RFC 6455 section 4.1)")
@@ -303,4 +308,5 @@ def parse_target(
         message=message,
         symptom=symptom,
         owned=owned,
+        metrics=metrics,
     )

@@ -29,12 +29,20 @@ await book.begin("3.4")
 #
 # A socket ends sooner or later: a deploy, a tunnel, a laptop that sleeps. A page without a `close` handler then shows old
 # data for ever; one that reconnects at once and without a pause joins all the others in doing so, and keeps the server down.
-# After reconnecting it must subscribe again. A handler that throws on one odd message ends quietly, and so do all updates
-# after it. The table lists defects that were recognised in the source, and guards against them.
+# After reconnecting it must subscribe again, and fetch what it missed. A handler that throws on one odd message ends quietly,
+# and so do all updates after it. The first table lists defects that were recognised in the source, and guards against them.
+#
+# Given the page, the workbook also tries it. A browser opens it, unchanged, behind a relay that resets its socket, closes it,
+# refuses it for a while, or lets nothing pass any more. The picture shows each attempt to connect again. A client with good
+# manners stays near the green band: its pauses double, and chance spreads them, so that a thousand clients do not return in the
+# same second. Marks that climb straight up are a client that does not wait. A page that has not come back when the watching
+# ends has its clock put forward by minutes, so that a timer that was still waiting is no excuse.
 
 # %% id=s31-run tags=step-3.1
 page = await book.step("3.1")
-page.table()
+page.plot()
+page.table("outages")
+page.table("patterns")
 page.findings()
 
 # %% id=s31-verdict tags=nbval-check-output,step-3.1
@@ -44,7 +52,8 @@ page.verdict()
 # <details><summary>What this does not show</summary>
 #
 # Patterns are recognised by their form. Code that does the same in another way is not found, and code that is never reached
-# is.
+# is. What the page does in a hidden tab, on a phone, or when somebody clicks is not tried; nor is what it lost without a
+# `trigger` or a `message` that publishes something while it is away.
 #
 # </details>
 
@@ -56,6 +65,10 @@ page.verdict()
 # publisher, and nothing carries messages between them. If all miss some, the publisher stumbles over a broken or a slow
 # subscriber. The bars show what each one received; the dashed line is what was published. Where subscribers may publish, each
 # of them does, and a second table says what passes from instance to instance: a bus that works in one direction only shows there.
+#
+# Most servers run on one event loop, so that everybody shares its fate. Therefore quiet connections are pinged meanwhile: when all
+# of them are late at the same moment and answered at once, a blocking call held the loop. Then one subscriber misbehaves, and
+# the others are watched.
 
 # %% id=s32-run tags=step-3.2
 broadcast = await book.step("3.2")
@@ -65,6 +78,26 @@ broadcast.table("passes")
 broadcast.table("patterns")
 broadcast.findings()
 
+# %% [markdown] id=s32-crowd-about
+# One of the clients now stops reading, as a phone in a tunnel does. The server can drop messages for it, close it, or keep them.
+# If it waits for it instead, everybody waits: their lines rise when it stops and fall when it reads again. A second look lets one
+# client send as much as it may. Below, pongs of quiet connections: shaded are moments at which a whole process stood still.
+
+# %% id=s32-crowd tags=step-3.2
+broadcast.plot("crowd")
+broadcast.table("crowd")
+broadcast.plot("pulses")
+broadcast.table("pulses")
+
+# %% [markdown] id=s32-server-about
+# Last, connections come and go in waves: a third says good-bye, a third just hangs up, a third breaks. Afterwards a healthy server
+# holds as many descriptors as before. It is watched as a process of this machine, or through a metrics URL. Memory may stay a while:
+# allocators and collectors return it late. What a message costs before and after tells whether it is still sent to those that left.
+
+# %% id=s32-server tags=step-3.2
+broadcast.plot("server")
+broadcast.table("server")
+
 # %% id=s32-verdict tags=nbval-check-output,step-3.2
 broadcast.verdict()
 
@@ -72,7 +105,8 @@ broadcast.verdict()
 # <details><summary>What this does not show</summary>
 #
 # A load balancer may by chance have put all subscribers on one instance. The column *instance* tells, if the application
-# says who it is; give every instance as a hop to reach each of them on purpose.
+# says who it is; give every instance as a hop to reach each of them on purpose. Connections in masses, floods and slow readers are
+# tried on loopback only, unless you say that the target is yours.
 #
 # </details>
 
@@ -81,13 +115,24 @@ broadcast.verdict()
 #
 # CORS does not hold for WebSockets: a page of any site may open one, and the browser sends the user's cookies along. Only
 # the server can prevent that, by comparing the `Origin` header with a list. A list that is too short refuses your own page,
-# often after a domain or a port changed; none at all lets any site read on a user's behalf. Each row is an Origin, each cell
-# how the upgrade ended with it.
+# often after a domain or a port changed; none at all lets any site read on a user's behalf. Each row is an Origin, each
+# column a place, with the credentials that were given and without: what gets in only with your cookie, from a page that is
+# not yours, is the danger. Some rows look like yours and are not (`…example.com.evil.test`): a pattern that is not anchored lets
+# them in. Others are your own in a form that no browser sends: where only those get in, the list has a typing error.
 
 # %% id=s33-run tags=step-3.3
 origins = await book.step("3.3")
 origins.plot()
 origins.table("origin")
+
+# %% [markdown] id=s33-cors
+# The last column shows `Access-Control-Allow-Origin` beside each outcome, and that they have nothing to do with one another:
+# the handshake is no CORS request, so no browser looks at that header, and adding it cures nothing. The HTTP requests that
+# Socket.IO, SockJS and SignalR make *before* the socket do need it when the page is of another origin. Where one of them is
+# spoken here, the next table asks as your page and as a foreign one, and reads the answers as a browser would.
+
+# %% id=s33-beside tags=step-3.3
+origins.table("cors")
 origins.findings()
 
 # %% id=s33-verdict tags=nbval-check-output,step-3.3
@@ -96,7 +141,8 @@ origins.verdict()
 # %% [markdown] id=s33-limits
 # <details><summary>What this does not show</summary>
 #
-# An open endpoint that asks for a token in its first message may be safe with any Origin. Whether it asks is not seen here.
+# An endpoint that everybody may open and that asks for a token in its first message may be safe with any Origin. Whether it
+# asks is not seen here. Without a cookie among the headers nobody can tell whether a foreign page would act as a user.
 #
 # </details>
 
@@ -116,9 +162,9 @@ heartbeat.table("idle")
 heartbeat.findings()
 
 # %% [markdown] id=s34-beats-about
-# The other half of a heartbeat is to notice who is gone. One client answers the server's pings, one stays mute, as a phone does
-# that has lost its network. A server that never ends the mute one keeps dead sockets; one that ends it within a blink drops
-# people whose network only paused. A ping should come at half of the shortest limit, not just before it.
+# The other half of a heartbeat is to notice who is gone. One client answers the server's pings, one stays mute, and one is cut off
+# without a word, as a phone is that has lost its network. A server that never ends them keeps dead sockets; one that ends them
+# within a blink drops people whose network only paused. A ping should come at half of the shortest limit, not just before it.
 
 # %% id=s34-beats tags=step-3.4
 heartbeat.table("heartbeats")
@@ -130,8 +176,7 @@ heartbeat.verdict()
 # <details><summary>What this does not show</summary>
 #
 # Limits beyond the longest rung stay unseen: the budget *quick* finds those up to 20 s, *standard* up to 75 s, *thorough* up to
-# six minutes. While the server itself keeps talking, silence cannot be tried, and does not happen. A client that is mute still
-# has a network: a server that counts on TCP alone to notice a dead one is not tried here.
+# six minutes. While the server itself keeps talking, silence cannot be tried, and does not happen.
 #
 # </details>
 

@@ -20,3 +20,4 @@ budget: str = "quick"  # quick (45 s in all), standard (3 minutes) or thorough (
 fault: str = ""  # fault that the bundled lab shall have; a cause such as proxy.upgrade-header-missing
 record: str = ""  # folder that keeps what is observed; empty keeps it in memory
 owned: bool = False  # True says that the target is yours and may be sent load
+metrics: str = ""  # URL of the server's figures in the Prometheus text format, http:// or https://

@@ -4,10 +4,12 @@ import asyncio
 import json
 import ssl
 import subprocess
+import urllib.request
 from difflib import unified_diff
 from importlib.resources import files
 from typing import Any
 
+import psutil
 import pytest
 from conftest import needs
 from lab.lab_client import answer_of, eventually, http, lifetime, log, open_socket, publish, received
@@ -18,6 +20,7 @@ from wsbook.errors import UsageError
 from wsbook.lab import FAULTS, Fault, start_lab
 from wsbook.lab.faults import edit_text
 from wsbook.lab.proxies import CONFIGS, read_template
+from wsbook.secret import resolve
 
 _MARKS = {"caddy": (), **{name: (needs(name),) for name in ("nginx", "haproxy", "apache")}}
 
@@ -154,9 +157,24 @@ async def test_a_missing_library_is_named_in_the_log() -> None:
         assert await eventually(lambda: "No supported WebSocket library detected" in log(lab, "a.log") + log(lab, "b.log"))
 
 
-async def test_origin_is_not_checked() -> None:
-    with start_lab("origin.not-checked") as lab:
-        assert (await answer_of(lab, origin="https://elsewhere.example"))[0] == 101
+@pytest.mark.parametrize(("slug", "proxy"), on("origin.not-checked"))
+async def test_origin_is_not_checked(slug: str, proxy: str) -> None:
+    with start_lab(slug, proxy=proxy) as lab:
+        name, _, value = resolve(lab.headers[0]).partition(": ")
+        foreign = "https://elsewhere.example"
+        assert (await answer_of(lab, origin=foreign, additional_headers={name: value}))[0] == 101
+        assert (await answer_of(lab, origin=foreign))[0] == 401
+        page = await asyncio.to_thread(urllib.request.urlopen, lab.page_url, timeout=5)
+        with page:
+            assert page.headers["Set-Cookie"].startswith(f"{value};")
+
+
+async def test_the_key_of_the_page_belongs_to_another_application() -> None:
+    with start_lab("auth.app-key-mismatch") as lab:
+        async with open_socket(lab) as socket:
+            assert json.loads(await socket.recv())["data"]["code"] == 4001
+            await socket.wait_closed()
+            assert socket.close_code == 4001
 
 
 async def test_origin_outside_the_list_is_the_only_difference() -> None:
@@ -202,6 +220,37 @@ async def test_other_proxies_idle_limits() -> None:
         check_idle_limit("proxy.idle-timeout-haproxy"),
         check_idle_limit("proxy.idle-timeout", "apache"),
     )
+
+
+async def check_silent_client() -> None:
+    with start_lab("heartbeat.absent-or-too-slow") as lab:
+        async with open_socket(lab) as silent, open_socket(lab) as chatty, open_socket(lab, lab.hops["app"]) as direct:
+            ages = await asyncio.gather(lifetime(silent, 3.8), lifetime(chatty, 3.8, 0.5), lifetime(direct, 3.8))
+        assert ages == [pytest.approx(3.0, abs=0.4), None, pytest.approx(3.0, abs=0.4)]
+        assert (silent.close_code, silent.close_reason) == (1001, "idle for too long")
+
+
+async def check_one_direction() -> None:
+    with start_lab("heartbeat.one-direction-only") as lab:
+        async with open_socket(lab) as listening, open_socket(lab) as chatty, open_socket(lab, lab.hops["app"]) as direct:
+            await asyncio.gather(*(socket.send(lab.message) for socket in (listening, direct)))
+            ages = await asyncio.gather(lifetime(listening, 3.8), lifetime(chatty, 3.8, 0.5), lifetime(direct, 3.8))
+        assert ages == [pytest.approx(3.0, abs=0.4), None, None]
+
+
+async def check_patience() -> None:
+    with start_lab("heartbeat.timeout-too-short") as lab:
+        async with open_socket(lab) as quick, open_socket(lab) as busy:
+            busy.transport.pause_reading()
+            assert await lifetime(quick, 3.0) is None
+            busy.transport.resume_reading()
+            await asyncio.wait_for(busy.wait_closed(), 2)
+        assert busy.close_code == 1011
+
+
+@needs("haproxy")
+async def test_heartbeats() -> None:
+    await asyncio.gather(check_silent_client(), check_one_direction(), check_patience())
 
 
 @pytest.mark.parametrize(("slug", "proxy"), on("load.connection-cap"))
@@ -299,6 +348,39 @@ async def test_loop_stalls() -> None:
                 await asyncio.sleep(0.02)
         assert max(waits) > 0.2
         assert min(waits) < 0.05
+
+
+async def test_one_that_reads_nothing_holds_up_the_others() -> None:
+    with start_lab("load.slow-consumer-no-backpressure") as lab:
+        app, event = lab.hops["app"], json.dumps({"type": "publish", "text": "x" * 60_000})
+        async with (
+            open_socket(lab, app, compression=None) as reader,
+            open_socket(lab, app, max_queue=1, close_timeout=0.1, compression=None),
+        ):
+            for _ in range(200):
+                await reader.send(event)
+            assert 0 < len(await received(reader, 0.8)) < 200
+
+
+async def test_open_files_stay_when_sockets_go() -> None:
+    with start_lab("load.fd-limit-or-leak") as lab:
+        server = psutil.Process(lab.pids["a"])
+        before = server.num_fds()
+        for _ in range(5):
+            async with open_socket(lab, lab.hops["app"]) as socket:
+                await socket.ping()
+        assert server.num_fds() >= before + 5
+
+
+async def test_sockets_that_have_gone_are_still_told() -> None:
+    with start_lab("backend.stale-connection-registry") as lab:
+        for _ in range(3):
+            async with open_socket(lab, lab.hops["app"]) as socket:
+                await socket.ping()
+        async with open_socket(lab, lab.hops["app"]) as socket:
+            await socket.send('{"type": "publish"}')
+            assert await received(socket) == ['{"type": "publish"}']
+        assert await eventually(lambda: "event to 4 sockets" in log(lab, "a.log"))
 
 
 async def test_ticks_end_and_sockets_stay() -> None:

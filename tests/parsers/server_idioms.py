@@ -844,4 +844,58 @@ SERVER_IDIOMS = [
             "session::write() { ws_.async_write(net::buffer(queue_.front()), f); } // websocket"
         ),
     ),
+    (
+        "serve.hijack-under-forking-server",
+        "a.rb",
+        "# unicorn -c config/unicorn.rb\nws = Faye::WebSocket.new(env)\n",
+        "# puma -C config/puma.rb\nws = Faye::WebSocket.new(env)\n",
+    ),
+    (
+        "serve.pair-compared-literally",
+        "a.py",
+        "async def f(scope, receive, send):\n    return (b'connection', b'Upgrade') in scope['headers']\n",
+        "async def f(scope, receive, send):\n    return any(k == b'connection' and b'upgrade' in v.lower() for k, v in scope['headers'])\n",
+    ),
+    (
+        "admit.asked-and-not-offered",
+        "a.go",
+        "var up = websocket.Upgrader{ReadBufferSize: 1}\n// stations send Sec-WebSocket-Protocol: ocpp1.6\n",
+        'var up = websocket.Upgrader{Subprotocols: []string{"ocpp1.6"}}\n// stations send Sec-WebSocket-Protocol: ocpp1.6\n',
+    ),
+    (
+        "admit.token-of-the-first-attempt",
+        "a.kt",
+        'val request = Request.Builder().url(u).header("Authorization", token()).build()\nfun again() { http.newWebSocket(request, this) }\n',
+        'fun again() { http.newWebSocket(Request.Builder().url(u).header("Authorization", token()).build(), this) }\n',
+    ),
+    (
+        "keep.large-files-under-default",
+        "a.py",
+        "# pictures of 5 MB\nsio = socketio.AsyncServer()\n@sio.event\nasync def upload(sid, image): ...\n",
+        "# pictures of 5 MB\nsio = socketio.AsyncServer(max_http_buffer_size=10**7)\n@sio.event\nasync def upload(sid, image): ...\n",
+    ),
+    (
+        "keep.idle-limit-of-the-session",
+        "a.java",
+        "class A { @OnOpen void o(Session s) { s.setMaxIdleTimeout(30_000); } }",
+        "class A { @OnOpen void o(Session s) { s.setMaxIdleTimeout(30_000); s.getBasicRemote().sendPing(b); } }",
+    ),
+    (
+        "keep.silence-is-never-noticed",
+        "a.py",
+        "async def main():\n    await websockets.serve(h, '', 1, ping_interval=None)\n",
+        "async def main():\n    await websockets.serve(h, '', 1, ping_interval=20)\n",
+    ),
+    (
+        "send.tasks-without-turns",
+        "a.cs",
+        "Task.Run(async () => { await ws.SendAsync(a, t, true, c); }); Task.Run(async () => { await ws.SendAsync(b, t, true, c); });",
+        "Task.Run(async () => { await one.WaitAsync(); await ws.SendAsync(a, t, true, c); }); Task.Run(async () => { await ws.SendAsync(b, t, true, c); });",
+    ),
+    (
+        "send.transport-without-library",
+        "a.py",
+        "from flask_socketio import SocketIO\nsio = SocketIO(app, async_mode='threading')\n",
+        "from flask_socketio import SocketIO\nsio = SocketIO(app, async_mode='threading')  # with simple-websocket\n",
+    ),
 ]

@@ -83,7 +83,7 @@ BACKEND_FAULTS = [
     ("async def f():\n    asyncio.create_task(pump())\n", "a.py", "py.task-not-kept"),
     ("async def pump():\n    while True:\n        await q.get()\n\nt = asyncio.create_task(pump())\n"
      "", "a.py", "py.background-loop-unguarded"),
-    ("async def h(ws):\n    connections.append(ws)\n", "a.py", "py.registry-never-shrinks"),
+    ("async def h(ws):\n    connections.append(ws)\n    for c in connections: await c.send(1)\n", "a.py", "py.registry-never-shrinks"),
     ("def f(request):\n    return request.headers.get('Connection') == 'Upgrade'\n", "a.py", "py.header-exact"),
     ("@app.websocket('/ws')\nasync def h(ws: WebSocket, db=Depends(get_db)):\n    ...\n", "a.py", "py.db-session-for-socket"),
     ("@app.websocket('/ws')\nasync def h(ws: WebSocket, request: Request):\n    ...\n", "a.py", "py.request-in-websocket"),
@@ -164,7 +164,10 @@ def test_every_source_pattern_has_a_fault_in_these_tables() -> None:
         row[0] for row in (*FRONTEND, *BACKEND, *PAGE_IDIOMS, *SERVER_IDIOMS)
     }
     assert {p.id for p in source_patterns()} - tested == {"java.socket-io-polling", "js.server-named-events"}
-    assert {p for p in config_patterns() if p.startswith(("react.", "project."))} - tested == {"project.polling-workers"}
+    assert {p for p in config_patterns() if p.startswith(("react.", "project."))} - tested == {
+        "project.polling-workers",
+        *("project.emits-in-one-process", "project.other-app-key", "project.uvicorn-without-sockets"),  # test_server_flow.py
+    }
 
 
 @settings(deadline=5000, max_examples=60)

@@ -87,7 +87,7 @@ def _all(found: list[Observation]) -> list[IdleFacts]:
 async def test_a_seen_death_gives_the_limit_itself(ending: Ending, ended: str, code: int | None) -> None:
     async with server(ending) as url:
         short, long = _all(await probe_idle(Attempt(url=url), rungs_s=(0.3, 1.5), step="3.4"))
-    assert (short.survived, short.lived_s, short.ended) == (True, 0.3, "open")
+    assert (short.survived, short.ended) == (True, "open") and short.lived_s == pytest.approx(0.3, abs=0.25)
     assert (long.survived, long.ended, long.close_code) == (False, ended, code)
     assert long.lived_s == pytest.approx(LIMIT_S, abs=0.15)
     assert long.traffic == "none"
@@ -105,8 +105,8 @@ async def test_a_silent_death_is_noticed_by_speaking(monkeypatch: pytest.MonkeyP
 async def test_a_silent_death_is_bracketed_closer_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idle, "PROOF_S", 0.3)
     async with server(_by_silence) as url:
-        found = _all(await probe_idle(Attempt(url=url), rungs_s=(0.4, 1.0, 3.5), step="3.4"))
-    tried = [facts.silence_s for facts in found if facts.silence_s not in (0.4, 1.0, 3.5) and not facts.survived]
+        found = _all(await probe_idle(Attempt(url=url), rungs_s=(0.4, 1.0, 2.5), step="3.4"))
+    tried = [facts.silence_s for facts in found if facts.silence_s not in (0.4, 1.0, 2.5) and not facts.survived]
     assert len(found) == 7
     assert LIMIT_S <= min(tried) < 0.8
 
@@ -116,7 +116,7 @@ async def test_chatty_controls_live_where_silence_dies() -> None:
         found = _all(
             await probe_idle(Attempt(url=url), rungs_s=(0.4, 1.2), step="3.4", traffic=("none", "ping", "client"), message="still here")
         )
-    assert [(f.traffic, f.silence_s, f.survived) for f in found] == [
+    assert [(f.traffic, round(f.silence_s, 1) if f.survived else f.silence_s, f.survived) for f in found] == [
         ("none", 0.4, True),
         ("none", 1.2, False),
         ("client", 1.2, True),

@@ -11,8 +11,8 @@ from wsbook.attempt import Attempt
 from wsbook.facts import IdleFacts
 from wsbook.probes.idle import probe_idle
 
-LIMITS, LONGEST_S = (1.3, 2.0, 3.3), 4.0
-KINDS = ("none", "client", "ping", "pong", "server")
+LIMITS, LONGEST_S = (2.0, 3.3), 4.2
+KINDS = ("none", "client", "ping", "pong", "listen")
 
 
 async def _echo(peer: ServerConnection) -> None:
@@ -37,7 +37,7 @@ def _dead(found: list[IdleFacts]) -> set[str]:
 CHAINS = {
     ("nginx", ""): {"none"},
     ("haproxy", ""): {"none"},
-    ("haproxy", "option independent-streams"): {"none", "pong", "server"},
+    ("haproxy", "option independent-streams"): {"none", "pong", "listen"},
     ("caddy", ""): {"none", "pong"},
     ("caddy", "stream_timeout {ms}ms"): set(KINDS),
 }
@@ -57,5 +57,5 @@ async def test_limits_are_found_with_what_saves_from_them() -> None:
     for (chain, dead), found in zip(CHAINS.items(), every, strict=True):
         for limit_s, rungs in found.items():
             (longest,) = [facts for facts in rungs if facts.traffic == "none" and facts.silence_s == LONGEST_S]
-            assert not longest.survived and longest.lived_s == pytest.approx(limit_s, abs=0.25), chain
+            assert not longest.survived and longest.lived_s == pytest.approx(limit_s, abs=0.5), chain  # 0.02 on a quiet machine
             assert _dead(rungs) == dead, chain

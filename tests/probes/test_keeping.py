@@ -60,51 +60,69 @@ async def _heard(url: str, longest_s: float = 1.4, **options: object) -> tuple[l
     return [seen.facts for seen in found if isinstance(seen.facts, IdleFacts)], beats[True], beats[False]
 
 
-async def test_pings_and_the_patience_of_websockets() -> None:
-    async with _serve(_wait, ping_interval=0.4, ping_timeout=0.5) as url:
-        rungs, answered, mute = await _heard(url)
-    assert all(rung.survived for rung in rungs)
+async def _room(request: web.Request) -> web.StreamResponse:
+    opened = web.WebSocketResponse(heartbeat=0.5)
+    await opened.prepare(request)
+    async for _ in opened:
+        pass
+    return opened
+
+
+async def _aiohttp() -> tuple[list[IdleFacts], HeartbeatFacts, HeartbeatFacts]:
+    application = web.Application()
+    application.router.add_get("/ws", _room)
+    async with serving(application) as port:
+        return await _heard(f"ws://127.0.0.1:{port}/ws")
+
+
+async def _websockets(handler: object, longest_s: float = 1.4, **options: object) -> tuple[list[IdleFacts], HeartbeatFacts, HeartbeatFacts]:
+    dialect = str(options.pop("dialect", ""))
+    async with _serve(handler, **options) as url:
+        return await _heard(url, longest_s, dialect=dialect)
+
+
+async def _socketio() -> tuple[list[IdleFacts], HeartbeatFacts, HeartbeatFacts]:
+    async with serving(socketio_application(ping_interval=1, ping_timeout=0.4)) as port:
+        return await _heard(f"ws://127.0.0.1:{port}{EIO}", 1.8)
+
+
+async def test_what_servers_do_for_clients_that_answer_and_for_mute_ones() -> None:
+    """Side by side: each takes as long as its ladder."""
+    pinging, silent, words, aiohttp, socketio, stomp, greetless = await asyncio.gather(
+        _websockets(_wait, ping_interval=0.4, ping_timeout=0.5),
+        _websockets(_wait, 0.5),
+        _websockets(_demanding),
+        _aiohttp(),
+        _socketio(),
+        _websockets(_stomp, 1.0, dialect="stomp"),
+        _websockets(_stomp, 1.0),
+    )
+    for rungs, *_ in (pinging, silent, words, aiohttp, socketio, stomp):
+        assert all(rung.survived for rung in rungs)
+
+    _, answered, mute = pinging
     assert answered.kind == "ping" and answered.beats >= 3 and answered.interval_s == pytest.approx(0.4, abs=0.15)
     assert (mute.beats, mute.ended, mute.close_code) == (1, "close", 1011)
     assert mute.patience_s == pytest.approx(0.5, abs=0.2) and answered.patience_s is None
 
-
-async def test_a_server_without_pings_keeps_everybody() -> None:
-    async with _serve(_wait) as url:
-        _, answered, mute = await _heard(url, 0.5)
+    _, answered, mute = silent
     assert (answered.kind, answered.beats, mute.ended, mute.patience_s) == ("", 0, "open", None)
 
-
-async def test_pings_in_words_are_answered_in_words() -> None:
-    async with _serve(_demanding) as url:
-        rungs, answered, mute = await _heard(url)
-    assert all(rung.survived for rung in rungs) and answered.kind == "text" and answered.beats >= 2
+    _, answered, mute = words
+    assert answered.kind == "text" and answered.beats >= 2
     assert (mute.close_code, mute.close_reason) == (4000, "no pong")
     assert mute.patience_s == pytest.approx(0.4, abs=0.2)
 
+    _, answered, mute = aiohttp
+    assert answered.beats >= 2 and mute.patience_s is not None and mute.patience_s < 0.6
 
-async def test_the_heartbeat_of_aiohttp() -> None:
-    async def room(request: web.Request) -> web.StreamResponse:
-        opened = web.WebSocketResponse(heartbeat=0.5)
-        await opened.prepare(request)
-        async for _ in opened:
-            pass
-        return opened
-
-    application = web.Application()
-    application.router.add_get("/ws", room)
-    async with serving(application) as port:
-        rungs, answered, mute = await _heard(f"ws://127.0.0.1:{port}/ws")
-    assert all(rung.survived for rung in rungs) and answered.beats >= 2
-    assert mute.patience_s is not None and mute.patience_s < 0.6
-
-
-async def test_python_socketio_is_answered_and_drops_who_does_not() -> None:
-    async with serving(socketio_application(ping_interval=1, ping_timeout=0.4)) as port:
-        rungs, answered, mute = await _heard(f"ws://127.0.0.1:{port}{EIO}", 1.8)
-    assert all(rung.survived for rung in rungs)
+    _, answered, mute = socketio
     assert (answered.dialect, answered.kind, answered.announced_s, answered.announced_patience_s) == ("engine.io", "engine.io", 1.0, 0.4)
     assert mute.ended != "open" and mute.patience_s is not None
+
+    _, answered, _ = stomp
+    assert (answered.announced_s, answered.announced_wanted_s) == (0.0, 12.0)
+    assert [(rung.survived, rung.close_code) for rung in greetless[0]] == [(False, 1002)]
 
 
 @needs_node("socket.io")
@@ -113,11 +131,3 @@ async def test_socketio_of_node_is_answered() -> None:
         rungs, answered, _ = await _heard(f"ws://127.0.0.1:{port}{EIO}", 0.9)
     assert all(rung.survived for rung in rungs)
     assert answered.announced_s == 0.3 and answered.beats >= 2
-
-
-async def test_a_server_that_wants_a_greeting_gets_it() -> None:
-    async with _serve(_stomp) as url:
-        (with_greeting,), answered, _ = await _heard(url, 1.0, dialect="stomp")
-        (without,), *_ = await _heard(url, 1.0)
-    assert with_greeting.survived and (answered.announced_s, answered.announced_wanted_s) == (0.0, 12.0)
-    assert not without.survived and without.close_code == 1002

@@ -324,7 +324,7 @@ any_facts = st.one_of(
     st.builds(
         f.IdleFacts,
         silence_s=seconds,
-        traffic=st.sampled_from(["none", "client", "ping", "pong", "server"]),
+        traffic=st.sampled_from(["none", "client", "ping", "pong", "listen", "server"]),
         survived=st.booleans(),
         lived_s=seconds,
         ended=st.sampled_from(["fin", "silence", "open", "close"]),
@@ -334,6 +334,7 @@ any_facts = st.one_of(
         peer_every_s=st.one_of(st.none(), seconds),
         delay_s=st.sampled_from([0.0, 6.0]),
     ),
+    st.builds(f.HalfOpenFacts, watched_s=seconds, noticed_s=st.one_of(st.none(), seconds), last_heard_s=st.one_of(st.none(), seconds)),
     st.builds(
         f.HeartbeatFacts,
         answered=st.booleans(),

@@ -21,6 +21,7 @@ from wsbook.finding import Finding, Severity, StepVerdict, Verdict
 from wsbook.observation import Failure, Observation, Reason
 from wsbook.target import parse_target
 from wsbook.views import show, tables
+from wsbook.views.charts_origin import plot_origin
 from wsbook.views.workbook import PARAMETERS, TABLES
 
 
@@ -179,3 +180,24 @@ def test_a_text_that_we_provoked_stands_for_ourselves_and_comes_last() -> None:
     table = tables.table_signatures([seen("1.4", text) for text in texts])
     assert table["text"].tolist() == ["surer", "real", "provoked"]
     assert table["stands for"].tolist()[-1] == "our own attempt"
+
+
+def test_the_matrix_has_an_origin_a_row_and_a_place_a_column() -> None:
+    tried = [
+        attempt(101, step="3.3"),
+        attempt(403, "foreign Origin", step="3.3", origin="https://foreign.test"),
+        attempt(401, "foreign Origin", "no credentials", step="3.3", origin="https://foreign.test"),
+        attempt(101, "the endpoint's Host", "foreign Origin", step="3.3", origin="https://foreign.test", hop="app", close_code=1008),
+        attempt(101, "the endpoint's Host", step="3.3", hop="app"),
+        attempt(403, step="3.3", hop="app"),
+    ]
+    table = tables.table_origin(tried)
+    assert table["Origin"].tolist() == ["https://shop.example", "https://foreign.test"]
+    assert table["which"].tolist() == ["the page's own", "foreign Origin"]
+    assert table["endpoint"].tolist() == ["✓ 101", "✗ 403"]
+    assert table["endpoint, no credentials"].tolist() == ["", "✗ 401"]
+    assert table["app"].tolist() == ["✓ 101", "✗ 101, closed 1008"]
+    assert table["app, its own Host"].tolist() == ["✗ 403", ""]
+    picture = plot_origin(tried)
+    assert picture is not None
+    assert picture.text == "the page's own Origin is accepted; 0 of 1 other let in at endpoint"

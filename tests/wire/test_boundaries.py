@@ -1,7 +1,7 @@
 """Frame boundaries are found whatever the pieces are."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 
@@ -14,14 +14,15 @@ def frame(size: int, masked: bool) -> bytes:
     return Frame(Opcode.BINARY, b"\x88" * size).serialize(mask=masked)
 
 
-@given(st.lists(SIZES, min_size=1, max_size=4), st.booleans(), st.integers(1, 5000), st.integers(0, 200_000))
+@settings(deadline=None)
+@given(st.lists(SIZES, min_size=1, max_size=3), st.booleans(), st.sampled_from([1, 7, 999, 5000]), st.integers(0, 200_000))
 def test_a_frame_is_taken_to_its_end_and_no_further(sizes: list[int], masked: bool, step: int, cut: int) -> None:
     frames = [frame(size, masked) for size in sizes]
     stream, ends, at = b"".join(frames), {0}, 0
     for one in frames:
         at += len(one)
         ends.add(at)
-    cut = min(cut, len(stream))
+    cut = min(cut, len(stream), 2_000 * step)
     followed = Boundaries()
     for start in range(0, cut, step):
         followed.pass_all(stream[start : min(cut, start + step)])

@@ -77,6 +77,7 @@ def run(
     i_own_this: Annotated[
         bool, typer.Option("--i-own-this", help="Allow load and many connections against a host that is not loopback.")
     ] = False,
+    metrics: Annotated[str, typer.Option(help="URL of the server's figures, in the Prometheus text format.")] = "",
     follow: Annotated[bool, typer.Option("--follow", help="Watch the logs while probing, and read them again at the end.")] = False,
     machine: Json = False,
 ) -> None:
@@ -87,6 +88,7 @@ def run(
         "url": url, "page_url": page, "origin": origin, "subprotocols": subprotocol, "headers": header, "hops": hop,
         "frontend": frontend, "backend": backend, "configs": config, "logs": log, "har": har, "console": console,
         "forward_proxy": proxy, "ca_file": ca, "trigger": trigger, "message": send, "symptom": symptom, "owned": i_own_this,
+        "metrics": metrics,
     }  # fmt: skip
     parameters = {name: "\n".join(value) if isinstance(value, list) else value for name, value in given.items() if value}
     request = Request(

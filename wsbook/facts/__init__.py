@@ -8,7 +8,7 @@ from wsbook.facts.cluster import AffinityFacts, Conversation, Visit
 from wsbook.facts.dialect import DialectFacts, DialectStep
 from wsbook.facts.flow import BroadcastFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
-from wsbook.facts.heartbeat import HeartbeatFacts, IdleFacts
+from wsbook.facts.heartbeat import HalfOpenFacts, HeartbeatFacts, IdleFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.log import (
     AccessFacts,
@@ -34,6 +34,7 @@ from wsbook.facts.network import (
 )
 from wsbook.facts.origin import CorsFacts, CorsTrial, Credential, CredentialFacts
 from wsbook.facts.page import Cookie, CookieFacts, PageFacts, Violation
+from wsbook.facts.process import CrowdFacts, CycleFacts, Neighbour, PulseFacts, Pulses, Sample, Spell, Watched
 from wsbook.facts.reconnect import OutageFacts, Redial
 from wsbook.facts.recording import Companion, RecordingFacts, Snapshot
 from wsbook.facts.rehearsal import Received, RehearsalFacts, Trial
@@ -62,6 +63,8 @@ __all__ = [
     "CorsTrial",
     "Credential",
     "CredentialFacts",
+    "CrowdFacts",
+    "CycleFacts",
     "DialectFacts",
     "DialectStep",
     "EchoFacts",
@@ -74,6 +77,7 @@ __all__ = [
     "Frame",
     "FrameTrial",
     "FramingFacts",
+    "HalfOpenFacts",
     "Headers",
     "HeartbeatFacts",
     "Http2Facts",
@@ -83,6 +87,7 @@ __all__ = [
     "LoggedAttemptFacts",
     "MarkedLineFacts",
     "NameFacts",
+    "Neighbour",
     "NumbersFacts",
     "OutageFacts",
     "PacketFacts",
@@ -92,6 +97,8 @@ __all__ = [
     "Place",
     "PortFacts",
     "ProxyVariablesFacts",
+    "PulseFacts",
+    "Pulses",
     "Received",
     "RecordingFacts",
     "Redial",
@@ -99,6 +106,7 @@ __all__ = [
     "RedirectHop",
     "RehearsalFacts",
     "RouteFacts",
+    "Sample",
     "Sender",
     "SessionFacts",
     "Setting",
@@ -106,6 +114,7 @@ __all__ = [
     "SizeFacts",
     "SizeTrial",
     "Snapshot",
+    "Spell",
     "Stream",
     "Subscriber",
     "Suspicion",
@@ -122,6 +131,7 @@ __all__ = [
     "VersionTrial",
     "Violation",
     "Visit",
+    "Watched",
     "WordsFacts",
 ]
 
@@ -154,6 +164,7 @@ Facts = (
     | RouteFacts
     | IdleFacts
     | HeartbeatFacts
+    | HalfOpenFacts
     | AffinityFacts
     | BroadcastFacts
     | TraceFacts
@@ -169,6 +180,9 @@ Facts = (
     | RedirectFacts
     | RehearsalFacts
     | SuspicionFacts
+    | CycleFacts
+    | PulseFacts
+    | CrowdFacts
     | CredentialFacts
     | CorsFacts
 )

@@ -70,6 +70,7 @@ class UpgradeFacts(Struct, frozen=True, kw_only=True, tag="upgrade"):
     raw: first 512 bytes of an answer that is no HTTP, as text.
     first_message: text of the first frame after an accepted upgrade, None when none came in time. ended, close_code, close_reason: how an
     accepted upgrade ended right away, "" and None when it stayed open or nobody looked.
+    second_answer: status line of a second HTTP answer that came where the first frame should, "" none.
     proxy_status: status of a forward proxy's answer to CONNECT. error_text: what a browser printed for this attempt.
     commands: (tool, shell command) that repeat our own attempt, secrets as variables; empty for what others saw.
     """
@@ -93,6 +94,7 @@ class UpgradeFacts(Struct, frozen=True, kw_only=True, tag="upgrade"):
     proxy_status: int | None = None
     proxy_headers: Headers = ()
     first_message: str | None = None
+    second_answer: str = ""
     ended: str = ""
     close_code: int | None = None
     close_reason: str = ""

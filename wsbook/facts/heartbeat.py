@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-__all__ = ["HeartbeatFacts", "IdleFacts"]
+__all__ = ["HalfOpenFacts", "HeartbeatFacts", "IdleFacts"]
 
 
 class IdleFacts(Struct, frozen=True, kw_only=True, tag="idle"):
@@ -10,11 +10,12 @@ class IdleFacts(Struct, frozen=True, kw_only=True, tag="idle"):
 
     silence_s: of a silent rung the longest silence that was reached, or for which it was planned when it died; of others how long it was
     planned to last. traffic: none; client (we send messages), ping (we send pings), pong (pongs that nobody asked for: bytes of ours
-    alone), server (the peer speaks, we do not). survived: still usable at the end. lived_s: of a silent rung the silence before the end,
-    of others the age at the end; silence_s when it survived. ended: as in SessionFacts, silence when only our ping showed it.
-    age_s: of the connection at the end, None in old records. quiet_s: the longest silence that it survived. interval_s: between what we
-    sent. sent_quiet_s, received_quiet_s: how long that direction was silent before the end. peer_every_s: usual time between what the
-    peer sent by itself, None when it sent too little. delay_s: how long after the first connection of the ladder this one was opened.
+    alone), listen (we asked the peer to speak, and only listen), server (the peer spoke by itself where silence was tried). survived:
+    still usable at the end. lived_s: of a silent rung the silence before the end, of others the age at the end; silence_s when it
+    survived. ended: as in SessionFacts, silence when only our ping showed it. age_s: of the connection at the end, None in old records.
+    quiet_s: the longest silence that it survived. interval_s: between what we sent. sent_quiet_s, received_quiet_s: how long that
+    direction was silent before the end. peer_every_s: usual time between what the peer sent, None when it sent too little. delay_s: how
+    long after the first connection of the ladder this one was opened.
     """
 
     silence_s: float
@@ -59,3 +60,14 @@ class HeartbeatFacts(Struct, frozen=True, kw_only=True, tag="heartbeat"):
     close_code: int | None = None
     close_reason: str = ""
     patience_s: float | None = None
+
+
+class HalfOpenFacts(Struct, frozen=True, kw_only=True, tag="half_open"):
+    """A connection on which nothing passed any more in either direction, and nobody was told. Times count from then on.
+
+    noticed_s: when the server ended its side by FIN or RST, None not within watched_s. last_heard_s: the last that it sent, None nothing.
+    """
+
+    watched_s: float
+    noticed_s: float | None = None
+    last_heard_s: float | None = None

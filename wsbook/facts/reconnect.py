@@ -4,7 +4,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-__all__ = ["OutageFacts", "Redial", "delays"]
+__all__ = ["OURS", "OutageFacts", "Redial", "delays"]
+
+OURS = ", published here"
+"""Follows the kind of a message that we published ourselves."""
 
 
 class Redial(Struct, frozen=True, kw_only=True):

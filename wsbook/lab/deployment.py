@@ -56,6 +56,7 @@ class Lab:
         self.trigger = f"POST {self.page_url}publish " + '{"type": "event", "text": "{marker}"}'
         self.message = '{"type": "subscribe", "topic": "ticks"}'
         self.subprotocols = fault.subprotocols
+        self.headers = fault.headers
         self.pids: dict[str, int] = {}
         self._held: Held | None = None
         self._keep = keep
@@ -66,6 +67,7 @@ class Lab:
             self.url,
             page_url=self.page_url,
             subprotocols=self.subprotocols,
+            headers=self.headers,
             hops=[f"{name}={url}" for name, url in self.hops.items()],
             forward_proxy=self.forward_proxy,
             ca_file=self.ca_file,
@@ -167,6 +169,8 @@ def _clear(folder: Path, *, keep: bool) -> None:
 
 def _start(fault: Fault, proxy: str, path: str, folder: Path, *, keep: bool, ready_s: float) -> Lab:
     ports = free_ports(_PORTS)
+    if fault.token:
+        os.environ["WSBOOK_LAB_TOKEN"] = fault.token  # whoever looks at the lab finds it there, as somebody's own secret
     _write_sources(fault, folder)
     ca_file = write_certificate(fault.tls, folder / "tls") if fault.tls else ""
     lab = Lab(fault, proxy, folder, keep, ports, ca_file)

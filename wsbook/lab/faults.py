@@ -35,7 +35,8 @@ class Fault(Struct, frozen=True, kw_only=True):
     listeners. instances: the names of the application's processes; off_bus: those of them that are not connected. polling: the
     application serves polling.py beside server.py. shown_by: the proxies that can show it, where the edits do not tell.
     relay: habit and options of a machine on the way (relay.py), "" none. reload_s: the proxy takes its configuration anew after each
-    so many seconds, as after a renewed certificate.
+    so many seconds, as after a renewed certificate. headers: what its owner gives to be let in. token: the value of WSBOOK_LAB_TOKEN, to
+    which they and path may refer as to a secret.
     """
 
     slug: str
@@ -56,6 +57,8 @@ class Fault(Struct, frozen=True, kw_only=True):
     shown_by: tuple[str, ...] = ()
     relay: str = ""
     reload_s: float = 0.0
+    headers: tuple[str, ...] = ()
+    token: str = ""
 
     @property
     def habit(self) -> str:

@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _DEFECTS = "parsers/proxies/defects"
+_SOURCES = "patterns"
 Rule = dict[str, Any]
 """An ast-grep configuration: rule, and where needed constraints and utils."""
 
@@ -125,8 +126,7 @@ def _table() -> dict[str, Any]:
 @cache
 def config_patterns() -> dict[str, ConfigPattern]:
     """Return every pattern that a parser of configurations or of code recognises by itself, by id."""
-    names = sorted(file.name for file in files("wsbook").joinpath(_DEFECTS).iterdir() if file.name.endswith(".toml"))
-    tables = [_table(), *(read_table(f"{_DEFECTS}/{name}") for name in names)]
+    tables = [_table(), *_tables_in(_SOURCES), *_tables_in(_DEFECTS)]
     rows = [(key, fields) for table in tables for key, fields in table.get("config", {}).items()]
     return {key: convert({"id": key, **fields}, ConfigPattern) for key, fields in rows}
 
@@ -134,9 +134,15 @@ def config_patterns() -> dict[str, ConfigPattern]:
 @cache
 def source_patterns() -> tuple[SourcePattern, ...]:
     """Return every source pattern, file by file in the order of their names."""
-    names = sorted(file.name for file in files("wsbook").joinpath("patterns").iterdir() if file.name.endswith(".toml"))
-    read = [read_table(f"patterns/{name}")["source"] for name in names]
+    read = [table.get("source", {}) for table in _tables_in(_SOURCES)]
     return tuple(convert({"id": key, **fields}, SourcePattern) for table in read for key, fields in table.items())
+
+
+@cache
+def _tables_in(folder: str) -> tuple[dict[str, Any], ...]:
+    """Return the tables of a folder in the order of their names."""
+    names = sorted(file.name for file in files("wsbook").joinpath(folder).iterdir() if file.name.endswith(".toml"))
+    return tuple(read_table(f"{folder}/{name}") for name in names)
 
 
 @cache

@@ -39,6 +39,15 @@ _LATE_S = 5.0
 _TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
 
+def _status_line(data: bytes) -> str:
+    """Return the status line of an HTTP answer (RFC 9112 section 4) that these bytes begin with, "" when they do not.
+
+    No frame begins so: its first byte would be a close frame in parts, which RFC 6455 section 5.4 forbids.
+    """
+    line = data[:120].partition(b"\r\n")[0].decode("latin-1")
+    return line if line.startswith("HTTP/1.") else ""
+
+
 class _Client(Protocol):
     """The protocol with a switch for its pongs."""
 
@@ -57,7 +66,8 @@ class Socket:
     the peer's close frame, of ours when the peer broke the protocol, None when there was none. error_text: more words.
     frames: the first 2,000, both directions, but for our automatic pongs and close replies; frame_count counts all.
     last_received_s, last_sent_s: age of the last frame of each direction, close frames excluded. dropped: messages that nobody
-    received in time. hung_up_s: age at which the peer's FIN came, None when it did not come while we waited.
+    received in time. second_answer: status line of an HTTP answer that came where frames should. hung_up_s: age at which the peer's FIN
+    came, None when it did not come while we waited.
     """
 
     def __init__(
@@ -81,6 +91,7 @@ class Socket:
         self.frames: list[Frame] = []
         self.frame_count = 0
         self.dropped = 0
+        self.second_answer = ""
         self.ended_s: float | None = None
         self.last_received_s = 0.0
         self.last_sent_s = 0.0
@@ -97,6 +108,8 @@ class Socket:
         self._pings: dict[bytes, asyncio.Future[float]] = {}
         self._changed = asyncio.Event()
         self._we_closed = False
+        self._may_read = asyncio.Event()
+        self._may_read.set()
         self._reader = asyncio.create_task(self._read(rest), name="wsbook-socket")
 
     @property
@@ -133,6 +146,7 @@ class Socket:
             self._take(rest)
             while self.ended == "open":
                 await self._flush()
+                await self._may_read.wait()
                 data = await self._link.recv(_READ_BYTES, None)
                 if not data:
                     self.hung_up_s = self.now_s
@@ -164,6 +178,7 @@ class Socket:
         if not data:
             return
         at_s = self._arrived_s()
+        self.second_answer = self.second_answer or _status_line(data)
         self._protocol.receive_data(data)
         for event in self._protocol.events_received():
             if not isinstance(event, WireFrame):
@@ -272,6 +287,18 @@ class Socket:
                 break
         return self.ended != "open"
 
+    def limit_buffer(self, size_bytes: int) -> None:
+        """Keep the system's buffer for what comes in at about this size."""
+        self._link.limit_buffer(size_bytes)
+
+    def pause(self) -> None:
+        """Read nothing more from the connection, but for what the reader is waiting for already; pings go unanswered."""
+        self._may_read.clear()
+
+    def resume(self) -> None:
+        """Read again."""
+        self._may_read.set()
+
     # Sending.
 
     async def _flush(self) -> bool:
@@ -358,6 +385,11 @@ class Socket:
         """Half-close: send a FIN without a closing handshake and go on reading."""
         self._we_closed = True
         self._link.finish()
+
+    async def hang_up(self) -> None:
+        """Close the connection with a FIN and without a closing handshake, as a process that ends does."""
+        self._end("fin", "us")
+        await self._stop()
 
     async def _stop(self) -> None:
         self._reader.cancel()

@@ -42,6 +42,7 @@ class Draft(Struct, kw_only=True):
     body_bytes: int | None = None
     raw: str = ""
     first_message: str | None = None
+    second_answer: str = ""
     commands: tuple[tuple[str, str], ...] = ()
 
     def facts(self) -> UpgradeFacts:
@@ -67,6 +68,7 @@ class Draft(Struct, kw_only=True):
             proxy_status=self.reached.proxy_status,
             proxy_headers=self.reached.proxy_headers,
             first_message=self.first_message,
+            second_answer=self.second_answer,
             commands=self.commands,
         )
 

@@ -32,7 +32,8 @@ PROOF_S = 2.0
 """How long a pong may take before a connection counts as dead."""
 
 _SILENT = "none"
-_TRAFFIC = (_SILENT, "client", "ping", "pong", "server", "mute")
+_LISTEN = "listen"
+_TRAFFIC = (_SILENT, "client", "ping", "pong", _LISTEN, "mute")
 _MOST_RUNGS = 24
 _RATIO = 1.45
 """Between neighbouring rungs: how well a death without a sign is known."""
@@ -44,6 +45,8 @@ _SPOKEN = 1 / 3
 """Where no silence reached this part of what was planned, the peer speaks by itself."""
 _CLOSER = 4
 """So many silences more are tried between two rungs."""
+_LATE = 1.05
+"""From this part of what was planned on a silence has its real length."""
 _FASTEST_S, _SLOWEST_S = 0.1, 1.0
 Progress = Callable[[str, float], None]
 
@@ -108,18 +111,18 @@ def packed(rungs_s: Sequence[float]) -> list[tuple[float, ...]]:
     return [tuple(share) for share in shares]
 
 
-def connections(rungs_s: Sequence[float], traffic: Sequence[str], *, late_s: float = 0.0) -> int:
+def connections(rungs_s: Sequence[float], traffic: Sequence[str], *, late_s: Sequence[float] = ()) -> int:
     """Return how many connections a ladder opens."""
     return len(_plans(rungs_s, traffic, late_s))
 
 
-def _plans(rungs_s: Sequence[float], traffic: Sequence[str], late_s: float) -> list[_Plan]:
+def _plans(rungs_s: Sequence[float], traffic: Sequence[str], late_s: Sequence[float]) -> list[_Plan]:
     longest_s = max(rungs_s)
     found = [_Plan(traffic=_SILENT, silences_s=share) for share in packed(rungs_s)] if _SILENT in traffic else []
     busy = [kind for kind in dict.fromkeys(traffic) if kind != _SILENT]
     found += [_Plan(traffic=kind, silences_s=(longest_s,)) for kind in busy]
     chatty = next((kind for kind in busy if kind in ("client", "ping")), "")
-    found += [_Plan(traffic=chatty, silences_s=(longest_s - late_s,), delay_s=late_s)] if late_s and chatty else []
+    found += [_Plan(traffic=chatty, silences_s=(longest_s - delay_s,), delay_s=delay_s) for delay_s in late_s if chatty]
     return [replace(plan, order=order) for order, plan in enumerate(found)]
 
 
@@ -132,15 +135,15 @@ async def probe_idle(
     message: str = "",
     subscribe: str = "",
     dialect: str = "",
-    late_s: float = 0.0,
+    late_s: Sequence[float] = (),
     on_progress: Progress | None = None,
 ) -> list[Observation]:
     """Return one observation per rung, how the connection lived and ended, and one of the peer's heartbeats.
 
     traffic: kinds as IdleFacts has them: "none" tries every rung in silence, and four silences more where a death without a sign leaves
     time to know it better; of the others there is one connection each, for the longest rung. "client" sends the message, "ping" pings,
-    "pong" pongs, forty times in the longest rung or every second; "server" says subscribe once and then nothing. "mute" answers no
-    heartbeat, and gives an observation of the peer's heartbeats alone. late_s: one more chatty connection is opened so much later.
+    "pong" pongs, forty times in the longest rung or every second; "listen" says subscribe once and then nothing. "mute" answers no
+    heartbeat, and gives an observation of the peer's heartbeats alone. late_s: one more chatty connection is opened after each of these.
     message: "" sends pings instead. dialect: what the endpoint speaks, "" learns it from its first message. Connections that did not open
     have the facts of their upgrade. The whole takes as long as the longest rung and two seconds, a quarter more where the peer disturbed
     the silence or a death without a sign is tried again.
@@ -186,7 +189,7 @@ def _order(seen: Observation) -> tuple[int, float, float]:
     facts = seen.facts
     if not isinstance(facts, IdleFacts):
         return len(_TRAFFIC), 0.0, 0.0
-    silent = facts.traffic in (_SILENT, "server") and facts.interval_s is None
+    silent = facts.traffic in (_SILENT, "server")
     return (0 if silent else _TRAFFIC.index(facts.traffic)), facts.delay_s, facts.silence_s
 
 
@@ -268,7 +271,7 @@ class _Rungs:
 
         A server's own pings count as its traffic too: they keep the connection alive like any message.
         """
-        socket, begun = self.socket, self.socket.now_s
+        socket, begun = self.socket, max(self.socket.last_received_s, self.socket.last_sent_s)  # a busy machine comes here late
         self.begun.append(begun)
         await self.keeping.read(silence_s)
         spoke_s = self._last(begun)
@@ -278,14 +281,10 @@ class _Rungs:
         if socket.ended != "open":
             return self._died_silent(silence_s, begun, quiet_s)
         survived = await self._alive()
-        speaks = quiet_s < _SPOKEN * silence_s
-        return self._facts(
-            silence_s if speaks or not survived else min(silence_s, quiet_s),
-            "server" if speaks else _SILENT,
-            survived=survived,
-            lived_s=min(silence_s, quiet_s) if survived and not speaks else silence_s,
-            quiet_s=quiet_s,
-        )
+        reached_s = quiet_s if quiet_s < silence_s or quiet_s > _LATE * silence_s else silence_s  # a busy machine may speak late
+        if quiet_s < _SPOKEN * silence_s:
+            return self._facts(silence_s, "server", survived=survived, lived_s=silence_s, quiet_s=quiet_s)
+        return self._facts(reached_s, _SILENT, survived=survived, lived_s=reached_s, quiet_s=quiet_s)
 
     def _died_silent(self, silence_s: float, begun: float, quiet_s: float) -> IdleFacts:
         """Judge whether silence ended it: then no earlier silence was longer than the last."""
@@ -300,12 +299,12 @@ class _Rungs:
         socket, kind = self.socket, self.plan.traffic
         interval_s = min(_SLOWEST_S, max(_FASTEST_S, for_s / 40))
         self.begun.append(socket.now_s)
-        if kind == "server" and self.asked.subscribe:
+        if kind == _LISTEN and self.asked.subscribe:
             await socket.send(self.asked.subscribe)
         end = socket.now_s + for_s
         while socket.ended == "open" and (left := end - socket.now_s) > 0:
             await self._send(kind, min(PROOF_S, left))
-            await self.keeping.read(left if kind == "server" else min(interval_s, left))
+            await self.keeping.read(left if kind == _LISTEN else min(interval_s, left))
         survived = socket.ended == "open" and await self._alive()
         return self._facts(
             for_s,
@@ -313,7 +312,7 @@ class _Rungs:
             survived=survived,
             lived_s=for_s if survived else socket.age_s,
             quiet_s=self._quiet(self.begun[0], last=False),
-            interval_s=None if kind == "server" else interval_s,
+            interval_s=None if kind == _LISTEN else interval_s,
         )
 
     async def _send(self, kind: str, patience_s: float) -> None:
@@ -361,6 +360,6 @@ class _Rungs:
             interval_s=interval_s,
             sent_quiet_s=max(0.0, socket.age_s - socket.last_sent_s),
             received_quiet_s=max(0.0, socket.age_s - socket.last_received_s),
-            peer_every_s=usual_gap(received) if traffic in (_SILENT, "server") else None,
+            peer_every_s=usual_gap(received) if traffic in (_SILENT, "server", _LISTEN) else None,
             delay_s=self.plan.delay_s,
         )

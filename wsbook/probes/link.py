@@ -58,6 +58,9 @@ class ByteLink(Protocol):
     def flight(self) -> "Flight | None":
         """Return what the kernel knows of our segments on the way; None where it does not tell."""
 
+    def limit_buffer(self, size_bytes: int) -> None:
+        """Ask the system to keep its receive buffer at about this size, which bounds the window."""
+
     def finish(self) -> None:
         """Send a FIN and go on reading: a half-closed connection (RFC 9293 section 3.6)."""
 
@@ -214,6 +217,11 @@ class TcpLink:
     def flight(self) -> Flight | None:
         """See ByteLink."""
         return kernel_flight(self.sock)
+
+    def limit_buffer(self, size_bytes: int) -> None:
+        """See ByteLink."""
+        with contextlib.suppress(OSError):
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size_bytes)
 
     def finish(self) -> None:
         """See ByteLink."""

@@ -38,13 +38,13 @@ def origin_variants(attempt: Attempt, origins: Iterable[Relative], bare: Callabl
     The attempt's own origin comes without credentials as well. bare: which origins are tried without credentials too. Variants with two
     changes come first, so that the last one with a label has that change alone.
     """
-    alone, reduced = [], list(_reduced(attempt))
+    alone: list[Attempt] = []
+    reduced: list[Attempt] = []
     for origin in origins:
         variant = attempt.change(origin.label, origin=origin.origin)
         alone.append(variant)
-        reduced = [*_reduced(variant), *reduced] if bare(origin) else reduced
-    changed_twice = [variant for variant in reduced if len(variant.changed) > len(attempt.changed) + 1]
-    return [*changed_twice, *alone, *(variant for variant in reduced if variant not in changed_twice)]
+        reduced += _reduced(variant) if bare(origin) else ()
+    return [*reduced, *alone, *_reduced(attempt)]
 
 
 def _reduced(attempt: Attempt) -> Iterator[Attempt]:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
@@ -20,72 +19,23 @@ from wsbook.probes.browser_visit import BrowserError, BrowserMissingError
 from wsbook.probes.marker import marker, run_marker
 from wsbook.probes.publish import Publisher, SocketPublisher, TriggerPublisher
 from wsbook.probes.reconnect_bench import Bench, Heard, open_bench
+from wsbook.probes.reconnect_plans import Outage
 from wsbook.probes.reconnect_runs import repeated
 from wsbook.probes.relay import Line
 from wsbook.probes.upgrade import open_socket
 from wsbook.secret import resolve
 from wsbook.target import Trigger
 
-__all__ = ["Outage", "lanes", "probe_outages"]
+__all__ = ["probe_outages"]
 
-_LOAD_S, _OPEN_S, _LOOK_S, _SETTLE_S = 8.0, 6.0, 0.25, 0.7
-_LEAP_S = 300.0
-"""How far the clock of a page that has not come back is put forward."""
+_LOAD_S, _OPEN_S, _LOOK_S, _SETTLE_S = 8.0, 6.0, 0.25, 0.5
+_LEAP_S, _FATE_S = 300.0, 1.0
+"""How far the clock of a page that has not come back is put forward, and how long the fate of what it dials then is waited for."""
 _FEWEST, _PLENTY, _STORM, _REDIALS = 3, 8, 25, 200
 """Attempts after which the spacing is known: when waiting would take too long, after half of the time, at once; and kept."""
 _CLOSE_CODES = {1001: "going away", 1008: "policy violation", 1012: "service restart"}
 
 Progress = Callable[[str, float], None]
-
-
-class Outage(Struct, frozen=True, kw_only=True):
-    """One interruption: how the socket is lost, what new attempts get, for how long at most, and how long a return is waited for.
-
-    way, answer: as in OutageFacts. listen_s: how long is listened before and after.
-    """
-
-    way: str
-    answer: str
-    most_s: float
-    back_s: float
-    listen_s: float = 1.6
-    close_code: int | None = None
-    hidden: bool = False
-
-    @property
-    def fatal(self) -> bool:
-        """Whether it says that another attempt makes no sense, so that a page may stay away."""
-        return self.answer in ("401", "403", "404") or self.close_code in (1000, 1008) or 4000 <= (self.close_code or 0) <= 4999
-
-    @property
-    def shown(self) -> str:
-        """The interruption in words."""
-        lost = {"rst": "reset", "fin": "ended without a close frame", "stall": "stalled"}.get(self.way, f"closed with {self.close_code}")
-        meanwhile = {"open": "", "refuse": ", new ones refused", "stall": ", new ones stalled", "dismiss": " each time"}.get(
-            self.answer, f", new ones answered {self.answer}"
-        )
-        return f"the socket {lost}{meanwhile}{', in a hidden tab' if self.hidden else ''}"
-
-
-_REFUSED = Outage(way="rst", answer="refuse", most_s=6.5, back_s=4.5)
-_GONE = Outage(way="close", answer="open", close_code=1001, most_s=4.0, back_s=0.0)
-_STALLED = Outage(way="stall", answer="open", most_s=4.0, back_s=0.0)
-_FORBIDDEN = Outage(way="rst", answer="403", most_s=5.0, back_s=2.0)
-_BUSY = Outage(way="fin", answer="503", most_s=8.0, back_s=6.0)
-_DISMISSED = Outage(way="close", answer="dismiss", close_code=1008, most_s=6.0, back_s=2.0)
-
-
-def lanes(budget: str) -> tuple[tuple[Outage, ...], ...]:
-    """Return what two browsers side by side do to the page within a budget, in the order of worth."""
-    if budget == "quick":
-        return (_REFUSED, _GONE), (_STALLED, _FORBIDDEN)
-    factor = 3.0 if budget == "standard" else 6.0
-    long = [
-        replace(one, most_s=one.most_s * factor, back_s=one.back_s * factor, listen_s=2.4)
-        for one in (_REFUSED, _STALLED, _FORBIDDEN, _BUSY)
-    ]
-    hidden = replace(_GONE, hidden=True, most_s=12.0)
-    return (long[0], _GONE, _DISMISSED, hidden), (replace(long[1], most_s=40.0 if budget == "standard" else 90.0), long[2], long[3])
 
 
 async def probe_outages(
@@ -193,20 +143,19 @@ class _Run:
         self._last = await self._after(bench, outage, loss)
         after, again = self._last or (None, None)
         end, attempts = time.monotonic(), bench.attempts(loss)
-        pending = await bench.pending_s(loss) if not bench.opened(loss) else ()
+        pending = await bench.pending_s(loss) if self._last is None else ()
         missed = [number for number in lost if not bench.seen(marker(self._mark, number))]
         facts = OutageFacts(
             url=self._url,
             way=outage.way,
             answer=outage.answer,
             close_code=outage.close_code,
-            hidden=outage.hidden,
             number=self._number,
             lasted_s=recovered - loss,
             watched_s=end - loss,
             noticed_s=_noticed([*bench.ended(loss), await bench.given_up(loss)], attempts, loss),
             redials=tuple(_redial(line, loss) for line in attempts[:_REDIALS]),
-            reopened_s=next((line.answered_at - loss for line in bench.opened(loss) if line.answered_at is not None), None),
+            reopened_s=_reopened(bench, loss, end) if self._last else None,
             reloaded=bench.loads > loads,
             pending_s=pending,
             listened_s=outage.listen_s,
@@ -225,7 +174,7 @@ class _Run:
             control_after=again,
             errors=bench.errors(told),
         )
-        return facts if bench.opened(loss) or pending is None or outage.fatal else await self._leapt(bench, facts, end)
+        return facts if self._last or pending is None or outage.fatal else await self._leapt(bench, facts, end)
 
     async def _leapt(self, bench: Bench, facts: OutageFacts, since: float) -> OutageFacts:
         """Return the facts with what the page does when its clock is put forward; only a page that has not come back is asked so."""
@@ -236,8 +185,13 @@ class _Run:
         leapt_s = await bench.leap(_LEAP_S, moved)
         if not await moved():
             await bench.relay.changed(_LOOK_S)
-        early_s = facts.watched_s + leapt_s if await moved() else None
-        return replace(facts, leapt_s=leapt_s, early_s=early_s)
+        if not await moved():
+            return replace(facts, leapt_s=leapt_s)
+        begin = time.monotonic()
+        while not any(map(_decided, bench.attempts(since))) and time.monotonic() - begin < _FATE_S:
+            await bench.relay.changed(_LOOK_S)
+        later = [replace(_redial(line, since - facts.watched_s), at_s=facts.watched_s + leapt_s) for line in bench.attempts(since)[:1]]
+        return replace(facts, leapt_s=leapt_s, early_s=facts.watched_s + leapt_s, redials=(*facts.redials, *later)[:_REDIALS])
 
     async def _lose(self, bench: Bench, outage: Outage) -> None:
         """Let the socket end in the given way, with what new attempts shall get already set."""
@@ -319,6 +273,16 @@ def _no_socket(bench: Bench, url: str) -> Failure:
     return Failure(
         stage="page", reason=Reason.SKIPPED, message=f"not run: the page opened no socket to {url} within {_OPEN_S:g} s; {words}"
     )
+
+
+def _decided(line: Line) -> bool:
+    return line.status is not None or line.ended_at is not None
+
+
+def _reopened(bench: Bench, loss: float, end: float) -> float | None:
+    """Return after how long a connection opened that was still open at the end."""
+    times = [line.answered_at for line in bench.opened(loss) if line.answered_at is not None and (line.open or line.answered_at < end)]
+    return min(times) - loss if times else None
 
 
 def _noticed(told: Sequence[float | None], attempts: Sequence[Line], loss: float) -> float | None:

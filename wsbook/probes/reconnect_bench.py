@@ -15,9 +15,11 @@ from typing import Any
 
 from msgspec import Struct
 
+from wsbook.facts.reconnect import OURS
 from wsbook.probes.browser import Page, open_page
 from wsbook.probes.browser_sockets import Socket, is_open
 from wsbook.probes.browser_start import quietly, trusted_by
+from wsbook.probes.marker import MARKER
 from wsbook.probes.reconnect_runs import Counts, Runs
 from wsbook.probes.relay import Line, Relay, open_relay
 from wsbook.probes.relay_tls import own_ending
@@ -210,7 +212,7 @@ class Bench:
         messages = 0
         for _ in range(2):
             await publish()
-            end, most = time.monotonic() + seconds / 2, time.monotonic() + 0.75 * seconds
+            end, most = time.monotonic() + seconds / 2, time.monotonic() + seconds
             while (now := time.monotonic()) < most and (now < end or await self._messages() - messages < _FEWEST):  # noqa: ASYNC110
                 await asyncio.sleep(min(0.1, most - now))
             messages = await self._messages()
@@ -239,7 +241,8 @@ class Bench:
             for frame in socket.frames:
                 at = (socket.answered_at or 0.0) + frame.at_s - self._epoch
                 if frame.direction == "received" and since <= at < until and frame.opcode in (1, 2) and not is_heartbeat(frame.text):
-                    found[kind_of(frame.text) if frame.opcode == 1 else "binary"] += 1
+                    kind = kind_of(frame.text) if frame.opcode == 1 else "binary"
+                    found[f"{kind}{OURS if MARKER.search(frame.text) else ''}"] += 1
         return tuple(found.most_common(_KINDS))
 
     def seen(self, mark: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 __all__ = ["Counts", "Runs", "repeated"]
 
-_HEARD = "wsbookHeard"
+_HEARD, _KIND = "wsbookHeard", "wsbookKind"
 _OURS = "wsbook-reconnect.js"
 _MOST_FUNCTIONS, _FEWEST_MESSAGES = 20_000, 2
 
@@ -42,33 +42,33 @@ class Runs:
         return found
 
 
-def _messages(counts: Counts) -> int:
-    return sum(count for (name, url, _), count in counts.items() if name == _HEARD and url.endswith(_OURS))
+def _messages(counts: Counts) -> dict[str, int]:
+    """Return how many messages came: of each kind that reconnect_page.js tells apart, and all of them."""
+    return {name: count for (name, url, _), count in counts.items() if url.endswith(_OURS) and name.startswith((_HEARD, _KIND))}
 
 
-def _steady(readings: Sequence[Counts], key: tuple[str, str, int]) -> int | None:
-    """Return how often a function ran for each message when that was the same whole number in every reading, None otherwise."""
-    ratios = {round(counts[key] / _messages(counts), 2) for counts in readings}
+def _steady(readings: Sequence[Counts], key: tuple[str, str, int], kind: str) -> int | None:
+    """Return how often a function ran for each message of a kind when that was the same whole number in every reading, None otherwise."""
+    ratios = [counts[key] / _messages(counts)[kind] for counts in readings]
     whole = {round(ratio) for ratio in ratios}
-    fits = len(whole) == 1 and all(abs(ratio - round(ratio)) <= 0.1 for ratio in ratios)
-    return whole.pop() if fits else None
+    return whole.pop() if len(whole) == 1 and all(abs(ratio - round(ratio)) <= 0.1 for ratio in ratios) else None
 
 
 def repeated(before: Sequence[Counts], after: Sequence[Counts]) -> tuple[tuple[str, float, float], ...]:
-    """Return the functions that ran once for each message before and more often after, with both numbers.
+    """Return the functions that ran once for each message, or each of a kind, before and more often after, with both numbers.
 
     Each side needs two readings with two messages or more: what grows with the data, such as a loop over all that was received, is not
     the same in both, and a list that is fetched once is in one of them only.
     """
-    if min(len(before), len(after)) < 2 or any(_messages(counts) < _FEWEST_MESSAGES for counts in (*before, *after)):
+    readings = [_messages(counts) for counts in (*before, *after)]
+    if min(len(before), len(after)) < 2:
         return ()
+    kinds = [kind for kind in readings[0] if all(reading.get(kind, 0) >= _FEWEST_MESSAGES for reading in readings)]
     found = []
     for key in after[0]:
-        if key[1].endswith(_OURS) or _steady(before, key) != 1:
-            continue
-        now = _steady(after, key)
-        if now is not None and now > 1:
-            found.append((_shown(key), 1.0, float(now)))
+        runs = [_steady(after, key, kind) for kind in kinds if not key[1].endswith(_OURS) and _steady(before, key, kind) == 1]
+        if runs and 1 not in runs and (more := [count for count in runs if count is not None]):  # 1: it goes with another kind
+            found.append((_shown(key), 1.0, float(min(more))))
     return tuple(sorted(found, key=lambda entry: -entry[2])[:5])
 
 

@@ -193,6 +193,10 @@ class TlsLink:
         """See ByteLink."""
         return self._inner.flight()
 
+    def limit_buffer(self, size_bytes: int) -> None:
+        """See ByteLink."""
+        self._inner.limit_buffer(size_bytes)
+
     def finish(self) -> None:
         """See ByteLink; without a close_notify."""
         self._inner.finish()

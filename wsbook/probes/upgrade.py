@@ -177,6 +177,7 @@ async def _first_message(watch: Stopwatch, draft: Draft, socket: Socket) -> None
     """Wait for a first message and add its stage; none is no failure, a close is told in the detail."""
     started, wait_s = time.perf_counter(), min(socket.attempt.first_message_s, watch.left_s)
     message = await socket.receive(wait_s)
+    draft.second_answer = socket.second_answer
     if isinstance(message, bytes):
         draft.first_message = f"binary, {len(message)} bytes: {message[:32].hex(' ')}"
     elif message is not None:

@@ -13,6 +13,7 @@ from wsbook.rules.addresses import judge_addresses
 from wsbook.rules.ages import judge_ages
 from wsbook.rules.answers import judge_answers
 from wsbook.rules.asked import judge_asked
+from wsbook.rules.beats_in_code import judge_beats_in_code
 from wsbook.rules.broadcast import judge_broadcasts
 from wsbook.rules.browser import judge_browser
 from wsbook.rules.cluster import judge_cluster
@@ -20,12 +21,14 @@ from wsbook.rules.compared import judge_compared
 from wsbook.rules.copies import judge_copies
 from wsbook.rules.cors import judge_cors
 from wsbook.rules.credentials import judge_credentials
+from wsbook.rules.crowding import judge_crowds
 from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.expired import judge_expired
 from wsbook.rules.forward_proxy import judge_forward_proxy
 from wsbook.rules.forwards import judge_forwards
+from wsbook.rules.growth import judge_growth
 from wsbook.rules.handshake import judge_handshake
 from wsbook.rules.heartbeat import judge_heartbeat
 from wsbook.rules.hop_traces import judge_traces
@@ -55,12 +58,14 @@ from wsbook.rules.request import judge_request
 from wsbook.rules.restarts import judge_restarts
 from wsbook.rules.routes import judge_routes
 from wsbook.rules.sessions import judge_sessions
+from wsbook.rules.stalls import judge_stalls
 from wsbook.rules.texts import judge_texts
 from wsbook.rules.tls import judge_tls
 from wsbook.rules.together import judge_together
 from wsbook.rules.told import judge_refusals, judge_words, weigh_told
 from wsbook.rules.tolerance import judge_tolerance
 from wsbook.rules.traffic import judge_traffic
+from wsbook.rules.twice import judge_twice
 from wsbook.rules.unanswered import judge_unanswered
 from wsbook.rules.upstreams import judge_upstreams
 from wsbook.rules.verdicts import judge_steps
@@ -103,10 +108,15 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_idle,
     judge_ages,
     judge_heartbeat,
+    judge_beats_in_code,
     judge_restarts,
     judge_cluster,
     judge_broadcasts,
     judge_delivery,
+    judge_stalls,
+    judge_crowds,
+    judge_growth,
+    judge_twice,
     judge_access,
     judge_logged,
     judge_texts,

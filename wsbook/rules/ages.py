@@ -12,13 +12,17 @@ from wsbook.rules.rungs import Rung, age_of, busy_of, rungs_at, say_rungs
 
 __all__ = ["ends_by_age", "judge_ages", "only_messages_count"]
 
-_SAME = 0.06
-_SAME_S = 0.6
-"""Ages within this, or this part of them, are one."""
+_SAME = 0.08
+_SAME_S = 0.8
+"""Ages within this, or this part of them, are one; a busy machine notices late."""
+_SPARE_S = 0.1
+_OLDER = 1.25
+_OLDER_S = 0.5
+"""An age so much larger is no longer the same, however late it was noticed."""
 _OWN_CODES = range(3000, 5000)
 """Close codes that only an application sends (RFC 6455 section 7.4.2)."""
 _POLICY = 1008
-_COUNTED = ("client", "ping", "server")
+_COUNTED = ("client", "ping", "listen", "server")
 
 
 def _alike(one_s: float, other_s: float) -> bool:
@@ -27,6 +31,13 @@ def _alike(one_s: float, other_s: float) -> bool:
 
 def _is_busy(rung: Rung) -> bool:
     return rung[1].traffic in _COUNTED
+
+
+def _older(rungs: Sequence[Rung], age_s: float) -> bool:
+    """Tell whether some grew older: one that lives has done so, one that died may have been noticed late."""
+    lived = [age_of(facts) for _, facts in rungs if facts.survived]
+    died = [age_of(facts) for _, facts in rungs if not facts.survived]
+    return any(one > (1 + _SAME) * age_s + _SPARE_S for one in lived) or any(one > _OLDER * age_s + _OLDER_S for one in died)
 
 
 def _one_age(rungs: Sequence[Rung]) -> float | None:
@@ -42,7 +53,7 @@ def ends_by_age(rungs: Sequence[Rung]) -> float | None:
     """
     first = [rung for rung in rungs if _is_busy(rung) and rung[1].delay_s == 0]
     age_s = _one_age(first)
-    if age_s is None or any(age_of(facts) > age_s and not _alike(age_of(facts), age_s) for _, facts in rungs):
+    if age_s is None or _older(rungs, age_s):
         return None
     late = [facts for _, facts in rungs if facts.delay_s > 0 and not facts.survived]
     cut = any(_alike(facts.delay_s + age_of(facts), age_s) and not _alike(age_of(facts), age_s) for facts in late)
@@ -55,8 +66,7 @@ def only_messages_count(rungs: Sequence[Rung]) -> float | None:
     others = [rung for rung in rungs if rung[1].traffic in ("none", "ping", "pong") and rung[1].delay_s == 0]
     pinged = [rung for rung in others if rung[1].traffic == "ping"]
     age_s = _one_age(others)
-    older = age_s is not None and any(age_of(facts) > age_s and not _alike(age_of(facts), age_s) for _, facts in others)
-    if age_s is None or older or not talking or not all(facts.survived for facts in talking):
+    if age_s is None or _older(others, age_s) or not talking or not all(facts.survived for facts in talking):
         return None
     return age_s if pinged and not any(facts.survived for _, facts in pinged) else None
 
@@ -67,7 +77,7 @@ def judge_ages(evidence: Evidence) -> Iterator[Finding]:
     age_s = ends_by_age(outer)
     if age_s is None or are_cut(evidence, outer):
         return
-    busy = sorted((rung for rung in outer if _is_busy(rung) and not rung[1].survived), key=lambda rung: rung[1].traffic == "server")
+    busy = sorted((rung for rung in outer if _is_busy(rung) and not rung[1].survived), key=lambda rung: _COUNTED.index(rung[1].traffic))
     inner = rungs_at(evidence, evidence.target.hops[0].name) if evidence.target.hops else []
     own_s = _own_age(inner)
     summary = f"sockets die after {age_s:.3g} s whether they are busy or silent"

@@ -1,20 +1,24 @@
 """The peer's heartbeat as rules read it: how often it comes, against a limit of silence, and what to advise. Judges nothing."""
 
+from itertools import pairwise
 from statistics import median
 
 from msgspec import Struct
 
 from wsbook.evidence import Evidence
-from wsbook.facts import EchoFacts, HeartbeatFacts
+from wsbook.facts import EchoFacts, HeartbeatFacts, SessionFacts
 from wsbook.finding import Proof
 from wsbook.limits import idle_limits
 from wsbook.observation import Observation
 from wsbook.rules.make import proof
+from wsbook.wire.messages import is_heartbeat
 
-__all__ = ["Beat", "Heard", "advice", "beat_of", "heard", "relation", "round_trip"]
+__all__ = ["Beat", "Heard", "advice", "beat_of", "heard", "page_beat", "relation", "round_trip"]
 
 Heard = tuple[Observation, HeartbeatFacts]
 
+_WATCHED = frozenset({"har", "browser", "http_dump"})
+"""Who watches sockets of a page; our own say nothing of it."""
 _RACE = 0.85, 1.25
 """Part of a limit between which a heartbeat is near it."""
 _EQUAL = 0.97, 1.03
@@ -64,6 +68,18 @@ def beat_of(evidence: Evidence) -> Beat | None:
             least_s = facts.interval_s or max(facts.first_s, facts.age_s - facts.first_s)
             words = f"{facts.beats} ({facts.kind}) in {facts.age_s:.3g} s, the first after {facts.first_s:.3g} s"
             return Beat(kind=facts.kind, least_s=least_s, exact=exact, proofs=(proof(seen, words),))
+    return None
+
+
+def page_beat(evidence: Evidence) -> tuple[Observation, float] | None:
+    """Return the page's own heartbeat as somebody watched it: (where, its usual interval in s); None when it was seen less than twice."""
+    for seen, facts in evidence.of(SessionFacts):
+        if seen.source.probe not in _WATCHED or seen.source.changed:
+            continue
+        times = [frame.at_s for frame in facts.frames if frame.direction == "sent" and is_heartbeat(frame.text, 1 if frame.text else 2)]
+        gaps = [later - earlier for earlier, later in pairwise(times)]
+        if gaps:
+            return seen, median(gaps)
     return None
 
 

@@ -1,4 +1,4 @@
-"""What a client proves itself with: a token whose own claim says that its time was over when it was refused (step 3.2)."""
+"""Who a client says it is: a token whose own claim says that its time was over, or a refusal in words after the 101 (step 3.2)."""
 
 from collections.abc import Iterator
 
@@ -6,10 +6,11 @@ from wsbook import attempt as labels
 from wsbook.evidence import Evidence
 from wsbook.facts import CredentialFacts
 from wsbook.finding import Finding
-from wsbook.rules.entry import Kind, entry_of
+from wsbook.rules.entry import Entry, Kind, entry_of
 from wsbook.rules.make import clear, fault, proof
 from wsbook.rules.outcome import baseline
-from wsbook.words import duration_text
+from wsbook.wire.messages import errors_in
+from wsbook.words import duration_text, quantity
 
 __all__ = ["judge_credentials"]
 
@@ -27,6 +28,7 @@ def judge_credentials(evidence: Evidence) -> Iterator[Finding]:
     if own is None:
         return
     entry = entry_of(own)
+    yield from _judge_told(entry)
     for seen, facts in evidence.of(CredentialFacts):
         for one in facts.credentials:
             if one.expires_at is None:
@@ -34,12 +36,28 @@ def judge_credentials(evidence: Evidence) -> Iterator[Finding]:
             left_s = one.expires_at - facts.at
             what = f"the token in {one.name} ({one.place})"
             if left_s > 0:
-                yield clear(
-                    _SLUG, f"{what} is valid for another {duration_text(left_s)}", proof(seen, f"exp is {duration_text(left_s)} ahead")
-                )
+                yield clear(_SLUG, f"{what} is valid for another {_span(left_s)}", proof(seen, f"exp is {_span(left_s)} ahead"))
             elif entry.refused and _speaks_of_rights(entry.kind, entry.facts.status, entry.facts.close_code) and not _cured(evidence):
-                words = f"{what} was valid until {duration_text(-left_s)} before this attempt, which was {entry.words}"
-                yield fault(_SLUG, 0.95, words, proof(entry.seen, entry.words), proof(seen, f"exp lies {duration_text(-left_s)} back"))
+                words = f"{what} was valid until {_span(-left_s)} before this attempt, which was {entry.words}"
+                yield fault(_SLUG, 0.95, words, proof(entry.seen, entry.words), proof(seen, f"exp lies {_span(-left_s)} back"))
+
+
+def _judge_told(entry: Entry) -> Iterator[Finding]:
+    """An accepted socket is told why it is not wanted, in words that a dialect is known to use."""
+    said = entry.facts.first_message or ""
+    if entry.kind not in (Kind.CLOSED, Kind.DENIED):
+        return
+    for slug, sure in dict.fromkeys(one for error in errors_in(said) for one in error.causes):
+        words = f"right after the 101 the server says “{said[:150]}”"
+        yield fault(slug, sure, words, proof(entry.seen, said))
+
+
+def _span(seconds: float) -> str:
+    """Return a span of time in the unit that a person would take."""
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= 2 * size:
+            return quantity(int(seconds // size), unit)
+    return duration_text(seconds)
 
 
 def _speaks_of_rights(kind: Kind, status: int | None, code: int | None) -> bool:

@@ -37,9 +37,9 @@ _PLAIN_MARKS = frozenset({"unauthorized", "forbidden", "reject", "rejected", "de
 """What a message of a refusal is called, or a field in it: those that need words about rights, and those that say so by themselves."""
 _KINDS = ("type", "event", "op", "action", "status", "kind", "t", "cmd", "msg", "result")
 _ORIGIN = re.compile(
-    r"\borigins?\b[^.\n]{0,80}\b(?:not|n't|denied|den(?:y|ies)|forbidden|invalid|mismatch|disallow\w*|reject\w*|refused|unknown|bad|unaccept\w*)\b"
-    r"|\b(?:not|n't|denied|deny|forbidden|invalid|mismatch\w*|disallow\w*|reject\w*|refused|unknown|bad|untrusted|missing)\b[^.\n]{0,60}\borigins?\b"
-    r"|cross.?origin[^.\n]{0,40}\b(?:not|denied|forbidden|blocked|refused)\b",
+    r"\borigins?\b[^\n]{0,100}?\b(?:not|n't|denied|den(?:y|ies)|forbidden|invalid|mismatch|disallow\w*|reject\w*|refused|unknown|bad|unaccept\w*)\b"
+    r"|\b(?:not|n't|denied|deny|forbidden|invalid|mismatch\w*|disallow\w*|reject\w*|refused|unknown|bad|untrusted|missing)\b[^\n]{0,60}?\borigins?\b"
+    r"|cross.?origin[^\n]{0,40}?\b(?:not|denied|forbidden|blocked|refused)\b",
     re.IGNORECASE,
 )
 _ANOTHER_ORIGIN = re.compile(r"\borigin (?:web )?(?:server|dns|host|is unreachable|time)|\borigin_\w+_error", re.IGNORECASE)

@@ -1,10 +1,12 @@
 """The peer's heartbeats: does it notice a client that is gone, how long does it wait, and does it beat within the limits? (step 3.4)"""
 
+import math
 from collections.abc import Iterator
 
 from msgspec.structs import replace
 
 from wsbook.evidence import Evidence
+from wsbook.facts import HalfOpenFacts
 from wsbook.finding import Finding, Severity
 from wsbook.limits import Limit, idle_limits
 from wsbook.observation import Observation
@@ -21,6 +23,8 @@ _TINY_S, _SHORT_S = 1.0, 4.5
 """A patience below the first cuts living clients at every pause; below the second on slow networks."""
 _TRIPS = 4
 """A patience of fewer round trips than this is spent on the way."""
+_SOONER = 0.9
+"""What ends before this part of the life of a socket that is alive was not ended by the same."""
 _IGNORED = 3
 """So many heartbeats without an answer, and the server does not mind."""
 _WATCHED_S = 70.0
@@ -30,6 +34,7 @@ _WATCHED_S = 70.0
 def judge_heartbeat(evidence: Evidence) -> Iterator[Finding]:
     """Judge what the peer does about a client that answers nothing, what it announces, and its heartbeat against configured limits."""
     yield from _judge_patience(evidence)
+    yield from _judge_half_open(evidence)
     yield from _judge_announced(evidence)
     yield from _judge_configured(evidence)
 
@@ -44,6 +49,20 @@ def _judge_patience(evidence: Evidence) -> Iterator[Finding]:
     kept = [mute for mute in mutes if mute[1].ended == "open"]
     if kept and not any(mute[1].patience_s is not None for mute in mutes):
         yield from _judge_unnoticed(kept[0])
+
+
+def _judge_half_open(evidence: Evidence) -> Iterator[Finding]:
+    """What the server does with a connection on which nothing passes any more, where no limit of silence ends it first."""
+    limit = silence_at(rungs_at(evidence, "endpoint"))
+    lived_s = min((facts.age_s for _, facts in heard(evidence, answered=True, hop="endpoint")), default=math.inf)
+    sooner_s = _SOONER * min(lived_s, limit.low_s if limit else math.inf)  # else it ended as one does that lives
+    for seen, facts in evidence.of(HalfOpenFacts):
+        if facts.noticed_s is not None and facts.noticed_s < sooner_s:
+            words = f"a connection on which nothing passes any more is ended after {facts.noticed_s:.3g} s"
+            yield clear(_HALF_OPEN, words, proof(seen, words))
+        elif facts.noticed_s is None and facts.watched_s >= _WATCHED_S:
+            words = f"a connection on which nothing passes any more is kept for {facts.watched_s:.3g} s at least"
+            yield unknown(_HALF_OPEN, 0.3, f"{words}: the server takes a client that is gone for one that is silent", proof(seen, words))
 
 
 def _outlives(twin: Heard, mute: Heard) -> bool:

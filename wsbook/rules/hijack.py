@@ -105,11 +105,15 @@ def _ambient_pair(trials: _Trials, given: _Given, origin: str) -> tuple[Entry | 
     return reduced or (None if given.secret else with_all), trials.get(origin, labels.NO_CREDENTIALS)
 
 
-def _matters(trials: _Trials, bare: Entry | None) -> bool | None:
-    """Tell whether one gets in without credentials as one does with them; None when that was not tried."""
+def _matters(trials: _Trials, bare: Entry | None, known: Entry | None = None) -> bool | None:
+    """Tell whether one gets in without credentials as one does with them; None when that was not tried.
+
+    known: an attempt with them. Where it is greeted as the page's own is, silence towards the other is a difference.
+    """
     if bare is None or bare.kind in (Kind.NOTHING, Kind.BUSY):
         return None
-    return not trials.as_visitor(bare)
+    greeted = known is not None and trials.again is not None and same_visitor(known.facts, trials.own.facts, trials.again.facts)
+    return not trials.as_visitor(bare) or bool(greeted and bare.facts.first_message is None)
 
 
 def _judge_foreign(evidence: Evidence, trials: _Trials, given: _Given, foreign: Entry) -> Finding:
@@ -122,7 +126,7 @@ def _judge_foreign(evidence: Evidence, trials: _Trials, given: _Given, foreign: 
         return _aside(unknown(_SLUG, 0.2, words, *evident))
     with_cookie, bare = _ambient_pair(trials, given, labels.FOREIGN_ORIGIN)
     bare = bare or trials.get("", labels.NO_CREDENTIALS)
-    matters = _matters(trials, bare)
+    matters = _matters(trials, bare, with_cookie or foreign)
     evident += [proof(bare.seen, f"{'; '.join(bare.seen.source.changed)}: {bare.words}")] if bare else []
     if given.ambient and with_cookie is not None and trials.as_visitor(with_cookie) and matters:
         return _judge_proven(evidence, given, evident, with_cookie)
@@ -180,7 +184,7 @@ def _judge_look_alikes(evidence: Evidence, trials: _Trials, given: _Given, forei
             yield unknown(_SLUG, 0.35, f"{words}; what users are known by is no cookie", *proofs)
         elif _owned(trials, label):
             yield unknown(_SLUG, 0.2, f"{words}, or all sub-domains of the domain above are meant", *proofs)
-        elif given.ambient and with_cookie is not None and trials.as_visitor(with_cookie) and _matters(trials, bare):
+        elif given.ambient and with_cookie is not None and trials.as_visitor(with_cookie) and _matters(trials, bare, with_cookie):
             yield fault(_SLUG, 0.95, f"{words}, with the visitor's cookie", *proofs, remedy=remedy)
         else:
             yield fault(_SLUG, 0.8, words, *proofs, remedy=remedy)
@@ -203,11 +207,11 @@ def _judge_weaker(trials: _Trials, given: _Given, foreign: Entry) -> Iterator[Fi
         words = "a foreign Origin is refused, and null is accepted: any page can send that from a sandboxed frame"
         proofs = [proof(null.seen, f"null: {null.words}"), proof(foreign.seen, f"{labels.FOREIGN_ORIGIN}: {foreign.words}")]
         with_cookie, bare = _ambient_pair(trials, given, labels.NULL_ORIGIN)
-        if given.ambient and with_cookie is not None and trials.as_visitor(with_cookie) and _matters(trials, bare):
+        if given.ambient and with_cookie is not None and trials.as_visitor(with_cookie) and _matters(trials, bare, with_cookie):
             yield fault(_SLUG, 0.8, words, *proofs, remedy="Take null off the list of origins.")
         else:
             yield unknown(_SLUG, 0.35, words, *proofs)
     told = (scheme.facts.request_header("origin") or "") if scheme is not None else ""
     if scheme is not None and told.startswith("http://") and trials.as_visitor(scheme) and not secrets_only:
         words = f"{told} is accepted beside https: whoever can change a plain page on its way may open the socket from it"
-        yield unknown(_SLUG, 0.25, words, proof(scheme.seen, f"{told}: {scheme.words}"))
+        yield _aside(unknown(_SLUG, 0.2, words, proof(scheme.seen, f"{told}: {scheme.words}")))

@@ -3,35 +3,48 @@
 from collections.abc import Iterator
 from itertools import chain
 
+from msgspec.structs import replace
+
 from wsbook.evidence import Evidence
 from wsbook.facts import RouteFacts
-from wsbook.finding import Finding
+from wsbook.finding import Finding, Verdict
 from wsbook.rules.ages import ends_by_age, only_messages_count
-from wsbook.rules.beats import advice, beat_of, relation
+from wsbook.rules.beats import advice, beat_of, page_beat, relation
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import baseline, is_transparent, proxy_products
 from wsbook.rules.restarts import are_cut
 from wsbook.rules.routes import IDLE_SLUGS
-from wsbook.rules.rungs import ENDINGS, Rung, Silence, busy_of, configured, longest_silence, rungs_at, say_rungs, silence_at
+from wsbook.rules.rungs import ENDINGS, Rung, Silence, agree, busy_of, configured, longest_silence, rungs_at, say_rungs, silence_at
 
 __all__ = ["judge_idle"]
 
 _SLUG = "heartbeat.absent-or-too-slow"
+_IN_TIME = 0.7
+"""A heartbeat within this part of a limit keeps sockets alive."""
+_SPARED = 0.3
 
 
 def judge_idle(evidence: Evidence) -> Iterator[Finding]:
     """Judge the rungs of the ladder at the endpoint against those at every place behind it."""
     outer = rungs_at(evidence, "endpoint")
-    limit = silence_at(outer)
     if are_cut(evidence, outer) or ends_by_age(outer) is not None:
         return  # rules/restarts.py and rules/ages.py
-    messages_s = only_messages_count(outer)
+    limit, messages_s = silence_at(outer), only_messages_count(outer)
     if messages_s is not None:
-        yield _silent_client(evidence, messages_s, outer)
-        return
-    if limit is None:
+        first = any(facts.survived for _, facts in busy_of(outer, "listen"))
+        yield _first_message(messages_s, outer) if first else _spared(evidence, messages_s, _silent_client(messages_s, outer))
+    elif limit is None:
         yield from _judge_health(evidence, outer)
-        return
+    elif limit.signed and not agree(limit.died):
+        lived = sorted(facts.lived_s for _, facts in limit.died)
+        words = f"silent sockets die after {lived[0]:.3g} to {lived[-1]:.3g} s of silence, which no one limit explains"
+        yield unknown("proxy.idle-timeout", 0.3, words, *say_rungs(limit.died))
+    else:
+        for finding in _judge_limit(evidence, limit, outer):
+            yield _spared(evidence, limit.best_s, finding)
+
+
+def _judge_limit(evidence: Evidence, limit: Silence, outer: list[Rung]) -> Iterator[Finding]:
     inner = [rung for hop in evidence.target.hops for rung in rungs_at(evidence, hop.name)]
     owner = _owner(evidence, limit)
     stands = relation(beat_of(evidence), limit.best_s)
@@ -43,10 +56,28 @@ def judge_idle(evidence: Evidence) -> Iterator[Finding]:
         yield from _at_proxy(evidence, owner, limit, inner, sure=0.6 if stands == "race" else 0.95 if inner else 0.7)
         if stands in ("race", "near"):
             yield _race(evidence, limit, owner, inner)
-    yield from _judge_direction(evidence, limit, owner, outer)
+    yield from _judge_direction(limit, outer)
 
 
-def _silent_client(evidence: Evidence, age_s: float, outer: list[Rung]) -> Finding:
+def _spared(evidence: Evidence, limit_s: float, finding: Finding) -> Finding:
+    """Return the finding, as a possibility where the page's own heartbeat was seen to come well within the limit."""
+    page = page_beat(evidence)
+    if page is None or finding.verdict is not Verdict.FAULT or page[1] > _IN_TIME * limit_s:
+        return finding
+    words = f"the page itself sends a heartbeat every {page[1]:.2g} s"
+    evident = (*finding.evidence, proof(page[0], words))
+    summary = f"{finding.summary}; {words}, which keeps its sockets"
+    return replace(finding, verdict=Verdict.UNKNOWN, confidence=_SPARED, summary=summary, evidence=evident)
+
+
+def _first_message(age_s: float, outer: list[Rung]) -> Finding:
+    """One message in the beginning is enough: it is awaited, as a login or subscription is, and no heartbeat."""
+    died = sorted((rung for rung in outer if rung[1].traffic == "none" and not rung[1].survived), key=lambda rung: -rung[1].lived_s)
+    words = f"sockets on which the client says nothing at all end after {age_s:.3g} s; one message in the beginning is enough"
+    return unknown(_SLUG, 0.2, words, *say_rungs(died, 1), *say_rungs(busy_of(outer, "listen"), 1))
+
+
+def _silent_client(age_s: float, outer: list[Rung]) -> Finding:
     """Whoever counts messages and no pings is the application: a proxy counts bytes."""
     silent = sorted((rung for rung in outer if rung[1].traffic == "none" and not rung[1].survived), key=lambda rung: -rung[1].lived_s)
     died = [*busy_of(outer, "ping")[:1], *silent[:1]]
@@ -153,14 +184,16 @@ def _at_proxy(evidence: Evidence, owner: str, limit: Silence, inner: list[Rung],
     yield fault(slug, sure, summary, *proofs, remedy=f"{advice(evidence, limit.best_s)} Or raise the limit of {name}.")
 
 
-def _judge_direction(evidence: Evidence, limit: Silence, owner: str, outer: list[Rung]) -> Iterator[Finding]:
+def _judge_direction(limit: Silence, outer: list[Rung]) -> Iterator[Finding]:
     """Say from which side traffic saves a connection: a heartbeat of the other side alone does not."""
-    fates = {kind: [facts.survived for _, facts in busy_of(outer, kind)] for kind in ("client", "ping", "pong", "server")}
+    fates = {kind: [facts.survived for _, facts in busy_of(outer, kind)] for kind in ("client", "ping", "pong")}
+    heard = [rung for rung in busy_of(outer, "listen") if 0 < (rung[1].peer_every_s or 0) <= _IN_TIME * limit.best_s]
+    fates["listen"] = [facts.survived for _, facts in heard]
     answered = [*fates["client"], *fates["ping"]]
     if not answered or not all(answered):
         return
-    if fates["server"] and not any(fates["server"]):
-        died = busy_of(outer, "server")
+    if fates["listen"] and not any(fates["listen"]):
+        died = heard
         words = f"sockets on which only the server speaks die like silent ones after {limit.words}: the client has to send something too"
         advised = (
             "Let the client answer or send by itself: its pongs to a server's ping are enough. Or let the limit count both directions."

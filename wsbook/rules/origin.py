@@ -11,12 +11,12 @@ from msgspec import Struct
 from wsbook import attempt as labels
 from wsbook.evidence import Evidence
 from wsbook.finding import Finding, Proof
-from wsbook.observation import Outcome
 from wsbook.rules.entry import Entry, Kind, entry_of, speaks_of_origin
 from wsbook.rules.hijack import judge_hijack
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.origin_hops import HopView, judge_origin_hops, view_hops
 from wsbook.rules.outcome import Seen, baseline, same_answer
+from wsbook.wire.messages import errors_in
 from wsbook.words import quantity
 
 __all__ = ["judge_origin"]
@@ -160,10 +160,26 @@ def _alike_proofs(others: list[Entry]) -> list[Proof]:
     return [proof(entry.seen, f"{entry.seen.source.changed[0]}: {entry.words}") for entry in others[:2]]
 
 
+def _form(label: str) -> str:
+    """Say what the list has instead."""
+    place = label.removeprefix(labels.LISTED_ORIGIN)
+    return _FORMS.get(label) or (f"the list at {place} has another" if place != label else label)
+
+
+def _rank(label: str) -> int:
+    """Order cures: how the list spells the own one, then what else stands on it, then what any list lets in."""
+    order = list(_FORMS)
+    if label.startswith(labels.LISTED_ORIGIN):
+        return order.index(labels.OWN_ORIGIN)
+    return order.index(label) if label in order else len(order)
+
+
 def _judge_cured(evidence: Evidence, matrix: Matrix, cures: dict[str, Entry]) -> Iterator[Finding]:
     origin = evidence.target.expected_origin
     inner = next((label for label in cures if label.startswith(labels.INNER_ORIGIN)), "")
-    ordered = sorted(cures, key=lambda label: list(_FORMS).index(label) if label in _FORMS else len(_FORMS))
+    if labels.NO_ORIGIN in cures:  # what is no URL may be taken for none
+        cures = {label: entry for label, entry in cures.items() if label != labels.BARE_ORIGIN}
+    ordered = sorted(cures, key=_rank)
     proofs = [
         proof(matrix.own.seen, f"Origin {origin}: {matrix.own.words}"),
         *(proof(cures[label].seen, f"{label} ({_sent(cures[label])}): {cures[label].words}") for label in ordered[:3]),
@@ -179,7 +195,7 @@ def _judge_cured(evidence: Evidence, matrix: Matrix, cures: dict[str, Entry]) ->
     best = ordered[0]
     accepted = cures[best].facts.request_header("origin")
     shown = f"{accepted} is accepted" if accepted else "none is accepted"
-    words = f"{refused}, {shown}: {_FORMS.get(best, best)}{guess}"
+    words = f"{refused}, {shown}: {_form(best)}{guess}"
     if view.kind == "proxy":
         words = f"{refused} by {view.outer}, which keeps a list of its own, and accepted at {view.inner} behind it; at {view.outer} {shown}"
     sure = 0.4 if view.kind == "unclear" else 0.6 if inner or not told else 0.96
@@ -206,23 +222,24 @@ def _judge_meddling(view: HopView, refused: str, inner: str, proofs: list[Proof]
 
 
 def _judge_alike(evidence: Evidence, matrix: Matrix, others: list[Entry]) -> Finding:
-    """Every Origin is refused alike: what else would be, decides whether that clears Origin or leaves it open."""
+    """Every Origin is refused alike. A check in front of all routes, such as that of Django Channels, refuses unknown paths alike too."""
     status = matrix.own.facts.status
     words = f"{quantity(len(others), 'other Origin')} {'is' if len(others) == 1 else 'are'} refused alike ({_short(matrix.own)})"
     evident = [proof(matrix.own.seen, matrix.own.words), proof(others[0].seen, others[0].words)]
+    if said := _another_reason(matrix.own):
+        return clear(_SLUG, f"{words}, and the server says why: {said[:120]}", *evident)
     if matrix.own.kind is Kind.REFUSED and (status in _OTHER_REASONS or 300 <= (status or 0) < 400):
         return clear(_SLUG, f"{words}, which is no answer to an Origin", *evident)
     strange = evidence.attempts(changed=labels.RANDOM_PATH)
     if strange and same_answer(strange[-1][1], matrix.own.facts):
         evident.append(proof(strange[-1][0], "a path that nobody serves is answered the same way"))
-        return clear(_SLUG, f"{words}, and so is a path that nobody serves: nothing points to Origin", *evident, confidence=0.6)
+        return unknown(_SLUG, 0.15, f"{words}, and so is a path that nobody serves: nothing points to Origin", *evident)
     listed = f"{words}: either Origin is not the reason, or the list holds only origins that nobody told us"
     return unknown(_SLUG, 0.25, listed, *evident)
 
 
-def left_out(evidence: Evidence) -> str:
-    """Return why a part of the matrix was not tried, "" when all was."""
-    for seen in evidence.observations:
-        if seen.source.step == "3.3" and seen.outcome is Outcome.NOT_RUN and seen.source.probe == "upgrade" and seen.failure:
-            return seen.failure.message
-    return ""
+def _another_reason(own: Entry) -> str:
+    """Return a message by which the server names another reason, one of the dialects' known errors; "" when it names none."""
+    said = own.facts.first_message or ""
+    causes = {slug for error in errors_in(said) for slug, _ in error.causes}
+    return said if causes and not any(slug.startswith("origin.") for slug in causes) else ""

@@ -3,20 +3,19 @@
 Only what the page did is judged; where it was not watched long enough, or nothing came that could be compared, that is said.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from wsbook.evidence import Evidence
 from wsbook.facts import OutageFacts
-from wsbook.facts.reconnect import Redial, delays
-from wsbook.finding import Finding, Proof
+from wsbook.facts.reconnect import OURS
+from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
-from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.spacing import Spacing, classify
-from wsbook.wire.messages import is_subscription
+from wsbook.rules.interruptions import Outages, evident, fatal, in_vain, shown_outage, spacing_of
+from wsbook.rules.make import clear, fault, unknown
+from wsbook.rules.reconnected import judge_catching_up, judge_handlers, judge_sockets, judge_subscription
+from wsbook.spacing import Spacing
 
-__all__ = ["fatal", "judge_reconnect", "shown_outage", "spacing_of"]
-
-Outages = Sequence[tuple[Observation, OutageFacts]]
+__all__ = ["judge_reconnect"]
 
 _HASTY_S = 1.0
 """A constant pause below this is no backoff whatever the jitter: each of a thousand clients dials more often than once a second."""
@@ -37,24 +36,6 @@ def judge_reconnect(evidence: Evidence) -> Iterator[Finding]:
             yield from judged(outages)
 
 
-def fatal(facts: OutageFacts) -> bool:
-    """Whether the page was told that another attempt makes no sense (RFC 6455 section 7.4.1: 1008; 4000 to 4999 are the application's)."""
-    return facts.answer in ("401", "403", "404") or facts.close_code in (1000, 1008) or 4000 <= (facts.close_code or 0) <= 4999
-
-
-def shown_outage(facts: OutageFacts) -> str:
-    """Return the interruption in a few words."""
-    way = {"rst": "a reset", "fin": "an end without a close frame", "stall": "a stall"}.get(facts.way, f"a close with {facts.close_code}")
-    meanwhile = {"open": "", "refuse": ", new connections refused", "stall": ", new connections stalled", "dismiss": " of each connection"}
-    words = f"{way}{meanwhile.get(facts.answer, f', upgrades answered {facts.answer}')}"
-    held = f" for {facts.lasted_s:.2g} s" if facts.answer not in ("open", "dismiss") else ""
-    return f"{words}{held}{', in a hidden tab' if facts.hidden else ''}"
-
-
-def _evident(seen: Observation, facts: OutageFacts, words: str) -> Proof:
-    return proof(seen, f"after {shown_outage(facts)}: {words}")
-
-
 def _returned(facts: OutageFacts) -> bool:
     """Whether the page has a way back: it opened a connection, loaded itself anew, or would dial when its timers fire."""
     return facts.reopened_s is not None or facts.reloaded or (facts.early_s is not None and facts.way != "stall")
@@ -62,21 +43,21 @@ def _returned(facts: OutageFacts) -> bool:
 
 def _judge_return(outages: Outages) -> Iterator[Finding]:
     slug = "client.no-reconnect"
-    asked = [(seen, facts) for seen, facts in outages if not fatal(facts) and facts.way != "stall"]
+    asked = [(seen, facts) for seen, facts in outages if not fatal(facts) and facts.way != "stall" and not _turned_away(facts)]
     lost = [(seen, facts) for seen, facts in asked if not _returned(facts)]
     back = [(seen, facts) for seen, facts in asked if _returned(facts)]
     shown = [(seen, facts) for seen, facts in lost if not _may_still_come(facts)]
     if shown:
         words = "; ".join(f"after {shown_outage(facts)} {_without_return(facts)}" for _, facts in shown[:3])
         partly = f"; it came back after {shown_outage(back[0][1])}" if back else ""
-        proofs = [_evident(seen, facts, _without_return(facts)) for seen, facts in shown]
+        proofs = [evident(seen, facts, _without_return(facts)) for seen, facts in shown]
         yield fault(slug, 0.95, f"the page does not come back: {words}{partly}", *proofs)
     elif lost:
         seen, facts = lost[0]
-        yield unknown(slug, 0.4, f"{_without_return(facts)}; a timer of the page may still dial", _evident(seen, facts, _timers(facts)))
+        yield unknown(slug, 0.4, f"{_without_return(facts)}; a timer of the page may still dial", evident(seen, facts, _timers(facts)))
     elif back:
         told = ", ".join(_time_back(facts) for _, facts in back)
-        yield clear(slug, f"the page came back {told}", *(_evident(seen, facts, _time_back(facts)) for seen, facts in back))
+        yield clear(slug, f"the page came back {told}", *(evident(seen, facts, _time_back(facts)) for seen, facts in back))
 
 
 def _may_still_come(facts: OutageFacts) -> bool:
@@ -110,57 +91,57 @@ def _time_back(facts: OutageFacts) -> str:
     return f"about {facts.early_s or 0.0:.2g} s after {shown_outage(facts)}, by its clock"
 
 
+def _turned_away(facts: OutageFacts) -> tuple[int, ...]:
+    """Return the statuses with which the server itself refused the page's attempts after it had let it in, when no other fate was left."""
+    told = [one for one in facts.redials if one.at_s > (0.0 if facts.answer == "open" else facts.lasted_s)]
+    statuses = tuple(one.status for one in told if one.status in (401, 403))
+    return statuses if facts.reopened_s is None and statuses and len(statuses) == len(told) else ()
+
+
+def _judge_credentials(outages: Outages) -> Iterator[Finding]:
+    refused = [(seen, facts) for seen, facts in outages if _turned_away(facts)]
+    if refused:
+        facts = refused[0][1]
+        told = ", ".join(map(str, dict.fromkeys(_turned_away(facts))))
+        words = f"the page was let in when it was loaded, and each attempt after {shown_outage(facts)} is refused with {told}"
+        proofs = (evident(one, at, f"{len(_turned_away(at))} attempts refused by the server") for one, at in refused)
+        yield fault("auth.token-expired-on-reconnect", 0.9 if len(_turned_away(facts)) > 1 else 0.7, words, *proofs)
+
+
 # Spacing
-
-
-def spacing_of(facts: OutageFacts) -> Spacing:
-    """Return the spacing of the page's attempts, up to the first that succeeded."""
-    return classify(delays(_in_vain(facts)))
-
-
-def _in_vain(facts: OutageFacts) -> tuple[Redial, ...]:
-    """Return the attempts up to the first that led to a connection, that one included; with dismiss each leads to one for a moment."""
-    if facts.answer == "dismiss":
-        return tuple(one for one in facts.redials if one.at_s <= facts.lasted_s + 0.05)
-    kept: list[Redial] = []
-    for redial in facts.redials:
-        kept.append(redial)
-        if redial.fate == "opened" or (redial.status is not None and redial.status < 300):
-            break
-    return tuple(kept)
 
 
 def _judge_spacing(outages: Outages) -> Iterator[Finding]:
     slug = "client.reconnect-no-backoff"
     asked = [(seen, facts, spacing_of(facts)) for seen, facts in outages if facts.answer not in ("open", "stall") and facts.redials]
-    asked = [entry for entry in asked if entry[1].open_before <= 1]  # the attempts of two sockets cannot be told apart
+    asked = [entry for entry in asked if max(entry[1].open_before, entry[1].open_sockets) <= 1]  # attempts of two cannot be told apart
     known = [entry for entry in asked if entry[2].attempts >= _FEW]
     judged = [(*entry, _hasty(entry[1], entry[2])) for entry in known]
     bad = [entry for entry in judged if entry[3] and entry[1].answer != "dismiss"]
     if bad:
         seen, facts, spacing, confidence = max(bad, key=lambda entry: entry[3])
-        proofs = [_evident(one, told, _spaced(told, how)) for one, told, how, _ in bad]
+        proofs = [evident(one, told, _spaced(told, how)) for one, told, how, _ in bad]
         yield fault(slug, confidence, f"after {shown_outage(facts)} the page dials again {_spaced(facts, spacing)}", *proofs)
         return
     for seen, facts, spacing, confidence in judged:
         if facts.answer == "dismiss" and confidence:
             words = f"closed with {facts.close_code} right after each opening, the page dials again {_spaced(facts, spacing)}"
-            yield unknown(slug, 0.3, words, _evident(seen, facts, _spaced(facts, spacing)))
+            yield unknown(slug, 0.3, words, evident(seen, facts, _spaced(facts, spacing)))
     grown = [entry for entry in known if entry[2].grows]
     if grown:
         seen, facts, spacing = grown[0]
         words = f"after {shown_outage(facts)} the page waits longer each time: {_spaced(facts, spacing)}"
-        yield clear(slug, words, *(_evident(one, told, _spaced(told, how)) for one, told, how in grown))
+        yield clear(slug, words, *(evident(one, told, _spaced(told, how)) for one, told, how in grown))
     elif known:
         seen, facts, spacing = known[0]
-        yield unknown(slug, 0.35, f"{_spaced(facts, spacing)}; whether it grows was not watched for long", _evident(seen, facts, "so far"))
+        yield unknown(slug, 0.35, f"{_spaced(facts, spacing)}; whether it grows was not watched for long", evident(seen, facts, "so far"))
     elif asked:
         seen, facts, spacing = asked[0]
         yield unknown(
             slug,
             0.05,
             f"{spacing.attempts} attempts in {facts.watched_s:.2g} s say nothing of the spacing",
-            _evident(seen, facts, "so far"),
+            evident(seen, facts, "so far"),
         )
 
 
@@ -182,7 +163,7 @@ def _hasty(facts: OutageFacts, spacing: Spacing) -> float:
 def _spaced(facts: OutageFacts, spacing: Spacing) -> str:
     """Return the spacing in words with its figures."""
     base_s = spacing.base_s or 0.0
-    tried = f"{spacing.attempts} attempts in {_in_vain(facts)[-1].at_s:.2g} s"
+    tried = f"{spacing.attempts} attempts in {in_vain(facts)[-1].at_s:.2g} s"
     jitter = f" ±{100 * spacing.jitter:.0f} %" if spacing.jitter > _EQUAL else ", without jitter"
     if spacing.kind == "immediate":
         return f"at once, {tried}"
@@ -194,145 +175,38 @@ def _spaced(facts: OutageFacts, spacing: Spacing) -> str:
     return f"from about {base_s:.2g} s{steps.get(spacing.kind, ', growing')}{jitter}, {tried}"
 
 
-# What the new connection is like
-
-
-def _judge_subscription(outages: Outages) -> Iterator[Finding]:
-    back = [(seen, facts) for seen, facts in outages if facts.reopened_s is not None and not facts.reloaded and facts.open_sockets]
-    asked_less = [(seen, facts) for seen, facts in back if _unheard(facts) and _unsaid(facts)]
-    same = [(seen, facts) for seen, facts in back if facts.heard_before and facts.heard_after]
-    quiet = [(seen, facts) for seen, facts in back if facts.heard_before and not facts.heard_after and _unheard(facts)]
-    slug = "client.no-resubscribe-after-reconnect"
-    if asked_less:
-        seen, facts = asked_less[0]
-        said = f"does not say {_unsaid(facts)[0]} again, and hears no {' and no '.join(_unheard(facts)[:3])} any more"
-        yield fault(slug, 0.95, f"after {shown_outage(facts)} the page is connected again, {said}", *map(_compared, asked_less))
-    elif quiet:
-        _, facts = quiet[0]
-        said = "says the same as before" if facts.said_before else "asks for nothing, as before"
-        words = f"after {shown_outage(facts)} the page is connected again, {said}, and hears no {' and no '.join(_unheard(facts)[:3])}"
-        yield unknown(slug, 0.4, words, *map(_compared, quiet))
-    elif same:
-        _, facts = same[0]
-        words = f"after {shown_outage(facts)} the page hears {', '.join(name for name, _ in facts.heard_after[:3])} again"
-        yield clear(slug, words, *map(_compared, same))
-    elif back:
-        unsaid = next(filter(is_subscription, _unsaid(back[0][1])), "")
-        words = f"the page does not say {unsaid} again" if unsaid else "no message came before the interruption that could be missed"
-        yield unknown(slug, 0.5 if unsaid else 0.05, words, _compared(back[0]))
-
-
-def _compared(entry: tuple[Observation, OutageFacts]) -> Proof:
-    """Return what was said and heard before and after as evidence."""
-    seen, facts = entry
-    said, heard = ", ".join(_unsaid(facts)) or "nothing", ", ".join(_unheard(facts)) or "nothing"
-    return _evident(seen, facts, f"not said again: {said}; not heard again: {heard}")
-
-
-def _unsaid(facts: OutageFacts) -> tuple[str, ...]:
-    return tuple(text for text in facts.said_before if text not in facts.said_after)
-
-
-def _unheard(facts: OutageFacts) -> tuple[str, ...]:
-    """Return the kinds that came more than once before and not at all after, or the marked message that came before and not after."""
-    after = {name for name, _ in facts.heard_after}
-    kinds = tuple(name for name, count in facts.heard_before if count >= 2 and name not in after)
-    return kinds or (("message that was published",) if facts.control_before and facts.control_after is False else ())
-
-
-def _judge_catching_up(outages: Outages) -> Iterator[Finding]:
-    slug = "client.no-catch-up-after-reconnect"
-    back = [(seen, facts) for seen, facts in outages if facts.published and facts.reopened_s is not None]
-    known = [(seen, facts) for seen, facts in back if facts.control_after]
-    missing = [(seen, facts) for seen, facts in known if facts.missed]
-    if missing:
-        seen, facts = missing[0]
-        share = f"{len(facts.missed)} of {len(facts.published)} messages published"
-        words = f"{share} during {shown_outage(facts)} never reached the page, while those before and after did"
-        proofs = [_evident(one, told, f"missed {len(told.missed)} of {len(told.published)}") for one, told in missing]
-        yield fault(slug, 0.85 if len(facts.missed) == len(facts.published) else 0.65, words, *proofs)
-    elif known:
-        seen, facts = known[0]
-        words = f"the page has got all {len(facts.published)} messages published during {shown_outage(facts)}"
-        yield clear(slug, words, _evident(seen, facts, "nothing missed"))
-    elif back:
-        seen, facts = back[0]
-        yield unknown(
-            slug, 0.05, "the page does not get what is published after its return either", _evident(seen, facts, "not to be told")
-        )
-
-
-def _judge_handlers(outages: Outages) -> Iterator[Finding]:
-    slug = "client.duplicate-listeners"
-    back = [(seen, facts) for seen, facts in outages if facts.reopened_s is not None and facts.open_sockets and not facts.reloaded]
-    grown = [(seen, facts, words) for seen, facts in back if (words := _more_runs(facts))]
-    if grown:
-        seen, facts, words = grown[0]
-        yield fault(slug, 0.95, f"after {shown_outage(facts)} {words}", *(_evident(one, told, how) for one, told, how in grown))
-    elif counted := [(seen, facts) for seen, facts in back if facts.runs_before is not None and facts.runs_after is not None]:
-        seen, facts = counted[0]
-        words = f"a message runs {facts.runs_after:.2g} handlers on the new connection, as on the old one"
-        yield clear(slug, words, _evident(seen, facts, f"{facts.runs_before:.2g} before, {facts.runs_after:.2g} after"))
-
-
-def _more_runs(facts: OutageFacts) -> str:
-    if facts.repeated:
-        name, _, after = facts.repeated[0]
-        return f"{name} runs {after:.2g} times for each message instead of once"
-    if facts.runs_before is not None and facts.runs_after is not None and facts.runs_after >= facts.runs_before + 0.8:
-        return f"a message runs {facts.runs_after:.2g} handlers instead of {facts.runs_before:.2g}"
-    return ""
-
-
-def _judge_sockets(outages: Outages) -> Iterator[Finding]:
-    slug = "client.double-connect"
-    back = [(seen, facts) for seen, facts in outages if facts.open_before and facts.reopened_s is not None]
-    more = [(seen, facts) for seen, facts in back if facts.open_sockets > facts.open_before]
-    several = [(seen, facts) for seen, facts in outages if facts.open_before > 1]
-    if more:
-        seen, facts = more[0]
-        words = f"after {shown_outage(facts)} the page holds {facts.open_sockets} sockets to {facts.url} instead of {facts.open_before}"
-        yield fault(slug, 0.95, words, *(_evident(one, told, f"{told.open_sockets} open") for one, told in more))
-    elif several:
-        seen, facts = several[0]
-        words = f"the page holds {facts.open_before} sockets to the same URL {facts.url} at the same time"
-        yield fault(
-            slug,
-            0.9,
-            words,
-            *(_evident(one, told, f"{told.open_before} open before, {told.open_sockets} at the end") for one, told in several),
-        )
-    elif back:
-        seen, facts = back[0]
-        yield clear(slug, "the page holds one socket, before and after", _evident(seen, facts, f"{facts.open_sockets} open at the end"))
-
-
 def _judge_half_open(outages: Outages) -> Iterator[Finding]:
-    slug = "heartbeat.none-half-open"
+    stays_away = any(True for finding in _judge_return(outages) if finding.verdict is Verdict.FAULT)
     for seen, facts in outages:
-        if facts.way != "stall":
-            continue
-        watched = f"watched for {facts.watched_s:.3g} s{f' and {facts.leapt_s:.0f} s more of its clock' if facts.leapt_s else ''}"
-        if facts.noticed_s is not None:
-            yield clear(slug, f"the page noticed a dead connection after {facts.noticed_s:.2g} s", _evident(seen, facts, watched))
-        elif facts.early_s is not None:
-            words = f"the page notices a dead connection after about {facts.early_s:.2g} s of its clock"
-            yield clear(slug, words, _evident(seen, facts, watched), confidence=0.8)
-        elif facts.pending_s is None and facts.watched_s < _HALF_OPEN_S:
-            yield unknown(slug, 0.3, f"not noticed, {watched}; a worker of the page may check", _evident(seen, facts, watched))
-        elif facts.watched_s + (facts.leapt_s or 0.0) >= _HALF_OPEN_S:
-            sure = 0.9 if facts.watched_s >= _HALF_OPEN_S else 0.85
-            yield fault(slug, sure, f"the page never noticed that its connection was dead, {watched}", _evident(seen, facts, watched))
-        else:
-            yield unknown(slug, 0.3, f"not noticed, {watched}", _evident(seen, facts, watched))
+        if facts.way == "stall":
+            yield _unnoticed(seen, facts, stays_away)
+
+
+def _unnoticed(seen: Observation, facts: OutageFacts, stays_away: bool) -> Finding:
+    """Judge one stall. stays_away: the page does not come back from a close that it does notice, so that this is not its trouble."""
+    slug = "heartbeat.none-half-open"
+    watched = f"watched for {facts.watched_s:.3g} s{f' and {facts.leapt_s:.0f} s more of its clock' if facts.leapt_s else ''}"
+    shown = evident(seen, facts, watched)
+    if facts.noticed_s is not None:
+        return clear(slug, f"the page noticed a dead connection after {facts.noticed_s:.2g} s", shown)
+    if facts.early_s is not None:
+        return clear(slug, f"the page notices a dead connection after about {facts.early_s:.2g} s of its clock", shown, confidence=0.8)
+    if facts.watched_s + (facts.leapt_s or 0.0) < _HALF_OPEN_S:
+        return unknown(slug, 0.3, f"a dead connection was not noticed, {watched}", shown)
+    words = f"the page never noticed that its connection was dead, {watched}"
+    regular = sum(count for name, count in facts.heard_before if not name.endswith(OURS))
+    if regular < max(2.0, facts.listened_s) or stays_away:  # without regular messages silence says nothing, and the server may ping
+        return unknown(slug, 0.4, words, shown)
+    return fault(slug, 0.6, f"{words}, although messages had come all the time", shown)
 
 
 _RULES: tuple[Callable[[Outages], Iterator[Finding]], ...] = (
     _judge_return,
+    _judge_credentials,
     _judge_spacing,
-    _judge_subscription,
-    _judge_catching_up,
-    _judge_handlers,
-    _judge_sockets,
+    judge_subscription,
+    judge_catching_up,
+    judge_handlers,
+    judge_sockets,
     _judge_half_open,
 )

@@ -13,6 +13,8 @@ __all__ = ["RELOADS", "are_cut", "judge_restarts"]
 
 _SAME = 1.3
 """A life up to this much longer than another ended for the same limit."""
+_OF_RESTARTS = (None, 1001, 1005, 1006, 1012)
+"""How sockets end in a restart (RFC 6455 section 7.4.1); another code has another reason."""
 _TOGETHER_S = 0.7
 """Sockets that end within this time end together."""
 RELOADS = frozenset({"reload-proxy", "server-shutdown", "mass-close", "shutdown-closes-sockets"})
@@ -23,6 +25,7 @@ _NEAR_S = 120.0
 
 def are_cut(evidence: Evidence, rungs: Sequence[Rung]) -> bool:
     """Tell whether deaths at one place are no limit's: they contradict every limit, or all end together and a log tells of a reload."""
+    rungs = [rung for rung in rungs if rung[1].survived or rung[1].close_code in _OF_RESTARTS]
     together = _end_together(rungs) and not _lives_past(rungs) and _reload(evidence) is not None
     return _in_one_moment(rungs) or _contradict(rungs) or together
 
@@ -61,8 +64,8 @@ def _contradict(rungs: Sequence[Rung]) -> bool:
     died = [facts for facts in silent if not facts.survived and facts.ended != "silence"]
     survived = [facts.silence_s for facts in silent if facts.survived]
     youngest_s = min((age_of(facts) for facts in died), default=0.0)
-    speaks = any(facts.traffic == "client" and not facts.survived for _, facts in rungs)  # else messages alone may have saved it
-    oldest_s = max((_oldest(facts) for _, facts in rungs if speaks or facts.traffic != "client"), default=0.0)
+    cut = any(facts.traffic == "client" and not facts.survived for _, facts in rungs)  # else messages may have saved those who sent some
+    oldest_s = max((_oldest(facts) for _, facts in rungs if cut or facts.traffic not in ("client", "listen")), default=0.0)
     outlived = oldest_s > youngest_s * _SAME
     return bool(died) and bool(survived) and outlived and min(facts.lived_s for facts in died) * _SAME < max(survived)
 

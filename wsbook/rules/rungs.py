@@ -11,13 +11,27 @@ from wsbook.finding import Proof
 from wsbook.observation import Observation
 from wsbook.rules.make import proof
 
-__all__ = ["ENDINGS", "Rung", "Silence", "age_of", "busy_of", "configured", "longest_silence", "rungs_at", "say_rungs", "silence_at"]
+__all__ = [
+    "ENDINGS",
+    "Rung",
+    "Silence",
+    "age_of",
+    "agree",
+    "busy_of",
+    "configured",
+    "longest_silence",
+    "rungs_at",
+    "say_rungs",
+    "silence_at",
+]
 
 Rung = tuple[Observation, IdleFacts]
 
 ENDINGS = {"fin": "by FIN", "rst": "by RST", "silence": "without a word", "close": "by a close frame"}
 _TRAFFIC = {"client": "with a message of ours each", "ping": "with a ping of ours each", "pong": "with a pong of ours each"}
 _CHATTY = ("client", "ping", "pong")
+_APART, _APART_S = 0.15, 0.8
+"""Silences whose ends differ by more were not ended by one limit."""
 
 
 class Silence(Struct, frozen=True, kw_only=True):
@@ -51,6 +65,12 @@ class Silence(Struct, frozen=True, kw_only=True):
         if self.signed and other.signed:
             return abs(self.best_s - other.best_s) <= max(0.35, 0.08 * other.best_s)
         return self.low_s < other.high_s and other.low_s < self.high_s
+
+
+def agree(rungs: Sequence[Rung]) -> bool:
+    """Tell whether silent sockets died after one silence; a busy machine notices late, and nginx counts up to 0.3 s less."""
+    lived = [facts.lived_s for _, facts in rungs]
+    return not lived or max(lived) - min(lived) <= max(_APART_S, _APART * max(lived))
 
 
 def rungs_at(evidence: Evidence, hop: str) -> list[Rung]:
@@ -124,7 +144,8 @@ def say_rungs(rungs: Sequence[Rung], most: int = 3) -> list[Proof]:
 
 def _fate(facts: IdleFacts) -> str:
     chatty = f" {_TRAFFIC[facts.traffic]} {facts.interval_s:.2g} s" if facts.traffic in _TRAFFIC and facts.interval_s else ""
-    spoken = f" in which the peer spoke every {facts.peer_every_s:.2g} s" if facts.traffic == "server" and facts.peer_every_s else ""
+    speaks = facts.traffic in ("listen", "server") and facts.peer_every_s
+    spoken = f" in which the peer spoke every {facts.peer_every_s:.2g} s" if speaks else ""
     of = " of silence" if facts.traffic == "none" else f" of age{chatty}{spoken}"
     if facts.survived:
         return f"survived {facts.lived_s:.3g} s{of}"

@@ -89,9 +89,14 @@ def _symptom(seen: Observation) -> str:
     if isinstance(facts, SessionFacts) and facts.closed_by != "us" and facts.close_code not in (None, 1000, 1001, 1005):
         everybodys = seen.source.probe == "backend_log"  # some of a log's many sockets always break off
         return "" if everybodys else f"closed with {facts.close_code}"
-    if isinstance(facts, IdleFacts) and not facts.survived and facts.traffic == "none" and seen.source.hop == "endpoint":
-        return f"a silent socket ended after {facts.lived_s:.3g} s"
+    if isinstance(facts, IdleFacts) and not facts.survived and seen.source.hop == "endpoint" and _was_silent(facts):
+        return f"a silent socket {'was found dead' if facts.ended == 'silence' else 'ended'} after {facts.lived_s:.3g} s"
     return ""
+
+
+def _was_silent(facts: IdleFacts) -> bool:
+    """Whether it was silent for about all of its life: short silences of one connection follow one another, and tell less."""
+    return facts.traffic == "none" and (facts.age_s is None or facts.age_s <= 1.2 * facts.lived_s + 0.5)
 
 
 def _without_fault(seen: list[Observation], looked: list[Observation], own: list[Finding]) -> tuple[Verdict, str]:
@@ -102,11 +107,14 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
         failure = (broken or missing)[0].failure
         return Verdict.UNKNOWN, failure.message if failure else ""
     clear = [finding for finding in own if finding.verdict is Verdict.CLEAR and finding.severity is not Severity.INFO]
+    told = [entry for entry in useful if isinstance(entry.facts, BroadcastFacts)]
+    doubtful = [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, told)]
+    if doubtful and not any(_rests_on(one, told) for one in clear):
+        return Verdict.UNKNOWN, doubtful[0].summary
     if clear:
         return Verdict.CLEAR, clear[0].summary
-    told = {entry.id for entry in useful if isinstance(entry.facts, BroadcastFacts) or entry.source.step == "3.3"}
-    doubtful = [one for one in own if one.verdict is Verdict.UNKNOWN and told & {proof.observation for proof in one.evidence}]
-    if doubtful:
+    asked = [entry for entry in useful if entry.source.step == "3.3"]
+    if doubtful := [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, asked)]:
         return Verdict.UNKNOWN, doubtful[0].summary
     sources = [entry.facts for entry in useful if isinstance(entry.facts, TextFacts) and entry.facts.kind.endswith("_source")]
     dialled = [facts for entry in useful if isinstance(facts := entry.facts, EndpointFacts) and facts.side == "frontend"]

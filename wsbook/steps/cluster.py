@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from wsbook.attempt import Attempt
 from wsbook.facts import AffinityFacts, BroadcastFacts, DialectFacts
 from wsbook.rules.reach import missing_of
-from wsbook.steps.looking import Looking, at_hops, baseline, open_attempt, publishing
+from wsbook.steps.looking import Looking, at_hops, baseline, publishing
 
 __all__ = ["look_cluster", "look_delivery"]
 
@@ -59,21 +59,21 @@ def _sessions(look: Looking) -> Attempt | None:
     return replace(baseline(look), url=spoken[0].url) if spoken else None
 
 
-async def look_delivery(look: Looking) -> None:
+async def look_delivery(look: Looking, attempt: Attempt) -> bool:
     """Publish to subscribers on every instance that can be reached; where all heard all, once more with one that broke off.
 
     Where nobody heard anything, once more later: sockets that we left in other steps may still stand in the way of a loop that breaks.
+    Tell whether everybody heard everything while all behaved.
     """
-    attempt = await open_attempt(look, "3.2")
-    if attempt is None:
-        return
     first = await _look_broadcast(look, attempt, break_one=False)
     if first and not any(one.received for one in first.subscribers):
         look.progress(f"nobody heard anything; once more in {_FORGET_S:g} s, when our earlier sockets are forgotten", 0.5)
         await asyncio.sleep(_FORGET_S)
         first = await _look_broadcast(look, attempt, break_one=False)
-    if first and not any(missing_of(first).values()):
+    whole = first is not None and not any(missing_of(first).values())
+    if whole:
         await _look_broadcast(look, attempt, break_one=True)
+    return whole
 
 
 async def _look_broadcast(look: Looking, attempt: Attempt, *, break_one: bool) -> BroadcastFacts | None:

@@ -19,7 +19,8 @@ async def look_frontend(look: Looking) -> None:
 
 
 async def _look_live(look: Looking) -> None:
-    from wsbook.probes.reconnect import lanes, probe_outages
+    from wsbook.probes.reconnect import probe_outages
+    from wsbook.probes.reconnect_plans import lanes
 
     target = look.target
     if not target.page_url:
@@ -49,7 +50,7 @@ async def _look_live(look: Looking) -> None:
             on_progress=look.progress if number == 0 else None,
         )
 
-    planned = lanes(look.budget.name)
+    planned = lanes(look.budget.name, burden=target.may_burden)
     for found in await asyncio.gather(*map(lane, range(len(planned)))):
         look.add(*found)
 

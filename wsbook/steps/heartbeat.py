@@ -2,27 +2,33 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
 from wsbook.errors import UnreadableInputError
-from wsbook.facts import DialectFacts, EchoFacts, IdleFacts, SignatureFacts
+from wsbook.facts import DialectFacts, EchoFacts, IdleFacts, SessionFacts, SignatureFacts
+from wsbook.observation import Observation
+from wsbook.redact import HIDDEN
 from wsbook.rules.restarts import RELOADS
 from wsbook.steps.looking import Looking, at_hops, open_attempt, publishing
 from wsbook.wire.heartbeats import manner_of
+from wsbook.wire.messages import is_subscription
 
-__all__ = ["look_heartbeat"]
+__all__ = ["look_heartbeat", "subscription"]
 
 _PLACES = 4
 """Behind so many hops at most, silence is tried too."""
 _BEYOND = 1.05
 """The longest rung against the longest limit that the budget promises to find."""
-_LATE = 0.3
-"""Of the longest rung: when the connection opens that tells an age from an instant."""
+_LATE = 0.13, 0.3
+"""Of the longest rung: when the connections open that tell an age from an instant; two, as reloads may come at equal intervals."""
 _TEXT = "wsbook idle"
+_WATCHED = frozenset({"browser", "har"})
+_FIRST = 12
+"""Among so many first frames of a page its subscription is looked for."""
 
 
 class _Plan(Struct, frozen=True, kw_only=True):
@@ -31,11 +37,12 @@ class _Plan(Struct, frozen=True, kw_only=True):
     attempt: Attempt
     rungs_s: tuple[float, ...]
     traffic: tuple[str, ...]
-    late_s: float = 0.0
+    late_s: tuple[float, ...] = ()
 
 
 async def look_heartbeat(look: Looking) -> None:
     """Keep connections of every kind open at the endpoint, and silent ones at the places behind it, all at once."""
+    from wsbook.probes.half_open import probe_half_open
     from wsbook.probes.idle import connections, probe_idle
 
     attempt = await open_attempt(look, "3.4")
@@ -44,8 +51,10 @@ async def look_heartbeat(look: Looking) -> None:
     dialect, message = _dialect(look), _harmless(look)
     plans = _plans(look, _spoken(look, attempt), message)
     count = sum(connections(plan.rungs_s, plan.traffic, late_s=plan.late_s) for plan in plans)
-    look.progress(f"{count} connections at {len(plans)} places, for {plans[0].rungs_s[-1]:g} s", 0.02)
-    seen = await asyncio.gather(
+    look.progress(f"{count + 1} connections at {len(plans)} places, for {plans[0].rungs_s[-1]:g} s", 0.02)
+    dead = asyncio.ensure_future(probe_half_open(plans[0].attempt, step="3.4", seconds=plans[0].rungs_s[-1], dialect=dialect))
+    seen = await _together(
+        dead,
         *(
             probe_idle(
                 plan.attempt,
@@ -53,17 +62,27 @@ async def look_heartbeat(look: Looking) -> None:
                 step="3.4",
                 traffic=plan.traffic,
                 message=message,
-                subscribe=publishing(look.target)[1],
+                subscribe=subscription(look) or message,
                 dialect=dialect,
                 late_s=plan.late_s,
                 on_progress=look.progress if index == 0 else None,
             )
             for index, plan in enumerate(plans)
-        )
+        ),
     )
-    look.add(*(entry for group in seen for entry in group))
+    look.add(*(entry for group in seen for entry in group), dead.result())
     if any(isinstance(entry.facts, IdleFacts) and not entry.facts.survived for group in seen for entry in group):
         await _look_for_reloads(look)
+
+
+async def _together(dead: asyncio.Future[Observation], *ladders: Coroutine[None, None, list[Observation]]) -> list[list[Observation]]:
+    """Wait for every ladder and for the dead connection; whoever fails or is cancelled takes the others along."""
+    try:
+        found = await asyncio.gather(*ladders)
+        await dead
+    finally:
+        dead.cancel()
+    return found
 
 
 def _plans(look: Looking, attempt: Attempt, message: str) -> list[_Plan]:
@@ -73,9 +92,9 @@ def _plans(look: Looking, attempt: Attempt, message: str) -> list[_Plan]:
     longest_s = round(look.budget.idle_s * _BEYOND, 2)
     rungs_s = ladder(longest_s)
     inner_s = rungs_s if look.target.may_burden else (round(longest_s / 3, 2), longest_s)
-    subscribe = publishing(look.target)[1]
-    traffic = ("none", *(["client"] if message else []), "ping", "pong", *(["server"] if subscribe else []), "mute")
-    outer = _Plan(attempt=attempt, rungs_s=rungs_s, traffic=traffic, late_s=_LATE * longest_s)
+    listens = ["listen"] if subscription(look) or message else []
+    traffic = ("none", *(["client"] if message else []), "ping", "pong", *listens, "mute")
+    outer = _Plan(attempt=attempt, rungs_s=rungs_s, traffic=traffic, late_s=tuple(part * longest_s for part in _LATE))
     hops = at_hops(look)[:_PLACES]
     return [outer, *(_plan_of_hop(look, hop, inner_s, message, application=index == 0) for index, hop in enumerate(hops))]
 
@@ -103,6 +122,15 @@ def _spoken(look: Looking, attempt: Attempt) -> Attempt:
     if asked is None or asked.dialect != "graphql" or attempt.subprotocols or not asked.versions:
         return attempt
     return replace(attempt, subprotocols=asked.versions[:1])
+
+
+def subscription(look: Looking) -> str:
+    """Return what makes the server speak: the message that was given, or the subscription that the page was seen to send; "" none."""
+    given = publishing(look.target)[1]
+    watched = (facts for seen, facts in look.evidence.of(SessionFacts) if seen.source.probe in _WATCHED and not seen.source.changed)
+    sent = (frame for facts in watched for frame in facts.frames[:_FIRST] if frame.direction == "sent")
+    whole = (frame.text for frame in sent if frame.text and frame.size_bytes == len(frame.text.encode()))
+    return given or next((text for text in whole if is_subscription(text) and HIDDEN not in text), "")
 
 
 def _harmless(look: Looking) -> str:

@@ -21,7 +21,7 @@ _OWN_S, _SILENT_S = 0.6, 0.3
 """To listen after a 101: for the page's own attempt and others like it, and where nothing is said even to the page."""
 _AT_HOPS = frozenset({labels.NO_ORIGIN, labels.FOREIGN_ORIGIN, labels.SUFFIXED_ORIGIN})
 """What is tried at hops in a quick run."""
-_INNER_HOSTS = 4
+_INNER_HOSTS, _LISTED = 4, 4
 _UNKNOWN_HOST = "wsbook-other.example"
 """A Host that no page has: RFC 2606 reserves the domain."""
 
@@ -55,7 +55,7 @@ async def _look_matrix(look: Looking, first: Attempt) -> None:
     if look.target.logs:
         await next_second()
     other = replace(first, first_message_s=_OWN_S if own.facts.first_message is not None else _SILENT_S)
-    variants = origin_variants(other, _origins(look))
+    variants = origin_variants(other, await _origins(look))
     together = 6 if look.target.may_burden else 3
     found = await asyncio.gather(
         probe_entries(shorter(variants), step="3.3", together=together, on_progress=look.progress),
@@ -66,14 +66,17 @@ async def _look_matrix(look: Looking, first: Attempt) -> None:
     look.add(await probe_entry(first.change(labels.THE_SAME_AGAIN), step="3.3"))
 
 
-def _origins(look: Looking) -> "tuple[Relative, ...]":
-    """Return the Origins to try at the endpoint."""
+async def _origins(look: Looking) -> "tuple[Relative, ...]":
+    """Return the Origins to try at the endpoint: those that resemble the page's, and those that the backend's source names."""
+    from wsbook.parsers.code.listed_origins import listed_origins
     from wsbook.wire.origins import relatives
 
     endpoint = parse_endpoint(look.target.url)
     page = look.target.page_url.partition("#")[0]
     path = parse_endpoint(page).path if page else ""
-    return relatives(look.target.expected_origin, endpoint=endpoint.origin, path=path, inner=_inner_hosts(look, endpoint))
+    listed = [(one.where, one.origin) for one in await asyncio.to_thread(listed_origins, look.target.backend)][:_LISTED]
+    inner = _inner_hosts(look, endpoint)
+    return relatives(look.target.expected_origin, endpoint=endpoint.origin, path=path, inner=inner, listed=listed)
 
 
 def _inner_hosts(look: Looking, endpoint: Endpoint) -> list[str]:
@@ -93,11 +96,14 @@ async def _look_hop(look: Looking, hop: Attempt) -> list[Observation]:
 
     (hop,) = shorter([replace(hop, first_message_s=_SILENT_S)])
     public = host_variant(hop, parse_endpoint(look.target.url).authority)
-    plain = await probe_entries([hop, *([public] if public is not hop else [])], step="3.3", probe="origin", together=2)
-    if not plain or not isinstance(plain[0].facts, UpgradeFacts) or plain[0].facts.status is None:
+    known = look.evidence.attempts(hop.hop)[-1:]
+    plain = [] if known else await probe_entries([hop], step="3.3")
+    known = known or [(seen, seen.facts) for seen in plain if isinstance(seen.facts, UpgradeFacts)]
+    if not known or known[-1][1].status is None:
         return plain
-    opened = [isinstance(seen.facts, UpgradeFacts) and seen.facts.accepted for seen in plain]
-    base = hop if opened[0] and not opened[-1] else public
+    plain += await probe_entries([public], step="3.3", probe="origin") if public is not hop else []
+    opened = [isinstance(seen.facts, UpgradeFacts) and seen.facts.accepted for seen in plain[-1:]] or [known[-1][1].accepted]
+    base = hop if known[-1][1].accepted and not opened[-1] else public
     origins = relatives(look.target.expected_origin)
     quick = look.budget.name == "quick"
     chosen = [one for one in origins if not quick or one.label in _AT_HOPS]

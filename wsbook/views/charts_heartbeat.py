@@ -35,7 +35,7 @@ class _Row(Struct, frozen=True, kw_only=True):
 
 
 def _colour(facts: IdleFacts) -> str:
-    return {"none": INK, "server": RECEIVED, "client": SENT}.get(facts.traffic, CONTROL)
+    return {"none": INK, "listen": RECEIVED, "server": RECEIVED, "client": SENT}.get(facts.traffic, CONTROL)
 
 
 def _kind(facts: IdleFacts) -> str:

@@ -22,7 +22,7 @@ _GROUPS = {
     "Page and handshake": ("page_url", "origin", "subprotocols", "headers"),
     "Way to the application": ("hops", "forward_proxy", "ca_file"),
     "Files: source, configuration, logs, recordings": ("frontend", "backend", "configs", "logs", "har", "console"),
-    "Symptom, traffic, budget": ("symptom", "trigger", "message", "budget", "fault", "owned"),
+    "Symptom, traffic, budget": ("symptom", "trigger", "message", "budget", "fault", "owned", "metrics"),
 }
 _WORDS = {
     "page_url": ("page", "https://host/page that opens the socket"),
@@ -43,6 +43,7 @@ _WORDS = {
     "message": ("message", "message with {marker} that makes the application publish"),
     "budget": ("budget", ""),
     "fault": ("fault of the lab", "only without an endpoint"),
+    "metrics": ("metrics URL", "http://host:port/metrics of the server, Prometheus text"),
     "owned": ("this target is mine: load may be sent to it", ""),
 }
 _LONG = ("headers", "hops")

@@ -18,7 +18,19 @@ from wsbook.chain import chain
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation, Outcome
 from wsbook.steps import PHASES, STEPS
-from wsbook.views import charts, charts_cluster, charts_flow, charts_heartbeat, charts_logs, charts_network, charts_origin, show, tables
+from wsbook.views import (
+    charts,
+    charts_cluster,
+    charts_flow,
+    charts_heartbeat,
+    charts_logs,
+    charts_network,
+    charts_origin,
+    charts_reconnect,
+    charts_server,
+    show,
+    tables,
+)
 from wsbook.views.drawing import Picture
 from wsbook.views.show import Shown
 from wsbook.words import MARKS, cap, duration_text
@@ -47,6 +59,7 @@ PARAMETERS = {
     "fault": "",
     "record": "",
     "owned": False,
+    "metrics": "",
 }
 """Parameters of every notebook → their defaults; an empty text means "not given"."""
 
@@ -101,8 +114,15 @@ TABLES: dict[str, dict[str, Table]] = {
         "instances": tables.table_instances,
         "sessions": tables.table_talks,
     },
-    "3.1": {"patterns": tables.table_patterns},
-    "3.2": {"broadcast": tables.table_broadcast, "passes": tables.table_passes, "patterns": tables.table_patterns},
+    "3.1": {"patterns": tables.table_patterns, "outages": tables.table_outages},
+    "3.2": {
+        "broadcast": tables.table_broadcast,
+        "passes": tables.table_passes,
+        "patterns": tables.table_patterns,
+        "crowd": tables.table_crowd,
+        "server": tables.table_server,
+        "pulses": tables.table_pulses,
+    },
     "3.3": {"origin": tables.table_origin, "cors": tables.table_cors, "attempts": tables.table_attempts},
     "3.4": {"idle": tables.table_idle, "heartbeats": tables.table_beats},
     "4.1": {"trace": tables.table_trace},
@@ -116,7 +136,8 @@ PLOTS: dict[str, tuple[Plot, ...]] = {
     "1.4": (charts_logs.plot_lifetimes,),
     "2.1": (charts_network.plot_packets, charts_network.plot_ways),
     "2.2": (charts.plot_stages, charts_cluster.plot_instances),
-    "3.2": (charts_cluster.plot_broadcast,),
+    "3.2": (charts_cluster.plot_broadcast, charts_server.plot_crowd, charts_server.plot_server, charts_server.plot_pulses),
+    "3.1": (charts_reconnect.plot_outages,),
     "3.3": (charts_origin.plot_origin,),
     "3.4": (charts_heartbeat.plot_idle,),
     "4.1": (charts_flow.plot_trace,),

@@ -55,13 +55,16 @@ def _parts(origin: str) -> Endpoint | None:
         return None
 
 
-def relatives(own: str, *, endpoint: str = "", path: str = "", inner: Iterable[str] = ()) -> tuple[Relative, ...]:
+def relatives(
+    own: str, *, endpoint: str = "", path: str = "", inner: Iterable[str] = (), listed: Iterable[tuple[str, str]] = ()
+) -> tuple[Relative, ...]:
     """Return the Origins to try beside a page's own, each once, the own one never.
 
     endpoint: origin of the endpoint's own host. path: of the page. inner: Hosts under which the application may be called by its proxy.
+    listed: (place, origin) of what source code seems to let in.
     """
     found: dict[str | None, Relative] = {}
-    for label, origin in _every(own, endpoint, path, inner):
+    for label, origin in (*_every(own, endpoint, path, inner), *((f"{labels.LISTED_ORIGIN}{place}", origin) for place, origin in listed)):
         if origin != own:
             found.setdefault(origin, Relative(label, origin))
     return tuple(found.values())

@@ -14,7 +14,7 @@ from wsbook.parsers.pattern_table import SourcePattern, entry, pattern_found, sh
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
 
-__all__ = ["Read", "find_patterns", "pattern_fact"]
+__all__ = ["Read", "find_patterns", "pattern_fact", "without_comments"]
 
 Read = tuple[Code, "SgNode | None"]
 """A piece of code and its syntax tree, None where the language's syntax is not known: only expressions are searched in it."""
@@ -42,7 +42,7 @@ def find_patterns(read: Iterable[Read], commands: Iterable[Code], *, side: str) 
     everything = _Searched("\n".join([code.text for code, _ in given] + [c.text for c in commands]))
     pieces = [(code, root) for code, root in given if len(given) == 1 or _SUBJECT.search(code.text)]
     for code, root in pieces:
-        text = _Searched(_without_comments(root, code))
+        text = _Searched(without_comments(root, code))
         crowded = root is not None and _is_crowded(root, code)
         for pattern in _for_language(side, code.language):
             if all(everything.has(need) for need in pattern.somewhere):
@@ -91,7 +91,7 @@ def _for_language(side: str, language: str) -> tuple[SourcePattern, ...]:
     return tuple(p for p in source_patterns() if p.side in (side, "both") and names & set(p.languages))
 
 
-def _without_comments(root: "SgNode | None", code: Code) -> str:
+def without_comments(root: "SgNode | None", code: Code) -> str:
     """Return the text with comments blanked, offsets kept. ``#{`` opens a map of Erlang, which is read as if it were Python."""
     if root is None:
         return _LINE_COMMENT.sub(lambda found: " " * len(found[0]), code.text)

@@ -23,6 +23,7 @@ from wsbook.parsers.code.listeners import offered_by_command, offered_by_text, w
 from wsbook.parsers.code.message_patterns import message_patterns
 from wsbook.parsers.code.offers import Backend, find_offered
 from wsbook.parsers.code.opening_patterns import opening_patterns
+from wsbook.parsers.code.origin_lists import origin_list_patterns
 from wsbook.parsers.code.patterns import find_patterns
 from wsbook.parsers.code.program_clients import find_program_dials
 from wsbook.parsers.code.project_patterns import project_patterns
@@ -30,6 +31,7 @@ from wsbook.parsers.code.react_patterns import react_patterns
 from wsbook.parsers.code.reconnect_patterns import reconnect_patterns
 from wsbook.parsers.code.scope import Module, Project
 from wsbook.parsers.code.script_flow import Flow
+from wsbook.parsers.code.server_patterns import server_patterns
 from wsbook.parsers.code.source_files import MAX_BYTES, Code, Folder, codes_of, language_of, read_folder
 from wsbook.parsers.code.state_patterns import state_patterns
 from wsbook.parsers.code.versions import with_versions
@@ -165,14 +167,16 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str, serve
         found += [defect for endpoint in dialled for defect in url_defects(endpoint, page, _said(folder.codes, endpoint))]
     if step != "1.1":
         others = [(code, None) for code in folder.codes if code.language in _OTHERS]
-        found += find_patterns([*parsed, *others], folder.commands, side=side)
+        found += find_patterns([*parsed, *others], [*folder.commands, *folder.manifests], side=side)
         if side == "frontend":
             flows = [(code, Flow(root)) for code, root in parsed if code.language in _SCRIPTS]
             found += [fact for code, flow in flows for fact in _script_patterns(code, flow)]
             found += factory_patterns(flows)
             found += _both_sides(flows, folder, server)
         else:
-            found += project_patterns(folder.codes, folder.commands)
+            found += server_patterns(parsed, folder)
+            found += project_patterns(folder)
+            found += origin_list_patterns(folder.codes)
     return _unique(found)
 
 

@@ -33,6 +33,8 @@ from wsbook.views.tables.messages import table_commands, table_compression, tabl
 from wsbook.views.tables.network import table_packets, table_ports, table_proxy
 from wsbook.views.tables.origin import table_cors, table_origin
 from wsbook.views.tables.pairs import table_pairs
+from wsbook.views.tables.reconnect import table_outages
+from wsbook.views.tables.server import table_crowd, table_pulses, table_server
 
 __all__ = [
     "OPCODES",
@@ -52,6 +54,7 @@ __all__ = [
     "table_compression",
     "table_cookies",
     "table_cors",
+    "table_crowd",
     "table_dialect",
     "table_echo",
     "table_endpoints",
@@ -68,15 +71,18 @@ __all__ = [
     "table_logged",
     "table_not_looked",
     "table_origin",
+    "table_outages",
     "table_packets",
     "table_pairs",
     "table_passes",
     "table_patterns",
     "table_ports",
     "table_proxy",
+    "table_pulses",
     "table_redirects",
     "table_rehearsals",
     "table_routes",
+    "table_server",
     "table_sessions",
     "table_signatures",
     "table_sizes",

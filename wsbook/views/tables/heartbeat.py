@@ -4,14 +4,21 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from wsbook.facts import HeartbeatFacts, IdleFacts
+from wsbook.facts import HalfOpenFacts, HeartbeatFacts, IdleFacts
 from wsbook.observation import Observation
 from wsbook.views.tables.frames import frame, rows_of
 from wsbook.words import cap, duration_text
 
 __all__ = ["TRAFFIC", "table_beats", "table_idle"]
 
-TRAFFIC = {"none": "silence", "client": "we send", "server": "it speaks", "ping": "our pings", "pong": "our pongs"}
+TRAFFIC = {
+    "none": "silence",
+    "client": "we send",
+    "listen": "we only listen",
+    "server": "it spoke by itself",
+    "ping": "our pings",
+    "pong": "our pongs",
+}
 """Kinds of traffic in words."""
 
 
@@ -40,7 +47,8 @@ def table_idle(observations: Iterable[Observation]) -> pd.DataFrame:
 
 
 def table_beats(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return the heartbeats of the peer, on a connection that answers them and on one that does not."""
+    """Return the heartbeats of the peer, on a connection that answers them and on one that does not; and what becomes of a dead one."""
+    seen_all = tuple(observations)
     rows = [
         {
             "our side": "answers" if facts.answered else "is mute",
@@ -55,6 +63,16 @@ def table_beats(observations: Iterable[Observation]) -> pd.DataFrame:
             "watched": duration_text(facts.age_s),
             "at": seen.source.hop,
         }
-        for seen, facts in rows_of(observations, HeartbeatFacts)
+        for seen, facts in rows_of(seen_all, HeartbeatFacts)
+    ]
+    rows += [
+        {
+            "our side": "is cut off",
+            "unanswered": duration_text(facts.noticed_s),
+            "ended": "open" if facts.noticed_s is None else "ended",
+            "watched": duration_text(facts.watched_s),
+            "at": seen.source.hop,
+        }
+        for seen, facts in rows_of(seen_all, HalfOpenFacts)
     ]
     return frame(rows, ["our side", "heartbeat", "came", "first", "every", "unanswered", "ended", "code", "reason", "watched", "at"])
