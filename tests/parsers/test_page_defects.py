@@ -98,7 +98,8 @@ PAIRS = [
      "let { id } = $props();\nlet all = [];\nconst s = new WebSocket(u);\ns.onmessage = (e) => { all.push(e.data) }",
      "let { id } = $props();\nlet all = $state([]);\nconst s = new WebSocket(u);\ns.onmessage = (e) => { all.push(e.data) }"),
     # state
-    ("state.stale-copy", "const before = all; ws.onmessage = (e) => { all = [e.data, ...before] }", "ws.onmessage = (e) => { all = [e.data, ...all] }"),
+    ("state.stale-copy", "const before = all; ws.onmessage = (e) => { all = [e.data, ...before] }",
+     "ws.onmessage = (e) => { all = [e.data, ...all] }"),
     # messages
     ("message.parsed-unguarded",
      "client.subscribe('/topic/a', (frame) => show(frame)); function show(f) { draw(JSON.parse(f.body)) } // stomp",

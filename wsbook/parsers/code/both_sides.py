@@ -46,7 +46,8 @@ _HIDDEN_S = 60
 def both_side_patterns(codes: Iterable[Code], known: frozenset[str] = frozenset()) -> Iterator[PatternFacts]:
     """Yield the defects of a page beside its server. known: artifacts that were given as the server's code."""
     every = list(codes)
-    servers, pages = [c for c in every if is_server(c, known)], [c for c in every if not is_server(c, known)]
+    servers = [code for code in every if is_server(code, known)]
+    pages = [code for code in every if code not in servers]
     if not servers or not pages:
         return
     if any(_sends_bytes(code.text) for code in servers):

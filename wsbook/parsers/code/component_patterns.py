@@ -5,6 +5,7 @@ Knows React, Vue, Svelte, Angular, custom elements and Stimulus by the names of 
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from wsbook.facts import PatternFacts
@@ -53,13 +54,15 @@ _SOCKET = re.compile(
 _SHARED = re.compile(
     r"readyState|\?\?=|\|\|=|if\s*\(\s*!?\s*[\w.]*(?i:socket|ws|conn|client|hub|link|open|active|connected)\w*(?:\.current)?\s*(?:[)&|]|===|!==|==|!=)|\.close\s*\(|\.disconnect\s*\(|terminate\(|singleton"
 )
+_MAX_MOUNTED = 40
+_MAX_BODIES = 200
 _TRIGGERS = frozenset(("online", "visibilitychange", "focus", "pageshow", "resume"))
 _TRIGGER_CALLS = re.compile(r"(?i)^(?:AppState|NetInfo)\.(?:addEventListener|addListener)$|^App\.addListener$")
 
 
 def component_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """Yield the defects of one piece of frontend code."""
-    for call, body in _mounted(flow):
+    for call, body in islice(_mounted(flow), _MAX_MOUNTED):
         yield from _left_behind(code, flow, call, body)
     yield from _every_render(code, flow)
     yield from _reads_and_writes(code, flow)
@@ -91,10 +94,8 @@ def _cleanup(flow: Flow, body: "SgNode") -> str | None:
     own = body.field("body")
     if own is not None and own.kind() not in ("statement_block", "parenthesized_expression"):
         texts.append(f"off({own.text()})")  # an arrow function that returns what takes the handler away
-    for call in flow.calls:
-        given = arguments_of(call)
-        if given and _LEAVES.match(called(call)):
-            texts.append(flow.reached_text(given[0]) + f" {given[0].text()}()")
+    for call in [one for last, found in flow.named.items() if _LEAVES.match(last) for one in found[:_MAX_MOUNTED]]:
+        texts += [flow.reached_text(one) + f" {one.text()}()" for one in arguments_of(call)[:1]]
     texts += [flow.reached_text(left) for name in _LEAVE_METHODS for left in flow.functions.get(name, [])]
     return "\n".join(texts) if texts else None
 
@@ -129,7 +130,7 @@ def _effects(flow: Flow) -> "Iterator[tuple[SgNode, SgNode, list[SgNode]]]":
 
 
 def _every_render(code: Code, flow: Flow) -> Iterator[PatternFacts]:
-    for call, body, dependencies in _effects(flow):
+    for call, body, dependencies in islice(_effects(flow), _MAX_MOUNTED):
         connects = re.search(
             r"(?i)(?:socket|hub|client|connection|ws)\w*(?:\.current)?\.(?:connect|start|activate|open)\(\s*\)", body.text()
         )
@@ -143,7 +144,7 @@ def _reads_and_writes(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     if "$state" not in code.text:
         return
     states = set(re.findall(r"let\s+(\w+)\s*(?::[^=\n]{1,120})?=\s*\$state\b", code.text))
-    for call, body in _mounted(flow):
+    for call, body in islice(_mounted(flow), _MAX_MOUNTED):
         if called(call) != "$effect" or not flow.opens(body):
             continue
         inner = [part.text() for kind in FUNCTIONS for part in body.find_all(kind=kind) if part.range() != body.range()]
@@ -181,21 +182,22 @@ _ACTION = re.compile(r"(?i)^_?(?:on|handle|toggle|submit|click|send|select|add|s
 
 def _per_action(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """A function that runs for each action of the user adds a handler that it does not take away."""
-    for name, bodies in flow.functions.items():
-        for body in bodies if _ACTION.match(name) and not re.search(r"(?i)connect|message|open|mount|init|event|socket", name) else ():
+    for name, bodies in [pair for pair in flow.functions.items() if _ACTION.match(pair[0])][:_MAX_BODIES]:
+        for body in bodies[:3] if _ACTION.match(name) and not re.search(r"(?i)connect|message|open|mount|init|event|socket", name) else ():
             if re.search(r"\.off\(|remove\w*Listener|once\b|signal|unsub", body.text()):
                 continue
             for call in body.find_all(kind="call_expression"):
                 owner, given = called(call).rpartition(".")[0], arguments_of(call)
+                if len(given) < 2 or not _HANDLES.match(last_name(called(call))) or given[0].kind() != "string":
+                    continue
                 used = re.search(rf"(?<![\w.]){re.escape(owner)}(?:\.\w+\([^()]*\))*\.(?:emit|send)\(", code.text) if owner else None
                 named = re.search(r"(?i)socket|\bws\b|\bhub$|stomp|channel|\bbus$", owner)
                 root = re.split(r"[.(]", owner)[0]
-                if len(given) < 2 or not _HANDLES.match(last_name(called(call))) or not (named or used) or given[0].kind() != "string":
-                    continue
                 if (
-                    root != "this"
+                    (named or used)
+                    and root != "this"
                     and not _is_parameter(call, root)
-                    and not re.search(rf"(?:const|let|var)\s+{re.escape(re.split(r'[.(]', owner)[0])}\b", body.text())
+                    and not re.search(rf"(?:const|let|var)\s+{re.escape(root)}\b", body.text())
                 ):
                     yield pattern_fact("component.listener-per-action", call, code)
                     return
@@ -212,13 +214,11 @@ def factory_patterns(scripts: "list[tuple[Code, Flow]]") -> Iterator[PatternFact
     for code, flow in scripts:
         for name, bodies in flow.functions.items():
             body = bodies[0]
-            if len(bodies) > 1 or not re.search(
-                rf"export\s+(?:default\s+)?(?:async\s+)?(?:function|const)\s+{re.escape(name)}\b", code.text
-            ):
+            if len(bodies) > 1 or not re.search(r"(?:return|=>)\s*(?:new\s+\w*WebSocket\(|io\(|new SockJS\()", body.text()):
                 continue
-            if not re.search(r"(?:return|=>)\s*(?:new\s+\w*WebSocket\(|io\(|new SockJS\()", body.text()):
+            if not re.search(rf"export\s+(?:default\s+)?(?:async\s+)?(?:function|const)\s+{re.escape(name)}\b", code.text):
                 continue
-            calls = [call for other, there in scripts if other is not code for call in there.calls if called(call) == name]
+            calls = [call for other, there in scripts if other is not code for call in there.named.get(name, [])]
             if len(calls) > 1:
                 yield pattern_fact("component.factory-of-sockets", body, code)
 
@@ -227,7 +227,7 @@ def _dialled_again(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """A page that comes back dials again, and the connection that it has may well be alive."""
     bodies = [(handler.node, handler.body) for handler in flow.of(_TRIGGERS)]
     bodies += [(call, given[-1]) for call in flow.calls if _TRIGGER_CALLS.match(called(call)) and (given := arguments_of(call))]
-    for node, body in bodies:
+    for node, body in bodies[:_MAX_MOUNTED]:
         if OPENS.search(flow.reached_text(body)) and not _SHARED.search(_before_handlers(flow, body)):
             yield pattern_fact("component.dialled-without-closing", node, code)
             return

@@ -108,7 +108,7 @@ def name_patterns(
     scripts: files that are parsed, each with its flow; others: all other code; known: artifacts that were given as the server's code.
     """
     servers = [(code, flow) for code, flow in scripts if is_server(code, known)]
-    pages = [(code, flow) for code, flow in scripts if not is_server(code, known)]
+    pages = [pair for pair in scripts if pair not in servers]
     foreign = [code for code in others if is_server(code, known)]
     if not pages or not (servers or foreign):
         return

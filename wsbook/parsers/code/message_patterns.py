@@ -30,6 +30,7 @@ _SENT = re.compile(r"^(?:[\w.]*\.)?_?#?(?:\w*(?:ws|[sS]ock|[sS]ocket|conn|connec
 _KNOWS_STATE = re.compile(
     r"readyState|\bOPEN\b|(?i:isOpen|isConnected|is_open|queue|pending|buffer|backlog|outbox|waiting|ready|whenOpen|waitFor)|\.connected\b|\bawait\b|\bonce\b"
 )
+_MAX_CALLS = 40
 _BATCHES = re.compile(
     r"requestAnimationFrame|requestIdleCallback|throttle|debounce|auditTime|bufferTime|sampleTime|setInterval|startTransition|(?i:batch|flush|coalesc)"
 )
@@ -51,7 +52,7 @@ def _parsed(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """What a message holds is parsed, and nothing on the way from the handler to there catches an exception."""
     if not _NAMES_SOCKET.search(code.text):
         return
-    for call in flow.calls:
+    for call in [call for name in ("parse", "parseJSON", "fromJson") for call in flow.named.get(name, [])][:_MAX_CALLS]:
         if not _PARSES.match(called(call)) or not (given := arguments_of(call)) or not _OF_MESSAGE.search(given[0].text()):
             continue
         if _is_guarded(flow, call) or re.search(r"Storage|getItem|textContent|innerHTML|dataset|cookie", given[0].text()):
@@ -73,6 +74,10 @@ def _parsed(code: Code, flow: Flow) -> Iterator[PatternFacts]:
             return
 
 
+_GUARDS = re.compile(r"(?i)safe|guard|try|protect")
+"""A wrapper that catches, by its name."""
+
+
 def _is_guarded(flow: Flow, node: "SgNode", depth: int = 0) -> bool:
     """Tell whether a node, or every call of the named function that it stands in, lies within try, or a promise that is caught."""
     for ancestor in node.ancestors():
@@ -83,15 +88,10 @@ def _is_guarded(flow: Flow, node: "SgNode", depth: int = 0) -> bool:
         if ancestor.kind() == "call_expression" and re.search(r"\.catch$", called(ancestor)):
             return True
         if ancestor.kind() in FUNCTIONS and depth < 3 and (name := _name_of(ancestor)):
-            calls = [call for call in flow.calls if last_name(called(call)) == name]
-            calls += [
-                call
-                for call in flow.calls
-                if any(one.text() == name for one in arguments_of(call)) and re.search(r"(?i)safe|guard|try|catch|protect", called(call))
-            ]
-            return bool(calls) and all(
-                _is_guarded(flow, call, depth + 1) or re.search(r"(?i)safe|guard|try|protect", called(call)) for call in calls
-            )
+            calls = list(flow.named.get(name, []))
+            guards = [call for last, found in flow.named.items() if _GUARDS.search(last) for call in found]
+            calls += [call for call in guards if any(one.text() == name for one in arguments_of(call))]
+            return bool(calls) and all(_is_guarded(flow, call, depth + 1) or _GUARDS.search(called(call)) for call in calls)
     return False
 
 
@@ -109,11 +109,9 @@ def _name_of(function: "SgNode") -> str:
 
 def _is_handled(flow: Flow, call: "SgNode") -> bool:
     """Tell whether a message handler reaches a call; what a subscription or a watcher of messages is given counts as one."""
-    bodies = [handler.body for handler in flow.handlers if handler.event in _MESSAGES]
-    for other in flow.calls:
-        given = arguments_of(other)
-        if re.search(r"(?:^|\.)(?:subscribe|watch|useEffect|handle)$", called(other)) and given:
-            bodies += [one for one in given if one.kind() in (*FUNCTIONS, "identifier", "member_expression")]
+    bodies = [handler.body for handler in flow.handlers if handler.event in _MESSAGES][:_MAX_CALLS]
+    for other in [one for name in ("subscribe", "watch", "useEffect", "handle") for one in flow.named.get(name, [])][:_MAX_CALLS]:
+        bodies += [one for one in arguments_of(other) if one.kind() in (*FUNCTIONS, "identifier", "member_expression")]
     return any(_within(call, part) for body in bodies for part in flow.reach(body))
 
 
@@ -149,9 +147,9 @@ def _started_by(flow: Flow, name: str) -> str:
 
 def _waits_for_data(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """An effect adds the handler of messages once a state is there that a request fills, to a socket that was opened before."""
-    for call in flow.calls:
+    for call in flow.named.get("useEffect", [])[:_MAX_CALLS]:
         given = arguments_of(call)
-        if not re.search(r"^(?:React\.)?useEffect$", called(call)) or len(given) != 2 or given[0].kind() not in FUNCTIONS:
+        if len(given) != 2 or given[0].kind() not in FUNCTIONS:
             continue
         text = given[0].text()
         guard = re.search(r"if\s*\(([^)]*!\s*\w+[^)]*)\)\s*\{?\s*return", text[:200])
@@ -231,7 +229,7 @@ def _sent_early(code: Code, flow: Flow) -> Iterator[PatternFacts]:
             if not re.match(r"(?i)_?(?:send|emit|publish|request|post)\w*$", name) or not _sends_itself(flow, body):
                 continue
             sent = next(call for call in body.find_all(kind="call_expression") if _SENT.match(called(call)))
-            if not _KNOWS_STATE.search("\n".join(c.text()[:200] for c in flow.calls if last_name(called(c)) == name)):
+            if not _KNOWS_STATE.search("\n".join(c.text()[:200] for c in flow.named.get(name, []))):
                 yield pattern_fact("message.sent-in-any-state", sent, code)
                 return
 
@@ -281,9 +279,7 @@ def _sent_after(call: "SgNode") -> "SgNode | None":
 def _one_by_one(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     if _BATCHES.search(code.text):
         return
-    for handler in flow.handlers:
-        if handler.event not in _MESSAGES:
-            continue
+    for handler in [one for one in flow.handlers if one.event in _MESSAGES][:_MAX_CALLS]:
         for part in flow.reach(handler.body):
             call = next((c for c in part.find_all(kind="call_expression") if re.search(r"(?:^|\.)(?:dispatch|commit)$", called(c))), None)
             if call is not None:

@@ -54,12 +54,14 @@ _RESUMES = re.compile(
 _WRITES = re.compile(r"(?i)\bmethod\s*:\s*['\"](?!get)|\bpost\b|ticket|token|login|config|prefs|session")
 _TEXTS = ("string", "template_string")
 _MAX_ASKS = 40
+_MAX_OPENED = 20
 
 
 def opening_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """Yield the defects of one piece of frontend code."""
     again = dials_again(code, flow)
-    opened = [handler for handler in flow.of(OPEN_EVENTS) if handler.body.kind() in FUNCTIONS or flow.reach(handler.body)[1:]]
+    opened = flow.of(OPEN_EVENTS)[:_MAX_OPENED]
+    opened = [handler for handler in opened if handler.body.kind() in FUNCTIONS or flow.reach(handler.body)[1:]]
     yield from _asked_once(code, flow, opened, again=again)
     if again:
         yield from _added_on_opening(code, flow, opened)
@@ -73,7 +75,11 @@ def dials_again(code: Code, flow: Flow) -> bool:
         for call in flow.calls
         if re.search(r"\.on$", called(call)) and re.match(r"on\(\s*['\"](?:re)?connect['\"]", call.text()[len(called(call)) - 2 :])
     ]
-    return bool(told) or _BY_ITSELF.search(code.text) is not None or any(flow.opens(handler.body) for handler in flow.of(CLOSE_EVENTS))
+    return (
+        bool(told)
+        or _BY_ITSELF.search(code.text) is not None
+        or any(flow.opens(handler.body) for handler in flow.of(CLOSE_EVENTS)[:_MAX_OPENED])
+    )
 
 
 # What is asked for

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -39,13 +39,44 @@ _COMMENTS = {"python": ("comment",), "java": ("line_comment", "block_comment")}
 def find_patterns(read: Iterable[Read], commands: Iterable[Code], *, side: str) -> Iterator[PatternFacts]:
     """Yield the facts of every pattern of a side that matches, guarded or not. A piece that comes alone is about the subject."""
     given = list(read)
-    everything = "\n".join([code.text for code, _ in given] + [c.text for c in commands])
-    pieces = [(code, root, without_comments(root, code)) for code, root in given if len(given) == 1 or _SUBJECT.search(code.text)]
-    possible = {p.id for p in source_patterns() if all(_regex(need)(everything) for need in p.somewhere)}
-    for code, root, text in pieces:
+    everything = _Searched("\n".join([code.text for code, _ in given] + [c.text for c in commands]))
+    pieces = [(code, root) for code, root in given if len(given) == 1 or _SUBJECT.search(code.text)]
+    for code, root in pieces:
+        text = _Searched(without_comments(root, code))
         crowded = root is not None and _is_crowded(root, code)
-        for pattern in [p for p in _for_language(side, code.language) if p.id in possible]:
-            yield from _apply(pattern, code, root, text, everything, crowded=crowded)
+        for pattern in _for_language(side, code.language):
+            if all(everything.has(need) for need in pattern.somewhere):
+                yield from _apply(pattern, code, root, text, everything, crowded=crowded)
+
+
+class _Searched:
+    """A text that many expressions are searched in: what they all ask for is looked up once."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._folded = text.lower()
+        self._held: dict[str, bool] = {}
+        self._found: dict[str, bool] = {}
+
+    @cached_property
+    def short(self) -> str:
+        """The text with its lines cut: longer ones are minified."""
+        return _LONG_LINE.sub(r"\1", self.text)
+
+    def may_match(self, expression: str) -> bool:
+        """Tell whether the literals are there without which an expression cannot match."""
+        return any(all(self._holds(literal) for literal in way) for way in _ways(expression))
+
+    def _holds(self, literal: str) -> bool:
+        if literal not in self._held:
+            self._held[literal] = literal in self._folded
+        return self._held[literal]
+
+    def has(self, expression: str) -> bool:
+        """Tell whether an expression matches somewhere."""
+        if expression not in self._found:
+            self._found[expression] = self.may_match(expression) and _regex(expression)(self.text) is not None
+        return self._found[expression]
 
 
 def _is_crowded(root: "SgNode", code: Code) -> bool:
@@ -77,9 +108,9 @@ def without_comments(root: "SgNode | None", code: Code) -> str:
 
 
 def _apply(
-    pattern: SourcePattern, code: Code, root: "SgNode | None", text: str, everything: str, *, crowded: bool
+    pattern: SourcePattern, code: Code, root: "SgNode | None", text: _Searched, everything: _Searched, *, crowded: bool
 ) -> Iterator[PatternFacts]:
-    if not all(_regex(need)(text) for need in pattern.needs):
+    if not all(text.has(need) for need in pattern.needs):
         return
     if pattern.text:
         yield from _apply_text(pattern, code, text, everything)
@@ -89,22 +120,21 @@ def _apply(
     matches = root.find_all(_config_of(pattern.id, code.language))[:_MAX_MATCHES]
     if len(matches) < pattern.at_least:
         return
-    elsewhere = any(_regex(guard)(everything) for guard in pattern.elsewhere)
+    elsewhere = any(everything.has(guard) for guard in pattern.elsewhere)
     for match in matches[:1] if pattern.at_least > 1 else matches:
-        healthy = elsewhere or any(_regex(guard)(_around(match, pattern, text)) for guard in pattern.unless)
+        healthy = elsewhere or any(_regex(guard)(_around(match, pattern, text.text)) for guard in pattern.unless)
         yield pattern_found(pattern, code.artifact, match.range().start.line + code.line, match.text(), ok=healthy)
 
 
-def _apply_text(pattern: SourcePattern, code: Code, text: str, everything: str) -> Iterator[PatternFacts]:
-    """Yield the facts of a pattern that is an expression; its guards look at the whole file. Lines are cut: longer ones are minified."""
-    folded = text.lower()
-    if not any(all(literal in folded for literal in way) for way in _ways(pattern.text)):
+def _apply_text(pattern: SourcePattern, code: Code, searched: _Searched, everything: _Searched) -> Iterator[PatternFacts]:
+    """Yield the facts of a pattern that is an expression; its guards look at the whole file, both with lines cut."""
+    if not searched.may_match(pattern.text):
         return
-    text = _LONG_LINE.sub(r"\1", text)
+    text = searched.short
     found = list(islice(re.finditer(pattern.text, text), _MAX_MATCHES))
     if len(found) < pattern.at_least:
         return
-    healthy = any(_regex(guard)(text) for guard in pattern.unless) or any(_regex(guard)(everything) for guard in pattern.elsewhere)
+    healthy = any(_regex(guard)(text) for guard in pattern.unless) or any(everything.has(guard) for guard in pattern.elsewhere)
     for match in found[:1] if pattern.at_least > 1 else found:
         yield pattern_found(pattern, code.artifact, text.count("\n", 0, match.start()) + code.line, match[0], ok=healthy)
 
@@ -149,7 +179,7 @@ def _ways(expression: str) -> tuple[tuple[str, ...], ...]:
 
 
 @cache
-def _regex(pattern: str) -> Callable[[str], object]:
+def _regex(pattern: str) -> Callable[[str], "re.Match[str] | None"]:
     return re.compile(pattern).search
 
 

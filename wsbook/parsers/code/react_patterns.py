@@ -22,7 +22,7 @@ _OPENS = re.compile(
     r"|(?<![\w.])(?:create|open|make|init)\w*(?:Socket|WebSocket|WS|Client|Connection|Stream)\w*\s*\("
 )
 _MAKES = re.compile(
-    r"(?:const|let)\s+(\w+)\s*=\s*(?:await\s+)?(?:new\s+)?[\w.]+\([\s\S]*?return\s*(?:\(\)\s*=>|function\s*\(\))[\s\S]{0,200}?\b\1\.(?:close|disconnect|stop)\("
+    r"(?:const|let)\s+(\w+)\s*=\s*(?:await\s+)?(?:new\s+)?[\w.]+\([\s\S]{0,4000}?return\s*(?:\(\)\s*=>|function\s*\(\))[\s\S]{0,200}?\b\1\.(?:close|disconnect|stop)\("
 )
 """An effect that makes something and whose clean-up closes it: a connection, whatever makes it is called."""
 _LISTENS = re.compile(

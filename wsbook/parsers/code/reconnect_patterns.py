@@ -37,6 +37,7 @@ _ASKS = re.compile(r"(?i)(?:this\.|self\.)?[\w.]*(?:token|ticket|auth|session|lo
 """What is awaited before a connection and takes no more than an answer takes."""
 _COUNTS = re.compile(r"(?i)(?:^|[.#_])(?:\w*(?:attempt|retr|tries|count|fail)\w*|n)$")
 _LOCAL = re.compile(r"wss?://(?:localhost|127\.|\[::1\])")
+_MAX_CLOSING = 40
 _FEW = 10
 """Attempts up to which giving up is early: with doubling from half a second they last less than nine minutes."""
 
@@ -47,7 +48,7 @@ def reconnect_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     if not (opened or _CLOSES.search(code.text)) or _SERVER.search(code.text) or _BY_LIBRARY.search(code.text):
         return
     closing = flow.of(CLOSE_EVENTS)
-    reconnecting = [handler for handler in closing if flow.opens(handler.body)]
+    reconnecting = [handler for handler in closing[:_MAX_CLOSING] if flow.opens(handler.body)]
     if not reconnecting:
         if opened and not _elsewhere(flow, [handler.body for handler in closing]):
             finite = any(re.search(r"\.close\s*\(", flow.reached_text(handler.body)) for handler in flow.of(_MESSAGES))

@@ -158,6 +158,14 @@ class Flow:
         return names & self.functions.keys()
 
     @cached_property
+    def named(self) -> "dict[str, list[SgNode]]":
+        """The calls of each last name."""
+        found: dict[str, list[SgNode]] = {}
+        for call in self.calls:
+            found.setdefault(last_name(called(call)), []).append(call)
+        return found
+
+    @cached_property
     def values(self) -> "dict[str, list[SgNode]]":
         """What each name, or field of this, is declared as or assigned."""
         found: dict[str, list[SgNode]] = {}

@@ -64,8 +64,8 @@ def _stale_copy(code: Code, flow: Flow) -> Iterator[PatternFacts]:
             left, right = change.field("left"), change.field("right")
             if left is None or right is None:
                 continue
-            for name in re.findall(r"\.\.\.(\w+)\b|\b(\w+)\.concat\(", right.text()[:400]):
-                given = flow.values.get(name[0] or name[1], [])
+            for name in dict.fromkeys(re.findall(r"(?<![\w.])(?:\.\.\.)?([A-Za-z_$]\w*)", right.text()[:400])):
+                given = flow.values.get(name, [])
                 if len(given) == 1 and given[0].text() == left.text() and not _within(given[0], handler.body):
                     yield pattern_fact("state.stale-copy", change, code)
                     return
