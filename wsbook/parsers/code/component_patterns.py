@@ -45,7 +45,7 @@ _CLOSES = re.compile(
 )
 _TAKES_AWAY = re.compile(
     r"\.(?:off|remove\w*Listeners?|unbind|unlisten|stopListening|unsubscribe|close|disconnect|stop|destroy|dispose|leave\w*|abort|cleanup|remove|complete|un\w+)\s*[?(.]"
-    r"|(?<![\w.])(?:off|un\w+|stop\w*|cleanup\w*|dispose\w*|remove\w*|detach\w*|teardown\w*)\s*\("
+    r"|(?<![\w.])(?:off\w*|un\w+|stop\w*|cleanup\w*|dispose\w*|remove\w*|detach\w*|teardown\w*)\s*(?:\?\.)?\("
 )
 _HANDLES = re.compile(r"^(?:on|addEventListener|addListener|bind|listen)$")
 _SOCKET = re.compile(
@@ -117,6 +117,8 @@ def _left_behind(code: Code, flow: Flow, call: "SgNode", body: "SgNode") -> Iter
         root = re.split(r"[.(?!]", owner)[0]
         if len(given) < 2 or not owner or not _HANDLES.match(last_name(called(inner))) or not _SOCKET.search(owner) or root == "this":
             continue
+        if (taken := inner.parent()) is not None and taken.kind() in ("assignment_expression", "variable_declarator", "arguments", "array"):
+            continue  # what it returned, and is kept, takes the handler away
         if not any(re.search(rf"(?:const|let|var)\s+{re.escape(root)}\b", part.text()) for part in own):
             yield pattern_fact("component.listener-stays", inner, code)
             return
