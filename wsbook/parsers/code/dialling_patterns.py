@@ -59,6 +59,7 @@ def dialling_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     yield from _replaced(code, flow)
     yield from _polled(code, flow)
     yield from _woken(code, flow)
+    yield from _asked_without_credential(code, flow)
     if _NATIVE.search(code.text) or not _BUFFERS.search(code.text):
         yield from _sent_by_the_clock(code, flow)
         yield from _sent_when_something_else_is_there(code, flow)
@@ -224,4 +225,22 @@ def _woken(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         text = flow.meant(given[1]).text()
         if _SAYS_CLOSED.search(text) and not _PROBES.search(text):
             yield pattern_fact("dial.trusts-state-after-sleep", call, code)
+            return
+
+
+_AUTHORISES = re.compile(r"(?:authEndpoint|endpoint)[\"']?\s*:\s*(?:[\"'`]https?://|`\$\{|[\w.]*(?i:api|base|backend)\w*\s*\+)")
+_CREDENTIAL = re.compile(
+    r"bearerToken|\bheaders|authorizer|customHandler|withCredentials|credentials|headersProvider|paramsProvider|csrfToken|\bauth\s*:\s*(?:\{|\w)"
+)
+_PRIVATE = re.compile(r"\.(?:private|encryptedPrivate|join)\(|subscribe\(\s*[\"'`](?:private|presence)-|echo/|useEcho|private-")
+
+
+def _asked_without_credential(code: Code, flow: Flow) -> Iterator[PatternFacts]:
+    """Private channels are authorised by a request of the library's own: to another origin it takes no cookie and no header along."""
+    if not _PRIVATE.search(flow.text):
+        return
+    for call in [*flow.named.get("Echo", []), *flow.named.get("Pusher", [])][:_MAX]:
+        options = "\n".join(flow.meant(one).text() for one in arguments_of(call))
+        if _AUTHORISES.search(options) and not _CREDENTIAL.search(re.sub(r"authEndpoint", "", options)) and "axios" not in flow.text:
+            yield pattern_fact("dial.channels-without-credential", call, code)
             return

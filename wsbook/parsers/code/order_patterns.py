@@ -57,6 +57,9 @@ _DRAWS = re.compile(
     r"|(?:local|session)Storage\.setItem\([^;]{0,80}JSON\.stringify\(|\.innerHTML\s*=[^;]{0,200}\.map\("
     r"|(?<![\w.])(?:re)?(?:draw|render)(?:All|Everything|Table|List|Chart|Board)\s*\("
 )
+_ADDS = re.compile(r"\.(?:append|appendChild|prepend|insertBefore|insertAdjacent\w+|insertRow)\s*\(|\.innerHTML\s*\+=")
+_LAYOUT = re.compile(r"scrollHeight|offsetHeight|offsetWidth|getBoundingClientRect|scrollIntoView|getComputedStyle|clientHeight")
+_COPIES = re.compile(r"\.\.\.[\s\S]{0,200}\.sort\(|\.sort\([\s\S]{0,200}\.\.\.|toSorted\(")
 _BUSY = re.compile(r"if\s*\(\s*((?:this\.)?#?\w+)\s*\)\s*\{?\s*return\b")
 _NOTED = re.compile(r"(?i)^(?:this\.|self\.|\w+\.)?#?_?(?:last|latest|newest|max|highest)_?(?:event|msg|message|seen|received)?_?(?:id|seq|ts|offset|cursor|number|version|rev)$")
 _MAX = 60
@@ -243,6 +246,25 @@ def _drawn_each_time(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         if len(_DRAWS.findall(body.text())) > 1 or re.search(r"Storage\.setItem\([^;]{0,80}JSON\.stringify\(", body.text()):
             yield pattern_fact("order.work-for-each", handler.node, code)
             return
+        if _ADDS.search(body.text()) and _LAYOUT.search(body.text()):
+            yield pattern_fact("order.layout-for-each", handler.node, code)
+            return
+    for call in flow.calls:
+        given = arguments_of(call)
+        copied = re.match(r"(?:this\.)?set[A-Z]\w*$", called(call)) and given and _COPIES.search(given[0].text())
+        if copied and _is_given_to_a_feed(call):
+            yield pattern_fact("order.list-copied-for-each", call, code)
+            return
+
+
+def _is_given_to_a_feed(call: "SgNode") -> bool:
+    """Tell whether a call stands in a function that an effect gives to something: it runs for each of what comes."""
+    functions = 0
+    for ancestor in call.ancestors():
+        functions += ancestor.kind() in FUNCTIONS
+        if ancestor.kind() == "call_expression" and last_name(called(ancestor)) == "useEffect":
+            return functions > 1
+    return False
 
 
 def _noted_in_vain(code: Code, flow: Flow) -> Iterator[PatternFacts]:
