@@ -123,6 +123,80 @@ PAIRS = [
     ("message.stored-one-by-one", "ws.onmessage = (e) => { store.dispatch(put(e.data)) }", "ws.onmessage = (e) => { batch.push(e.data) }"),
     ("message.state-returned-unchanged", "function r(state, a) { const next = state; next[a.id] = a; return next } useReducer(r, {})",
      "function r(state, a) { const next = { ...state }; next[a.id] = a; return next } useReducer(r, {})"),
+    # who dials, when, and what goes out
+    ("dial.retried-twice",
+     "function go() { ws = new WebSocket(u); ws.onerror = later; ws.onclose = later } const later = () => setTimeout(go, d())",
+     "function go() { ws = new WebSocket(u); ws.onerror = note; ws.onclose = later } const later = () => setTimeout(go, d())"),
+    ("dial.retried-twice",
+     "class F { go() { this.ws = new WebSocket(u); this.ws.onerror = () => this.later(); this.ws.onclose = () => this.later() } "
+     "later() { setTimeout(() => this.go(), d()) } }",
+     "class F { go() { this.ws = new WebSocket(u); this.ws.onerror = () => this.later(); this.ws.onclose = () => this.later() } "
+     "later() { clearTimeout(this.t); this.t = setTimeout(() => this.go(), d()) } }"),
+    ("dial.beside-the-library", "function go() { s = io('/a'); s.on('disconnect', () => setTimeout(go, 900)) }",
+     "function go() { s = io('/a', { reconnection: false }); s.on('disconnect', () => setTimeout(go, 900)) }"),
+    ("dial.replaced-without-closing", "let c; function go() { c = new Client({ brokerURL: u }); c.activate() } user$.subscribe(() => go())",
+     "let c; function go() { c?.deactivate(); c = new Client({ brokerURL: u }); c.activate() } user$.subscribe(() => go())"),
+    ("dial.replaced-without-closing", "watch(room, () => { ws = new WebSocket(u + room.value) })",
+     "watch(room, () => { ws.close(); ws = new WebSocket(u + room.value) })"),
+    ("dial.polled-fast", "function keep() { if (!ws) ws = new WebSocket(u) } setInterval(keep, 500)",
+     "function keep() { if (!ws) ws = new WebSocket(u) } setInterval(keep, 30000)"),
+    ("dial.polled", "setInterval(() => { if (gone) ws = new WebSocket(u) }, 10_000)",
+     "setInterval(() => { if (Date.now() - last > 60_000) ws = new WebSocket(u) }, 10_000)"),
+    ("dial.sent-by-the-clock", "const ws = new WebSocket(u); setTimeout(() => ws.send('hi'), 200)",
+     "const ws = new WebSocket(u); setTimeout(() => ws.readyState === 1 && ws.send('hi'), 200)"),
+    ("dial.sent-by-the-clock", "this.ws = new WebSocket(u); requestAnimationFrame(() => { this.ws.send(size()) })",
+     "this.ws = new WebSocket(u); this.ws.onopen = () => requestAnimationFrame(() => { this.ws.send(size()) })"),
+    ("dial.sent-with-another-answer", "const sock = Live.connect('/p'); $.getJSON('/me').done((me) => { sock.send(me.id) })",
+     "const sock = Live.connect('/p'); $.getJSON('/me').done((me) => { queue(me.id) })"),
+    ("dial.channels-without-credential",
+     "new Echo({ broadcaster: 'reverb', authEndpoint: 'https://api.b.example/broadcasting/auth' }).private('a')",
+     "new Echo({ broadcaster: 'reverb', authEndpoint: 'https://api.b.example/broadcasting/auth', bearerToken: t() }).private('a')"),
+    ("dial.channels-without-credential",
+     "new Pusher(k, { channelAuthorization: { endpoint: 'https://api.b.example/p' } }).subscribe('private-a')",
+     "new Pusher(k, { channelAuthorization: { endpoint: '/p' } }).subscribe('private-a')"),
+    ("dial.beat-unanswered", "const ws = new WebSocket(u); setInterval(() => ws.send('ping'), 20000)",
+     "const ws = new WebSocket(u); setInterval(() => { ws.send('ping'); if (Date.now() - heard > 60000) ws.close() }, 20000)"),
+    ("dial.trusts-state-after-sleep",
+     "AppState.addEventListener('change', (s) => { if (s === 'active' && ws.readyState === WebSocket.CLOSED) go() })",
+     "AppState.addEventListener('change', (s) => { if (s === 'active') { ws.close(); go() } })"),
+    # what comes before what
+    ("order.listens-late", "async function f() { const s = io('/t'); const a = await art(); s.on('state', (x) => draw(a, x)) }",
+     "async function f() { const a = await art(); const s = io('/t'); s.on('state', (x) => draw(a, x)) }"),
+    ("order.listens-late", "const ws = new WebSocket(u); import('./r').then((r) => { ws.onmessage = (e) => r.put(e.data) })",
+     "const ws = new WebSocket(u); ws.onmessage = keep; import('./r').then((r) => { ws.onmessage = (e) => r.put(e.data) })"),
+    ("order.snapshot-first", "this.http.get('/all').subscribe((all) => { this.all = all; this.stomp.subscribe('/topic/a', put) })",
+     "this.http.get('/ticket').subscribe((ticket) => { this.stomp.subscribe('/topic/a', put) })"),
+    ("order.snapshot-first",
+     "const { data } = useQuery(q); useEffect(() => { if (!data) return; return live.subscribe('a', put) }, [data])",
+     "const { data } = useQuery(q); useEffect(() => live.subscribe('a', put), [])"),
+    ("order.answers-overtake", "s.on('changed', async ({ id }) => { const r = await fetch(`/a/${id}`); put(id, await r.json()) })",
+     "s.on('changed', ({ id }) => { queryClient.invalidateQueries(['a', id]) })"),
+    ("order.answers-overtake", "channel.bind('saved', (e) => { fetch('/a/' + e.id).then((r) => r.json()).then(put) })",
+     "channel.bind('saved', (e) => { fetch('/a/' + e.id).then((r) => r.json()).then((d) => { if (d.version > known(e.id)) put(d) }) })"),
+    ("order.stays-busy", "function drain() { if (busy) return; busy = true; while (q.length) put(JSON.parse(q.shift())); busy = false }",
+     "function drain() { if (busy) return; busy = true; try { while (q.length) put(JSON.parse(q.shift())) } finally { busy = false } }"),
+    ("order.work-for-each", "f.onsample = (s) => { all.push(s); chart.update(); localStorage.setItem('a', JSON.stringify(all)) }",
+     "f.onsample = (s) => { all.push(s) }; requestAnimationFrame(() => chart.update())"),
+    ("order.list-copied-for-each", "useEffect(() => book(s, (l) => { setAll((old) => [...old, l].sort(by)) }), [s])",
+     "useEffect(() => book(s, (l) => { setLast(l) }), [s])"),
+    ("order.layout-for-each", "open(u, { onText(t) { pane.append(t); pane.scrollTop = pane.scrollHeight } })",
+     "open(u, { onText(t) { pane.append(t) } })"),
+    ("order.noted-in-vain", f"let lastSeq = 0; {DIALS}; ws.onmessage = (e) => {{ lastSeq = e.seq }}",
+     f"let lastSeq = 0; {DIALS}; ws.onmessage = (e) => {{ lastSeq = e.seq }}; ws.onopen = () => ws.send(lastSeq)"),
+    ("order.noted-in-vain", f"class C {{ f() {{ {DIALS}; ws.onmessage = (e) => {{ this.lastId = e.id; show(e) }} }} }}",
+     f"class C {{ f() {{ {DIALS}; ws.onmessage = (e) => {{ this.lastId = e.id; show(e) }}; ask(this.lastId) }} }}"),
+    # gaps of older rules
+    ("component.never-leaves", "class A extends Controller { connect() { this.s = new WebSocket(u) } } // @hotwired/stimulus",
+     "class A extends Controller { connect() { this.s = new WebSocket(u) } disconnect() { this.s.close() } } // @hotwired/stimulus"),
+    ("component.listener-stays", "onMounted(() => { live.on('a', f) }); onUnmounted(() => clearTimeout(t))",
+     "onMounted(() => { off = live.on('a', f) }); onUnmounted(() => off?.())"),
+    ("opening.asked-only-once",
+     f"let told = false; ws.onopen = () => {{ if (told) return; told = true; ws.send('{{\"op\":\"watch\"}}') }}; {DIALS}",
+     f"let gone = false; ws.onopen = () => {{ if (gone) return; ws.send('watch') }}; function end() {{ gone = true }} {DIALS}"),
+    ("state.changed-in-place",
+     "const [rows] = useState(new Map()); f((r) => rows.set(r.id, r)); return <ul>{[...rows.values()].map(row)}</ul>",
+     "const [rows, set] = useState(new Map()); f((r) => set(new Map(rows).set(r.id, r))); return <ul>{[...rows.values()].map(row)}</ul>"),
+    ("reconnect.immediate", "function go() { ws = new WebSocket(u); ws.onclose = () => { if (!gone) queueMicrotask(go) } }", DIALS),
 ]  # fmt: skip
 
 
@@ -142,6 +216,8 @@ NAMES = [
     ("price", "s.emit(kind(n), n)", []),
     ("connect_error", "s.emit('connect-error', n)", []),
     ("weather", "s.emit('price', n)", []),
+    ("orders:update", "s.emit('order:updated', n)", ["names.nobody-emits"]),
+    ("bookings.change", "s.emit(`bookingChanged`, n)", ["names.nobody-emits"]),
     ("seat_free", "s.emit(taken ? 'seat_taken' : 'seatFree', n)", ["names.nobody-emits"]),
 ]
 
@@ -167,6 +243,19 @@ BOTH = [
      "def h(ws):\n    if 'chat' not in ws.subprotocols or ws.subprotocol is None:\n        ws.close()\n"),
     ("", "const ws = new WebSocket(url, ['chat'])",
      "def h(ws):\n    if 'chat' not in ws.subprotocols or ws.subprotocol is None:\n        ws.close()\n"),
+    ("both.several-documents", "ws.onmessage = (e) => draw(JSON.parse(e.data))",
+     "async def f(ws, all):\n    await ws.send_text('\\n'.join(json.dumps(x) for x in all))\n"),
+    ("", "ws.onmessage = (e) => e.data.split('\\n').forEach((t) => draw(JSON.parse(t)))",
+     "async def f(ws, all):\n    await ws.send_text('\\n'.join(json.dumps(x) for x in all))\n"),
+    ("both.other-field", "ws.onmessage = (e) => { const m = JSON.parse(e.data); if (m.type === 'line') draw(m.payload) }",
+     "async def f(ws, x):\n    await ws.send_json({'type': 'line', 'data': x})\n"),
+    ("both.other-field", "ws.onmessage = (e) => { const { type, alertText } = JSON.parse(e.data); show(type, alertText) }",
+     "async def f(ws, x):\n    await ws.send_json({'type': 'alert', 'alert_text': x})\n"),
+    ("", "ws.onmessage = (e) => { const { type, alertText } = JSON.parse(e.data); show(type, alertText) }",
+     "class A(Model):\n    type: str\n    alert_text: str\n    model_config = {'alias_generator': to_camel}\n\nasync def f(ws, a):\n"
+     "    await ws.send_json(a)\n"),
+    ("", "ws.onmessage = (e) => { const m = JSON.parse(e.data); if (m.type === 'line') draw(m.data, m.length) }",
+     "async def f(ws, x):\n    await ws.send_json({'type': 'line', 'data': x})\n"),
     ("names.other-field", "ws.onmessage = (e) => { const m = read(e); switch (m.type) { case 'moved': draw(m) } }",
      "def f(ws):\n    ws.send_json({'event': 'moved'})\n"),
     ("", "ws.onmessage = (e) => { const m = read(e); switch (m.event) { case 'moved': draw(m) } }",
@@ -210,7 +299,7 @@ def test_one_change_to_a_healthy_page_is_named_first(case: dict[str, object]) ->
 
 
 def test_every_pattern_of_these_kinds_has_a_row() -> None:
-    kinds = ("options.", "opening.", "component.", "message.", "names.", "both.")
+    kinds = ("options.", "opening.", "component.", "message.", "names.", "both.", "dial.", "order.")
     rows = {row[0] for row in (*PAIRS, *BOTH)} | {name for row in NAMES for name in row[2]} | {"component.factory-of-sockets"}
     assert {name for name in config_patterns() if name.startswith(kinds)} <= rows
 

@@ -61,7 +61,23 @@ _KEYS_WRITTEN = re.compile(
 _CONTENT = frozenset(("data", "payload", "body", "content", "detail", "details", "value", "params", "args", "message", "msg"))
 _KIND = frozenset(("type", "event", "kind", "op", "action", "cmd", "topic", "name", "method", "channel", "t"))
 _BUILT_IN = frozenset(
-    ("length", "map", "filter", "forEach", "slice", "push", "includes", "find", "some", "every", "reduce", "join", "split", "toString", "keys")
+    (
+        "length",
+        "map",
+        "filter",
+        "forEach",
+        "slice",
+        "push",
+        "includes",
+        "find",
+        "some",
+        "every",
+        "reduce",
+        "join",
+        "split",
+        "toString",
+        "keys",
+    )
 )
 
 
@@ -104,7 +120,8 @@ def _other_fields(servers: list[Code], pages: list[Code]) -> Iterator[PatternFac
     if _RENAMES.search(text) or not _AS_JSON.search(text):
         return
     words = set(re.findall(r"[A-Za-z_]\w*", text))
-    written = {name for found in _KEYS_WRITTEN.finditer(text) for name in found.groups() if name} - _read_names(pages)
+    read = {name for code in pages for name, _ in _fields_read(code.text)}
+    written = {name for found in _KEYS_WRITTEN.finditer(text) for name in found.groups() if name} - read
     loose = any(code.language in ("csharp", "java", "kotlin") for code in servers)
     for code in pages:
         fields = list(_fields_read(code.text))
@@ -116,16 +133,14 @@ def _other_fields(servers: list[Code], pages: list[Code]) -> Iterator[PatternFac
                 return
 
 
-def _read_names(pages: list[Code]) -> set[str]:
-    return {name for code in pages for name in re.findall(r"[A-Za-z_]\w*", code.text)}
-
-
 def _fields_read(text: str) -> "Iterator[tuple[str, re.Match[str]]]":
     """Yield the fields of parsed messages that a page reads, with the place of each."""
     for made in list(_MESSAGE.finditer(text))[:20]:
         if made[2]:
             rest = text[made.end() : made.end() + 3000]
-            for found in list(re.compile(rf"(?<![\w.]){re.escape(made[2])}\??\.(\w+)").finditer(text, made.end(), made.end() + len(rest)))[:60]:
+            for found in list(re.compile(rf"(?<![\w.]){re.escape(made[2])}\??\.(\w+)").finditer(text, made.end(), made.end() + len(rest)))[
+                :60
+            ]:
                 if found[1] not in _BUILT_IN:
                     yield found[1], found
         else:

@@ -78,7 +78,8 @@ def _mounted(flow: Flow) -> "Iterator[tuple[SgNode, SgNode]]":
         given = arguments_of(call)
         if given and _MOUNTS.match(called(call)) and (body := flow.meant(given[0])).kind() in FUNCTIONS:
             yield call, body
-    for name in _MOUNT_METHODS:
+    stimulus = ("connect",) if re.search(r"@hotwired/stimulus|extends\s+\w*Controller\b", flow.text) else ()
+    for name in (*_MOUNT_METHODS, *stimulus):
         yield from ((body, body) for body in flow.functions.get(name, []))
 
 
@@ -106,6 +107,8 @@ def _left_behind(code: Code, flow: Flow, call: "SgNode", body: "SgNode") -> Iter
     own = flow.reach(body)
     text = "\n".join(part.text() for part in own)
     if cleanup is None:
+        if not _EFFECTS.match(called(call) or "-") and OPENS.search(text) and not _CLOSES.search(flow.text) and not _SHARED.search(text):
+            yield pattern_fact("component.never-leaves", call, code)
         return
     if OPENS.search(text) and not _CLOSES.search(cleanup) and not re.search(r"\?\?=|\|\|=|singleton|shared", text):
         yield pattern_fact("component.socket-stays", call, code)

@@ -1,4 +1,4 @@
-"""Who dials, when and how often, and what goes out too early: two causes for one redial, timers in place of events, beats without answer."""
+"""Who dials, when and how often, and what goes out too early: two redials for one end, timers in place of events, unanswered beats."""
 
 import re
 from collections.abc import Iterator
@@ -30,14 +30,18 @@ _ONE_AT_A_TIME = re.compile(
 """What keeps a second attempt away, or ends the first connection."""
 _REPEATS = re.compile(r"(?:^|[.$])(?:subscribe|watch|onAuthStateChanged|onIdTokenChanged|addEventListener|useEffect|on|listen)$")
 _OWN_STREAM = re.compile(r"(?i)socket|\bws|stream|messages|feed|client|conn|hub|\bio\b|http|fetch|\bapi|\.get\(|first\(|take\(1|\bonce\b")
-_OWN_EVENT = re.compile(r"(?i)^[\"'`](?:re)?(?:open|close|error|message|connect\w*|disconnect\w*|load|DOMContentLoaded|ready|online|pageshow)[\"'`]$")
+_OWN_EVENT = re.compile(
+    r"(?i)^[\"'`](?:re)?(?:open|close|error|message|connect\w*|disconnect\w*|load|DOMContentLoaded|ready|online|pageshow)[\"'`]$"
+)
 _BACKS_OFF = re.compile(r"(?i)random|\*\*|Math\.pow|backoff|Date\.now\(\)\s*[-<>]|next\w*at|\.close\s*\(|attempt|delay")
 _SENT = re.compile(r"^(?:[\w.]*\.)?_?#?(\w*(?:ws|[sS]ock|[sS]ocket|conn|connection|link))(?:\.current)?[!?]*\.send$")
 _BUFFERS = re.compile(r"ReconnectingWebSocket|PartySocket|RobustWebSocket|(?<![\w.])io(?:\.connect)?\s*\(|socket\.io|stomp|Sockette")
 _KNOWS = re.compile(
     r"readyState|\bOPEN\b|\.connected\b|(?i:isOpen|isConnected|is_open|queue|pending|buffer|backlog|outbox|when_?open|wait_?for|opened|is_?ready)"
 )
-_REQUESTS = re.compile(r"(?<![\w.])(?:fetch|\$fetch|ofetch|axios|ky)\b|\$\.(?:get|post|getJSON|ajax)\b|\b(?:http|api|axios)\.\w+\(|import\(")
+_REQUESTS = re.compile(
+    r"(?<![\w.])(?:fetch|\$fetch|ofetch|axios|ky)\b|\$\.(?:get|post|getJSON|ajax)\b|\b(?:http|api|axios)\.\w+\(|import\("
+)
 _GOES_ON = re.compile(r"^(?:then|done|success|subscribe|finally|always)$")
 _BEAT = re.compile(r"(?i)ping|beat|alive|pulse|[\"'`](?:.{0,2}|\\x\w+)[\"'`]|\bhb\b|\[\s*\]")
 _LISTENS_FOR_LIFE = re.compile(
@@ -46,7 +50,9 @@ _LISTENS_FOR_LIFE = re.compile(
 )
 _SLEEPS = re.compile(r"(?i)^(?:AppState|App|CapacitorApp|document|window)\.(?:addEventListener|addListener)$")
 _WAKES = re.compile(r"^[\"'`](?:change|appStateChange|pageshow|resume|visibilitychange)[\"'`]$")
-_SAYS_CLOSED = re.compile(r"readyState\s*(?:===?\s*(?:\w+\.)?(?:CLOSED|CLOSING|3|2)|!==?\s*(?:\w+\.)?(?:OPEN|1)|>=?\s*(?:\w+\.)?(?:CLOS\w+|[23]))\b")
+_SAYS_CLOSED = re.compile(
+    r"readyState\s*(?:===?\s*(?:\w+\.)?(?:CLOSED|CLOSING|3|2)|!==?\s*(?:\w+\.)?(?:OPEN|1)|>=?\s*(?:\w+\.)?(?:CLOS\w+|[23]))\b"
+)
 _PROBES = re.compile(r"(?i)ping|probe|\.close\(|last_?\w*(?:seen|msg|message|heard|rx|pong)|Date\.now|terminate|\.send\(|hiddenAt|verify")
 _FAST_MS = 3000
 _MAX = 40
@@ -133,7 +139,9 @@ def _assigns_connection(part: "SgNode") -> bool:
 
 def _before_handlers(text: str) -> str:
     """Leave out the handlers of the new connection: they run later."""
-    return re.sub(r"(?:\.on\w+\s*=|\bon[A-Z]\w*\s*:)\s*(?:async\s*)?\(?[^)=]{0,80}\)?\s*=>\s*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|[^;\n]+)", "", text)
+    return re.sub(
+        r"(?:\.on\w+\s*=|\bon[A-Z]\w*\s*:)\s*(?:async\s*)?\(?[^)=]{0,80}\)?\s*=>\s*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|[^;\n]+)", "", text
+    )
 
 
 def _polled(code: Code, flow: Flow) -> Iterator[PatternFacts]:
@@ -161,12 +169,13 @@ def _within(inner: "SgNode", outer: "SgNode") -> bool:
     return b.start.index <= a.start.index and a.end.index <= b.end.index
 
 
+_CLOCKS = ("setTimeout", "requestAnimationFrame", "requestIdleCallback", "queueMicrotask", "setImmediate", "nextTick")
 _LATER = OPEN_EVENTS | frozenset(("message", "data", "close"))
 
 
 def _sent_by_the_clock(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """A timer stands where the open event should: enough on a fast line, too early on a slow one."""
-    for call in flow.named.get("setTimeout", [])[:_MAX]:
+    for call in [one for name in _CLOCKS for one in flow.named.get(name, [])][:_MAX]:
         given = arguments_of(call)
         if not given or _in_handler(flow, call, _LATER):
             continue

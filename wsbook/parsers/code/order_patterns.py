@@ -30,10 +30,13 @@ _CONTINUES = re.compile(r"^(?:then|done|finally|always|requestIdleCallback|setTi
 _REQUEST = re.compile(
     r"(?<![\w.])(?:fetch|\$fetch|ofetch|ky)\s*\(|\baxios\b|\$\.(?:get|getJSON|ajax)\s*\(|\b(?:\w*[hH]ttp\w*|api|\w+Api|client)\.(?:get|query|list|load|fetch)\w*\s*[(<]"
 )
-_NO_STATE = re.compile(r"(?i)ticket|token|login|config|session|\bauth|prefs|settings|negotiat|method\s*:\s*['\"](?!get)|\bpost\b|endpoint|\bme\b|/user\b|csrf")
+_NO_STATE = re.compile(
+    r"(?i)ticket|token|login|config|session|\bauth|prefs|settings|negotiat|method\s*:\s*['\"](?!get)|\bpost\b|endpoint|\bme\b|/user\b|csrf"
+)
 _SUBSCRIBES = re.compile(
     r"new\s+(?:[\w.]+\.)?(?:\w*WebSocket|EventSource|PartySocket)\s*\(|(?<![\w.])(?:io|openStream|subscribe\w*|connect\w*Socket|openSocket)\s*\("
     r"|\b\w*(?i:live|socket|\bws|hub|stomp|channel|realtime|feed|client|conn\w*|stream|bus|cable|centrifuge|echo|pusher|io)\.(?:subscribe|join|follow|watch|listen|channel|private)\s*\("
+    r"|\.newSubscription\(|\bsub\w*\.subscribe\(\s*\)"
     r"|\.(?:emit|invoke|send|push|perform)\(\s*(?:JSON\.stringify\(\s*\{[^}]{0,60}?)?['\"`](?:[\w-]*[.:/_-])*(?i:subscribe|sub|join|watch|follow|enter|listen)\w*"
 )
 _RESUMES = re.compile(
@@ -57,11 +60,15 @@ _DRAWS = re.compile(
     r"|(?:local|session)Storage\.setItem\([^;]{0,80}JSON\.stringify\(|\.innerHTML\s*=[^;]{0,200}\.map\("
     r"|(?<![\w.])(?:re)?(?:draw|render)(?:All|Everything|Table|List|Chart|Board)\s*\("
 )
-_ADDS = re.compile(r"\.(?:append|appendChild|prepend|insertBefore|insertAdjacent\w+|insertRow)\s*\(|\.innerHTML\s*\+=")
+_ADDS = re.compile(
+    r"\.(?:append|appendChild|prepend|insertBefore|insertAdjacent\w+|insertRow)\s*\(|\.(?:innerHTML|textContent|innerText|value)\s*\+="
+)
 _LAYOUT = re.compile(r"scrollHeight|offsetHeight|offsetWidth|getBoundingClientRect|scrollIntoView|getComputedStyle|clientHeight")
 _COPIES = re.compile(r"\.\.\.[\s\S]{0,200}\.sort\(|\.sort\([\s\S]{0,200}\.\.\.|toSorted\(")
 _BUSY = re.compile(r"if\s*\(\s*((?:this\.)?#?\w+)\s*\)\s*\{?\s*return\b")
-_NOTED = re.compile(r"(?i)^(?:this\.|self\.|\w+\.)?#?_?(?:last|latest|newest|max|highest)_?(?:event|msg|message|seen|received)?_?(?:id|seq|ts|offset|cursor|number|version|rev)$")
+_NOTED = re.compile(
+    r"(?i)^(?:this\.|self\.|\w+\.)?#?_?(?:last|latest|newest|max|highest)_?(?:event|msg|message|seen|received)?_?(?:id|seq|ts|offset|cursor|number|version|rev)$"
+)
 _MAX = 60
 
 
@@ -127,14 +134,16 @@ def _continued(flow: Flow, made: "SgNode", attached: "SgNode") -> bool:
     if around is None or call is None or call.kind() != "call_expression" or _within(made, around):
         return False
     name = called(call)
-    return _CONTINUES.match(last_name(name)) is not None and not _OF_OPENING.search(call.text()[: max(0, around.range().start.index - call.range().start.index)])
+    return _CONTINUES.match(last_name(name)) is not None and not _OF_OPENING.search(
+        call.text()[: max(0, around.range().start.index - call.range().start.index)]
+    )
 
 
 def _snapshot_first(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """The state is asked for, and updates only once it is there: what happens in between is in neither."""
     if _RESUMES.search(flow.text):
         return
-    for body in [one for bodies in flow.functions.values() for one in bodies] + _callbacks(flow):
+    for body in [flow.root, *(one for bodies in flow.functions.values() for one in bodies), *_callbacks(flow)]:
         if _fetches_then_subscribes(flow, body) and not _refetched_elsewhere(flow, body):
             yield pattern_fact("order.snapshot-first", body, code)
             return
@@ -148,20 +157,30 @@ def _callbacks(flow: Flow) -> "list[SgNode]":
 def _fetches_then_subscribes(flow: Flow, body: "SgNode") -> bool:
     for node in body.find_all(kind="await_expression")[:_MAX]:
         statement = next((a for a in node.ancestors() if a.kind() in ("lexical_declaration", "expression_statement")), node)
-        if flow.function_around(node) != body or not _REQUEST.search(node.text()) or _NO_STATE.search(statement.text()[:300]):
+        if not _is_own(flow, node, body) or not _REQUEST.search(node.text()) or _NO_STATE.search(statement.text()[:300]):
             continue
         rest = body.text()[node.range().end.index - body.range().start.index :]
         before = body.text()[: node.range().start.index - body.range().start.index]
-        if not _SUBSCRIBES.search(before) and (asked := _SUBSCRIBES.search(rest)) and not _uses(statement.text(), rest[asked.start() :][:160]):
+        if (
+            not _SUBSCRIBES.search(before)
+            and (asked := _SUBSCRIBES.search(rest))
+            and not _uses(statement.text(), rest[asked.start() :][:160])
+        ):
             return True
     return _then_subscribes(flow, body)
+
+
+def _is_own(flow: Flow, node: "SgNode", body: "SgNode") -> bool:
+    """Tell whether a node runs with a function, or the whole file, itself and not with one within it."""
+    around = flow.function_around(node)
+    return around is None if body == flow.root else around == body
 
 
 def _then_subscribes(flow: Flow, body: "SgNode") -> bool:
     """The same with a promise: what it continues with subscribes."""
     for call in [one for one in body.find_all(kind="call_expression") if last_name(called(one)) in ("then", "done", "subscribe")][:_MAX]:
         function, given = call.field("function"), arguments_of(call)
-        if function is None or not given or not (given[0].kind() in FUNCTIONS) or flow.function_around(call) != body:
+        if function is None or not given or given[0].kind() not in FUNCTIONS or not _is_own(flow, call, body):
             continue
         asked = _REQUEST.search(function.text()[:300])
         found = _SUBSCRIBES.search(given[0].text())
@@ -190,14 +209,20 @@ def _refetched_elsewhere(flow: Flow, body: "SgNode") -> bool:
 
 def _after_query(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """An effect or a watcher subscribes once a query has its data."""
-    queried = re.findall(r"const\s*\{([^}]{1,200})\}\s*=\s*(?:await\s+)?(?:use\w*(?:Query|SWR|Fetch|AsyncData|Request|Async)|createQuery)\w*\s*[(<]", flow.text)
+    queried = re.findall(
+        r"const\s*\{([^}]{1,200})\}\s*=\s*(?:await\s+)?(?:use\w*(?:Query|SWR|Fetch|AsyncData|Request|Async)|createQuery)\w*\s*[(<]",
+        flow.text,
+    )
     names = {name for one in queried for name in re.findall(r"\w+(?=\s*(?:,|$|=))", one)}
     for call in [one for name in ("useEffect", "watch", "watchEffect") for one in flow.named.get(name, [])][:_MAX] if names else ():
         given = arguments_of(call)
         body = next((one for one in given if one.kind() in FUNCTIONS), None)
         if body is None or not _SUBSCRIBES.search(body.text()):
             continue
-        guard = re.search(r"if\s*\(\s*!\s*(\w+)(?:\.value)?[^)]*\)\s*\{?\s*return|if\s*\(\s*(\w*(?:[lL]oading|[pP]ending|[fF]etching))\b[^)]*\)\s*\{?\s*return", body.text()[:300])
+        guard = re.search(
+            r"if\s*\(\s*!\s*(\w+)(?:\.value)?[^)]*\)\s*\{?\s*return|if\s*\(\s*(\w*(?:[lL]oading|[pP]ending|[fF]etching))\b[^)]*\)\s*\{?\s*return",
+            body.text()[:300],
+        )
         watched = last_name(called(call)) == "watch" and given[0].text() in names
         if watched or (guard and (guard[1] or guard[2]) in names):
             yield pattern_fact("order.snapshot-first", call, code)
@@ -212,7 +237,12 @@ def _overtaken(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         if handler.event in _NO_MESSAGE or parameters is None or _IN_ORDER.search(body.text()) or _IN_ORDER.search(handler.event):
             continue
         names = re.findall(r"\w+", re.sub(r":\s*[^,)}=]+", "", parameters.text()))
-        request = re.search(r"(?:await|return)?\s*(?<![\w.])(?:fetch|\$fetch|ofetch|axios(?:\.get)?|api\.\w+|\$\.get\w*)\s*\(([^;]{0,200})", body.text())
+        for made in re.findall(r"(?:const|let)\s+([^=;]{1,80})=([^;]{1,120})", body.text()):
+            if any(re.search(rf"\b{re.escape(name)}\b", made[1]) for name in names):
+                names += re.findall(r"\w+", made[0])
+        request = re.search(
+            r"(?:await|return)?\s*(?<![\w.])(?:fetch|\$fetch|ofetch|axios(?:\.get)?|api\.\w+|\$\.get\w*)\s*\(([^;]{0,200})", body.text()
+        )
         if request is None or not any(re.search(rf"\b{re.escape(name)}\b", request[1]) for name in names):
             continue
         rest = body.text()[request.end(1) :] + request[1]

@@ -37,6 +37,8 @@ _ASKS = re.compile(r"(?i)(?:this\.|self\.)?[\w.]*(?:token|ticket|auth|session|lo
 """What is awaited before a connection and takes no more than an answer takes."""
 _COUNTS = re.compile(r"(?i)(?:^|[.#_])(?:\w*(?:attempt|retr|tries|count|fail)\w*|n)$")
 _LOCAL = re.compile(r"wss?://(?:localhost|127\.|\[::1\])")
+_NEXT = ("queueMicrotask", "setImmediate", "nextTick")
+"""What runs a function in the same or the next turn: no wait at all."""
 _MAX_CLOSING = 40
 _FEW = 10
 """Attempts up to which giving up is early: with doubling from half a second they last less than nine minutes."""
@@ -130,6 +132,8 @@ def _at_once(flow: Flow, body: "SgNode", depth: int = 0) -> bool:
         if OPENS.match(call.text()[:60]):
             return True
         name = last_name(called(call))
+        if name in _NEXT and any(one.kind() != "call_expression" and _at_once(flow, one, depth + 1) for one in arguments_of(call)[:1]):
+            return True
         if any(_at_once(flow, function, depth + 1) for function in flow.functions.get(name, [])[:2]):
             return True
     return False

@@ -12,8 +12,8 @@ from wsbook.observation import Observation, Source, observed
 from wsbook.parsers.code.both_sides import both_side_patterns
 from wsbook.parsers.code.client_options import option_patterns
 from wsbook.parsers.code.component_patterns import component_patterns, factory_patterns
-from wsbook.parsers.code.dialling_patterns import dialling_patterns
 from wsbook.parsers.code.dev_proxies import find_forwards
+from wsbook.parsers.code.dialling_patterns import dialling_patterns
 from wsbook.parsers.code.endpoint_defects import url_defects
 from wsbook.parsers.code.endpoints import find_dialled
 from wsbook.parsers.code.env_files import build_variables, environment
