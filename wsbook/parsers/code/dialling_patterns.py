@@ -66,6 +66,7 @@ def dialling_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     yield from _polled(code, flow)
     yield from _woken(code, flow)
     yield from _asked_without_credential(code, flow)
+    yield from _legacy_stomp(code, flow)
     if _NATIVE.search(code.text) or not _BUFFERS.search(code.text):
         yield from _sent_by_the_clock(code, flow)
         yield from _sent_when_something_else_is_there(code, flow)
@@ -234,6 +235,19 @@ def _woken(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         text = flow.meant(given[1]).text()
         if _SAYS_CLOSED.search(text) and not _PROBES.search(text):
             yield pattern_fact("dial.trusts-state-after-sleep", call, code)
+            return
+
+
+def _legacy_stomp(code: Code, flow: Flow) -> Iterator[PatternFacts]:
+    """The older interface of stompjs connects once: its reconnect_delay is 0 unless it is set (stompjs, CompatClient)."""
+    if not re.search(r"\bStomp\.(?:over|client)\(", flow.text) or re.search(r"reconnect_?[dD]elay|onclose\s*=", flow.text):
+        return
+    for call in flow.named.get("connect", [])[:_MAX]:
+        given = [one for one in arguments_of(call) if flow.meant(one).kind() in FUNCTIONS]
+        around = flow.function_around(call)
+        again = any(re.search(r"(?i)connect|retry|setTimeout|reload", flow.reached_text(one)) for one in given[1:])
+        if given and not again and not (around is not None and "setTimeout" in around.text()):
+            yield pattern_fact("dial.connects-once", call, code)
             return
 
 

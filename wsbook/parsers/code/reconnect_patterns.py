@@ -49,6 +49,11 @@ def reconnect_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     opened = [call for call in flow.calls if _NATIVE.match(call.text()[:60])]
     if not (opened or _CLOSES.search(code.text)) or _SERVER.search(code.text) or _BY_LIBRARY.search(code.text):
         return
+    loop = next((one for one in _loops(flow) if OPENS.search(one.text())), None)
+    if loop is not None:
+        if not _PAUSES.search(loop.text()):
+            yield pattern_fact("reconnect.immediate", loop, code)
+        return
     closing = flow.of(CLOSE_EVENTS)
     reconnecting = [handler for handler in closing[:_MAX_CLOSING] if flow.opens(handler.body)]
     if not reconnecting:
@@ -72,6 +77,16 @@ def reconnect_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     limit = next((found for body in bodies if (found := _limit(flow, body, code.text)) is not None), None)
     if limit is not None and not _other_trigger(flow):
         yield pattern_fact("reconnect.gives-up", limit, code)
+
+
+_PAUSES = re.compile(r"(?i)setTimeout|sleep|delay|wait\w*\(|backoff|pause|jitter|timer|break\b|return\b")
+"""What a loop that dials waits with, or ends at."""
+
+
+def _loops(flow: Flow) -> "list[SgNode]":
+    """Return the loops without an end of their own."""
+    every = [one for kind in ("while_statement", "for_statement", "do_statement") for one in flow.root.find_all(kind=kind)[:_MAX_CLOSING]]
+    return [one for one in every if re.match(r"while\s*\(\s*(?:true|1|!\s*[\w.]+)\s*\)|for\s*\(\s*;\s*;\s*\)|do\b", one.text())]
 
 
 _CREDENTIAL = re.compile(r"(?i)token|jwt|bearer|ticket|credential")
