@@ -51,8 +51,9 @@ _JOINS_DOCUMENTS = re.compile(
 )
 """Several documents become one frame, with newlines between them."""
 _RENAMES = re.compile(r"(?i)alias|camel|humps|rename|naming_?policy|PropertyNam|key_transform|snake_?case|underscore\(|\.\.\.\w+\.toJSON")
-_AS_JSON = re.compile(r"(?i)json")
+_AS_JSON = re.compile(r"(?i)json|\.emit\(")
 _MESSAGE = re.compile(r"(?:const|let|var)?\s*(?:\{([^{}=]{1,200})\}|\b(\w+))\s*(?::[^=\n]{1,60})?=\s*JSON\.parse\(")
+_TAKEN_APART = re.compile(r"\.(?:on|bind|listen)\(\s*['\"]([\w.:/-]+)['\"]\s*,\s*(?:async\s*)?\(\s*\{([^{}=]{1,200})\}")
 _KEYS_WRITTEN = re.compile(
     r"json:\"(\w+)|[\"'](\w+)[\"']\s*(?::|=>)|(?<=[{,])\s*(\w+)\s*:(?!:)|(?<=[{,])\s*(\w+)\s*(?=[,}])|^\s+(\w+)\s*:\s*(?:str|int|float|list|dict|bool|Any)\b"
     r"|\bval\s+(\w+)\s*:|(?:public|private)\s+(?:final\s+)?[\w<>?\[\]]+\s+(\w+)\s*[;{]",
@@ -125,7 +126,7 @@ def _other_fields(servers: list[Code], pages: list[Code]) -> Iterator[PatternFac
     loose = any(code.language in ("csharp", "java", "kotlin") for code in servers)
     for code in pages:
         fields = list(_fields_read(code.text))
-        if not any(name in words for name, _ in fields):
+        if not any(name in words or (found.re is _TAKEN_APART and found[1] in text) for name, found in fields):
             continue
         for name, found in fields:
             if name not in words and any(_means(name, one, loose=loose) for one in written):
@@ -135,6 +136,9 @@ def _other_fields(servers: list[Code], pages: list[Code]) -> Iterator[PatternFac
 
 def _fields_read(text: str) -> "Iterator[tuple[str, re.Match[str]]]":
     """Yield the fields of parsed messages that a page reads, with the place of each."""
+    for handled in list(_TAKEN_APART.finditer(text))[:40]:
+        for name in re.findall(r"(\w+)\s*(?::[^,}]*)?(?:=[^,}]*)?(?:,|$)", handled[2]):
+            yield name, handled
     for made in list(_MESSAGE.finditer(text))[:20]:
         if made[2]:
             rest = text[made.end() : made.end() + 3000]
@@ -156,7 +160,9 @@ def _means(read: str, written: str, *, loose: bool) -> bool:
     if loose and read[:1].lower() + read[1:] == written[:1].lower() + written[1:]:
         return False
     plain = re.sub(r"_", "", read).lower() == re.sub(r"_", "", written).lower()
-    return (plain and len(read) > 2) or (read in _CONTENT and written in _CONTENT) or (read in _KIND and written in _KIND)
+    short, long = sorted((read.lower(), written.lower()), key=len)
+    cut = len(short) > 2 and len(long) > len(short) + 2 and long.startswith(short)
+    return (plain and len(read) > 2) or cut or (read in _CONTENT and written in _CONTENT) or (read in _KIND and written in _KIND)
 
 
 def _sends_bytes(text: str) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from wsbook.facts import PatternFacts
+from wsbook.parsers.code.listener_patterns import tables_of_types
 from wsbook.parsers.code.patterns import pattern_fact
 from wsbook.parsers.code.script_flow import Flow, arguments_of, called, last_name
 from wsbook.parsers.code.source_files import Code
@@ -156,6 +157,11 @@ def _handled(flow: Flow) -> "Iterator[tuple[str, str, SgNode]]":
             and given[0].kind() == "string"
         ):
             yield given[0].text().strip("\"'"), "", call
+    for table in tables_of_types(flow):
+        for entry in table.children():
+            label = entry.field("key") or (entry.field("name") if entry.kind() == "method_definition" else None)
+            if label is not None:
+                yield label.text().strip("\"'"), "", entry
     for switch in flow.root.find_all(kind="switch_statement")[:50]:
         value = switch.field("value")
         key = re.search(rf"\.({_KEYS})\s*\)?$|^\(?\s*({_KEYS})\s*\)?$", value.text()) if value is not None else None

@@ -31,16 +31,16 @@ _REQUEST = re.compile(
     r"(?<![\w.])(?:fetch|\$fetch|ofetch|ky)\s*\(|\baxios\b|\$\.(?:get|getJSON|ajax)\s*\(|\b(?:\w*[hH]ttp\w*|api|\w+Api|client)\.(?:get|query|list|load|fetch)\w*\s*[(<]"
 )
 _NO_STATE = re.compile(
-    r"(?i)ticket|token|login|config|session|\bauth|prefs|settings|negotiat|method\s*:\s*['\"](?!get)|\bpost\b|endpoint|\bme\b|/user\b|csrf"
+    r"(?i)ticket(?!s)|token|login|config|session|\bauth|prefs|settings|negotiat|method\s*:\s*['\"](?!get)|\bpost\b|endpoint|\bme\b|/user\b|csrf"
 )
 _SUBSCRIBES = re.compile(
     r"new\s+(?:[\w.]+\.)?(?:\w*WebSocket|EventSource|PartySocket)\s*\(|(?<![\w.])(?:io|openStream|subscribe\w*|connect\w*Socket|openSocket)\s*\("
-    r"|\b\w*(?i:live|socket|\bws|hub|stomp|channel|realtime|feed|client|conn\w*|stream|bus|cable|centrifuge|echo|pusher|io)\.(?:subscribe|join|follow|watch|listen|channel|private)\s*\("
+    r"|\b\w*(?i:live|\brt|realtime|updates|events|push|link|socket|\bws|hub|stomp|channel|realtime|feed|client|conn\w*|stream|bus|cable|centrifuge|echo|pusher|io)\.(?:subscribe|join|follow|watch|listen|channel|private)\s*\("
     r"|\.newSubscription\(|\bsub\w*\.subscribe\(\s*\)"
     r"|\.(?:emit|invoke|send|push|perform)\(\s*(?:JSON\.stringify\(\s*\{[^}]{0,60}?)?['\"`](?:[\w-]*[.:/_-])*(?i:subscribe|sub|join|watch|follow|enter|listen)\w*"
 )
 _RESUMES = re.compile(
-    r"(?i)\b(?:last)?_?(?:seq|version|rev|revision|generation|epoch|cursor|offset)\w*\b|buffer|held|since|last_?(?:event)?_?id|\bafter\b|resume|snapshot_?version|pending\.|queue|replay"
+    r"(?i)\b(?:last)?_?(?:seq|version|rev|revision|generation|epoch|cursor|offset)\w*\b|buffer|held|since|last_?(?:event)?_?id|\bafter\b|resume|snapshot_?version|pending\.|queue\.(?:push|shift|length)|queued|replay"
 )
 _IN_ORDER = re.compile(
     r"(?i)queue|chain\b|\btail\b|mutex|serial|\block|concatMap|switchMap|\bseq\b|\brev\b|version|abort|generation|latest|stale|invalidate|ignore|\bgen\b"
@@ -58,7 +58,7 @@ _NO_MESSAGE = _LIFE | frozenset(
 _DRAWS = re.compile(
     r"(?i:\b\w*(?:chart|graph|plot|series|canvas|map|grid|table)\w*(?:\.current)?[!?]*)\.(?:update|draw|render|redraw|setOption|setData|refresh\w*)\s*\("
     r"|(?:local|session)Storage\.setItem\([^;]{0,80}JSON\.stringify\(|\.innerHTML\s*=[^;]{0,200}\.map\("
-    r"|(?<![\w.])(?:re)?(?:draw|render)(?:All|Everything|Table|List|Chart|Board)\s*\("
+    r"|\.selectAll\([^)]*\)\.data\(|(?<![\w.])(?:re)?(?:draw|render)(?:All|Everything|Table|List|Chart|Board)\s*\("
 )
 _ADDS = re.compile(
     r"\.(?:append|appendChild|prepend|insertBefore|insertAdjacent\w+|insertRow)\s*\(|\.(?:innerHTML|textContent|innerText|value)\s*\+="
@@ -67,7 +67,7 @@ _LAYOUT = re.compile(r"scrollHeight|offsetHeight|offsetWidth|getBoundingClientRe
 _COPIES = re.compile(r"\.\.\.[\s\S]{0,200}\.sort\(|\.sort\([\s\S]{0,200}\.\.\.|toSorted\(")
 _BUSY = re.compile(r"if\s*\(\s*((?:this\.)?#?\w+)\s*\)\s*\{?\s*return\b")
 _NOTED = re.compile(
-    r"(?i)^(?:this\.|self\.|\w+\.)?#?_?(?:last|latest|newest|max|highest)_?(?:event|msg|message|seen|received)?_?(?:id|seq|ts|offset|cursor|number|version|rev)$"
+    r"(?i)^(?:this\.|self\.|\w+\.)?#?_?(?:cursor|checkpoint|(?:last|latest|newest|max|highest)_?(?:event|msg|message|seen|received)?_?(?:id|seq|ts|offset|cursor|number|version|rev))$"
 )
 _MAX = 60
 
@@ -188,6 +188,18 @@ def _then_subscribes(flow: Flow, body: "SgNode") -> bool:
             parameters = (given[0].field("parameters") or given[0].field("parameter") or given[0]).text()[:80]
             if not _uses(f"const {parameters} =", given[0].text()[found.start() :][:120]):
                 return True
+    return _calls_back(flow, body)
+
+
+def _calls_back(flow: Flow, body: "SgNode") -> bool:
+    """The same with a function that is called with the answer, as jQuery takes it."""
+    for call in [one for name in ("get", "getJSON", "ajax") for one in flow.named.get(name, [])][:_MAX]:
+        given = [one for one in arguments_of(call) if one.kind() in FUNCTIONS]
+        if not re.match(r"(?:\$|jQuery|axios|superagent|request)\.", called(call)) or not given or not _is_own(flow, call, body):
+            continue
+        found = _SUBSCRIBES.search(given[-1].text())
+        if found and not _NO_STATE.search(call.text()[:120]) and not _uses(f"const {given[-1].text()[:60].partition(')')[0]} =", found[0]):
+            return True
     return False
 
 
@@ -243,6 +255,11 @@ def _overtaken(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         request = re.search(
             r"(?:await|return)?\s*(?<![\w.])(?:fetch|\$fetch|ofetch|axios(?:\.get)?|api\.\w+|\$\.get\w*)\s*\(([^;]{0,200})", body.text()
         )
+        request = request or re.search(
+            r"await\s+(?![\w.]*(?:sleep|delay|wait|tick|nextTick|save|send|emit|ack|invoke|update|put|post|confirm|play|refresh|load|reload)\w*\()"
+            r"[\w.]+\(([^;]{0,200})",
+            body.text(),
+        )
         if request is None or not any(re.search(rf"\b{re.escape(name)}\b", request[1]) for name in names):
             continue
         rest = body.text()[request.end(1) :] + request[1]
@@ -269,19 +286,25 @@ def _stays_busy(code: Code, flow: Flow) -> Iterator[PatternFacts]:
 def _drawn_each_time(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     if _BATCHES.search(code.text):
         return
-    for handler in flow.handlers[:_MAX]:
-        body = flow.meant(handler.body)
-        if handler.event in _NO_MESSAGE or body.kind() not in FUNCTIONS:
+    given = [(one.node, flow.meant(one.body)) for one in flow.handlers[:_MAX] if one.event not in _NO_MESSAGE]
+    fed = [call for name in ("subscribe", "listen", "follow", "tail") for call in flow.named.get(name, [])][:_MAX]
+    given += [(call, flow.meant(one)) for call in fed for one in arguments_of(call)[:1]]
+    for node, body in given:
+        if body.kind() not in FUNCTIONS:
             continue
-        if len(_DRAWS.findall(body.text())) > 1 or re.search(r"Storage\.setItem\([^;]{0,80}JSON\.stringify\(", body.text()):
-            yield pattern_fact("order.work-for-each", handler.node, code)
+        if (
+            len(_DRAWS.findall(body.text())) > 1
+            or "selectAll(" in body.text()
+            or re.search(r"Storage\.setItem\([^;]{0,80}JSON\.stringify\(", body.text())
+        ):
+            yield pattern_fact("order.work-for-each", node, code)
             return
         if _ADDS.search(body.text()) and _LAYOUT.search(body.text()):
-            yield pattern_fact("order.layout-for-each", handler.node, code)
+            yield pattern_fact("order.layout-for-each", node, code)
             return
     for call in flow.calls:
-        given = arguments_of(call)
-        copied = re.match(r"(?:this\.)?set[A-Z]\w*$", called(call)) and given and _COPIES.search(given[0].text())
+        arguments = arguments_of(call)
+        copied = re.match(r"(?:this\.)?set[A-Z]\w*$", called(call)) and arguments and _COPIES.search(arguments[0].text())
         if copied and _is_given_to_a_feed(call):
             yield pattern_fact("order.list-copied-for-each", call, code)
             return

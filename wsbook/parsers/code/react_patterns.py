@@ -81,8 +81,10 @@ def _changes(name: str, body: str, root: "SgNode", *, known: bool) -> bool:
 
     known: the effect is known to open a connection, not only to make something that it closes.
     """
-    if re.match(r"[\[{(]|(?:async\s*)?\(", name):
+    if re.match(r"[\[{(]|(?:async\s*)?\(|new\s", name):
         return True
+    if re.search(r"\.(?:map|filter|slice|concat|split)\([\s\S]*\)$|^Object\.\w+\(", name):
+        return "join(" not in name
     if not re.fullmatch(r"\w+", name):
         return False
     later = body if known else "\n".join(re.findall(r"=>\s*[^;\n]*|function[^}]*", body))
