@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
 from wsbook.facts import OutageFacts, Redial
+from wsbook.facts.reconnect import is_final
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.browser import MISSING, browser_available
 from wsbook.probes.browser_visit import BrowserError, BrowserMissingError
@@ -179,7 +180,9 @@ class _Run:
             control_after=again,
             errors=bench.errors(told),
         )
-        return facts if self._last or pending is None or outage.fatal else await self._leapt(bench, facts, end)
+        return (
+            facts if self._last or pending is None or is_final(outage.answer, outage.close_code) else await self._leapt(bench, facts, end)
+        )
 
     async def _leapt(self, bench: Bench, facts: OutageFacts, since: float) -> OutageFacts:
         """Return the facts with what the page does when its clock is put forward; only a page that has not come back is asked so."""

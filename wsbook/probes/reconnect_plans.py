@@ -26,11 +26,6 @@ class Outage(Struct, frozen=True, kw_only=True):
     publishes: bool = False
 
     @property
-    def fatal(self) -> bool:
-        """Whether it says that another attempt makes no sense, so that a page may stay away."""
-        return self.answer in ("401", "403", "404") or self.close_code in (1000, 1008) or 4000 <= (self.close_code or 0) <= 4999
-
-    @property
     def shown(self) -> str:
         """The interruption in words."""
         lost = {"rst": "reset", "fin": "ended without a close frame", "stall": "stalled"}.get(self.way, f"closed with {self.close_code}")
