@@ -9,7 +9,7 @@ from observations import findings, seen
 from wsbook.attempt import ONE_BROKEN
 from wsbook.facts import AffinityFacts, BroadcastFacts, RouteFacts, Sender, Subscriber, Visit
 from wsbook.finding import Finding, Verdict
-from wsbook.observation import Observation
+from wsbook.observation import Failure, Observation, Reason
 
 NO_BUS, HALF, EACH, TWICE, LOST = (
     "cluster.no-pubsub-across-workers",
@@ -209,3 +209,24 @@ def test_old_records_have_one_publisher() -> None:
     assert isinstance(new.facts, BroadcastFacts)
     old = replace(new, facts=replace(new.facts, senders=(), publisher_instance="a"))
     assert faults(old)[0].cause == NO_BUS
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("the trigger was answered with HTTP 500", "backend.exception-kills-broadcast"),
+        ("the trigger was answered with HTTP 502", ""),
+        ("the trigger was answered with HTTP 403", ""),
+    ],
+)
+def test_an_application_that_fails_while_it_publishes(words: str, expected: str) -> None:
+    """Sockets that broke off before stand in the way: some subscribers or all of them get nothing, and the trigger says 500."""
+    refused = Failure(stage="trigger", reason=Reason.MALFORMED, message=words)
+    for copies in (lambda by, at, one, place: 0, lambda by, at, one, place: one < 2):
+        observation = replace(broadcast("aaaa", copies, how="trigger", named=False), failure=refused)
+        assert [one.cause for one in faults(observation)][:1] == (
+            [expected] if expected else [one.cause for one in faults(observation)][:1]
+        )
+        assert any(
+            one.cause == "backend.exception-kills-broadcast" and one.verdict is Verdict.FAULT for one in faults(observation)
+        ) == bool(expected)

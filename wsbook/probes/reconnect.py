@@ -38,6 +38,7 @@ _FEWEST, _PLENTY, _STORM, _REDIALS = 3, 8, 25, 200
 """Attempts after which the spacing is known: when waiting would take too long, after half of the time, at once; and kept."""
 _CLOSE_CODES = {1001: "going away", 1008: "policy violation", 1012: "service restart"}
 
+_NOTHING_OPEN = "not run: the page keeps no socket open: its own had ended before anything was interrupted"
 Progress = Callable[[str, float], None]
 
 
@@ -115,6 +116,9 @@ class _Run:
                 self.found.append(not_run(self._source, failure.reason, failure.message))
                 return
             facts = await self._interrupt(bench, outage)
+            if facts is None:
+                self.found.append(not_run(self._source, Reason.SKIPPED, _NOTHING_OPEN))
+                return
             self.found.append(observed(self._source, facts, duration_s=time.monotonic() - begin))
 
     async def _ready(self, bench: Bench) -> Failure | None:
@@ -133,12 +137,15 @@ class _Run:
             await bench.relay.changed(_LOOK_S)
         return None if bench.opened(begin) else _no_socket(bench, self._url)
 
-    async def _interrupt(self, bench: Bench, outage: Outage) -> OutageFacts:
+    async def _interrupt(self, bench: Bench, outage: Outage) -> OutageFacts | None:
+        """Return what came of one interruption, None when the page has ended its socket before."""
         self._number += 1
         known = self._last if self._publishes == outage.publishes else None  # what is heard is compared with its like
         self._publishes = outage.publishes
         before, control = known or await self._listened(bench, outage)
         told, loads, open_before = len(bench.page.capture.console), bench.loads, bench.open_now()
+        if not open_before:
+            return None
         loss = time.monotonic()
         await self._lose(bench, outage)
         lost = await self._publish(3) if outage.answer != "open" and control else []

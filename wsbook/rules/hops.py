@@ -14,9 +14,9 @@ from wsbook.evidence import Evidence
 from wsbook.facts import EndpointFacts
 from wsbook.finding import Finding, Proof
 from wsbook.hops import Break, Place, State, changes_on_the_way, changes_text, find_break, places, same_answer
-from wsbook.rules.hop_answers import GATEWAY, judge_gateway, judge_refused, judge_silent
+from wsbook.rules.hop_answers import judge_gateway, judge_refused, judge_silent
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.outcome import say
+from wsbook.rules.outcome import GATEWAY, say
 from wsbook.servers import plain_server
 
 __all__ = ["judge_hops"]
