@@ -10,6 +10,7 @@ from reconnect_pages import MESSAGE, serving
 
 from wsbook.attempt import attempt_for
 from wsbook.evidence import Evidence
+from wsbook.facts.reconnect import is_final
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes.reconnect import probe_outages

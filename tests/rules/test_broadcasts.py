@@ -224,9 +224,5 @@ def test_an_application_that_fails_while_it_publishes(words: str, expected: str)
     refused = Failure(stage="trigger", reason=Reason.MALFORMED, message=words)
     for copies in (lambda by, at, one, place: 0, lambda by, at, one, place: one < 2):
         observation = replace(broadcast("aaaa", copies, how="trigger", named=False), failure=refused)
-        assert [one.cause for one in faults(observation)][:1] == (
-            [expected] if expected else [one.cause for one in faults(observation)][:1]
-        )
-        assert any(
-            one.cause == "backend.exception-kills-broadcast" and one.verdict is Verdict.FAULT for one in faults(observation)
-        ) == bool(expected)
+        named = [one.cause for one in faults(observation) if one.verdict is Verdict.FAULT]
+        assert ("backend.exception-kills-broadcast" in named[:1]) == bool(expected)
