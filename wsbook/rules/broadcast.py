@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from wsbook.attempt import ONE_BROKEN
 from wsbook.evidence import Evidence
-from wsbook.facts import AffinityFacts, BroadcastFacts, RouteFacts
+from wsbook.facts import AffinityFacts, BroadcastFacts, OutageFacts, RouteFacts
+from wsbook.facts.reconnect import OURS
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.cluster import spread_of
@@ -73,11 +74,22 @@ def _judge_broadcast(evidence: Evidence, seen: Observation, facts: BroadcastFact
     elif all(len(one.missed) == facts.messages for one in facts.subscribers):
         words = f"none of {total} subscribers got any of {facts.messages} messages"
         yield unknown("client.no-resubscribe-after-reconnect", 0.2, f"{words}; a subscribe message may be needed first", proof(seen, words))
-        yield unknown("backend.background-task-died", 0.2, words, proof(seen, words))
+        yield _silenced(evidence, seen, words)
     elif _only_own(facts):
         yield from _judge_echo(seen, facts)
     else:
         yield from _judge_partial(seen, facts, len(missing))
+
+
+def _silenced(evidence: Evidence, seen: Observation, words: str) -> Finding:
+    """Nobody gets anything: where the page had got some of our messages before, and then no more, whoever sends has stopped."""
+    slug = "backend.background-task-died"
+    for page, outage in evidence.of(OutageFacts):
+        heard = any(kind.endswith(OURS) for kind, _ in outage.heard_before)
+        if heard and outage.control_before is False:
+            before = "the page had got messages that were published before, and then no more on the same connection"
+            return fault(slug, 0.72, f"{words}; {before}", proof(seen, words), proof(page, before))
+    return unknown(slug, 0.2, words, proof(seen, words))
 
 
 def _stumbles(seen: Observation) -> str:
