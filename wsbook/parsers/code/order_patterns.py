@@ -256,7 +256,7 @@ def _overtaken(code: Code, flow: Flow) -> Iterator[PatternFacts]:
             r"(?:await|return)?\s*(?<![\w.])(?:fetch|\$fetch|ofetch|axios(?:\.get)?|api\.\w+|\$\.get\w*)\s*\(([^;]{0,200})", body.text()
         )
         request = request or re.search(
-            r"await\s+(?![\w.]*(?:sleep|delay|wait|tick|nextTick|save|send|emit|ack|invoke|update|put|post|confirm|play|refresh|load|reload)\w*\()"
+            r"=\s*await\s+(?![\w.]*(?:sleep|delay|wait|tick|nextTick|save|send|emit|ack|invoke|update|put|post|confirm|play|refresh|load|reload)\w*\()"
             r"[\w.]+\(([^;]{0,200})",
             body.text(),
         )
