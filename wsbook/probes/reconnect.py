@@ -153,7 +153,7 @@ class _Run:
         recovered = time.monotonic()
         bench.relay.recover()
         await self._return(bench, loss, recovered + outage.back_s)
-        self._last = await self._after(bench, outage, loss)
+        self._last = await self._after(bench, outage, loss, lost)
         after, again = self._last or (None, None)
         end, attempts = time.monotonic(), bench.attempts(loss)
         pending = await bench.pending_s(loss) if self._last is None else ()
@@ -251,21 +251,29 @@ class _Run:
         while not bench.open_now(loss) and (now := time.monotonic()) < end:
             await bench.relay.changed(min(_LOOK_S, end - now))
 
-    async def _after(self, bench: Bench, outage: Outage, loss: float) -> tuple[Heard, bool | None] | None:
-        """Return what is heard on the new connection, and whether what is published then arrives; None without a connection."""
+    async def _after(self, bench: Bench, outage: Outage, loss: float, lost: Sequence[int]) -> tuple[Heard, bool | None] | None:
+        """Return what is heard on the new connection, and whether what is published then arrives; None without a connection.
+
+        A page that asks again, or fetches what it missed, has done so before it is listened to.
+        """
         if not bench.open_now(loss):
             return None
         end = time.monotonic() + _SPEAK_S
-        while bench.said(0.0, loss) and not bench.said(loss) and (left := end - time.monotonic()) > 0:
+        while self._busy(bench, loss, lost) and (left := end - time.monotonic()) > 0:
             await bench.relay.changed(min(_LOOK_S, left))
         await asyncio.sleep(_SETTLE_S)
         return await self._listened(bench, outage)
+
+    def _busy(self, bench: Bench, loss: float, lost: Sequence[int]) -> bool:
+        """Whether the page may still be about to say what it said before, or to get what was published while it was away."""
+        silent = bool(bench.said(0.0, loss)) and not bench.said(loss)
+        return silent or not all(bench.seen(marker(self._mark, number)) for number in lost)
 
     async def _listened(self, bench: Bench, outage: Outage) -> tuple[Heard, bool | None]:
         published: list[int] = []
 
         async def publish() -> None:
-            published.extend(await self._publish(2))
+            published.extend(await self._publish(3))
 
         heard = await bench.listen(outage.listen_s, publish)
         return heard, self._arrived(bench, published)

@@ -12,7 +12,7 @@ __all__ = ["Counts", "Runs", "repeated"]
 
 _HEARD, _KIND = "wsbookHeard", "wsbookKind"
 _OURS = "wsbook-reconnect.js"
-_MOST_FUNCTIONS, _FEWEST_MESSAGES = 20_000, 2
+_MOST_FUNCTIONS, _FEWEST_MESSAGES = 20_000, 3
 
 Counts = Counter[tuple[str, str, int]]
 """Runs of each (function, script, position in it)."""
@@ -57,7 +57,7 @@ def _steady(readings: Sequence[Counts], key: tuple[str, str, int], kind: str) ->
 def repeated(before: Sequence[Counts], after: Sequence[Counts]) -> tuple[tuple[str, float, float], ...]:
     """Return the functions that ran once for each message, or each of a kind, before and more often after, with both numbers.
 
-    Each side needs two readings with two messages or more: what grows with the data, such as a loop over all that was received, is not
+    Each side needs two readings with three messages or more: what grows with the data, such as a loop over all that was received, is not
     the same in both, and a list that is fetched once is in one of them only.
     """
     readings = [_messages(counts) for counts in (*before, *after)]
