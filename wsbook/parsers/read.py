@@ -190,9 +190,11 @@ def _read_together(files: Sequence[Path], step: str) -> tuple[frozenset[Path], l
     kinds = {file: _kind_in_folder(file) for file in files}
     sides = {side: [file for file, kind in kinds.items() if kind == name] for name, side in SOURCES.items()}
     given = [side for side, own in sides.items() if any(belongs_to_code(file) == "code" for file in own)]
+    beside = [file for file in files if belongs_to_code(file) == "beside"]
+    if not given and beside and any(not kinds[file] and belongs_to_code(file) == "code" for file in files):
+        given = ["backend"]
     if not given:
         return frozenset(), []
-    beside = [file for file in files if belongs_to_code(file) == "beside"]
     rest = [file for file, kind in kinds.items() if not kind and belongs_to_code(file) == "code"] if len(given) == 1 else []
     from wsbook.parsers.code.sources import parse_sources
 

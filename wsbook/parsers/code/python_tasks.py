@@ -20,7 +20,7 @@ _STARTS = re.compile(
 _TELLS = re.compile(
     r"(?i)\b\w*(?:broadcast|emit|publish|notify|fan_?out|send_all|send_to|send_group|group_send|push_all|push_to|announce|tell)\w*\("
 )
-_TO_EACH = re.compile(r"\bfor\s[^\n]{1,80}\bin\b[^\n]{0,200}\s*[^\n]{0,200}(?:send\w*|put_nowait|write_message)\(")
+_TO_EACH = re.compile(r"\bfor\s[^\n]{1,80}\bin\b[^\n]{0,200}(?:\n[^\n]{0,200}){0,3}?\s*[^\n]{0,200}(?:send\w*|put_nowait|write_message)\(")
 """What tells many: the name says so, or a loop sends to each."""
 
 _FAILS = re.compile(
