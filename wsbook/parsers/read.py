@@ -191,7 +191,8 @@ def _read_together(files: Sequence[Path], step: str) -> tuple[frozenset[Path], l
     sides = {side: [file for file, kind in kinds.items() if kind == name] for name, side in SOURCES.items()}
     given = [side for side, own in sides.items() if any(belongs_to_code(file) == "code" for file in own)]
     beside = [file for file in files if belongs_to_code(file) == "beside"]
-    if not given and beside and any(not kinds[file] and belongs_to_code(file) == "code" for file in files):
+    nameless = [file for file, kind in kinds.items() if not kind and belongs_to_code(file) == "code"]
+    if not given and nameless and (beside or any(b"ocket" in read_head(file) or b"ws" in read_head(file) for file in nameless)):
         given = ["backend"]
     if not given:
         return frozenset(), []

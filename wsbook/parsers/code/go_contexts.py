@@ -24,13 +24,16 @@ def context_patterns(file: GoFile, everything: str) -> Iterator[PatternFacts]:
     """Yield the second of two places that may write at the same time. everything: the code of all files, without comments."""
     if not ONE_WRITER.search(everything):
         return
-    seen: dict[str, SgNode] = {}
+    seen: dict[str, tuple[str, SgNode]] = {}
     for function in every_function(file):
         writes = [call for call in _own_calls(function) if _WRITE.search(called_in(call))]
         if writes and not _takes_turns(function) and (context := _context(function)):
-            seen.setdefault(context, writes[0])
-    if len(seen) > 1:
-        yield pattern_fact("go.writers-in-several-goroutines", next(node for name, node in seen.items() if name != "reads"), file.code)
+            seen.setdefault(context, (called_in(writes[0]).rpartition(".")[0], writes[0]))
+    ours = [(name, owner, node) for name, (owner, node) in seen.items() if name != "reads"]
+    for name, owner, node in ours:
+        if any(other != name and ("publishes" in (name, other) or whose == owner) for other, (whose, _) in seen.items()):
+            yield pattern_fact("go.writers-in-several-goroutines", node, file.code)
+            return
 
 
 def _own_calls(function: "SgNode") -> "list[SgNode]":

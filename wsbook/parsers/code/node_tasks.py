@@ -22,6 +22,23 @@ _ENDLESS = re.compile(r"for\s+await\b|while\s*\(\s*(?:true|1|!\w*(?:stop|clos|ab
 
 
 def feeding_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
+    """Yield the loops over clients that one of them ends, and the loops that feed all of them."""
+    yield from _try_around(code, flow)
+    yield from _feeding_loops(code, flow)
+
+
+def _try_around(code: Code, flow: Flow) -> Iterator[PatternFacts]:
+    """A loop that sends to each, guarded as a whole only: send throws on a socket that is opening, or gone (uWebSockets.js)."""
+    for node in flow.root.find_all(kind="try_statement")[:500]:
+        block = node.field("body")
+        for loop in block.find_all(kind="for_in_statement")[:20] if block is not None and node.field("handler") is not None else ():
+            text = loop.text()
+            if re.match(r"for\s*\(", text) and re.search(r"\.send(?:Text|Binary)?\(", text) and not re.search(r"\btry\b|readyState|\.catch\(|\bemit\(", text):
+                yield pattern_fact("node.try-around-the-loop", loop, code)
+                return
+
+
+def _feeding_loops(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """Yield the first loop that tells the clients, is started without anybody waiting for it, and ends by its first exception."""
     for name, bodies in flow.functions.items():
         body = bodies[0]

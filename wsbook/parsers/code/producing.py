@@ -20,7 +20,7 @@ _TO_ALL = re.compile(
 )
 _HEARS = re.compile(r"(?i)\.(?:p?subscribe|listen|consume|getone|xread\w*|get_message|brpop|blpop|recv\w*|receive\w*|poll)\(|\bmessages\b")
 _ONE_ONLY = re.compile(
-    r"(?i)leader|\b\w*lock\w*\b|redlock|singleton|election|\bnx\s*[=:]|SETNX|isPrimary|isMaster|NODE_APP_INSTANCE|advisory|HOSTNAME|POD_NAME|JOB_COMPLETION|ORDINAL"
+    r"(?i)leader|(?<![bc])lock|singleton|election|\bnx\s*[=:]|SETNX|isPrimary|isMaster|NODE_APP_INSTANCE|advisory|HOSTNAME|POD_NAME|JOB_COMPLETION|ORDINAL"
 )
 _BUS = re.compile(r"(?i)redis|\bnats\b|rabbit|amqp|kafka|channel_layer|createAdapter|message_queue|client_manager|valkey")
 _TIMERS = re.compile(r"^(?:setInterval|cron\.schedule|schedule\.scheduleJob|new\s*CronJob|CronJob)$")

@@ -30,6 +30,8 @@ _FEW = re.compile(
 _FEW_DESCRIPTORS = 2048
 _SOCKETS = re.compile(r"(?i)websocket|socket\.io|socketio|\bws\b|sockjs|stomp")
 
+_LEAVES_OUT = re.compile(r"--omit[= ]dev|--production|--only[= ]prod|--prod\b|NODE_ENV[= ]production")
+_PACKAGE = re.compile(r'"(ws|socket\.io|@fastify/websocket|express-ws|sockjs|uWebSockets\.js|koa-websocket|graphql-ws|@nestjs/websockets|faye-websocket)"\s*:')
 _PUBLISHED = re.compile(r"\.(?:s?publish|Publish)\(\s*(?:ctx\s*,\s*)?(['\"`]?)([^'\"`,)\n]{1,80})\1\s*,")
 _SUBSCRIBED = re.compile(r"\.(?:[ps]?[sS]ubscribe|PSubscribe)\(\s*(?:ctx\s*,\s*)?(['\"`]?)([^'\"`,)\n]{1,80})\1\s*[,)]")
 _BROKER = re.compile(r"(?i)redis|valkey|\bnats\b")
@@ -47,6 +49,7 @@ def running_patterns(folder: Folder) -> Iterator[PatternFacts]:
     if _SOCKETS.search(code):
         yield from _few_descriptors([*folder.commands, *folder.codes])
     yield from _names_of_the_bus(folder.codes, code)
+    yield from _for_development_only(folder, code)
 
 
 def _plain_server(folder: Folder, code: str) -> Iterator[PatternFacts]:
@@ -61,6 +64,22 @@ def _plain_server(folder: Folder, code: str) -> Iterator[PatternFacts]:
             line = one.text[one.text.rfind("\n", 0, match.start()) + 1 : match.end()]
             if not _INSTALLS.search(line) and re.search(r"[\w.]+:\w+|wsgi|--call|\.ini", match[0]):
                 yield _fact("project.plain-server-under-sockets", one, match)
+                return
+
+
+def _for_development_only(folder: Folder, code: str) -> Iterator[PatternFacts]:
+    """A package that the server needs is installed for development only, and what is deployed leaves those out."""
+    every = "\n".join(one.text for one in folder.commands)
+    if not _LEAVES_OUT.search(every):
+        return
+    for one in folder.manifests:
+        if not one.artifact.endswith("package.json"):
+            continue
+        for match in _PACKAGE.finditer(one.text):
+            before = one.text[: match.start()]
+            used = re.search(rf"(?:from|require\(|import)\s*\(?['\"]{re.escape(match[1])}['\"]", code)
+            if used and before.rfind('"devDependencies"') > before.rfind('"dependencies"') >= -1:
+                yield _fact("project.sockets-for-development-only", one, match)
                 return
 
 

@@ -31,6 +31,8 @@ def connection_patterns(flow: PythonFlow) -> Iterator[PatternFacts]:
 
 
 def _serves_a_socket(function: Function) -> bool:
+    if re.search(r"\b(?:ws|websocket)\b|WebSocket", function.parameters):
+        return True
     return re.search(r"WebSocketResponse\(|\.accept\(\)|\basync for\b[^\n]*\b(?:ws|websocket|socket|client)\b|\.recv\w*\(|\.receive\w*\(", function.node.text()) is not None
 
 

@@ -11,9 +11,9 @@ __all__ = ["key_patterns"]
 
 _KEY = r"((?:[^()\[\],\n]|\([^()\n]*\)|\[[^\[\]\n]*\]){1,120}?)"
 _HELD = r"\b(\w*(?i:rooms?|clients?|conn\w*|sockets?|sessions?|peers?|users?|members?|subs|subscri\w*|channels?|topics?|players?|watchers?|groups?|online|registry|listeners?)\w*)"
-_ENTERS = re.compile(rf"{_HELD}(?:\.set\(\s*{_KEY}\s*,|\.setdefault\(\s*{_KEY}\s*,|\[{_KEY}\]\s*(?:=(?!=)|\.(?:add|append|push|set)\())")
+_ENTERS = re.compile(rf"{_HELD}(?:\.(?:set|put)\(\s*{_KEY}\s*,|\.setdefault\(\s*{_KEY}\s*,|\[{_KEY}\]\s*(?:=(?!=)|\.(?:add|append|push|set)\())")
 _TAKES = re.compile(
-    rf"{_HELD}(?:\.(?:delete|pop)\(\s*{_KEY}\s*[,)]|\.get\(\s*{_KEY}\s*(?:,[^()\n]*(?:\(\))?)?\)[?!]?\.(?:delete|remove|discard|pop)\("
+    rf"{_HELD}(?:\.(?:delete|pop|remove)\(\s*{_KEY}\s*[,)]|\.get\(\s*{_KEY}\s*(?:,[^()\n]*(?:\(\))?)?\)[?!]?\.(?:delete|remove|discard|pop)\("
     rf"|\[{_KEY}\]\.(?:delete|remove|discard|pop)\()|\b(?:del|delete)\s+(?:this\.|self\.)?{_HELD}\[{_KEY}\]"
 )
 _STRING = re.compile(r"^[fr]?([`'\"])(.*)\1$")
@@ -31,10 +31,19 @@ def key_patterns(code: Code, text: str) -> Iterator[PatternFacts]:
         first.setdefault(name, match.start())
     for name, forms in taken.items():
         entered = {_form(text, m.start(), next(filter(None, m.groups()[1:]))) for m in _ENTERS.finditer(text) if m[1] == name}
-        if entered and "?" not in entered | forms and not entered & forms:
+        if entered and "?" not in entered | forms and not any(_may_be_one(a, b) for a in entered for b in forms):
             line = text.count("\n", 0, first[name])
             yield pattern_found(entry("send.taken-out-under-another-key"), code.artifact, line + code.line, text.splitlines()[line].strip())
             return
+
+
+def _may_be_one(first: str, second: str) -> bool:
+    """Tell whether two forms may give one key; two members of the same object do not: ``{s.id}`` and ``{s.user}``."""
+    if first == second:
+        return True
+    if not (first.startswith("{") and first.endswith("}") and second.startswith("{") and second.endswith("}")):
+        return False
+    return "" in (first[1:-1], second[1:-1]) or first.partition(".")[0] != second.partition(".")[0]
 
 
 def _form(text: str, place: int, key: str) -> str:
@@ -54,6 +63,8 @@ def _form(text: str, place: int, key: str) -> str:
         return re.sub(r"\$?\{[^}]*\}", "{}", string[2])
     if (sum_ := re.fullmatch(r"(['\"])([^'\"]*)\1\s*\+\s*[\w.$]+", key)) is not None:
         return f"{sum_[2]}{{}}"
+    if (member := re.fullmatch(r"([A-Za-z_$]\w*)((?:\.\w+(?:\(\))?)+)", key)) is not None and member[1] not in ("this", "self"):
+        return f"{{{member[1]}{member[2]}}}"
     if re.fullmatch(r"[\w.$\[\]'\"?!]+", key):
         return "{}"
     return "?"

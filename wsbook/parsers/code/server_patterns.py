@@ -46,7 +46,7 @@ def server_patterns(parsed: "Iterable[tuple[Code, SgNode]]", folder: Folder) -> 
     for code, root in given:
         text = without_comments(root, code)
         yield from size_patterns(code, text)
-        if code.language in ("typescript", "tsx", "python"):
+        if code.language in ("typescript", "tsx", "python", "java"):
             yield from key_patterns(code, text)
     if several_run(folder):
         yield from producing_patterns(given, "\n".join(code.text for code in (*folder.codes, *folder.commands)))
