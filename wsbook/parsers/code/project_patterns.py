@@ -33,7 +33,7 @@ _NAMES = (
 _REGISTRY = re.compile(
     rf"(?i:\b_?\w{{0,30}}(?:{_NAMES}))\w{{0,30}}[ \t]{{0,9}}(?::[^=\n]{{0,100}})?=[ \t]{{0,9}}"
     r"(?:\[\]|set\(\)|\{\}|dict\(\)|(?:collections\.)?defaultdict\(|new (?:Set|Map)(?:<[^>\n]*>)?\(\))"
-    r"|wss\.clients|InMemoryChannelLayer|uWS\.|Bun\.serve|map\[\*?(?:websocket\.Conn|[cC]lient|Client|session)\]"
+    r"|wss\.clients|=\s*new EventEmitter\(|InMemoryChannelLayer|uWS\.|Bun\.serve|map\[\*?(?:websocket\.Conn|[cC]lient|Client|session)\]"
     r"|map\[string\]\*?(?:websocket\.Conn|[cC]lient)\b"
     r"|(?:Set|Map|List)<[^>\n]{0,40}\b(?:WebSocketSession|Session|WebSocket)>|enableSimpleBroker\(|\bConnectionManager\b"
 )

@@ -19,7 +19,7 @@ _OPENS = re.compile(
     r"|create_subprocess_exec|create_subprocess_shell)$"
 )
 _SERVES = re.compile(r"\b(?:ws|websocket|socket|request|sid|client|conn|connection)\b|WebSocket")
-_ENDS = r"(?:close\w*|aclose|disconnect|quit|unsubscribe|reset|kill|terminate|wait_closed|drain|release|stop)\b"
+_ENDS = r"(?:close(?!d\b)\w*|aclose|disconnect|quit|unsubscribe|reset|kill|terminate|wait_closed|drain|release|stop)\b"
 
 
 def connection_patterns(flow: PythonFlow) -> Iterator[PatternFacts]:
