@@ -97,6 +97,8 @@ PYTHON = [
 ]  # fmt: skip
 
 NODE = [
+    ("node.waits-for-each-unguarded", "async function tell(sessions, t) { for (const s of sessions.values()) { await s.sendAsync(t) } }",
+     "async function tell(sessions, t) { for (const s of sessions.values()) { await s.sendAsync(t).catch(log) } }"),
     ('node.feeding-loop-dies', 'const pump = async () => { for await (const m of source) { for (const c of clients) c.send(m) } }\npump().catch(console.error)',
      'const pump = async () => { for (;;) { try { for await (const m of source) { for (const c of clients) c.send(m) } } catch (e) { log(e) } await sleep(1000) } }\npump().catch(console.error)'),
     ('node.feeding-loop-dies', 'async function pump() { while (true) { const rows = await next(); hub.broadcast(rows) } }\nvoid pump()',

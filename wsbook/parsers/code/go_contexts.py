@@ -16,7 +16,9 @@ __all__ = ["context_patterns"]
 _WRITE = re.compile(r"\.(?:WriteMessage|WriteJSON|WritePreparedMessage|NextWriter)$")
 _READ = re.compile(r"\.(?:ReadMessage|ReadJSON|NextReader)\(")
 _TURNS = re.compile(r"(?<!R)\.(?:Lock|TryLock)\(\)|<-\s*\w*\.?(?:sem|token|lock|mu)\w*\b")
-_SAME_GOROUTINE = re.compile(r"Set(?:Ping|Pong|Close)Handler$|^(?:sync\.)?Once|\.Do$|^(?:sort|slices|maps)\.|\.Range$|HandleFunc$|HandlerFunc$|^recover$|\.(?:Get|GET)$")
+_SAME_GOROUTINE = re.compile(
+    r"Set(?:Ping|Pong|Close)Handler$|^(?:sync\.)?Once|\.Do$|^(?:sort|slices|maps)\.|\.Range$|HandleFunc$|HandlerFunc$|^recover$|\.(?:Get|GET)$"
+)
 _FUNCTIONS = ("function_declaration", "method_declaration", "func_literal")
 
 

@@ -18,12 +18,15 @@ __all__ = ["feeding_patterns"]
 _TELLS = re.compile(r"\.(?:send|emit|publish|write|sendToAll)\(|(?i:broadcast|fan_?out|notify|announce|tell|push)\w*\(")
 _SOCKET = re.compile(r"(?i)\b(?:ws|socket|client|conn|connection|peer)\b")
 _LOOPS = ("for_in_statement", "while_statement", "for_statement", "do_statement")
-_ENDLESS = re.compile(r"for\s+await\b|while\s*\(\s*(?:true|1|!\w*(?:stop|clos|abort|shut)\w*|\w*(?:running|alive|active)\w*)\s*\)|for\s*\(\s*;\s*;|do\b")
+_ENDLESS = re.compile(
+    r"for\s+await\b|while\s*\(\s*(?:true|1|!\w*(?:stop|clos|abort|shut)\w*|\w*(?:running|alive|active)\w*)\s*\)|for\s*\(\s*;\s*;|do\b"
+)
 
 
 def feeding_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """Yield the loops over clients that one of them ends, and the loops that feed all of them."""
     yield from _try_around(code, flow)
+    yield from _waits_unguarded(code, flow)
     yield from _feeding_loops(code, flow)
 
 
@@ -33,9 +36,24 @@ def _try_around(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         block = node.field("body")
         for loop in block.find_all(kind="for_in_statement")[:20] if block is not None and node.field("handler") is not None else ():
             text = loop.text()
-            if re.match(r"for\s*\(", text) and re.search(r"\.send(?:Text|Binary)?\(", text) and not re.search(r"\btry\b|readyState|\.catch\(|\bemit\(", text):
+            if (
+                re.match(r"for\s*\(", text)
+                and re.search(r"\.send(?:Text|Binary)?\(", text)
+                and not re.search(r"\btry\b|readyState|\.catch\(|\bemit\(", text)
+            ):
                 yield pattern_fact("node.try-around-the-loop", loop, code)
                 return
+
+
+def _waits_unguarded(code: Code, flow: Flow) -> Iterator[PatternFacts]:
+    """A loop that waits for each send, and nothing guards one client's failure."""
+    for loop in flow.root.find_all(kind="for_in_statement")[:500]:
+        text = loop.text()
+        waits = re.search(r"\bawait\s+(?:\w+\.)+(?:send\w*|write\w*)\(", text)
+        names = re.match(r"for\s*\([^)]*(?i:client|session|socket|conn|peer|subscriber|viewer|member|\bws\b)", text)
+        if waits and names and not re.search(r"\btry\b|\.catch\(", text) and not any(a.kind() == "try_statement" for a in loop.ancestors()):
+            yield pattern_fact("node.waits-for-each-unguarded", loop, code)
+            return
 
 
 def _feeding_loops(code: Code, flow: Flow) -> Iterator[PatternFacts]:
@@ -84,11 +102,15 @@ def _inside(body: "SgNode") -> str:
 
 
 def _thrown_away(call: "SgNode", name: str) -> bool:
-    statement = next((a for a in call.ancestors() if a.kind() in ("expression_statement", "variable_declarator", "return_statement", *FUNCTIONS)), None)
-    if statement is None or statement.kind() != "expression_statement" or "await " in statement.text()[: 400].partition(name)[0]:
+    statement = next(
+        (a for a in call.ancestors() if a.kind() in ("expression_statement", "variable_declarator", "return_statement", *FUNCTIONS)), None
+    )
+    if statement is None or statement.kind() != "expression_statement" or "await " in statement.text()[:400].partition(name)[0]:
         return False
     after = statement.text().partition(f"{name}(")[2]
-    return not re.search(rf"\.finally\(|process\.(?:exit|kill)|\b{re.escape(name)}\b|(?i:restart|retry|supervis|schedule)|setTimeout", after)
+    return not re.search(
+        rf"\.finally\(|process\.(?:exit|kill)|\b{re.escape(name)}\b|(?i:restart|retry|supervis|schedule)|setTimeout", after
+    )
 
 
 def _ends(flow: Flow, loop: "SgNode", body: "SgNode") -> bool:
@@ -98,7 +120,9 @@ def _ends(flow: Flow, loop: "SgNode", body: "SgNode") -> bool:
     if loop.text().startswith("for await"):
         return True
     waits = [node for node in _own(body, "await_expression") if _is_in(node, loop)]
-    return any(not _caught(node, loop) and not re.match(r"await\s+(?:\w+\.)*(?:sleep|delay|wait|setTimeout)\w*\(", node.text()) for node in waits)
+    return any(
+        not _caught(node, loop) and not re.match(r"await\s+(?:\w+\.)*(?:sleep|delay|wait|setTimeout)\w*\(", node.text()) for node in waits
+    )
 
 
 def _is_in(inner: "SgNode", outer: "SgNode") -> bool:

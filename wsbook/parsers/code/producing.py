@@ -48,7 +48,10 @@ def _in_python(root: "SgNode", text: str) -> "SgNode | None":
         given = re.escape(name.text())
         if re.search(r"(?i)\b(?:ws|websocket|socket)\b", written.partition("\n")[0]):
             continue
-        if re.search(rf"(?:create_task|ensure_future|add_task|start_soon|start_background_task|spawn\w*|Thread)\([^\n]{{0,60}}\b{given}\b|startup[^\n]*\b{given}\b", text):
+        if re.search(
+            rf"(?:create_task|ensure_future|add_task|start_soon|start_background_task|spawn\w*|Thread)\([^\n]{{0,60}}\b{given}\b|startup[^\n]*\b{given}\b",
+            text,
+        ):
             return function
         if re.search(r"repeat_every|on_event\(\s*['\"]startup|@scheduler", written[:200]):
             return function

@@ -56,7 +56,9 @@ _SOCKET_PACKAGES = re.compile(
     r"|sanic)\b|uvicorn\[|fastapi\["
 )
 _UVICORN_ONLY = re.compile(r"(?im)^\s*[\"']?uvicorn\b(?!\[)|[\"']uvicorn(?:[=<>~!][^\"']*)?[\"']")
-_SOCKET_ROUTE = re.compile(r"\.websocket\(|@websocket\w*\(|WebsocketListener|WebSocketRoute\(|add_api_websocket_route|WebSocketEndpoint|\.websocket_route\(")
+_SOCKET_ROUTE = re.compile(
+    r"\.websocket\(|@websocket\w*\(|WebsocketListener|WebSocketRoute\(|add_api_websocket_route|WebSocketEndpoint|\.websocket_route\("
+)
 
 
 def project_patterns(folder: Folder) -> Iterator[PatternFacts]:

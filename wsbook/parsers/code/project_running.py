@@ -31,7 +31,9 @@ _FEW_DESCRIPTORS = 2048
 _SOCKETS = re.compile(r"(?i)websocket|socket\.io|socketio|\bws\b|sockjs|stomp")
 
 _LEAVES_OUT = re.compile(r"--omit[= ]dev|--production|--only[= ]prod|--prod\b|NODE_ENV[= ]production")
-_PACKAGE = re.compile(r'"(ws|socket\.io|@fastify/websocket|express-ws|sockjs|uWebSockets\.js|koa-websocket|graphql-ws|@nestjs/websockets|faye-websocket)"\s*:')
+_PACKAGE = re.compile(
+    r'"(ws|socket\.io|@fastify/websocket|express-ws|sockjs|uWebSockets\.js|koa-websocket|graphql-ws|@nestjs/websockets|faye-websocket)"\s*:'
+)
 _PUBLISHED = re.compile(r"\.(?:s?publish|Publish)\(\s*(?:ctx\s*,\s*)?(['\"`]?)([^'\"`,)\n]{1,80})\1\s*,")
 _SUBSCRIBED = re.compile(r"\.(?:[ps]?[sS]ubscribe|PSubscribe)\(\s*(?:ctx\s*,\s*)?(['\"`]?)([^'\"`,)\n]{1,80})\1\s*[,)]")
 _BROKER = re.compile(r"(?i)redis|valkey|\bnats\b")
@@ -105,7 +107,9 @@ def _names_of_the_bus(codes: Iterable[Code], text: str) -> Iterator[PatternFacts
     managers = [(c, m) for c in given for m in _MANAGER.finditer(c.text[:200_000]) if re.search(r"(?i)redis|pub|message_queue", m[0])]
     names = {(found[1] if (found := _GIVEN.search(m[1])) else "") for _, m in managers}
     if len(managers) > 1 and len(names) > 1:
-        yield _fact("project.bus-names-differ", *next((c, m) for c, m in managers if not _GIVEN.search(m[1])) if "" in names else managers[1])
+        yield _fact(
+            "project.bus-names-differ", *next((c, m) for c, m in managers if not _GIVEN.search(m[1])) if "" in names else managers[1]
+        )
 
 
 def _hears(pattern: str, name: str) -> bool:

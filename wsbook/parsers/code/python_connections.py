@@ -33,7 +33,13 @@ def connection_patterns(flow: PythonFlow) -> Iterator[PatternFacts]:
 def _serves_a_socket(function: Function) -> bool:
     if re.search(r"\b(?:ws|websocket)\b|WebSocket", function.parameters):
         return True
-    return re.search(r"WebSocketResponse\(|\.accept\(\)|\basync for\b[^\n]*\b(?:ws|websocket|socket|client)\b|\.recv\w*\(|\.receive\w*\(", function.node.text()) is not None
+    return (
+        re.search(
+            r"WebSocketResponse\(|\.accept\(\)|\basync for\b[^\n]*\b(?:ws|websocket|socket|client)\b|\.recv\w*\(|\.receive\w*\(",
+            function.node.text(),
+        )
+        is not None
+    )
 
 
 def _left_open(flow: PythonFlow, function: Function) -> Iterator[PatternFacts]:
@@ -44,7 +50,10 @@ def _left_open(flow: PythonFlow, function: Function) -> Iterator[PatternFacts]:
         if not name.isidentifier() or call is None or not _OPENS.search(function.file.called(call)):
             continue
         n = re.escape(name)
-        ended = re.search(rf"\b{n}\.{_ENDS}|with\s+(?:\w+\.)*(?:{n}\b|(?:a?closing)\(\s*{n}\b)|return\s+{n}\b|\.(?:add|append|put|enter_async_context|push_async_callback)\([^)\n]*\b{n}\b", text)
+        ended = re.search(
+            rf"\b{n}\.{_ENDS}|with\s+(?:\w+\.)*(?:{n}\b|(?:a?closing)\(\s*{n}\b)|return\s+{n}\b|\.(?:add|append|put|enter_async_context|push_async_callback)\([^)\n]*\b{n}\b",
+            text,
+        )
         kept = re.search(rf"(?:self|app|state|ws|websocket)\S*\s*=\s*{n}\b|\[[^\]\n]+\]\s*=\s*{n}\b", text)
         if not ended and not kept and not _ended_by_others(flow, function, name):
             yield pattern_fact("py.connection-left-open", node, function.file.code)
@@ -63,7 +72,9 @@ def _ended_by_others(flow: PythonFlow, function: Function, name: str) -> bool:
     """Tell whether a function that is given the connection ends it, or is not to be seen."""
     for call in own_nodes(function.body, "call"):
         given = text_of(call.field("arguments"))
-        if not re.search(rf"(?<![\w.]){re.escape(name)}\s*[,)]", given) or any(c.kind() == "call" for c in (call.field("arguments") or call).children()):
+        if not re.search(rf"(?<![\w.]){re.escape(name)}\s*[,)]", given) or any(
+            c.kind() == "call" for c in (call.field("arguments") or call).children()
+        ):
             continue
         target = flow.target(call, function.file, function.owner)
         if target is None or re.search(rf"\.{_ENDS}|\bwith\b", target.node.text()):

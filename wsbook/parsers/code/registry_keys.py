@@ -11,7 +11,9 @@ __all__ = ["key_patterns"]
 
 _KEY = r"((?:[^()\[\],\n]|\([^()\n]*\)|\[[^\[\]\n]*\]){1,120}?)"
 _HELD = r"\b(\w*(?i:rooms?|clients?|conn\w*|sockets?|sessions?|peers?|users?|members?|subs|subscri\w*|channels?|topics?|players?|watchers?|groups?|online|registry|listeners?)\w*)"
-_ENTERS = re.compile(rf"{_HELD}(?:\.(?:set|put)\(\s*{_KEY}\s*,|\.setdefault\(\s*{_KEY}\s*,|\[{_KEY}\]\s*(?:=(?!=)|\.(?:add|append|push|set)\())")
+_ENTERS = re.compile(
+    rf"{_HELD}(?:\.(?:set|put)\(\s*{_KEY}\s*,|\.setdefault\(\s*{_KEY}\s*,|\[{_KEY}\]\s*(?:=(?!=)|\.(?:add|append|push|set)\())"
+)
 _TAKES = re.compile(
     rf"{_HELD}(?:\.(?:delete|pop|remove)\(\s*{_KEY}\s*[,)]|\.get\(\s*{_KEY}\s*(?:,[^()\n]*(?:\(\))?)?\)[?!]?\.(?:delete|remove|discard|pop)\("
     rf"|\[{_KEY}\]\.(?:delete|remove|discard|pop)\()|\b(?:del|delete)\s+(?:this\.|self\.)?{_HELD}\[{_KEY}\]"
@@ -50,7 +52,7 @@ def _form(text: str, place: int, key: str) -> str:
     """Return how a key is made: ``room:{}``, ``{}``, or "?" for one that cannot be told."""
     key = key.strip()
     if re.fullmatch(r"[A-Za-z_$][\w$]*", key):
-        before = text[: place]
+        before = text[:place]
         starts = [m.start() for m in _FUNCTION.finditer(before)]
         around = before[starts[-1] if starts else 0 :]
         given = re.findall(rf"\b{re.escape(key)}\s*(?::\s*\w+\s*)?=(?!=|>)\s*([^;\n]+)", around)

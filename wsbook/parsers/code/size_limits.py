@@ -31,8 +31,10 @@ def size_patterns(code: Code, text: str) -> Iterator[PatternFacts]:
         return
     expected = [size for m in list(_EXPECTED.finditer(text))[:_MEMBERS] if (size := _size(text, m)) is not None]
     for match, limit in limits:
-        if 0 < limit and any(size > limit for size in expected):
-            yield pattern_found(entry("send.limit-below-what-is-expected"), code.artifact, text.count("\n", 0, match.start()) + code.line, match[0])
+        if limit > 0 and any(size > limit for size in expected):
+            yield pattern_found(
+                entry("send.limit-below-what-is-expected"), code.artifact, text.count("\n", 0, match.start()) + code.line, match[0]
+            )
             return
 
 
@@ -41,7 +43,9 @@ def _size(text: str, match: "re.Match[str]") -> int | None:
     written = next(filter(None, match.groups()), "")
     if written and not written[0].isdigit():
         name = re.escape(written.rpartition(".")[2])
-        found = re.search(rf"\b{name}\b[^=:\n]{{0,30}}(?::\s*[\w.]+\s*)?(?::?=|:)\s*({_PRODUCT})\s*[;,)}}\]lL]?\s*(?:$|\n|//|#|,|\}})", text)
+        found = re.search(
+            rf"\b{name}\b[^=:\n]{{0,30}}(?::\s*[\w.]+\s*)?(?::?=|:)\s*({_PRODUCT})\s*[;,)}}\]lL]?\s*(?:$|\n|//|#|,|\}})", text
+        )
         written = found[1] if found else ""
     return _product(written) if written else None
 
