@@ -181,9 +181,10 @@ def read_artifact(
 
 
 def _read_together(files: Sequence[Path], step: str) -> tuple[frozenset[Path], list[Observation]]:
-    """Return the files of source code that need not be read alone, and what they hold as one: code, beside what starts it and what it needs.
+    """Return the files that need not be read alone, and what they hold as one: code, beside what starts it and what it needs.
 
-    A configuration that also tells how the code is started is read here too, and stays one. Code whose side nobody can tell goes with the rest.
+    A configuration that also tells how the code is started is read here too, and stays one. Code whose side nobody can tell goes
+    with the rest.
     """
     from wsbook.parsers.code.source_files import belongs_to_code
 

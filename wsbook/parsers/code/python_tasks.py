@@ -94,6 +94,9 @@ def _feeding(function: Function) -> "SgNode | None":
     """Return the outermost loop of a function that goes on for ever and tells somebody; None for one that serves a single connection."""
     if _SOCKET_PARAMETER.search(function.parameters) or re.search(r"(?i)socket|connection|session|client|peer", function.owner):
         return None
+    around = [a for a in function.node.ancestors() if a.kind() == "function_definition"]
+    if any(_SOCKET_PARAMETER.search(text_of(one.field("parameters"))) for one in around):
+        return None
     loops = [
         loop
         for kind in ("while_statement", "for_statement")

@@ -10,7 +10,10 @@ from wsbook.parsers.pattern_table import entry, pattern_found
 __all__ = ["key_patterns"]
 
 _KEY = r"((?:[^()\[\],\n]|\([^()\n]*\)|\[[^\[\]\n]*\]){1,120}?)"
-_HELD = r"\b(\w*(?i:rooms?|clients?|conn\w*|sockets?|sessions?|peers?|users?|members?|subs|subscri\w*|channels?|topics?|players?|watchers?|groups?|online|registry|listeners?)\w*)"
+_HELD = (
+    r"\b(\w*(?i:rooms?|clients?|conn\w*|sockets?|sessions?|peers?|users?|members?|subs|subscri\w*|channels?|topics?|players?"
+    r"|watchers?|groups?|online|registry|listeners?)\w*)"
+)
 _ENTERS = re.compile(
     rf"{_HELD}(?:\.(?:set|put)\(\s*{_KEY}\s*,|\.setdefault\(\s*{_KEY}\s*,|\[{_KEY}\]\s*(?:=(?!=)|\.(?:add|append|push|set)\())"
 )

@@ -16,7 +16,10 @@ _LIMITS = re.compile(
     rf"|MaximumReceiveMessageSize|max_message_size)\s*[:=]\s*{_VALUE}"
     rf"|\.(?:SetReadLimit|setMax(?:Text|Binary)MessageBufferSize|setReadLimit|setMaxFrameSize|setMessageSizeLimit)\(\s*{_VALUE}\s*\)"
 )
-_WHAT = r"(?:\w*(?i:data|msg|message|raw|payload|body|buf|frame|text|content|photo|image|file|blob|chunk|bytes|upload|attachment|doc|json)\w*|m|b)"
+_WHAT = (
+    r"(?:\w*(?i:data|msg|message|raw|payload|body|buf|frame|text|content|photo|image|file|blob|chunk|bytes|upload|attachment|doc"
+    r"|json)\w*|m|b)"
+)
 _EXPECTED = re.compile(
     rf"\b{_WHAT}\.(?:length|byteLength|size\(\)|remaining\(\)|length\(\)|getPayloadLength\(\)|Length)\s*>=?\s*{_VALUE}"
     rf"|\blen\(\s*{_WHAT}(?:\.\w+)?\s*\)\s*>=?\s*{_VALUE}|\bmax_?[lL]ength\s*[:=(]\s*{_VALUE}"
