@@ -157,6 +157,13 @@ async def test_a_missing_library_is_named_in_the_log() -> None:
         assert await eventually(lambda: "No supported WebSocket library detected" in log(lab, "a.log") + log(lab, "b.log"))
 
 
+async def test_a_middleware_stumbles_over_upgrades_alone() -> None:
+    with start_lab("backend.middleware-breaks-upgrade") as lab:
+        assert (await answer_of(lab))[0] == 500
+        assert (await asyncio.to_thread(http, lab.url.replace("ws://", "http://")))[0] == 404
+        assert await eventually(lambda: "KeyError: 'method'" in log(lab, "a.log") + log(lab, "b.log"))
+
+
 @pytest.mark.parametrize(("slug", "proxy"), on("origin.not-checked"))
 async def test_origin_is_not_checked(slug: str, proxy: str) -> None:
     with start_lab(slug, proxy=proxy) as lab:

@@ -10,6 +10,7 @@ from reconnect_pages import MESSAGE, serving
 
 from wsbook.attempt import attempt_for
 from wsbook.evidence import Evidence
+from wsbook.facts.reconnect import is_final
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes.reconnect import probe_outages
@@ -125,4 +126,4 @@ def test_functions_that_run_more_often(before: list[Counts], after: list[Counts]
 def test_interruptions_are_told_in_words() -> None:
     assert REFUSED.shown == "the socket reset, new ones refused"
     assert GONE.shown == "the socket closed with 1001"
-    assert not GONE.fatal and Outage(way="close", answer="open", close_code=4401, most_s=1.0, back_s=0.0).fatal
+    assert not is_final("open", 1001) and is_final("open", 4401) and is_final("403", None)

@@ -7,9 +7,10 @@ from msgspec.structs import replace
 from observations import findings, seen
 
 from wsbook.attempt import ONE_BROKEN
-from wsbook.facts import AffinityFacts, BroadcastFacts, RouteFacts, Sender, Subscriber, Visit
+from wsbook.facts import AffinityFacts, BroadcastFacts, OutageFacts, RouteFacts, Sender, Subscriber, Visit
+from wsbook.facts.reconnect import OURS
 from wsbook.finding import Finding, Verdict
-from wsbook.observation import Observation
+from wsbook.observation import Failure, Observation, Reason
 
 NO_BUS, HALF, EACH, TWICE, LOST = (
     "cluster.no-pubsub-across-workers",
@@ -209,3 +210,32 @@ def test_old_records_have_one_publisher() -> None:
     assert isinstance(new.facts, BroadcastFacts)
     old = replace(new, facts=replace(new.facts, senders=(), publisher_instance="a"))
     assert faults(old)[0].cause == NO_BUS
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("the trigger was answered with HTTP 500", "backend.exception-kills-broadcast"),
+        ("the trigger was answered with HTTP 502", ""),
+        ("the trigger was answered with HTTP 403", ""),
+    ],
+)
+def test_an_application_that_fails_while_it_publishes(words: str, expected: str) -> None:
+    """Sockets that broke off before stand in the way: some subscribers or all of them get nothing, and the trigger says 500."""
+    refused = Failure(stage="trigger", reason=Reason.MALFORMED, message=words)
+    for copies in (lambda by, at, one, place: 0, lambda by, at, one, place: one < 2):
+        observation = replace(broadcast("aaaa", copies, how="trigger", named=False), failure=refused)
+        named = [one.cause for one in faults(observation) if one.verdict is Verdict.FAULT]
+        assert ("backend.exception-kills-broadcast" in named[:1]) == bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("heard", "control", "expected"), [(OURS, False, Verdict.FAULT), (OURS, True, Verdict.UNKNOWN), ("", False, Verdict.UNKNOWN)]
+)
+def test_whoever_sends_has_stopped(heard: str, control: bool, expected: Verdict) -> None:
+    page = OutageFacts(
+        way="rst", answer="refuse", lasted_s=4.0, watched_s=9.0, heard_before=((f"type=news{heard}", 1),), control_before=control
+    )
+    nobody = broadcast("aaa", lambda by, at, one, place: 0, how="trigger", named=False)
+    found = findings(seen(page, step="3.1", probe="reconnect", hop="browser"), nobody)
+    assert [one.verdict for one in found if one.cause == "backend.background-task-died"] == [expected]

@@ -24,6 +24,7 @@ ROWS: list[tuple[str, list[Observation], str | None]] = [
     ("accepted", three((101, ""), (426, "upgrade"), (404, "no")), None),
     ("like a plain GET", three((200, "<html>app"), (200, "<html>app"), (404, "nothing here")), "proxy.upgrade-header-missing"),
     ("like an unknown path", three((403, ""), (404, "not found"), (403, "")), "endpoint.wrong-path"),
+    ("every upgrade fails", three((500, "error"), (404, "not found"), (500, "error")), "backend.middleware-breaks-upgrade"),
     ("all alike, the proxy's page", three((404, NGINX_PAGE), (404, NGINX_PAGE), (404, NGINX_PAGE)), "proxy.ws-location-missing"),
     (
         "all alike, asking for an upgrade",

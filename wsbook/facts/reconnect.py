@@ -4,10 +4,15 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-__all__ = ["OURS", "OutageFacts", "Redial", "delays"]
+__all__ = ["OURS", "OutageFacts", "Redial", "delays", "is_final"]
 
 OURS = ", published here"
 """Follows the kind of a message that we published ourselves."""
+
+
+def is_final(answer: str, close_code: int | None) -> bool:
+    """Tell whether a page was told that another attempt makes no sense (RFC 6455 section 7.4: 1008; 4000 to 4999 are the application's)."""
+    return answer in ("401", "403", "404") or close_code in (1000, 1008) or 4000 <= (close_code or 0) <= 4999
 
 
 class Redial(Struct, frozen=True, kw_only=True):
@@ -30,7 +35,7 @@ class OutageFacts(Struct, frozen=True, kw_only=True, tag="outage"):
     accepted, and the socket closed at once with close_code). lasted_s: for so long.
     url: of the socket, without its query. number: which interruption of this loaded page it was, from 1.
     noticed_s: when the page knew, by its close event or by another attempt. redials: in order, those after recovery too.
-    reopened_s: when a connection opened again. hidden: whether the page was hidden meanwhile. reloaded: the page loaded itself again.
+    reopened_s: when a connection opened again. reloaded: the page loaded itself again.
     pending_s: when the page's timers that had not fired since the loss would have, counted from the end of watched_s; None when they
     cannot be known, such as those of a worker. leapt_s: how far the page's clock was put forward after watched_s, with every timer firing
     at its time; None when that was not tried. early_s: when, by that clock, the page dialled or gave its socket up.
@@ -54,7 +59,6 @@ class OutageFacts(Struct, frozen=True, kw_only=True, tag="outage"):
     noticed_s: float | None = None
     redials: tuple[Redial, ...] = ()
     reopened_s: float | None = None
-    hidden: bool = False
     reloaded: bool = False
     pending_s: tuple[float, ...] | None = None
     leapt_s: float | None = None

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
 from wsbook.facts import OutageFacts, Redial
+from wsbook.facts.reconnect import is_final
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.browser import MISSING, browser_available
 from wsbook.probes.browser_visit import BrowserError, BrowserMissingError
@@ -29,12 +30,15 @@ from wsbook.target import Trigger
 __all__ = ["probe_outages"]
 
 _LOAD_S, _OPEN_S, _LOOK_S, _SETTLE_S = 8.0, 6.0, 0.25, 0.5
+_SPEAK_S = 2.5
+"""How long a page that said something on its first connection is waited for on a new one: a busy machine is slow."""
 _LEAP_S, _FATE_S = 300.0, 1.0
 """How far the clock of a page that has not come back is put forward, and how long the fate of what it dials then is waited for."""
 _FEWEST, _PLENTY, _STORM, _REDIALS = 3, 8, 25, 200
 """Attempts after which the spacing is known: when waiting would take too long, after half of the time, at once; and kept."""
 _CLOSE_CODES = {1001: "going away", 1008: "policy violation", 1012: "service restart"}
 
+_NOTHING_OPEN = "not run: the page keeps no socket open: its own had ended before anything was interrupted"
 Progress = Callable[[str, float], None]
 
 
@@ -100,6 +104,7 @@ class _Run:
         self._source, self._url, self._say = source, resolve(url).partition("?")[0], say
         self._mark, self._sequence, self._number = run_marker(), 0, 0
         self._last: tuple[Heard, bool | None] | None = None
+        self._publishes = False
 
     async def all(self, bench: Bench, outages: Sequence[Outage]) -> None:
         """Interrupt in each way; the page is loaded anew when it did not come back from the one before."""
@@ -111,6 +116,9 @@ class _Run:
                 self.found.append(not_run(self._source, failure.reason, failure.message))
                 return
             facts = await self._interrupt(bench, outage)
+            if facts is None:
+                self.found.append(not_run(self._source, Reason.SKIPPED, _NOTHING_OPEN))
+                return
             self.found.append(observed(self._source, facts, duration_s=time.monotonic() - begin))
 
     async def _ready(self, bench: Bench) -> Failure | None:
@@ -129,10 +137,15 @@ class _Run:
             await bench.relay.changed(_LOOK_S)
         return None if bench.opened(begin) else _no_socket(bench, self._url)
 
-    async def _interrupt(self, bench: Bench, outage: Outage) -> OutageFacts:
+    async def _interrupt(self, bench: Bench, outage: Outage) -> OutageFacts | None:
+        """Return what came of one interruption, None when the page has ended its socket before."""
         self._number += 1
-        before, control = self._last or await self._listened(bench, outage)
+        known = self._last if self._publishes == outage.publishes else None  # what is heard is compared with its like
+        self._publishes = outage.publishes
+        before, control = known or await self._listened(bench, outage)
         told, loads, open_before = len(bench.page.capture.console), bench.loads, bench.open_now()
+        if not open_before:
+            return None
         loss = time.monotonic()
         await self._lose(bench, outage)
         lost = await self._publish(3) if outage.answer != "open" and control else []
@@ -174,7 +187,9 @@ class _Run:
             control_after=again,
             errors=bench.errors(told),
         )
-        return facts if self._last or pending is None or outage.fatal else await self._leapt(bench, facts, end)
+        return (
+            facts if self._last or pending is None or is_final(outage.answer, outage.close_code) else await self._leapt(bench, facts, end)
+        )
 
     async def _leapt(self, bench: Bench, facts: OutageFacts, since: float) -> OutageFacts:
         """Return the facts with what the page does when its clock is put forward; only a page that has not come back is asked so."""
@@ -240,6 +255,9 @@ class _Run:
         """Return what is heard on the new connection, and whether what is published then arrives; None without a connection."""
         if not bench.open_now(loss):
             return None
+        end = time.monotonic() + _SPEAK_S
+        while bench.said(0.0, loss) and not bench.said(loss) and (left := end - time.monotonic()) > 0:
+            await bench.relay.changed(min(_LOOK_S, left))
         await asyncio.sleep(_SETTLE_S)
         return await self._listened(bench, outage)
 
@@ -253,9 +271,9 @@ class _Run:
         return heard, self._arrived(bench, published)
 
     async def _publish(self, count: int) -> list[int]:
-        """Set off so many marked messages, and return the numbers of those that were taken."""
+        """Set off so many marked messages, and return the numbers of those that were taken; none where nothing is to be published."""
         done = []
-        for _ in range(count if self.publisher else 0):
+        for _ in range(count if self.publisher and self._publishes else 0):
             self._sequence += 1
             published = await self.publisher.publish(marker(self._mark, self._sequence)) if self.publisher else None
             if published is not None and published.failure is None:

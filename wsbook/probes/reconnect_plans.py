@@ -13,7 +13,8 @@ Lanes = tuple[tuple["Outage", ...], ...]
 class Outage(Struct, frozen=True, kw_only=True):
     """One interruption: how the socket is lost, what new attempts get, for how long at most, and how long a return is waited for.
 
-    way, answer: as in OutageFacts. listen_s: how long is listened before and after.
+    way, answer: as in OutageFacts. listen_s: how long is listened before and after. publishes: whether something is published before,
+    meanwhile and after, where that is possible.
     """
 
     way: str
@@ -22,11 +23,7 @@ class Outage(Struct, frozen=True, kw_only=True):
     back_s: float
     listen_s: float = 1.2
     close_code: int | None = None
-
-    @property
-    def fatal(self) -> bool:
-        """Whether it says that another attempt makes no sense, so that a page may stay away."""
-        return self.answer in ("401", "403", "404") or self.close_code in (1000, 1008) or 4000 <= (self.close_code or 0) <= 4999
+    publishes: bool = False
 
     @property
     def shown(self) -> str:
@@ -38,7 +35,7 @@ class Outage(Struct, frozen=True, kw_only=True):
         return f"the socket {lost}{meanwhile}"
 
 
-_REFUSED = Outage(way="rst", answer="refuse", most_s=5.5, back_s=4.0)
+_REFUSED = Outage(way="rst", answer="refuse", most_s=5.5, back_s=4.0, publishes=True)
 _GONE = Outage(way="close", answer="open", close_code=1001, most_s=4.0, back_s=0.0)
 _STALLED = Outage(way="stall", answer="open", most_s=4.0, back_s=0.0)
 _FORBIDDEN = Outage(way="rst", answer="403", most_s=4.0, back_s=2.0)
@@ -49,8 +46,8 @@ _DISMISSED = Outage(way="close", answer="dismiss", close_code=1008, most_s=6.0, 
 def lanes(budget: str, *, burden: bool = True) -> tuple[Lanes, Lanes]:
     """Return what browsers side by side do to the page within a budget: at first, and when silence has been measured.
 
-    Where there is a second part, something is published in that one only: it would break the silence of step 3.4, which a quick run
-    cannot wait for. burden: whether the server may get a connection for each of the page's attempts; else none reaches it while
+    What publishes breaks the silence of step 3.4: it comes in the second part, or in a quick run, which cannot wait, at the very first.
+    burden: whether the server may get a connection for each of the page's attempts; else none reaches it while
     the page is kept away.
     """
     if budget == "quick":

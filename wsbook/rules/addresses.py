@@ -8,12 +8,11 @@ from wsbook.evidence import Evidence
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Reason
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.outcome import Seen, say
+from wsbook.rules.outcome import GATEWAY, Seen, say
 
 __all__ = ["judge_addresses"]
 
 _EXPIRED = 10  # X509_V_ERR_CERT_HAS_EXPIRED; openssl-verification-options(1)
-_GATEWAY = frozenset({502, 503, 504})
 _REFUSES_MORE = frozenset({429})
 """Says that we came too often, not that the address is bad."""
 
@@ -74,7 +73,7 @@ def _judge_split(host: str, tried: dict[str, Seen], good: list[str], bad: list[s
             yield fault("net.ipv6", 0.8 if family == "IPv6" else 0.55, f"{host} works over the other family only; {summary}", *proofs)
     elif all(_has_old_certificate(tried[address]) for address in bad):
         yield fault("tls.cert-expired", 0.9, f"one place behind the name still shows an old certificate: {summary}", *proofs)
-    elif all(tried[address][1].status in _GATEWAY for address in bad):
+    elif all(tried[address][1].status in GATEWAY for address in bad):
         yield fault("proxy.upstream-unreachable", 0.75, f"one place behind the name is broken: {summary}", *proofs)
     else:
         yield fault("net.dns-wrong", 0.8, f"one place behind the name is broken or no longer it: {summary}", *proofs)

@@ -1,16 +1,19 @@
 """Broadcasts to subscribers on several instances: who misses what, who gets it twice, and which instance is off the bus (area I)."""
 
+import re
 from collections.abc import Iterator
 
 from msgspec.structs import replace
 
 from wsbook.attempt import ONE_BROKEN
 from wsbook.evidence import Evidence
-from wsbook.facts import AffinityFacts, BroadcastFacts, RouteFacts
+from wsbook.facts import AffinityFacts, BroadcastFacts, OutageFacts, RouteFacts
+from wsbook.facts.reconnect import OURS
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.cluster import spread_of
 from wsbook.rules.make import clear, fault, proof, unknown
+from wsbook.rules.outcome import GATEWAY
 from wsbook.rules.reach import Reach, missing_of, reach_of, senders_of
 from wsbook.words import quantity
 
@@ -63,14 +66,38 @@ def _judge_broadcast(evidence: Evidence, seen: Observation, facts: BroadcastFact
         yield from _judge_doubled(evidence, seen, facts)
     elif not missing:
         yield from _judge_complete(evidence, seen, facts)
+    elif status := _stumbles(seen):
+        words = f"the application answers {status} when it publishes, and {len(missing)} of {total} subscribers miss messages"
+        summary = f"{words}: it stumbles on the way, as over a socket that broke off before"
+        yield fault("backend.exception-kills-broadcast", 0.8, summary, proof(seen, words))
+        yield unknown("backend.exception-in-handler", 0.35, words, proof(seen, words))
     elif all(len(one.missed) == facts.messages for one in facts.subscribers):
         words = f"none of {total} subscribers got any of {facts.messages} messages"
         yield unknown("client.no-resubscribe-after-reconnect", 0.2, f"{words}; a subscribe message may be needed first", proof(seen, words))
-        yield unknown("backend.background-task-died", 0.2, words, proof(seen, words))
+        yield _silenced(evidence, seen, words)
     elif _only_own(facts):
         yield from _judge_echo(seen, facts)
     else:
         yield from _judge_partial(seen, facts, len(missing))
+
+
+def _silenced(evidence: Evidence, seen: Observation, words: str) -> Finding:
+    """Nobody gets anything: where the page had got some of our messages before, and then no more, whoever sends has stopped."""
+    slug = "backend.background-task-died"
+    for page, outage in evidence.of(OutageFacts):
+        heard = any(kind.endswith(OURS) for kind, _ in outage.heard_before)
+        if heard and outage.control_before is False:
+            before = "the page had got messages that were published before, and then no more on the same connection"
+            return fault(slug, 0.72, f"{words}; {before}", proof(seen, words), proof(page, before))
+    return unknown(slug, 0.2, words, proof(seen, words))
+
+
+def _stumbles(seen: Observation) -> str:
+    """Return the status with which a trigger failed on the server's side, "" when it did not."""
+    if seen.failure is None or seen.failure.stage != "trigger":
+        return ""
+    found = re.search(r"HTTP (5\d\d)$", seen.failure.message)
+    return found[1] if found and int(found[1]) not in GATEWAY else ""
 
 
 # Everybody has everything

@@ -12,6 +12,7 @@ from wsbook.facts import AffinityFacts, Conversation, DialectFacts, RouteFacts, 
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
+from wsbook.rules.outcome import GATEWAY
 from wsbook.words import quantity
 
 __all__ = ["Spread", "judge_cluster", "spread_of"]
@@ -20,7 +21,6 @@ _SLUG = "cluster.no-sticky-session"
 _ENOUGH = 4
 """Connections, or requests of sessions, that must agree before anything is clear."""
 _NAMED = 0.8
-_GATEWAY = frozenset({502, 503, 504})
 _BEFORE = frozenset({"resolve", "tcp", "proxy"})
 """Stages that end before the balancer chooses a server."""
 _SESSIONS = frozenset({"engine.io", "sockjs", "signalr"})
@@ -202,7 +202,7 @@ def _judge_refused(seen: Observation, facts: AffinityFacts) -> Iterator[Finding]
         yield unknown("load.connection-cap", 0.25, f"{words}, after others had been accepted", proof(seen, words))
     elif any(visit.status is None and visit.stage in _BEFORE for visit in bad):
         yield unknown("proxy.upstream-unreachable", 0.3, f"{words}, in turns with others that were accepted", proof(seen, bad[0].error))
-    elif all(visit.status in _GATEWAY or visit.status is None for visit in bad):
+    elif all(visit.status in GATEWAY or visit.status is None for visit in bad):
         dead = sorted({visit.place for visit in facts.visits if visit.series == "direct" and not visit.accepted})
         named = f"; asked directly, {', '.join(dead)} does not answer either" if dead else ""
         up = f" by {', '.join(good)}" if good else ""

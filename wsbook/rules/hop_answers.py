@@ -11,11 +11,10 @@ from wsbook.hops import Break, Place, changes_text, header_changes, same_answer
 from wsbook.observation import Reason
 from wsbook.rules.hop_losses import Match, find_losses, find_silences, judged_by_experiment, tried_at
 from wsbook.rules.make import fault, proof, unknown
-from wsbook.rules.outcome import cured_by_origin, say
+from wsbook.rules.outcome import GATEWAY, cured_by_origin, say
 
-__all__ = ["GATEWAY", "judge_gateway", "judge_refused", "judge_silent"]
+__all__ = ["judge_gateway", "judge_refused", "judge_silent"]
 
-GATEWAY = frozenset({502, 503, 504})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _UNKNOWN_PATH = frozenset({"random path", "the path /"})
 _SHARED = (0.65, 0.5, 0.42, 0.4)

@@ -14,9 +14,9 @@ from wsbook.evidence import Evidence
 from wsbook.facts import EndpointFacts
 from wsbook.finding import Finding, Proof
 from wsbook.hops import Break, Place, State, changes_on_the_way, changes_text, find_break, places, same_answer
-from wsbook.rules.hop_answers import GATEWAY, judge_gateway, judge_refused, judge_silent
+from wsbook.rules.hop_answers import judge_gateway, judge_refused, judge_silent
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.outcome import say
+from wsbook.rules.outcome import GATEWAY, say
 from wsbook.servers import plain_server
 
 __all__ = ["judge_hops"]
@@ -123,7 +123,11 @@ def _judge_own_refusal(evidence: Evidence, bad: Place) -> Iterator[Finding]:
             yield fault("backend.wrong-server-type", weight, words, evident, proof(plain[-1][0], f"plain GET: {say(*plain[-1])}"))
             known = False
     words = f"{bad.name} does not know /{path}: {say(bad.seen, bad.facts)}"
-    yield fault("endpoint.wrong-path", 0.85 if known else 0.45, words, evident)
+    if bad.facts.status == 500:  # Django Channels says so of a path that it does not know, and so does everything that stumbles
+        yield fault("backend.middleware-breaks-upgrade", 0.5, f"{bad.name} fails at every upgrade: {say(bad.seen, bad.facts)}", evident)
+        yield fault("endpoint.wrong-path", 0.3, words, evident)
+    else:
+        yield fault("endpoint.wrong-path", 0.85 if known else 0.45, words, evident)
 
 
 def _offers(evidence: Evidence, path: str) -> bool:

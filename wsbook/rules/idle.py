@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from wsbook.evidence import Evidence
 from wsbook.facts import RouteFacts
 from wsbook.finding import Finding, Verdict
+from wsbook.observation import Observation
 from wsbook.rules.ages import ends_by_age, only_messages_count
 from wsbook.rules.beats import advice, beat_of, page_beat, relation
 from wsbook.rules.make import clear, fault, proof, unknown
@@ -86,19 +87,29 @@ def _silent_client(age_s: float, outer: list[Rung]) -> Finding:
     return fault(_SLUG, 0.8, words, *say_rungs(died), *say_rungs(busy_of(outer, "client"), 1), remedy=advised)
 
 
+_STEADY = 3.0
+"""A peer that is never silent for longer than so many of its usual pauses speaks all the time."""
+
+
 def _judge_health(evidence: Evidence, outer: list[Rung]) -> Iterator[Finding]:
     """Say how much silence was survived, and what is not known."""
     beat = beat_of(evidence)
     longest = longest_silence(outer)
     spoken = [rung for rung in outer if rung[1].traffic == "server" and rung[1].survived and (rung[1].peer_every_s or 0) > 0]
-    if spoken:
-        seen, facts = max(spoken, key=lambda rung: rung[1].silence_s)
+    steady = [rung for rung in spoken if (rung[1].quiet_s or 0.0) <= _STEADY * (rung[1].peer_every_s or 0.0)]
+    if steady and len(steady) == len(spoken):
+        seen, facts = max(steady, key=lambda rung: rung[1].silence_s)
         words = f"the server speaks every {facts.peer_every_s:.2g} s, so that no longer silence can be tried, nor matters while it does"
         yield clear(_SLUG, f"{words}; watched for {facts.silence_s:.3g} s", proof(seen, words))
     elif longest is not None:
-        seen, facts = longest
-        words = f"silent sockets live for {facts.silence_s:.3g} s at least; beyond that nothing is known{beat.words if beat else ''}"
-        yield clear(_SLUG, words, proof(seen, f"survived {facts.silence_s:.3g} s of silence"))
+        seen, quiet_s = max([(longest[0], longest[1].silence_s), *((seen, facts.quiet_s or 0.0) for seen, facts in spoken)], key=_second)
+        broken = ", as messages broke every longer silence" if spoken else ""
+        words = f"silent sockets live for {quiet_s:.3g} s at least; beyond that nothing is known{broken}{beat.words if beat else ''}"
+        yield clear(_SLUG, words, proof(seen, f"survived {quiet_s:.3g} s of silence"))
+
+
+def _second(pair: tuple[Observation, float]) -> float:
+    return pair[1]
 
 
 def _owner(evidence: Evidence, limit: Silence) -> str:

@@ -9,14 +9,9 @@ from wsbook.observation import Observation
 from wsbook.rules.make import proof
 from wsbook.spacing import Spacing, classify
 
-__all__ = ["Outages", "evident", "fatal", "in_vain", "shown_outage", "spacing_of"]
+__all__ = ["Outages", "evident", "in_vain", "shown_outage", "spacing_of"]
 
 Outages = Sequence[tuple[Observation, OutageFacts]]
-
-
-def fatal(facts: OutageFacts) -> bool:
-    """Whether the page was told that another attempt makes no sense (RFC 6455 section 7.4.1: 1008; 4000 to 4999 are the application's)."""
-    return facts.answer in ("401", "403", "404") or facts.close_code in (1000, 1008) or 4000 <= (facts.close_code or 0) <= 4999
 
 
 def shown_outage(facts: OutageFacts) -> str:
@@ -25,7 +20,7 @@ def shown_outage(facts: OutageFacts) -> str:
     meanwhile = {"open": "", "refuse": ", new connections refused", "stall": ", new connections stalled", "dismiss": " of each connection"}
     words = f"{way}{meanwhile.get(facts.answer, f', upgrades answered {facts.answer}')}"
     held = f" for {facts.lasted_s:.2g} s" if facts.answer not in ("open", "dismiss") else ""
-    return f"{words}{held}{', in a hidden tab' if facts.hidden else ''}"
+    return f"{words}{held}"
 
 
 def evident(seen: Observation, facts: OutageFacts, words: str) -> Proof:

@@ -9,6 +9,7 @@ from wsbook.observation import Observation, Reason
 from wsbook.words import duration_text
 
 __all__ = [
+    "GATEWAY",
     "Seen",
     "answerer",
     "baseline",
@@ -20,6 +21,9 @@ __all__ = [
     "same_answer",
     "say",
 ]
+
+GATEWAY = frozenset({502, 503, 504})
+"""What proxies answer where nothing behind them does (RFC 9110 section 15.6)."""
 
 Seen = tuple[Observation, UpgradeFacts]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 from wsbook.evidence import Evidence
 from wsbook.facts import OutageFacts
-from wsbook.facts.reconnect import OURS
+from wsbook.facts.reconnect import OURS, is_final
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
-from wsbook.rules.interruptions import Outages, evident, fatal, in_vain, shown_outage, spacing_of
+from wsbook.rules.interruptions import Outages, evident, in_vain, shown_outage, spacing_of
 from wsbook.rules.make import clear, fault, unknown
 from wsbook.rules.reconnected import judge_catching_up, judge_handlers, judge_sockets, judge_subscription
 from wsbook.spacing import Spacing
@@ -44,7 +44,11 @@ def _returned(facts: OutageFacts) -> bool:
 
 def _judge_return(outages: Outages) -> Iterator[Finding]:
     slug = "client.no-reconnect"
-    asked = [(seen, facts) for seen, facts in outages if not fatal(facts) and facts.way != "stall" and not _turned_away(facts)]
+    asked = [
+        (seen, facts)
+        for seen, facts in outages
+        if not is_final(facts.answer, facts.close_code) and facts.way != "stall" and not _turned_away(facts)
+    ]
     lost = [(seen, facts) for seen, facts in asked if not _returned(facts)]
     back = [(seen, facts) for seen, facts in asked if _returned(facts)]
     shown = [(seen, facts) for seen, facts in lost if not _may_still_come(facts)]

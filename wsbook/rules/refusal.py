@@ -54,13 +54,25 @@ def _judge(evidence: Evidence) -> Iterator[Finding]:
     elif like_a_get:
         yield from _judge_everything_alike(own[1], proofs)
     elif like_unknown:
-        words = f"every upgrade is answered {status}, whatever its path, and a plain GET is not: the application does not know this path"
-        yield fault("endpoint.wrong-path", 0.62, words, *proofs)
-        yield fault("proxy.path-rewrite-wrong", 0.4, words, *proofs)
+        yield from _judge_every_upgrade(own[1], proofs)
     elif _is_proxys_page(strange[-1][1]) and not _is_proxys_page(own[1]):
         words = f"the proxy hands this path to an application, which answers {status}: it may get another path than was asked"
         yield fault("proxy.path-rewrite-wrong", 0.47, words, *proofs)
         yield fault("endpoint.wrong-path", 0.43, words, *proofs)
+
+
+def _judge_every_upgrade(own: UpgradeFacts, proofs: list[Proof]) -> Iterator[Finding]:
+    """Every upgrade is answered alike, whatever its path: nobody knows the path, or what stands before all paths stumbles or refuses.
+
+    Django Channels answers 500 where it has no route, Starlette 403 to that and to every close before the socket is accepted.
+    """
+    words = f"every upgrade is answered {own.status}, whatever its path, and a plain GET is not"
+    if own.status == 500:
+        yield fault("backend.middleware-breaks-upgrade", 0.5, f"{words}: what stands before all paths stumbles over upgrades", *proofs)
+        yield fault("endpoint.wrong-path", 0.42, f"{words}: the application may not know this path", *proofs)
+        return
+    yield fault("endpoint.wrong-path", 0.55 if own.status == 403 else 0.62, f"{words}: the application does not know this path", *proofs)
+    yield fault("proxy.path-rewrite-wrong", 0.4, words, *proofs)
 
 
 def _is_proxys_page(facts: UpgradeFacts) -> bool:

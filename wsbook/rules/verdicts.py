@@ -107,6 +107,7 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
         failure = (broken or missing)[0].failure
         return Verdict.UNKNOWN, failure.message if failure else ""
     clear = [finding for finding in own if finding.verdict is Verdict.CLEAR and finding.severity is not Severity.INFO]
+    clear.sort(key=lambda finding: finding.step != seen[0].source.step)  # what the catalogue counts to this step comes first
     told = [entry for entry in useful if isinstance(entry.facts, BroadcastFacts)]
     doubtful = [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, told)]
     if doubtful and not any(_rests_on(one, told) for one in clear):

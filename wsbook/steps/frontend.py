@@ -42,25 +42,25 @@ async def _look_live(look: Looking) -> None:
         )
         return
 
-    async def lane(outages: "Sequence[Outage]", number: int, *, publishes: bool) -> list[Observation]:
+    async def lane(outages: "Sequence[Outage]", number: int) -> list[Observation]:
         return await probe_outages(
             target.page_url,
             url,
             outages,
             step="3.1",
             ca_file=target.ca_file,
-            publishing=baseline(look) if target.url and publishes else None,
+            publishing=baseline(look) if target.url else None,
             trigger=target.trigger,
             message=target.message,
             on_progress=look.progress if number == 0 else None,
         )
 
     first, then = lanes(look.budget.name, burden=target.may_burden)
-    for found in await asyncio.gather(*(lane(outages, number, publishes=not then) for number, outages in enumerate(first))):
+    for found in await asyncio.gather(*(lane(outages, number) for number, outages in enumerate(first))):
         look.add(*found)
     if then:
         await look.settled("3.4")
-    for found in await asyncio.gather(*(lane(outages, number, publishes=True) for number, outages in enumerate(then))):
+    for found in await asyncio.gather(*(lane(outages, number) for number, outages in enumerate(then))):
         look.add(*found)
 
 
