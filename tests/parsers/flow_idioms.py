@@ -101,7 +101,7 @@ NODE = [
      "async function tell(sessions, t) { for (const s of sessions.values()) { await s.sendAsync(t).catch(log) } }"),
     ('node.feeding-loop-dies', 'const pump = async () => { for await (const m of source) { for (const c of clients) c.send(m) } }\npump().catch(console.error)',
      'const pump = async () => { for (;;) { try { for await (const m of source) { for (const c of clients) c.send(m) } } catch (e) { log(e) } await sleep(1000) } }\npump().catch(console.error)'),
-    ('node.feeding-loop-dies', 'async function pump() { while (true) { const rows = await next(); hub.broadcast(rows) } }\nvoid pump()',
+    ('node.feeding-loop-unguarded', 'async function pump() { while (true) { const rows = await next(); hub.broadcast(rows) } }\nvoid pump()',
      'async function pump() { while (true) { try { const rows = await next(); hub.broadcast(rows) } catch (e) { log(e) } } }\nvoid pump()'),
     ('node.try-around-the-loop', 'try { for (const ws of all) { ws.send(t) } } catch (e) { log(e) }',
      'for (const ws of all) { try { ws.send(t) } catch (e) { all.delete(ws) } }'),

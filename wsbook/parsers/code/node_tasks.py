@@ -64,8 +64,13 @@ def _feeding_loops(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         if loop is None or not body.text().startswith("async") or not _left_alone(flow, name, body):
             continue
         if _ends(flow, loop, body):
-            yield pattern_fact("node.feeding-loop-dies", loop, code)
+            yield pattern_fact("node.feeding-loop-dies" if _goes_on(flow, name) else "node.feeding-loop-unguarded", loop, code)
             return
+
+
+def _goes_on(flow: Flow, name: str) -> bool:
+    """Tell whether the process outlives a rejection: somebody takes it and only logs; else Node ends (Node, --unhandled-rejections)."""
+    return re.search(rf"\b{re.escape(name)}\([^\n]*\)\s*\.catch\(|unhandledRejection|uncaughtException", flow.text) is not None
 
 
 def _own(body: "SgNode", kind: str) -> "Iterator[SgNode]":

@@ -22,6 +22,9 @@ _HEARS = re.compile(r"(?i)\.(?:p?subscribe|listen|consume|getone|xread\w*|get_me
 _ONE_ONLY = re.compile(
     r"(?i)leader|(?<![bc])lock|singleton|election|\bnx\s*[=:]|SETNX|isPrimary|isMaster|NODE_APP_INSTANCE|advisory|HOSTNAME|POD_NAME|JOB_COMPLETION|ORDINAL"
 )
+_OWN = re.compile(r"(?i)instance|\bpid\b|getpid|hostname|node_?id|worker_?id|server_?id|metric|\bstats|health|presence|alive|\bping\b")
+"""An instance tells of itself: that is each one's own."""
+
 _BUS = re.compile(r"(?i)redis|\bnats\b|rabbit|amqp|kafka|channel_layer|createAdapter|message_queue|client_manager|valkey")
 _TIMERS = re.compile(r"^(?:setInterval|cron\.schedule|schedule\.scheduleJob|new\s*CronJob|CronJob)$")
 _MOST = 2_000
@@ -43,7 +46,7 @@ def _in_python(root: "SgNode", text: str) -> "SgNode | None":
     for function in root.find_all(kind="function_definition")[:_MOST]:
         name, written = function.field("name"), function.text()
         loop = re.search(r"\n\s+while\s+(?:True|1|not\b|self\.\w*running|running)", written)
-        if name is None or loop is None or not _TO_ALL.search(written) or _HEARS.search(written[loop.start() :]):
+        if name is None or loop is None or _OWN.search(written) or not _TO_ALL.search(written) or _HEARS.search(written[loop.start() :]):
             continue
         given = re.escape(name.text())
         if re.search(r"(?i)\b(?:ws|websocket|socket)\b", written.partition("\n")[0]):
@@ -67,7 +70,7 @@ def _in_script(root: "SgNode") -> "SgNode | None":
         if not _TIMERS.match(called(call)) or function is None or _for_one_client(call):
             continue
         reached = flow.reached_text(flow.meant(function))
-        if _TO_ALL.search(reached) and ".local" not in reached:
+        if _TO_ALL.search(reached) and ".local" not in reached and not _OWN.search(reached):
             return call
     return None
 

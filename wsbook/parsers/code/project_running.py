@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from difflib import SequenceMatcher
 
 from wsbook.facts import PatternFacts
 from wsbook.parsers.code.source_files import Code, Folder
@@ -28,6 +29,8 @@ _FEW = re.compile(
     r"|\bminfds\s*=\s*(\d+)|worker_rlimit_nofile\s+(\d+)|RLIMIT_NOFILE\s*,\s*\(\s*(\d+)"
 )
 _FEW_DESCRIPTORS = 2048
+_ALIKE = 0.6
+_RUN_BY_CODE = re.compile(r"\b(?:uvicorn|hypercorn|socketio|web)\.run(?:_app)?\(|\bserve\(")
 _SOCKETS = re.compile(r"(?i)websocket|socket\.io|socketio|\bws\b|sockjs|stomp")
 
 _LEAVES_OUT = re.compile(r"--omit[= ]dev|--production|--only[= ]prod|--prod\b|NODE_ENV[= ]production")
@@ -65,8 +68,16 @@ def _plain_server(folder: Folder, code: str) -> Iterator[PatternFacts]:
         for match in _PLAIN_SERVERS.finditer(one.text):
             line = one.text[one.text.rfind("\n", 0, match.start()) + 1 : match.end()]
             if not _INSTALLS.search(line) and re.search(r"[\w.]+:\w+|wsgi|--call|\.ini", match[0]):
-                yield _fact("project.plain-server-under-sockets", one, match)
+                if not _others_run(python, match[0]):
+                    yield _fact("project.plain-server-under-sockets", one, match)
                 return
+
+
+def _others_run(python: "list[Code]", command: str) -> bool:
+    """Tell whether a file other than the one that a command starts runs a server by itself: the sockets may be that one's."""
+    target = re.search(r"([\w.]+):\w", command)
+    started = f"{target[1].replace('.', '/')}.py" if target else ""
+    return any(_RUN_BY_CODE.search(one.text) and not (started and one.artifact.endswith(started)) for one in python)
 
 
 def _for_development_only(folder: Folder, code: str) -> Iterator[PatternFacts]:
@@ -101,7 +112,8 @@ def _names_of_the_bus(codes: Iterable[Code], text: str) -> Iterator[PatternFacts
     published, subscribed = ([(c, m) for c in given for m in names.finditer(c.text[:200_000])] for names in (_PUBLISHED, _SUBSCRIBED))
     plain = all(m[1] and "$" not in m[2] and "{" not in m[2] and "%" not in m[2] for _, m in (*published, *subscribed))
     heard = [m[2] for _, m in subscribed]
-    if published and heard and plain and not any(_hears(name, m[2]) for _, m in published for name in heard):
+    met = any(_hears(name, m[2]) for _, m in published for name in heard)
+    if published and heard and plain and not met and any(_is_like(name, m[2]) for _, m in published for name in heard):
         yield _fact("project.bus-names-differ", *published[0])
         return
     managers = [(c, m) for c in given for m in _MANAGER.finditer(c.text[:200_000]) if re.search(r"(?i)redis|pub|message_queue", m[0])]
@@ -110,6 +122,11 @@ def _names_of_the_bus(codes: Iterable[Code], text: str) -> Iterator[PatternFacts
         yield _fact(
             "project.bus-names-differ", *next((c, m) for c, m in managers if not _GIVEN.search(m[1])) if "" in names else managers[1]
         )
+
+
+def _is_like(first: str, second: str) -> bool:
+    """Tell whether two names were meant to be one; those that have nothing in common belong to other programs."""
+    return SequenceMatcher(None, first.strip("*>?"), second.strip("*>?")).ratio() >= _ALIKE
 
 
 def _hears(pattern: str, name: str) -> bool:

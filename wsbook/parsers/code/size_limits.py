@@ -22,9 +22,12 @@ _WHAT = (
 )
 _EXPECTED = re.compile(
     rf"\b{_WHAT}\.(?:length|byteLength|size\(\)|remaining\(\)|length\(\)|getPayloadLength\(\)|Length)\s*>=?\s*{_VALUE}"
-    rf"|\blen\(\s*{_WHAT}(?:\.\w+)?\s*\)\s*>=?\s*{_VALUE}|\bmax_?[lL]ength\s*[:=(]\s*{_VALUE}"
+    rf"|\blen\(\s*{_WHAT}(?:\.\w+)?\s*\)\s*>=?\s*{_VALUE}"
 )
 _MEMBERS = 200
+_BEFORE = 800
+_BY_SOCKET = re.compile(r"(?i)message|\bws\b|socket|\brecv|receive|async for|onText|onBinary|\.on\(")
+_BY_REQUEST = re.compile(r"\b(?:req|request)\.(?:on|body|file|data|pipe)\b|\bmulter|\.(?:post|put)\(|r\.Body|UploadFile|MultipartFile")
 
 
 def size_patterns(code: Code, text: str) -> Iterator[PatternFacts]:
@@ -32,13 +35,20 @@ def size_patterns(code: Code, text: str) -> Iterator[PatternFacts]:
     limits = [(m, size) for m in _LIMITS.finditer(text) if (size := _size(text, m)) is not None]
     if not limits:
         return
-    expected = [size for m in list(_EXPECTED.finditer(text))[:_MEMBERS] if (size := _size(text, m)) is not None]
+    compared = [m for m in list(_EXPECTED.finditer(text))[:_MEMBERS] if _is_of_a_message(text[max(0, m.start() - _BEFORE) : m.start()])]
+    expected = [size for m in compared if (size := _size(text, m)) is not None]
     for match, limit in limits:
         if limit > 0 and any(size > limit for size in expected):
             yield pattern_found(
                 entry("send.limit-below-what-is-expected"), code.artifact, text.count("\n", 0, match.start()) + code.line, match[0]
             )
             return
+
+
+def _is_of_a_message(before: str) -> bool:
+    """Tell whether what is compared came by a socket, and not as the body of a request."""
+    socket, request = (max((m.start() for m in words.finditer(before)), default=-1) for words in (_BY_SOCKET, _BY_REQUEST))
+    return socket > request
 
 
 def _size(text: str, match: "re.Match[str]") -> int | None:
