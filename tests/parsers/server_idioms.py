@@ -982,4 +982,16 @@ SERVER_IDIOMS = [
         "async def x(ws):\n    async with asyncio.timeout(300):\n        async for t in ws.iter_text():\n            pass\n",
         "async def x(ws):\n    while True:\n        async with asyncio.timeout(300):\n            t = await ws.receive_text()\n",
     ),
+    (
+        "send.guarded-as-a-whole",
+        "a.kt",
+        "suspend fun tell(t: String) {\n    try {\n        sessions.forEach { it.send(Frame.Text(t)) }\n    } catch (e: IOException) {\n    }\n}\n",
+        "suspend fun tell(t: String) {\n    sessions.forEach {\n        try { it.send(Frame.Text(t)) } catch (e: IOException) { }\n    }\n}\n",
+    ),
+    (
+        "send.record-as-its-own-text",
+        "a.js",
+        "for (const c of wss.clients) c.send(order.toString())",
+        "for (const c of wss.clients) c.send(JSON.stringify(order))",
+    ),
 ]

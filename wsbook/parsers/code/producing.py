@@ -18,7 +18,9 @@ __all__ = ["producing_patterns"]
 _TO_ALL = re.compile(
     r"\.(?:publish|spublish|Publish|group_send|convertAndSend|xadd|produce)\(|\b(?:io|sio|socketio|server|nsp|namespace)\b(?:\.\w+\([^()\n]*\))*\.emit\("
 )
-_HEARS = re.compile(r"(?i)\.(?:p?subscribe|listen|consume|getone|xread\w*|get_message|brpop|blpop|recv\w*|receive\w*|poll)\(|\bmessages\b")
+_HEARS = re.compile(
+    r"(?i)\.(?:p?subscribe|listen|consume|getone|xread\w*|get_message|brpop|blpop|recv\w*|receive\w*|poll)\(|\bmessages\b|\bconsumer\b|\bin\s+\w*(?:sub|queue|listener)\w*\b"
+)
 _ONE_ONLY = re.compile(
     r"(?i)leader|(?<![bc])lock|singleton|election|\bnx\s*[=:]|SETNX|isPrimary|isMaster|NODE_APP_INSTANCE|advisory|HOSTNAME|POD_NAME|JOB_COMPLETION|ORDINAL"
 )
@@ -45,7 +47,7 @@ def _in_python(root: "SgNode", text: str) -> "SgNode | None":
     """Return a function with an endless loop that publishes what it does not hear from the bus, started beside the server."""
     for function in root.find_all(kind="function_definition")[:_MOST]:
         name, written = function.field("name"), function.text()
-        loop = re.search(r"\n\s+while\s+(?:True|1|not\b|self\.\w*running|running)", written)
+        loop = re.search(r"\n\s+(?:while\s+(?:True|1|not\b|self\.\w*running|running)|async for\b)", written)
         if name is None or loop is None or _OWN.search(written) or not _TO_ALL.search(written) or _HEARS.search(written[loop.start() :]):
             continue
         given = re.escape(name.text())

@@ -20,13 +20,16 @@ _PLAIN_SERVERS = re.compile(
 )
 """Servers that answer requests only: WSGI in plain workers (gunicorn, Design; Waitress and mod_wsgi have no access to the socket)."""
 
+_PLAIN_PART = re.compile(r"\b(?:hypercorn|uvicorn|daphne|granian|UvicornWorker)\b[^\n#]{0,200}\bwsgi:\w+")
+"""An ASGI server that is given the part for requests only."""
+
 _UPGRADING_SERVERS = re.compile(
     r"(?m)\b(?:daphne|uvicorn|hypercorn|granian)\b(?=[ '\",]+[\w./-]+:\w|[^\n]*--)|worker_class\s*=|GUNICORN_CMD_ARGS"
 )
 _INSTALLS = re.compile(r"^\s*(?:RUN\s+)?(?:pip|poetry|uv|apt\S*|conda)\b|^\s*#")
 _FEW = re.compile(
     r"LimitNOFILE\s*=\s*(\d+)|ulimit\s+-[SH]?n\s+(\d+)|--ulimit[ =]nofile=(\d+)|nofile\s*:\s*(?:\n\s*soft\s*:\s*)?(\d+)"
-    r"|\bminfds\s*=\s*(\d+)|worker_rlimit_nofile\s+(\d+)|RLIMIT_NOFILE\s*,\s*\(\s*(\d+)"
+    r"|\bminfds\s*=\s*(\d+)|worker_rlimit_nofile\s+(\d+)|RLIMIT_NOFILE\s*,\s*\(\s*(\d+)|\b(?:soft|-)\s+nofile\s+(\d+)"
 )
 _FEW_DESCRIPTORS = 2048
 _ALIKE = 0.6
@@ -40,7 +43,7 @@ _PACKAGE = re.compile(
 _PUBLISHED = re.compile(r"\.(?:s?publish|Publish)\(\s*(?:ctx\s*,\s*)?(['\"`]?)([^'\"`,)\n]{1,80})\1\s*,")
 _SUBSCRIBED = re.compile(r"\.(?:[ps]?[sS]ubscribe|PSubscribe)\(\s*(?:ctx\s*,\s*)?(['\"`]?)([^'\"`,)\n]{1,80})\1\s*[,)]")
 _BROKER = re.compile(r"(?i)redis|valkey|\bnats\b")
-_GIVEN = re.compile(r"\b(?:key|channel|prefix)\s*[:=]\s*['\"]([^'\"\n]+)['\"]")
+_GIVEN = re.compile(r"\b(?:key|channel|prefix|streamName|stream_name|namespace)\s*[:=]\s*['\"]([^'\"\n]+)['\"]")
 _MANAGER = re.compile(
     r"(?:createAdapter|redisAdapter|createShardedAdapter|new\s+Emitter|(?:Async)?RedisManager|KombuManager|SocketIO)"
     r"(\((?:[^()]|\([^()]*\)){0,400}\))"
@@ -62,6 +65,10 @@ def _plain_server(folder: Folder, code: str) -> Iterator[PatternFacts]:
     settings = "\n".join(one.text for one in (*folder.codes, *folder.commands) if "gunicorn" in one.artifact)
     python = [one for one in folder.codes if one.language == "python"]
     needs = any(_SOCKET_ROUTES.search(one.text) for one in python) and not re.search(r"async_mode\s*=\s*['\"]threading", code)
+    misled = next(((one, m) for one in folder.commands for m in _PLAIN_PART.finditer(one.text)), None)
+    if needs and misled is not None:
+        yield _fact("project.plain-server-under-sockets", *misled)
+        return
     if not needs or _UPGRADING_SERVERS.search(f"{started}\n{settings}"):
         return
     for one in folder.commands:
@@ -116,7 +123,9 @@ def _names_of_the_bus(codes: Iterable[Code], text: str) -> Iterator[PatternFacts
     if published and heard and plain and not met and any(_is_like(name, m[2]) for _, m in published for name in heard):
         yield _fact("project.bus-names-differ", *published[0])
         return
-    managers = [(c, m) for c in given for m in _MANAGER.finditer(c.text[:200_000]) if re.search(r"(?i)redis|pub|message_queue", m[0])]
+    managers = [
+        (c, m) for c in given for m in _MANAGER.finditer(c.text[:200_000]) if not m[0].startswith("SocketIO") or "message_queue" in m[0]
+    ]
     names = {(found[1] if (found := _GIVEN.search(m[1])) else "") for _, m in managers}
     if len(managers) > 1 and len(names) > 1:
         yield _fact(

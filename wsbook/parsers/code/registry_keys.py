@@ -42,13 +42,22 @@ def key_patterns(code: Code, text: str) -> Iterator[PatternFacts]:
             return
 
 
+def _member(key: str) -> str:
+    """Return the form of a member of an object, "" for anything else."""
+    found = re.fullmatch(r"([A-Za-z_$]\w*)((?:\.\w+(?:\(\))?)+)", key)
+    return f"{{{key}}}" if found is not None and found[1] not in ("this", "self") else ""
+
+
 def _may_be_one(first: str, second: str) -> bool:
     """Tell whether two forms may give one key; two members of the same object do not: ``{s.id}`` and ``{s.user}``."""
     if first == second:
         return True
     if not (first.startswith("{") and first.endswith("}") and second.startswith("{") and second.endswith("}")):
         return False
-    return "" in (first[1:-1], second[1:-1]) or first.partition(".")[0] != second.partition(".")[0]
+    (one, _, rest), (other, _, more) = first[1:-1].partition("."), second[1:-1].partition(".")
+    if not one or not other or one != other:
+        return True
+    return not (rest and more) and _CONVERTS.search(f".{rest or more}") is None
 
 
 def _form(text: str, place: int, key: str) -> str:
@@ -60,16 +69,16 @@ def _form(text: str, place: int, key: str) -> str:
         around = before[starts[-1] if starts else 0 :]
         given = re.findall(rf"\b{re.escape(key)}\s*(?::\s*\w+\s*)?=(?!=|>)\s*([^;\n]+)", around)
         if not given:
-            return "{}"
+            return f"{{{key}}}"
         key = given[-1].strip()
         if not _STRING.match(key) and "+" not in key:
-            return "{}" if not _CONVERTS.search(key) else "?"
+            return "{}" if not _CONVERTS.search(key) else _member(key) or "?"
     if (string := _STRING.match(key)) is not None:
         return re.sub(r"\$?\{[^}]*\}", "{}", string[2])
     if (sum_ := re.fullmatch(r"(['\"])([^'\"]*)\1\s*\+\s*[\w.$]+", key)) is not None:
         return f"{sum_[2]}{{}}"
-    if (member := re.fullmatch(r"([A-Za-z_$]\w*)((?:\.\w+(?:\(\))?)+)", key)) is not None and member[1] not in ("this", "self"):
-        return f"{{{member[1]}{member[2]}}}"
+    if member := _member(key):
+        return member
     if re.fullmatch(r"[\w.$\[\]'\"?!]+", key):
         return "{}"
     return "?"
