@@ -348,3 +348,19 @@ def test_reloads_at_equal_intervals_are_no_limit_of_age() -> None:
     resonant = replace(rung("endpoint", 14.7, 4.68, age_s=4.68, delay_s=6.3, **chatty), observed_at=begin + timedelta(seconds=6.0))
     other = replace(rung("endpoint", 18.3, 1.97, age_s=1.97, delay_s=2.7, **chatty), observed_at=begin + timedelta(seconds=2.7))
     assert roots(answer(101), *first, *APP, resonant, other)[:1] == ["lifecycle.restart-drops"]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "verdict"),
+    [
+        (4000, "idle", Verdict.FAULT),
+        (1008, "no activity", Verdict.FAULT),
+        (4408, "Connection initialisation timeout", None),
+        (4401, "log in", None),
+    ],
+)
+def test_a_server_that_says_that_it_heard_nothing(code: int, reason: str, verdict: Verdict | None) -> None:
+    """Where no harmless message is known, pings are all that could be tried; the close frame tells what they did not change."""
+    closed = {"ended": "close", "close_code": code, "close_reason": reason, "age_s": 6.0}
+    dead = [rung("endpoint", 21.0, 6.0, traffic=kind, **closed) for kind in ("none", "ping", "listen")]
+    assert told(*dead).get(TOO_SLOW) is verdict

@@ -1,10 +1,12 @@
 """Sockets of the idle ladder that end at one age, whether they are busy or silent: a limit of life, and none of silence (step 3.4)."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from wsbook.evidence import Evidence
 from wsbook.facts import RouteFacts
 from wsbook.finding import Finding, Proof
+from wsbook.rules.beats import page_beat
 from wsbook.rules.make import fault, proof, unknown
 from wsbook.rules.outcome import proxy_products
 from wsbook.rules.restarts import are_cut
@@ -22,6 +24,9 @@ _OLDER_S = 0.5
 _OWN_CODES = range(3000, 5000)
 """Close codes that only an application sends (RFC 6455 section 7.4.2)."""
 _POLICY = 1008
+_IDLE = re.compile(r"(?i)idle|inactiv|silen|heart ?beat|no (?:activity|message|traffic)")
+_IN_TIME = 0.7
+"""A heartbeat within this part of a limit keeps sockets alive."""
 _COUNTED = ("client", "ping", "listen", "server")
 
 
@@ -83,6 +88,9 @@ def judge_ages(evidence: Evidence) -> Iterator[Finding]:
     summary = f"sockets die after {age_s:.3g} s whether they are busy or silent"
     proofs = [*say_rungs(busy), *say_rungs([rung for rung in outer if rung[1].traffic == "none" and not rung[1].survived], 1)]
     rule = _own_rule(busy, bool(inner))
+    if rule and _IDLE.search(rule) and not busy_of(outer, "client"):
+        yield _told_idle(evidence, age_s, rule, proofs)
+        return
     if own_s is not None and _alike(own_s, age_s):
         proofs += say_rungs([rung for rung in inner if not rung[1].survived], 2)
         if rule:
@@ -98,6 +106,16 @@ def judge_ages(evidence: Evidence) -> Iterator[Finding]:
         lives = max((age_of(facts) for _, facts in inner), default=0.0)
         words = f"{owner}{f', at the application they live for {lives:.3g} s at least' if inner else ''}"
         yield fault("proxy.max-lifetime", 0.92 if inner else 0.6, f"{summary}{words}", *proofs, *say_rungs(inner[-1:]), *where)
+
+
+def _told_idle(evidence: Evidence, age_s: float, rule: str, proofs: Sequence[Proof]) -> Finding:
+    """Pings did not help, no message was known that could be sent, and the close frame speaks of silence: messages alone count there."""
+    slug, page = "heartbeat.absent-or-too-slow", page_beat(evidence)
+    words = f"sockets on which the client sends no message are closed after {age_s:.3g} s with {rule}; pings do not count"
+    if page is not None and page[1] < _IN_TIME * age_s:
+        return unknown(slug, 0.3, f"{words}; the page itself sends a heartbeat every {page[1]:.2g} s", *proofs)
+    advised = f"Let the client send a message, such as a heartbeat of its own, at least every {max(0.5, age_s / 2):.2g} s."
+    return fault(slug, 0.78, words, *proofs, remedy=advised)
 
 
 def _own_age(inner: Sequence[Rung]) -> float | None:
