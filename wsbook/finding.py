@@ -63,7 +63,7 @@ class Severity(StrEnum):
 
 
 _WEIGHT = {Severity.ERROR: 1.0, Severity.WARNING: 0.75, Severity.INFO: 0.3}
-"""How much a severity counts in the order of root causes: a sure warning comes before a vague error."""
+"""How much a severity counts in the order of faults: a sure warning comes before a vague error. Possibilities go by likelihood alone."""
 
 
 class Proof(Struct, frozen=True, kw_only=True):
@@ -181,7 +181,7 @@ def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> 
             key=lambda f: (
                 not f.root,
                 f.root and bool(faults) and f.verdict is Verdict.UNKNOWN,
-                -f.confidence * _WEIGHT[f.severity],
+                -f.confidence * (_WEIGHT[f.severity] if f.verdict is Verdict.FAULT else 1.0),
                 f.step,
                 f.cause,
             ),

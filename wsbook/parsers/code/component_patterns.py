@@ -45,7 +45,7 @@ _CLOSES = re.compile(
 )
 _TAKES_AWAY = re.compile(
     r"\.(?:off|remove\w*Listeners?|unbind|unlisten|stopListening|unsubscribe|close|disconnect|stop|destroy|dispose|leave\w*|abort|cleanup|remove|complete|un\w+)\s*[?(.]"
-    r"|(?<![\w.])(?:off|un\w+|stop\w*|cleanup\w*|dispose\w*|remove\w*|detach\w*|teardown\w*)\s*\("
+    r"|(?<![\w.])(?:off\w*|un\w+|stop\w*|cleanup\w*|dispose\w*|remove\w*|detach\w*|teardown\w*)\s*(?:\?\.)?\("
 )
 _HANDLES = re.compile(r"^(?:on|addEventListener|addListener|bind|listen)$")
 _SOCKET = re.compile(
@@ -78,7 +78,8 @@ def _mounted(flow: Flow) -> "Iterator[tuple[SgNode, SgNode]]":
         given = arguments_of(call)
         if given and _MOUNTS.match(called(call)) and (body := flow.meant(given[0])).kind() in FUNCTIONS:
             yield call, body
-    for name in _MOUNT_METHODS:
+    stimulus = ("connect",) if re.search(r"@hotwired/stimulus|extends\s+\w*Controller\b", flow.text) else ()
+    for name in (*_MOUNT_METHODS, *stimulus):
         yield from ((body, body) for body in flow.functions.get(name, []))
 
 
@@ -106,6 +107,8 @@ def _left_behind(code: Code, flow: Flow, call: "SgNode", body: "SgNode") -> Iter
     own = flow.reach(body)
     text = "\n".join(part.text() for part in own)
     if cleanup is None:
+        if not _EFFECTS.match(called(call) or "-") and OPENS.search(text) and not _CLOSES.search(flow.text) and not _SHARED.search(text):
+            yield pattern_fact("component.never-leaves", call, code)
         return
     if OPENS.search(text) and not _CLOSES.search(cleanup) and not re.search(r"\?\?=|\|\|=|singleton|shared", text):
         yield pattern_fact("component.socket-stays", call, code)
@@ -117,6 +120,8 @@ def _left_behind(code: Code, flow: Flow, call: "SgNode", body: "SgNode") -> Iter
         root = re.split(r"[.(?!]", owner)[0]
         if len(given) < 2 or not owner or not _HANDLES.match(last_name(called(inner))) or not _SOCKET.search(owner) or root == "this":
             continue
+        if (taken := inner.parent()) is not None and taken.kind() in ("assignment_expression", "variable_declarator", "arguments", "array"):
+            continue  # what it returned, and is kept, takes the handler away
         if not any(re.search(rf"(?:const|let|var)\s+{re.escape(root)}\b", part.text()) for part in own):
             yield pattern_fact("component.listener-stays", inner, code)
             return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from wsbook.facts import PatternFacts
+from wsbook.parsers.code.listener_patterns import tables_of_types
 from wsbook.parsers.code.patterns import pattern_fact
 from wsbook.parsers.code.script_flow import Flow, arguments_of, called, last_name
 from wsbook.parsers.code.source_files import Code
@@ -32,9 +33,13 @@ _BROWSER = re.compile(
 )
 _KEYS = r"(?:type|event|kind|op|action|cmd|command|topic|msgType|messageType|eventType|event_type|t|name|method)"
 _SENT = (
-    re.compile(r"(?:emit|trigger|broadcast|publish|push|SendAsync|SendCoreAsync|sendEvent|emit_to)\w*!?\s*\(([^;{\n]{1,160})"),
+    re.compile(r"(?:emit|broadcast|publish|push|SendAsync|SendCoreAsync|sendEvent|emit_to)\w*!?\s*\(([^;{\n]{1,160})"),
+    re.compile(r"\btrigger\w*!?\s*\(\s*[^;{,]{0,120}(,[^;{,]{1,120})"),
     re.compile(r"broadcastAs\(\)[^{]{0,40}\{[^}]{0,60}?return\s+(['\"][^'\"\n]{1,60}['\"])"),
 )
+_FILLED = re.compile(r"\b[fF]([\"'])(?:(?!\1)[^\n]){0,120}\1|`[^`\n]{0,120}\$\{[^`\n]{0,120}`")
+"""Texts with something filled in, as names of channels are."""
+
 _KEYED = re.compile(rf"(?<![\w.])[\"']?({_KEYS})[\"']?\s*(?:=>|:|=(?!=))\s*[\"'`]([\w.:/-]{{2,60}})[\"'`]")
 _COMPUTED = re.compile(r"(?<![\w.])[\"']?(?:type|event|kind|op|action)[\"']?\s*:\s*(?!string|number|str\b|\w+\s*[|;])[A-Za-z_$]")
 _LITERAL = re.compile(r"[\"'`]([\w.:/-]{2,60})[\"'`]")
@@ -126,8 +131,9 @@ def _sent(codes: list[Code], flows: list[Flow]) -> Side:
     names, keyed, is_open = set[str](), dict[str, set[str]](), False
     computed = any(_COMPUTED.search(code.text) for code in codes)
     for code in codes:
+        text = _FILLED.sub('""', code.text)
         for expression in _SENT:
-            for found in list(expression.finditer(code.text))[:_MAX_NAMES]:
+            for found in list(expression.finditer(text))[:_MAX_NAMES]:
                 names.update(_LITERAL.findall(found[1].split(",")[0] if found[1].lstrip()[:1] in "'\"`" else found[1])[:8])
         for key, value in _KEYED.findall(code.text)[:_MAX_NAMES]:
             keyed.setdefault(value, set()).add(key)
@@ -151,6 +157,11 @@ def _handled(flow: Flow) -> "Iterator[tuple[str, str, SgNode]]":
             and given[0].kind() == "string"
         ):
             yield given[0].text().strip("\"'"), "", call
+    for table in tables_of_types(flow):
+        for entry in table.children():
+            label = entry.field("key") or (entry.field("name") if entry.kind() == "method_definition" else None)
+            if label is not None:
+                yield label.text().strip("\"'"), "", entry
     for switch in flow.root.find_all(kind="switch_statement")[:50]:
         value = switch.field("value")
         key = re.search(rf"\.({_KEYS})\s*\)?$|^\(?\s*({_KEYS})\s*\)?$", value.text()) if value is not None else None
@@ -169,7 +180,9 @@ def _plain(name: str) -> str:
 
 
 def _skeleton(name: str) -> str:
-    stem = re.sub(r"(?<=\w{3})(?:es|ed|s|d|e)$", "", _plain(name))
+    """Return the consonants of a name's words, endings of plural and past left out: order:updated and orders:update are alike."""
+    words = re.findall(r"[a-z0-9]+", re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name).lower())
+    stem = "".join(re.sub(r"(?<=\w{3})(?:es|ed|s|d|e)$", "", word) for word in words)
     return re.sub(r"(.)\1+", r"\1", re.sub(r"[aeiou]", "", stem))
 
 

@@ -13,7 +13,7 @@ from wsbook.parsers.code.source_files import Code
 if TYPE_CHECKING:
     from ast_grep_py import SgNode
 
-__all__ = ["listener_patterns"]
+__all__ = ["listener_patterns", "tables_of_types"]
 
 _MOUNTS = re.compile(r"^(?:\w+\.)?(?:onMounted|onMount|onBeforeMount|useEffect|useLayoutEffect|onActivated|effect)$")
 _MOUNT_METHODS = frozenset(("mounted", "created", "ngOnInit", "ngAfterViewInit", "connectedCallback", "componentDidMount", "activated"))
@@ -163,14 +163,14 @@ def _handled(flow: Flow) -> "Iterator[tuple[str, SgNode]]":
         value = case.field("value")
         if value is not None and value.kind() == "string":
             yield value.text().strip("\"'"), case
-    for table in _tables(flow):
+    for table in tables_of_types(flow):
         for pair in table.children():
             key = pair.field("key") or (pair.field("name") if pair.kind() == "method_definition" else None)
             if key is not None:
                 yield key.text().strip("\"'"), pair
 
 
-def _tables(flow: Flow) -> "Iterator[SgNode]":
+def tables_of_types(flow: Flow) -> "Iterator[SgNode]":
     """Yield object literals that are looked up by a message's type."""
     for access in flow.root.find_all(kind="subscript_expression")[:_MAX_NAMES]:
         index, owner = access.field("index"), access.field("object")

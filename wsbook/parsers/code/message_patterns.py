@@ -157,7 +157,10 @@ def _waits_for_data(code: Code, flow: Flow) -> Iterator[PatternFacts]:
             continue
         for name in re.findall(r"!\s*(\w+)", guard[1]):
             setter = f"set{name[:1].upper()}{name[1:]}"
-            fetched = re.search(rf"(?:\bfetch|axios|api\w*)\b[^;]{{0,200}}\b{setter}\b", code.text)
+            fetched = re.search(
+                rf"(?:\bfetch|axios|api\w*)\b[^;]{{0,200}}\b{setter}\b|\.then\(\s*(?:\(?\w*\)?\s*=>\s*)?{setter}\b|{setter}\(\s*await\b",
+                code.text,
+            )
             if fetched and not re.search(rf"(?<![\w.]){re.escape(name)}(?:\.current)?\.(?:on|addEventListener|onmessage)\b", text):
                 yield pattern_fact("message.handler-waits-for-data", call, code)
                 return

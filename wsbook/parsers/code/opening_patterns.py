@@ -167,7 +167,7 @@ def _runs_once(flow: Flow, handler: Handler, ask: "SgNode") -> bool:
         if (
             ancestor.kind() == "if_statement"
             and (test := ancestor.field("condition")) is not None
-            and _is_first_time(flow, test.text(), ends=False)
+            and _is_first_time(flow, handler, test.text(), ends=False)
         ):
             return True
         for before in ancestor.prev_all() if ancestor.kind() == "expression_statement" else ():
@@ -177,7 +177,7 @@ def _runs_once(flow: Flow, handler: Handler, ask: "SgNode") -> bool:
                 test is not None
                 and ends is not None
                 and ends.text().strip("{} ;\n") == "return"
-                and _is_first_time(flow, test.text(), ends=True)
+                and _is_first_time(flow, handler, test.text(), ends=True)
             ):
                 return True
         if ancestor == handler.body:
@@ -185,13 +185,17 @@ def _runs_once(flow: Flow, handler: Handler, ask: "SgNode") -> bool:
     return False
 
 
-def _is_first_time(flow: Flow, test: str, *, ends: bool) -> bool:
-    """Tell whether a condition holds in the first run alone (ends: in all later ones), by a flag or a counter that is never set back."""
+def _is_first_time(flow: Flow, handler: Handler, test: str, *, ends: bool) -> bool:
+    """Tell whether a condition holds in the first run alone (ends: in all later ones), by a flag or a counter that is never set back.
+
+    The handler itself has to change it: a flag that a clean-up sets says that the component has gone.
+    """
     found = re.fullmatch(r"\(?\s*(!?)\s*([\w.#$]+?)(?:\s*(===?|<=?|>=?)\s*([01]))?\s*\)?", test)
     if found is None:
         return False
     name = re.sub(r"^(?:this|self)\.#?", "this.", found[2])
-    given = [value.text() for value in flow.values.get(name, [])]
+    values = flow.values.get(name, [])
+    given = [value.text() for value in values]
     if found[3]:
         counted = re.search(rf"(?<![\w.]){re.escape(found[2])}\s*(?:\+\+|\+=)|\+\+\s*{re.escape(found[2])}\b", flow.root.text())
         return counted is not None and [value for value in given if re.fullmatch(r"\d+", value)] in ([], ["0"])
@@ -201,7 +205,14 @@ def _is_first_time(flow: Flow, test: str, *, ends: bool) -> bool:
             re.sub(r"^useRef\((\w*)\)$", r"\1", value) or "false"
             for value in [*(v.text() for v in flow.values.get(name[: -len(".current")], [])), *given]
         ]
+    if values and not any(value.text() == later and _is_run_by(flow, handler, value) for value in values) and ".current" not in found[2]:
+        return False
     return later in given and given.count(first) <= 1 and set(given) <= {"true", "false", "null", "undefined"}
+
+
+def _is_run_by(flow: Flow, handler: Handler, node: "SgNode") -> bool:
+    """Tell whether a node is reached by a handler, and not within a clean-up that it stands beside."""
+    return any(_is_inside(node, part) for part in flow.reach(handler.body))
 
 
 # Handlers that are added

@@ -70,7 +70,8 @@ def _effect(effect: "SgNode", code: Code, root: "SgNode") -> Iterator[PatternFac
     if not _CLOSES.search(body.text()) and not re.search(r"\b(?:ref|Ref)\w*\.current\s*(?:\)|\?\?|\|\|)?", body.text()):
         yield pattern_fact("react.effect-without-cleanup", effect, code)
     names = [c.text() for c in rest[0].children() if c.is_named()]
-    known = _OPENS.search(effect.text()) is not None
+    made = _MAKES.search(effect.text()) is not None and re.search(r"(?i)wss?://|socket|\bws\b|dial|live|feed|realtime", effect.text())
+    known = _OPENS.search(effect.text()) is not None or bool(made)
     if any(_changes(name, body.text(), root, known=known) for name in names):
         yield pattern_fact("react.effect-unstable-deps", rest[0], code)
 
@@ -80,8 +81,10 @@ def _changes(name: str, body: str, root: "SgNode", *, known: bool) -> bool:
 
     known: the effect is known to open a connection, not only to make something that it closes.
     """
-    if re.match(r"[\[{(]|(?:async\s*)?\(", name):
+    if re.match(r"[\[{(]|(?:async\s*)?\(|new\s", name):
         return True
+    if re.search(r"\.(?:map|filter|slice|concat|split)\([\s\S]*\)$|^Object\.\w+\(", name):
+        return "join(" not in name
     if not re.fullmatch(r"\w+", name):
         return False
     later = body if known else "\n".join(re.findall(r"=>\s*[^;\n]*|function[^}]*", body))

@@ -37,6 +37,8 @@ _ASKS = re.compile(r"(?i)(?:this\.|self\.)?[\w.]*(?:token|ticket|auth|session|lo
 """What is awaited before a connection and takes no more than an answer takes."""
 _COUNTS = re.compile(r"(?i)(?:^|[.#_])(?:\w*(?:attempt|retr|tries|count|fail)\w*|n)$")
 _LOCAL = re.compile(r"wss?://(?:localhost|127\.|\[::1\])")
+_NEXT = ("queueMicrotask", "setImmediate", "nextTick")
+"""What runs a function in the same or the next turn: no wait at all."""
 _MAX_CLOSING = 40
 _FEW = 10
 """Attempts up to which giving up is early: with doubling from half a second they last less than nine minutes."""
@@ -46,6 +48,11 @@ def reconnect_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     """Yield what is wrong with reconnecting; nothing for code without a native socket, on a server, or with a reconnecting library."""
     opened = [call for call in flow.calls if _NATIVE.match(call.text()[:60])]
     if not (opened or _CLOSES.search(code.text)) or _SERVER.search(code.text) or _BY_LIBRARY.search(code.text):
+        return
+    loop = next((one for one in _loops(flow) if OPENS.search(one.text())), None)
+    if loop is not None:
+        if not _PAUSES.search(loop.text()):
+            yield pattern_fact("reconnect.immediate", loop, code)
         return
     closing = flow.of(CLOSE_EVENTS)
     reconnecting = [handler for handler in closing[:_MAX_CLOSING] if flow.opens(handler.body)]
@@ -70,6 +77,16 @@ def reconnect_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     limit = next((found for body in bodies if (found := _limit(flow, body, code.text)) is not None), None)
     if limit is not None and not _other_trigger(flow):
         yield pattern_fact("reconnect.gives-up", limit, code)
+
+
+_PAUSES = re.compile(r"(?i)setTimeout|sleep|delay|wait\w*\(|backoff|pause|jitter|timer|break\b|return\b")
+"""What a loop that dials waits with, or ends at."""
+
+
+def _loops(flow: Flow) -> "list[SgNode]":
+    """Return the loops without an end of their own."""
+    every = [one for kind in ("while_statement", "for_statement", "do_statement") for one in flow.root.find_all(kind=kind)[:_MAX_CLOSING]]
+    return [one for one in every if re.match(r"while\s*\(\s*(?:true|1|!\s*[\w.]+)\s*\)|for\s*\(\s*;\s*;\s*\)|do\b", one.text())]
 
 
 _CREDENTIAL = re.compile(r"(?i)token|jwt|bearer|ticket|credential")
@@ -130,6 +147,8 @@ def _at_once(flow: Flow, body: "SgNode", depth: int = 0) -> bool:
         if OPENS.match(call.text()[:60]):
             return True
         name = last_name(called(call))
+        if name in _NEXT and any(one.kind() != "call_expression" and _at_once(flow, one, depth + 1) for one in arguments_of(call)[:1]):
+            return True
         if any(_at_once(flow, function, depth + 1) for function in flow.functions.get(name, [])[:2]):
             return True
     return False

@@ -13,6 +13,7 @@ from wsbook.parsers.code.both_sides import both_side_patterns
 from wsbook.parsers.code.client_options import option_patterns
 from wsbook.parsers.code.component_patterns import component_patterns, factory_patterns
 from wsbook.parsers.code.dev_proxies import find_forwards
+from wsbook.parsers.code.dialling_patterns import dialling_patterns
 from wsbook.parsers.code.endpoint_defects import url_defects
 from wsbook.parsers.code.endpoints import find_dialled
 from wsbook.parsers.code.env_files import build_variables, environment
@@ -23,6 +24,7 @@ from wsbook.parsers.code.listeners import offered_by_command, offered_by_text, w
 from wsbook.parsers.code.message_patterns import message_patterns
 from wsbook.parsers.code.offers import Backend, find_offered
 from wsbook.parsers.code.opening_patterns import opening_patterns
+from wsbook.parsers.code.order_patterns import order_patterns
 from wsbook.parsers.code.origin_lists import origin_list_patterns
 from wsbook.parsers.code.patterns import find_patterns
 from wsbook.parsers.code.program_clients import find_program_dials
@@ -201,6 +203,8 @@ def _script_patterns(code: Code, flow: Flow) -> Iterator[PatternFacts]:
     yield from opening_patterns(code, flow)
     yield from component_patterns(code, flow)
     yield from message_patterns(code, flow)
+    yield from dialling_patterns(code, flow)
+    yield from order_patterns(code, flow)
 
 
 def _dialled(parsed: "list[tuple[Code, SgNode]]", folder: Folder, project: Project) -> list[Facts]:

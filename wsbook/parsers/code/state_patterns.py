@@ -143,7 +143,17 @@ def _same_reference(code: Code, flow: Flow) -> Iterator[PatternFacts]:
         elif given[0].kind() == "identifier" and _changed_before(call, given[0].text(), code.text):
             yield pattern_fact("state.changed-in-place", call, code)
             return
+    yield from _without_setter(code, flow)
     yield from _svelte_in_place(code, flow)
+
+
+def _without_setter(code: Code, flow: Flow) -> Iterator[PatternFacts]:
+    """A state whose setter nobody took is changed and shown: nothing tells the framework to draw."""
+    for name in re.findall(r"const\s*\[\s*(\w+)\s*,?\s*\]\s*=\s*(?:React\.)?useState\b", flow.text):
+        changed = next((call for call in flow.calls if re.match(rf"{name}\.(?:set|add|push|unshift|splice|delete)$", called(call))), None)
+        if changed is not None and re.search(rf"\{{[^}}]*\b{name}(?:\.\w+\(\))?[^}}]*\.(?:map|size|length)\b", flow.text):
+            yield pattern_fact("state.changed-in-place", changed, code)
+            return
 
 
 def _parameter(function: "SgNode") -> str:
