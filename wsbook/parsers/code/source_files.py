@@ -41,7 +41,7 @@ _LANGUAGES = {
 }
 _COMMANDS = re.compile(
     r"(?:Dockerfile|Containerfile)(?:\..*)?|.*\.dockerfile|(?:docker-)?compose(?:\..*)?\.ya?ml|Procfile|.*\.service|package\.json|.*\.sh|gunicorn\.conf\.py"
-    r"|(?:.*[-_.])?(?:deploy\w*|k8s|kube\w*|statefulset|service|app|web|stack|values|render|pod|workload|manifest)[\w.-]*\.ya?ml"
+    r"|(?:.*[-_.])?(?:deploy\w*|k8s|kube\w*|statefulset|service|app(?!lication)|web|stack|values|render|pod|workload|manifest)[\w.-]*\.ya?ml"
     r"|supervisord?[\w.-]*\.(?:conf|ini)|uwsgi[\w.-]*\.(?:ini|ya?ml)|fly\.toml|Makefile|justfile|limits[\w.-]*\.conf",
     re.IGNORECASE,
 )
