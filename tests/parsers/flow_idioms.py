@@ -5,6 +5,14 @@ WS = "import { WebSocketServer, WebSocket } from 'ws'\n"
 GORILLA = 'package a\nimport "github.com/gorilla/websocket"\n'
 
 PYTHON = [
+    ('py.connection-left-open', 'async def handler(ws):\n    up = await websockets.connect(CORE)\n    async for m in ws:\n        await up.send(m)\n',
+     'async def handler(ws):\n    async with websockets.connect(CORE) as up:\n        async for m in ws:\n            await up.send(m)\n'),
+    ('py.connection-left-open', 'async def feed(websocket: WebSocket):\n    ps = r.pubsub()\n    async for m in ps.listen():\n        await websocket.send_text(m)\n',
+     'async def feed(websocket: WebSocket):\n    ps = r.pubsub()\n    try:\n        async for m in ps.listen():\n            await websocket.send_text(m)\n    finally:\n        await ps.aclose()\n'),
+    ('send.taken-out-under-another-key', "rooms = {}\ndef join(ws, room):\n    rooms.setdefault(f'r:{room}', set()).add(ws)\ndef leave(ws, room):\n    rooms.get(room, set()).discard(ws)\n",
+     "rooms = {}\ndef join(ws, room):\n    rooms.setdefault(f'r:{room}', set()).add(ws)\ndef leave(ws, room):\n    key = f'r:{room}'\n    rooms.get(key, set()).discard(ws)\n"),
+    ('send.limit-below-what-is-expected', "MOST = 20 * 1024 * 1024\nasync def h(ws):\n    async for blob in ws:\n        if len(blob) > MOST:\n            continue\nwebsockets.serve(h, '', 80, max_size=1 << 20)\n",
+     "MOST = 20 * 1024 * 1024\nasync def h(ws):\n    async for blob in ws:\n        if len(blob) > MOST:\n            continue\nwebsockets.serve(h, '', 80, max_size=32 << 20)\n"),
     ("py.blocking-call", "async def h(ws):\n    async for m in ws:\n        time.sleep(1)\n", "async def h(ws):\n    async for m in ws:\n        await asyncio.sleep(1)\n"),
     ("py.blocking-call", "from time import sleep as nap\nasync def h(ws):\n    nap(3)\n", "from asyncio import sleep as nap\nasync def h(ws):\n    await nap(3)\n"),
     ("py.blocking-call", "s = requests.Session()\nasync def h(ws):\n    s.get(u)\n", "s = httpx.AsyncClient()\nasync def h(ws):\n    await s.get(u)\n"),
@@ -89,6 +97,16 @@ PYTHON = [
 ]  # fmt: skip
 
 NODE = [
+    ("node.waits-for-each-unguarded", "async function tell(sessions, t) { for (const s of sessions.values()) { await s.sendAsync(t) } }",
+     "async function tell(sessions, t) { for (const s of sessions.values()) { await s.sendAsync(t).catch(log) } }"),
+    ('node.feeding-loop-dies', 'const pump = async () => { for await (const m of source) { for (const c of clients) c.send(m) } }\npump().catch(console.error)',
+     'const pump = async () => { for (;;) { try { for await (const m of source) { for (const c of clients) c.send(m) } } catch (e) { log(e) } await sleep(1000) } }\npump().catch(console.error)'),
+    ('node.feeding-loop-unguarded', 'async function pump() { while (true) { const rows = await next(); hub.broadcast(rows) } }\nvoid pump()',
+     'async function pump() { while (true) { try { const rows = await next(); hub.broadcast(rows) } catch (e) { log(e) } } }\nvoid pump()'),
+    ('node.try-around-the-loop', 'try { for (const ws of all) { ws.send(t) } } catch (e) { log(e) }',
+     'for (const ws of all) { try { ws.send(t) } catch (e) { all.delete(ws) } }'),
+    ('send.taken-out-under-another-key', "const users = {}\nio.on('connection', (s) => { const id = s.handshake.query.user; users['u' + id] = s; s.on('disconnect', () => { delete users[id] }) })",
+     "const users = {}\nio.on('connection', (s) => { const id = s.handshake.query.user; users['u' + id] = s; s.on('disconnect', () => { delete users['u' + id] }) })"),
     ("node.blocking-call", WS + "wss.on('connection', (ws) => ws.on('message', (m) => ws.send(pdf(m)))); function pdf(m) { return execSync('wk ' + m) }",
      WS + "const tls = readFileSync('k'); wss.on('connection', (ws) => ws.on('message', async (m) => ws.send(await pdf(m))))"),
     ("node.computing", WS + "wss.on('connection', (ws) => ws.on('message', (m) => { const t = Date.now(); while (Date.now() - t < 500) {} }))",
@@ -127,6 +145,10 @@ NODE = [
 ]  # fmt: skip
 
 GO = [
+    ('go.writers-in-several-goroutines', 'package a\nimport "github.com/gorilla/websocket"\nfunc (s *S) run() {\n\ts.bus.Subscribe("x", func(e E) { s.c.WriteJSON(e) })\n\tfor {\n\t\t_, b, err := s.c.ReadMessage()\n\t\tif err != nil { return }\n\t\ts.c.WriteJSON(b)\n\t}\n}\n',
+     'package a\nimport "github.com/gorilla/websocket"\nfunc (s *S) run() {\n\ts.bus.Subscribe("x", func(e E) { s.out <- e })\n\tfor {\n\t\t_, b, err := s.c.ReadMessage()\n\t\tif err != nil { return }\n\t\ts.c.WriteJSON(b)\n\t}\n}\n'),
+    ('go.writers-in-several-goroutines', 'package a\nimport "github.com/gorilla/websocket"\nfunc serve(c *websocket.Conn) {\n\tgo func() { for range t.C { c.WriteMessage(1, beat) } }()\n\tfor { if _, _, err := c.ReadMessage(); err != nil { return } }\n}\nfunc (h *Hub) Publish(b []byte) {\n\th.mu.RLock()\n\tfor c := range h.conns { c.WriteMessage(1, b) }\n}\n',
+     'package a\nimport "github.com/gorilla/websocket"\nfunc serve(c *websocket.Conn) {\n\tgo func() { for range t.C { c.WriteControl(9, nil, d) } }()\n\tfor { if _, _, err := c.ReadMessage(); err != nil { return } }\n}\nfunc (h *Hub) Publish(b []byte) {\n\th.mu.Lock()\n\tfor c := range h.conns { c.WriteMessage(1, b) }\n}\n'),
     ("go.two-writers", GORILLA + "func h(c *websocket.Conn) {\n go func() { for range t.C { c.WriteMessage(9, nil) } }()\n for { m := <-in; c.WriteJSON(m) }\n}",
      GORILLA + "func h(c *websocket.Conn) {\n go func() { for range t.C { c.WriteControl(9, nil, d) } }()\n for { m := <-in; c.WriteJSON(m) }\n}"),
     ("go.two-writers", GORILLA + "func (p *P) run() {\n go p.beat()\n for m := range p.in { p.c.WriteJSON(m) }\n}\nfunc (p *P) beat() { for range t.C { p.c.WriteMessage(9, nil) } }",
@@ -157,6 +179,8 @@ GO = [
 ]  # fmt: skip
 
 JAVA = [
+    ('java.try-around-the-loop', 'class A extends TextWebSocketHandler { void tell(TextMessage m) { try { for (WebSocketSession s : all) { s.sendMessage(m); } } catch (IOException e) { log(e); } } }',
+     'class A extends TextWebSocketHandler { void tell(TextMessage m) { for (WebSocketSession s : all) { try { s.sendMessage(m); } catch (IOException e) { log(e); } } } }'),
     ("java.several-threads-send", "class A { void t(String m) { for (Session s : open) pool.submit(() -> { s.getBasicRemote().sendText(m); }); } }",
      "class A { void t(String m) { for (Session s : open) pool.submit(() -> { synchronized (s) { s.getBasicRemote().sendText(m); } }); } }"),
     ("java.each-handler-sends-to-all", "class A extends TextWebSocketHandler { public void handleTextMessage(WebSocketSession f, TextMessage m) { for (WebSocketSession s : open) { try { s.sendMessage(m); } catch (Exception e) { } } } }",

@@ -167,6 +167,8 @@ def test_every_source_pattern_has_a_fault_in_these_tables() -> None:
     assert {p for p in config_patterns() if p.startswith(("react.", "project."))} - tested == {
         "project.polling-workers",
         *("project.emits-in-one-process", "project.other-app-key", "project.uvicorn-without-sockets"),  # test_server_flow.py
+        *("project.plain-server-under-sockets", "project.few-descriptors", "project.each-instance-produces"),
+        *("project.bus-names-differ", "project.sockets-for-development-only"),
     }
 
 

@@ -168,12 +168,50 @@ def read_artifact(
     if kind in SOURCES:
         return _read_sources(path, kind, step)
     found: dict[str, list[Observation]] = {}
-    for file in files_below(place):
+    files = list(files_below(place))
+    together, read = _read_together(files, step)
+    for file in files:
+        if file in together:
+            continue
         try:
             found[str(file)] = _read_file(file, kind, step, served, configs)
         except UnreadableInputError as error:
             found[str(file)] = [not_run(Source(step=step or "1.4", probe="read", artifact=str(file)), Reason.UNREADABLE, str(error))]
-    return _whole(found)
+    return [*_whole(found), *read]
+
+
+def _read_together(files: Sequence[Path], step: str) -> tuple[frozenset[Path], list[Observation]]:
+    """Return the files that need not be read alone, and what they hold as one: code, beside what starts it and what it needs.
+
+    A configuration that also tells how the code is started is read here too, and stays one. Code whose side nobody can tell goes
+    with the rest.
+    """
+    from wsbook.parsers.code.source_files import belongs_to_code
+
+    kinds = {file: _kind_in_folder(file) for file in files}
+    sides = {side: [file for file, kind in kinds.items() if kind == name] for name, side in SOURCES.items()}
+    given = [side for side, own in sides.items() if any(belongs_to_code(file) == "code" for file in own)]
+    beside = [file for file in files if belongs_to_code(file) == "beside"]
+    nameless = [file for file, kind in kinds.items() if not kind and belongs_to_code(file) == "code"]
+    if not given and nameless and (beside or any(b"ocket" in read_head(file) or b"ws" in read_head(file) for file in nameless)):
+        given = ["backend"]
+    if not given:
+        return frozenset(), []
+    rest = [file for file, kind in kinds.items() if not kind and belongs_to_code(file) == "code"] if len(given) == 1 else []
+    from wsbook.parsers.code.sources import parse_sources
+
+    read = list[Observation]()
+    own = {side: [file for file in sides[side] if file not in beside] for side in given}
+    for side in given:
+        paths = [str(file) for file in (*own[side], *rest, *beside)]
+        others = [str(file) for other in given if other != side for file in own[other]]
+        read += parse_sources(paths, side=side, step=step, beside=others)
+    alone = {file for file in beside if kinds[file] not in ("", *SOURCES)}
+    return frozenset({*(file for side in given for file in own[side]), *rest, *beside} - alone), read
+
+
+def _kind_in_folder(file: Path) -> str:
+    return detect_kind(str(file), read_head(file, LARGE_HEAD_BYTES)) if file.stat().st_size < CONFIG_BYTES else ""
 
 
 def _whole(found: dict[str, list[Observation]]) -> list[Observation]:

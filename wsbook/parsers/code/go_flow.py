@@ -114,9 +114,25 @@ def _two_writers(file: GoFile) -> Iterator[PatternFacts]:
         writers = [node for node in started if _writes_beside(file, node)]
         first = min(map(start_of, started))
         itself = [call for call in _writes(file, function) if start_of(call) > first]
-        if len(writers) + bool(itself) >= 2:
+        owners = {_owner_of(call) for call in itself}
+        apart = len(writers) == 1 and owners and all(_writes_to_others(file, node, owners) for node in writers)
+        if len(writers) + bool(itself) >= 2 and not apart:
             yield pattern_fact("go.two-writers", (itself or writers)[0], file.code)
             return
+
+
+def _owner_of(call: "SgNode") -> str:
+    return called_in(call).rpartition(".")[0]
+
+
+def _writes_to_others(file: GoFile, statement: "SgNode", owners: set[str]) -> bool:
+    """Tell whether a function literal that is started writes to connections, by plain names, none of which is among these."""
+    call = next((child for child in statement.children() if child.kind() == "call_expression"), None)
+    function = call.field("function") if call is not None else None
+    if function is None or function.kind() != "func_literal":
+        return False
+    own = {_owner_of(one) for one in _writes(file, function) if _WRITE.search(called_in(one))}
+    return bool(own) and all(name.isidentifier() for name in own | owners) and not own & owners
 
 
 def _writes_beside(file: GoFile, statement: "SgNode") -> bool:

@@ -34,6 +34,7 @@ def java_patterns(code: Code, root: "SgNode", text: str, everything: str) -> Ite
         yield from _several_threads(code, root, methods, text)
         yield from _plain_collection(code, root, text)
         yield from _never_taken_out(code, root, text, everything)
+        yield from _try_around(code, methods)
         yield from _in_transaction(code, methods)
     yield from _timer(code, root, methods)
     yield from _on_the_loop(code, root, methods, text)
@@ -104,6 +105,17 @@ def _never_taken_out(code: Code, root: "SgNode", text: str, everything: str) -> 
         if added and not taken and _SENDS.search(everything):
             yield pattern_fact("java.registry-never-shrinks", node, code)
             return
+
+
+def _try_around(code: Code, methods: "list[SgNode]") -> Iterator[PatternFacts]:
+    """A loop that sends to each, guarded as a whole only."""
+    for method in methods:
+        for loop in method.find_all(kind="enhanced_for_statement")[:50]:
+            around = next((a for a in loop.ancestors() if a.kind() == "try_statement"), None)
+            caught = around is not None and around.range().start.index > method.range().start.index and "catch" in around.text()
+            if caught and _SENDS.search(loop.text()) and not re.search(r"\btry\b|getAsyncRemote|\.thenAccept|\.forEach", loop.text()):
+                yield pattern_fact("java.try-around-the-loop", loop, code)
+                return
 
 
 def _in_transaction(code: Code, methods: "list[SgNode]") -> Iterator[PatternFacts]:

@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterator
 
 from wsbook.facts import PatternFacts
+from wsbook.parsers.code.project_running import running_patterns
 from wsbook.parsers.code.source_files import Code, Folder
 from wsbook.parsers.pattern_table import entry, pattern_found
 
-__all__ = ["project_patterns"]
+__all__ = ["project_patterns", "several_run"]
 
 _SEVERAL = r"(?:(?!1\b)\d+|\$\(nproc|\$\{?\w+(?::?-(?!1\b)\d+)|auto\b|max\b)"
 _WORKERS = re.compile(
@@ -32,7 +33,7 @@ _NAMES = (
 _REGISTRY = re.compile(
     rf"(?i:\b_?\w{{0,30}}(?:{_NAMES}))\w{{0,30}}[ \t]{{0,9}}(?::[^=\n]{{0,100}})?=[ \t]{{0,9}}"
     r"(?:\[\]|set\(\)|\{\}|dict\(\)|(?:collections\.)?defaultdict\(|new (?:Set|Map)(?:<[^>\n]*>)?\(\))"
-    r"|wss\.clients|InMemoryChannelLayer|uWS\.|Bun\.serve|map\[\*?(?:websocket\.Conn|[cC]lient|Client|session)\]"
+    r"|wss\.clients|=\s*new EventEmitter\(|InMemoryChannelLayer|uWS\.|Bun\.serve|map\[\*?(?:websocket\.Conn|[cC]lient|Client|session)\]"
     r"|map\[string\]\*?(?:websocket\.Conn|[cC]lient)\b"
     r"|(?:Set|Map|List)<[^>\n]{0,40}\b(?:WebSocketSession|Session|WebSocket)>|enableSimpleBroker\(|\bConnectionManager\b"
 )
@@ -55,7 +56,9 @@ _SOCKET_PACKAGES = re.compile(
     r"|sanic)\b|uvicorn\[|fastapi\["
 )
 _UVICORN_ONLY = re.compile(r"(?im)^\s*[\"']?uvicorn\b(?!\[)|[\"']uvicorn(?:[=<>~!][^\"']*)?[\"']")
-_SOCKET_ROUTE = re.compile(r"\.websocket\(|WebSocketRoute\(|add_api_websocket_route|WebSocketEndpoint|\.websocket_route\(")
+_SOCKET_ROUTE = re.compile(
+    r"\.websocket\(|@websocket\w*\(|WebsocketListener|WebSocketRoute\(|add_api_websocket_route|WebSocketEndpoint|\.websocket_route\("
+)
 
 
 def project_patterns(folder: Folder) -> Iterator[PatternFacts]:
@@ -66,6 +69,7 @@ def project_patterns(folder: Folder) -> Iterator[PatternFacts]:
     yield from _channel_types(sources, text)
     yield from _keys(folder)
     yield from _library(folder, sources)
+    yield from running_patterns(folder)
 
 
 def _workers(sources: list[Code], every: list[Code], text: str) -> Iterator[PatternFacts]:
@@ -80,6 +84,12 @@ def _workers(sources: list[Code], every: list[Code], text: str) -> Iterator[Patt
             yield _fact("project.emits-in-one-process", *started)
     if _POLLING.search(text) and not _STICKY.search(text):
         yield _fact("project.polling-workers", *started)
+
+
+def several_run(folder: Folder) -> bool:
+    """Tell whether what starts a backend starts several of it."""
+    every = (*folder.codes, *folder.commands)
+    return any(not _is_others(code.text, match) for code in every for match in _WORKERS.finditer(code.text))
 
 
 def _is_others(text: str, match: "re.Match[str]") -> bool:

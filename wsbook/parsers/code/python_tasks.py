@@ -20,7 +20,7 @@ _STARTS = re.compile(
 _TELLS = re.compile(
     r"(?i)\b\w*(?:broadcast|emit|publish|notify|fan_?out|send_all|send_to|send_group|group_send|push_all|push_to|announce|tell)\w*\("
 )
-_TO_EACH = re.compile(r"\bfor\s[^\n]{1,80}\bin\b[^\n]{0,200}\s*[^\n]{0,200}(?:send\w*|put_nowait|write_message)\(")
+_TO_EACH = re.compile(r"\bfor\s[^\n]{1,80}\bin\b[^\n]{0,200}(?:\n[^\n]{0,200}){0,3}?\s*[^\n]{0,200}(?:send\w*|put_nowait|write_message)\(")
 """What tells many: the name says so, or a loop sends to each."""
 
 _FAILS = re.compile(
@@ -93,6 +93,9 @@ def _in_group(call: "SgNode") -> bool:
 def _feeding(function: Function) -> "SgNode | None":
     """Return the outermost loop of a function that goes on for ever and tells somebody; None for one that serves a single connection."""
     if _SOCKET_PARAMETER.search(function.parameters) or re.search(r"(?i)socket|connection|session|client|peer", function.owner):
+        return None
+    around = [a for a in function.node.ancestors() if a.kind() == "function_definition"]
+    if any(_SOCKET_PARAMETER.search(text_of(one.field("parameters"))) for one in around):
         return None
     loops = [
         loop

@@ -5,19 +5,26 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from wsbook.facts import PatternFacts
+from wsbook.parsers.code.go_contexts import context_patterns
 from wsbook.parsers.code.go_flow import GoFile, writer_patterns
 from wsbook.parsers.code.go_keeping import go_keeping_patterns
 from wsbook.parsers.code.java_flow import java_patterns
 from wsbook.parsers.code.node_handlers import node_handler_patterns
 from wsbook.parsers.code.node_keeping import keeping_patterns
+from wsbook.parsers.code.node_tasks import feeding_patterns
 from wsbook.parsers.code.node_upgrades import upgrade_patterns
 from wsbook.parsers.code.patterns import without_comments
+from wsbook.parsers.code.producing import producing_patterns
+from wsbook.parsers.code.project_patterns import several_run
 from wsbook.parsers.code.python_blocking import blocking_patterns
+from wsbook.parsers.code.python_connections import connection_patterns
 from wsbook.parsers.code.python_flow import PythonFile, PythonFlow
 from wsbook.parsers.code.python_handlers import handler_patterns
 from wsbook.parsers.code.python_registry import Registries, registry_patterns
 from wsbook.parsers.code.python_tasks import task_patterns
+from wsbook.parsers.code.registry_keys import key_patterns
 from wsbook.parsers.code.script_flow import Flow
+from wsbook.parsers.code.size_limits import size_patterns
 from wsbook.parsers.code.source_files import Code, Folder
 
 if TYPE_CHECKING:
@@ -36,6 +43,13 @@ def server_patterns(parsed: "Iterable[tuple[Code, SgNode]]", folder: Folder) -> 
     yield from _node([(code, root) for code, root in given if code.language in ("typescript", "tsx")], folder)
     yield from _go([GoFile(code, root, without_comments(root, code)) for code, root in given if code.language == "go"])
     yield from _java([(code, root) for code, root in given if code.language == "java"])
+    for code, root in given:
+        text = without_comments(root, code)
+        yield from size_patterns(code, text)
+        if code.language in ("typescript", "tsx", "python", "java"):
+            yield from key_patterns(code, text)
+    if several_run(folder):
+        yield from producing_patterns(given, "\n".join(code.text for code in (*folder.codes, *folder.commands)))
 
 
 def _python(given: "list[tuple[Code, SgNode]]") -> Iterator[PatternFacts]:
@@ -44,6 +58,7 @@ def _python(given: "list[tuple[Code, SgNode]]") -> Iterator[PatternFacts]:
     yield from registry_patterns(flow, Registries(flow))
     yield from task_patterns(flow)
     yield from handler_patterns(flow)
+    yield from connection_patterns(flow)
 
 
 def _node(given: "list[tuple[Code, SgNode]]", folder: Folder) -> Iterator[PatternFacts]:
@@ -55,6 +70,7 @@ def _node(given: "list[tuple[Code, SgNode]]", folder: Folder) -> Iterator[Patter
         flow = Flow(root)
         yield from upgrade_patterns(code, flow, text)
         yield from keeping_patterns(code, flow, text, everything)
+        yield from feeding_patterns(code, flow)
         yield from node_handler_patterns(code, flow, text, everything)
 
 
@@ -70,3 +86,4 @@ def _go(files: list[GoFile]) -> Iterator[PatternFacts]:
     for file in files:
         yield from writer_patterns(file, everything)
         yield from go_keeping_patterns(file, everything)
+        yield from context_patterns(file, everything)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from wsbook.errors import UnreadableInputError
 from wsbook.parsers.code.env_files import EnvFile, read_env
 
-__all__ = ["MAX_BYTES", "Code", "Folder", "codes_of", "language_of", "read_folder"]
+__all__ = ["MAX_BYTES", "Code", "Folder", "belongs_to_code", "codes_of", "language_of", "read_folder"]
 
 MAX_BYTES = 1_000_000
 _MAX_FILES = 2_000
@@ -40,7 +40,9 @@ _LANGUAGES = {
     **dict.fromkeys((".cpp", ".cc", ".hpp"), "cpp"),
 }
 _COMMANDS = re.compile(
-    r"(?:Dockerfile|Containerfile)(?:\..*)?|.*\.dockerfile|(?:docker-)?compose(?:\..*)?\.ya?ml|Procfile|.*\.service|package\.json|.*\.sh|gunicorn\.conf\.py",
+    r"(?:Dockerfile|Containerfile)(?:\..*)?|.*\.dockerfile|(?:docker-)?compose(?:\..*)?\.ya?ml|Procfile|.*\.service|package\.json|.*\.sh|gunicorn\.conf\.py"
+    r"|(?:.*[-_.])?(?:deploy\w*|k8s|kube\w*|statefulset|service|app(?!lication)|web|stack|values|render|pod|workload|manifest)[\w.-]*\.ya?ml"
+    r"|supervisord?[\w.-]*\.(?:conf|ini)|uwsgi[\w.-]*\.(?:ini|ya?ml)|fly\.toml|Makefile|justfile|limits[\w.-]*\.conf",
     re.IGNORECASE,
 )
 _ENV = re.compile(r"\.env(?:\.[\w.-]+)?")
@@ -92,6 +94,13 @@ def language_of(artifact: str) -> str:
     if _RUNTIME.fullmatch(name) and not _TOOLS.search(name):
         return "json"
     return _LANGUAGES.get(Path(artifact).suffix.lower(), "")
+
+
+def belongs_to_code(file: Path) -> str:
+    """Return "code" for a piece of a program, "beside" for what starts it or names what it needs, "" for neither."""
+    if _ENV.fullmatch(file.name) or language_of(file.name) in ("command", "manifest"):
+        return "beside"
+    return "code" if language_of(file.name) not in ("", "json") else ""
 
 
 def codes_of(text: str, artifact: str, language: str = "") -> list[Code]:
