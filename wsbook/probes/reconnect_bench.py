@@ -34,7 +34,7 @@ _FAMILY = re.compile(r"/\d{3}/[^/]+/\w+\Z|/(?:websocket|longpoll|negotiate|info)
 """What SockJS, Phoenix and SignalR put behind the path of an endpoint."""
 _FIRST_S, _FIRST, _KINDS = 3.0, 8, 30
 _BODY_BYTES, _BODIES = 1_000_000, 100
-_ASK_S, _FEWEST = 2.0, 2
+_ASK_S, _FEWEST = 2.0, 3
 _LEAP_S, _AWHILE_S = 5.0, 0.01
 """How long time is put forward at most, and how long the page may act on each timer before the next."""
 
