@@ -137,7 +137,7 @@ def _judge_strict(evidence: Evidence, matrix: Matrix) -> Iterator[Finding]:
         yield from _judge_meddling(view, refused, "", [])
         return
     others = [entry for entry in matrix.others.values() if entry.refused]
-    said = speaks_of_origin(matrix.own.facts)
+    said = speaks_of_origin(matrix.own.facts) if view.kind in ("", "inside") else ""  # inside it is accepted: it arrives as another one
     if said and matrix.own.facts.status in (400, 403, 404, 101):
         words = f"Origin {evidence.target.expected_origin} is refused ({_short(matrix.own)}), and the refusal names it: {said[:120]}"
         yield fault(_SLUG, 0.9, words, proof(matrix.own.seen, said), *_alike_proofs(others), remedy=_remedy(evidence))
