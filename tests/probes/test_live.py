@@ -1,6 +1,7 @@
 """Servers that are watched while connections come and go, stand still, and have neighbours that misbehave."""
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -233,6 +234,28 @@ async def test_figures_of_a_metrics_url(text: str, status: int, held: tuple[obje
     assert why in meters.why
     assert (None if reading is None else (reading.descriptors, reading.memory_bytes, reading.cpu_s)) == held
     assert meters.collected is ("python_info" not in text)
+
+
+async def test_a_metrics_url_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wsbook.probes.metrics._TIMEOUT_S", 0.3)
+
+    gone = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        with contextlib.suppress(OSError):
+            for _ in range(100):
+                writer.write(b"#")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        writer.close()
+        gone.set()
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    async with server, Meters(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/metrics") as meters:
+        assert await meters.read() is None
+        await gone.wait()
+    assert "did not answer" in meters.why
 
 
 async def test_a_far_server_is_watched_through_its_metrics() -> None:

@@ -1,5 +1,6 @@
 """A server's figures from its metrics URL, in the Prometheus text format. It must not know what burdens the server."""
 
+import asyncio
 import math
 import re
 from functools import cache
@@ -15,6 +16,7 @@ __all__ = ["Meters", "parse_metrics"]
 
 _TIMEOUT_S = 2.0
 _MOST_BYTES = 4 * 1024 * 1024
+_AS_IT_IS = {"Accept-Encoding": "identity"}
 _LINE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{[^\n]*\})?[ \t]+([^ \t\n]+)(?:[ \t]+-?\d+)?[ \t]*\Z")
 
 
@@ -79,12 +81,12 @@ class Meters:
         return reading
 
     async def _text(self) -> str:
-        async with self._client.stream("GET", self._url) as answer:
+        async with asyncio.timeout(_TIMEOUT_S), self._client.stream("GET", self._url, headers=_AS_IT_IS) as answer:
             if answer.status_code != 200:
                 self.why = f"the metrics URL was answered with HTTP {answer.status_code}"
                 return ""
             data = bytearray()
-            async for chunk in answer.aiter_bytes():
+            async for chunk in answer.aiter_raw():
                 data += chunk
                 if len(data) > _MOST_BYTES:
                     break
