@@ -22,7 +22,6 @@ __all__ = [
     "FORWARDED_HTTPS",
     "HOST_WITHOUT_PORT",
     "HTTP_1_0",
-    "HTTP_1_0_GET",
     "INNER_ORIGIN",
     "IPV4_ONLY",
     "IPV6_ONLY",
@@ -127,7 +126,6 @@ CONNECTION_CLOSE = "Connection: close"
 NO_KEY = "no Sec-WebSocket-Key"
 NO_OWN_HEADERS = "no Sec-WebSocket headers"
 HTTP_1_0 = "HTTP/1.0"
-HTTP_1_0_GET = "HTTP/1.0 without Upgrade"
 OTHER_HOST = "another Host"
 THE_ROOT_PATH = "the path /"
 NO_QUERY = "no query"

@@ -171,12 +171,6 @@ def variables_of(loop: "SgNode") -> list[str]:
     return [name for name in re.findall(r"\w+", left.text()) if name != "_"] if left is not None else []
 
 
-def _range_of(loop: "SgNode") -> str:
-    clause = next((child for child in loop.children() if child.kind() == "range_clause"), None)
-    right = clause.field("right") if clause is not None else None
-    return right.text() if right is not None else ""
-
-
 def written_in(loop: "SgNode", names: list[str]) -> "SgNode | None":
     """Return the call that writes to what a loop goes through, None when it writes to something else or nothing."""
     for call in nodes_in_loop(loop, "call_expression"):

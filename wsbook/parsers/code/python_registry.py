@@ -289,8 +289,3 @@ def _taken_inside(body: "SgNode", name: str) -> "SgNode | None":
 def _rest_of_block(node: "SgNode") -> str:
     statement = next((a for a in (node, *node.ancestors()) if (p := a.parent()) is not None and p.kind() == "block"), None)
     return "\n".join(one.text()[:200] for one in statement.next_all()) if statement is not None else ""
-
-
-def in_one_process(file: PythonFile) -> bool:
-    """Tell whether a file keeps connections in its own memory."""
-    return any(True for function in file.functions for _ in _additions(function))

@@ -17,7 +17,6 @@ CURL = re.compile(r"^(?:[$%>#]\s|PS [^>]*>\s?|[\w@~:/-]+\$ )?\s*curl(?:\.exe)?\s
 COMMAND_CHARS = 65_536
 PACKET = re.compile(r"^\d\d:\d\d:\d\d\.\d+ (?:\S+ +(?:In|Out) +)?IP6? \S+ > \S+: ")
 IN_PACKET = re.compile(r"(?:GET|POST|CONNECT) \S+ HTTP/1\.[01]\.?$|HTTP/1\.[01] [1-5]\d\d\b.*$")
-FIREFOX_STATUS = re.compile(r"^Status\s*$")
 STAMP = re.compile(
     r"^\[?(?:(?:t ?= ?|\+)?(?P<n>\d{1,6}(?:\.\d{1,6})?) ?(?P<unit>ms|s)?|(?P<h>\d\d):(?P<m>\d\d):(?P<s>\d\d(?:\.\d{1,6})?))\]?:?\s+"
     r"(?=(?:GET|POST|ws|websocket|socket|conn\w{0,7}|tab|#\d)\b|#\d|->|<-|→|←|closed?\b|101 )"
