@@ -45,7 +45,8 @@ def _judge_silent_resolver(evidence: Evidence) -> Iterator[Finding]:
     """No answer about the name is not the answer that there is none."""
     failed = [seen for seen, _ in evidence.of(NameFacts) if seen.failure and seen.failure.reason is Reason.NAME_FAILED]
     if failed and failed[0].failure and not _connects(evidence) and not _resolves_elsewhere(evidence):
-        yield unknown("net.dns-wrong", 0.45, failed[0].failure.message[:300], proof(failed[0], failed[0].failure.message))
+        words = failed[0].failure.message[:300] or "nobody answered the question for the name"
+        yield unknown("net.dns-wrong", 0.45, words, proof(failed[0], words))
 
 
 def _connects(evidence: Evidence) -> bool:
