@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from wsbook.evidence import Evidence
 from wsbook.facts import RouteFacts
 from wsbook.finding import Finding, Proof
-from wsbook.rules.beats import page_beat
+from wsbook.rules.beats import IN_TIME, advice_on_messages, page_beat
 from wsbook.rules.make import fault, proof, unknown
 from wsbook.rules.outcome import proxy_products
 from wsbook.rules.restarts import are_cut
@@ -25,8 +25,6 @@ _OWN_CODES = range(3000, 5000)
 """Close codes that only an application sends (RFC 6455 section 7.4.2)."""
 _POLICY = 1008
 _IDLE = re.compile(r"(?i)idle|inactiv|silen|heart ?beat|no (?:activity|message|traffic)")
-_IN_TIME = 0.7
-"""A heartbeat within this part of a limit keeps sockets alive."""
 _COUNTED = ("client", "ping", "listen", "server")
 
 
@@ -112,10 +110,9 @@ def _told_idle(evidence: Evidence, age_s: float, rule: str, proofs: Sequence[Pro
     """Pings did not help, no message was known that could be sent, and the close frame speaks of silence: messages alone count there."""
     slug, page = "heartbeat.absent-or-too-slow", page_beat(evidence)
     words = f"sockets on which the client sends no message are closed after {age_s:.3g} s with {rule}; pings do not count"
-    if page is not None and page[1] < _IN_TIME * age_s:
+    if page is not None and page[1] < IN_TIME * age_s:
         return unknown(slug, 0.3, f"{words}; the page itself sends a heartbeat every {page[1]:.2g} s", *proofs)
-    advised = f"Let the client send a message, such as a heartbeat of its own, at least every {max(0.5, age_s / 2):.2g} s."
-    return fault(slug, 0.78, words, *proofs, remedy=advised)
+    return fault(slug, 0.78, words, *proofs, remedy=advice_on_messages(age_s))
 
 
 def _own_age(inner: Sequence[Rung]) -> float | None:

@@ -13,7 +13,10 @@ from wsbook.observation import Observation
 from wsbook.rules.make import proof
 from wsbook.wire.messages import is_heartbeat
 
-__all__ = ["Beat", "Heard", "advice", "beat_of", "heard", "page_beat", "relation", "round_trip"]
+__all__ = ["IN_TIME", "Beat", "Heard", "advice", "advice_on_messages", "beat_of", "heard", "page_beat", "relation", "round_trip"]
+
+IN_TIME = 0.7
+"""A heartbeat within this part of a limit keeps sockets alive."""
 
 Heard = tuple[Observation, HeartbeatFacts]
 
@@ -69,6 +72,11 @@ def beat_of(evidence: Evidence) -> Beat | None:
             words = f"{facts.beats} ({facts.kind}) in {facts.age_s:.3g} s, the first after {facts.first_s:.3g} s"
             return Beat(kind=facts.kind, least_s=least_s, exact=exact, proofs=(proof(seen, words),))
     return None
+
+
+def advice_on_messages(limit_s: float) -> str:
+    """Return what to do where messages of the client alone count, and pings do not."""
+    return f"Let the client send a message, such as a heartbeat of its own, at least every {max(0.5, limit_s / 2):.2g} s."
 
 
 def page_beat(evidence: Evidence) -> tuple[Observation, float] | None:

@@ -10,7 +10,7 @@ from wsbook.facts import RouteFacts
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
 from wsbook.rules.ages import ends_by_age, only_messages_count
-from wsbook.rules.beats import advice, beat_of, page_beat, relation
+from wsbook.rules.beats import IN_TIME, advice, advice_on_messages, beat_of, page_beat, relation
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import baseline, is_transparent, proxy_products
 from wsbook.rules.restarts import are_cut
@@ -20,8 +20,6 @@ from wsbook.rules.rungs import ENDINGS, Rung, Silence, agree, busy_of, configure
 __all__ = ["judge_idle"]
 
 _SLUG = "heartbeat.absent-or-too-slow"
-_IN_TIME = 0.7
-"""A heartbeat within this part of a limit keeps sockets alive."""
 _SPARED = 0.3
 
 
@@ -63,7 +61,7 @@ def _judge_limit(evidence: Evidence, limit: Silence, outer: list[Rung]) -> Itera
 def _spared(evidence: Evidence, limit_s: float, finding: Finding) -> Finding:
     """Return the finding, as a possibility where the page's own heartbeat was seen to come well within the limit."""
     page = page_beat(evidence)
-    if page is None or finding.verdict is not Verdict.FAULT or page[1] > _IN_TIME * limit_s:
+    if page is None or finding.verdict is not Verdict.FAULT or page[1] > IN_TIME * limit_s:
         return finding
     words = f"the page itself sends a heartbeat every {page[1]:.2g} s"
     evident = (*finding.evidence, proof(page[0], words))
@@ -83,8 +81,7 @@ def _silent_client(age_s: float, outer: list[Rung]) -> Finding:
     silent = sorted((rung for rung in outer if rung[1].traffic == "none" and not rung[1].survived), key=lambda rung: -rung[1].lived_s)
     died = [*busy_of(outer, "ping")[:1], *silent[:1]]
     words = f"sockets on which the client sends no message end after {age_s:.3g} s at the application itself; pings do not count there"
-    advised = f"Let the client send a message, such as a heartbeat of its own, at least every {max(0.5, age_s / 2):.2g} s."
-    return fault(_SLUG, 0.8, words, *say_rungs(died), *say_rungs(busy_of(outer, "client"), 1), remedy=advised)
+    return fault(_SLUG, 0.8, words, *say_rungs(died), *say_rungs(busy_of(outer, "client"), 1), remedy=advice_on_messages(age_s))
 
 
 _STEADY = 3.0
@@ -198,7 +195,7 @@ def _at_proxy(evidence: Evidence, owner: str, limit: Silence, inner: list[Rung],
 def _judge_direction(limit: Silence, outer: list[Rung]) -> Iterator[Finding]:
     """Say from which side traffic saves a connection: a heartbeat of the other side alone does not."""
     fates = {kind: [facts.survived for _, facts in busy_of(outer, kind)] for kind in ("client", "ping", "pong")}
-    heard = [rung for rung in busy_of(outer, "listen") if 0 < (rung[1].peer_every_s or 0) <= _IN_TIME * limit.best_s]
+    heard = [rung for rung in busy_of(outer, "listen") if 0 < (rung[1].peer_every_s or 0) <= IN_TIME * limit.best_s]
     fates["listen"] = [facts.survived for _, facts in heard]
     answered = [*fates["client"], *fates["ping"]]
     if not answered or not all(answered):
