@@ -3,6 +3,7 @@
 (() => {
   const tell = globalThis.BINDING;
   if (typeof tell !== "function") return;
+  if (/^(?:about:(?!blank|srcdoc)|chrome:)/.test(location.href)) return;  // the browser's own pages, which a new tab may still show
   delete globalThis.BINDING;
   const report = (entry) => { try { tell(JSON.stringify(entry)); } catch { /* a page that breaks JSON must still run */ } };
   const now = () => performance.timeOrigin + performance.now();

@@ -57,6 +57,8 @@ _PREFERENCES = {
     "app.normandy.enabled": False,
     "app.update.disabledForTesting": True,
     "browser.chrome.site_icons": False,
+    "browser.newtab.preload": False,
+    "browser.newtabpage.enabled": False,
     "browser.startup.page": 0,
     "browser.safebrowsing.malware.enabled": False,
     "browser.safebrowsing.phishing.enabled": False,
