@@ -103,7 +103,7 @@ def parameters_of(target: Target) -> dict[str, Any]:
         if name == "owned":
             return value
         if name == "trigger":
-            return f"{value.method} {value.url} {value.body}".strip() if value else ""
+            return value.words if value else ""
         if name == "headers":
             return "\n".join(f"{key}: {content}" for key, content in value)
         if name == "hops":

@@ -242,10 +242,24 @@ def _trace(facts: f.TraceFacts) -> str:
     return f"marker seen at {len(seen)} of {len(facts.places)} places{last}"
 
 
+def _burst(facts: f.BurstFacts) -> str:
+    least = min((place.received for place in facts.places), default=0)
+    return f"{facts.sent} events in {duration_text(facts.took_s)}, of which every place saw at least {least}"
+
+
+def _clock(facts: f.ClockFacts) -> str:
+    return f"the clock of {facts.place} is {facts.offset_s * 1000:+.1f} ms from ours, \u00b1 {facts.error_s * 1000:.1f} ms"
+
+
 def _load(facts: f.LoadFacts) -> str:
-    sent, lost = sum(step.sent for step in facts.steps), sum(step.lost for step in facts.steps)
+    sent, lost = sum(run.sent for run in facts.runs), sum(run.lost for run in facts.runs)
     void = f"; void: {facts.void}" if facts.void else ""
-    return f"{sent:,} messages at up to {max((s.rate for s in facts.steps), default=0):g} a second, {lost:,} lost{void}"
+    return f"{sent:,} messages at up to {max((run.rate for run in facts.runs), default=0):g} a second, {lost:,} lost{void}"
+
+
+def _page_load(facts: f.PageLoadFacts) -> str:
+    frames, shown = sum(one.frames for one in facts.moments), sum(one.shown for one in facts.moments)
+    return f"{facts.browser}: {frames:,} messages at {facts.rate:g} a second reached the page, which showed {shown:,}"
 
 
 def _page(facts: f.PageFacts) -> str:
@@ -361,7 +375,10 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.PulseFacts: _pulses,
     f.CrowdFacts: _crowd,
     f.TraceFacts: _trace,
+    f.BurstFacts: _burst,
+    f.ClockFacts: _clock,
     f.LoadFacts: _load,
+    f.PageLoadFacts: _page_load,
     f.PageFacts: _page,
     f.RecordingFacts: _recording,
     f.CookieFacts: _cookies,

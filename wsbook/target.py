@@ -11,9 +11,14 @@ from wsbook.errors import UsageError
 
 __all__ = ["Budget", "Endpoint", "Hop", "Target", "Trigger", "parse_endpoint", "parse_header", "parse_hop", "parse_target", "parse_trigger"]
 
-_DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
+_DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443, "redis": 6379, "rediss": 6379}
+_BROKERS = ("redis", "rediss")
+_SINGULAR_PATH = re.compile(r"\$(?:\.[A-Za-z_]\w*|\[(?:\d{1,4}|'[^'\\]{1,100}')\])+\Z")
 _LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)\Z")
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+\Z")  # RFC 9110 section 5.6.2
+
+
+_TRIGGERS = {"SEND": "socket", "PUBLISH": "redis", "RUN": "command"}
 
 
 class Budget(Struct, frozen=True, kw_only=True):
@@ -101,11 +106,25 @@ class Hop(Struct, frozen=True, kw_only=True):
 
 
 class Trigger(Struct, frozen=True, kw_only=True):
-    """An HTTP request that makes the application emit one event; ``{marker}`` in url or body is replaced."""
+    """What makes the application emit one event; ``{marker}`` in url or body is replaced.
+
+    method: of an HTTP request; or SEND, a message (body) on a socket of its own (url); PUBLISH, a message (body) on a Redis channel,
+    redis://host:port/channel; RUN, a command line (body), started without a shell, and no url.
+    """
 
     method: str
     url: str
     body: str = ""
+
+    @property
+    def kind(self) -> str:
+        """One of http, socket, redis, command."""
+        return _TRIGGERS.get(self.method, "http")
+
+    @property
+    def words(self) -> str:
+        """The trigger as it is typed."""
+        return " ".join(filter(None, (self.method, self.url, self.body)))
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -113,7 +132,9 @@ class Target(Struct, frozen=True, kw_only=True):
 
     Paths are strings as given. Empty strings and empty tuples mean "not given". Header values, url, page_url and metrics may hold
     secret references (see secret.py). hops run from the application outwards, the public endpoint itself excluded.
-    metrics: URL of the server's figures in the Prometheus text format.
+    metrics: URL of the server's figures in the Prometheus text format. broker: Redis channel that messages pass, as
+    redis://host:port/channel. schema: file with the JSON Schema of a message. selector: CSS selector of the part of the page that shows
+    messages, "" anywhere. sequence: place of the number that the server gives its messages, a singular JSON path (RFC 9535) such as $.seq.
     """
 
     url: str
@@ -135,6 +156,10 @@ class Target(Struct, frozen=True, kw_only=True):
     symptom: str = ""
     owned: bool = False
     metrics: str = ""
+    broker: str = ""
+    schema: str = ""
+    selector: str = ""
+    sequence: str = ""
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -235,18 +260,23 @@ def parse_hop(text: str) -> Hop:
 
 
 def parse_trigger(text: str) -> Trigger | None:
-    """Return the trigger written as ``METHOD URL [BODY]``; None for an empty text.
+    """Return the trigger written as ``METHOD URL [BODY]``, or ``RUN COMMAND``; None for an empty text.
 
     Raises:
         UsageError: another form.
     """
     if not text.strip():
         return None
-    parts = text.strip().split(maxsplit=2)
-    if len(parts) < 2 or not _TOKEN.match(parts[0]):
+    method, _, rest = text.strip().partition(" ")
+    method, rest = method.upper(), rest.strip()
+    if not rest or not _TOKEN.match(method):
         raise UsageError(f"trigger {text[:80]!r} is not of the form 'POST http://host/path BODY'")
-    parse_endpoint(parts[1].replace("{", "").replace("}", ""), ("http", "https"))
-    return Trigger(method=parts[0].upper(), url=parts[1], body=parts[2] if len(parts) > 2 else "")
+    if method == "RUN":
+        return Trigger(method=method, url="", body=rest)
+    url, _, body = rest.partition(" ")
+    schemes = {"SEND": ("ws", "wss"), "PUBLISH": _BROKERS}.get(method, ("http", "https"))
+    parse_endpoint(url.replace("{", "").replace("}", ""), schemes)
+    return Trigger(method=method, url=url, body=body.strip())
 
 
 def parse_target(
@@ -270,6 +300,10 @@ def parse_target(
     symptom: str = "",
     owned: bool = False,
     metrics: str = "",
+    broker: str = "",
+    schema: str = "",
+    selector: str = "",
+    sequence: str = "",
 ) -> Target:
     """Return the target described by texts as a person types them. Nothing is opened, resolved or dialled.
 
@@ -286,6 +320,10 @@ def parse_target(
         parse_endpoint(forward_proxy, ("http", "https"))
     if metrics:
         parse_endpoint(metrics, ("http", "https"))
+    if broker and parse_endpoint(broker, _BROKERS).path.strip("/") == "":
+        raise UsageError(f"broker {broker[:80]!r} names no channel; write redis://host:port/channel")
+    if sequence and not _SINGULAR_PATH.match(sequence):
+        raise UsageError(f"sequence {sequence[:80]!r} is not a JSON path such as $.seq or $.data[0].number")
     for name in (names := tuple(subprotocols)):
         if not _TOKEN.match(name):
             raise UsageError(f"subprotocol {name!r} is not a token (RFC 6455 section 4.1)")
@@ -309,4 +347,8 @@ def parse_target(
         symptom=symptom,
         owned=owned,
         metrics=metrics,
+        broker=broker,
+        schema=schema,
+        selector=selector,
+        sequence=sequence,
     )

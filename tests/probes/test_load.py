@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection, serve
 
 from wsbook.attempt import Attempt
-from wsbook.facts import LoadFacts, LoadStep
+from wsbook.facts import LoadFacts, LoadRun
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes import load
 from wsbook.probes.load import probe_load
@@ -61,9 +61,9 @@ async def _ramp(fault: str, rates: tuple[float, ...] = (400.0,), **options: Any)
         return await probe_load(Attempt(url=url), rates=rates, step="4.2", **settings)
 
 
-def _steps(seen: Observation) -> tuple[LoadStep, ...]:
+def _steps(seen: Observation) -> tuple[LoadRun, ...]:
     assert isinstance(seen.facts, LoadFacts), seen
-    return seen.facts.steps
+    return seen.facts.runs
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ async def test_figures_are_void_when_the_generator_itself_was_late() -> None:
     seen = await _ramp("blocks", rates=(20.0,), connections=1, seconds=1.4)
     assert _steps(seen)[0].lag_s >= 0
     slow = load._void(
-        LoadStep(
+        LoadRun(
             rate=100,
             size_bytes=1,
             connections=1,
@@ -114,7 +114,7 @@ async def test_figures_are_void_when_the_generator_itself_was_late() -> None:
         0.2,
     )
     starved = load._void(
-        LoadStep(
+        LoadRun(
             rate=1000,
             size_bytes=1,
             connections=1,
@@ -130,7 +130,7 @@ async def test_figures_are_void_when_the_generator_itself_was_late() -> None:
         0.99,
     )
     fine = load._void(
-        LoadStep(
+        LoadRun(
             rate=100,
             size_bytes=1,
             connections=1,
@@ -153,13 +153,13 @@ async def test_a_void_step_is_repeated_once(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(load, "_void", lambda figures, busy: next(reasons))
     seen = await _ramp("", rates=(50.0, 100.0), seconds=0.1)
     assert isinstance(seen.facts, LoadFacts)
-    assert (len(seen.facts.steps), seen.facts.void) == (2, "late again")
+    assert (len(seen.facts.runs), seen.facts.void) == (2, "late again")
 
 
 async def test_connections_that_are_closed_are_named() -> None:
     seen = await _ramp("closes", rates=(200.0, 400.0), connections=1)
     assert isinstance(seen.facts, LoadFacts)
-    assert len(seen.facts.steps) == 1 and seen.facts.steps[0].sent < 200
+    assert len(seen.facts.runs) == 1 and seen.facts.runs[0].sent < 200
     assert seen.facts.errors == (
         "connection 0 ended (close code 1008) at 200 messages per second",
         "no connection was left before 400 messages per second",

@@ -55,7 +55,7 @@ async def test_an_event_passes_every_place_in_order(healthy: Lab) -> None:
 async def test_small_rates_come_back_complete(healthy: Lab) -> None:
     seen = await probe_load(_attempt(healthy), rates=(50.0, 200.0), size_bytes=200, connections=2, seconds=0.5, step="4.2", owned=True)
     assert isinstance(seen.facts, LoadFacts)
-    assert [(s.sent, s.lost, s.duplicated, s.reordered) for s in seen.facts.steps] == [(25, 0, 0, 0), (100, 0, 0, 0)]
+    assert [(s.sent, s.lost, s.duplicated, s.reordered) for s in seen.facts.runs] == [(25, 0, 0, 0), (100, 0, 0, 0)]
 
 
 @needs("chromium")
@@ -88,5 +88,5 @@ async def test_instances_without_a_bus_and_messages_in_a_hurry() -> None:
     with start_lab("message.lost") as lab:
         ramp = await probe_load(_attempt(lab), rates=(20.0, 1000.0), size_bytes=100, connections=1, seconds=0.5, step="4.2", owned=True)
     assert isinstance(ramp.facts, LoadFacts)
-    slow, fast = ramp.facts.steps
+    slow, fast = ramp.facts.runs
     assert slow.lost <= 1 and fast.lost > fast.sent / 2  # a busy machine may send two messages at once

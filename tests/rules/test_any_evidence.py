@@ -114,9 +114,9 @@ places = st.lists(
     st.builds(f.Place, name=st.sampled_from(["trigger", "app", "log a", "page frame", "page handler"]), at_s=st.one_of(st.none(), seconds)),
     max_size=5,
 ).map(tuple)
-load_steps = st.lists(
+load_runs = st.lists(
     st.builds(
-        f.LoadStep,
+        f.LoadRun,
         rate=seconds,
         size_bytes=numbers,
         connections=numbers,
@@ -366,7 +366,26 @@ any_facts = st.one_of(
         conversations=st.lists(talks, max_size=3).map(tuple),
     ),
     st.builds(f.TraceFacts, marker=short, places=places),
-    st.builds(f.LoadFacts, steps=load_steps, void=short),
+    st.builds(
+        f.BurstFacts,
+        sent=numbers,
+        took_s=seconds,
+        places=st.lists(
+            st.builds(f.BurstPlace, name=short, kind=st.sampled_from(["log", "hop", "endpoint", "frame"]), received=numbers), max_size=3
+        ).map(tuple),
+    ),
+    st.builds(f.ClockFacts, place=short, offset_s=seconds, error_s=seconds, pairs=numbers),
+    st.builds(f.LoadFacts, runs=load_runs, void=short),
+    st.builds(
+        f.PageLoadFacts,
+        rate=seconds,
+        sent=numbers,
+        browser=short,
+        moments=st.lists(
+            st.builds(f.PageMoment, at_s=seconds, frames=numbers, handled=numbers, shown=numbers, changes=numbers, pictures=numbers),
+            max_size=3,
+        ).map(tuple),
+    ),
     st.builds(f.PageFacts, url=urls, browser=short, console=st.lists(st.tuples(st.just("error"), short), max_size=2).map(tuple)),
     st.builds(
         f.TlsScanFacts,

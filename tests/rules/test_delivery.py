@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from observations import findings, roots, seen
 
 from wsbook.attempt import ONE_BROKEN
-from wsbook.facts import BroadcastFacts, LoadFacts, LoadStep, Place, Subscriber, TraceFacts
+from wsbook.facts import BroadcastFacts, LoadFacts, LoadRun, Place, Subscriber, TraceFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
 
@@ -25,7 +25,7 @@ def page(frame: float | None, handler: float | None, document: float | None, wat
 
 
 def load(lost: int = 0, doubled: int = 0, moved: int = 0, void: str = "") -> Observation:
-    one = LoadStep(
+    one = LoadRun(
         rate=100,
         size_bytes=64,
         connections=2,
@@ -37,7 +37,7 @@ def load(lost: int = 0, doubled: int = 0, moved: int = 0, void: str = "") -> Obs
         reordered=moved,
         p99_s=0.01,
     )
-    return seen(LoadFacts(steps=(one,), void=void), step="4.2", probe="load")
+    return seen(LoadFacts(runs=(one,), void=void), step="4.2", probe="load")
 
 
 def trace(*times: float | None, watched_s: float = 1.0) -> Observation:

@@ -7,8 +7,11 @@ from wsbook.facts import (
     AccessFacts,
     AffinityFacts,
     BroadcastFacts,
+    BurstFacts,
+    BurstPlace,
     Certificate,
     Check,
+    ClockFacts,
     CompressionFacts,
     Conversation,
     CorsFacts,
@@ -31,13 +34,15 @@ from wsbook.facts import (
     Http2Facts,
     IdleFacts,
     LoadFacts,
-    LoadStep,
+    LoadRun,
     NameFacts,
     Neighbour,
     OutageFacts,
     PacketFacts,
     PacketTrial,
     PageFacts,
+    PageLoadFacts,
+    PageMoment,
     PatternFacts,
     Place,
     PortFacts,
@@ -121,7 +126,7 @@ def everything(text: str = HOSTILE) -> list[Observation]:
         for i in range(6)
     )
     load = tuple(
-        LoadStep(
+        LoadRun(
             rate=r,
             size_bytes=64,
             connections=4,
@@ -412,7 +417,18 @@ def everything(text: str = HOSTILE) -> list[Observation]:
                 places=(Place(name="trigger", at_s=0.0, count=1), Place(name=text, at_s=0.01, count=2), Place(name="dom", at_s=None)),
             ),
         ),
-        seen("4.2", LoadFacts(steps=load)),
+        seen("4.1", BurstFacts(sent=50, took_s=0.1, places=(BurstPlace(name=text, kind="hop", received=40, missing=(3, 4)),))),
+        seen("4.1", ClockFacts(place=text, offset_s=0.2, error_s=0.01, pairs=5)),
+        seen("4.2", LoadFacts(runs=load)),
+        seen(
+            "4.2",
+            PageLoadFacts(
+                rate=200.0,
+                sent=400,
+                browser=text,
+                moments=(PageMoment(at_s=1.0, frames=200, handled=150, shown=90, changes=150, pictures=20),),
+            ),
+        ),
         observed(Source(step="2.1", probe="tcp"), None, failure=Failure(stage="tcp", reason=Reason.REFUSED, message=text), observed_at=AT),
         not_run(Source(step="3.1", probe="frontend source"), Reason.NOT_GIVEN, text),
     ]

@@ -34,6 +34,10 @@ Symptom = Annotated[str, typer.Option(help="What people see, in a few words: '10
 Fault = Annotated[str, typer.Option(help="Slug of a fault to switch on in the lab; see: wsbook lab --list.")]
 Out = Annotated[Path | None, typer.Option(help="Record folder; by default records/TIME-HOST. An unfinished record is continued.")]
 Many = list[str]
+TRIGGER = (
+    "What makes the application publish, with {marker}: 'POST URL BODY', 'SEND WS-URL TEXT' on a socket of its own, "
+    "'PUBLISH redis://host/channel TEXT', or 'RUN COMMAND'."
+)
 PROVE = (
     "Start the installed nginx, haproxy or caddy on a copy of each configuration, on loopback before a stub server and confined to a "
     "temporary folder, as it is and with the change that is proposed, and say whether an upgrade passes. Nothing else is started."
@@ -67,7 +71,7 @@ def run(
     console: Annotated[str, typer.Option(help="File with console text of a browser.")] = "",
     proxy: Annotated[str, typer.Option(help="Forward proxy, http://host:port.")] = "",
     ca: Annotated[str, typer.Option(help="File with certificates to trust, PEM.")] = "",
-    trigger: Annotated[str, typer.Option(help="Request that makes the application publish: 'POST URL BODY', with {marker}.")] = "",
+    trigger: Annotated[str, typer.Option(help=TRIGGER)] = "",
     send: Annotated[str, typer.Option(help="Message that makes the application publish, with {marker}.")] = "",
     symptom: Symptom = "",
     budget: Annotated[str, typer.Option(help="quick (45 s), standard (3 min) or thorough (15 min).")] = "quick",
@@ -78,6 +82,10 @@ def run(
         bool, typer.Option("--i-own-this", help="Allow load and many connections against a host that is not loopback.")
     ] = False,
     metrics: Annotated[str, typer.Option(help="URL of the server's figures, in the Prometheus text format.")] = "",
+    broker: Annotated[str, typer.Option(help="Redis channel that messages pass, redis://host:port/channel.")] = "",
+    schema: Annotated[str, typer.Option(help="File with the JSON Schema of a message.")] = "",
+    selector: Annotated[str, typer.Option(help="CSS selector of the part of the page that shows messages.")] = "",
+    sequence: Annotated[str, typer.Option(help="JSON path of the number that the server gives its messages: $.seq")] = "",
     follow: Annotated[bool, typer.Option("--follow", help="Watch the logs while probing, and read them again at the end.")] = False,
     machine: Json = False,
 ) -> None:
@@ -88,7 +96,7 @@ def run(
         "url": url, "page_url": page, "origin": origin, "subprotocols": subprotocol, "headers": header, "hops": hop,
         "frontend": frontend, "backend": backend, "configs": config, "logs": log, "har": har, "console": console,
         "forward_proxy": proxy, "ca_file": ca, "trigger": trigger, "message": send, "symptom": symptom, "owned": i_own_this,
-        "metrics": metrics,
+        "metrics": metrics, "broker": broker, "schema": schema, "selector": selector, "sequence": sequence,
     }  # fmt: skip
     parameters = {name: "\n".join(value) if isinstance(value, list) else value for name, value in given.items() if value}
     request = Request(

@@ -4,12 +4,13 @@ A field that is None was not seen; an empty value was seen and was empty. Texts 
 taken and are hostile: whoever shows them escapes them.
 """
 
+from wsbook.facts.broadcast import BroadcastFacts, Sender, Subscriber
 from wsbook.facts.cluster import AffinityFacts, Conversation, Visit
 from wsbook.facts.dialect import DialectFacts, DialectStep
-from wsbook.facts.flow import BroadcastFacts, LoadFacts, LoadStep, Place, Sender, Subscriber, TraceFacts
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.heartbeat import HalfOpenFacts, HeartbeatFacts, IdleFacts
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
+from wsbook.facts.load import Generator, Knee, LoadFacts, LoadRun, LossyConnection, Moment, PageLoadFacts, PageMoment, Threshold
 from wsbook.facts.log import (
     AccessFacts,
     ClosingsFacts,
@@ -43,15 +44,20 @@ from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
 from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
 from wsbook.facts.suspicion import Suspicion, SuspicionFacts
 from wsbook.facts.told import SymptomFacts, WordsFacts
+from wsbook.facts.trace import BurstFacts, BurstPlace, Caught, ClockFacts, Named, PageEvent, Place, TraceFacts
 
 __all__ = [
     "THIS_MACHINE",
     "AccessFacts",
     "AffinityFacts",
     "BroadcastFacts",
+    "BurstFacts",
+    "BurstPlace",
+    "Caught",
     "Certificate",
     "Change",
     "Check",
+    "ClockFacts",
     "ClosingsFacts",
     "Companion",
     "CompressionFacts",
@@ -77,22 +83,30 @@ __all__ = [
     "Frame",
     "FrameTrial",
     "FramingFacts",
+    "Generator",
     "HalfOpenFacts",
     "Headers",
     "HeartbeatFacts",
     "Http2Facts",
     "IdleFacts",
+    "Knee",
     "LoadFacts",
-    "LoadStep",
+    "LoadRun",
     "LoggedAttemptFacts",
+    "LossyConnection",
     "MarkedLineFacts",
+    "Moment",
     "NameFacts",
+    "Named",
     "Neighbour",
     "NumbersFacts",
     "OutageFacts",
     "PacketFacts",
     "PacketTrial",
+    "PageEvent",
     "PageFacts",
+    "PageLoadFacts",
+    "PageMoment",
     "PatternFacts",
     "Place",
     "PortFacts",
@@ -122,6 +136,7 @@ __all__ = [
     "SymptomFacts",
     "TemplateFacts",
     "TextFacts",
+    "Threshold",
     "TlsFacts",
     "TlsScanFacts",
     "TraceFacts",
@@ -168,7 +183,10 @@ Facts = (
     | AffinityFacts
     | BroadcastFacts
     | TraceFacts
+    | BurstFacts
+    | ClockFacts
     | LoadFacts
+    | PageLoadFacts
     | PageFacts
     | OutageFacts
     | RecordingFacts

@@ -17,7 +17,7 @@ from itertools import count
 from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
-from wsbook.facts import LoadFacts, LoadStep
+from wsbook.facts import LoadFacts, LoadRun
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.endings import close_all, why_not_open
 from wsbook.probes.marker import find_markers, insert_marker, marker, run_marker
@@ -185,7 +185,7 @@ async def _ramp(
     errors: list[str],
     say: Progress,
 ) -> LoadFacts:
-    steps: list[LoadStep] = []
+    steps: list[LoadRun] = []
     voids: list[str] = []
     for turn, rate in enumerate(rates):
         say(f"{rate:g} messages per second", turn / len(rates))
@@ -199,7 +199,7 @@ async def _ramp(
         steps.append(done)
         voids += [void] if void else []
         errors += [_ended(line, rate) for line in alive if line.socket.ended != "open"][:20]
-    return LoadFacts(steps=tuple(steps), void="; ".join(voids), errors=tuple(errors[:50]))
+    return LoadFacts(runs=tuple(steps), void="; ".join(voids), errors=tuple(errors[:50]))
 
 
 def _ended(line: _Line, rate: float) -> str:
@@ -207,7 +207,7 @@ def _ended(line: _Line, rate: float) -> str:
     return f"connection {line.number} ended ({how}) at {rate:g} messages per second"
 
 
-async def _step(lines: list[_Line], make: Callable[[str], str], rate: float, seconds: float) -> tuple[LoadStep, str]:
+async def _step(lines: list[_Line], make: Callable[[str], str], rate: float, seconds: float) -> tuple[LoadRun, str]:
     """Send at one rate, wait for the rest of the echoes, and return the figures and why they are void."""
     for line in lines:
         line.clear()
@@ -246,10 +246,10 @@ async def _drain(lines: list[_Line]) -> None:
     await asyncio.sleep(0.05)  # repeated echoes come after the first
 
 
-def _figures(lines: list[_Line], make: Callable[[str], str], rate: float, seconds: float, lag_s: float) -> LoadStep:
+def _figures(lines: list[_Line], make: Callable[[str], str], rate: float, seconds: float, lag_s: float) -> LoadRun:
     latencies = sorted(latency for line in lines for latency in line.latencies)
     sent, received = sum(len(line.intended) for line in lines), sum(len(line.arrived) for line in lines)
-    return LoadStep(
+    return LoadRun(
         rate=rate,
         size_bytes=len(make(marker(lines[0].run, 0)).encode()),
         connections=len(lines),
@@ -271,7 +271,7 @@ def _quantile(ordered: Sequence[float], share: float) -> float | None:
     return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)] if ordered else None
 
 
-def _void(figures: LoadStep, busy_share: float) -> str:
+def _void(figures: LoadRun, busy_share: float) -> str:
     """Return why the figures of a step do not count, "" when they do."""
     if figures.lag_s > max(_LAG_S, _LAG_SHARE * (figures.p99_s or 0.0)):
         return f"at {figures.rate:g} messages per second the generator itself was {figures.lag_s * 1000:.0f} ms late"

@@ -63,13 +63,13 @@ def _judge_page(places: dict[str, float | None], seen: Observation) -> Iterator[
 
 
 def _judge_load(seen: Observation, facts: LoadFacts) -> Iterator[Finding]:
-    if facts.void or not facts.steps:
+    if facts.void or not facts.runs:
         return
-    sent, lost = sum(step.sent for step in facts.steps), sum(step.lost for step in facts.steps)
-    doubled, moved = sum(step.duplicated for step in facts.steps), sum(step.reordered for step in facts.steps)
-    fastest = max(facts.steps, key=lambda step: step.rate)
+    sent, lost = sum(step.sent for step in facts.runs), sum(step.lost for step in facts.runs)
+    doubled, moved = sum(step.duplicated for step in facts.runs), sum(step.reordered for step in facts.runs)
+    fastest = max(facts.runs, key=lambda step: step.rate)
     if lost:
-        first = next(step for step in facts.steps if step.lost)
+        first = next(step for step in facts.runs if step.lost)
         words = f"{lost} of {sent} messages were lost, the first at {first.rate:g} messages/s"
         yield fault("message.lost", 0.9, words, proof(seen, words))
     if doubled:

@@ -145,8 +145,8 @@ def plot_trace(observations: Iterable[Observation]) -> Picture | None:
 def _load_title(facts: LoadFacts) -> str:
     if facts.void:
         return f"the figures do not count: {cap(facts.void, 80)}"
-    lossy = next((step for step in facts.steps if step.lost), None)
-    top = max(facts.steps, key=lambda step: step.rate)
+    lossy = next((step for step in facts.runs if step.lost), None)
+    top = max(facts.runs, key=lambda step: step.rate)
     if lossy:
         return f"{lossy.lost:,} of {lossy.sent:,} messages lost at {lossy.rate:g} a second"
     return f"nothing lost up to {top.rate:g} a second, p99 {duration_text(top.p99_s)}"
@@ -154,11 +154,11 @@ def _load_title(facts: LoadFacts) -> str:
 
 def plot_load(observations: Iterable[Observation]) -> Picture | None:
     """Draw latency percentiles over the rate, both axes logarithmic; steps that lost messages are marked."""
-    ramps = [facts for _, facts in rows_of(observations, LoadFacts) if facts.steps]
+    ramps = [facts for _, facts in rows_of(observations, LoadFacts) if facts.runs]
     if not ramps:
         return None
     facts = ramps[-1]
-    steps = sorted(facts.steps, key=lambda step: (step.size_bytes, step.rate))
+    steps = sorted(facts.runs, key=lambda step: (step.size_bytes, step.rate))
     size = Counter(step.size_bytes for step in steps).most_common(1)[0][0]
     steps = [step for step in steps if step.size_bytes == size]
     title = _load_title(facts)

@@ -22,7 +22,8 @@ _GROUPS = {
     "Page and handshake": ("page_url", "origin", "subprotocols", "headers"),
     "Way to the application": ("hops", "forward_proxy", "ca_file"),
     "Files: source, configuration, logs, recordings": ("frontend", "backend", "configs", "logs", "har", "console"),
-    "Symptom, traffic, budget": ("symptom", "trigger", "message", "budget", "fault", "owned", "metrics"),
+    "Symptom, budget": ("symptom", "budget", "fault"),
+    "Traffic": ("trigger", "message", "broker", "schema", "selector", "sequence", "metrics", "owned"),
 }
 _WORDS = {
     "page_url": ("page", "https://host/page that opens the socket"),
@@ -39,11 +40,18 @@ _WORDS = {
     "har": ("recording", "HAR file of the browser's developer tools"),
     "console": ("console", "file with the text of the browser's console"),
     "symptom": ("symptom", "what people see, in a few words"),
-    "trigger": ("trigger", "POST http://host/publish BODY with {marker}"),
+    "trigger": (
+        "trigger",
+        "POST URL BODY, SEND WS-URL TEXT, PUBLISH REDIS-URL TEXT or RUN COMMAND, with {marker}",
+    ),
     "message": ("message", "message with {marker} that makes the application publish"),
     "budget": ("budget", ""),
     "fault": ("fault of the lab", "only without an endpoint"),
     "metrics": ("metrics URL", "http://host:port/metrics of the server, Prometheus text"),
+    "broker": ("Redis channel", "redis://host:6379/channel that messages pass"),
+    "schema": ("JSON Schema", "file with the schema of a message"),
+    "selector": ("shown in", "CSS selector of the part of the page that shows messages; empty: anywhere"),
+    "sequence": ("sequence", "JSON path of the number that the server gives its messages, such as $.seq"),
     "owned": ("this target is mine: load may be sent to it", ""),
 }
 _LONG = ("headers", "hops")

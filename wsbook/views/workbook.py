@@ -60,6 +60,10 @@ PARAMETERS = {
     "record": "",
     "owned": False,
     "metrics": "",
+    "broker": "",
+    "schema": "",
+    "selector": "",
+    "sequence": "",
 }
 """Parameters of every notebook → their defaults; an empty text means "not given"."""
 

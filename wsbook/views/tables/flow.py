@@ -103,7 +103,7 @@ def table_load(observations: Iterable[Observation]) -> pd.DataFrame:
             "void": facts.void,
         }
         for _, facts in rows_of(observations, LoadFacts)
-        for one in facts.steps
+        for one in facts.runs
     ]
     columns = ["rate (1/s)", "size (B)", "connections", "sent", "lost", "twice", "out of order", "p50 (ms)", "p99 (ms)", "max (ms)"]
     return frame(rows, [*columns, "void"] if any(row["void"] for row in rows) else columns)

@@ -24,7 +24,7 @@ def table_inputs(target: Target, budget: str) -> pd.DataFrame:
     given += [("forward proxy", target.forward_proxy), ("CA file", target.ca_file), ("frontend", ", ".join(target.frontend))]
     given += [("backend", ", ".join(target.backend)), ("configurations", ", ".join(target.configs)), ("logs", ", ".join(target.logs))]
     given += [("recording (HAR)", target.har), ("console", target.console), ("symptom", target.symptom), ("budget", budget)]
-    given += [("trigger", f"{target.trigger.method} {target.trigger.url}" if target.trigger else ""), ("message", target.message)]
+    given += [("trigger", target.trigger.words if target.trigger else ""), ("message", target.message)]
     missing = ", ".join(name for name, value in given if not value)
     rows = [{"input": name, "value": cap(value, 160)} for name, value in given if value]
     return frame([*rows, {"input": "not given", "value": missing}] if missing else rows, ["input", "value"])

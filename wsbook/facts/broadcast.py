@@ -1,8 +1,8 @@
-"""Broadcasts, traces and load: what happens on sockets over time."""
+"""Broadcasts to several subscribers."""
 
 from msgspec import Struct
 
-__all__ = ["BroadcastFacts", "LoadFacts", "LoadStep", "Place", "Sender", "Subscriber", "TraceFacts"]
+__all__ = ["BroadcastFacts", "Sender", "Subscriber"]
 
 
 class Subscriber(Struct, frozen=True, kw_only=True):
@@ -43,45 +43,3 @@ class BroadcastFacts(Struct, frozen=True, kw_only=True, tag="broadcast"):
     publisher_instance: str = ""
     senders: tuple[Sender, ...] = ()
     known_by: str = ""
-
-
-class Place(Struct, frozen=True, kw_only=True):
-    """One place that a marked message should pass. at_s from the trigger, None when it never came; count: how often it was seen."""
-
-    name: str
-    at_s: float | None
-    count: int = 0
-
-
-class TraceFacts(Struct, frozen=True, kw_only=True, tag="trace"):
-    """One marked message from its origin to the last place watched, in path order."""
-
-    marker: str
-    places: tuple[Place, ...]
-    repeats: int = 1
-
-
-class LoadStep(Struct, frozen=True, kw_only=True):
-    """One rate of a ramp. latencies from the intended send time, in seconds; None when nothing came back."""
-
-    rate: float
-    size_bytes: int
-    connections: int
-    duration_s: float
-    sent: int
-    received: int
-    lost: int
-    duplicated: int
-    reordered: int
-    p50_s: float | None = None
-    p99_s: float | None = None
-    max_s: float | None = None
-    lag_s: float = 0.0
-
-
-class LoadFacts(Struct, frozen=True, kw_only=True, tag="load"):
-    """A ramp of rates over echo. void: why the figures do not count (the generator was the bottleneck), "" when they do."""
-
-    steps: tuple[LoadStep, ...]
-    void: str = ""
-    errors: tuple[str, ...] = ()

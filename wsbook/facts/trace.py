@@ -1,0 +1,107 @@
+"""Marked messages on their way from what sets them off to the page that should show them."""
+
+from msgspec import Struct
+
+__all__ = ["BurstFacts", "BurstPlace", "Caught", "ClockFacts", "Named", "PageEvent", "Place", "TraceFacts"]
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """One place that a marked message should pass. at_s from the trigger, None when it never came; count: how often it was seen.
+
+    kind: trigger, answer, broker, log, hop, endpoint, frame, handler, mark, document or screen; "" in old records. instance: what
+    identifies the process that a socket is connected to, "" unknown. altered: how its content differs from that at the first socket
+    that carried it, "" when it does not. against_schema: what the given JSON Schema refuses in it, "" nothing or none given.
+    error_s: how far at_s may be off because another machine's clock gave it; 0 for clocks of this machine.
+    """
+
+    name: str
+    at_s: float | None
+    count: int = 0
+    kind: str = ""
+    instance: str = ""
+    altered: str = ""
+    against_schema: str = ""
+    error_s: float = 0.0
+
+
+class Named(Struct, frozen=True, kw_only=True):
+    """What a message calls itself: the member and value that tell its type. known: whether the value stands in the page's scripts,
+    None when they could not be read. alike: values there that resemble it."""
+
+    member: str
+    value: str
+    known: bool | None = None
+    alike: tuple[str, ...] = ()
+
+
+class Caught(Struct, frozen=True, kw_only=True):
+    """An exception while the page handled a message. swallowed: the page caught it and said nothing. where: url:line:column."""
+
+    text: str
+    where: str = ""
+    function: str = ""
+    swallowed: bool = False
+
+
+class PageEvent(Struct, frozen=True, kw_only=True):
+    """What the page did while a marked message was there.
+
+    exceptions: thrown after its frame came. console: warnings and errors of that time, (level, text). changes: how often the document
+    changed in that time. handlers: functions of the page that took the message, as name at url:line. looked_deeper: whether the
+    exceptions that the page catches itself were watched too.
+    """
+
+    exceptions: tuple[Caught, ...] = ()
+    console: tuple[tuple[str, str], ...] = ()
+    changes: int = 0
+    handlers: tuple[str, ...] = ()
+    named: tuple[Named, ...] = ()
+    looked_deeper: bool = False
+
+
+class TraceFacts(Struct, frozen=True, kw_only=True, tag="trace"):
+    """One marked message from its origin to the last place watched, in path order.
+
+    number, repeats: which of how many events of one run this is. trigger: http, socket, message, command or redis; "" in old records.
+    text: what was sent, with its marker, capped. watched_s: how long every place was watched after the trigger. page: None when no page
+    was watched.
+    """
+
+    marker: str
+    places: tuple[Place, ...]
+    repeats: int = 1
+    number: int = 0
+    trigger: str = ""
+    text: str = ""
+    watched_s: float | None = None
+    page: PageEvent | None = None
+
+
+class BurstPlace(Struct, frozen=True, kw_only=True):
+    """What one place saw of a burst: distinct events, more copies of them, and those that came after a later one."""
+
+    name: str
+    kind: str
+    received: int
+    duplicated: int = 0
+    reordered: int = 0
+    missing: tuple[int, ...] = ()
+
+
+class BurstFacts(Struct, frozen=True, kw_only=True, tag="burst"):
+    """Many marked events in quick succession, after single ones. refused: triggers that were not accepted."""
+
+    sent: int
+    took_s: float
+    places: tuple[BurstPlace, ...]
+    refused: int = 0
+    watched_s: float = 0.0
+
+
+class ClockFacts(Struct, frozen=True, kw_only=True, tag="clock"):
+    """How far another clock is ahead of ours, from pairs of request and reply: the true offset lies within offset_s +- error_s."""
+
+    place: str
+    offset_s: float
+    error_s: float
+    pairs: int
