@@ -68,9 +68,7 @@ def make_room(count: int) -> None:
     if soft == resource.RLIM_INFINITY or soft >= needed:
         return
     if hard != resource.RLIM_INFINITY and hard < needed:
-        raise UsageError(
-            f"{count} connections need {needed} open files and this process may have {hard}; raise ulimit -Hn, or share the work"
-        )
+        raise UsageError(f"{count} connections need {needed} open files, this process may have {hard}: raise ulimit -Hn, or share the work")
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
@@ -167,10 +165,10 @@ def _read_head(sock: socket.socket, what: str) -> Generator[int, None, AnswerRea
         if not data:
             raise Refused(f"{what} closed the connection" + (" in the middle of its answer" if reader.raw else " without an answer"))
         reader.feed(data)
-    if not reader.complete or reader.garbage:
-        raise Refused(
-            f"{what} answered {shown_raw(bytes(reader.raw), 60)!r}" if reader.garbage else f"{what} answered with an endless head"
-        )
+    if reader.garbage:
+        raise Refused(f"{what} answered {shown_raw(bytes(reader.raw), 60)!r}")
+    if not reader.complete:
+        raise Refused(f"{what} answered with an endless head")
     return reader
 
 

@@ -15,6 +15,7 @@ from wsbook.probes.generator.tally import Tally
 __all__ = ["Correlation", "correlation_of", "parse_path"]
 
 Numbers = NDArray[np.int64]
+Due = Callable[[Numbers, Numbers], Numbers]
 _EARLY_NS, _DAY_NS = 1_000_000, 86_400_000_000_000
 _MOST_OUTSIDE = 2**36
 _MOST_NUMBER = 2**53
@@ -29,9 +30,7 @@ class Correlation:
     due. offered: how many messages of each connection may be on their way, by index.
     """
 
-    def __init__(
-        self, plan: LoadPlan, tally: Tally, schedule: Callable[[Numbers, Numbers], Numbers] | None, offered: Callable[[], Numbers]
-    ) -> None:
+    def __init__(self, plan: LoadPlan, tally: Tally, schedule: Due | None, offered: Callable[[], Numbers]) -> None:
         self.plan, self.tally, self._schedule, self._offered = plan, tally, schedule, offered
 
     def foreign(self, count: int) -> None:
@@ -138,9 +137,7 @@ def parse_path(path: str) -> tuple[str | int, ...]:
     return tuple(steps)
 
 
-def correlation_of(
-    plan: LoadPlan, tally: Tally, schedule: Callable[[Numbers, Numbers], Numbers] | None, offered: Callable[[], Numbers]
-) -> Correlation:
+def correlation_of(plan: LoadPlan, tally: Tally, schedule: Due | None, offered: Callable[[], Numbers]) -> Correlation:
     """Return what matches the messages of a plan."""
-    kind = {"echo": Correlation, "broadcast": _Broadcast, "sequence": _Sequence}[plan.answered_by]
+    kind: type[Correlation] = {"echo": Correlation, "broadcast": _Broadcast, "sequence": _Sequence}[plan.answered_by]
     return kind(plan, tally, schedule, offered)

@@ -87,7 +87,7 @@ class _Loop:
         self._outbox = Outbox(self._poller, mill.frame_bytes)
         self._sender = self._sender_of(mill)
         schedule = self._sender.schedule if isinstance(self._sender, ByClock) else None
-        self._account = correlation_of(plan, tally, schedule and schedule.of, self._sender.offered)
+        self._account = correlation_of(plan, tally, schedule.of if schedule else None, self._sender.offered)
         sequence = plan.answered_by == "sequence"
         self._receiver = Receiver(
             self._account,

@@ -11,9 +11,10 @@ __all__ = ["Line"]
 class Line:
     """One WebSocket whose opening handshake is done, non-blocking.
 
-    index: in the plan. sock: plain or TLS; fd: its number. rest: bytes received and not yet read as a whole frame. waiting: bytes that the
-    kernel did not take, owed: how many messages they end; blocked: whether nothing can be sent now. offered: messages that were given to the
-    kernel or begun, of a rate. ended: "open" or how it ended: fin, rst, close or garbage; close_code: of a close frame.
+    index: in the plan. sock: plain or TLS; fd: its number. rest: bytes received and not yet read as a whole frame; reader: of a frame or
+    message that is read carefully. waiting: bytes that the kernel did not take, owed: how many messages they end; blocked: whether nothing
+    can be sent now. offered: messages that were given to the kernel or begun, of a rate. ended: "open" or how it ended: fin, rst, close or
+    garbage; close_code: of a close frame.
     """
 
     __slots__ = ("blocked", "close_code", "ended", "fd", "index", "offered", "owed", "reader", "rest", "sock", "waiting")

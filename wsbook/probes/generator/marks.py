@@ -77,12 +77,12 @@ def write_text(out: Bytes, connections: Numbers, numbers: Numbers, due_ns: Numbe
 def read_text(digits: Bytes, now_ns: int) -> tuple[Numbers, Numbers, Numbers, NDArray[np.bool_]]:
     """Return connections, numbers and due times (ns since the epoch) of rows of 24 digits, and which rows are such digits."""
     values = _VALUES[digits]
-    good = (values < 16).all(axis=1)
-    found, at = [], 0
+    good: NDArray[np.bool_] = np.less(values, 16).all(axis=1)
+    found, at = list[Numbers](), 0
     for width in _WIDTHS:
         weights = 1 << (np.arange(width - 1, -1, -1, dtype=np.int64) * 4)
         found.append(values[:, at : at + width].astype(np.int64) @ weights)
         at += width
     now_us = now_ns // 1000
-    due = (now_us + (found[2] - now_us + _AROUND // 2) % _AROUND - _AROUND // 2) * 1000
+    due: Numbers = (now_us + (found[2] - now_us + _AROUND // 2) % _AROUND - _AROUND // 2) * 1000
     return found[0], found[1], due, good

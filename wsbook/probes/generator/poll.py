@@ -43,9 +43,19 @@ class Poller(Protocol):
 class _Epoll:
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self.add, self.change, self.drop = self._epoll.register, self._epoll.modify, self._epoll.unregister
-        self.close, self._fd = self._epoll.close, self._epoll.fileno()
-        self._poll = self._epoll.poll
+        self._fd, self._poll = self._epoll.fileno(), self._epoll.poll
+
+    def add(self, fd: int, events: int) -> None:
+        self._epoll.register(fd, events)
+
+    def change(self, fd: int, events: int) -> None:
+        self._epoll.modify(fd, events)
+
+    def drop(self, fd: int) -> None:
+        self._epoll.unregister(fd)
+
+    def close(self) -> None:
+        self._epoll.close()
 
     def now(self, most: int) -> list[tuple[int, int]]:
         return self._poll(0, most)
@@ -65,7 +75,12 @@ class _Epoll:
 class _Portable:
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self.drop, self.close = self._selector.unregister, self._selector.close
+
+    def drop(self, fd: int) -> None:
+        self._selector.unregister(fd)
+
+    def close(self) -> None:
+        self._selector.close()
 
     @staticmethod
     def _events(events: int) -> int:

@@ -1,6 +1,7 @@
 """Frames of one server, read carefully: for everything that the vectorised way does not know (RFC 6455 section 5).
 
-No I/O. It must not know marks or accounts. Memory is bounded whatever the peer sends: of a message KEPT_BYTES are kept, the rest is counted.
+No I/O. It must not know marks or accounts. Memory is bounded whatever the peer sends: of a message KEPT_BYTES are kept, the rest is
+counted.
 """
 
 from msgspec import Struct

@@ -128,7 +128,7 @@ def _loop(plan: LoadPlan, lines: Sequence[Line], watch: Watch) -> tuple[str, Cal
         compiled = import_module(_COMPILED)
         why = compiled.suits(plan, lines)
         if not why:
-            compiled.prepare(lambda: watch.say(Progress(phase="compiling", opened=len(lines))))
+            compiled.prepare(watch.say)
             return "compiled", compiled.drive
     if plan.engine == "compiled":
         raise UsageError(f"the compiled engine cannot carry out this plan: {why}")

@@ -47,8 +47,8 @@ class Tally:
     distinct ones that came; duplicated: further copies; reordered: first copies that came after a later number. ended: "open" or how the
     connection ended: fin, rst or close; close_codes: of a close frame.
 
-    Per stream (int64), columns of them per connection: upcoming: the number above all that came, UNKNOWN before the first of a server's sequence; base: the first.
-    gaps: of the streams that have any. beyond: numbers in gaps that could not be kept, by stream.
+    Per stream (int64), columns of them per connection: upcoming: the number above all that came, UNKNOWN before the first of a server's
+    sequence; base: the first. gaps: of the streams that have any. beyond: numbers in gaps that could not be kept, by stream.
 
     foreign: messages that are none of ours. latencies: of first copies, from due to arrival, ns. lags: how late we offered what was due
     and not kept back by the peer, ns; of a window and of listeners, how late a tick of the loop was. arrived: first copies by the interval
