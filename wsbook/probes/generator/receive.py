@@ -84,8 +84,8 @@ class Receiver:
                 continue
             try:
                 got = line.recv_into(view[start : start + _READ_BYTES])
-            except OSError:
-                self.read(line)  # says the same again
+            except OSError as error:
+                self._failed(line, error)
                 continue
             if got and not got % size:
                 self._pos = end = start + got
@@ -105,12 +105,21 @@ class Receiver:
         at = start + held
         try:
             got = line.recv_into(self._view[at : at + _READ_BYTES])
-        except _TRY_AGAIN:
-            return
-        except OSError:
-            self._end(line, "rst", None)
+        except OSError as error:
+            self._failed(line, error)
             return
         self._got(line, start, at, got)
+
+    def _failed(self, line: Line, error: OSError) -> None:
+        """Take an error of a read; EPIPE says that a FIN came before the RST (tcp_reset() in Linux)."""
+        if not isinstance(error, _TRY_AGAIN):
+            self._end(line, "fin" if isinstance(error, BrokenPipeError) else "rst", None)
+
+    def read_rest(self, line: Line) -> None:
+        """Read what came together with the answer to the opening handshake."""
+        if line.rest:
+            data, line.rest = line.rest, b""
+            self._carefully(line, data, time.monotonic_ns())
 
     def _got(self, line: Line, start: int, at: int, got: int) -> None:
         """Take so many bytes that were read to a place behind room for those that the line held."""
@@ -203,6 +212,7 @@ class Receiver:
         if self._pos:
             self.check()
             self.settle()
+        data, line.rest = line.rest + data, b""  # looking at what was read before may have left some
         reader = line.reader or Reader()
         marked = 0
         for taken in reader.feed(data):
@@ -248,4 +258,4 @@ class Receiver:
 
     def _end(self, line: Line, how: str, code: int | None) -> None:
         if line.ended == "open":
-            self._ended(line, how, code)
+            self._ended(line, "rst" if how == "fin" and line.reset else how, code)
