@@ -167,17 +167,24 @@ class Receiver:
                 start = end
             self._checked, self._fresh = self._pos, len(self._owners)
             return
-        reads: dict[Line, tuple[bytes, int]] = {}
+        reads: list[tuple[Line, bytes, int]] = []
         for place in fresh:
             line, end = self._owners[place], self._ends[place]
-            reads[line] = (reads.get(line, (b"", 0))[0] + bytes(self._view[start:end]), self._stamps[place])
+            reads.append((line, bytes(self._view[start:end]), self._stamps[place]))
             start = end
         del self._owners[fresh.start :], self._ends[fresh.start :], self._stamps[fresh.start :]
         self._pos = self._checked
         self.settle()
-        for line, (data, stamp) in reads.items():
-            rest, line.rest = line.rest, b""
-            self._carefully(line, data + rest, stamp)
+        self._again(reads)
+
+    def _again(self, reads: Sequence[tuple[Line, bytes, int]]) -> None:
+        """Read frame by frame what was read before, and what its lines have held back since."""
+        rests = {line: (line.rest, stamp) for line, _, stamp in reads}
+        for line in rests:
+            line.rest = b""
+        for line, data, stamp in (*reads, *((line, *held) for line, held in rests.items())):
+            if data and line.ended == "open":
+                self._carefully(line, data, stamp)
 
     def settle(self) -> None:
         """Account everything whose headers were looked at, and make room."""

@@ -321,10 +321,10 @@ class ByWindow:
         self._outbox.hand_each(lines, ends.tolist(), memoryview(frames.reshape(-1)))  # type: ignore[arg-type]
 
     def look(self, now_ns: int) -> None:
-        """Ten times a second: hold the windows against the account, and no longer wait for what does not come."""
+        """Four times a second: hold the windows against the account, and no longer wait for what does not come."""
         if now_ns < self._look_ns or self._over or self.next_ns != _NEVER_NS:
             return
-        self._look_ns = now_ns + 100_000_000
+        self._look_ns = now_ns + 250_000_000
         tally, indexes = self._tally, self._indexes
         upcoming, received = self._heard()
         moved = received != self._received[indexes]
