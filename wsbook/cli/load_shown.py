@@ -98,7 +98,7 @@ def _summary(facts: LoadFacts) -> str:
     sent, expected = sum(run.sent for run in counted), sum(run.received + run.lost for run in counted)
     words = [f"{quantity(sent or expected, 'message')}"]
     lost = sum(run.lost for run in counted)
-    words.append(f"{lost:,} lost ({lost / expected:.2%})" if lost and expected else "none lost")
+    words.append(f"{lost:,} lost ({lost / expected * 100:.3g} %)" if lost and expected else "none lost")
     words += [f"{count:,} {word}" for word, count in _troubles(counted) if count]
     late = [run.p99_s for run in counted if run.p99_s is not None]
     words += [f"p99 {duration_text(max(late))}{' at worst' if len(late) > 1 else ''}"] if late else []
@@ -117,7 +117,18 @@ def _troubles(runs: Sequence[LoadRun]) -> tuple[tuple[str, int], ...]:
 def _table(runs: Sequence[LoadRun]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style=_GREY)
     varying = [name for name in ("size_bytes", "connections") if len({getattr(run, name) for run in runs}) > 1]
-    titles = ["rate", *(name.removesuffix("_bytes") for name in varying), "sent", "received", "lost", "twice", "moved", "p50", "p99", "max"]
+    titles = [
+        "rate",
+        *(name.removesuffix("_bytes") for name in varying),
+        "sent",
+        "received",
+        "lost",
+        "twice",
+        "out of order",
+        "p50",
+        "p99",
+        "max",
+    ]
     for title in titles:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("")
@@ -148,9 +159,9 @@ def _show_percentiles(console: Console, run: LoadRun) -> None:
 
 
 def _show_around(console: Console, runs: Sequence[LoadRun]) -> None:
-    """Print connections, servers, troubles and the generator: of the last run, which loaded most in a ramp."""
-    run = runs[-1]
-    console.print()
+    """Print connections, servers, troubles and the generator of the run that lost most, else of the fastest."""
+    run = max(runs, key=lambda one: (one.lost, one.rate))
+    console.print(Text(f"\nat {_pace(run.rate, run.window)}, {size_text(run.size_bytes)}" if len(runs) > 1 else "", style=_GREY))
     if run.asked:
         took = f" in {duration_text(run.connect_s)}" if run.opened else ""
         each = f", p99 {duration_text(run.connect_p99_s)}" if run.connect_p99_s is not None else ""
@@ -158,7 +169,9 @@ def _show_around(console: Console, runs: Sequence[LoadRun]) -> None:
         _row(console, "connections", f"{run.opened:,} of {run.asked:,} opened{took}{each}{ended}")
     for one in run.lossy[:_WORST_CONNECTIONS]:
         first = f" (first {', '.join(f'{number:,}' for number in one.lost_numbers[:3])})" if one.lost_numbers else ""
-        words = f"number {one.number}: {one.lost:,} of {one.expected:,} lost{first}, {one.duplicated:,} twice, {one.reordered:,} moved"
+        words = (
+            f"number {one.number}: {one.lost:,} of {one.expected:,} lost{first}, {one.duplicated:,} twice, {one.reordered:,} out of order"
+        )
         _row(console, "", words + (f", ended by {one.ended}" if one.ended != "open" else ""))
     for server in run.servers:
         _row(console, "server", _server_text(server))
@@ -167,7 +180,7 @@ def _show_around(console: Console, runs: Sequence[LoadRun]) -> None:
         _row(console, "trouble", spells)
     if run.generator:
         ours = run.generator
-        words = f"{ours.cpu_s:.2f} CPU s, {ours.busy:.0%} of a processor, at most {duration_text(ours.lag_max_s)} late"
+        words = f"{ours.cpu_s:.2f} CPU s, {ours.busy * 100:.0f} % of a processor, at most {duration_text(ours.lag_max_s)} late"
         _row(console, "generator", words + (f", {ours.shards} processes" if ours.shards > 1 else ""))
     for shard in run.missing_shards:
         _row(console, "missing", shard)
@@ -178,7 +191,8 @@ def _server_text(server: Watched) -> str:
     words = [f"{server.name}, {quantity(server.processes, 'process', 'processes')}" if server.how == "process" else server.name]
     told = [(one.at_s, one.cpu_s) for one in samples if one.cpu_s is not None]
     if len(told) > 1 and told[-1][0] > told[0][0]:
-        words.append(f"{(told[-1][1] - told[0][1]) / (told[-1][0] - told[0][0]):.0%} of a processor")
+        share = (told[-1][1] - told[0][1]) / (told[-1][0] - told[0][0])
+        words.append(f"{share * 100:.0f} % of a processor")
     words += _from_to("", [one.memory_bytes for one in samples], size_text)
     words += _from_to(" descriptors", [one.descriptors for one in samples], lambda count: f"{count:,}")
     return " · ".join(words)
