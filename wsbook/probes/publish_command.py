@@ -9,6 +9,7 @@ import contextlib
 import os
 import shlex
 import signal
+import tempfile
 import time
 
 from wsbook.errors import UsageError
@@ -21,10 +22,9 @@ from wsbook.target import Trigger
 __all__ = ["COMMAND_S", "CommandPublisher"]
 
 COMMAND_S = 10.0
-_ERROR_BYTES, _SHOWN = 4_000_000, 300
-"""What a command may print as errors before it is ended; what it prints otherwise goes nowhere."""
-_AFTERWARDS_S = 0.2
-"""How long the errors of a command that has ended are still read: a child that it left behind may hold them open."""
+_ERROR_BYTES, _HEAD_BYTES, _SHOWN, _LOOK_S = 4_000_000, 4_096, 300, 0.05
+"""What a command may print as errors before it is ended, and how much of it is read; what it prints otherwise goes nowhere. Errors go to
+a file, not a pipe: a child that the command leaves behind would keep a pipe open."""
 
 
 class CommandPublisher:
@@ -46,61 +46,41 @@ class CommandPublisher:
     async def publish(self, mark: str) -> Published:
         """Run the command with the marker in it, until it has ended."""
         words = [insert_marker(resolve(word), mark) for word in self._words]
-        sent_at, devnull, pipe = time.perf_counter(), asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
+        sent_at, devnull = time.perf_counter(), asyncio.subprocess.DEVNULL
+        with tempfile.TemporaryFile() as errors:
+            try:
+                process = await asyncio.create_subprocess_exec(*words, stdin=devnull, stdout=devnull, stderr=errors, start_new_session=True)
+            except (OSError, ValueError) as error:
+                said = error.strerror if isinstance(error, OSError) else str(error)
+                return _failed(sent_at, Reason.TOOL_MISSING, f"the command {words[0][:80] if words else ''!r} cannot be started: {said}")
+            try:
+                return await self._watch(process, errors.fileno(), sent_at)
+            finally:
+                await _end(process)
+
+    async def _watch(self, process: asyncio.subprocess.Process, errors: int, sent_at: float) -> Published:
+        end = sent_at + self._timeout_s
+        waiting = asyncio.ensure_future(process.wait())
         try:
-            process = await asyncio.create_subprocess_exec(*words, stdin=devnull, stdout=devnull, stderr=pipe, start_new_session=True)
-        except (OSError, ValueError) as error:
-            said = error.strerror if isinstance(error, OSError) else str(error)
-            return _failed(sent_at, Reason.TOOL_MISSING, f"the command {words[0][:80] if words else ''!r} cannot be started: {said}")
-        try:
-            return await self._watch(process, sent_at)
+            while not waiting.done():
+                await asyncio.wait({waiting}, timeout=max(0.0, min(_LOOK_S, end - time.perf_counter())))
+                if os.fstat(errors).st_size > _ERROR_BYTES:
+                    return _failed(sent_at, Reason.TOO_LARGE, "the command printed more than 4 MB of errors and was stopped")
+                if not waiting.done() and time.perf_counter() >= end:
+                    words = f"the command had not ended after {self._timeout_s:g} s and was stopped"
+                    return _failed(sent_at, Reason.TIMEOUT, f"{words}{_first_line(errors)}")
         finally:
-            await _end(process)
-
-    async def _watch(self, process: asyncio.subprocess.Process, sent_at: float) -> Published:
-        errors = _Errors(process)
-        reading = asyncio.ensure_future(errors.read())
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                code = await process.wait()
-                answered_at = time.perf_counter()
-            await asyncio.wait({reading}, timeout=_AFTERWARDS_S)
-        except TimeoutError:
-            return _failed(sent_at, Reason.TIMEOUT, f"the command had not ended after {self._timeout_s:g} s and was stopped{errors.first}")
-        finally:
-            reading.cancel()
-            await asyncio.gather(reading, return_exceptions=True)
-        if errors.flooded:
-            return _failed(sent_at, Reason.TOO_LARGE, "the command printed more than 4 MB of errors and was stopped")
-        bad = f"the command ended with exit code {code}{errors.first}" if code else ""
-        failure = Failure(stage="trigger", reason=Reason.MALFORMED, message=bad) if bad else None
-        return Published(sent_at=sent_at, answered_at=answered_at, failure=failure, answer=f"exit code {code}{errors.first}")
+            waiting.cancel()
+        code, answered_at, said = waiting.result(), time.perf_counter(), _first_line(errors)
+        bad = Failure(stage="trigger", reason=Reason.MALFORMED, message=f"the command ended with exit code {code}{said}") if code else None
+        return Published(sent_at=sent_at, answered_at=answered_at, failure=bad, answer=f"exit code {code}{said}")
 
 
-class _Errors:
-    """What a command prints as errors: the first line is kept, and one that prints too much is ended."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._head = b""
-        self.flooded = False
-
-    @property
-    def first(self) -> str:
-        """The first line, after a colon; "" when there is none."""
-        line = next((line for line in self._head.decode("utf-8", "replace").splitlines() if line.strip()), "")
-        return f": {line.strip()[:_SHOWN]}" if line else ""
-
-    async def read(self) -> None:
-        """Read until the end, or until it is too much."""
-        count, stream = 0, self._process.stderr
-        while stream is not None and (data := await stream.read(65_536)):
-            self._head = (self._head + data)[:4_096] if len(self._head) < 4_096 else self._head
-            count += len(data)
-            if count > _ERROR_BYTES:
-                self.flooded = True
-                _kill(self._process)
-                return
+def _first_line(errors: int) -> str:
+    """Return the first line of what a command printed as errors, after a colon; "" when there is none."""
+    head = os.pread(errors, _HEAD_BYTES, 0).decode("utf-8", "replace")
+    line = next((line for line in head.splitlines() if line.strip()), "")
+    return f": {line.strip()[:_SHOWN]}" if line else ""
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
@@ -113,7 +93,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         _kill(process)
         await process.wait()
-    process._transport.close()  # type: ignore[attr-defined]  # a child that holds the pipe would keep it open
 
 
 def _failed(sent_at: float, reason: Reason, message: str) -> Published:

@@ -6,7 +6,7 @@ Speaks through the package redis (extra "redis"), which is imported only here.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -19,7 +19,7 @@ from wsbook.target import Trigger, parse_endpoint
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-__all__ = ["MISSING", "RedisPublisher", "channel_of", "listening", "redis_failure", "same_channel"]
+__all__ = ["MISSING", "Channel", "RedisPublisher", "channel_of", "listening", "redis_failure", "same_channel"]
 
 MISSING = "not run: Redis is spoken with the package redis; pip install 'wsbook[redis]'"
 _ANSWER_S = 5.0
@@ -128,36 +128,46 @@ class RedisPublisher:
         return Published(sent_at=sent_at, answered_at=time.perf_counter(), answer=words, receivers=receivers)
 
 
+class Channel:
+    """A channel that is listened to. failure: why it is not, or no longer; None while all is well."""
+
+    def __init__(self) -> None:
+        self.failure: Failure | None = None
+
+    async def take_all(self, pubsub: Any, take: Callable[[bytes, float], None]) -> None:
+        """Pass on every message, until the broker is gone."""
+        try:
+            while True:
+                told = await pubsub.get_message(ignore_subscribe_messages=True, timeout=60.0)
+                if told is not None and isinstance(told.get("data"), bytes):
+                    take(told["data"], time.perf_counter())
+        except _troubles() as error:
+            self.failure = redis_failure(error, "broker")
+
+
 @asynccontextmanager
-async def listening(url: str, take: Callable[[bytes, float], None], ca_file: str = "") -> AsyncIterator[Failure | None]:
-    """Call take with each message of the channel and the reading of time.perf_counter(); yield why that is not possible, else None.
+async def listening(url: str, take: Callable[[bytes, float], None], ca_file: str = "") -> AsyncIterator[Channel]:
+    """Call take with each message of the channel and the reading of time.perf_counter(), from the broker's confirmation on.
 
     A channel with * is a pattern (PSUBSCRIBE).
     """
-    client: Redis | None = None
-    task: asyncio.Task[None] | None = None
-    failure: Failure | None = None
-    try:
-        client = _client(url, ca_file)
-        async with asyncio.timeout(_ANSWER_S):
-            channel, pubsub = channel_of(url), client.pubsub(ignore_subscribe_messages=True)
-            await (pubsub.psubscribe if "*" in channel else pubsub.subscribe)(channel)
-        task = asyncio.ensure_future(_take_all(pubsub, take))
-    except _troubles() as error:
-        failure = redis_failure(error, "broker")
-    try:
-        yield failure
-    finally:
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            await pubsub.aclose()  # type: ignore[no-untyped-call]
-        if client is not None:
-            await client.aclose()
+    async with AsyncExitStack() as stack:
+        channel = Channel()
+        try:
+            client = await stack.enter_async_context(_client(url, ca_file))
+            pubsub = await stack.enter_async_context(client.pubsub())
+            async with asyncio.timeout(_ANSWER_S):
+                await client.ping()  # says what is wrong with user and password
+                name = channel_of(url)
+                await (pubsub.psubscribe if "*" in name else pubsub.subscribe)(name)
+                await pubsub.get_message(timeout=_ANSWER_S)
+            task = asyncio.ensure_future(channel.take_all(pubsub, take))
+            stack.push_async_callback(_stopped, task)
+        except _troubles() as error:
+            channel.failure = redis_failure(error, "broker")
+        yield channel
 
 
-async def _take_all(pubsub: Any, take: Callable[[bytes, float], None]) -> None:
-    while True:
-        told = await pubsub.get_message(timeout=60.0)
-        if told is not None and isinstance(told.get("data"), bytes):
-            take(told["data"], time.perf_counter())
+async def _stopped(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

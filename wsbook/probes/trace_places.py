@@ -13,7 +13,7 @@ from wsbook.facts import BurstPlace, Place, UpgradeFacts
 from wsbook.observation import Observation, Reason, Source, not_run, observed
 from wsbook.probes.endings import close_all, why_not_open
 from wsbook.probes.marker import find_markers, marker
-from wsbook.probes.publish_redis import listening
+from wsbook.probes.publish_redis import Channel, listening
 from wsbook.probes.socket import Socket
 from wsbook.probes.trace_clock import Clocks
 from wsbook.probes.trace_log import Instant, Tail, follow_log
@@ -39,6 +39,7 @@ class Places:
         self.page: PageWatching | None = None
         self.broker = ""
         self._blind: list[Observation] = []
+        self._channel: Channel | None = None
         self._tails: list[tuple[str, Tail, Watch]] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -73,7 +74,9 @@ class Places:
         """Return the places that could not be watched, or not to the end."""
         absent = [(log, "there is no such file") for log, tail, _ in self._tails if not tail.found]
         full = [(log, "more than 64 MB were appended, of which the rest was not read") for log, tail, _ in self._tails if tail.left <= 0]
-        return [*self._blind, *(self._unread(log, why) for log, why in (*absent, *full))]
+        lost = self._channel.failure if self._channel is not None else None
+        gone = [observed(replace(self._source, hop="broker"), None, failure=lost)] if lost is not None else []
+        return [*self._blind, *gone, *(self._unread(log, why) for log, why in (*absent, *full))]
 
     def _unread(self, log: str, why: str) -> Observation:
         source = replace(self._source, hop="", artifact=log)
@@ -94,17 +97,17 @@ class Places:
 
     async def watch_broker(self, stack: AsyncExitStack, url: str, ca_file: str) -> None:
         """Listen to a Redis channel."""
-        watch = Watch("broker", "broker", self._run)
-        failure = await stack.enter_async_context(
+        watch, source = Watch("broker", "broker", self._run), replace(self._source, hop="broker")
+        channel = await stack.enter_async_context(
             listening(url, lambda data, at: watch.note(find_markers(data, self._run.marker), at, data), ca_file)
         )
-        if failure is None:
-            self.broker = url
+        if channel.failure is None:
+            self.broker, self._channel = url, channel
             self._watches.append(watch)
-        elif failure.reason is Reason.TOOL_MISSING:
-            self._blind.append(not_run(replace(self._source, hop="broker"), failure.reason, failure.message))
+        elif channel.failure.reason is Reason.TOOL_MISSING:
+            self._blind.append(not_run(source, channel.failure.reason, channel.failure.message))
         else:
-            self._blind.append(observed(replace(self._source, hop="broker"), None, failure=failure))
+            self._blind.append(observed(source, None, failure=channel.failure))
 
     def watch_log(self, log: str, name: str) -> None:
         """Follow a file."""
