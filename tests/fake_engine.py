@@ -85,7 +85,9 @@ def main() -> None:
     plan = decode(sys.stdin.buffer.read(), type=LoadPlan)
     if plan.subscribe == f"kill {plan.first_connection}":
         os.kill(os.getpid(), signal.SIGKILL)
-    print(json.dumps({"sent": plan.connections, "p99_s": 0.001 * (1 + plan.first_connection), "engine": "fake"}), file=sys.stderr, flush=True)
+    print(
+        json.dumps({"sent": plan.connections, "p99_s": 0.001 * (1 + plan.first_connection), "engine": "fake"}), file=sys.stderr, flush=True
+    )
     deadline = time.monotonic() + (plan.seconds if plan.subscribe == "slow" else 0.0)
     while time.monotonic() < deadline and not stopped:
         time.sleep(0.02)

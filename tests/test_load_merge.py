@@ -38,7 +38,9 @@ def moments(draw: st.DrawFn) -> Moment:
 @st.composite
 def runs(draw: st.DrawFn) -> LoadRun:
     values = draw(st.lists(st.integers(1_000, 10**9), max_size=20))
-    lossy = draw(st.lists(st.builds(LossyConnection, number=small, expected=small, lost=small, duplicated=small, reordered=small), max_size=3))
+    lossy = draw(
+        st.lists(st.builds(LossyConnection, number=small, expected=small, lost=small, duplicated=small, reordered=small), max_size=3)
+    )
     generator = st.builds(
         Generator,
         engine=st.sampled_from(["numpy", "compiled"]),
