@@ -47,8 +47,10 @@ def merge_runs(runs: Sequence[LoadRun]) -> LoadRun:
     )
 
 
-_ADDED = ("connections", "publishers", "slow_readers", "sent", "unsent", "received", "lost", "duplicated", "reordered", "foreign")
-_ADDED += ("lossy_count", "asked", "opened")
+_ADDED = (
+    *("connections", "publishers", "slow_readers", "asked", "opened"),
+    *("sent", "unsent", "received", "lost", "duplicated", "reordered", "foreign", "lossy_count"),
+)
 _WORST = ("duration_s", "size_bytes", "max_s", "lag_s", "connect_s", "connect_p50_s", "connect_p99_s", "clock_error_s")
 
 

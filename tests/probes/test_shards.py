@@ -191,7 +191,7 @@ def test_the_workers_of_a_local_cluster_carry_out_a_run_and_one_may_die(tmp_path
     with open_workers("local:2") as client:
         address = client.scheduler.address
         pids = client.run(os.getpid)
-        first = sorted(pids)[0]
+        first = min(pids)
         timer = threading.Timer(2.5, os.kill, (pids[first], signal.SIGKILL))
         timer.start()
         partial = run_sharded(replace(PLAN, seconds=5.0, rate=80.0, subscribe="slow"), shards=2, address=address)

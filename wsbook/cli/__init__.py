@@ -253,6 +253,43 @@ def bench(
 
 
 @app.command()
+def fleet(
+    targets: Annotated[
+        Path, typer.Argument(help="CSV file: a line with names such as url, page_url, headers, symptom; then a line a target.")
+    ],
+    steps: Annotated[str, typer.Option(help="Only these steps: 1.3,2.1")] = "",
+    budget: Annotated[str, typer.Option(help="quick (45 s), standard (3 min) or thorough (15 min), for each target.")] = "quick",
+    workers: Annotated[int, typer.Option(help="Targets looked at together; by default one for each processor, two at least.")] = 0,
+    dask: Annotated[str, typer.Option(help="Workers of a dask scheduler instead, tcp://host:8786, or local:4.")] = "",
+    per_second: Annotated[float, typer.Option(help="Investigations begun per second, 0 as many as can be.")] = 4.0,
+    per_host: Annotated[int, typer.Option(help="Investigations of one host at a time.")] = 1,
+    time_limit: Annotated[float, typer.Option(help="Seconds that one target may take; by default twice the budget and a minute.")] = 0.0,
+    notebooks: Annotated[bool, typer.Option("--notebooks", help="Leave executed notebooks in every record.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try those again that could not be completed before.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of the fleet, continued where it stands; by default records/fleet-NAME.")] = None,
+    i_own_this: Annotated[bool, typer.Option("--i-own-this", help="Allow load and many connections against every target.")] = False,
+    machine: Json = False,
+) -> None:
+    """Investigate many targets, one record each; go on after a kill; end in one table and one page.
+
+    Exit codes are those of run: 1 when a target has a fault, 3 when one could not be completed.
+    """
+    from wsbook.cli.fleeting import command_line, plan_of
+    from wsbook.cli.fleeting import fleet as investigate_fleet
+
+    plan = plan_of(
+        targets, folder=out, steps=steps, budget=budget, workers=workers, dask=dask, per_second=per_second, per_host=per_host,
+        limit_s=time_limit, notebooks=notebooks, retry=retry, command=command_line(),
+    )  # fmt: skip
+    document = investigate_fleet(targets, plan, _console(machine), owned=i_own_this)
+    if machine:
+        print(json.dumps(document))
+    if document["incomplete"]:
+        raise typer.Exit(INCOMPLETE)
+    raise typer.Exit(FAULT if any(row["verdict"] == "fault" for row in document["results"]) else OK)
+
+
+@app.command()
 def replay(record: Annotated[Path, typer.Argument(help="Record folder.")], machine: Json = False) -> None:
     """Run a record again, and show which steps changed."""
     from wsbook.cli.investigate import replay_record

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 
@@ -58,7 +58,7 @@ def open_workers(address: str) -> Iterator[Any]:
     cluster = _local_cluster(size) if size else None
     try:
         try:
-            client = Client(cluster or address, timeout=_CONNECT_S, set_as_default=False)
+            client: Any = cast(Any, Client)(cluster or address, timeout=_CONNECT_S, set_as_default=False)
         except (OSError, TimeoutError) as error:
             raise UsageError(f"no dask scheduler answers at {address} within {_CONNECT_S:.0f} s") from error
         try:
@@ -75,7 +75,7 @@ def _local_cluster(size: int) -> Any:
     from distributed import LocalCluster
 
     with _deaf_children():
-        return LocalCluster(
+        return cast(Any, LocalCluster)(
             n_workers=size, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, silence_logs="CRITICAL"
         )
 

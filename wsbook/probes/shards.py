@@ -131,16 +131,19 @@ def _named(number: int, parts: Sequence[LoadPlan], why: str) -> str:
 
 
 def _nothing(plan: LoadPlan, missing: tuple[str, ...]) -> LoadRun:
-    counts = dict.fromkeys(("sent", "received", "lost", "duplicated", "reordered"), 0)
     return LoadRun(
         rate=plan.rate,
         window=plan.window,
         size_bytes=plan.size_bytes,
         connections=plan.connections,
         duration_s=0.0,
+        sent=0,
+        received=0,
+        lost=0,
+        duplicated=0,
+        reordered=0,
         answered_by=plan.answered_by,
         asked=plan.connections,
         missing_shards=missing,
         void=NOTHING + (missing[0] if missing else "none was started"),
-        **counts,
     )
