@@ -9,11 +9,14 @@ from wsbook.facts import (
     BroadcastFacts,
     EndpointFacts,
     IdleFacts,
+    LoadFacts,
     PageFacts,
+    PageLoadFacts,
     SessionFacts,
     SignatureFacts,
     SymptomFacts,
     TextFacts,
+    TraceFacts,
     UpgradeFacts,
 )
 from wsbook.finding import STEP_TITLES, Finding, Severity, StepVerdict, Verdict
@@ -25,6 +28,9 @@ from wsbook.words import quantity
 __all__ = ["judge_steps", "judge_triage"]
 
 _COULD_NOT_LOOK = frozenset({Reason.TOOL_MISSING, Reason.NOT_PERMITTED, Reason.UNREADABLE, Reason.OUR_BUG})
+
+_WATCHED = (BroadcastFacts, TraceFacts, LoadFacts, PageLoadFacts)
+"""What shows that all is well only when a rule says so: looks that end without a finding, or in doubt, were too short or saw too little."""
 
 
 def judge_steps(evidence: Evidence, findings: Iterable[Finding]) -> tuple[StepVerdict, ...]:
@@ -108,7 +114,7 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
         return Verdict.UNKNOWN, failure.message if failure else ""
     clear = [finding for finding in own if finding.verdict is Verdict.CLEAR and finding.severity is not Severity.INFO]
     clear.sort(key=lambda finding: finding.step != seen[0].source.step)  # what the catalogue counts to this step comes first
-    told = [entry for entry in useful if isinstance(entry.facts, BroadcastFacts)]
+    told = [entry for entry in useful if isinstance(entry.facts, _WATCHED)]
     doubtful = [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, told)]
     if doubtful and not any(_rests_on(one, told) for one in clear):
         return Verdict.UNKNOWN, doubtful[0].summary
