@@ -29,35 +29,44 @@ def judge_page_load(evidence: Evidence) -> Iterator[Finding]:
         yield from _judge(seen, facts)
 
 
+def _total(facts: PageLoadFacts, name: str) -> int:
+    return sum(getattr(one, name) for one in facts.moments)
+
+
 def _judge(seen: Observation, facts: PageLoadFacts) -> Iterator[Finding]:
-    frames, handled = (sum(getattr(one, name) for one in facts.moments) for name in ("frames", "handled"))
-    changes, pictures, shown = (sum(getattr(one, name) for one in facts.moments) for name in ("changes", "pictures", "shown"))
-    if frames < _FEWEST:
-        words = f"only {quantity(frames, 'frame')} of {facts.sent} messages reached the page: nothing is known of how it bears more"
-        yield unknown(_EACH, 0.0, words, proof(seen, words))
-        return
-    if not pictures:
-        words = f"the browser drew no picture while {frames} frames came: the page was hidden, and nothing is known of its pace"
-        yield unknown(_EACH, 0.0, words, proof(seen, words))
-        return
-    if handled and not shown and not changes:
+    why = _nothing_known(facts)
+    handled, changes = _total(facts, "handled"), _total(facts, "changes")
+    if why:
+        yield unknown(_EACH, 0.0, f"nothing is known of the page under load: {why}", proof(seen, why))
+    elif handled and not _total(facts, "shown") and not changes:
         words = f"{quantity(handled, 'message')} were handled at {facts.rate:g} a second, and the document never changed"
         yield fault(_SHOWN, 0.6, words, proof(seen, words))
-        return
-    each = changes >= _PER_MESSAGE * max(1, handled) and changes > _OVER_PICTURES * pictures
-    strain = _strain(facts)
-    base = f"at {facts.rate:g} messages/s the document changed {changes:,} times for {handled:,} messages and {pictures:,} pictures"
-    if strain and each:
-        words = f"{base}, and {strain}"
-        yield fault(_EACH, 0.85, words, proof(seen, words))
-    elif strain:
-        words = (
-            f"at {facts.rate:g} messages/s {strain}, though it draws only {changes:,} times for {handled:,} messages: its handler is slow"
-        )
-        yield unknown(_EACH, 0.4, words, proof(seen, words))
     else:
-        words = f"{base}; it kept up"
-        yield clear(_EACH, words, proof(seen, words))
+        yield _judge_pace(seen, facts, handled, changes)
+
+
+def _nothing_known(facts: PageLoadFacts) -> str:
+    """Return why the figures tell nothing, "" when they do."""
+    if facts.void or not facts.moments:
+        return facts.void or "it was not watched"
+    came = max(_total(facts, "frames"), _total(facts, "due"))
+    if came < _FEWEST:
+        return f"only {came} of {quantity(facts.sent, 'message')} came"
+    if not _total(facts, "pictures") and not sum(one.long_s for one in facts.moments):
+        return f"the browser drew no picture while {quantity(came, 'message')} came: the page was hidden"
+    return ""
+
+
+def _judge_pace(seen: Observation, facts: PageLoadFacts, handled: int, changes: int) -> Finding:
+    pictures, strain = _total(facts, "pictures"), _strain(facts)
+    each = changes >= _PER_MESSAGE * max(1, handled) and changes > _OVER_PICTURES * pictures
+    base = f"at {facts.rate:g} messages/s the document changed {changes:,} times for {handled:,} messages and {pictures:,} pictures"
+    if not strain:
+        return clear(_EACH, f"{base}; it kept up", proof(seen, base))
+    words = f"{base}, and {strain}"
+    if each:
+        return fault(_EACH, 0.85, words, proof(seen, words))
+    return unknown(_EACH, 0.4, f"{words}: its handler is slow", proof(seen, words))
 
 
 def _strain(facts: PageLoadFacts) -> str:

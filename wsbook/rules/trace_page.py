@@ -18,6 +18,10 @@ _FORMAT = "message.format-mismatch"
 _PARSING = re.compile(r"SyntaxError|is not valid JSON|Unexpected (token|end|non-whitespace)|JSON\.parse|\bparse\b|decod", re.IGNORECASE)
 _BINARY = re.compile(r"\[object (Blob|ArrayBuffer)\]|Unexpected token '?o'?|is not an ArrayBuffer|must be of type (string|Blob)")
 """What becomes of binary data that is taken for text, in the words of V8 and SpiderMonkey."""
+_UNREADABLE = re.compile(r"canvas|selector", re.IGNORECASE)
+"""What may show a message where nobody can read it."""
+_DRAWN_S = 0.25
+"""How long after a message its changes are counted; a page that changes as often by itself tells nothing by that."""
 _TYPES = ("type", "event", "kind", "action", "name", "op", "t", "cmd", "command", "target", "method")
 """Members that tell what a message is, rather than where it belongs."""
 
@@ -143,7 +147,7 @@ def _common(trace: Trace, hidden: frozenset[int], shown: frozenset[int], of: Cal
 
 def _judge_exception(trace: Trace, hidden: frozenset[int], shown: frozenset[int]) -> Finding | None:
     """An exception came after each of these events, and after none of the others."""
-    text = _common(trace, hidden, shown, lambda event: [_plain(one.text) for one in event.exceptions])
+    text = _common(trace, hidden, shown, lambda event: [_plain(one.text) for one in event.exceptions if _telling(one)])
     if not text:
         return None
     number, one = next((n, e) for n in sorted(hidden) for e in _exceptions(trace, n) if _plain(e.text) == text)
@@ -156,6 +160,11 @@ def _judge_exception(trace: Trace, hidden: frozenset[int], shown: frozenset[int]
     if _BINARY.search(one.text):
         return fault(_FORMAT, 0.88, f"{words}: it takes binary data for text", *proofs)
     return fault(_THREW, 0.92 if _PARSING.search(one.text) else 0.85, words, *proofs)
+
+
+def _telling(one: Caught) -> bool:
+    """Whether an exception is about the message: libraries catch many of their own."""
+    return one.in_handler or not one.swallowed or bool(_PARSING.search(one.text))
 
 
 def _exceptions(trace: Trace, number: int) -> tuple[Caught, ...]:
@@ -215,8 +224,10 @@ def _judge_unshown(trace: Trace, hidden: frozenset[int], shown: frozenset[int]) 
     frame = trace.page["frame"]
     got = f"reached the page after {duration_text(frame.typical_s)} and its handler"
     words = f"{_ratio(hidden, trace)} {got}, and the document never showed {'them' if len(hidden) > 1 else 'it'}"
-    if events and all(event.changes for event in events) and all(_drew(event) for event in events):
-        summary = f"{words} with the marker, though it changed each time: it may be shown in another form"
+    blind = next((text for event in events for text in event.unseen if _UNREADABLE.search(text)), "")
+    if events and (blind or all(_drew(event) for event in events)):
+        why = blind or "though it changes with each of them and hardly otherwise: it may be shown in another form"
+        summary = f"{words} with the marker; {why}"
         return unknown(_SHOWN, 0.3, summary, proof(seen, summary))
     known = [one for event in events for one in event.named if one.known]
     if events:
@@ -227,8 +238,8 @@ def _judge_unshown(trace: Trace, hidden: frozenset[int], shown: frozenset[int]) 
 
 
 def _drew(event: PageEvent) -> bool:
-    """Whether the document changed because of the message: the page looked for that, and counts nothing of its own unrest."""
-    return event.changes > 0 and event.looked_deeper
+    """Whether the document changed with this message and is quiet otherwise."""
+    return event.changes > 0 and event.changes_else_per_s < 1.0 / _DRAWN_S
 
 
 def _handler(events: list[PageEvent]) -> str:

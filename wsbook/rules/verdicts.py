@@ -32,6 +32,9 @@ _COULD_NOT_LOOK = frozenset({Reason.TOOL_MISSING, Reason.NOT_PERMITTED, Reason.U
 _WATCHED = (BroadcastFacts, TraceFacts, LoadFacts, PageLoadFacts)
 """What shows that all is well only when a rule says so: looks that end without a finding, or in doubt, were too short or saw too little."""
 
+_LIKELY = 0.25
+"""A possibility of a step's own that is as likely as this leaves the step in doubt, whatever else of it is well."""
+
 
 def judge_steps(evidence: Evidence, findings: Iterable[Finding]) -> tuple[StepVerdict, ...]:
     """Return the verdict of every step, in order."""
@@ -116,8 +119,9 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     clear.sort(key=lambda finding: finding.step != seen[0].source.step)  # what the catalogue counts to this step comes first
     told = [entry for entry in useful if isinstance(entry.facts, _WATCHED)]
     doubtful = [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, told)]
-    if doubtful and not any(_rests_on(one, told) for one in clear):
-        return Verdict.UNKNOWN, doubtful[0].summary
+    likely = [one for one in doubtful if one.step == seen[0].source.step and one.confidence >= _LIKELY and not _is_clear(one, clear)]
+    if likely or (doubtful and not any(_rests_on(one, told) for one in clear)):
+        return Verdict.UNKNOWN, (likely or doubtful)[0].summary
     if clear:
         return Verdict.CLEAR, clear[0].summary
     asked = [entry for entry in useful if entry.source.step == "3.3"]
@@ -130,6 +134,10 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     if sources:
         return Verdict.CLEAR, f"no known defect in {quantity(sum(facts.items for facts in sources), 'source file')}"
     return Verdict.CLEAR, describe(_most_telling(useful), 120)
+
+
+def _is_clear(finding: Finding, clear: list[Finding]) -> bool:
+    return any(one.cause == finding.cause for one in clear)
 
 
 def _answers(seen: list[Observation]) -> bool:
