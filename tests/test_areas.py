@@ -20,7 +20,6 @@ NOT_IN_THE_LAB = {
     "proxy.buffering": "an upgraded socket is not buffered; the lab's page has no other stream",
     "backend.concurrent-send": "the lab's library sends one message at a time; it takes threads of Java or goroutines",
     "client.insecure-url": "a name that is not this machine's, which a deployment on loopback does not have",
-    "client.render-per-message": "what it costs shows in a page under load",
     "proxy.websocket-support-disabled": "a switch of IIS, Azure, Envoy and Cloudflare, which are no programs of the lab",
 }
 

@@ -201,7 +201,7 @@ def _judge_wire(trace: Trace) -> Iterator[Finding]:
 
 
 def _complete(trace: Trace) -> Finding:
-    legs = legs_of(trace)
+    legs = [leg for leg in legs_of(trace) if not leg.end.startswith("page")]
     last = max(spot.typical_s or 0.0 for spot in trace.sockets)
     most = share_of(legs)
     words = (

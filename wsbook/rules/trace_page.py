@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from wsbook.facts import Caught, Named, PageEvent
 from wsbook.finding import Finding, Proof
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.trace_places import TIME_TO_ARRIVE_S, Event, Spot, Trace
+from wsbook.rules.trace_places import TIME_TO_ARRIVE_S, Event, Spot, Trace, legs_of, share_of
 from wsbook.words import cap, duration_text, quantity
 
 __all__ = ["judge_page"]
@@ -61,7 +61,8 @@ def _event(trace: Trace, numbers: frozenset[int]) -> Event:
 
 def _rendered(trace: Trace, shown: frozenset[int]) -> Finding:
     spot = trace.page["screen"] if _seen(trace, "screen") else trace.page["document"]
-    words = f"{_ratio(shown, trace)} stood in the page {duration_text(spot.typical_s)} after the trigger"
+    most = share_of(legs_of(trace))
+    words = f"{_ratio(shown, trace)} stood in the page {duration_text(spot.typical_s)} after the trigger{f'; {most}' if most else ''}"
     return clear(_SHOWN, words, proof(_event(trace, shown)[0], words))
 
 

@@ -100,13 +100,12 @@ class Trace(Struct, frozen=True, kw_only=True, dict=True):
 
 
 class Leg(Struct, frozen=True, kw_only=True):
-    """The way between two places: how long events took for it. share: of the whole way, by medians."""
+    """The way between two places: how long events took for it. error_s: how far that may be off for the clocks at its ends."""
 
     begin: str
     end: str
     p50_s: float
     p90_s: float
-    share: float
     error_s: float = 0.0
 
 
@@ -159,14 +158,12 @@ def legs_of(trace: Trace) -> list[Leg]:
     path = _path(trace)
     taken = [(begin, end, _took(begin, end)) for begin, end in zip((None, *path), path, strict=False)]
     known = [(begin, end, sorted(took)) for begin, end, took in taken if took]
-    whole_s = sum(max(0.0, median(took)) for _, _, took in known)
     return [
         Leg(
             begin=begin.name if begin else "trigger",
             end=end.name,
             p50_s=max(0.0, median(took)),
             p90_s=max(0.0, took[ceil(0.9 * len(took)) - 1]),
-            share=max(0.0, median(took)) / whole_s if whole_s else 0.0,
             error_s=end.error_s + (begin.error_s if begin else 0.0),
         )
         for begin, end, took in known
@@ -196,6 +193,7 @@ def share_of(legs: Sequence[Leg]) -> str:
     """Say which leg takes most, "" when none stands out or too little is known."""
     if len(legs) < 2:
         return ""
-    most = max(legs, key=lambda leg: leg.p50_s)
+    most, whole_s = max(legs, key=lambda leg: leg.p50_s), sum(leg.p50_s for leg in legs)
+    share = most.p50_s / whole_s if whole_s else 0.0
     unsure = f", ± {duration_text(most.error_s)} of its clock" if most.error_s > 0.0005 else ""
-    return f"{duration_text(most.p50_s)} of it from {most.begin} to {most.end} ({most.share:.0%}{unsure})"
+    return f"{duration_text(most.p50_s)} of it from {most.begin} to {most.end} ({share:.0%}{unsure})"
