@@ -215,7 +215,7 @@ def _judge_console(trace: Trace, hidden: frozenset[int], shown: frozenset[int]) 
     seen = _event(trace, hidden)[0]
     said = f"says in the console “{cap(text, 120)}”"
     words = f"the frame of {_ratio(hidden, trace)} reached the page and its handler, which {said}; nothing was shown"
-    return fault(_THREW, 0.8, words, proof(seen, words))
+    return fault(_FORMAT if _BINARY.search(text) else _THREW, 0.8, words, proof(seen, words))
 
 
 def _judge_unshown(trace: Trace, hidden: frozenset[int], shown: frozenset[int]) -> Finding:
