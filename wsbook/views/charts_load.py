@@ -30,6 +30,7 @@ from wsbook.views.drawing import (
     label,
     latency_axis,
     picture,
+    swatch,
 )
 from wsbook.views.tables import rows_of
 from wsbook.views.tables.load import counting, rate_of, rate_text, runs_of
@@ -86,7 +87,7 @@ def _percentile_lines(drawn: go.Figure, runs: Sequence[LoadRun], axis: dict[str,
         told = [value for value in values if value]
         if not told:
             continue
-        ends.append((name, log10(told[-1] * 1000)))
+        ends.append((name, colour, log10(told[-1] * 1000)))
         drawn.add_trace(
             go.Scatter(
                 name=name,
@@ -113,7 +114,7 @@ def _rate_marks(drawn: go.Figure, runs: Sequence[LoadRun], knee: Knee | None, to
         highest = column([(run.max_s or run.p99_s or run.p50_s or 0.001) * 1000 for run in lossy])
         drawn.add_trace(go.Scatter(x=column([rate_of(run) for run in lossy]), y=highest, hovertext=words, **look))
         first = lossy[0]
-        at = {"x": log10(max(rate_of(first), 1e-3)), "y": 1, "yref": "y domain", "yanchor": "bottom", "xanchor": "right"}
+        at = {"x": log10(max(rate_of(first), 1e-3)), "y": 0, "yref": "y domain", "yanchor": "bottom", "xanchor": "right"}
         drawn.add_annotation(text=f"✗ {first.lost:,} lost", **at, **_NOTE)
     for run in runs:
         if run.void and rate_of(run) > 0:
@@ -122,7 +123,7 @@ def _rate_marks(drawn: go.Figure, runs: Sequence[LoadRun], knee: Knee | None, to
     if knee is None or knee.rate <= 0:
         return
     drawn.add_vline(x=knee.rate, line={"color": INK, "dash": "dash", "width": 1.5})
-    at = {"x": log10(knee.rate), "y": 0.98, "yref": "y domain", "xanchor": "right", "yanchor": "top", "xshift": -4}
+    at = {"x": log10(knee.rate), "y": 1, "yref": "y domain", "xanchor": "right", "yanchor": "bottom"}
     drawn.add_annotation(text=f"keeps up to {rate_text(knee.rate)}/s", **at, **_NOTE)
     if knee.broke_at and knee.broke_at < top:
         drawn.add_vrect(x0=knee.broke_at, x1=top, fillcolor=_FAULT, opacity=0.1, line={"width": 0}, layer="below")
@@ -140,7 +141,7 @@ def plot_load(observations: Iterable[Observation]) -> Picture | None:
     runs = _usual(every)
     counted, knee = counting(runs), _knee(observations)
     title = _load_title(counted, knee) if counted else _void_title(every)
-    drawn = figure(title, 320, margin={"r": 44, "t": 62})
+    drawn = figure(title, 320 if counted else 150, margin={"r": 56 if counted else 12, "t": 62 if counted else 44})
     axis = latency_axis([value for run in counted for value in (run.p50_s, run.p99_s, run.max_s)], "latency")
     rates = sorted({rate_of(run) for run in runs if rate_of(run) > 0}) or [1.0]
     marks = [*rates, *([knee.rate, knee.broke_at or knee.rate] if knee and knee.rate > 0 else [])]
@@ -155,7 +156,7 @@ def plot_load(observations: Iterable[Observation]) -> Picture | None:
     kept = [rate for number, rate in enumerate(rates) if number % (1 + len(rates) // 9) == 0]
     span = {"range": [log10(low), log10(top)], "tickvals": kept, "ticktext": [rate_text(rate) for rate in kept]}
     drawn.update_xaxes(title={"text": words}, type="log", **span)
-    drawn.update_yaxes(**axis)
+    drawn.update_yaxes(**axis, visible=bool(counted))
     return picture(drawn, title)
 
 
@@ -208,10 +209,10 @@ def _grid_title(cells: Iterable[LoadRun]) -> str:
 
 
 def _knee_line(drawn: go.Figure, rates: Sequence[float], knee: Knee | None, rows: int) -> None:
-    """Draw where between the columns the server stops to keep up."""
-    if knee is None or knee.rate <= 0 or rates[0] <= 0:
+    """Draw between which columns the server stops to keep up."""
+    if knee is None:
         return
-    at = float(np.interp(log10(knee.rate), [log10(rate) for rate in rates], range(len(rates))))
+    at = sum(rate <= knee.rate for rate in rates) - 0.5
     drawn.add_shape(type="line", x0=at, x1=at, y0=-0.5, y1=rows - 0.5, line={"color": INK, "dash": "dash", "width": 2})
     drawn.add_annotation(x=at, y=rows - 0.5, yanchor="bottom", text=f"keeps up to {rate_text(knee.rate)}/s", **_NOTE)
 
@@ -296,10 +297,8 @@ def plot_tail(observations: Iterable[Observation]) -> Picture | None:
         return None
     tails = [(run, _tail(run)) for run in runs]
     last = tails[-1][1][-1]
-    title = f"at {rate_text(rate_of(runs[-1]))} a second, {last[0]:.5g} of the messages came within {duration_text(last[1])}".replace(
-        f"{last[0]:.5g} of", f"{last[0] * 100:.5g} % of"
-    )
-    drawn = figure(title, 320, margin={"r": 72})
+    title = f"at {rate_text(rate_of(runs[-1]))} a second, {last[0] * 100:.5g} % of the messages came within {duration_text(last[1])}"
+    drawn = figure(title, 320, margin={"r": 84})
     axis = latency_axis([value for _, tail in tails for _, value in tail], "latency")
     ends = []
     for (run, tail), (colour, dash) in zip(tails, _LINES, strict=False):
@@ -308,7 +307,7 @@ def plot_tail(observations: Iterable[Observation]) -> Picture | None:
         words = [f"{name}: {share * 100:.5g} % within {duration_text(value)}" for share, value in tail]
         look = {"mode": "lines+markers", "line": {"color": colour, "dash": dash}, "marker": {"size": 5}, "hoverinfo": "text"}
         drawn.add_trace(go.Scatter(name=name, x=x, y=column([max(value, 1e-6) * 1000 for _, value in tail]), hovertext=words, **look))
-        ends.append((name, log10(max(tail[-1][1], 1e-6) * 1000)))
+        ends.append((name, colour, log10(max(tail[-1][1], 1e-6) * 1000)))
     end_labels(drawn, ends, axis="y", span=tuple(axis["range"]), height=320 - 44 - 46)
     furthest = max(share for _, tail in tails for share, _ in tail)
     ticks = [share for share in _NINES if share <= furthest]
@@ -349,7 +348,7 @@ def plot_lossy(observations: Iterable[Observation]) -> Picture | None:
         if any(values):
             look = {"marker": {"color": colour}, "hovertext": hover, "hoverinfo": "text"}
             drawn.add_trace(go.Bar(name=name, x=list(range(len(worst))), y=np.array(values, dtype="f4"), **look))
-            names.append(f'<span style="color:{colour}">■</span> {mark} {name}')
+            names.append(f"{swatch(colour)} {mark} {name}")
     drawn.add_annotation(x=0, xref="x domain", y=1, yref="y domain", xanchor="left", yanchor="bottom", text="   ".join(names), **_NOTE)
     shown = list(range(0, len(worst), 1 + len(worst) // 12))
     more = f"; the worst {len(worst)} of {count:,}" if count > len(worst) else ""

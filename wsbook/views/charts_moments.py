@@ -57,8 +57,9 @@ def _moments_title(run: LoadRun) -> str:
     lost = f"; {run.lost:,} lost" if run.lost else "; nothing lost"
     if worst is None:
         return f"at {rate_text(rate_of(run))} a second nothing came back{lost}"
+    over = f" over {quantity(run.connections, 'connection')}"
     half = f"half came within {duration_text(run.p50_s)}"
-    return f"at {rate_text(rate_of(run))} a second {half}, p99 rose to {duration_text(worst.p99_s)} at {worst.at_s:.3g} s{lost}"
+    return f"at {rate_text(rate_of(run))} a second{over} {half}, p99 rose to {duration_text(worst.p99_s)} at {worst.at_s:.3g} s{lost}"
 
 
 def _middles(moments: Sequence[Moment | PageMoment]) -> list[float]:
@@ -79,7 +80,7 @@ def _latencies(drawn: go.Figure, run: LoadRun, axis: dict[str, Any]) -> None:
             words = [f"{name} {duration_text(value)} at {when:.3g} s" for value, when in zip(values, at, strict=True)]
             y = column([value * 1000 if value else None for value in values])
             drawn.add_trace(go.Scatter(name=name, x=column([*at]), y=y, hovertext=words, line={"color": colour, "width": 2}, **_LINE))
-            ends.append((name, log10(told[-1] * 1000)))
+            ends.append((name, colour, log10(told[-1] * 1000)))
     end_labels(drawn, ends, axis="y", span=tuple(axis["range"]), height=_LATENCY_PX)
 
 
@@ -139,7 +140,7 @@ def plot_moments(observations: Iterable[Observation]) -> Picture | None:
     parts += [("✗ lost, of those due then", 0.7)] if any(one.lost for one in run.moments) else []
     parts += [(f"processor of {name} (% of one)", 1.0)] if cpu else []
     parts += [(f"memory of {name} (MiB)", 1.0)] if memory else []
-    drawn = figure(title, _height(parts), margin={"r": 44})
+    drawn = figure(title, _height(parts), margin={"r": 56})
     axes = panels(drawn, parts)
     axis = latency_axis([value for one in run.moments for value in (one.p50_s, one.p99_s, one.max_s)], "latency")
     drawn.update_layout(yaxis=axis)
@@ -154,7 +155,7 @@ def plot_moments(observations: Iterable[Observation]) -> Picture | None:
         _memory(drawn, server, next(rest))
     for extra in axes[1:]:
         drawn.update_layout({f"yaxis{extra[1:]}": {"rangemode": "tozero", "nticks": 4}})
-    words = f"time since the begin (s); counted from when each message was due, {quantity(run.connections, 'connection')}"
+    words = "time (s); latency counts from when a message was due"
     drawn.update_xaxes(title={"text": words}, range=[0, max(one.at_s for one in run.moments)])
     return picture(drawn, title)
 
@@ -189,7 +190,7 @@ def _page_lines(drawn: go.Figure, facts: PageLoadFacts) -> None:
         drawn.add_trace(go.Scatter(name=name, x=at, y=column(rates), hovertext=words, line={"color": colour, "width": 2}, **_LINE))
         told = [rate for rate in rates if rate is not None]
         most = max([most, *told])
-        ends += [(name, told[-1])] if told else []
+        ends += [(name, colour, told[-1])] if told else []
     drawn.update_layout(yaxis={"range": [0, most * 1.1]})
     end_labels(drawn, ends, axis="y", span=(0, most * 1.1), height=_LATENCY_PX)
 
@@ -209,7 +210,7 @@ def plot_page_load(observations: Iterable[Observation]) -> Picture | None:
         ("animation frames per second", 1.0),
         ("main thread in tasks over 50 ms (%)", 1.0),
     ]
-    drawn = figure(title, _height(parts) + 14, margin={"r": 62, "t": 62})
+    drawn = figure(title, _height(parts) + 14, margin={"r": 76, "t": 58})
     _, pictures, tasks = panels(drawn, parts)
     _page_lines(drawn, facts)
     at = column([*_middles(facts.moments)])

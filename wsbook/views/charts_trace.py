@@ -11,7 +11,20 @@ import plotly.graph_objects as go
 from wsbook.facts import BurstFacts, BurstPlace, Place, TraceFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
-from wsbook.views.drawing import INK, RECEIVED, SENT, VERDICT_COLOURS, WARNING, Picture, column, figure, label, picture
+from wsbook.views.drawing import (
+    INK,
+    RECEIVED,
+    SENT,
+    VERDICT_COLOURS,
+    WARNING,
+    Picture,
+    column,
+    figure,
+    label,
+    picture,
+    row_names,
+    row_words,
+)
 from wsbook.views.tables import rows_of
 from wsbook.views.tables.trace import BESIDE, IN_PAGE, Passing, passings_of, percentile
 from wsbook.words import cap, duration_text, quantity
@@ -21,8 +34,6 @@ __all__ = ["plot_burst", "plot_steps", "plot_trace"]
 _FAULT, _BESIDE = VERDICT_COLOURS[Verdict.FAULT], VERDICT_COLOURS[Verdict.UNKNOWN]
 _PALE = "rgba(128,128,128,0.10)"
 _MOST_PLACES, _MOST_REPEATS = 24, 200
-_ROOM = 1.5
-"""The axis is so much longer than the bars, for the words behind them."""
 _LEAST_MS = 0.01
 
 
@@ -45,14 +56,15 @@ def _slowest(passings: Sequence[Passing]) -> tuple[float, Passing] | None:
     return max(steps, key=lambda pair: pair[0], default=None)
 
 
-def _trace_title(passings: Sequence[Passing]) -> str:
+def _trace_title(passings: Sequence[Passing], watched_s: float | None) -> str:
     lost, last, slowest = _lost(passings), _arrived(passings), _slowest(passings)
+    within = f" within {duration_text(watched_s)}" if watched_s else ""
     if lost is not None:
         before = passings[: passings.index(lost)]
         came = _arrived(before)
-        reached = f"; the last place before was {came.name}" if came else "; no place before saw it"
+        reached = f"; last seen at {came.name}" if came else "; no place before saw it"
         took = f" after {duration_text(percentile(came.at_s, 0.5))}" if came else ""
-        return f"{lost.of - lost.seen} of {quantity(lost.of, 'message')} never came to {lost.name}{reached}{took}"
+        return f"{lost.of - lost.seen} of {quantity(lost.of, 'message')} never came to {lost.name}{within}{reached}{took}"
     if last is None:
         return f"{quantity(max((one.of for one in passings), default=0), 'message')} set off, and no place saw any"
     half = f"{last.seen} of {quantity(last.of, 'message')} came to {last.name}, half within {duration_text(percentile(last.at_s, 0.5))}"
@@ -98,20 +110,22 @@ class _Row:
         """Where the words may begin."""
         return max(self.end + self.error, self.span[1] if self.span else 0.0)
 
-    def words(self, watched_s: float | None) -> str:
-        """Return what stands behind the bar."""
+    @property
+    def words(self) -> str:
+        """What stands behind the row."""
         passing, place = self.passing, self.place
         if place is None or place.at_s is None:
-            within = f" in {duration_text(watched_s)}" if watched_s else ""
-            share = f"; {passing.of - passing.seen} of {passing.of} were lost here" if passing.of > 1 else ""
-            return f"✗ never seen{within}{share}" if self.fault else "not seen"
+            return f"✗ {passing.of - passing.seen} of {passing.of} lost" if self.fault else "not seen"
         if passing.kind == "trigger":
             return "set off"
-        step = f" (+{duration_text(self.step_s)})" if self.step_s and self.step_s > 0 and passing.kind not in BESIDE else ""
-        marks = [f"! {place.count} times"] if place.count > 1 else []
-        marks += ["! altered"] if place.altered else []
-        marks += ["! against the schema"] if place.against_schema else []
-        return ", ".join([f"{duration_text(place.at_s)}{step}", *marks])
+        marks = [f"{place.count} times"] if place.count > 1 else []
+        marks += ["altered"] if place.altered else []
+        marks += ["schema"] if place.against_schema else []
+        if marks:
+            return cap(f"! {', '.join(marks)}", 22)
+        told = self.step_s is not None and self.step_s > 0 and passing.kind not in BESIDE
+        step = f"  +{duration_text(self.step_s)}" if told else ""
+        return f"{duration_text(place.at_s)}{step}"
 
 
 def _rows(facts: TraceFacts, passings: Sequence[Passing]) -> list[_Row]:
@@ -147,7 +161,7 @@ def _bars(drawn: go.Figure, rows: Sequence[_Row]) -> None:
             hoverinfo="text",
         )
     )
-    spread = [(number, row.span) for number, row in enumerate(rows) if row.span and row.passing.kind != "trigger"]
+    spread = [(number, row.span) for number, row in enumerate(rows) if row.span and row.span[1] > row.span[0]]
     if spread:
         low, high = [span[0] for _, span in spread], [span[1] for _, span in spread]
         middle = [(one + other) / 2 for one, other in zip(low, high, strict=True)]
@@ -185,16 +199,6 @@ def _page_band(drawn: go.Figure, rows: Sequence[_Row]) -> None:
     if inside:
         box = {"x0": 0, "x1": 1, "xref": "x domain", "y0": min(inside) - 0.5, "y1": max(inside) + 0.5}
         drawn.add_shape(type="rect", fillcolor=_PALE, line={"width": 0}, layer="below", **box)
-        drawn.add_annotation(
-            x=1,
-            xref="x domain",
-            y=min(inside) - 0.5,
-            xanchor="right",
-            yanchor="top",
-            text="in the page",
-            showarrow=False,
-            font={"size": 11},
-        )
 
 
 def plot_trace(observations: Iterable[Observation]) -> Picture | None:
@@ -206,22 +210,18 @@ def plot_trace(observations: Iterable[Observation]) -> Picture | None:
     if not traces:
         return None
     passings = passings_of(traces)
-    facts, title = _shown(traces, passings), _trace_title(passings)
+    facts = _shown(traces, passings)
+    title = _trace_title(passings, facts.watched_s)
     rows = _rows(facts, passings)
-    drawn = figure(title, 104 + 27 * len(rows), margin={"r": 8})
+    drawn = figure(title, 104 + 27 * len(rows))
     _page_band(drawn, rows)
     _bars(drawn, rows)
     _lost_marks(drawn, rows)
-    for number, row in enumerate(rows):
-        at, words = row.right if row.seen else row.end, row.words(facts.watched_s)
-        look = {"showarrow": False, "xanchor": "left", "xshift": 6 if row.seen else 12, "font": {"size": 12}}
-        drawn.add_annotation(x=at, y=number, text=words, **look)
+    row_words(drawn, [row.words for row in rows])
+    row_names(drawn, [row.passing.name for row in rows])
+    which = f"<br>message {traces.index(facts) + 1} of {len(traces)}; whiskers: p10 to p90 of all" if len(traces) > 1 else ""
     most = max((row.right for row in rows), default=0.0) or 1.0
-    which = f"message {facts.number + 1} of {len(traces)}; " if len(traces) > 1 else ""
-    whiskers = "whiskers: p10 to p90 of all; " if len(traces) > 1 else ""
-    drawn.update_xaxes(title={"text": f"{which}{whiskers}time since the trigger (ms)"}, range=[0, most * _ROOM])
-    names = {"tickvals": list(range(len(rows))), "ticktext": [label(row.passing.name, 30) for row in rows]}
-    drawn.update_yaxes(range=[len(rows) - 0.4, -0.6], showgrid=False, **names)
+    drawn.update_xaxes(title={"text": f"time since the trigger (ms){which}"}, range=[0, most * 1.04])
     return picture(drawn, title)
 
 
@@ -251,19 +251,17 @@ def plot_steps(observations: Iterable[Observation]) -> Picture | None:
     log = max(took) > 30 * max(_LEAST_MS, median(took))
     low = _LEAST_MS if log else min(took)
     title = f"{quantity(len(traces), 'message')}: the longest step is {slowest[1]}, {duration_text(slowest[0])} in half of them"
-    drawn = figure(title, 104 + 27 * len(steps), margin={"r": 64})
+    drawn = figure(title, 104 + 27 * len(steps))
     at = [(number, max(value * 1000, low)) for number, (_, one) in enumerate(steps) for value in one.step_s]
     dots = {"mode": "markers", "marker": {"color": RECEIVED, "size": 8, "opacity": 0.65}, "hoverinfo": "x", "xhoverformat": ".4g"}
     drawn.add_trace(go.Scatter(x=column([value for _, value in at]), y=[number for number, _ in at], **dots))
     halves = [max(median(one.step_s) * 1000, low) for _, one in steps]
     line = {"mode": "markers", "marker": {"symbol": "line-ns", "size": 16, "line": {"width": 2.5, "color": INK}}, "hoverinfo": "skip"}
     drawn.add_trace(go.Scatter(x=column([*halves]), y=list(range(len(steps))), **line))
-    for number, (_, one) in enumerate(steps):
-        text = duration_text(median(one.step_s))
-        drawn.add_annotation(x=1, xref="paper", y=number, text=text, showarrow=False, xanchor="left", xshift=6, font={"size": 12})
+    row_words(drawn, [duration_text(median(one.step_s)) for _, one in steps])
+    row_names(drawn, [name for name, _ in steps])
     words = f"time since the place before (ms){f'; less than {_LEAST_MS:g} is drawn there' if log and min(took) < low else ''}"
     drawn.update_xaxes(title={"text": words}, type="log" if log else "linear")
-    drawn.update_yaxes(tickvals=list(range(len(steps))), ticktext=[label(name) for name, _ in steps], range=[len(steps) - 0.4, -0.6])
     return picture(drawn, title)
 
 
@@ -271,7 +269,7 @@ def plot_steps(observations: Iterable[Observation]) -> Picture | None:
 
 
 def _burst_title(facts: BurstFacts, lost: Sequence[tuple[int, BurstPlace]]) -> str:
-    many = f"{quantity(facts.sent - facts.refused, 'event')} within {duration_text(facts.took_s)}"
+    many = f"{quantity(max(0, facts.sent - facts.refused), 'event')} within {duration_text(facts.took_s)}"
     refused = f", {facts.refused} more refused" if facts.refused else ""
     if not lost:
         twice = sum(place.duplicated for place in facts.places)
@@ -280,13 +278,21 @@ def _burst_title(facts: BurstFacts, lost: Sequence[tuple[int, BurstPlace]]) -> s
     return f"{many}{refused}: {missing} never came to {place.name}"
 
 
+def _burst_words(one: BurstPlace, due: int) -> str:
+    """Return what stands behind a place; due: events that should have come, 0 when none is missing."""
+    words = [f"{one.received:,}", *([f"✗ {due - one.received:,} lost"] if due else [])]
+    words += [f"! {one.duplicated:,} twice"] if one.duplicated else []
+    words += [f"! {one.reordered:,} out of order"] if one.reordered else []
+    return ", ".join(words)
+
+
 def plot_burst(observations: Iterable[Observation]) -> Picture | None:
     """Draw how many events of a burst came to each place, and how many never did, came twice or out of order."""
     bursts = [facts for _, facts in rows_of(observations, BurstFacts) if facts.places]
     if not bursts:
         return None
     facts = bursts[-1]
-    sent, places = facts.sent - facts.refused, facts.places[:_MOST_PLACES]
+    sent, places = max(0, facts.sent - facts.refused), facts.places[:_MOST_PLACES]
     lost = [(sent - one.received, one) for one in places if one.kind not in BESIDE and one.received < sent]
     title = _burst_title(facts, lost)
     drawn = figure(title, 104 + 27 * len(places))
@@ -300,16 +306,10 @@ def plot_burst(observations: Iterable[Observation]) -> Picture | None:
     hatched = {"color": "rgba(0,0,0,0)", "line": {"width": 1, "color": _FAULT}, "pattern": {"shape": "/", "fgcolor": _FAULT, "size": 6}}
     if lost:
         drawn.add_trace(go.Bar(y=[places.index(one) for _, one in lost], marker=hatched, **gaps, **look))
-    for number, one in zip(rows, places, strict=True):
-        words = [f"{one.received:,}", *([f"✗ {sent - one.received:,} never came"] if one.name in missing else [])]
-        words += [f"! {one.duplicated:,} twice"] if one.duplicated else []
-        words += [f"! {one.reordered:,} out of order"] if one.reordered else []
-        drawn.add_annotation(
-            x=max(sent, one.received), y=number, text=", ".join(words), showarrow=False, xanchor="left", xshift=6, font={"size": 12}
-        )
+    row_words(drawn, [_burst_words(one, sent if one.name in missing else 0) for one in places])
+    row_names(drawn, [one.name for one in places])
     drawn.add_vline(x=sent, line={"color": SENT, "dash": "dash", "width": 1.5})
     drawn.add_annotation(x=sent, y=1, yref="paper", yanchor="bottom", text=f"{sent:,} sent", showarrow=False, font={"size": 12})
     most = max(sent, *(one.received for one in places), 1)
-    drawn.update_xaxes(title={"text": "events received, each counted once"}, range=[0, most * _ROOM])
-    drawn.update_yaxes(tickvals=rows, ticktext=[label(cap(one.name), 30) for one in places], range=[len(rows) - 0.4, -0.6], showgrid=False)
+    drawn.update_xaxes(title={"text": "events received, each counted once"}, range=[0, most * 1.02])
     return picture(drawn, title)

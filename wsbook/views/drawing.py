@@ -31,6 +31,9 @@ __all__ = [
     "latency_axis",
     "panels",
     "picture",
+    "row_names",
+    "row_words",
+    "swatch",
 ]
 
 # Okabe and Ito, Color Universal Design, 2008
@@ -111,22 +114,42 @@ def latency_axis(values_s: Iterable[float | None], title: str = "") -> dict[str,
     return {"type": "log", "range": [low, high], "tickvals": ticks, "ticktext": words, "title": {"text": title}}
 
 
-def end_labels(drawn: go.Figure, ends: Sequence[tuple[str, float]], *, axis: str, span: tuple[float, float], height: float) -> None:
-    """Write the name of each series to the right of its last value, those that would overlap a line apart.
+def swatch(colour: str) -> str:
+    """Return a small square of a colour, for a text of a plot."""
+    return f'<span style="color:{colour}">■</span>'
 
-    ends: (name, last value) in the axis's own scale, its logarithm where it is logarithmic; span: the range of the axis; height: of
+
+def end_labels(drawn: go.Figure, ends: Sequence[tuple[str, str, float]], *, axis: str, span: tuple[float, float], height: float) -> None:
+    """Write the name of each series with its colour to the right of its last value, those that would overlap a line apart.
+
+    ends: (name, colour, last value) in the axis's own scale, its logarithm where it is logarithmic; span: the range of the axis; height: of
     its panel, in px.
     """
     gap, below = 15 / max(height, 1), -1.0
     width = (span[1] - span[0]) or 1.0
     places = []
-    for name, value in sorted(ends, key=lambda end: end[1]):
+    for name, colour, value in sorted(ends, key=lambda end: end[2]):
         below = max((value - span[0]) / width, below + gap)
-        places.append((name, below))
+        places.append((f"{swatch(colour)} {label(name, 24)}", below))
     over = max(0.0, below - 1)
-    for name, at in places:
-        look = {"xref": "paper", "yref": f"{axis} domain", "xanchor": "left", "xshift": 6, "showarrow": False, "font": {"size": 12}}
-        drawn.add_annotation(x=1, y=at - over, text=label(name, 24), **look)
+    look = {"xref": "paper", "yref": f"{axis} domain", "xanchor": "left", "yanchor": "middle", "xshift": 4, "showarrow": False}
+    for text, at in places:
+        drawn.add_annotation(x=1, y=at - over, text=text, font={"size": 12}, **look)
+
+
+def row_names(drawn: go.Figure, names: Sequence[str]) -> None:
+    """Number the rows of a plot from above, and write their names to the left of them."""
+    ticks = {"tickvals": list(range(len(names))), "ticktext": [label(name, 34) for name in names]}
+    drawn.update_yaxes(range=[len(names) - 0.4, -0.6], showgrid=False, **ticks)
+
+
+def row_words(drawn: go.Figure, words: Sequence[str]) -> None:
+    """Write a few words to the right of each row, where nothing drawn can meet them; words of peers are escaped before."""
+    width = max((len(one) for one in words), default=0)
+    drawn.update_layout(margin={"r": min(16 + 7 * width, 230)})
+    look = {"xref": "paper", "xanchor": "left", "xshift": 8, "showarrow": False, "font": {"size": 12}}
+    for number, text in enumerate(words):
+        drawn.add_annotation(x=1, y=number, text=text, **look)
 
 
 def panels(drawn: go.Figure, parts: Sequence[tuple[str, float]]) -> list[str]:
