@@ -1,0 +1,31 @@
+"""One open connection as the loops hold it. It must not know the account, nor what is sent."""
+
+import socket
+import ssl
+
+__all__ = ["Line"]
+
+
+class Line:
+    """One WebSocket whose opening handshake is done, non-blocking.
+
+    index: in the plan. sock: plain or TLS; fd: its number. rest: bytes received and not yet read as a whole frame. waiting: bytes that the
+    kernel did not take; blocked: whether there are any. ended: "open" or how it ended; close_code: of a close frame.
+    """
+
+    __slots__ = ("blocked", "close_code", "ended", "fd", "index", "offered", "reader", "rest", "sock", "waiting")
+
+    def __init__(self, sock: socket.socket, index: int, rest: bytes = b"") -> None:
+        self.sock, self.index, self.rest = sock, index, rest
+        self.fd = sock.fileno()
+        self.waiting = b""
+        self.blocked = False
+        self.offered = 0
+        self.ended = "open"
+        self.close_code: int | None = None
+        self.reader: object | None = None
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is inside TLS."""
+        return isinstance(self.sock, ssl.SSLSocket)
