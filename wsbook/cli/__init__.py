@@ -253,11 +253,17 @@ def bench(
 
 
 @app.command()
-def replay(record: Annotated[Path, typer.Argument(help="Record folder.")], machine: Json = False) -> None:
+def replay(
+    record: Annotated[Path, typer.Argument(help="Record folder.")],
+    run_command: Annotated[
+        bool, typer.Option("--run-command", help="Let the command run that stands in the record as its trigger (RUN …); read it first.")
+    ] = False,
+    machine: Json = False,
+) -> None:
     """Run a record again, and show which steps changed."""
     from wsbook.cli.investigate import replay_record
 
-    changes = replay_record(record, _console(machine))
+    changes = replay_record(record, _console(machine), run_command=run_command)
     if machine:
         print(json.dumps(changes))
     raise typer.Exit(FAULT if changes["changed"] else OK)
