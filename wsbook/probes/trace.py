@@ -109,7 +109,9 @@ async def probe_trace(
                     if burst:
                         await tracer.at_once(publisher, burst, end, _may_burst(attempt, trigger, owned))
                     await tracer.linger(end)
-        return [*await tracer.results(schema), *places.unwatched()]
+        found = await tracer.results(schema)
+        none = not_run(source, Reason.TIMEOUT, f"nothing could be set off within {budget_s:g} s, nor was it refused")
+        return [*(found or [none]), *places.unwatched()]
 
 
 def _may_burst(attempt: Attempt, trigger: Trigger | None, owned: bool) -> bool:
