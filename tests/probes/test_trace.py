@@ -7,7 +7,7 @@ import shlex
 import ssl
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ import trustme
 from conftest import needs
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from wsbook.attempt import Attempt
 from wsbook.facts import BurstFacts, BurstPlace, ClockFacts, Place, TraceFacts
@@ -54,7 +55,8 @@ class Site:
             self.log.write_text("INFO new file\n")
         await asyncio.sleep(0.03)
         for peer in self.peers:
-            await peer.send(text)
+            with suppress(ConnectionClosed):
+                await peer.send(text)
 
     def trigger(self, connection: ServerConnection, request: Any) -> Any:
         if not request.path.startswith("/emit/"):
@@ -189,17 +191,17 @@ async def test_places_that_cannot_be_watched_are_said(log: Path, tmp_path: Path)
 
 
 PAGE = """<!doctype html><p id=p></p><script>
-const socket = new WebSocket("{url}"); socket.onmessage = (event) => {{ {handler} }};
+const socket = new WebSocket("{url}"); socket.onmessage = (event) => {{ {handler} }}; {script}
 </script>"""
 
 
 @asynccontextmanager
-async def _page(endpoint: str, handler: str) -> AsyncIterator[str]:
+async def _page(endpoint: str, handler: str, script: str = "") -> AsyncIterator[str]:
     """Yield the URL of a page whose socket has this handler."""
 
     async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        body = PAGE.format(url=endpoint, handler=handler).encode()
+        body = PAGE.format(url=endpoint, handler=handler, script=script).encode()
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         await writer.drain()
         writer.close()
@@ -208,8 +210,8 @@ async def _page(endpoint: str, handler: str) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{pages.sockets[0].getsockname()[1]}/"
 
 
-async def _with_page(log: Path, handler: str, **options: Any) -> list[Observation]:
-    async with site(Site(log)) as (endpoint, app, trigger), _page(endpoint, handler) as page_url:
+async def _with_page(log: Path, handler: str, script: str = "", **options: Any) -> list[Observation]:
+    async with site(Site(log)) as (endpoint, app, trigger), _page(endpoint, handler, script) as page_url:
         return await probe_trace(
             Attempt(url=endpoint),
             trigger=Trigger(method="POST", url=trigger),
@@ -489,3 +491,26 @@ async def test_a_trace_that_is_cancelled_leaves_nothing(log: Path) -> None:
         await asyncio.sleep(0.1)
         assert not [peer for peer in running.peers if peer.state.name == "OPEN"]
         assert not [task for task in asyncio.all_tasks() if "follow" in repr(task.get_coro())]
+
+
+async def test_a_socket_that_has_ended_is_told(log: Path) -> None:
+    async def leave(peer: ServerConnection) -> None:
+        if peer.request is not None and peer.request.path == "/gone":
+            await peer.close(1001, "going away")
+        await peer.wait_closed()
+
+    async with serve(leave, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        hops = (Attempt(url=f"{url}gone", hop="app"),)
+        found = await probe_trace(
+            Attempt(url=url), trigger=None, message="{marker}", hops=hops, logs=(), step="4.1", repeats=1, budget_s=1.5
+        )
+    places = _places(found[0])
+    assert places["app"].ended == "close 1001 going away by peer" and places["endpoint"].ended == ""
+
+
+@needs("chromium")
+async def test_a_page_whose_socket_has_ended_is_told(log: Path) -> None:
+    found = await _with_page(log, "", repeats=1, script="socket.onopen = () => socket.close(4000, 'enough');")
+    places = _places(found[0])
+    assert places["page frame"].count == 0 and places["page frame"].ended == "close 4000 enough by the page"
