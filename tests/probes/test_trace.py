@@ -449,25 +449,30 @@ async def test_a_broker_that_is_not_there_is_an_observation(log: Path) -> None:
     assert found[-1].source.hop == "broker" and found[-1].failure is not None and found[-1].failure.reason is Reason.REFUSED
 
 
-async def test_who_is_behind_each_socket_is_told(log: Path) -> None:
+@pytest.mark.parametrize("with_page", [False, pytest.param(True, marks=needs("chromium"))])
+async def test_who_is_behind_each_socket_is_told(log: Path, with_page: bool) -> None:
     def named(connection: ServerConnection, request: Any, response: Any) -> None:
         response.headers["X-Instance"] = f"node-{request.path[1:] or 'a'}"
 
     running = Site(log)
-    async with serve(running.app, "127.0.0.1", 0, process_request=running.trigger, process_response=named) as server:
-        url = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with (
+        serve(running.app, "127.0.0.1", 0, process_request=running.trigger, process_response=named) as server,
+        _page(f"ws://127.0.0.1:{(port := server.sockets[0].getsockname()[1])}/c", "") as page_url,
+    ):
         found = await probe_trace(
-            Attempt(url=f"ws://{url}/"),
-            trigger=Trigger(method="POST", url=f"http://{url}/emit/{{marker}}"),
+            Attempt(url=f"ws://127.0.0.1:{port}/"),
+            trigger=Trigger(method="POST", url=f"http://127.0.0.1:{port}/emit/{{marker}}"),
             message="",
-            hops=(Attempt(url=f"ws://{url}/b", hop="app-b"),),
+            hops=(Attempt(url=f"ws://127.0.0.1:{port}/b", hop="app-b"),),
             logs=(),
             step="4.1",
             repeats=1,
             budget_s=2.0,
+            page_url=page_url if with_page else "",
         )
-    places = _places(found[0])
-    assert (places["app-b"].instance, places["endpoint"].instance) == ("node-b", "node-a")
+    instances = {name: place.instance for name, place in _places(found[0]).items() if place.instance}
+    page = {"page frame": "node-c"} if with_page else {}
+    assert {"app-b": "node-b", "endpoint": "node-a", **page}.items() <= instances.items()
 
 
 async def test_a_trace_that_is_cancelled_leaves_nothing(log: Path) -> None:

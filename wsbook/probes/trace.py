@@ -299,7 +299,8 @@ class _Tracer:
         for place in places:
             watch = watches.get(place.name)
             if watch is None:
-                yield place
+                signals = self._places.page.signals if self._places.page is not None and place.kind == "frame" else {}
+                yield replace(place, instance=signals.get(self._sign, ""))
                 continue
             content = watch.contents.get(number)
             differs = altered(first, content) if first is not None and content is not None else ""

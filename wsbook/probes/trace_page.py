@@ -15,6 +15,7 @@ from wsbook.probes.browser import MISSING, open_page
 from wsbook.probes.browser_capture import Capture
 from wsbook.probes.browser_sockets import is_open
 from wsbook.probes.browser_visit import BrowserError, BrowserMissingError
+from wsbook.probes.instances import Signals, signals_of
 from wsbook.probes.page_event import PageWatcher
 
 __all__ = ["PageWatching", "watched_page"]
@@ -34,6 +35,10 @@ class PageWatching(Protocol):
     def places(self, marker: str) -> list[Place]:
         """Return the places of the page where the event may have been seen."""
 
+    @property
+    def signals(self) -> Signals:
+        """What may identify the process that the page's newest socket is connected to."""
+
 
 class _Watched:
     """The watcher of a page, and how its sockets ended."""
@@ -46,6 +51,15 @@ class _Watched:
         """Return the watcher's places; one where no event came for want of an open socket says so."""
         found = self._watcher.places(marker)
         return [replace(place, ended=self._ended()) if place.kind == "frame" and not place.count else place for place in found]
+
+    @property
+    def signals(self) -> Signals:
+        """What may identify the process that the page's newest socket is connected to: its answer, and the first message."""
+        socket = next((socket for socket in reversed(self._capture.sockets) if is_open(socket)), None)
+        if socket is None:
+            return {}
+        first = next((frame.text for frame in socket.frames if frame.direction == "received" and frame.text), None)
+        return signals_of(socket.headers, first)
 
     def _ended(self) -> str:
         """Return how the last socket ended, "" when one is open or none was."""
