@@ -236,7 +236,7 @@ async def test_the_page_is_part_of_the_path(log: Path) -> None:
         assert times[0] <= times[1] + 0.02 and times[1] <= times[2] + 0.005 and times[2] <= times[3] <= times[4] < times[0] + 0.6
     (burst,) = [seen.facts for seen in found if isinstance(seen.facts, BurstFacts)]
     places = {place.name: place for place in burst.places}
-    assert burst.sent == 30 and places["page frame"].received == places["page handler"].received == 30
+    assert 10 <= burst.sent <= 30 and places["page frame"].received == places["page handler"].received == burst.sent
 
 
 @needs("chromium")
@@ -300,10 +300,10 @@ async def test_a_bounded_queue_loses_only_what_comes_at_once(log: Path, fault: s
     assert len(traces) == 5 and all(place.count for facts in traces for place in facts.places)
     (burst,) = [seen.facts for seen in found if isinstance(seen.facts, BurstFacts)]
     places = {place.name: place for place in burst.places}
-    assert burst.sent == 50 and burst.refused == 0 and places["app"].received == 50
-    whole = BurstPlace(name="endpoint", kind="endpoint", received=50)
-    assert places["endpoint"] == whole if not fault else 8 <= places["endpoint"].received < 50
-    assert len(places["endpoint"].missing) == 50 - places["endpoint"].received
+    assert 30 <= burst.sent <= 50 and burst.refused == 0 and places["app"].received == burst.sent  # as many as fit
+    whole = BurstPlace(name="endpoint", kind="endpoint", received=burst.sent)
+    assert places["endpoint"] == whole if not fault else 8 <= places["endpoint"].received < burst.sent
+    assert len(places["endpoint"].missing) == burst.sent - places["endpoint"].received
 
 
 async def test_a_burst_goes_only_where_it_may(log: Path) -> None:
@@ -519,3 +519,22 @@ async def test_a_page_whose_socket_has_ended_is_told(log: Path) -> None:
     found = await _with_page(log, "", repeats=1, script="socket.onopen = () => socket.close(4000, 'enough');")
     places = _places(found[0])
     assert places["page frame"].count == 0 and places["page frame"].ended == "close 4000 enough by the page"
+
+
+async def test_without_any_socket_a_message_goes_nowhere(log: Path) -> None:
+    nowhere = Attempt(url="ws://127.0.0.1:9/")
+    (seen,) = await probe_trace(nowhere, trigger=None, message="{marker}", hops=(), logs=(), step="4.1", budget_s=1.0)
+    assert seen.outcome is Outcome.FAILED and seen.failure is not None and seen.failure.reason is Reason.REFUSED
+
+
+async def test_a_broker_that_never_answers_is_told(log: Path) -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(mute, "127.0.0.1", 0) as silent, site(Site(log)) as (endpoint, _, _):
+        url = f"redis://127.0.0.1:{silent.sockets[0].getsockname()[1]}/c"
+        trigger = Trigger(method="PUBLISH", url=url, body="{marker}")
+        found = await probe_trace(Attempt(url=endpoint), trigger=trigger, message="", hops=(), logs=(), step="4.1", budget_s=1.0)
+    assert [seen.failure.reason for seen in found if seen.failure] == [Reason.TIMEOUT, Reason.TIMEOUT]
+    assert found[0].outcome is Outcome.NOT_RUN and found[1].source.hop == "broker"
