@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import pytest
-from load_servers import Running, load_server
+from generator_servers import Running, load_server
 
 from wsbook.attempt import Attempt
 from wsbook.facts.load import LoadRun

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from generator_servers import frame
 from hypothesis import given
 from hypothesis import strategies as st
-from load_servers import frame
 from websockets.frames import Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 import trustme
 from forward_proxy import SQUID, Proxy
+from generator_servers import Running, load_server
 from hypothesis import given
 from hypothesis import strategies as st
-from load_servers import Running, load_server
 from misbehaving import serving
 
 from wsbook.attempt import Attempt

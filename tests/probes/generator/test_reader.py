@@ -1,9 +1,11 @@
 """The careful reader against websockets' own parser, for any frames in any splits; and bounded whatever comes."""
 
+from itertools import pairwise
+
 import pytest
+from generator_servers import frame
 from hypothesis import given
 from hypothesis import strategies as st
-from load_servers import frame
 from websockets.client import ClientProtocol
 from websockets.frames import Opcode
 from websockets.protocol import State
@@ -32,7 +34,7 @@ def streams(draw: st.DrawFn) -> bytes:
 
 def splits(data: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(places)]
 
 
 def oracle(data: bytes) -> list[Taken]:

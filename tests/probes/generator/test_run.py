@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from load_servers import Running
+from generator_servers import Running
 
 from wsbook.attempt import Attempt
 from wsbook.errors import UsageError

@@ -1,6 +1,7 @@
 """The account against plain counting, for any order of arrival; gaps against sets."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def counted_plainly(arrivals: list[tuple[int, int]]) -> tuple[list[bool], Counte
 def test_any_order_is_counted_as_by_hand(arrivals: list[tuple[int, int]], cuts: list[int]) -> None:
     account, first = tally_of(), list[bool]()
     places = sorted({0, len(arrivals), *(cut for cut in cuts if cut < len(arrivals))})
-    for begin, end in zip(places, places[1:], strict=False):
+    for begin, end in pairwise(places):
         who, numbers = (array(list(column)) for column in zip(*arrivals[begin:end], strict=True))
         first += account.take(who, who, numbers).tolist()
     wanted, received, duplicated, reordered = counted_plainly(arrivals)
