@@ -231,7 +231,10 @@ def test_a_signal_ends_a_run_with_what_was_counted(server: Running, number: int)
 
 def test_a_generator_that_was_kept_from_running_calls_itself_void(server: Running) -> None:
     with started(plan_of(server, seconds=2.5)) as process:
-        with stopped(process.pid, 1.5, 0.6):
+        assert process.stderr is not None
+        while json.loads(process.stderr.readline()).get("sent", 0) < 20:
+            pass
+        with stopped(process.pid, 0.1, 0.8):
             pass
         out, _ = process.communicate(timeout=30)
     figures = json.loads(out)
