@@ -1,6 +1,6 @@
 """32 messages in flight on each of 10 connections: what a message costs when one system call carries many.
 
-    python benchmarks/load_volume.py [--connections 10] [--window 32] [--size 64] [--rounds 3] [--short 1] [--long 4] [--peers NAME…]
+    python benchmarks/load_volume.py [--connections 10] [--window 32] [--size 64] [--rounds 3] [--short 2] [--long 6] [--peers NAME…]
 
 As load_ping_pong.py, without Tsung, which cannot have more than one in flight. The bars: k6 spends at least 60 times as much as our
 compiled generator and 8 times as much as the numpy one.
@@ -19,8 +19,8 @@ def main() -> int:
     parser.add_argument("--window", type=int, default=32)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--short", type=float, default=1.0)
-    parser.add_argument("--long", type=float, default=4.0)
+    parser.add_argument("--short", type=float, default=2.0, help="of what runs twice, in s")
+    parser.add_argument("--long", type=float, default=6.0)
     parser.add_argument("--peers", nargs="*", default=[], help="only these, beside the C client")
     options = parser.parse_args()
     with measuring.echo_server() as (port, _, client):
@@ -36,7 +36,7 @@ def main() -> int:
     for ours in ("wsbook compiled", "wsbook numpy"):
         for peer in ("picows with uvloop", "aiohttp with uvloop", "websockets", "Locust", "k6"):
             if found := measuring.between(ratios, peer, ours):
-                print(f"{peer} over {ours}: {min(found):.1f}/{sorted(found)[len(found) // 2]:.1f}/{max(found):.1f}")
+                print(f"{peer} over {ours}: {measuring.spread(found)}")
     missed = [
         measuring.judged("k6 over wsbook compiled", measuring.between(ratios, "k6", "wsbook compiled"), 60, at_most=False),
         measuring.judged("k6 over wsbook numpy", measuring.between(ratios, "k6", "wsbook numpy"), 8, at_most=False),

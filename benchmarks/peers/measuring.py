@@ -119,8 +119,8 @@ def cost(peer: Peer, load: Load, short_s: float, long_s: float) -> Cost:
     if own_s is not None:
         return Cost(many, own_s / max(1, many) * 1e6)
     (few, _), least_s = run(peer.start(load, short_s))
-    if many <= few:
-        raise RuntimeError(f"{peer.name} had {few} answers in {short_s:g} s and {many} in {long_s:g} s")
+    if many <= few or most_s <= least_s:
+        raise RuntimeError(f"{few} answers for {least_s:.1f} CPU s in {short_s:g} s, {many} for {most_s:.1f} in {long_s:g} s")
     return Cost(many - few, (most_s - least_s) / (many - few) * 1e6)
 
 
@@ -219,9 +219,11 @@ def tsung(folder: Path) -> Peer:
         plan, logs = folder / "tsung.xml", Path(tempfile.mkdtemp(dir=folder))
         plan.write_text(text, encoding="utf-8")
         # a port mapper of its own, which is ended with it
-        command = f'tsung -f "{plan}" -l "{logs}" start; code=$?; epmd -kill >/dev/null 2>&1; cat "{logs}"/*/tsung.log; exit $code'
+        command = (
+            f'tsung -f "{plan}" -l "{logs}" start; code=$?; timeout 5 epmd -kill >/dev/null 2>&1; cat "{logs}"/*/tsung.log; exit $code'
+        )
         return Started(
-            ["/bin/sh", "-c", command], counted, environment={"ERL_EPMD_PORT": str(load.port % 20_000 + 40_000), "HOME": str(folder)}
+            ["/bin/sh", "-c", command], counted, environment={"ERL_EPMD_PORT": str(20_000 + load.port % 10_000), "HOME": str(folder)}
         )
 
     def counted(said: str) -> Figures:
@@ -241,8 +243,8 @@ def artillery() -> Peer:
     return Peer("Artillery", "it reads no answers, so it has no comparable figure", lambda _, __: Started([], last_numbers))
 
 
-def compare(peers: list[Peer], load: Load, *, rounds: int, short_s: float, long_s: float, reference: str) -> dict[str, list[float]]:
-    """Run the peers in turns, print each round and the ratios to the reference, and return name → ratios.
+def compare(peers: list[Peer], load: Load, *, rounds: int, short_s: float, long_s: float, reference: str) -> dict[str, dict[int, float]]:
+    """Run the peers in turns, print each round and the ratios to the reference, and return name → round → ratio.
 
     A ratio is a peer's CPU time a message over that of the reference in the same round. Peers that are missing are named.
     """
@@ -250,26 +252,34 @@ def compare(peers: list[Peer], load: Load, *, rounds: int, short_s: float, long_
         if peer.missing:
             print(f"{peer.name}: skipped, {peer.missing}")
     ready = [peer for peer in peers if not peer.missing]
-    costs: dict[str, list[float]] = {peer.name: [] for peer in ready}
+    costs: dict[str, dict[int, float]] = {peer.name: {} for peer in ready}
     for turn in range(rounds):
         for peer in ready:
-            found = cost(peer, load, short_s, long_s)
-            costs[peer.name].append(found.micros)
+            try:
+                found = cost(peer, load, short_s, long_s)
+            except RuntimeError as error:
+                print(f"round {turn + 1}: {peer.name:20} no figure: {error}", flush=True)
+                continue
+            costs[peer.name][turn] = found.micros
             print(f"round {turn + 1}: {peer.name:20} {found.micros:9.3f} µs of CPU a message, {found.messages:,} messages", flush=True)
-    ratios = {name: [one / base for one, base in zip(found, costs[reference], strict=True)] for name, found in costs.items()}
-    for name, found in ratios.items():
-        low, middle, high = min(found), statistics.median(found), max(found)
-        best = min(costs[name]) / min(costs[reference])
-        shown = f"{low:.2f}/{middle:.2f}/{high:.2f}, best over best {best:.2f}"
-        print(f"{name:20} {statistics.median(costs[name]):9.3f} µs; over {reference} min/median/max {shown}")
+    base = costs[reference]
+    ratios = {name: {turn: own[turn] / base[turn] for turn in own if turn in base} for name, own in costs.items()}
+    for name, rows in ratios.items():
+        if rows:
+            own, best = statistics.median(costs[name].values()), min(costs[name].values()) / min(base.values())
+            print(f"{name:20} {own:9.3f} µs; over {reference} min/median/max {spread(list(rows.values()))}, best over best {best:.2f}")
     return ratios
 
 
-def between(ratios: dict[str, list[float]], peer: str, ours: str) -> list[float]:
+def spread(found: list[float]) -> str:
+    """Return least, median and most of some ratios."""
+    return f"{min(found):.2f}/{statistics.median(found):.2f}/{max(found):.2f}"
+
+
+def between(ratios: dict[str, dict[int, float]], peer: str, ours: str) -> list[float]:
     """Return how many times as much a peer spends as we do, by round; empty when one of them is missing."""
-    if peer not in ratios or ours not in ratios:
-        return []
-    return [theirs / own for theirs, own in zip(ratios[peer], ratios[ours], strict=True)]
+    theirs, own = ratios.get(peer, {}), ratios.get(ours, {})
+    return [theirs[turn] / own[turn] for turn in theirs if turn in own]
 
 
 def judged(what: str, found: list[float], bar: float, *, at_most: bool) -> bool:
@@ -278,8 +288,7 @@ def judged(what: str, found: list[float], bar: float, *, at_most: bool) -> bool:
         return False
     middle = statistics.median(found)
     missed = middle > bar if at_most else middle < bar
-    shown = f"{min(found):.2f}/{middle:.2f}/{max(found):.2f}"
-    print(f"{what}: {shown}, bar {'≤' if at_most else '≥'} {bar:g}{', MISSED' if missed else ''}")
+    print(f"{what}: {spread(found)}, bar {'≤' if at_most else '≥'} {bar:g}{', MISSED' if missed else ''}")
     return missed
 
 

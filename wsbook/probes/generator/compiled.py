@@ -201,7 +201,7 @@ class _Loop:
         self.phase = "waiting"
         self._carry_on(last_ns, last_ns + (min(drain_ns, _STOPPED_NS) if stopped else drain_ns))
         self.tally.cpu_s, self.tally.wall_s = time.thread_time() - cpu_s, (time.monotonic_ns() - begin_ns) / 1e9
-        self._sum_up()
+        self._hand_back()
 
     def _carry_on(self, now_ns: int, until_ns: int) -> int:
         """Run slices until an instant or until this phase is over; return when that was."""
@@ -350,14 +350,19 @@ class _Loop:
             lag_s=(lag or 0.0) / 1e9,
         )
 
+    def _hand_back(self) -> None:
+        """Tell the lines what their table knows, at the end."""
+        self._sum_up()
+        for place, line in enumerate(self.held):
+            entry = self.table[place]
+            line.waiting, line.blocked = self.memory["unsent"][place, : int(entry["waiting"])].tobytes(), bool(entry["blocked"])
+            line.owed, line.offered = int(bool(line.waiting) and not entry["control"]), int(self.tally.offered[line.index])
+
     def _sum_up(self) -> None:
         """Bring into the account what only the books know."""
         tally, table, state = self.tally, self.table, self.books[0]
-        for place, line in enumerate(self.held):
-            waiting = int(table[place]["waiting"])
-            line.waiting, line.blocked = self.memory["unsent"][place, :waiting].tobytes(), bool(table[place]["blocked"])
-            line.owed, line.offered = int(waiting > 0 and not table[place]["control"]), int(tally.offered[line.index])
-            tally.sent[line.index] = line.offered - line.owed
+        index, partly = table["index"], (table["waiting"] > 0) & (table["control"] == 0)
+        tally.sent[index] = tally.offered[index] - partly
         if state["lag_high"] >= 0:
             tally.lags.include(float(max(0, state["lag_low"])), float(state["lag_high"]))
         by_due, spans = self.memory["by_due"], self.memory["spans"]
