@@ -88,6 +88,7 @@ def _run(plan: LoadPlan, watch: Watch, lines: list[Line]) -> LoadRun:
     if counted and not watch.stopped:
         engine, loop = _loop(plan, counted, watch)
         notes += _begin(plan, tally)
+        watch.tell_from(tally.begin_ns)
         with SlowReaders(plan, plan.run, slow):
             loop(counted, plan, tally, watch)
     farewell(lines, abort=watch.stopped)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsbook.load_plan import LoadPlan
+from wsbook.load_split import messages_due
 from wsbook.probes.generator.line import Line
 from wsbook.probes.generator.mill import Mill
 from wsbook.probes.generator.poll import READ, WRITE, Poller
@@ -107,7 +108,7 @@ class Schedule:
 
     def __init__(self, plan: LoadPlan, senders: Sequence[Line], begin_ns: int) -> None:
         self.begin_ns, self.count, self.step_ns = begin_ns, len(senders), 1e9 / plan.rate
-        self.total = round(plan.seconds * plan.rate) or 1
+        self.total = messages_due(plan.rate, plan.seconds)
         self.positions = np.full(plan.connections, -1, np.int64)
         self.positions[[line.index for line in senders]] = np.arange(self.count)
 
