@@ -43,7 +43,7 @@ _ALONE_S = 0.5
 _REST_S = 0.3
 """After a run at which something broke: the peer may still be busy with it."""
 _SAMPLE_S, _SAMPLE_SHARE = 0.25, 20
-"""How often servers are read; where reading is slow, so seldom that it takes one part in so many."""
+"""How often servers are read; where reading costs much, so seldom that it takes one part in so many of a processor."""
 
 Progress = Callable[[LoadPlan, dict[str, Any]], None]
 """Called with the plan that is being carried out and what its generator tells: generator/progress.py names it."""
@@ -279,9 +279,9 @@ async def _conduct(line: Line, clock: _Clock) -> None:
 
 async def _keep_reading(watch: Watch, plan: LoadPlan) -> None:
     while True:
-        before = time.perf_counter()
+        before = time.process_time()
         await watch.sample(0, plan.connections)
-        await asyncio.sleep(max(_SAMPLE_S, plan.seconds / 400, _SAMPLE_SHARE * (time.perf_counter() - before)))
+        await asyncio.sleep(max(_SAMPLE_S, plan.seconds / 400, _SAMPLE_SHARE * (time.process_time() - before)))
 
 
 @contextlib.asynccontextmanager
