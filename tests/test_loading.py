@@ -124,6 +124,7 @@ def threshold(holds: bool | None) -> Threshold:
         (seen(run(reordered=1)), 1),
         (seen(run(unsent=1)), 1),
         (seen(run(opened=9)), 1),
+        (seen(run(ended=(("fin", 1),))), 1),
         (seen(run(lost=1), thresholds=(threshold(True),)), 0),
         (seen(run(), thresholds=(threshold(True), threshold(False), threshold(None))), 1),
         (seen(run(), thresholds=(threshold(True), threshold(None))), 3),

@@ -137,6 +137,19 @@ async def test_a_short_void_run_is_made_once_more(fake: Fake, seconds: float, ti
     assert found.void == ("" if times == 2 else "late")
 
 
+async def test_not_every_run_is_made_twice(fake: Fake) -> None:
+    fake.make = lambda one: run(one, void="late")
+    await probe_load(grid(plan(), rates=range(1, 11)), step="4.2")
+    assert len(fake.plans) == 12
+
+
+async def test_no_extension_is_offered(fake: Fake) -> None:
+    offered = plan()
+    assert offered.attempt.extensions
+    await probe_load([offered], step="4.2")
+    assert fake.plans[0].attempt.extensions == ()
+
+
 async def test_figures_are_void_when_all_runs_are(fake: Fake) -> None:
     fake.make = lambda one: run(one, void="late" if one.rate > 50 else "")
     found = facts(await probe_load(grid(plan(), rates=(50, 100)), step="4.2"))

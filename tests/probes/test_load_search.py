@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from wsbook.facts import Knee, LoadRun
 from wsbook.probes.load_search import Search, find_knee, seconds_for, why_broken
@@ -128,6 +129,7 @@ def test_each_try_has_enough_messages(rate: float, seconds: float) -> None:
         (run(100), ""),
         (run(100, opened=8), "2 of 10 connections did not open"),
         (run(100, p99_s=None), "nothing came back"),
+        (structs.replace(run(100), ended=(("close 1008", 2), ("rst", 1))), "3 of 10 connections ended by close 1008"),
         (run(100, p99_s=0.05), ""),
         (run(100, p99_s=0.0501), "p99 50.1 ms, above 50 ms"),
     ],

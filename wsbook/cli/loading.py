@@ -263,8 +263,8 @@ def _worst(runs: tuple[LoadRun, ...], name: str) -> float | None:
 def exit_code(seen: Observation) -> int:
     """Return 0 when everything held, 1 when something did not, 3 when nothing is known.
 
-    Where thresholds were given they alone decide; else messages that were lost, came twice or out of order, and connections that did not
-    open, in any run but those of a search at rates that did not hold.
+    Where thresholds were given they alone decide; else messages that were lost, came twice, out of order or never left, and connections
+    that did not open or did not stay, in any run but those of a search at rates that did not hold.
     """
     facts = seen.facts
     if seen.outcome is not Outcome.ANSWERED or not isinstance(facts, LoadFacts) or not facts.runs or facts.void:
@@ -280,7 +280,7 @@ def exit_code(seen: Observation) -> int:
 
 
 def _harmed(run: LoadRun) -> bool:
-    return bool(run.lost or run.duplicated or run.reordered or run.unsent or run.opened < run.asked)
+    return bool(run.lost or run.duplicated or run.reordered or run.unsent or run.ended or run.opened < run.asked)
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

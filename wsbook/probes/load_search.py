@@ -57,6 +57,8 @@ def why_broken(run: LoadRun, limit_s: float, at: str = "p99") -> str:
         return f"{run.lost:,} of {run.received + run.lost:,} messages were lost"
     if run.unsent:
         return f"{run.unsent:,} of {run.sent + run.unsent:,} messages could not leave, because the peer took no more"
+    if run.ended:
+        return f"{sum(count for _, count in run.ended):,} of {run.opened:,} connections ended by {run.ended[0][0]}"
     latency_s = getattr(run, _PERCENTILES[at])
     if latency_s is None:
         return "nothing came back"
