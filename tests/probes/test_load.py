@@ -181,6 +181,12 @@ async def test_a_search_is_made_of_runs_and_thresholds_hold_where_it_held(fake: 
     assert found.runs[0].rate == 100 and len(found.runs) == len(fake.plans) - 1
 
 
+async def test_a_search_without_a_run_that_counts_found_nothing(fake: Fake) -> None:
+    fake.make = lambda one: run(one, void="late")
+    found = facts(await probe_load([plan(rate=0.0)], step="4.2", search=Search(), demands=[parse_demand("knee > 500/s")]))
+    assert (found.knee, found.errors) == (None, ("no rate was found: late",)) and found.thresholds[0].holds is None
+
+
 async def test_thresholds_are_held_against_planned_runs(fake: Fake) -> None:
     fake.make = lambda one: run(one, lost=int(one.rate / 10), received=one.rate - one.rate / 10)
     found = facts(await probe_load([plan()], step="4.2", demands=[parse_demand("loss < 5 %")]))

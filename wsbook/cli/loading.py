@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct, json, to_builtins
 from msgspec.structs import replace
 from rich.console import Console
+from rich.text import Text
 
 from wsbook.attempt import attempt_for
 from wsbook.case import redactor_of, require_files, target_from
@@ -226,14 +227,14 @@ def _progress(console: Console) -> Iterator[Callable[[LoadPlan, dict[str, Any]],
     """Yield a function that shows the run under way: one line that changes, or a line for each run where the output is no terminal."""
     if console.is_terminal:
         with console.status("", spinner="dots", spinner_style="#999999") as status:
-            yield lambda plan, told: status.update(f"[#999999]{live_text(plan, told)}[/]")
+            yield lambda plan, told: status.update(Text(live_text(plan, told), style="#999999", no_wrap=True, overflow="ellipsis"))
         return
-    last: list[LoadPlan] = []
+    last = [""]
 
     def line(plan: LoadPlan, told: dict[str, Any]) -> None:
-        if not last or last[-1] != plan:
-            last[:] = [plan]
-            console.print(plan_text(plan), style="#999999", soft_wrap=True)
+        if last[0] != (text := plan_text(plan)):
+            last[0] = text
+            console.print(text, style="#999999", soft_wrap=True)
 
     yield line
 

@@ -182,7 +182,9 @@ async def _search(series: "_Series", plan: LoadPlan, search: Search) -> Knee | N
             replace(plan, connections=2 if plan.answered_by == "broadcast" else 1, rate=0.0, window=1, seconds=_ALONE_S)
         )
 
-    return await find_knee(attempt, search, alone=alone)
+    knee = await find_knee(attempt, search, alone=alone)
+    series.errors += [] if knee else [f"no rate was found: {series.runs[-1].void or 'the search was ended early'}"]
+    return knee
 
 
 class _Series:

@@ -107,8 +107,8 @@ class _Hunt:
         return Knee(rate=self.held, broke_at=broke_at, why=why, bound_s=self._search.bound_s, at=self._search.at)
 
 
-async def find_knee(attempt: Try, search: Search, *, alone: Callable[[], Awaitable[LoadRun]]) -> Knee:
-    """Return the highest rate that held, and what did not hold above it.
+async def find_knee(attempt: Try, search: Search, *, alone: Callable[[], Awaitable[LoadRun]]) -> Knee | None:
+    """Return the highest rate that held, and what did not hold above it; None when no run counted, so that nothing is known.
 
     attempt: makes one run at a rate. alone: makes one with a single message under way at a time, which no server is too slow for: what
     it takes is what latencies are compared with where the search has no bound. A rate at which the run is void is no limit of the server:
@@ -123,7 +123,7 @@ async def find_knee(attempt: Try, search: Search, *, alone: Callable[[], Awaitab
             pass
     while not hunt.over and hunt.held and hunt.broke and hunt.broke / hunt.held > search.precision:
         await hunt.holds(_between(hunt.held, hunt.broke))
-    return hunt.knee()
+    return None if hunt.ours and not hunt.held else hunt.knee()
 
 
 def _lowest(ours: bool) -> float:
