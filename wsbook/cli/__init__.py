@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from wsbook.cli.console import make_console as _console
+from wsbook.cli.load_command import load
 from wsbook.errors import UnreadableInputError, UsageError, WsbookError
 
 __all__ = ["app", "main"]
@@ -42,13 +43,6 @@ PROVE = (
     "Start the installed nginx, haproxy or caddy on a copy of each configuration, on loopback before a stub server and confined to a "
     "temporary folder, as it is and with the change that is proposed, and say whether an upgrade passes. Nothing else is started."
 )
-
-
-def _console(machine: bool = False) -> Console:
-    console = Console(stderr=machine, highlight=False)
-    if not console.is_terminal:
-        console.width = 140
-    return console
 
 
 def _exit_code(document: dict[str, Any]) -> int:
@@ -135,6 +129,9 @@ def read(
         show_steps(console, [step for step in judgement.steps if step.summary != "not run"])
         show_causes(console, judgement.findings)
     raise typer.Exit(FAULT if judgement.faulty else OK)
+
+
+app.command()(load)
 
 
 @app.command()
@@ -253,11 +250,54 @@ def bench(
 
 
 @app.command()
-def replay(record: Annotated[Path, typer.Argument(help="Record folder.")], machine: Json = False) -> None:
+def fleet(
+    targets: Annotated[
+        Path, typer.Argument(help="CSV file: a line with names such as url, page_url, headers, symptom; then a line a target.")
+    ],
+    steps: Annotated[str, typer.Option(help="Only these steps: 1.3,2.1")] = "",
+    budget: Annotated[str, typer.Option(help="quick (45 s), standard (3 min) or thorough (15 min), for each target.")] = "quick",
+    workers: Annotated[int, typer.Option(help="Targets looked at together; by default one for each processor, two at least.")] = 0,
+    dask: Annotated[str, typer.Option(help="Workers of a dask scheduler instead, tcp://host:8786, or local:4.")] = "",
+    per_second: Annotated[float, typer.Option(help="Investigations begun per second, 0 as many as can be.")] = 4.0,
+    per_host: Annotated[int, typer.Option(help="Investigations of one host at a time.")] = 1,
+    time_limit: Annotated[float, typer.Option(help="Seconds that one target may take; by default twice the budget and a minute.")] = 0.0,
+    notebooks: Annotated[bool, typer.Option("--notebooks", help="Leave executed notebooks in every record.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try those again that could not be completed before.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of the fleet, continued where it stands; by default records/fleet-NAME.")] = None,
+    i_own_this: Annotated[bool, typer.Option("--i-own-this", help="Allow load and many connections against every target.")] = False,
+    machine: Json = False,
+) -> None:
+    """Investigate many targets, one record each; go on after a kill; end in one table and one page.
+
+    Exit codes are those of run: 1 when a target has a fault, 3 when one could not be completed.
+    """
+    from wsbook.cli.fleeting import command_line, plan_of
+    from wsbook.cli.fleeting import fleet as investigate_fleet
+
+    plan = plan_of(
+        targets, folder=out, steps=steps, budget=budget, workers=workers, dask=dask, per_second=per_second, per_host=per_host,
+        limit_s=time_limit, notebooks=notebooks, retry=retry, command=command_line(),
+    )  # fmt: skip
+    document = investigate_fleet(targets, plan, _console(machine), owned=i_own_this)
+    if machine:
+        print(json.dumps(document))
+    if document["incomplete"]:
+        raise typer.Exit(INCOMPLETE)
+    raise typer.Exit(FAULT if any(row["verdict"] == "fault" for row in document["results"]) else OK)
+
+
+@app.command()
+def replay(
+    record: Annotated[Path, typer.Argument(help="Record folder.")],
+    run_command: Annotated[
+        bool, typer.Option("--run-command", help="Let the command run that stands in the record as its trigger (RUN …); read it first.")
+    ] = False,
+    machine: Json = False,
+) -> None:
     """Run a record again, and show which steps changed."""
     from wsbook.cli.investigate import replay_record
 
-    changes = replay_record(record, _console(machine))
+    changes = replay_record(record, _console(machine), run_command=run_command)
     if machine:
         print(json.dumps(changes))
     raise typer.Exit(FAULT if changes["changed"] else OK)

@@ -70,7 +70,8 @@ class TraceFacts(Struct, frozen=True, kw_only=True, tag="trace"):
 
     number, repeats: which of how many events of one run this is. trigger: http, socket, message, command or redis; "" in old records.
     text: what was sent, with its marker, capped. watched_s: how long every place was watched after the trigger. page: None when no page
-    was watched.
+    was watched. answer: what the trigger was answered, in words, "" nothing. receivers: to how many subscribers beside us a broker gave
+    the message, None where none was asked.
     """
 
     marker: str
@@ -81,6 +82,8 @@ class TraceFacts(Struct, frozen=True, kw_only=True, tag="trace"):
     text: str = ""
     watched_s: float | None = None
     page: PageEvent | None = None
+    answer: str = ""
+    receivers: int | None = None
 
 
 class BurstPlace(Struct, frozen=True, kw_only=True):
