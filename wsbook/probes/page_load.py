@@ -35,6 +35,7 @@ __all__ = ["probe_page_load"]
 MOST_RATE, MOST_SECONDS = 2_000.0, 120.0
 _LOAD_S, _OPEN_S, _SETTLED_S, _BEGIN_S, _ASK_S, _END_S = 8.0, 5.0, 0.5, 15.0, 5.0, 2.0
 _SAMPLE_S, _QUIET_S, _IN_FLIGHT = 0.25, 0.6, 32
+_NEWS_CHARS, _NOTES = 8_000_000, 1_000_000
 _WORKER = "the page's sockets belong to a worker or another frame, so that what it does with messages cannot be noted"
 
 Progress = Callable[[str, float], None]
@@ -183,8 +184,10 @@ class _Page:
 
     def _told(self, event: dict[str, Any]) -> None:
         """Take what the page tells; a page that says something else is not believed."""
-        with suppress(msgspec.DecodeError, msgspec.ValidationError, TypeError):
-            news = msgspec.json.decode(str(event["payload"]), type=_Told)
+        if event.get("name") != self._binding or len(self.batches) + len(self.taken) + len(self.pictures) > _NOTES:
+            return
+        with suppress(msgspec.DecodeError, ArithmeticError, TypeError, ValueError):
+            news = msgspec.json.decode(str(event["payload"])[:_NEWS_CHARS], type=_Told)
             self.own_s, self.closed, self.hidden = news.own / 1000, news.closed, self.hidden or news.hidden
             self.at = self._at(news.at)
             for kept, pairs in ((self.taken, news.taken), (self.shown, news.shown)):
