@@ -193,10 +193,9 @@ const socket = new WebSocket("{url}"); socket.onmessage = (event) => {{ {handler
 </script>"""
 
 
-@needs("chromium")
-@pytest.mark.parametrize(("handler", "rendered"), [("p.textContent = event.data", 1), ("", 0)])
-async def test_the_page_is_part_of_the_path(log: Path, handler: str, rendered: int) -> None:
-    running = Site(log)
+@asynccontextmanager
+async def _page(endpoint: str, handler: str) -> AsyncIterator[str]:
+    """Yield the URL of a page whose socket has this handler."""
 
     async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -205,30 +204,48 @@ async def test_the_page_is_part_of_the_path(log: Path, handler: str, rendered: i
         await writer.drain()
         writer.close()
 
-    async with site(running) as (endpoint, app, trigger), await asyncio.start_server(page, "127.0.0.1", 0) as pages:
-        found = await probe_trace(
+    async with await asyncio.start_server(page, "127.0.0.1", 0) as pages:
+        yield f"http://127.0.0.1:{pages.sockets[0].getsockname()[1]}/"
+
+
+async def _with_page(log: Path, handler: str, **options: Any) -> list[Observation]:
+    async with site(Site(log)) as (endpoint, app, trigger), _page(endpoint, handler) as page_url:
+        return await probe_trace(
             Attempt(url=endpoint),
             trigger=Trigger(method="POST", url=trigger),
             message="",
             hops=(Attempt(url=app, hop="app"),),
             logs=(),
             step="4.1",
-            repeats=1,
-            budget_s=3.0,
-            page_url=f"http://127.0.0.1:{pages.sockets[0].getsockname()[1]}/",
+            page_url=page_url,
+            **{"repeats": 1, "budget_s": 3.0} | options,
         )
-    places = _places(found[0])
-    counts = {name: place.count for name, place in places.items()}
-    assert (counts["page frame"], counts["page handler"], min(1, counts["page document"]), min(1, counts["page screen"])) == (
-        1,
-        1,
-        rendered,
-        rendered,
-    )
-    if rendered:
-        times = [places[name].at_s for name in ("app", "page frame", "page handler", "page document", "page screen")]
-        assert all(at is not None for at in times)
+
+
+@needs("chromium")
+async def test_the_page_is_part_of_the_path(log: Path) -> None:
+    found = await _with_page(log, "p.textContent = event.data", repeats=3, burst=30, budget_s=5.0)
+    traces = [seen.facts for seen in found if isinstance(seen.facts, TraceFacts)]
+    assert len(traces) == 3 and all(facts.page is not None and not facts.page.exceptions for facts in traces)
+    names = ("app", "page frame", "page handler", "page document", "page screen")
+    assert [place.kind for place in traces[0].places[-4:]] == ["frame", "handler", "document", "screen"]
+    for facts in traces:
+        times = [_times([facts], name)[0] for name in names]
         assert times[0] <= times[1] + 0.02 and times[1] <= times[2] + 0.005 and times[2] <= times[3] <= times[4] < times[0] + 0.6
+    (burst,) = [seen.facts for seen in found if isinstance(seen.facts, BurstFacts)]
+    places = {place.name: place for place in burst.places}
+    assert burst.sent == 30 and places["page frame"].received == places["page handler"].received == 30
+
+
+@needs("chromium")
+async def test_a_page_that_shows_nothing_is_looked_at_more_deeply(log: Path) -> None:
+    found = await _with_page(log, "try {{ p.textContent = JSON.parse(event.data).text }} catch {{ }}".replace("{{", "{").replace("}}", "}"))
+    traces = [seen.facts for seen in found if isinstance(seen.facts, TraceFacts)]
+    assert [facts.page.looked_deeper for facts in traces if facts.page] == [False, True]
+    counts = {place.kind: place.count for place in traces[-1].places}
+    assert (counts["frame"], counts["handler"], counts["document"], counts["screen"]) == (1, 1, 0, 0)
+    assert traces[-1].page is not None and [one.swallowed for one in traces[-1].page.exceptions] == [True]
+    assert "JSON" in traces[-1].page.exceptions[0].text
 
 
 async def _follow(running: Site, **options: Any) -> list[TraceFacts]:

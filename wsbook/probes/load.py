@@ -226,13 +226,18 @@ class _Series:
         from wsbook.probes.shards import run_sharded
 
         loop, halt = asyncio.get_running_loop(), threading.Event()
+
+        def say(progress: dict[str, Any]) -> None:
+            with contextlib.suppress(RuntimeError):  # our loop has ended, and nobody listens
+                loop.call_soon_threadsafe(told, progress)
+
         try:
             return await asyncio.to_thread(
                 run_sharded,
                 plan,
                 shards=self._engine.shards,
                 address=self._engine.address,
-                on_progress=lambda progress: loop.call_soon_threadsafe(told, progress),
+                on_progress=say,
                 stop=lambda: halt.is_set() or stop.is_set(),
             )
         finally:
