@@ -105,12 +105,19 @@ async def test_beyond_a_void_run_the_server_may_break_earlier() -> None:
     assert knee.broke_at is not None and knee.rate <= 2000 < knee.broke_at
 
 
+async def test_where_the_machine_has_no_time_nothing_lower_is_tried() -> None:
+    knee, rates = await hunt(lambda rate, _: run(rate, void="late"))
+    assert rates == [100, 100] and (knee.rate, knee.broke_at) == (0.0, None) and "the generator itself" in knee.why
+    knee, rates = await hunt(lambda rate, _: run(rate, void="late" if rate > 500 else ""), Search(start=8000))
+    assert 450 < knee.rate <= 500
+
+
 async def test_the_time_is_kept() -> None:
     knee, rates = await hunt(queue(math.inf), Search(total_s=0.0))
     assert rates == [100] and knee.rate == 100 and knee.why == "0 µs were over"
 
 
-@pytest.mark.parametrize(("rate", "seconds"), [(1, 200), (100, 2), (50, 4), (10_000, 2)])
+@pytest.mark.parametrize(("rate", "seconds"), [(1, 30), (100, 2), (50, 4), (10_000, 2)])
 def test_each_try_has_enough_messages(rate: float, seconds: float) -> None:
     assert seconds_for(rate, 2.0) == seconds
 

@@ -136,7 +136,7 @@ def _table(runs: Sequence[LoadRun]) -> Table:
         extra = [size_text(run.size_bytes) if name == "size_bytes" else f"{run.connections:,}" for name in varying]
         counts = [Text(f"{value:,}", style=style if value else "") for value, style in _counts(run)]
         latencies = [duration_text(value) for value in (run.p50_s, run.p99_s, run.max_s)]
-        note = Text(f"! void: {cap(run.void, 90)}" if run.void else "", style=_WARNING)
+        note = Text(f"! void: {cap(run.void, 90)}" if run.void and len(runs) > 1 else "", style=_WARNING)
         table.add_row(_pace(run.rate, run.window), *extra, *counts, *latencies, note, style=_GREY if run.void else "")
     return table
 

@@ -150,11 +150,18 @@ async def _carry_out(series: "_Series", plans: Sequence[LoadPlan], search: Searc
     held = [run for run in series.runs[planned:] if knee and run.rate <= knee.rate]
     return LoadFacts(
         runs=tuple(series.runs),
-        void="; ".join(dict.fromkeys(run.void for run in series.runs)) if all(run.void for run in series.runs) else "",
+        void=_void(series.runs),
         errors=tuple(series.errors[:50]),
         knee=knee,
         thresholds=judge_demands(demands, [*series.runs[:planned], *held], knee),
     )
+
+
+def _void(runs: Sequence[LoadRun]) -> str:
+    """Return why none of the figures count, "" when some do, or there are none."""
+    if not runs or not all(run.void for run in runs):
+        return ""
+    return runs[0].void if len(runs) == 1 else f"all {len(runs)} runs are void, the last one because {runs[-1].void}"
 
 
 async def _search(series: "_Series", plan: LoadPlan, search: Search) -> Knee | None:

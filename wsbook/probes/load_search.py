@@ -15,9 +15,10 @@ from wsbook.words import duration_text
 
 __all__ = ["Search", "find_knee", "seconds_for", "why_broken"]
 
-_LEAST_MESSAGES = 200
-"""Of one try, so that its 99th percentile is more than the slowest message."""
-_LOWEST_RATE = 1.0
+_LEAST_MESSAGES, _LONGEST_S = 200, 30.0
+"""Of one try, so that its 99th percentile is more than the slowest message; at very low rates the time is what counts."""
+_LOWEST_RATE, _ANYBODY_RATE = 1.0, 100.0
+"""Messages per second. A generator that cannot do the latter has no processor, and would not do less either."""
 _GROWTH = 2.0
 _TIMES_SLOWER = 3.0
 _FLOOR_S = 0.05
@@ -45,7 +46,7 @@ class Search(Struct, frozen=True, kw_only=True):
 
 def seconds_for(rate: float, seconds: float) -> float:
     """Return how long a rate is tried."""
-    return max(seconds, _LEAST_MESSAGES / rate)
+    return max(seconds, min(_LONGEST_S, _LEAST_MESSAGES / rate))
 
 
 def why_broken(run: LoadRun, limit_s: float, at: str = "p99") -> str:
@@ -116,11 +117,16 @@ async def find_knee(attempt: Try, search: Search, *, alone: Callable[[], Awaitab
         while not hunt.over and rate < search.most and await hunt.holds(rate := min(rate * _GROWTH, search.most)):
             pass
     else:
-        while not hunt.over and rate > _LOWEST_RATE and not await hunt.holds(rate := max(rate / _GROWTH**2, _LOWEST_RATE)):
+        while not hunt.over and rate > _lowest(hunt.ours) and not await hunt.holds(rate := max(rate / _GROWTH**2, _LOWEST_RATE)):
             pass
     while not hunt.over and hunt.held and hunt.broke and hunt.broke / hunt.held > search.precision:
         await hunt.holds(_between(hunt.held, hunt.broke))
     return hunt.knee()
+
+
+def _lowest(ours: bool) -> float:
+    """Return down to which rate it is looked for one that holds. ours: the last run was void."""
+    return _ANYBODY_RATE if ours else _LOWEST_RATE
 
 
 def _limit_s(alone: LoadRun) -> float:

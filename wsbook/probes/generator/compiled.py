@@ -20,7 +20,7 @@ from wsbook.attempt import Attempt
 from wsbook.histogram import Histogram
 from wsbook.load_plan import LoadPlan
 from wsbook.probes.generator.line import Line
-from wsbook.probes.generator.marks import HEADER_BYTES, find_marks
+from wsbook.probes.generator.marks import find_marks
 from wsbook.probes.generator.mill import PONG, Mill, client_frame
 from wsbook.probes.generator.progress import Progress, Watch
 from wsbook.probes.generator.reader import Broken, Closed, Message, Pinged, Reader, Taken

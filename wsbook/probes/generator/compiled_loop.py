@@ -150,7 +150,7 @@ def _now(b):
 def _bin(bits, value):
     """Return the bin of ns in a histogram, as histogram.bin_of says."""
     at = (_bits(np.float64(value)) >> (52 - bits)) - ((1023 << bits) - 1)
-    return at if at > 0 else 0
+    return max(0, at)
 
 
 @_compiled
