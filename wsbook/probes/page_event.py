@@ -88,9 +88,9 @@ class PageWatcher:
         self._unseen.pop(what, None)
         return answer
 
-    async def _look_around(self) -> None:
-        """Ask for the functions on the page's sockets and for what of its document cannot be seen, again when it has opened others."""
-        if self._session is None or self._scripts is None or self._sockets == self._seen.socket_count:
+    async def _look_around(self, *, again: bool = False) -> None:
+        """Ask for the functions on the page's sockets and for what of its document cannot be seen, unless nothing is new since last time."""
+        if self._session is None or self._scripts is None or (self._sockets == self._seen.socket_count and not again):
             return
         self._sockets = self._seen.socket_count
         self._listeners = await self._ask("functions on the socket", find_listeners(self._session, self._scripts, self._contexts))
@@ -118,7 +118,7 @@ class PageWatcher:
         """Return the page's places in path order: frame, handler, marks of the application, document, screen; at_s are readings of
         time.perf_counter(). A socket without a function of the page that takes messages has a handler that never got any."""
         known = self._listeners is not None and self._sockets == self._seen.socket_count
-        unheard = known and not self._takers(marker)
+        unheard = known and not self._takers(marker) and not self._times("document", marker)
         found = [self._place("page frame", "frame", self._times("frame", marker))]
         found.append(self._place("page handler", "handler", [] if unheard else self._times("handler", marker)))
         own = dict.fromkeys(place for place, seen, _ in self._seen.marks if place.startswith("mark ") and seen == marker)
@@ -165,7 +165,7 @@ class PageWatcher:
         await self._settle(marker, window_s)
         came, now = self._came(marker), time.time()
         begin = self._since if came is None else came - _TOLERANCE_S
-        await self._look_around()
+        await self._look_around(again=not self._takers(marker))  # a function may have been added after the socket was made
         takers = self._takers(marker)
         deeper = self._swallowed is not None and await self._shallow(self._swallowed)
         self._since = now

@@ -93,7 +93,10 @@ async def probe_page_load(
 
 
 class _Told(msgspec.Struct):
-    """What page_load.js tells now and then: ms since the page began; taken and shown as pairs of number and time, long of begin and length."""
+    """What page_load.js tells now and then, in ms since the page began.
+
+    taken and shown are pairs of number and time, long of begin and length.
+    """
 
     at: float
     own: float
@@ -124,7 +127,8 @@ class _Page:
         self.long: list[tuple[float, float]] = []
         self.metrics: list[Metrics] = []
         self._page, self._driver = page, page.driver
-        self._frame, self._session = page.driver.main_frame, None
+        self._frame: Any = page.driver.main_frame
+        self._session: Any = None
         self._binding = f"wsbook{os.urandom(8).hex()}"
         self._origin = 0.0
 
@@ -200,7 +204,6 @@ class _Page:
 
     async def read(self) -> None:
         """Read the browser's counters; a page that is too busy answers late, with the values of then."""
-        assert self._session is not None
         told = {one["name"]: one["value"] for one in (await self._session.send("Performance.getMetrics"))["metrics"]}
         self.metrics.append(
             Metrics(
@@ -259,10 +262,10 @@ class _Run:
         try:
             await self._set_off(begin)
             done = await self._drained(seen, due)
+            await seen.end(max(self._sent, default=0))
         finally:
             sampling.cancel()
             await asyncio.gather(sampling, return_exceptions=True)
-        await seen.end(max(self._sent, default=0))
         return self._facts(seen, begin, done, dict(due))
 
     async def _subscriber(self, stack: AsyncExitStack, subscribe: str, step: str) -> bool:
