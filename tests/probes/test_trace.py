@@ -445,3 +445,47 @@ async def test_a_channel_is_a_place_and_tells_who_listens(log: Path, redis_port:
 async def test_a_broker_that_is_not_there_is_an_observation(log: Path) -> None:
     found = await _trace(Site(log), repeats=1, broker="redis://127.0.0.1:9/c")
     assert found[-1].source.hop == "broker" and found[-1].failure is not None and found[-1].failure.reason is Reason.REFUSED
+
+
+async def test_who_is_behind_each_socket_is_told(log: Path) -> None:
+    def named(connection: ServerConnection, request: Any, response: Any) -> None:
+        response.headers["X-Instance"] = f"node-{request.path[1:] or 'a'}"
+
+    running = Site(log)
+    async with serve(running.app, "127.0.0.1", 0, process_request=running.trigger, process_response=named) as server:
+        url = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        found = await probe_trace(
+            Attempt(url=f"ws://{url}/"),
+            trigger=Trigger(method="POST", url=f"http://{url}/emit/{{marker}}"),
+            message="",
+            hops=(Attempt(url=f"ws://{url}/b", hop="app-b"),),
+            logs=(),
+            step="4.1",
+            repeats=1,
+            budget_s=2.0,
+        )
+    places = _places(found[0])
+    assert (places["app-b"].instance, places["endpoint"].instance) == ("node-b", "node-a")
+
+
+async def test_a_trace_that_is_cancelled_leaves_nothing(log: Path) -> None:
+    running = Site(log, "loses")
+    async with site(running) as (endpoint, app, trigger):
+        following = asyncio.ensure_future(
+            probe_trace(
+                Attempt(url=endpoint),
+                trigger=Trigger(method="POST", url=trigger),
+                message="",
+                hops=(Attempt(url=app, hop="app"),),
+                logs=(str(log),),
+                step="4.1",
+                budget_s=20.0,
+            )
+        )
+        await asyncio.sleep(0.5)
+        following.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await following
+        await asyncio.sleep(0.1)
+        assert not [peer for peer in running.peers if peer.state.name == "OPEN"]
+        assert not [task for task in asyncio.all_tasks() if "follow" in repr(task.get_coro())]

@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import cached_property
 from statistics import median
 
 from msgspec import Struct
@@ -124,6 +125,7 @@ class _Tracer:
         self._trigger, self._text = trigger, trigger.body or trigger.url if trigger else message
         self._events: list[_Event] = []
         self._burst: Observation | None = None
+        self._slowest_s: float | None = None
 
     async def singly(self, publisher: Publisher, repeats: int, end: float) -> None:
         """Set off events one after the other, each when the one before has come as far as others did; as many as fit."""
@@ -145,6 +147,7 @@ class _Tracer:
             self._places.clocks.date("trigger", told.headers, told.sent_at, told.answered_at)
         wait_s = self._patience_s(left_s)
         await self._settle(event.number, wait_s)
+        self._slowest_s = max([self._slowest_s or 0.0, *(place.at_s for place in self._seen(event) if place.at_s is not None)])
         if self._places.page is not None:
             event.page = await self._places.page.event(marker(self._run.marker, event.number), min(_QUIET_S, wait_s))
 
@@ -159,12 +162,10 @@ class _Tracer:
             return Published(sent_at=begin, failure=Failure(stage="trigger", reason=Reason.TIMEOUT, message=words))
 
     def _patience_s(self, left_s: float) -> float:
-        """Return how long the newest event is waited for: longer than any before took to where others came."""
-        done = self._events[:-1] if self._events and self._events[-1].number == self._run.set_off - 1 else self._events
-        if not done:
+        """Return how long an event is waited for: longer than any before took to where it came."""
+        if self._slowest_s is None:
             return min(_FIRST_S, max(0.3, 0.4 * left_s))
-        times = [place.at_s for event in done for place in self._seen(event) if place.at_s is not None]
-        return min(_LATER_S, max(times, default=0.0) * 2 + _MARGIN_S)
+        return min(_LATER_S, self._slowest_s * 2 + _MARGIN_S)
 
     def _seen(self, event: _Event) -> list[Place]:
         return self._places.of(event.number, event.published.sent_at)
@@ -284,7 +285,7 @@ class _Tracer:
             instance = signals_of(told.headers).get(self._sign, "") if told.headers else ""
             yield Place(name="trigger answered", kind="answer", at_s=told.answered_at - told.sent_at, count=1, instance=instance)
 
-    @property
+    @cached_property
     def _sign(self) -> str:
         """What tells the processes behind the sockets and the trigger apart."""
         answers = [signals_of(event.published.headers) for event in self._events if event.published.headers]

@@ -15,7 +15,7 @@ from wsbook.probes.page_event import PageWatcher
 
 __all__ = ["PageWatching", "watched_page"]
 
-_PAGE_S, _END_S = 5.0, 1.0
+_PAGE_S, _SOCKET_S, _END_S = 5.0, 3.0, 1.0
 
 
 class PageWatching(Protocol):
@@ -55,7 +55,7 @@ async def _opened(
     await page.goto(_PAGE_S)
     if not page.loaded:
         return observed(source, None, failure=page.failure)
-    await page.watch(_PAGE_S, until=lambda seen: any(socket.answered_at for socket in seen.sockets))
+    await page.watch(_SOCKET_S, until=lambda seen: any(socket.answered_at for socket in seen.sockets))
     watcher = PageWatcher(page, selector)
     stack.push_async_callback(_ended, watcher)
     await watcher.begin(run)
