@@ -26,6 +26,7 @@ __all__ = ["drive", "expected", "senders_of"]
 _ROUND_MOST = 128
 """Connections read before it is looked whether something is due; a read costs some microseconds."""
 _LOOK_NS, _TICK_NS, _SETTLE_NS = 20_000_000, 10_000_000, 50_000_000
+_LAGS_MOST = 256
 _HELD_BYTES, _SPARE_NS = 65_536, 300_000
 """Received bytes that are accounted when something else takes more than this long to come, and when there are more."""
 _QUIET_NS, _STOPPED_NS = 500_000_000, 500_000_000
@@ -98,6 +99,7 @@ class _Loop:
             pinged=lambda line, payload: self._outbox.control(line, client_frame(PONG, payload)),
             epoch_ns=tally.epoch_ns,
         )
+        self._lags = list[int]()
         self._ticking = not isinstance(self._sender, ByClock)
         self._each_round = bool(plan.window) and plan.answered_by == "broadcast"
         self._tick_ns, self._look_ns, self._settled_ns, self._came = tally.begin_ns, 0, 0, (0, tally.begin_ns)
@@ -132,6 +134,7 @@ class _Loop:
             self._round(ready)
         self._receiver.check()
         self._settle(time.monotonic_ns())
+        self._count_lags()
         self._tally.cpu_s, self._tally.wall_s = time.thread_time() - cpu_s, (time.monotonic_ns() - begin_ns) / 1e9
         self._sum_up()
 
@@ -148,15 +151,10 @@ class _Loop:
 
     def _round(self, ready: list[tuple[int, int]]) -> None:
         by_fd, receiver = self._by_fd, self._receiver
-        read = receiver.read
         for fd, events in ready:
-            line = by_fd.get(fd)
-            if line is None:
-                continue
-            if events & WRITE and self._outbox.resume(line):
-                self._sender.resumed(line)
-            if events != WRITE and line.ended == "open":
-                read(line)
+            if events & WRITE and self._outbox.resume(by_fd[fd]):
+                self._sender.resumed(by_fd[fd])
+        receiver.read_all([by_fd[fd] for fd, events in ready if events != WRITE])
         receiver.check()
         if receiver.answers:
             answers, receiver.answers = receiver.answers, []
@@ -171,9 +169,15 @@ class _Loop:
 
     def _tick(self, now_ns: int) -> None:
         """Note how late the ticks are that passed: the lag of a loop that has no due times."""
-        passed = np.arange(self._tick_ns, now_ns + 1, _TICK_NS)
-        self._tally.lags.record(now_ns - passed)
-        self._tick_ns = int(passed[-1]) + _TICK_NS
+        passed = range(self._tick_ns, now_ns + 1, _TICK_NS)
+        self._lags.extend(now_ns - tick_ns for tick_ns in passed)
+        self._tick_ns = passed[-1] + _TICK_NS
+        if len(self._lags) > _LAGS_MOST:
+            self._count_lags()
+
+    def _count_lags(self) -> None:
+        self._tally.lags.record(np.array(self._lags, np.int64))
+        self._lags.clear()
 
     def _look(self, now_ns: int) -> bool:
         """Fifty times a second: account, tell, and find out whether it is over."""
@@ -236,6 +240,7 @@ class _Loop:
         tally = self._tally
         wanted = expected(tally)
         received = int(tally.received.sum())
+        self._count_lags()
         p99, lag = tally.latencies.quantile(0.99), tally.lags.quantile(0.99)
         return Progress(
             phase=self._phase,

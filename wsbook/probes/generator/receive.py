@@ -6,7 +6,7 @@ looking at the headers and accounting are apart: the first two happen in each ro
 
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -72,6 +72,29 @@ class Receiver:
         """Bytes read and not accounted yet."""
         return self._pos
 
+    def read_all(self, lines: Sequence[Line]) -> None:
+        """Read what these lines have: those that hold nothing and get whole frames here, the others in read()."""
+        shape, view, clock = self._shape, self._view, time.monotonic_ns
+        size, owners, ends, stamps = shape.frame_bytes if shape else 0, self._owners, self._ends, self._stamps
+        for line in lines:
+            start = self._pos
+            unusual = line.rest or line.reader is not None or line.secure or self._shape is not shape or not size
+            if unusual or start > _BUFFER_BYTES - _READ_BYTES:
+                self.read(line)
+                continue
+            try:
+                got = line.recv_into(view[start : start + _READ_BYTES])
+            except OSError:
+                self.read(line)  # says the same again
+                continue
+            if got and not got % size:
+                self._pos = end = start + got
+                owners.append(line)
+                ends.append(end)
+                stamps.append(clock())
+            else:
+                self._got(line, start, start, got)
+
     def read(self, line: Line) -> None:
         """Read what a line has."""
         start, held = self._pos, len(line.rest)
@@ -81,17 +104,21 @@ class Receiver:
             start = 0
         at = start + held
         try:
-            got = line.sock.recv_into(self._view[at : at + _READ_BYTES])
+            got = line.recv_into(self._view[at : at + _READ_BYTES])
         except _TRY_AGAIN:
             return
         except OSError:
             self._end(line, "rst", None)
             return
+        self._got(line, start, at, got)
+
+    def _got(self, line: Line, start: int, at: int, got: int) -> None:
+        """Take so many bytes that were read to a place behind room for those that the line held."""
         if not got:
             self._end(line, "fin", None)
             return
         stamp = time.monotonic_ns()
-        if held:
+        if at > start:
             self._view[start:at] = line.rest
             line.rest = b""
         shape, end = self._shape, at + got
@@ -155,7 +182,9 @@ class Receiver:
         owners = np.repeat(np.array([line.index for line in self._owners[: self._fresh]]), counts)
         stamps = np.repeat(np.array(self._stamps[: self._fresh]), counts)
         assert self._pos == self._checked, "reads are looked at before they are settled"
-        self._owners, self._ends, self._stamps = [], [], []
+        self._owners.clear()  # the lists stay: a round of reads holds on to them
+        self._ends.clear()
+        self._stamps.clear()
         self._pos = self._checked = self._fresh = 0
         if not ours.all():
             self._account.foreign(int((~ours).sum()))

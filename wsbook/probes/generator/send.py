@@ -40,7 +40,7 @@ class Outbox:
     def hand(self, line: Line, data: memoryview | bytes) -> None:
         """Send frames over a line that is not blocked."""
         try:
-            sent = line.sock.send(data)
+            sent = line.send(data)
         except _LATER:
             sent = 0
         except OSError:  # reading tells how it ended
@@ -48,7 +48,26 @@ class Outbox:
             return
         if sent == len(data):
             return
-        line.waiting, line.blocked = bytes(data[sent:]), True
+        self._kept(line, data[sent:])
+
+    def hand_each(self, lines: Sequence[Line], ends: Sequence[int], data: memoryview) -> None:
+        """Send to each line what ends there: frames of data, counted in frames, one line's after the other's."""
+        size, start = self._frame_bytes, 0
+        for line, end in zip(lines, ends, strict=True):
+            if end == start:
+                continue
+            part = data[start * size : end * size]
+            start = end
+            try:
+                sent = line.send(part)
+            except OSError:  # one of those that say "later" too
+                self.hand(line, part)
+                continue
+            if sent != len(part):
+                self._kept(line, part[sent:])
+
+    def _kept(self, line: Line, data: memoryview | bytes) -> None:
+        line.waiting, line.blocked = bytes(data), True
         line.owed = -(-len(line.waiting) // self._frame_bytes)
         self._poller.change(line.fd, READ | WRITE)
 
@@ -291,13 +310,9 @@ class ByWindow:
         numbers = np.arange(total) + np.repeat(offered[indexes] - ends + counts, counts)
         now_ns = np.full(total, time.monotonic_ns() + self._tally.epoch_ns)
         frames = self._mill.make(owners + self._plan.first_connection, numbers, now_ns)
-        view, size, start, hand = memoryview(frames.reshape(-1)), self._mill.frame_bytes, 0, self._outbox.hand  # type: ignore[arg-type]
         offered[indexes] += counts
         self._flight[indexes] += counts
-        for line, end in zip(lines, ends.tolist(), strict=True):
-            if end > start:
-                hand(line, view[start * size : end * size])
-            start = end
+        self._outbox.hand_each(lines, ends.tolist(), memoryview(frames.reshape(-1)))  # type: ignore[arg-type]
 
     def look(self, now_ns: int) -> None:
         """Ten times a second: hold the windows against the account, and no longer wait for what does not come."""
