@@ -38,7 +38,7 @@ class Started(NamedTuple):
     command: list[str]
     answers: Callable[[str], int]
     stdin: str = ""
-    environment: dict[str, str] = {}
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 class Peer(NamedTuple):
@@ -94,7 +94,7 @@ def run(started: Started) -> tuple[int, float]:
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as given:
         given.write(started.stdin)
         given.seek(0)
-        environment = {**os.environ, **started.environment}
+        environment = {**os.environ, **dict(started.environment)}
         process = subprocess.Popen(started.command, stdin=given, stdout=out, stderr=subprocess.STDOUT, env=environment)
         _, status, spent = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -173,7 +173,7 @@ def locust() -> Peer:
     def start(load: Load, seconds: float) -> Started:
         users = str(load.connections)
         command = [PYTHON, "-m", "locust", "-f", str(HERE / "locust_users.py"), "--headless", "--only-summary"]
-        sized = {"LOAD": f"{load.port} {load.window} {load.size}"}
+        sized = (("LOAD", f"{load.port} {load.window} {load.size}"),)
         return Started([*command, "-u", users, "-r", users, "-t", f"{seconds:.0f}s"], last_number, environment=sized)
 
     missing = [name for name in ("locust", "websocket") if find_spec(name) is None]
@@ -201,7 +201,7 @@ def tsung(folder: Path) -> Peer:
     """Tsung with WebSocket sessions, one message in flight each; it counts rounds, not seconds."""
 
     def start(load: Load, seconds: float) -> Started:
-        each = max(1, round(seconds * 30_000 / load.connections))
+        each = max(1, round(seconds * 5000 / load.connections))
         words = {"PORT": load.port, "CONNECTIONS": load.connections, "EACH": each, "MESSAGE": "x" * load.size}
         text = (HERE / "tsung.xml").read_text(encoding="utf-8")
         for word, value in words.items():
