@@ -237,6 +237,8 @@ def page(
         (page(5000, 5000), []),
         (page(5000, 5000, pictures=300, behind_s=None, layout=0.6), [EACH]),
         (page(5000, 5000, pictures=300, behind_s=None, layout=0.02), []),
+        (page(100, 100, pictures=110, behind_s=None, layout=0.6), [EACH]),
+        (page(5000, 300, pictures=300, behind_s=3.0, layout=0.6), []),
         (page(5000, 900, shown=2500, layout=0.1, draw_p99_s=7.0), []),
         (page(5000, 120, shown=100, layout=0.05, draw_p99_s=1.2), []),
         (page(300, 300, pictures=300, behind_s=3.0), []),
