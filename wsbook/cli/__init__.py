@@ -278,7 +278,10 @@ def fleet(
         targets, folder=out, steps=steps, budget=budget, workers=workers, dask=dask, per_second=per_second, per_host=per_host,
         limit_s=time_limit, notebooks=notebooks, retry=retry, command=command_line(),
     )  # fmt: skip
-    document = investigate_fleet(targets, plan, _console(machine), owned=i_own_this)
+    try:
+        document = investigate_fleet(targets, plan, _console(machine), owned=i_own_this)
+    except KeyboardInterrupt:
+        raise typer.Exit(INCOMPLETE) from None
     if machine:
         print(json.dumps(document))
     if document["incomplete"]:

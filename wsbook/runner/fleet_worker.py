@@ -140,9 +140,15 @@ def _overall(faulty: bool, verdicts: set[Verdict]) -> Verdict:
 
 
 def _listen(lines: "queue.Queue[bytes]", idle: threading.Event) -> None:
-    """Pass jobs on; when no more can come and one is being done, end with everything that it started."""
-    while line := sys.stdin.buffer.readline():
-        lines.put(line)
+    """Pass jobs on; when no more can come and one is being done, end with everything that it started.
+
+    Reads the descriptor itself: a buffered reader that a thread waits in cannot be torn down when the main thread fails.
+    """
+    rest = b""
+    while piece := os.read(0, 1 << 16):
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            lines.put(line)
     if not idle.is_set() and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     lines.put(b"")
