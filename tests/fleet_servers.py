@@ -31,7 +31,7 @@ FAULTS = {
     "closed port": "net.not-listening-outside",
     "not found": "endpoint.wrong-path",
     "wrong accept": "handshake.invalid-exchange",
-    "bad gateway": "proxy.upstream-unavailable",
+    "bad gateway": "proxy.upstream-unreachable",
     "no credential": "auth.credential-not-sent",
 }
 KINDS = tuple(FAULTS)

@@ -23,7 +23,7 @@ from wsbook.report.fleet import FleetRow, State
 from wsbook.runner import fleet_hands
 from wsbook.runner.fleet import FleetPlan, _Line, _table, finished_rows, run_fleet, time_limit
 from wsbook.runner.fleet_targets import Entry, read_targets
-from wsbook.runner.fleet_worker import chosen_steps
+from wsbook.runner.fleet_worker import Job, answer_job, chosen_steps
 
 FAKE = Path(__file__).parent / "fake_fleet_worker.py"
 
@@ -282,6 +282,17 @@ def test_a_record_travels_and_nothing_leads_out_of_its_folder(tmp_path: Path) ->
     assert not (tmp_path / "evil").exists()
     assert (tmp_path / "there" / "fine").exists()
     assert fleet_hands.pack(tmp_path / "missing")[:2] == b"PK"
+
+
+def test_a_target_with_secrets_is_the_same_in_whichever_process(tmp_path: Path) -> None:
+    """A killed run's record is continued by another process, which has sealed other secrets before."""
+    jobs = [
+        Job(record=str(tmp_path / name), parameters={"url": f"ws://127.0.0.1:1/?token=s3cr3t-{name}"}, steps=("1.4",))
+        for name in ("a", "b")
+    ]
+    assert [answer_job(job).state for job in (jobs[0], jobs[1], jobs[0])] == [State.DONE] * 3
+    written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
+    assert "s3cr3t" not in written
 
 
 @pytest.mark.slow

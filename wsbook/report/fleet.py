@@ -132,7 +132,9 @@ def _targets(rows: Sequence[FleetRow]) -> str:
         for name, kind in _COLUMNS
     )
     ordered = sorted(rows, key=_worst_first)
-    table = f'<table id="rows"><thead><tr>{heads}</tr></thead><tbody>{"".join(map(_row, ordered))}</tbody></table>'
+    head = markup.element("thead", markup.element("tr", heads, role="row"), role="rowgroup")
+    body = markup.element("tbody", "".join(map(_row, ordered)), role="rowgroup")  # roles, because rows that are grids are no table's
+    table = markup.element("table", head + body, id="rows", role="table")
     find = '<label>Find <input type="search" id="find" autocomplete="off"></label>'
     chosen = '<output id="shown" aria-live="polite"></output> <button type="button" id="all" hidden>show all</button>'
     return markup.element(
