@@ -121,8 +121,10 @@ def redactor_of(target: Target) -> Redactor:
 class Case:
     """One investigation: a target, everything observed about it, and the judgement on it.
 
-    record None keeps observations in memory only.
+    record None keeps observations in memory only. foreign: the target was read from a record, which somebody else may have written.
     """
+
+    foreign = False
 
     def __init__(self, target: Target, budget: Budget, record: Record | None = None, lab: "Lab | None" = None) -> None:
         self.target = target
@@ -165,7 +167,7 @@ class Case:
 
     @classmethod
     def resume(cls, folder: Path) -> "Case":
-        """Open the case of an existing record, with what it has seen.
+        """Open the case of an existing record, with what it has seen. A command that stands in it as trigger is not started.
 
         Raises:
             UsageError: the folder is no record, or a secret that it refers to is not set.
@@ -173,7 +175,9 @@ class Case:
         record = Record(folder)
         target = record.target()
         record.redactor = redactor_of(target)
-        return cls(target, Budget.named(record.budget()), record)
+        case = cls(target, Budget.named(record.budget()), record)
+        case.foreign = True
+        return case
 
     @property
     def evidence(self) -> Evidence:
@@ -275,7 +279,7 @@ class _Look:
 
     def __init__(self, case: Case, step: Step) -> None:
         self._case, self._step = case, step
-        self.target, self.budget = case.target, case.budget
+        self.target, self.budget = _distrusted(case.target) if case.foreign else case.target, case.budget
         self.on_progress: Callable[[str, float], None] | None = None
         self.task = asyncio.ensure_future(self._look())
 
@@ -309,6 +313,10 @@ def _known(step: str) -> Step:
     return STEPS[step]
 
 
+def _distrusted(target: Target) -> Target:
+    return replace(target, trigger=replace(target.trigger, foreign=True)) if target.trigger is not None else target
+
+
 def _bug(step: str, error: Exception) -> Observation:
     """Return the observation that wsbook itself failed, with the place in its own code."""
     import traceback
@@ -331,6 +339,15 @@ def require_files(target: Target) -> None:
     Raises:
         UsageError: it does not exist.
     """
-    for path in (target.har, target.console, target.ca_file, *target.frontend, *target.backend, *target.configs, *target.logs):
+    for path in (
+        target.har,
+        target.console,
+        target.ca_file,
+        target.schema,
+        *target.frontend,
+        *target.backend,
+        *target.configs,
+        *target.logs,
+    ):
         if path and not Path(path).exists():
             raise UsageError(f"{path} does not exist")

@@ -27,7 +27,7 @@ _PATTERNS = tuple(
     for pattern in (
         r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<secret>[\s\S]{1,10000}?)-----END",
         r"\b(?P<secret>eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?)",  # JWT, RFC 7519
-        r"://(?P<secret>[^/\s:@\"'<>]+:[^/\s@\"'<>]+)@",  # RFC 3986 userinfo
+        r"://(?P<secret>[^/\s:@\"'<>]*:[^/\s@\"'<>]+)@",  # RFC 3986 userinfo; Redis knows passwords without a user
         rf"[?&;]{_NAME}=(?P<secret>{_VALUE})",
         r"\b(?:Bearer|Basic|Digest|Negotiate)\s+(?P<secret>[\w.~+/=-]{6,})",
         r"^\s*(?:[<>]\s*)?(?:Proxy-)?Authorization\s*:\s*+(?![^\r\n]*(?:\$\{|env:))(?P<secret>[^\r\n]+)",

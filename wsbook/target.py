@@ -105,16 +105,18 @@ class Hop(Struct, frozen=True, kw_only=True):
     url: str
 
 
-class Trigger(Struct, frozen=True, kw_only=True):
+class Trigger(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What makes the application emit one event; ``{marker}`` in url or body is replaced.
 
     method: of an HTTP request; or SEND, a message (body) on a socket of its own (url); PUBLISH, a message (body) on a Redis channel,
-    redis://host:port/channel; RUN, a command line (body), started without a shell, and no url.
+    redis://host:port/channel; RUN, a command line (body), started without a shell, and no url. foreign: it was read from a record, which
+    somebody else may have written: a command is then not started.
     """
 
     method: str
     url: str
     body: str = ""
+    foreign: bool = False
 
     @property
     def kind(self) -> str:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from wsbook.cli.console import make_console as _console
+from wsbook.cli.load_command import load
 from wsbook.errors import UnreadableInputError, UsageError, WsbookError
 
 __all__ = ["app", "main"]
@@ -42,13 +43,6 @@ PROVE = (
     "Start the installed nginx, haproxy or caddy on a copy of each configuration, on loopback before a stub server and confined to a "
     "temporary folder, as it is and with the change that is proposed, and say whether an upgrade passes. Nothing else is started."
 )
-
-
-def _console(machine: bool = False) -> Console:
-    console = Console(stderr=machine, highlight=False)
-    if not console.is_terminal:
-        console.width = 140
-    return console
 
 
 def _exit_code(document: dict[str, Any]) -> int:
@@ -135,6 +129,9 @@ def read(
         show_steps(console, [step for step in judgement.steps if step.summary != "not run"])
         show_causes(console, judgement.findings)
     raise typer.Exit(FAULT if judgement.faulty else OK)
+
+
+app.command()(load)
 
 
 @app.command()
@@ -293,11 +290,17 @@ def fleet(
 
 
 @app.command()
-def replay(record: Annotated[Path, typer.Argument(help="Record folder.")], machine: Json = False) -> None:
+def replay(
+    record: Annotated[Path, typer.Argument(help="Record folder.")],
+    run_command: Annotated[
+        bool, typer.Option("--run-command", help="Let the command run that stands in the record as its trigger (RUN …); read it first.")
+    ] = False,
+    machine: Json = False,
+) -> None:
     """Run a record again, and show which steps changed."""
     from wsbook.cli.investigate import replay_record
 
-    changes = replay_record(record, _console(machine))
+    changes = replay_record(record, _console(machine), run_command=run_command)
     if machine:
         print(json.dumps(changes))
     raise typer.Exit(FAULT if changes["changed"] else OK)

@@ -58,5 +58,11 @@ def equipment() -> list[Tool]:
         ),
         Tool(name="apache", found=find_program("apache") or "", enables="the lab's Apache faults", install="apt install apache2-bin"),
         Tool(name="hyperscan", found=_package("hyperscan"), enables="1.4 large logs at full speed", install="pip install 'wsbook[fast]'"),
+        Tool(
+            name="redis",
+            found=_package("redis"),
+            enables="events published on a Redis channel, and the channel watched (4.1)",
+            install="pip install 'wsbook[redis]'",
+        ),
         Tool(name="nbval", found=_package("nbval"), enables="notebooks as tests", install="pip install 'wsbook[test]'"),
     ]

@@ -150,14 +150,19 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
     }
 
 
-def replay_record(folder: Path, console: Console) -> dict[str, Any]:
+def replay_record(folder: Path, console: Console, *, run_command: bool = False) -> dict[str, Any]:
     """Run a record's investigation again in a scratch folder and return what changed: step → [before, after], causes gone and new.
 
+    run_command: the person has read the command that stands in the record as trigger, and lets it run.
+
     Raises:
-        UsageError: the folder is no record, or holds no judgement.
+        UsageError: the folder is no record, or holds no judgement; or its trigger is a command that nobody has let run.
     """
     record, before = Record(folder), stored_findings(folder)
     target = record.target()
+    if target.trigger is not None and target.trigger.kind == "command" and not run_command:
+        command = "".join(char if char.isprintable() else "?" for char in target.trigger.body[:300])
+        raise UsageError(f"the record's trigger runs a command on this machine: {command}; add --run-command if that is what you want")
     lab = record.lab()
     with tempfile.TemporaryDirectory(prefix="wsbook-replay-") as scratch:
         parameters = {} if lab else {name: value for name, value in parameters_of(target).items() if value}

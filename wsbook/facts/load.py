@@ -136,9 +136,12 @@ class LoadFacts(Struct, frozen=True, kw_only=True, tag="load"):
 
 
 class PageMoment(Struct, frozen=True, kw_only=True):
-    """One interval of a page under load. at_s: its end. frames: messages that the browser received; handled: that a handler took; shown:
-    distinct marked ones that stood in the document; changes: batches of changes to the document; pictures: animation frames;
-    long_tasks, long_s: tasks of more than 50 ms on the main thread and their time (W3C Long Tasks); heap_bytes: None not told."""
+    """One interval of a page under load. at_s: its end. due: messages that reached a subscriber beside the page in it, or were set off
+    when there was none. frames: messages that the browser gave to the page; handled: of these, to a function of the page's own; shown:
+    distinct marked ones that came into the document; changes: batches of changes to the document; pictures: animation frames;
+    long_tasks, long_s: tasks of more than 50 ms on the main thread and their time (W3C Long Tasks); heap_bytes: None not told.
+    busy_s, script_s, layout_s: time of the main thread, of it in scripts, in style and layout (layout that a script asks for counts in
+    both); None when the browser did not tell in this interval."""
 
     at_s: float
     frames: int
@@ -149,11 +152,23 @@ class PageMoment(Struct, frozen=True, kw_only=True):
     long_tasks: int = 0
     long_s: float = 0.0
     heap_bytes: int | None = None
+    due: int = 0
+    busy_s: float | None = None
+    script_s: float | None = None
+    layout_s: float | None = None
 
 
 class PageLoadFacts(Struct, frozen=True, kw_only=True, tag="page-load"):
-    """A page while messages come at a rate. behind_s: how long after the last frame the page still handled, None when it never finished;
-    delay_p50_s, delay_p99_s: from frame to handler. nodes_before, nodes_after: elements of the document."""
+    """A page while messages come at a rate. sent: that were set off; due: distinct ones that reached a subscriber beside the page, or were
+    set off when there was none.
+
+    behind_s: how long after the last of these came the page still handled or showed some, None when it was not done when the watching
+    ended. delay_p50_s, delay_p99_s: from that arrival to the page's handler: the browser holds back what the main thread has no time for,
+    so that frames are late as well. draw_p50_s, draw_p99_s: from the handler to the document; None when nothing was shown.
+    listeners: functions of the page on the socket, None not known. last_shown: whether the last message stood in the document.
+    nodes_before, nodes_after: elements of the document. own_s: what our measuring took of the page's main thread.
+    unseen: what could not be looked at, and why. void: why the figures do not count, "" when they do.
+    """
 
     rate: float
     sent: int
@@ -164,3 +179,13 @@ class PageLoadFacts(Struct, frozen=True, kw_only=True, tag="page-load"):
     delay_p99_s: float | None = None
     nodes_before: int = 0
     nodes_after: int = 0
+    due: int = 0
+    handled: int = 0
+    shown: int = 0
+    draw_p50_s: float | None = None
+    draw_p99_s: float | None = None
+    listeners: int | None = None
+    last_shown: bool | None = None
+    own_s: float | None = None
+    unseen: tuple[str, ...] = ()
+    void: str = ""

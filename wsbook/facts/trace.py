@@ -35,20 +35,24 @@ class Named(Struct, frozen=True, kw_only=True):
 
 
 class Caught(Struct, frozen=True, kw_only=True):
-    """An exception while the page handled a message. swallowed: the page caught it and said nothing. where: url:line:column."""
+    """An exception while the page handled a message. swallowed: the page caught it itself. where: url:line:column, counted from 1.
+    in_handler: it was thrown under a function that takes the socket's messages; False also when that could not be told."""
 
     text: str
     where: str = ""
     function: str = ""
     swallowed: bool = False
+    in_handler: bool = False
 
 
 class PageEvent(Struct, frozen=True, kw_only=True):
     """What the page did while a marked message was there.
 
     exceptions: thrown after its frame came. console: warnings and errors of that time, (level, text). changes: how often the document
-    changed in that time. handlers: functions of the page that took the message, as name at url:line. looked_deeper: whether the
-    exceptions that the page catches itself were watched too.
+    changed within 0.25 s after its frame, or since it was set off when no frame was seen. changes_else_per_s: how often per second it
+    changed while no marked message had just come; where that is 0, something was drawn of the message. handlers: functions of the page
+    that took the message, as name at url:line. looked_deeper: whether the exceptions that the page catches itself were watched too.
+    unseen: what of the page could not be looked at, and why.
     """
 
     exceptions: tuple[Caught, ...] = ()
@@ -57,6 +61,8 @@ class PageEvent(Struct, frozen=True, kw_only=True):
     handlers: tuple[str, ...] = ()
     named: tuple[Named, ...] = ()
     looked_deeper: bool = False
+    changes_else_per_s: float = 0.0
+    unseen: tuple[str, ...] = ()
 
 
 class TraceFacts(Struct, frozen=True, kw_only=True, tag="trace"):
@@ -64,7 +70,8 @@ class TraceFacts(Struct, frozen=True, kw_only=True, tag="trace"):
 
     number, repeats: which of how many events of one run this is. trigger: http, socket, message, command or redis; "" in old records.
     text: what was sent, with its marker, capped. watched_s: how long every place was watched after the trigger. page: None when no page
-    was watched.
+    was watched. answer: what the trigger was answered, in words, "" nothing. receivers: to how many subscribers beside us a broker gave
+    the message, None where none was asked.
     """
 
     marker: str
@@ -75,6 +82,8 @@ class TraceFacts(Struct, frozen=True, kw_only=True, tag="trace"):
     text: str = ""
     watched_s: float | None = None
     page: PageEvent | None = None
+    answer: str = ""
+    receivers: int | None = None
 
 
 class BurstPlace(Struct, frozen=True, kw_only=True):

@@ -19,7 +19,7 @@ from wsbook.observation import Failure, Observation, Reason, Source, not_run, ob
 from wsbook.probes.endings import close_all, why_not_open
 from wsbook.probes.instances import named_by, signals_of
 from wsbook.probes.marker import find_markers, marker, run_marker
-from wsbook.probes.publish import Publisher, SocketPublisher, TriggerPublisher, what_is_missing
+from wsbook.probes.publish import Publisher, SocketPublisher, publisher_for, what_is_missing
 from wsbook.probes.socket import Socket
 from wsbook.probes.upgrade import open_socket
 from wsbook.secret import resolve
@@ -126,7 +126,7 @@ async def probe_broadcast(
         if not listeners:
             return observed(source, None, duration_s=time.monotonic() - begin, failure=failure)
         async with AsyncExitStack() as stack:
-            opened = await stack.enter_async_context(TriggerPublisher(trigger, attempt, anew=True)) if trigger else None
+            opened = await stack.enter_async_context(publisher_for(trigger, "", attempt, step=step, anew=True)) if trigger else None
             await _subscribe(listeners, subscribe)
             turns = list(_turns(listeners, opened, message, messages, from_each))
             published, said = await _publish(turns, run, listeners, say)
@@ -189,9 +189,7 @@ async def _break_off(attempt: Attempt, step: str) -> None:
         socket.abort()
 
 
-def _turns(
-    listeners: Sequence[_Listener], trigger: TriggerPublisher | None, message: str, messages: int, from_each: bool
-) -> Iterator[_Turn]:
+def _turns(listeners: Sequence[_Listener], trigger: Publisher | None, message: str, messages: int, from_each: bool) -> Iterator[_Turn]:
     """Yield who publishes each message, in order."""
     if trigger is not None:
         yield from (_Turn(publisher=trigger, subscriber=None) for _ in range(messages))

@@ -17,6 +17,7 @@ import msgspec
 
 from wsbook.facts import Frame, Headers, Violation
 from wsbook.observation import Observation, Source
+from wsbook.probes.browser_lately import Lately
 from wsbook.probes.browser_netlog import Handshake
 from wsbook.probes.browser_sockets import Socket, is_open, socket_observations
 from wsbook.probes.marker import MARKER
@@ -49,6 +50,7 @@ class Capture:
         self.changes = 0
         self.change_times: list[float] = []
         self.marks: list[tuple[str, str, float]] = []
+        self.lately = Lately()
         self.title = self.csp = self.csp_report_only = ""
         self.parsed = False
         self.frames = 0
@@ -133,8 +135,11 @@ class Capture:
         self.size_bytes += size
         socket.last_at = at
         socket.frame_count += 1
-        if direction == "received" and opcode == 1 and len(self.marks) < _MARKS:
-            self.marks += [("frame", mark, at) for mark in MARKER.findall(payload[:65536])]
+        if direction == "received" and opcode in (1, 2) and len(self.marks) < _MARKS:
+            text = payload[:65536] if opcode == 1 else _decoded(payload[:65536])
+            found = MARKER.findall(text)
+            self.marks += [("frame", mark, at) for mark in found]
+            self.lately.carry(found, socket.url, text)
         if len(socket.frames) < _FRAMES:
             text = self._keep(payload, _FRAME_TEXT) if opcode == 1 else ""
             since = max(0.0, at - (socket.answered_at or at))
@@ -156,10 +161,13 @@ class Capture:
 
     def _on_consoleAPICalled(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         words = (str(part.get("value", part.get("description", part.get("type", "")))) for part in event["args"][:20])
-        self._say(event["type"], " ".join(words))
+        text = " ".join(words)
+        self._say(event["type"], text)
+        self.lately.said.append((float(event["timestamp"]) / 1000, str(event["type"])[:20], text[:_CONSOLE_TEXT]))
 
     def _on_exceptionThrown(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         details = event["exceptionDetails"]
+        self.lately.throw(details, float(event["timestamp"]) / 1000)
         self._say("error", f"{details.get('text', '')} {details.get('exception', {}).get('description', '')}".strip())
 
     def _tell_new(self, entry: Mapping[str, Any]) -> None:
@@ -184,10 +192,11 @@ class Capture:
 
     def _tell_mark(self, entry: Mapping[str, Any]) -> None:
         if len(self.marks) < _MARKS:
-            self.marks.append((str(entry["place"])[:20], str(entry["marker"])[:60], float(entry["at"]) / 1000))
+            self.marks.append((str(entry["place"])[:50], str(entry["marker"])[:60], float(entry["at"]) / 1000))
 
     def _tell_changes(self, entry: Mapping[str, Any]) -> None:
         self.changes += int(entry["count"])
+        self.lately.changes.append((float(entry["at"]) / 1000, int(entry["count"])))
         if len(self.change_times) < _TIMES:
             self.change_times.append(float(entry["at"]) / 1000)
 
@@ -272,3 +281,11 @@ def _decoded_size(payload: str) -> int:
         return len(base64.b64decode(payload))
     except binascii.Error:
         return len(payload)
+
+
+def _decoded(payload: str) -> str:
+    """Return binary data as the text that its ASCII is; the browser tells it in Base64, of which we take the begin."""
+    try:
+        return base64.b64decode(payload[: len(payload) // 4 * 4]).decode("latin-1")
+    except binascii.Error:
+        return ""

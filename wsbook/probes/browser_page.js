@@ -7,12 +7,17 @@
   delete globalThis.BINDING;
   const report = (entry) => { try { tell(JSON.stringify(entry)); } catch { /* a page that breaks JSON must still run */ } };
   const now = () => performance.timeOrigin + performance.now();
-  const marked = (text) => (typeof text === "string" && text.slice(0, 65536).match(/wsbook-[0-9a-f]{8,32}(?:-[0-9]{1,6})?/g)) || [];
+  // A marker may be written in capitals, or be cut short with what the page shows of a text.
+  const form = /wsbook-[0-9a-f]{8,32}(?:-[0-9]{1,6})?/gi;
+  const marked = (text, most = 65536) => (typeof text === "string" && text.slice(0, most).match(form)?.map((marker) => marker.toLowerCase())) || [];
   const seen = new Set();
+  const cut = new Map();
   const mark = (place, text, at) => {
     for (const marker of marked(text)) {
-      const key = place + marker;
-      if (place !== "handler" && (seen.has(key) || seen.size > 2000)) continue;
+      const key = place + marker, whole = /-[0-9]{1,6}$/.test(marker);
+      if (place !== "handler" && whole && (seen.has(key) || seen.size > 2000)) continue;
+      if (!whole && (at - (cut.get(place) ?? 0) < 20 || seen.size > 2000)) continue;
+      if (!whole) cut.set(place, at);
       seen.add(key);
       report({ kind: "mark", place, marker, at });
     }
@@ -27,6 +32,20 @@
   };
   const identities = new WeakMap();
 
+  let carried = false;  // whether a marked message came on a socket: only then documents are looked through in full
+  const bytesAsText = (buffer) => new TextDecoder("latin1").decode(buffer.slice(0, 65536));
+  const taken = (data, at) => {
+    if (data instanceof Blob) {
+      data.slice(0, 65536).arrayBuffer().then((buffer) => taken(buffer, at), () => {});
+      return;
+    }
+    const text = typeof data === "string" ? data : data instanceof ArrayBuffer ? bytesAsText(data) : "";
+    if (!marked(text).length) return;
+    carried = true;
+    mark("handler", text, at);
+    for (const delay of [0, 100, 400]) setTimeout(() => requestAnimationFrame(lookAtFields), delay);
+  };
+
   const Native = globalThis.WebSocket;
   const closedByPage = new WeakSet();
   const close = Native.prototype.close;
@@ -38,7 +57,7 @@
   const watch = (socket, id) => {
     socket.addEventListener("open", () => report({ kind: "open", id, at: now() }));
     identities.set(socket, id);
-    socket.addEventListener("message", (event) => { mark("handler", event.data, now()); frameSeen(id, false, event.data); });
+    socket.addEventListener("message", (event) => { taken(event.data, now()); frameSeen(id, false, event.data); });
     socket.addEventListener("close", (event) => report({
       kind: "close", id, at: now(), code: event.code, reason: event.reason, clean: event.wasClean, page: closedByPage.has(socket),
     }));
@@ -61,10 +80,62 @@
   Native.prototype.constructor = globalThis.WebSocket;
 
   const selector = SELECTOR;
+  const elementOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement ?? node.getRootNode?.().host ?? null);
   const inside = (node) => {
     if (!selector) return true;
-    const element = node.nodeType === Node.ELEMENT_NODE ? node : node.parentElement;
-    try { return Boolean(element && element.closest(selector)); } catch { return false; }
+    for (let element = elementOf(node); element; element = element.getRootNode().host) {
+      try { if (element.closest(selector)) return true; } catch { return false; }
+    }
+    return false;
+  };
+
+  // What stands in the document is on the screen when its element is not hidden at the second picture after, or somewhat later.
+  const holders = new Map();
+  const visible = (node) => {
+    const element = elementOf(node);
+    if (!element || !element.isConnected) return false;
+    return element.localName === "title" || (element.checkVisibility?.({ checkOpacity: true, checkVisibilityCSS: true }) ?? true);
+  };
+  const holder = (node, marker) => {
+    if (node.nodeType !== Node.ELEMENT_NODE) return node;
+    const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT);
+    for (let text = walker.nextNode(), left = 2000; text && left; text = walker.nextNode(), left -= 1) {
+      if (text.data.toLowerCase().includes(marker)) return text;
+    }
+    return node;
+  };
+  const lookAtScreen = (marker) => {
+    const node = holders.get(marker);
+    if (node && document.visibilityState === "visible" && visible(holder(node, marker))) {
+      holders.delete(marker);
+      mark("screen", marker, now());
+    }
+  };
+  const stands = (text, node, at) => {
+    for (const marker of new Set(marked(text, 200000))) {
+      mark("document", marker, at);
+      if (seen.has(`screen${marker}`) || (!holders.has(marker) && holders.size > 200)) continue;
+      holders.set(marker, node);
+      requestAnimationFrame(() => requestAnimationFrame(() => lookAtScreen(marker)));
+      for (const delay of [250, 700]) setTimeout(() => requestAnimationFrame(() => lookAtScreen(marker)), delay);
+      setTimeout(() => holders.delete(marker), 1500);
+    }
+  };
+  const lookAtFields = () => {
+    for (const root of [document, ...roots]) {
+      for (const field of [...root.querySelectorAll("input, textarea")].slice(0, 500)) {
+        if (inside(field) && field.type !== "password") stands(String(field.value).slice(0, 20000), field, now());
+      }
+    }
+  };
+  const textOf = (node) => {
+    const text = (carried && node.nodeType === Node.ELEMENT_NODE ? node.outerHTML : node.textContent) || "";
+    return text.length > 200000 ? text.slice(-200000) : text;
+  };
+  const lookAt = (record, at) => {
+    if (record.type === "attributes") stands(record.target.getAttribute(record.attributeName), record.target, at);
+    else if (record.type === "characterData") stands(record.target.data, record.target, at);
+    else for (const node of [...record.addedNodes].slice(0, 50)) stands(textOf(node), node, at);
   };
   let changes = 0, first = 0, flushing = false;
   const flush = () => { report({ kind: "changes", count: changes, at: first }); changes = 0; flushing = false; };
@@ -74,13 +145,29 @@
     if (!relevant.length) return;
     if (!flushing) { flushing = true; first = at; setTimeout(flush, 50); }
     changes += relevant.length;
-    const texts = relevant.slice(0, 200).flatMap((record) => [
-      record.type === "attributes" ? record.target.getAttribute(record.attributeName) : record.target.textContent.slice(0, 20000),
-      ...[...record.addedNodes].slice(0, 50).map((node) => (node.textContent || "").slice(0, 20000)),
-    ]).filter((text) => text && text.includes("wsbook-"));
-    texts.forEach((text) => mark("document", text, at));
-    if (texts.length) requestAnimationFrame(() => requestAnimationFrame(() => { const shown = now(); texts.forEach((text) => mark("screen", text, shown)); }));
+    for (const record of relevant.slice(0, 200)) lookAt(record, at);
   });
+  const everything = { childList: true, characterData: true, attributes: true, subtree: true };
+
+  // An observer of the document does not see into shadow trees.
+  const roots = [];
+  const watchRoot = (root) => {
+    if (!root || roots.length >= 500 || roots.includes(root)) return root;
+    roots.push(root);
+    observer.observe(root, everything);
+    return root;
+  };
+  const attach = Element.prototype.attachShadow;
+  Element.prototype.attachShadow = function attachShadow(options) { return watchRoot(attach.call(this, options)); };
+
+  // performance.mark("wsbook:PLACE TEXT") of an application: a place of its own on the way of the message whose marker is in TEXT.
+  const marks = (list) => {
+    for (const entry of list.getEntries()) {
+      const [, place, text] = /^wsbook:([\w.-]{1,40})\s([^]*)$/.exec(entry.name.slice(0, 70000)) ?? [];
+      if (place) mark(`mark ${place}`, text, performance.timeOrigin + entry.startTime);
+    }
+  };
+  try { new PerformanceObserver(marks).observe({ type: "mark", buffered: true }); } catch { /* a browser without marks */ }
   addEventListener("securitypolicyviolation", (event) => report({
     kind: "violation", directive: event.effectiveDirective || event.violatedDirective, url: String(event.blockedURI).slice(0, 2000),
     disposition: event.disposition, policy: String(event.originalPolicy).slice(0, 4000),
@@ -99,7 +186,9 @@
     const policies = [...document.querySelectorAll("meta[http-equiv]")].filter((m) => m.httpEquiv.toLowerCase() === "content-security-policy");
     const csp = policies.map((m) => m.content).join(", ").slice(0, 4000);
     report({ kind: "page", inside: inside_frame, title: document.title.slice(0, 500), csp });
-    observer.observe(document, { childList: true, characterData: true, attributes: true, subtree: true });
+    observer.observe(document, everything);
+    for (const element of document.querySelectorAll("*")) watchRoot(element.shadowRoot);
   };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin, { once: true }); else begin();
 })();
+//# sourceURL=wsbook-page.js

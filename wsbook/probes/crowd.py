@@ -19,7 +19,7 @@ from wsbook.probes.burden import may_burden, refused
 from wsbook.probes.endings import close_all, why_not_open
 from wsbook.probes.instances import Signals, named_by, signals_of
 from wsbook.probes.marker import find_markers, insert_marker, marker, run_marker
-from wsbook.probes.publish import Publisher, SocketPublisher, TriggerPublisher, what_is_missing
+from wsbook.probes.publish import Publisher, SocketPublisher, publisher_for, what_is_missing
 from wsbook.probes.socket import Socket
 from wsbook.probes.upgrade import open_socket
 from wsbook.probes.watching import Watch, watching
@@ -154,7 +154,7 @@ async def probe_crowd(
         odd = members.pop(1)
         publisher: Publisher = SocketPublisher(members[0].socket, message)
         if trigger is not None:
-            publisher = await stack.enter_async_context(TriggerPublisher(trigger, attempt))
+            publisher = await stack.enter_async_context(publisher_for(trigger, "", attempt, step=step))
         run = _Run(members, odd, publisher, mark)
         await _subscribe([*members, odd], subscribe)
         if on_progress:

@@ -18,7 +18,7 @@ from wsbook.observation import Failure, Observation, Source, observed
 from wsbook.probes.burden import may_burden, refused
 from wsbook.probes.endings import close_all, why_not_open
 from wsbook.probes.marker import marker, run_marker
-from wsbook.probes.publish import SocketPublisher, TriggerPublisher
+from wsbook.probes.publish import Publisher, SocketPublisher, publisher_for
 from wsbook.probes.socket import Socket
 from wsbook.probes.upgrade import open_socket
 from wsbook.probes.watching import Watch, watching
@@ -101,7 +101,7 @@ async def probe_cycles(
     size, rounds = max(3, min(at_once, MOST_AT_ONCE)), max(1, min(waves, MOST_WAVES))
     async with AsyncExitStack() as stack:
         watch = await stack.enter_async_context(watching((attempt, *watched), metrics, attempt.ca_file))
-        post = await stack.enter_async_context(TriggerPublisher(trigger, attempt, anew=True)) if trigger else None
+        post = await stack.enter_async_context(publisher_for(trigger, "", attempt, step=step, anew=True)) if trigger else None
         for _ in range(_BASELINES):
             await watch.sample(0, 0)
             await asyncio.sleep(_BASELINE_S)
@@ -120,7 +120,7 @@ async def probe_cycles(
     return observed(source, facts if tally.all_ended else None, duration_s=time.perf_counter() - begin, failure=failure)
 
 
-async def _publish(watch: Watch, post: TriggerPublisher | None, attempt: Attempt, message: str, step: str) -> None:
+async def _publish(watch: Watch, post: Publisher | None, attempt: Attempt, message: str, step: str) -> None:
     """Note what some messages cost the servers when nobody of ours listens, or only who publishes."""
     socket = (await open_socket(attempt, step=step))[1] if post is None and message else None
     publisher = post or (SocketPublisher(socket, message) if socket else None)

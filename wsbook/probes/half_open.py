@@ -6,11 +6,10 @@ It must not know what a server should do about it.
 import time
 from datetime import UTC, datetime
 
-from msgspec.structs import replace
-
 from wsbook.attempt import Attempt
 from wsbook.facts import HalfOpenFacts
 from wsbook.observation import Observation, Reason, Source, not_run, observed
+from wsbook.probes.detour import through
 from wsbook.probes.endings import why_not_open
 from wsbook.probes.keeping import Keeping
 from wsbook.probes.relay import Line, Relay, open_relay
@@ -21,20 +20,6 @@ __all__ = ["probe_half_open"]
 _SETTLE_S = 0.3
 """For greetings, before the connection goes dead."""
 _LOOK_S = 0.5
-
-
-def _through(attempt: Attempt, relay: Relay) -> Attempt:
-    """Return the attempt by way of the relay: TLS and the request stay those of the endpoint."""
-    endpoint = attempt.endpoint
-    name = endpoint.host if attempt.server_name is None else attempt.server_name
-    return replace(
-        attempt,
-        url=f"{endpoint.scheme}://{relay.host}:{relay.port}{endpoint.resource}",
-        address=None,
-        host_header=attempt.host_header or endpoint.authority,
-        server_name=name,
-        first_message_s=0.0,
-    )
 
 
 async def probe_half_open(attempt: Attempt, *, step: str, seconds: float, dialect: str = "") -> Observation:
@@ -50,7 +35,7 @@ async def probe_half_open(attempt: Attempt, *, step: str, seconds: float, dialec
         return not_run(source, Reason.SKIPPED, "the relay dials the endpoint itself, so that no forward proxy or exact request can be used")
     started, moment = time.perf_counter(), datetime.now(UTC)
     async with open_relay(attempt.address or attempt.endpoint.host, attempt.endpoint.port) as relay:
-        seen, socket = await open_socket(_through(attempt, relay), step=step)
+        seen, socket = await open_socket(through(attempt, relay), step=step)
         if socket is None:
             return observed(source, None, duration_s=seen.duration_s, failure=why_not_open(seen), stages=seen.stages)
         try:

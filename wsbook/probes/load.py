@@ -1,280 +1,291 @@
-"""A ramp of message rates over an echoing endpoint, open loop: messages leave by the clock, not when the last answer came.
+"""Load on one endpoint: runs at several rates, sizes and numbers of connections, and the search for the rate at which it breaks.
 
-Latencies count from the intended instant of sending, so that a stall of the peer shows in every message that should have left during
-it (coordinated omission). The generator watches itself: its own lateness is measured beside, and figures that it spoilt are void.
+Each run is a process of its own (load_worker.py, or several: shards.py). This one finds out how messages come back, watches the servers,
+makes the troubles on the way, and repeats what came to nothing by our own fault. Whoever makes plans gets them carried out here.
 
 This module must not know what rate is good enough.
 """
 
 import asyncio
-import math
+import contextlib
+import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
-from itertools import count
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
-from wsbook.facts import LoadFacts, LoadRun
-from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
-from wsbook.probes.endings import close_all, why_not_open
-from wsbook.probes.marker import find_markers, insert_marker, marker, run_marker
-from wsbook.probes.socket import Socket
-from wsbook.probes.upgrade import open_socket
-from wsbook.secret import resolve
+from wsbook.errors import UsageError
+from wsbook.facts import Knee, LoadFacts, LoadRun
+from wsbook.load_plan import LoadPlan, check_plan
+from wsbook.observation import Observation, Reason, Source, not_run, observed
+from wsbook.probes.burden import may_burden, refused
+from wsbook.probes.load_answer import Answer, find_answer
+from wsbook.probes.load_line import Line, check_faults, relayed
+from wsbook.probes.load_search import Search, find_knee, seconds_for
+from wsbook.probes.load_thresholds import Demand, judge_demands
+from wsbook.probes.load_worker import run_apart, void_run
+from wsbook.probes.watching import Watch, watching
 
-__all__ = ["probe_load"]
+__all__ = ["AUTO", "Engine", "Progress", "grid", "probe_load", "ramp"]
 
-MOST_RATE, MOST_CONNECTIONS, MOST_BYTES = 50_000.0, 1000, 16_000_000
-_ECHO_S, _QUIET_S, _DRAIN_S, _TICK_S = 1.0, 0.5, 5.0, 0.005
-_LAG_S, _LAG_SHARE, _BUSY_SHARE = 0.02, 0.5, 0.9
-"""A step is void when the generator's own lag is above _LAG_S and above this share of the 99th percentile, or when it had no
-processor left."""
+AUTO = "auto"
+"""A plan that is answered by this is asked for first: see load_answer.py."""
+_MOST_RUNS = 500
+_REPEATED_S = 5.0
+"""Void runs up to this long are made once more: a machine that was busy for a moment is no reason to know nothing."""
+_SLOW_RATE = 2000.0
+"""Messages per second up to which a compiled loop saves nothing, and costs its start."""
+_ALONE_S = 0.5
+"""How long one message at a time is sent, to know what a latency is without load."""
+_REST_S = 0.3
+"""After a run at which something broke: the peer may still be busy with it."""
+_SAMPLE_S, _SAMPLE_SHARE = 0.25, 20
+"""How often servers are read; where reading is slow, so seldom that it takes one part in so many."""
 
-Progress = Callable[[str, float], None]
-
-NO_ECHO = (
-    "not run: the endpoint does not send messages back, so nothing can be counted; "
-    "give --send with a text that it answers and {marker} where the answer repeats it"
-)
-
-
-class _Line:
-    """One connection: what was meant to leave when, and what came back."""
-
-    def __init__(self, socket: Socket, number: int) -> None:
-        self.socket, self.number, self.run = socket, number, run_marker()
-        self._numbers = count()
-        self.first = asyncio.Event()
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget the last step; numbers go on, so that a late echo of it is not mistaken."""
-        self.intended: dict[int, float] = {}
-        self.arrived: Counter[int] = Counter()
-        self.latencies: list[float] = []
-        self.reordered, self._highest = 0, -1
-
-    async def listen(self) -> None:
-        """Read echoes until the socket ends."""
-        while (data := await self.socket.receive(60.0)) is not None or self.socket.ended == "open":
-            if data is not None:
-                # the frame's own stamp, or that of one that came after it: a late read of ours adds nothing
-                self._take(find_markers(data, self.run), self.socket.answered + self.socket.last_received_s)
-
-    def _take(self, numbers: Sequence[int], at: float) -> None:
-        for number in numbers:
-            if number not in self.intended:
-                continue
-            self.first.set()
-            self.arrived[number] += 1
-            if self.arrived[number] == 1:
-                self.latencies.append(max(0.0, at - self.intended[number]))
-                self.reordered += number < self._highest
-                self._highest = max(self._highest, number)
-
-    async def send(self, make: Callable[[str], str], begin: float, interval_s: float, until: float) -> None:
-        """Send by the clock from begin until the end; what is late is sent at once, and its latency counts from when it was due."""
-        for turn in count():
-            due = begin + turn * interval_s
-            if due >= until or self.socket.ended != "open":
-                return
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            number = next(self._numbers)
-            data = make(marker(self.run, number))
-            self.intended[number] = due
-            if not await self.socket.send(data):
-                del self.intended[number]
-                return
-
-    @property
-    def outstanding(self) -> int:
-        """How many messages have not come back."""
-        return len(self.intended) - len(self.arrived)
+Progress = Callable[[LoadPlan, dict[str, Any]], None]
+"""Called with the plan that is being carried out and what its generator tells: generator/progress.py names it."""
 
 
-def _message(template: str, size_bytes: int) -> Callable[[str], str]:
-    """Return what makes a message of about size_bytes with a marker in it; a template is used as it is, ``{padding}`` filled."""
-    text = resolve(template) if template else "{marker} {padding}"
+class Engine(Struct, frozen=True, kw_only=True):
+    """Who carries runs out: shards processes of this machine, or of a dask scheduler at an address."""
 
-    def make(mark: str) -> str:
-        marked = insert_marker(text, mark)
-        if "{padding}" not in marked:
-            return marked
-        return marked.replace("{padding}", "x" * max(0, size_bytes - len(marked.encode()) + len("{padding}")))
-
-    return make
+    shards: int = 1
+    address: str = ""
 
 
-async def probe_load(
-    attempt: Attempt,
-    *,
-    rates: Sequence[float],
-    size_bytes: int,
-    connections: int,
-    seconds: float,
-    step: str,
-    template: str = "",
-    owned: bool = False,
-    on_progress: Progress | None = None,
-) -> Observation:
-    """Send at each rate (messages per second over all connections) for some seconds and count what comes back.
-
-    template: a message that the endpoint answers, with ``{marker}`` where the answer repeats it and optionally ``{padding}``; empty
-    sends plain text of size_bytes. owned: whether the target may be burdened; False refuses.
-    """
-    source = Source(step=step, probe="load", hop=attempt.hop, changed=attempt.changed)
-    if not owned:
-        return not_run(source, Reason.NOT_PERMITTED, "not run: load is sent only to loopback or with --i-own-this")
-    if template and "{marker}" not in template:
-        return not_run(source, Reason.NOT_GIVEN, "not run: put {marker} into the message, so that its answer can be recognised")
-    begin, errors = time.perf_counter(), list[str]()
-    make, say = _message(template, min(size_bytes, MOST_BYTES)), on_progress or (lambda text, fraction: None)
-    async with AsyncExitStack() as stack:
-        lines, failure = await _open(stack, attempt, min(max(1, connections), MOST_CONNECTIONS), step, errors)
-        if not lines:
-            return observed(source, None, duration_s=time.perf_counter() - begin, failure=failure)
-        if not await _echoes(lines[0], make):
-            return not_run(source, Reason.NOT_GIVEN, NO_ECHO)
-        facts = await _ramp(lines, make, [min(rate, MOST_RATE) for rate in rates], size_bytes, seconds, errors, say)
-    return observed(source, facts, duration_s=time.perf_counter() - begin)
-
-
-async def _open(
-    stack: AsyncExitStack, attempt: Attempt, connections: int, step: str, errors: list[str]
-) -> tuple[list[_Line], Failure | None]:
-    lines: list[_Line] = []
-    tasks: list[asyncio.Task[None]] = []
-
-    async def end() -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await close_all([line.socket for line in lines])
-
-    stack.push_async_callback(end)
-    failure: Failure | None = None
-    for number in range(connections):
-        seen, socket = await open_socket(replace(attempt, first_message_s=0.0), step=step)
-        if socket is None:
-            failure = why_not_open(seen)
-            errors.append(f"connection {number} did not open: {failure.message}"[:300])
-            break
-        lines.append(_Line(socket, number))
-        tasks.append(asyncio.ensure_future(lines[-1].listen()))
-    return lines, failure
-
-
-async def _echoes(line: _Line, make: Callable[[str], str]) -> bool:
-    """Send one message and tell whether it came back."""
-    now = time.perf_counter()
-    await line.send(make, now, 1.0, now + 0.5)
-    with suppress(TimeoutError):
-        await asyncio.wait_for(line.first.wait(), _ECHO_S)
-    return line.first.is_set()
-
-
-async def _ramp(
-    lines: list[_Line],
-    make: Callable[[str], str],
-    rates: Sequence[float],
-    size_bytes: int,
-    seconds: float,
-    errors: list[str],
-    say: Progress,
-) -> LoadFacts:
-    steps: list[LoadRun] = []
-    voids: list[str] = []
-    for turn, rate in enumerate(rates):
-        say(f"{rate:g} messages per second", turn / len(rates))
-        alive = [line for line in lines if line.socket.ended == "open"]
-        if not alive:
-            errors.append(f"no connection was left before {rate:g} messages per second")
-            break
-        done, void = await _step(alive, make, rate, seconds)
-        if void:  # once more: a machine that was busy for a moment is no reason to know nothing
-            done, void = await _step([line for line in alive if line.socket.ended == "open"] or alive, make, rate, seconds)
-        steps.append(done)
-        voids += [void] if void else []
-        errors += [_ended(line, rate) for line in alive if line.socket.ended != "open"][:20]
-    return LoadFacts(runs=tuple(steps), void="; ".join(voids), errors=tuple(errors[:50]))
-
-
-def _ended(line: _Line, rate: float) -> str:
-    how = f"close code {line.socket.close_code}" if line.socket.close_code is not None else line.socket.ended
-    return f"connection {line.number} ended ({how}) at {rate:g} messages per second"
-
-
-async def _step(lines: list[_Line], make: Callable[[str], str], rate: float, seconds: float) -> tuple[LoadRun, str]:
-    """Send at one rate, wait for the rest of the echoes, and return the figures and why they are void."""
-    for line in lines:
-        line.clear()
-    lags: list[float] = []
-    ticker = asyncio.ensure_future(_tick(lags))
-    begin, busy_s = time.perf_counter() + 0.02, time.process_time()
-    senders = [line.send(make, begin + turn / rate, len(lines) / rate, begin + seconds) for turn, line in enumerate(lines)]
-    try:
-        with suppress(TimeoutError):  # a peer that stopped reading: what did not leave shows as not sent
-            await asyncio.wait_for(asyncio.gather(*senders), seconds + _DRAIN_S)
-        took_s = time.perf_counter() - begin
-        busy_s = time.process_time() - busy_s
-        await _drain(lines)
-    finally:
-        ticker.cancel()
-    figures = _figures(lines, make, rate, seconds, _quantile(sorted(lags), 0.99) or 0.0)
-    return figures, _void(figures, busy_s / max(took_s, 1e-3))
-
-
-async def _tick(lags: list[float]) -> None:
-    """Note how late a short sleep ends: the lag that everything of ours in this loop has."""
-    while True:
-        due = time.perf_counter() + _TICK_S
-        await asyncio.sleep(_TICK_S)
-        lags.append(max(0.0, time.perf_counter() - due))
-
-
-async def _drain(lines: list[_Line]) -> None:
-    """Wait for outstanding echoes until none came for _QUIET_S, at most _DRAIN_S."""
-    end = time.perf_counter() + _DRAIN_S
-    quiet_from, before = time.perf_counter(), -1
-    while (left := sum(line.outstanding for line in lines)) and time.perf_counter() < min(end, quiet_from + _QUIET_S):
-        if left != before:
-            quiet_from, before = time.perf_counter(), left
-        await asyncio.sleep(0.02)
-    await asyncio.sleep(0.05)  # repeated echoes come after the first
-
-
-def _figures(lines: list[_Line], make: Callable[[str], str], rate: float, seconds: float, lag_s: float) -> LoadRun:
-    latencies = sorted(latency for line in lines for latency in line.latencies)
-    sent, received = sum(len(line.intended) for line in lines), sum(len(line.arrived) for line in lines)
-    return LoadRun(
-        rate=rate,
-        size_bytes=len(make(marker(lines[0].run, 0)).encode()),
-        connections=len(lines),
-        duration_s=seconds,
-        sent=sent,
-        received=received,
-        lost=sent - received,
-        duplicated=sum(times - 1 for line in lines for times in line.arrived.values()),
-        reordered=sum(line.reordered for line in lines),
-        p50_s=_quantile(latencies, 0.5),
-        p99_s=_quantile(latencies, 0.99),
-        max_s=latencies[-1] if latencies else None,
-        lag_s=lag_s,
+def grid(
+    plan: LoadPlan, *, rates: Sequence[float] = (), sizes: Sequence[int] = (), connections: Sequence[int] = ()
+) -> tuple[LoadPlan, ...]:
+    """Return the plan with each of these rates, sizes and numbers of connections, rates changing fastest; () leaves the plan's own."""
+    return tuple(
+        replace(plan, rate=rate, size_bytes=size, connections=count)
+        for count in connections or (plan.connections,)
+        for size in sizes or (plan.size_bytes,)
+        for rate in rates or (plan.rate,)
     )
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float | None:
-    """Return the nearest-rank quantile of an ordered sequence, None of an empty one."""
-    return ordered[min(len(ordered) - 1, math.ceil(share * len(ordered)) - 1)] if ordered else None
+def ramp(plan: LoadPlan, first: float, last: float, steps: int) -> tuple[LoadPlan, ...]:
+    """Return the plan at rates from first to last, each by the same factor from the one before."""
+    factor = (last / first) ** (1 / max(1, steps - 1))
+    between = (float(f"{first * factor**step:.3g}") for step in range(1, steps - 1))
+    return tuple(replace(plan, rate=rate) for rate in (first, *between, last)[:steps])
 
 
-def _void(figures: LoadRun, busy_share: float) -> str:
-    """Return why the figures of a step do not count, "" when they do."""
-    if figures.lag_s > max(_LAG_S, _LAG_SHARE * (figures.p99_s or 0.0)):
-        return f"at {figures.rate:g} messages per second the generator itself was {figures.lag_s * 1000:.0f} ms late"
-    if busy_share > _BUSY_SHARE and figures.sent < 0.95 * figures.rate * figures.duration_s:
-        return f"at {figures.rate:g} messages per second the generator used its whole processor and sent only {figures.sent} messages"
-    return ""
+async def probe_load(
+    plans: Sequence[LoadPlan],
+    *,
+    step: str,
+    search: Search | None = None,
+    demands: Iterable[Demand] = (),
+    watched: Sequence[Attempt] = (),
+    metrics: str = "",
+    owned: bool = False,
+    engine: Engine | None = None,
+    stop: asyncio.Event | None = None,
+    on_progress: Progress | None = None,
+) -> Observation:
+    """Carry out plans against one endpoint, then search from the first of them, and return all runs in order.
+
+    plans: answered by "auto" are asked for first, once for all. With search the first plan says how the search loads; it is not
+    carried out itself where it has no rate. demands: held against the runs of the plans, and the runs of the search at rates that held.
+    watched: other places whose servers on this machine are read too; metrics: URL of a server's figures, "" none. owned: the user says that
+    the target is theirs; otherwise only loopback is loaded. engine: None is one process. stop: when set, the run under way ends early and
+    no other is begun; what was counted stands.
+
+    Raises:
+        UsageError: a plan cannot be carried out.
+    """
+    first = plans[0]
+    source = Source(step=step, probe="load", hop=first.attempt.hop, changed=first.attempt.changed)
+    if not may_burden((first.attempt, *watched), owned):
+        return refused(source, "many messages")
+    _check(plans, search, engine or Engine())
+    started = time.perf_counter()
+    answer = Answer(answered_by=first.answered_by, template=first.template)
+    if first.answered_by == AUTO:
+        answer = await find_answer(first, step=step)
+    if answer.failure:
+        return observed(source, None, duration_s=time.perf_counter() - started, failure=answer.failure)
+    if not answer.answered_by:
+        return not_run(source, Reason.NOT_GIVEN, answer.why)
+    ready = list(dict.fromkeys(_answered(plan, answer) for plan in plans))
+    search = None if ready[0].answered_by == "sequence" else search
+    series = _Series(watched, metrics, engine or Engine(), stop or asyncio.Event(), on_progress or (lambda plan, told: None))
+    facts = await _carry_out(series, ready, search, tuple(demands))
+    return observed(source, facts, duration_s=time.perf_counter() - started)
+
+
+def _check(plans: Sequence[LoadPlan], search: Search | None, engine: Engine) -> None:
+    if len(plans) > _MOST_RUNS:
+        raise UsageError(f"{len(plans)} runs were asked for; at most {_MOST_RUNS} are made")
+    for plan in plans:
+        passive = plan.sequence and not plan.template
+        shown = replace(plan, answered_by="sequence" if passive else "echo") if plan.answered_by == AUTO else plan
+        if search and shown.answered_by == "sequence":
+            raise UsageError("a search needs messages that come back; the rate of a sequence is the server's own")
+        check_plan(replace(shown, rate=search.start, window=0) if search and not shown.rate else shown)
+        check_faults(plan.faults, plan.connections + plan.slow_readers)
+        if plan.faults and engine.address and not engine.address.startswith("local"):
+            raise UsageError("troubles on the way are made on this machine, where the workers of a scheduler cannot reach them")
+
+
+def _answered(plan: LoadPlan, answer: Answer) -> LoadPlan:
+    """Return the plan as its messages come back; a broadcast needs somebody who listens, and a sequence nobody who sends."""
+    if answer.answered_by == "sequence" and not answer.template:
+        return replace(plan, answered_by="sequence", template="", rate=0.0, window=0)
+    connections = max(2, plan.connections) if answer.answered_by == "broadcast" else plan.connections
+    return replace(plan, answered_by=answer.answered_by, template=answer.template, connections=connections)
+
+
+async def _carry_out(series: "_Series", plans: Sequence[LoadPlan], search: Search | None, demands: tuple[Demand, ...]) -> LoadFacts:
+    for plan in plans:
+        if not (search and not plan.rate) and not series.stop.is_set():
+            await series.run(plan)
+    planned = len(series.runs)
+    knee = await _search(series, plans[0], search) if search and not series.stop.is_set() else None
+    held = [run for run in series.runs[planned:] if knee and run.rate <= knee.rate]
+    return LoadFacts(
+        runs=tuple(series.runs),
+        void="; ".join(dict.fromkeys(run.void for run in series.runs)) if all(run.void for run in series.runs) else "",
+        errors=tuple(series.errors[:50]),
+        knee=knee,
+        thresholds=judge_demands(demands, [*series.runs[:planned], *held], knee),
+    )
+
+
+async def _search(series: "_Series", plan: LoadPlan, search: Search) -> Knee | None:
+    async def attempt(rate: float) -> LoadRun:
+        if series.stop.is_set():
+            return void_run(plan, "the search was ended early")
+        return await series.run(replace(plan, rate=rate, window=0, seconds=seconds_for(rate, search.seconds)))
+
+    async def alone() -> LoadRun:
+        return await series.try_once(
+            replace(plan, connections=2 if plan.answered_by == "broadcast" else 1, rate=0.0, window=1, seconds=_ALONE_S)
+        )
+
+    return await find_knee(attempt, search, alone=alone)
+
+
+class _Series:
+    """Runs made one after the other, and what is kept of them."""
+
+    def __init__(self, watched: Sequence[Attempt], metrics: str, engine: Engine, stop: asyncio.Event, say: Progress) -> None:
+        self._watched, self._metrics, self._engine, self._say = watched, metrics, engine, say
+        self.stop = stop
+        self.runs: list[LoadRun] = []
+        self.errors: list[str] = []
+
+    async def run(self, plan: LoadPlan) -> LoadRun:
+        """Carry out one plan; one that came to nothing by our own fault, and is short, once more."""
+        run = await self.try_once(plan)
+        if run.void and run.opened and plan.seconds <= _REPEATED_S and not self.stop.is_set():
+            run = await self.try_once(plan)
+        self.runs.append(run)
+        if run.opened < run.asked and run.why_refused:
+            self.errors.append(f"{run.asked - run.opened:,} of {run.asked:,} connections did not open: {run.why_refused}"[:300])
+        if (run.lost or run.unsent or run.void) and not self.stop.is_set():
+            await asyncio.sleep(_REST_S)
+        return run
+
+    async def try_once(self, plan: LoadPlan) -> LoadRun:
+        """Carry out one plan, and keep nothing of it."""
+        if plan.engine == "auto" and 0 < plan.rate <= _SLOW_RATE:
+            plan = replace(plan, engine="numpy")
+        places = (plan.attempt, *self._watched)
+        async with relayed(plan) as (dialled, line), watching(places, self._metrics, plan.attempt.ca_file) as watch:
+            clock = _Clock()
+            run = await self._attended(dialled, line, watch, clock)
+        begin = clock.begin if clock.begin is not None else clock.end - run.duration_s
+        line.end(clock.end - begin)
+        return replace(run, servers=watch.results(begin), spells=(*run.spells, *line.spells), void=run.void or line.void(run.p99_s))
+
+    async def _attended(self, plan: LoadPlan, line: Line, watch: Watch, clock: "_Clock") -> LoadRun:
+        """Carry out one plan while the servers are read and the troubles come."""
+
+        def told(progress: dict[str, Any]) -> None:
+            clock.hear(progress)
+            self._say(plan, progress)
+
+        async with _beside(_keep_reading(watch, plan), _conduct(line, clock), line.watch_itself()):
+            run = await (run_apart if self._alone else self._shared)(plan, told=told, stop=self.stop)
+            clock.end = time.perf_counter()
+        await watch.sample(0, 0)
+        return run
+
+    @property
+    def _alone(self) -> bool:
+        return self._engine.shards <= 1 and not self._engine.address
+
+    async def _shared(self, plan: LoadPlan, *, told: Callable[[dict[str, Any]], None], stop: asyncio.Event) -> LoadRun:
+        """Carry out one plan in several processes, which shards.py keeps; it is told to stop when we are, and cancelled when we are."""
+        from wsbook.probes.shards import run_sharded
+
+        loop, halt = asyncio.get_running_loop(), threading.Event()
+
+        def say(progress: dict[str, Any]) -> None:
+            with contextlib.suppress(RuntimeError):  # our loop has ended, and nobody listens
+                loop.call_soon_threadsafe(told, progress)
+
+        try:
+            return await asyncio.to_thread(
+                run_sharded,
+                plan,
+                shards=self._engine.shards,
+                address=self._engine.address,
+                on_progress=say,
+                stop=lambda: halt.is_set() or stop.is_set(),
+            )
+        finally:
+            halt.set()
+
+
+class _Clock:
+    """When a run began to send and when it was over, of time.perf_counter(). begin: None until the generator tells."""
+
+    def __init__(self) -> None:
+        self.begin: float | None = None
+        self.end = time.perf_counter()
+        self._bell = asyncio.Event()
+
+    def hear(self, progress: dict[str, Any]) -> None:
+        """Learn the begin from the first progress of the sending, which says how old it is."""
+        at_s = progress.get("at_s")
+        if self.begin is None and isinstance(at_s, (int, float)) and (at_s > 0 or progress.get("phase") == "sending"):
+            self.begin = time.perf_counter() - float(at_s)
+            self._bell.set()
+
+    async def begun(self) -> float:
+        """Wait for the begin and return it."""
+        await self._bell.wait()
+        assert self.begin is not None
+        return self.begin
+
+
+async def _conduct(line: Line, clock: _Clock) -> None:
+    await line.conduct(await clock.begun())
+
+
+async def _keep_reading(watch: Watch, plan: LoadPlan) -> None:
+    while True:
+        before = time.perf_counter()
+        await watch.sample(0, plan.connections)
+        await asyncio.sleep(max(_SAMPLE_S, plan.seconds / 400, _SAMPLE_SHARE * (time.perf_counter() - before)))
+
+
+@contextlib.asynccontextmanager
+async def _beside(*works: Any) -> AsyncIterator[None]:
+    """Let these go on beside what the block does, and end with it."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                raise ended

@@ -1,35 +1,39 @@
-"""Make the application emit one marked event: by an HTTP request, or by a message on a socket.
+"""Make the application emit one marked event: by a message on a socket, an HTTP request, a Redis channel, or a command.
 
 Shared by the probes that follow messages. This module must not know who receives the event.
 """
 
-import asyncio
-import re
-import ssl
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
-import anyio.lowlevel
-import httpx
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
 from wsbook.facts import Headers
 from wsbook.observation import Failure, Reason
+from wsbook.probes.connection import Socket
+from wsbook.probes.endings import why_not_open
 from wsbook.probes.marker import insert_marker
-from wsbook.probes.trust import trusting
+from wsbook.probes.upgrade import open_socket
 from wsbook.secret import resolve
 from wsbook.target import Trigger, parse_endpoint
 
-__all__ = ["Published", "Publisher", "SocketPublisher", "TriggerPublisher", "what_is_missing"]
+__all__ = ["MutePublisher", "Published", "Publisher", "SocketPublisher", "publisher_for", "what_is_missing"]
 
-TRIGGER_S = 5.0
+_OF_A_RECORD = (
+    "not run: the trigger is a command that stands in a record, which somebody else may have written; read it, then let "
+    "'wsbook replay RECORD --run-command' start it"
+)
 
 
 class Published(Struct, frozen=True, kw_only=True):
     """One event that was set off.
 
-    sent_at: time.perf_counter() just before it left. status, headers: of the trigger's answer, None and empty without one.
+    sent_at: time.perf_counter() just before it left. status, headers: of an HTTP trigger's answer, None and empty without one. answer:
+    what came back, in words. receivers: to how many subscribers a broker gave it, None where it does not say.
     """
 
     sent_at: float
@@ -37,6 +41,8 @@ class Published(Struct, frozen=True, kw_only=True):
     status: int | None = None
     headers: Headers = ()
     failure: Failure | None = None
+    answer: str = ""
+    receivers: int | None = None
 
 
 class Publisher(Protocol):
@@ -54,8 +60,13 @@ def what_is_missing(trigger: Trigger | None, message: str) -> str:
     """Return the sentence that says what has to be given before an event can be marked, "" when all is there."""
     if trigger is None and not message:
         return "not run: nothing sets off an update; give --trigger 'POST URL BODY' or --send TEXT, with {marker} where a text can stand"
-    text = f"{trigger.url} {trigger.body}" if trigger else message
-    place = "URL or body of the trigger" if trigger else "message"
+    if trigger is not None and trigger.foreign and trigger.kind == "command":
+        return _OF_A_RECORD
+    place, text = "message", message
+    if trigger is not None:
+        in_url = trigger.kind == "http"
+        place = {"http": "URL or body of the trigger", "command": "command"}.get(trigger.kind, "text of the trigger")
+        text = f"{trigger.url} {trigger.body}" if in_url else trigger.body
     return "" if "{marker}" in text else f"not run: put {{marker}} into the {place}, so that the update can be recognised"
 
 
@@ -74,63 +85,91 @@ class SocketPublisher:
         return Published(sent_at=sent_at, failure=lost)
 
 
-class TriggerPublisher:
-    """Publishes by an HTTP request; an async context manager.
+class MutePublisher:
+    """Publishes nothing: every event fails for the same reason."""
 
-    The attempt's own headers, which may carry credentials, go along only when the trigger goes to the endpoint's host and port.
-    anew: every request takes a new connection, so that a balancer decides anew.
-    """
+    def __init__(self, failure: Failure) -> None:
+        self._failure = failure
 
-    def __init__(self, trigger: Trigger, attempt: Attempt, *, anew: bool = False) -> None:
-        self._trigger = trigger
-        context = trusting(attempt.ca_file)
-        if not attempt.verify:
-            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        self._headers = _headers(trigger, attempt)
-        limits = httpx.Limits(max_keepalive_connections=0) if anew else httpx.Limits()
-        self._client = httpx.AsyncClient(trust_env=False, verify=context, timeout=TRIGGER_S, proxy=attempt.via, limits=limits)
+    async def publish(self, mark: str) -> Published:
+        """Return why nothing left."""
+        return Published(sent_at=time.perf_counter(), failure=self._failure)
 
-    async def __aenter__(self) -> "TriggerPublisher":
-        await anyio.lowlevel.checkpoint()  # loads what httpx would load during the first request, whose time is measured
+
+class _OwnSocketPublisher:
+    """Publishes on a socket of its own, which is opened again when it has ended; an async context manager."""
+
+    def __init__(self, attempt: Attempt, message: str, step: str) -> None:
+        self._attempt, self._message, self._step = replace(attempt, first_message_s=0.0), message, step
+        self._socket: Socket | None = None
+        self.failure: Failure | None = None
+
+    async def __aenter__(self) -> "_OwnSocketPublisher":
+        await self._open()
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self._client.aclose()
+        if self._socket is not None:
+            await self._socket.close(timeout_s=0.5)
+
+    async def _open(self) -> None:
+        if self._socket is not None:
+            await self._socket.hang_up()
+        seen, self._socket = await open_socket(self._attempt, step=self._step)
+        self.failure = why_not_open(seen) if self._socket is None else None
 
     async def publish(self, mark: str) -> Published:
-        """Send the request with the marker in its URL and body; the answer's body is not read."""
-        url, body = (insert_marker(resolve(text), mark) for text in (self._trigger.url, self._trigger.body))
-        sent_at = time.perf_counter()
-        try:
-            async with (
-                asyncio.timeout(TRIGGER_S),
-                self._client.stream(self._trigger.method, url, content=body or None, headers=self._headers) as answer,
-            ):
-                status, answered_at = answer.status_code, time.perf_counter()
-                told = tuple((name[:100], value[:500]) for name, value in answer.headers.items())[:60]
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            return Published(sent_at=sent_at, failure=_failure(error))
-        bad = (
-            Failure(stage="trigger", reason=Reason.MALFORMED, message=f"the trigger was answered with HTTP {status}")
-            if status >= 400
-            else None
+        """Send the message with the marker in it."""
+        if self._socket is None or self._socket.ended != "open":
+            await self._open()
+        if self._socket is None:
+            words = f"the socket that publishes did not open: {self.failure.message if self.failure else 'no reason'}"
+            return Published(sent_at=time.perf_counter(), failure=Failure(stage="trigger", reason=Reason.CLOSED, message=words[:500]))
+        return await SocketPublisher(self._socket, self._message).publish(mark)
+
+
+@asynccontextmanager
+async def publisher_for(
+    trigger: Trigger | None, message: str, attempt: Attempt, *, step: str, anew: bool = False, spare: _Sender | None = None
+) -> AsyncIterator[Publisher]:
+    """Yield what publishes: the trigger, whatever its kind, else the message on a socket of its own at the attempt's endpoint.
+
+    anew: every HTTP request takes a new connection, so that a balancer decides anew. spare: an open socket that the message is sent on
+    where it gets none of its own. A publisher that cannot publish is yielded all the same; each of its events then fails, in words.
+    """
+    async with AsyncExitStack() as stack:
+        yield await _entered(stack, trigger, message, attempt, step, anew, spare)
+
+
+async def _entered(
+    stack: AsyncExitStack, trigger: Trigger | None, message: str, attempt: Attempt, step: str, anew: bool, spare: _Sender | None
+) -> Publisher:
+    if trigger is None:
+        own = await stack.enter_async_context(_OwnSocketPublisher(attempt, message, step))
+        return SocketPublisher(spare, message) if own.failure is not None and spare is not None else own
+    if trigger.kind == "socket":
+        return await stack.enter_async_context(_OwnSocketPublisher(_elsewhere(trigger, attempt), trigger.body, step))
+    if trigger.kind == "redis":
+        from wsbook.probes.publish_redis import RedisPublisher
+
+        return await stack.enter_async_context(RedisPublisher(trigger, attempt.ca_file))
+    if trigger.kind == "command":
+        from wsbook.probes.publish_command import CommandPublisher
+
+        return (
+            MutePublisher(Failure(stage="trigger", reason=Reason.NOT_PERMITTED, message=_OF_A_RECORD))
+            if trigger.foreign
+            else (CommandPublisher(trigger))
         )
-        return Published(sent_at=sent_at, answered_at=answered_at, status=status, headers=told, failure=bad)
+    from wsbook.probes.publish_http import HttpPublisher
+
+    return await stack.enter_async_context(HttpPublisher(trigger, attempt, anew=anew))
 
 
-def _headers(trigger: Trigger, attempt: Attempt) -> dict[str, str]:
-    place, own = parse_endpoint(re.sub(r"[{}]", "", trigger.url)), attempt.endpoint
-    headers = {"User-Agent": "wsbook"}
-    if trigger.body:
-        headers["Content-Type"] = "application/json" if trigger.body.lstrip()[:1] in ("{", "[") else "text/plain; charset=utf-8"
-    if (place.host, place.port) == (own.host, own.port):
-        headers |= {name: resolve(value) for name, value in attempt.headers}
-        if attempt.origin:
-            headers["Origin"] = attempt.origin
-    return headers
-
-
-def _failure(error: Exception) -> Failure:
-    kinds = ((TimeoutError, Reason.TIMEOUT), (httpx.TimeoutException, Reason.TIMEOUT), (httpx.ConnectError, Reason.REFUSED))
-    reason = next((reason for kind, reason in kinds if isinstance(error, kind)), Reason.MALFORMED)
-    return Failure(stage="trigger", reason=reason, message=f"the trigger failed: {str(error)[:300] or type(error).__name__}")
+def _elsewhere(trigger: Trigger, attempt: Attempt) -> Attempt:
+    """Return the attempt of a SEND trigger: headers and subprotocols go along only to the endpoint's own host and port."""
+    place, own = parse_endpoint(trigger.url, ("ws", "wss")), attempt.endpoint
+    there = Attempt(url=trigger.url, hop="trigger", ca_file=attempt.ca_file, verify=attempt.verify, timeout_s=attempt.timeout_s)
+    if (place.host, place.port) != (own.host, own.port):
+        return replace(there, via=attempt.via, origin=place.origin)
+    return replace(there, via=attempt.via, origin=attempt.origin, headers=attempt.headers, subprotocols=attempt.subprotocols)

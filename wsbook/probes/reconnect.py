@@ -18,12 +18,11 @@ from wsbook.observation import Failure, Observation, Reason, Source, not_run, ob
 from wsbook.probes.browser import MISSING, browser_available
 from wsbook.probes.browser_visit import BrowserError, BrowserMissingError
 from wsbook.probes.marker import marker, run_marker
-from wsbook.probes.publish import Publisher, SocketPublisher, TriggerPublisher
+from wsbook.probes.publish import Publisher, publisher_for, what_is_missing
 from wsbook.probes.reconnect_bench import Bench, Heard, open_bench
 from wsbook.probes.reconnect_plans import Outage
 from wsbook.probes.reconnect_runs import repeated
 from wsbook.probes.relay import Line
-from wsbook.probes.upgrade import open_socket
 from wsbook.secret import resolve
 from wsbook.target import Trigger
 
@@ -82,17 +81,9 @@ async def probe_outages(
 
 
 async def _publisher(stack: AsyncExitStack, attempt: Attempt | None, trigger: Trigger | None, message: str, step: str) -> Publisher | None:
-    if attempt is None:
+    if attempt is None or what_is_missing(trigger, message):
         return None
-    if trigger is not None:
-        return await stack.enter_async_context(TriggerPublisher(trigger, attempt)) if "{marker}" in f"{trigger.url}{trigger.body}" else None
-    if "{marker}" not in message:
-        return None
-    _, socket = await open_socket(attempt, step=step)
-    if socket is None:
-        return None
-    stack.push_async_callback(socket.close)
-    return SocketPublisher(socket, message)
+    return await stack.enter_async_context(publisher_for(trigger, message, attempt, step=step))
 
 
 class _Run:

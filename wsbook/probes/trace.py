@@ -1,105 +1,55 @@
-"""Follow one marked event from its trigger over logs and sockets to the page that should show it.
+"""Follow marked events from their trigger over broker, logs and sockets to the page that should show them.
 
-Everything is timed by this machine's clocks: sockets by the kernel's stamps where it gives them, logs every 20 ms, the browser's marks
-by the system clock, which the browser shares. This module must not know where an event was lost, only where it was seen.
+One timeline, by this machine's time.perf_counter(): sockets by the kernel's stamps where it gives them, logs by their own stamps where
+these are fine enough, else every 5 ms, the browser's marks by the system clock, which the browser shares. This module must not know where
+an event was lost, only where it was seen.
 """
 
 import asyncio
-import errno
-import os
+import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from statistics import median
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
-from wsbook.facts import Place, TraceFacts
+from wsbook.facts import BurstFacts, PageEvent, Place, TraceFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
-from wsbook.probes.browser import MISSING, Page, open_page
-from wsbook.probes.browser_visit import BrowserError, BrowserMissingError
-from wsbook.probes.endings import close_all, why_not_open
-from wsbook.probes.marker import find_markers, marker, run_marker
-from wsbook.probes.publish import Published, Publisher, SocketPublisher, TriggerPublisher, what_is_missing
-from wsbook.probes.socket import Socket
-from wsbook.probes.upgrade import open_socket
-from wsbook.secret import resolve
-from wsbook.target import Trigger
+from wsbook.probes.burden import may_burden, refused
+from wsbook.probes.instances import named_by, signals_of
+from wsbook.probes.marker import insert_marker, marker, run_marker
+from wsbook.probes.publish import Published, Publisher, publisher_for, what_is_missing
+from wsbook.probes.publish_redis import same_channel
+from wsbook.probes.schema import SchemaError, check_messages
+from wsbook.probes.trace_clock import with_clock
+from wsbook.probes.trace_content import altered, message_of
+from wsbook.probes.trace_log import Instant
+from wsbook.probes.trace_places import Places, Watched, places_watched
+from wsbook.probes.trace_watch import Run
+from wsbook.target import Trigger, parse_endpoint
 
 __all__ = ["probe_trace"]
 
-_POLL_S, _QUIET_S, _PAGE_S = 0.02, 0.3, 5.0
-_LOG_BYTES, _CHUNK_BYTES, _LINE_BYTES = 64_000_000, 1_048_576, 65_536
-_PAGE_PLACES = (("frame", "page frame"), ("handler", "page handler"), ("document", "page document"), ("screen", "page screen"))
+_POLL_S, _QUIET_S = 0.01, 0.1
+_FIRST_S, _LATER_S, _MARGIN_S = 2.0, 1.0, 0.25
+"""How long the first event is waited for at most, and the others where the first did not come everywhere; and beside the slowest."""
+_AFTER_S = 1.0
+"""How long the last event is watched when it has not come everywhere."""
+_BURST_S, _BURST_FEWEST, _BURST_QUIET_S, _BURST_SHARE = 1.0, 10, 0.4, 0.4
+_TEXT_CHARS = 1_000
+_SCHEMES = ("http", "https", "ws", "wss", "redis", "rediss")
 Progress = Callable[[str, float], None]
 
 
-class _Watch:
-    """One place: the readings of time.perf_counter() at which each sequence number was seen."""
+class _Event(Struct, kw_only=True):
+    """One event that was set off, alone."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.seen: dict[int, list[float]] = {}
-
-    def note(self, numbers: Sequence[int], at: float) -> None:
-        for number in numbers:
-            self.seen.setdefault(number, []).append(at)
-
-    def place(self, number: int, sent_at: float) -> Place:
-        times = self.seen.get(number, [])
-        return Place(name=self.name, at_s=max(0.0, times[0] - sent_at) if times else None, count=len(times))
-
-
-async def _follow_socket(watch: _Watch, socket: Socket, run: str) -> None:
-    while (data := await socket.receive(60.0)) is not None or socket.ended == "open":
-        if data is not None:
-            watch.note(find_markers(data, run), socket.answered + socket.last_received_s)
-
-
-class _Tail:
-    """What is appended to a file from now on, at most 64 MB; a file that is replaced is read to its end, then the new one."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file = path.open("rb")
-        self._file.seek(0, os.SEEK_END)
-        self._rest = b""
-        self.left = _LOG_BYTES
-
-    def lines(self) -> list[str]:
-        """Return the complete lines that were appended since the last call, at most 1 MiB of them."""
-        data = self._file.read(_CHUNK_BYTES)
-        if not data:
-            self._reopen()
-            data = self._file.read(_CHUNK_BYTES)
-        self.left -= len(data)
-        *complete, self._rest = (self._rest + data).split(b"\n")
-        self._rest = self._rest[-_LINE_BYTES:]
-        return [line.decode("utf-8", "replace") for line in complete]
-
-    def _reopen(self) -> None:
-        """Take the new file when the path names another one, or the start when the file was cut."""
-        with suppress(OSError):
-            now, held = self._path.stat(), os.fstat(self._file.fileno())
-            if (now.st_dev, now.st_ino) != (held.st_dev, held.st_ino):
-                self._file.close()
-                self._file = self._path.open("rb")
-            elif held.st_size < self._file.tell():
-                self._file.seek(0)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-async def _follow_log(watch: _Watch, tail: _Tail, run: str) -> None:
-    try:
-        while tail.left > 0:
-            await asyncio.sleep(_POLL_S)
-            watch.note([number for line in tail.lines() for number in find_markers(line, run)], time.perf_counter())
-    finally:
-        tail.close()
+    number: int
+    published: Published
+    page: PageEvent | None = None
 
 
 async def probe_trace(
@@ -111,157 +61,251 @@ async def probe_trace(
     logs: Sequence[str],
     step: str,
     repeats: int = 5,
+    burst: int = 0,
     budget_s: float,
     page_url: str = "",
     subscribe: str = "",
+    broker: str = "",
+    schema: str = "",
+    selector: str = "",
+    owned: bool = False,
+    instant: Instant | None = None,
     on_progress: Progress | None = None,
 ) -> list[Observation]:
-    """Set off marked events one after the other and return one observation each: every place in path order, with times from the sending.
+    """Set off marked events and return one observation of each: every place in path order, with times from the sending.
 
-    Places are: trigger (and "trigger answered"), each log, a subscriber at each hop, one at the endpoint, and with page_url the
-    page's frame, handler, document and screen. Without trigger the message is sent on a socket of its own. A place that could not be
-    watched has an observation of its own instead of an empty place. budget_s bounds the events; opening the places has limits of its own.
+    Places are: trigger (and "trigger answered"), the broker's channel, each log, a subscriber at each hop, one at the endpoint, and with
+    page_url the page's frame, handler, document and screen. Without trigger the message is sent on a socket of its own. A place that could
+    not be watched has an observation of its own instead of an empty place.
+
+    First come repeats events one by one, as many as fit; then burst events at once, where the target may be burdened, as one observation
+    (BurstFacts); then what is known of other clocks (ClockFacts). broker: redis://host:port/channel; a trigger that publishes on a
+    channel names it too. schema: file with the JSON Schema that messages at the sockets are held against. selector: part of the page that
+    counts. instant: finds the instant that a line of a log names, as epoch s. budget_s bounds the events; opening the places has limits
+    of its own.
     """
     source = Source(step=step, probe="trace", hop=attempt.hop, changed=attempt.changed)
     if missing := what_is_missing(trigger, message):
         return [not_run(source, Reason.NOT_GIVEN, missing)]
-    tracer = _Tracer(source, attempt, run_marker(), on_progress or (lambda text, fraction: None))
-    async with tracer.watching(hops, logs, page_url, subscribe):
-        if tracer.sockets or trigger is not None:
+    run, say = Run(marker=run_marker()), on_progress or (lambda text, fraction: None)
+    say("opening the places to watch", 0.0)
+    channel = broker or (trigger.url if trigger is not None and trigger.kind == "redis" else "")
+    given = Watched(hops=hops, logs=logs, broker=channel, page_url=page_url, subscribe=subscribe, selector=selector, instant=instant)
+    watched = places_watched(source, attempt, run, given)
+    async with watched as places:
+        tracer = _Tracer(source, run, places, trigger, message, say)
+        if places.sockets or trigger is not None:
             end = time.monotonic() + budget_s
+            spare = places.sockets[-1] if places.sockets else None
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(asyncio.get_running_loop().time() + budget_s):
-                    await tracer.repeat(trigger, message, repeats, end)
-    return [*tracer.traces, *tracer.unwatched]
+                async with (
+                    asyncio.timeout(budget_s + _MARGIN_S),
+                    publisher_for(trigger, message, attempt, step=step, spare=spare) as publisher,
+                ):
+                    more_s = _BURST_SHARE * budget_s if burst else 0.0
+                    await tracer.singly(publisher, max(1, repeats), end - more_s)
+                    await tracer.look_deeper(publisher)
+                    if burst:
+                        await tracer.at_once(publisher, burst, end, _may_burst(attempt, trigger, owned))
+                    await tracer.linger(end)
+        return [*await tracer.results(schema), *places.unwatched()]
+
+
+def _may_burst(attempt: Attempt, trigger: Trigger | None, owned: bool) -> bool:
+    url = re.sub(r"[{}]", "", trigger.url) if trigger is not None else ""
+    return owned or (may_burden((attempt,), owned) and (not url or parse_endpoint(url, _SCHEMES).is_loopback))
 
 
 class _Tracer:
-    """One run: the places watched, and the events followed through them."""
+    """The events of one run, followed through the places."""
 
-    def __init__(self, source: Source, attempt: Attempt, run: str, say: Progress) -> None:
-        self.source, self._attempt, self._run, self._say = source, attempt, run, say
-        self.sockets: list[Socket] = []
-        self.traces: list[Observation] = []
-        self.unwatched: list[Observation] = []
-        self._logs: list[_Watch] = []
-        self._wire: list[_Watch] = []
-        self._page: Page | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._clock = time.time() - time.perf_counter()
+    def __init__(self, source: Source, run: Run, places: Places, trigger: Trigger | None, message: str, say: Progress) -> None:
+        self._source, self._run, self._places, self._say = source, run, places, say
+        self._trigger, self._text = trigger, trigger.body or trigger.url if trigger else message
+        self._events: list[_Event] = []
+        self._burst: Observation | None = None
 
-    @asynccontextmanager
-    async def watching(self, hops: Sequence[Attempt], logs: Sequence[str], page_url: str, subscribe: str) -> AsyncIterator[None]:
-        """Watch every place from now on, and let go of all of them at the end."""
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(self._end)
-            self._say("opening the places to watch", 0.0)
-            for log in logs:
-                self._watch_log(log)
-            for place in (*hops, self._attempt):
-                await self._watch_socket(place, subscribe)
-            if page_url:
-                await self._watch_page(stack, page_url)
-            await asyncio.sleep(_POLL_S * 2)
-            yield
+    async def singly(self, publisher: Publisher, repeats: int, end: float) -> None:
+        """Set off events one after the other, each when the one before has come as far as others did; as many as fit."""
+        for number in range(repeats):
+            left_s = end - time.monotonic()
+            if number and (left_s < self._patience_s(left_s) or self._fails()):
+                return
+            self._say(f"event {number + 1} of {repeats}", 0.1 + 0.6 * number / repeats)
+            await self._one(publisher, left_s)
 
-    async def _end(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await close_all(self.sockets)
+    def _fails(self) -> bool:
+        last = [event.published.failure for event in self._events[-2:]]
+        return len(last) == 2 and None not in last
 
-    def _start(self, follower: Awaitable[None]) -> None:
-        self._tasks.append(asyncio.ensure_future(follower))
+    async def _one(self, publisher: Publisher, left_s: float) -> None:
+        event = _Event(number=self._run.set_off, published=await self._set_off(publisher, left_s))
+        self._events.append(event)
+        if (told := event.published).answered_at is not None:
+            self._places.clocks.date("trigger", told.headers, told.sent_at, told.answered_at)
+        wait_s = self._patience_s(left_s)
+        await self._settle(event.number, wait_s)
+        if self._places.page is not None:
+            event.page = await self._places.page.event(marker(self._run.marker, event.number), min(_QUIET_S, wait_s))
 
-    def _watch_log(self, log: str) -> None:
-        path = Path(log)
+    async def _set_off(self, publisher: Publisher, most_s: float) -> Published:
+        number, begin = self._run.set_off, time.perf_counter()
+        self._run.set_off += 1
         try:
-            if not path.is_file():  # a pipe or a device would block us
-                raise FileNotFoundError(errno.ENOENT, "it is no file")
-            tail = _Tail(path)
-        except OSError as error:
-            source = replace(self.source, hop="", artifact=log)
-            self.unwatched.append(not_run(source, Reason.UNREADABLE, f"not followed: {log} cannot be read ({error.strerror})"))
-            return
-        watch = _Watch(f"log {path.name}")
-        self._logs.append(watch)
-        self._start(_follow_log(watch, tail, self._run))
+            async with asyncio.timeout(max(0.2, most_s)):
+                return await publisher.publish(marker(self._run.marker, number))
+        except TimeoutError:
+            words = f"the trigger had not ended after {time.perf_counter() - begin:.1f} s, when the time was over"
+            return Published(sent_at=begin, failure=Failure(stage="trigger", reason=Reason.TIMEOUT, message=words))
 
-    async def _watch_socket(self, place: Attempt, subscribe: str) -> None:
-        seen, socket = await open_socket(replace(place, first_message_s=0.0), step=self.source.step)
-        if socket is None:
-            self.unwatched.append(observed(replace(self.source, hop=place.hop), seen.facts, failure=why_not_open(seen)))
-            return
-        if subscribe:
-            await socket.send(resolve(subscribe))
-        watch = _Watch(place.hop)
-        self.sockets.append(socket)
-        self._wire.append(watch)
-        self._start(_follow_socket(watch, socket, self._run))
+    def _patience_s(self, left_s: float) -> float:
+        """Return how long the newest event is waited for: longer than any before took to where others came."""
+        done = self._events[:-1] if self._events and self._events[-1].number == self._run.set_off - 1 else self._events
+        if not done:
+            return min(_FIRST_S, max(0.3, 0.4 * left_s))
+        times = [place.at_s for event in done for place in self._seen(event) if place.at_s is not None]
+        return min(_LATER_S, max(times, default=0.0) * 2 + _MARGIN_S)
 
-    async def _watch_page(self, stack: AsyncExitStack, page_url: str) -> None:
-        source = replace(self.source, hop="browser")
-        try:
-            opened = open_page(page_url, ca_file=self._attempt.ca_file, trust_urls=(self._attempt.url,))
-            page = await stack.enter_async_context(opened)
-        except BrowserMissingError:
-            self.unwatched.append(not_run(source, Reason.TOOL_MISSING, MISSING))
-        except (BrowserError, TimeoutError, OSError) as error:
-            failure = Failure(stage="start", reason=Reason.TIMEOUT, message=f"the browser did not start: {error}")
-            self.unwatched.append(observed(source, None, failure=failure))
-        else:
-            await page.goto(_PAGE_S)
-            await page.watch(_PAGE_S, until=lambda seen: any(socket.answered_at for socket in seen.sockets))
-            self._page = page
-
-    async def repeat(self, trigger: Trigger | None, message: str, repeats: int, end: float) -> None:
-        """Set off the events one after the other; the time that is left is shared among them."""
-        async with AsyncExitStack() as stack:
-            publisher = await self._publisher(stack, trigger, message)
-            for number in range(repeats):
-                self._say(f"event {number + 1} of {repeats}", 0.1 + 0.9 * number / repeats)
-                share_s = max(0.2, (end - time.monotonic()) / (repeats - number))
-                published = await publisher.publish(marker(self._run, number))
-                try:
-                    await self._settle(number, min(share_s, 3.0))
-                finally:
-                    self.traces.append(self._trace(number, published))
-
-    async def _publisher(self, stack: AsyncExitStack, trigger: Trigger | None, message: str) -> Publisher:
-        if trigger is not None:
-            return await stack.enter_async_context(TriggerPublisher(trigger, self._attempt))
-        _, socket = await open_socket(replace(self._attempt, first_message_s=0.0), step=self.source.step)
-        if socket is None:
-            return SocketPublisher(self.sockets[-1], message)
-        self.sockets.append(socket)
-        return SocketPublisher(socket, message)
+    def _seen(self, event: _Event) -> list[Place]:
+        return self._places.of(event.number, event.published.sent_at)
 
     async def _settle(self, number: int, most_s: float) -> None:
-        """Wait until every socket and the page saw the event and a moment passed without more, or most_s passed.
-
-        Logs get that moment only: many never name what they log about.
-        """
+        """Wait until every place but the logs saw the event and a moment passed without more, or most_s passed."""
         end = time.monotonic() + most_s
         while time.monotonic() < end:
-            if all(place.count for place in self._places(number, 0.0)[len(self._logs) :]):
+            if all(place.count for place in self._places.of(number, 0.0) if place.kind not in ("log", "mark")):
                 await asyncio.sleep(min(_QUIET_S, max(0.0, end - time.monotonic())))
                 return
             await asyncio.sleep(_POLL_S)
 
-    def _places(self, number: int, sent_at: float) -> list[Place]:
-        found = [watch.place(number, sent_at) for watch in (*self._logs, *self._wire)]
-        if self._page is not None:
-            mark = marker(self._run, number)
-            for kind, name in _PAGE_PLACES:
-                times = [at for place, seen, at in self._page.capture.marks if (place, seen) == (kind, mark)]
-                at_s = max(0.0, min(times) - self._clock - sent_at) if times else None
-                found.append(Place(name=name, at_s=at_s, count=len(times)))
-        return found
+    async def look_deeper(self, publisher: Publisher) -> None:
+        """Set off one more event when the page gets them and shows none: this time the exceptions that it catches are watched too."""
+        if self._places.page is None or not self._events:
+            return
+        kinds = {place.kind for event in self._events for place in self._seen(event) if place.count}
+        if "frame" in kinds and not kinds & {"document", "screen"}:
+            await self._places.page.look_deeper()
+            await self._one(publisher, _LATER_S)
 
-    def _trace(self, number: int, published: Published) -> Observation:
-        sent_at = published.sent_at
-        places = [Place(name="trigger", at_s=0.0, count=1)]
-        if published.answered_at is not None:
-            places.append(Place(name="trigger answered", at_s=published.answered_at - sent_at, count=1))
-        facts = TraceFacts(marker=marker(self._run, number), places=(*places, *self._places(number, sent_at)))
-        return observed(self.source, facts, duration_s=time.perf_counter() - sent_at, failure=published.failure)
+    async def at_once(self, publisher: Publisher, count: int, end: float, allowed: bool) -> None:
+        """Set off many events in quick succession and note what each place saw of them."""
+        if not allowed:
+            self._burst = refused(self._source, "many events at once")
+            return
+        count = min(count, self._fitting(end))
+        if count < _BURST_FEWEST or self._fails():
+            return
+        self._say(f"{count} events at once", 0.8)
+        first, begin, refusals = self._run.set_off, time.perf_counter(), 0
+        while self._run.set_off - first < count and time.monotonic() < end:
+            published = await self._set_off(publisher, end - time.monotonic())
+            refusals += published.failure is not None
+        sent, took_s = self._run.set_off - first, time.perf_counter() - begin
+        await self._all_there(first, sent, end)
+        found = tuple(watch.burst(first, sent) for watch in self._places.watches)
+        page = tuple(self._places.page_burst(first, sent))
+        facts = BurstFacts(sent=sent, took_s=took_s, places=(*found, *page), refused=refusals, watched_s=time.perf_counter() - begin)
+        self._burst = observed(self._source, facts, duration_s=facts.watched_s)
+
+    def _fitting(self, end: float) -> int:
+        """Return how many events can be set off in the time of a burst, by how long single ones took to be taken."""
+        took = [told.answered_at - told.sent_at for event in self._events if (told := event.published).answered_at is not None]
+        time_s = min(_BURST_S, 0.6 * (end - time.monotonic()))
+        return int(time_s / max(1e-4, median(took) if took else 0.0))
+
+    async def _all_there(self, first: int, count: int, end: float) -> None:
+        """Wait until the sockets have all of a burst, or nothing new came anywhere for a while."""
+        quiet_from, before = time.monotonic(), -1
+        while time.monotonic() < end:
+            total = sum(len(watch.order) for watch in self._places.watches)
+            if total != before:
+                quiet_from, before = time.monotonic(), total
+            elif time.monotonic() - quiet_from > _BURST_QUIET_S:
+                return
+            await asyncio.sleep(_POLL_S)
+
+    async def linger(self, end: float) -> None:
+        """Watch the last single event for a second at least when it has not come everywhere."""
+        if not self._events or all(place.count for place in self._seen(self._events[-1]) if place.kind != "log"):
+            return
+        due_s = self._events[-1].published.sent_at + _AFTER_S - time.perf_counter()
+        await asyncio.sleep(max(0.0, min(due_s, end - time.monotonic())))
+
+    async def results(self, schema: str) -> list[Observation]:
+        """Return everything that was seen."""
+        watched_at = time.perf_counter()
+        sent = {event.number: event.published.sent_at for event in self._events}
+        stamped = {watch.name: self._places.clocks.log_places(watch, sent) for watch in self._places.watches if watch.kind == "log"}
+        against, problem = await self._against(schema)
+        found = [self._trace(event, stamped, against, watched_at) for event in self._events]
+        clocks = [
+            observed(replace(self._source, probe="clock", hop=""), facts) for facts in self._places.clocks.facts(self._places.on_wire, sent)
+        ]
+        return [*found, *([self._burst] if self._burst else []), *clocks, *problem]
+
+    async def _against(self, schema: str) -> tuple[dict[tuple[str, int], str], list[Observation]]:
+        """Return (place, event) → what the schema refuses in its message, and why that is not known."""
+        carried = {(watch.name, number): message_of(text) for watch in self._places.on_wire for number, text in watch.contents.items()}
+        distinct = list(dict.fromkeys(carried.values()))
+        if not schema or not distinct:
+            return {}, []
+        source = replace(self._source, hop="", artifact=schema)
+        try:
+            told = dict(zip(distinct, await check_messages(schema, distinct), strict=True))
+        except SchemaError as error:
+            return {}, [not_run(source, Reason.UNREADABLE, str(error))]
+        late = [text for text in distinct if told[text] is None]
+        words = f"{len(late)} of {len(distinct)} messages could not be held against the schema in time"
+        return {key: told[text] or "" for key, text in carried.items()}, [not_run(source, Reason.TIMEOUT, words)] if late else []
+
+    def _trace(
+        self, event: _Event, stamped: dict[str, dict[int, tuple[float, float]]], against: dict[tuple[str, int], str], watched_at: float
+    ) -> Observation:
+        number, told = event.number, event.published
+        places = [with_clock(place, stamped.get(place.name, {}).get(number), told.sent_at) for place in self._seen(event)]
+        mark = marker(self._run.marker, number)
+        facts = TraceFacts(
+            marker=mark,
+            places=(*self._begin(told), *self._with_content(places, number, against)),
+            repeats=len(self._events),
+            number=number,
+            trigger=self._trigger.kind if self._trigger else "message",
+            text=insert_marker(self._text, mark)[:_TEXT_CHARS],
+            watched_s=watched_at - told.sent_at,
+            page=event.page,
+            answer=told.answer[:_TEXT_CHARS],
+            receivers=self._receivers(told),
+        )
+        return observed(self._source, facts, duration_s=watched_at - told.sent_at, failure=told.failure)
+
+    def _begin(self, told: Published) -> Iterator[Place]:
+        yield Place(name="trigger", kind="trigger", at_s=0.0, count=1)
+        if told.answered_at is not None:
+            instance = signals_of(told.headers).get(self._sign, "") if told.headers else ""
+            yield Place(name="trigger answered", kind="answer", at_s=told.answered_at - told.sent_at, count=1, instance=instance)
+
+    @property
+    def _sign(self) -> str:
+        """What tells the processes behind the sockets and the trigger apart."""
+        answers = [signals_of(event.published.headers) for event in self._events if event.published.headers]
+        return named_by([*(watch.signals for watch in self._places.on_wire), *answers[:1]])
+
+    def _with_content(self, places: Sequence[Place], number: int, against: dict[tuple[str, int], str]) -> Iterator[Place]:
+        watches = {watch.name: watch for watch in self._places.on_wire}
+        first = next((watch.contents[number] for watch in watches.values() if number in watch.contents), None)
+        for place in places:
+            watch = watches.get(place.name)
+            if watch is None:
+                yield place
+                continue
+            content = watch.contents.get(number)
+            differs = altered(first, content) if first is not None and content is not None else ""
+            refusal = against.get((place.name, number), "")
+            yield replace(place, instance=watch.signals.get(self._sign, ""), altered=differs, against_schema=refusal)
+
+    def _receivers(self, told: Published) -> int | None:
+        """Return who got a message of a broker beside us."""
+        if told.receivers is None or self._trigger is None:
+            return told.receivers
+        ours = self._places.broker and same_channel(self._trigger.url, self._places.broker)
+        return max(0, told.receivers - 1) if ours else told.receivers

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
 from wsbook.facts import Sample, Watched
@@ -95,9 +96,21 @@ class Watch:
     def _why(self) -> str:
         return next((one.source.why for one in self._servers if isinstance(one.source, Meters) and one.source.why), "")
 
-    def results(self) -> tuple[Watched, ...]:
-        """Return every server that could be read throughout."""
-        return tuple(_watched(one) for one in self._servers if one.samples and not one.spoilt)
+    def results(self, since: float | None = None) -> tuple[Watched, ...]:
+        """Return every server that could be read throughout.
+
+        since: the moment, of time.perf_counter(), from which samples count their time, and before which they are left out; None is
+        when watching began.
+        """
+        readable = [_watched(one) for one in self._servers if one.samples and not one.spoilt]
+        if since is None:
+            return tuple(readable)
+        return tuple(replace(one, samples=_from(one.samples, since - self._begin)) for one in readable)
+
+
+def _from(samples: Iterable[Sample], begin_s: float) -> tuple[Sample, ...]:
+    moved = (replace(one, at_s=round(one.at_s - begin_s, 4)) for one in samples)
+    return tuple(one for one in moved if one.at_s >= 0)
 
 
 def _running(one: _One) -> float | None:

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from wsbook.finding import STEP_TITLES
 from wsbook.steps.backend import look_backend
 from wsbook.steps.cluster import look_cluster
-from wsbook.steps.flow import look_trace, look_volume
 from wsbook.steps.frontend import look_frontend
 from wsbook.steps.heartbeat import look_heartbeat
 from wsbook.steps.infrastructure import look_proxies
@@ -13,6 +12,8 @@ from wsbook.steps.initial import look_browser, look_direct, look_endpoint, look_
 from wsbook.steps.looking import Looking, Step
 from wsbook.steps.network import look_network
 from wsbook.steps.origin import look_origin
+from wsbook.steps.trace import look_trace
+from wsbook.steps.volume import look_volume
 
 __all__ = ["PHASES", "STEPS", "Looking", "Step"]
 

@@ -23,11 +23,14 @@ from wsbook.views import (
     charts_cluster,
     charts_flow,
     charts_heartbeat,
+    charts_load,
     charts_logs,
+    charts_moments,
     charts_network,
     charts_origin,
     charts_reconnect,
     charts_server,
+    charts_trace,
     show,
     tables,
 )
@@ -129,8 +132,18 @@ TABLES: dict[str, dict[str, Table]] = {
     },
     "3.3": {"origin": tables.table_origin, "cors": tables.table_cors, "attempts": tables.table_attempts},
     "3.4": {"idle": tables.table_idle, "heartbeats": tables.table_beats},
-    "4.1": {"trace": tables.table_trace},
-    "4.2": {"load": tables.table_load},
+    "4.1": {
+        "trace": tables.table_trace,
+        "page": tables.table_page_events,
+        "burst": tables.table_burst,
+        "clocks": tables.table_clocks,
+    },
+    "4.2": {
+        "load": tables.table_load,
+        "lossy": tables.table_lossy,
+        "thresholds": tables.table_thresholds,
+        "page": tables.table_page_load,
+    },
 }
 """Step → its tables by name, the main one first."""
 
@@ -144,8 +157,15 @@ PLOTS: dict[str, tuple[Plot, ...]] = {
     "3.1": (charts_reconnect.plot_outages,),
     "3.3": (charts_origin.plot_origin,),
     "3.4": (charts_heartbeat.plot_idle,),
-    "4.1": (charts_flow.plot_trace,),
-    "4.2": (charts_flow.plot_load,),
+    "4.1": (charts_trace.plot_trace, charts_trace.plot_steps, charts_trace.plot_burst),
+    "4.2": (
+        charts_load.plot_load,
+        charts_moments.plot_moments,
+        charts_load.plot_grid,
+        charts_load.plot_tail,
+        charts_load.plot_lossy,
+        charts_moments.plot_page_load,
+    ),
 }
 """Step → its pictures; the first that can be drawn is shown."""
 

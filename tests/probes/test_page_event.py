@@ -1,0 +1,279 @@
+"""What a page does with a marked message: pages with planted habits in a real browser, and the readings without one."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from conftest import needs
+from page_sites import Site, serving
+
+from wsbook.facts import PageEvent, Place
+from wsbook.probes.browser import Page, open_page
+from wsbook.probes.firefox import open_firefox
+from wsbook.probes.marker import marker, run_marker
+from wsbook.probes.page_event import PageWatcher
+
+SHOW = "new WebSocket(url).onmessage = (event) => { const m = JSON.parse(event.data); SHOWN; };"
+
+
+def _shows(how: str) -> str:
+    return SHOW.replace("SHOWN", how)
+
+
+PAGES = {
+    "plain": _shows("shown.textContent = m.text"),
+    "named": """
+function onNews(event) { shown.textContent = JSON.parse(event.data).text; }
+const socket = new WebSocket(url);
+socket.addEventListener("message", onNews);
+""",
+    "silent": "globalThis.socket = new WebSocket(url);",
+    "throws": _shows("const row = document.querySelector('#absent'); row.textContent = m.text"),
+    "swallows": """
+const socket = new WebSocket(url);
+socket.onmessage = function took(event) {
+  try { JSON.parse(event.data.slice(1)); } catch { /* nothing */ }
+};
+setInterval(() => { try { null.x; } catch {} }, 40);
+""",
+    "swallows-later": """
+const parse = async (data) => JSON.parse(data.slice(1));
+new WebSocket(url).onmessage = async (event) => { try { await parse(event.data); } catch {} };
+""",
+    "other-name": _shows("switch (m.type) { case 'orders.created': shown.textContent = m.text; break; case 'order.deleted': break; }"),
+    "bundle": "const load = document.createElement('script'); load.src = '/app.js'; document.head.append(load);",
+    "socket-io": """
+const heard = { 'news:added': (m) => { shown.textContent = m.text; } };
+new WebSocket(url).onmessage = (event) => { const [name, m] = JSON.parse(event.data.slice(2)); heard[name]?.(m); };
+""",
+    "capitals": _shows("shown.textContent = m.text.toUpperCase()"),
+    "cut": _shows("shown.textContent = m.text.slice(0, 16) + '…'"),
+    "other-member": _shows("shown.textContent = m.price"),
+    "ticking": _shows("") + "setInterval(() => { shown.textContent = Date.now(); }, 50);",
+    "attribute": _shows("shown.dataset.id = m.text; shown.textContent = 'new'"),
+    "child-attribute": _shows("shown.innerHTML = `<b><i data-id='${m.text}'>new</i></b>`"),
+    "field": "const field = document.createElement('input'); shown.append(field);" + _shows("field.value = m.text"),
+    "shadow": """
+const host = document.createElement("div"); shown.append(host);
+const root = host.attachShadow({ mode: "closed" }); root.innerHTML = "<p></p>";
+"""
+    + _shows("root.firstChild.textContent = m.text"),
+    "hidden": "shown.style.display = 'none';" + _shows("shown.textContent = m.text"),
+    "fades": "shown.style.opacity = 0;" + _shows("shown.textContent = m.text; setTimeout(() => { shown.style.opacity = 1; }, 150)"),
+    "canvas": """
+const canvas = document.createElement("canvas"); canvas.width = 400; canvas.height = 300; shown.append(canvas);
+"""
+    + _shows("canvas.getContext('2d').fillText(m.text, 10, 10)"),
+    "bytes": """
+const socket = new WebSocket(url); socket.binaryType = "arraybuffer";
+socket.onmessage = (event) => { shown.textContent = new TextDecoder().decode(event.data); };
+""",
+    "blob": "new WebSocket(url).onmessage = async (event) => { shown.textContent = await event.data.text(); };",
+    "marks": _shows("performance.mark(`wsbook:store ${m.text}`); setTimeout(() => { shown.textContent = m.text; }, 60)"),
+    "says": _shows("console.warn('no room for', m.text); console.log('noise'); console.error('lost')"),
+    "stops": _shows("shown.textContent = m.text") + "setInterval(() => { debugger; }, 30);",
+}
+FILES = {
+    "app.js": "const feed = `ws://${location.host}/feed`;"
+    + _shows("if (m.type === 'order-created') shown.textContent = m.text;").replace("url", "feed")
+}
+
+
+@asynccontextmanager
+async def watched(name: str, selector: str = "") -> AsyncIterator[tuple[Site, Page, PageWatcher, str]]:
+    """Yield a page whose socket is open, with its watcher at work."""
+    run = run_marker()
+    async with serving(PAGES, FILES) as site, open_page(f"{site.origin}/{name}", selector=selector) as page:
+        await page.goto(5.0)
+        await page.watch(5.0, until=lambda seen: any(socket.answered_at for socket in seen.sockets))
+        watcher = PageWatcher(page, selector)
+        try:
+            await watcher.begin(run)
+            yield site, page, watcher, run
+        finally:
+            await watcher.end()
+
+
+def _json(mark: str) -> str:
+    return json.dumps({"type": "order.created", "text": mark, "price": len(mark)})
+
+
+async def follow(
+    name: str, *, deeper: bool = False, selector: str = "", write: Callable[[str], str | bytes] = _json, wait_s: float = 1.2
+) -> tuple[dict[str, Place], PageEvent, float]:
+    """Send one marked message to a page; return its places, the event, and when it was sent."""
+    async with watched(name, selector) as (site, _, watcher, run):
+        await asyncio.sleep(0.6)
+        if deeper:
+            await watcher.look_deeper()
+        sent_at, mark = time.perf_counter(), marker(run, 1)
+        site.say(write(mark))
+        await asyncio.sleep(wait_s)
+        event = await watcher.event(mark, 0.1)
+        return {place.name: place for place in watcher.places(mark)}, event, sent_at
+
+
+def _counts(places: dict[str, Place]) -> tuple[int, ...]:
+    return tuple(min(1, places[f"page {kind}"].count) for kind in ("frame", "handler", "document", "screen"))
+
+
+@needs("chromium")
+@pytest.mark.parametrize(
+    ("name", "counts"),
+    [
+        ("plain", (1, 1, 1, 1)),
+        ("silent", (1, 0, 0, 0)),
+        ("throws", (1, 1, 0, 0)),
+        ("capitals", (1, 1, 1, 1)),
+        ("cut", (1, 1, 1, 1)),
+        ("attribute", (1, 1, 1, 1)),
+        ("child-attribute", (1, 1, 1, 1)),
+        ("field", (1, 1, 1, 1)),
+        ("shadow", (1, 1, 1, 1)),
+        ("hidden", (1, 1, 1, 0)),
+        ("fades", (1, 1, 1, 1)),
+        ("canvas", (1, 1, 0, 0)),
+        ("stops", (1, 1, 1, 1)),
+    ],
+)
+async def test_how_far_a_message_gets_in_a_page(name: str, counts: tuple[int, ...]) -> None:
+    places, event, sent_at = await follow(name)
+    assert _counts(places) == counts
+    times = [place.at_s for place in places.values() if place.at_s is not None]
+    assert all(sent_at - 0.02 < at < sent_at + 1.5 for at in times) and times == sorted(times)
+    assert ("canvas" in " ".join(event.unseen)) == (name == "canvas")
+
+
+@needs("chromium")
+@pytest.mark.parametrize("name", ["bytes", "blob"])
+async def test_a_binary_message_is_followed_as_well(name: str) -> None:
+    places, _, _ = await follow(name, write=lambda mark: f"\x00\x01{mark}\xff".encode("latin-1"))
+    assert _counts(places) == (1, 1, 1, 1)
+
+
+@needs("chromium")
+async def test_who_takes_a_message_is_named() -> None:
+    _, event, _ = await follow("named")
+    assert (
+        len(event.handlers) == 1 and event.handlers[0].startswith("onNews at http://127.0.0.1:") and event.handlers[0].endswith("/named:6")
+    )
+    assert not event.exceptions and not event.unseen and event.changes >= 1 and event.changes_else_per_s == 0
+    assert [(one.member, one.value) for one in event.named] == [("type", "order.created")]
+
+
+@needs("chromium")
+async def test_what_a_page_throws_is_told_with_its_place() -> None:
+    _, event, _ = await follow("throws")
+    (one,) = event.exceptions
+    assert "Cannot set properties of null" in one.text and one.in_handler and not one.swallowed
+    assert one.where.rpartition("/")[2].startswith("throws:5:") and not event.looked_deeper and event.changes == 0
+
+
+@needs("chromium")
+@pytest.mark.parametrize(("name", "function"), [("swallows", "took"), ("swallows-later", "parse")])
+async def test_what_a_page_swallows_is_seen_in_a_second_look_only(name: str, function: str) -> None:
+    _, shallow, _ = await follow(name, wait_s=0.4)
+    assert shallow.exceptions == () and not shallow.looked_deeper
+    _, event, _ = await follow(name, deeper=True, wait_s=0.6)
+    assert event.looked_deeper and event.exceptions
+    first = event.exceptions[0]
+    assert first.swallowed and first.in_handler and first.text.startswith("SyntaxError") and first.function == function
+    assert not any(one.in_handler for one in event.exceptions if "null" in one.text and one.text.startswith("TypeError"))
+
+
+@needs("chromium")
+@pytest.mark.parametrize(
+    ("name", "known", "alike"),
+    [("other-name", False, "orders.created"), ("bundle", False, "order-created"), ("socket-io", False, "news:added")],
+)
+async def test_a_name_that_no_script_knows_has_its_like_beside_it(name: str, known: bool, alike: str) -> None:
+    def event_of(mark: str) -> str:
+        return f"42{json.dumps(['news.added', {'text': mark}])}" if name == "socket-io" else _json(mark)
+
+    places, event, _ = await follow(name, write=event_of, wait_s=0.5)
+    assert _counts(places) == (1, 1, 0, 0) and event.changes == 0
+    assert event.named[0].known is known and event.named[0].alike[0] == alike
+
+
+@needs("chromium")
+async def test_something_drawn_that_does_not_hold_the_marker_shows_in_the_changes() -> None:
+    _, drawn, _ = await follow("other-member")
+    assert drawn.changes >= 1 and drawn.changes_else_per_s == 0 and drawn.named[0].known is False
+    _, ticking, _ = await follow("ticking")
+    assert ticking.changes >= 1 and ticking.changes_else_per_s == pytest.approx(20, rel=0.5)
+
+
+@needs("chromium")
+async def test_an_application_may_mark_places_of_its_own() -> None:
+    places, _, _ = await follow("marks")
+    assert list(places) == ["page frame", "page handler", "mark store", "page document", "page screen"]
+    own, document = places["mark store"], places["page document"]
+    assert own.kind == "mark" and own.at_s is not None and document.at_s is not None
+    assert document.at_s - own.at_s == pytest.approx(0.06, abs=0.04)
+
+
+@needs("chromium")
+async def test_the_console_of_that_time_is_kept() -> None:
+    _, event, _ = await follow("says", wait_s=0.4)
+    assert [level for level, _ in event.console] == ["warning", "error"] and event.console[0][1].startswith("no room for wsbook-")
+
+
+@needs("chromium")
+async def test_a_selector_leads_to_its_part_of_the_page() -> None:
+    places, event, _ = await follow("plain", selector="#shown")
+    assert _counts(places) == (1, 1, 1, 1) and not event.unseen
+    places, event, _ = await follow("shadow", selector="#shown", wait_s=0.8)
+    assert _counts(places) == (1, 1, 1, 1)
+    places, event, _ = await follow("throws", selector="#absent", wait_s=0.4)
+    assert "#absent finds nothing" in " ".join(event.unseen)
+
+
+@needs("chromium")
+async def test_a_page_is_not_left_standing_when_we_are_cancelled() -> None:
+    async with watched("swallows") as (site, page, watcher, run):
+        await watcher.look_deeper()
+        looking = asyncio.ensure_future(watcher.event(marker(run, 1), 0.1))
+        await asyncio.sleep(0)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        await watcher.end()
+        begin = time.perf_counter()
+        for _ in range(10):
+            site.say('{"text": "x"}')
+            assert await page.driver.evaluate("1 + 1") == 2
+        assert time.perf_counter() - begin < 2.0
+
+
+@needs("chromium")
+async def test_a_page_that_throws_without_end_is_looked_at_within_bounds() -> None:
+    async with watched("swallows") as (site, page, watcher, run):
+        await page.driver.evaluate("setInterval(() => { for (let i = 0; i < 50; i += 1) { try { null.x; } catch {} } }, 10)")
+        await watcher.look_deeper()
+        mark = marker(run, 1)
+        site.say(_json(mark))
+        await asyncio.sleep(1.0)
+        event = await watcher.event(mark, 0.1)
+        assert event.looked_deeper and "after 60 exceptions" in " ".join(event.unseen) and len(event.exceptions) <= 20
+        assert await page.driver.evaluate("1 + 1") == 2
+
+
+@needs("firefox")
+async def test_firefox_tells_what_it_can_and_names_the_rest() -> None:
+    async with serving(PAGES) as site, open_firefox(f"{site.origin}/plain") as page:
+        await page.goto(10.0)
+        await page.watch(5.0, until=lambda seen: any(socket.answered_at for socket in seen.sockets))
+        watcher, run = PageWatcher(page), run_marker()
+        await watcher.begin(run)
+        site.say(_json(marker(run, 1)))
+        await asyncio.sleep(0.8)
+        event = await watcher.event(marker(run, 1), 0.1)
+        await watcher.end()
+    assert [(place.name, min(1, place.count)) for place in watcher.places(marker(run, 1))] == [
+        ("page handler", 1),
+        ("page document", 1),
+        ("page screen", 1),
+    ]
+    assert "Firefox" in event.unseen[0] and event.changes >= 1

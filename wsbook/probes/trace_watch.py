@@ -1,0 +1,106 @@
+"""Places that a marked event should pass, and when it was seen there. Must not know how an event is set off, nor what is right.
+
+All times are readings of time.perf_counter(): sockets by the kernel's stamps where it gives them. A peer is hostile: only events that
+have been set off count, times and contents are kept of the first sighting alone.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from wsbook.facts import BurstPlace, Headers, Place
+from wsbook.probes.connection import Socket
+from wsbook.probes.instances import Signals, signals_of
+from wsbook.probes.marker import find_markers
+
+__all__ = ["Run", "Stamped", "Watch", "follow_socket"]
+
+_CONTENT_BYTES, _ALL_CONTENT_BYTES = 262_144, 16_000_000
+_GREETING = 16_384
+
+
+class Run(Struct, kw_only=True):
+    """One run of events. marker: what all its markers begin with. set_off: how many events have left; singles: how many of them, from
+    the first on, are kept with their content."""
+
+    marker: str
+    set_off: int = 0
+    singles: int = 1_000
+
+
+class Stamped(Struct, frozen=True, kw_only=True):
+    """An instant of another clock beside a sighting: epoch seconds as it was written."""
+
+    number: int
+    stamp: float
+    seen_at: float
+
+
+class Watch:
+    """One place: when each event was seen there first, how often, in which order, and what carried it."""
+
+    def __init__(self, name: str, kind: str, run: Run, headers: Headers = ()) -> None:
+        self.name, self.kind, self._run, self._headers = name, kind, run, headers
+        self.first: dict[int, float] = {}
+        self.counts: Counter[int] = Counter()
+        self.order: list[int] = []
+        self.contents: dict[int, str | bytes] = {}
+        self.stamps: list[Stamped] = []
+        self.greeting: str | None = None
+        self._bytes_left = _ALL_CONTENT_BYTES
+
+    @property
+    def signals(self) -> Signals:
+        """What may identify the process at the other end of a socket."""
+        return signals_of(self._headers, self.greeting)
+
+    def note(self, numbers: Sequence[int], at: float, content: str | bytes | None = None) -> None:
+        """Take the events that were seen at once; content: the message that carried them."""
+        for number in numbers:
+            if number >= self._run.set_off:
+                continue
+            self.counts[number] += 1
+            if number in self.first:
+                continue
+            self.first[number] = at
+            self.order.append(number)
+            if content is not None and number < self._run.singles and len(content) <= min(_CONTENT_BYTES, self._bytes_left):
+                self._bytes_left -= len(content)
+                self.contents[number] = content
+
+    def greet(self, data: str | bytes) -> None:
+        """Take what came before any event: it may name the process."""
+        if self.greeting is None and isinstance(data, str) and not self._run.set_off:
+            self.greeting = data[:_GREETING]
+
+    def place(self, number: int, sent_at: float) -> Place:
+        """Return when and how often one event was seen here."""
+        at = self.first.get(number)
+        return Place(name=self.name, kind=self.kind, at_s=None if at is None else max(0.0, at - sent_at), count=self.counts[number])
+
+    def burst(self, first: int, count: int) -> BurstPlace:
+        """Return what was seen of the events from first on."""
+        seen = [number for number in self.order if first <= number < first + count]
+        return burst_place(self.name, self.kind, [number - first for number in seen], count, sum(self.counts[n] - 1 for n in seen))
+
+
+def burst_place(name: str, kind: str, order: Sequence[int], count: int, duplicated: int = 0) -> BurstPlace:
+    """Return what a place saw of a burst. order: distinct events, from 0, as they came."""
+    highest, late = -1, 0
+    for number in order:
+        late += number < highest
+        highest = max(highest, number)
+    missing = tuple(sorted(set(range(count)) - set(order)))
+    return BurstPlace(name=name, kind=kind, received=len(order), duplicated=duplicated, reordered=late, missing=missing)
+
+
+async def follow_socket(watch: Watch, socket: Socket, run: Run) -> None:
+    """Read a socket until it ends."""
+    while (data := await socket.receive(60.0)) is not None or socket.ended == "open":
+        if data is None:
+            continue
+        if numbers := find_markers(data, run.marker):
+            watch.note(numbers, socket.answered + socket.last_received_s, data)
+        else:
+            watch.greet(data)
