@@ -107,8 +107,10 @@ def _follow(process: "subprocess.Popen[bytes]", on_progress: Callable[[dict[str,
         except ValueError:
             tail[:] = [line.decode(errors="replace").strip()[:_TAIL]]
             continue
-        if isinstance(said, dict):
+        if isinstance(said, dict) and "error" not in said:
             on_progress(said)
+        elif isinstance(said, dict):
+            tail[:] = [str(said["error"])[:_TAIL]]
 
 
 def _made(code: int, said: bytes, tail: list[str], late: bool) -> Part:
