@@ -72,7 +72,7 @@ def runs(draw: st.DrawFn) -> LoadRun:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(a=runs(), b=runs(), c=runs())
 def test_merging_is_associative(a: LoadRun, b: LoadRun, c: LoadRun) -> None:
     at_once = to_builtins(merge_runs([a, b, c]))
@@ -80,7 +80,7 @@ def test_merging_is_associative(a: LoadRun, b: LoadRun, c: LoadRun) -> None:
     assert to_builtins(merge_runs([a, merge_runs([b, c])])) == at_once
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(connections=st.integers(1, 40), shards=st.integers(1, 8), rate=st.integers(100, 5000), window=st.booleans())
 def test_a_run_that_was_split_is_the_run(connections: int, shards: int, rate: int, window: bool) -> None:
     plan = replace(PLAN, connections=connections, rate=0.0 if window else float(rate), window=4 if window else 0)
