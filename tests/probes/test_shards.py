@@ -246,6 +246,7 @@ def test_the_workers_of_a_local_cluster_carry_out_a_run_and_one_may_die(tmp_path
     with open_workers("local:2") as client:
         address = client.scheduler.address
         pids = client.run(os.getpid)
+        assert set(client.run(signal.getsignal, signal.SIGINT).values()) == {signal.SIG_IGN}
         first = min(pids)
         timer = threading.Timer(2.5, os.kill, (pids[first], signal.SIGKILL))
         timer.start()
