@@ -261,8 +261,8 @@ def test_steps_are_taken_in_order_and_what_was_told_is_heard() -> None:
     assert len(chosen_steps((), "")) == 13
 
 
-def test_a_target_may_take_twice_its_budget_and_a_minute(tmp_path: Path) -> None:
-    assert time_limit(plan(tmp_path)) == 150
+def test_a_target_may_take_three_times_its_budget_and_a_minute(tmp_path: Path) -> None:
+    assert time_limit(plan(tmp_path)) == 195
     assert time_limit(plan(tmp_path, limit_s=7)) == 7
 
 
@@ -331,3 +331,12 @@ def test_workers_of_a_local_cluster_send_their_records_back(tmp_path: Path) -> N
     assert [_named(row) for row in rows] == [target.cause for target in targets]
     for row in rows:
         assert {"report.html", "target.toml", "observations.jsonl"} <= {path.name for path in (tmp_path / "fleet" / row.record).iterdir()}
+
+
+@pytest.mark.slow
+def test_notebooks_are_left_in_the_records_when_asked(tmp_path: Path) -> None:
+    with fleet_servers(1, first=120) as targets:
+        (row,) = run_fleet(entries(targets[0].url, tmp_path=tmp_path), plan(tmp_path, steps=("1.3",), notebooks=True))
+    assert (row.state, row.verdict, row.problem) == (State.DONE, Verdict.CLEAR, "")
+    names = {path.name for path in (tmp_path / "fleet" / row.record).iterdir()}
+    assert {"01_initial_diagnosis.ipynb", "05_findings.ipynb", "report.html"} <= names

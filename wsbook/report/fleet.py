@@ -63,7 +63,7 @@ def fleet_sentence(rows: Sequence[FleetRow]) -> str:
     faulty = sum(row.verdict is Verdict.FAULT for row in own)
     clear = sum(row.verdict is Verdict.CLEAR for row in own)
     undone = sum(row.state is not State.DONE for row in own)
-    parts = [f"{faulty:,} of {quantity(len(own), 'target')} {'has' if faulty == 1 else 'have'} a fault"]
+    parts = [f"{faulty:,} of {quantity(len(own), 'target')} {'has' if 1 in (faulty, len(own)) else 'have'} a fault"]
     parts += [f"{clear:,} {'is' if clear == 1 else 'are'} clear"]
     parts += [f"{len(own) - faulty - clear:,} could not be decided"] if faulty + clear < len(own) else []
     parts += [f"{undone:,} not completed"] if undone else []
