@@ -261,7 +261,7 @@ def fleet(
     per_second: Annotated[float, typer.Option(help="Investigations begun per second, 0 as many as can be.")] = 4.0,
     per_host: Annotated[int, typer.Option(help="Investigations of one host at a time.")] = 1,
     time_limit: Annotated[
-        float, typer.Option(help="Seconds that one target may take; by default three times the budget and a minute.")
+        float, typer.Option(help="Seconds for one target; by default three times the budget and a minute.")
     ] = 0.0,
     notebooks: Annotated[bool, typer.Option("--notebooks", help="Leave executed notebooks in every record.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try those again that could not be completed before.")] = False,
