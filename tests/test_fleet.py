@@ -11,6 +11,7 @@ import threading
 import time
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -293,6 +294,35 @@ def test_a_target_with_secrets_is_the_same_in_whichever_process(tmp_path: Path) 
     assert [answer_job(job).state for job in (jobs[0], jobs[1], jobs[0])] == [State.DONE] * 3
     written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     assert "s3cr3t" not in written
+
+
+class FakeClient:
+    """A scheduler's client whose workers never answer and may be gone."""
+
+    def __init__(self, *workers: str) -> None:
+        self.workers = set(workers)
+
+    def nthreads(self) -> dict[str, int]:
+        return dict.fromkeys(self.workers, 1)
+
+    def submit(self, *_: Any, **options: Any) -> Any:
+        assert (options["retries"], options["allow_other_workers"], options["pure"]) == (0, False, False)
+        self.workers.discard(options["workers"][0])
+        return SimpleNamespace(done=lambda: False, cancel=lambda force: None)
+
+
+async def test_a_dask_worker_that_dies_is_a_row_and_its_place_is_taken(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(fleet_hands, "_SAVE_S", 0.1)
+    client, taken = FakeClient("tcp://a", "tcp://b", "tcp://c"), set[str]()
+    first, second = (fleet_hands.DaskHand(client, worker, taken) for worker in ("tcp://a", "tcp://b"))
+    job = Job(record=str(tmp_path / "record"), parameters={})
+    answer = await first.investigate(job, 5.0)
+    assert (answer.state, answer.problem) == (State.CRASHED, "the worker tcp://a died")
+    assert await first.fit()
+    assert taken == {"tcp://b", "tcp://c"}  # not the one that the other has
+    assert (await first.investigate(job, 5.0)).problem == "the worker tcp://c died"
+    assert not await first.fit()
+    assert await second.fit()
 
 
 @pytest.mark.slow
