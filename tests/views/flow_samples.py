@@ -145,9 +145,7 @@ def server(seconds: int = 20, *, share: float = 0.4, name: str = "uvicorn", plac
     return Watched(how="process", place=place, name=name, processes=1, samples=samples)
 
 
-def run(
-    rate: float = 500, connections: int = 10, size_bytes: int = 64, seconds: int = 20, p50_s: float = 0.002, **changes: Any
-) -> LoadRun:
+def run(rate: float = 500, connections: int = 10, size_bytes: int = 64, seconds: int = 20, p50_s: float = 0.002, **changes: Any) -> LoadRun:
     """Return one run of load; latencies follow from the median unless they are given."""
     sent = int(rate * seconds) or 10_000
     lost = changes.get("lost", 0)

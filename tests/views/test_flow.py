@@ -89,7 +89,7 @@ def test_steps_are_drawn_from_place_to_place() -> None:
     assert picture is not None
     assert picture.text == "5 messages: the longest step is mark stored → page document, 19 ms in half of them"
     assert picture.json["layout"]["yaxis"]["ticktext"][0] == "trigger → broker"
-    assert picture.json["layout"]["xaxis"]["type"] == "linear"
+    assert "type" not in picture.json["layout"]["xaxis"]
 
 
 def test_steps_of_very_different_length_have_a_logarithmic_axis() -> None:
@@ -133,7 +133,7 @@ def test_the_table_counts_over_all_messages() -> None:
 
 def test_bursts_and_clocks_have_their_rows() -> None:
     rows = tables.table_burst([samples.burst()]).set_index("place")
-    assert rows.loc["app-b", ["received", "lost"]].tolist() == [37, 13]
+    assert rows.loc["app-b", ["received", "lost"]].tolist() == [37, "✗ 13"]
     assert rows.loc["app-b", "which never came"].startswith("37, 38, 39")
     assert rows.loc["endpoint", "twice"] == 3
     (clock,) = tables.table_clocks(samples.far_clock()).to_dict("records")

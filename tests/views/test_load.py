@@ -11,7 +11,7 @@ from views.samples import HOSTILE, seen
 from wsbook.facts import LoadFacts, LoadRun, LossyConnection, PageLoadFacts, PageMoment, Sample, Spell, Threshold, Watched
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
-from wsbook.views import charts_load, charts_moments, tables
+from wsbook.views import charts_grid, charts_load, charts_moments, tables
 from wsbook.views.drawing import VERDICT_COLOURS, Picture
 from wsbook.views.tables.load import rate_of, rate_text, runs_of, shares_of
 from wsbook.views.workbook import PLOTS
@@ -123,7 +123,7 @@ def test_without_a_server_there_is_no_panel_for_it() -> None:
     ],
 )
 def test_the_grid_has_words_in_its_cells(observation: Observation, title: str, cells: set[str]) -> None:
-    picture = charts_load.plot_grid([observation])
+    picture = charts_grid.plot_grid([observation])
     assert picture is not None
     assert picture.text == title
     assert cells <= set(words(picture))
@@ -143,7 +143,7 @@ def test_the_grid_has_words_in_its_cells(observation: Observation, title: str, c
     ],
 )
 def test_a_grid_needs_two_dimensions(runs: list[LoadRun], axis: str | None) -> None:
-    picture = charts_load.plot_grid(of(*runs))
+    picture = charts_grid.plot_grid(of(*runs))
     assert (picture.json["layout"]["yaxis"]["title"]["text"] if picture else None) == axis
 
 
@@ -186,7 +186,7 @@ def test_a_page_under_load(behind_s: float | None, title: str) -> None:
     picture = charts_moments.plot_page_load([seen("4.2", PageLoadFacts(**{**samples.fields_of(facts), "behind_s": behind_s}))])
     assert picture is not None
     assert picture.text == title
-    assert series(picture) == ["received", "handled", "shown", "animation frames", "long tasks"]
+    assert series(picture) == ["came", "handled", "shown", "animation frames", "main thread"]
 
 
 def test_of_several_rates_the_one_furthest_behind_is_drawn() -> None:
@@ -229,7 +229,7 @@ def test_thresholds_say_whether_they_hold() -> None:
 
 def test_the_table_of_a_page_under_load() -> None:
     (row,) = tables.table_page_load([samples.page_behind()]).to_dict("records")
-    assert (row["received"], row["shown"], row["behind"], row["elements"]) == (4000, 2050, "4.2 s", "40 → 3,600")
+    assert (row["came"], row["shown"], row["behind"], row["elements"]) == (4000, 2050, "4.2 s", "40 → 3,600")
 
 
 @pytest.mark.parametrize(("rate", "text"), [(0, "0"), (2.5, "2.5"), (50, "50"), (1234.5, "1,234"), (5e6, "5,000,000")])

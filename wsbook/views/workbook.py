@@ -22,6 +22,7 @@ from wsbook.views import (
     charts,
     charts_cluster,
     charts_flow,
+    charts_grid,
     charts_heartbeat,
     charts_load,
     charts_logs,
@@ -161,7 +162,7 @@ PLOTS: dict[str, tuple[Plot, ...]] = {
     "4.2": (
         charts_load.plot_load,
         charts_moments.plot_moments,
-        charts_load.plot_grid,
+        charts_grid.plot_grid,
         charts_load.plot_tail,
         charts_load.plot_lossy,
         charts_moments.plot_page_load,
