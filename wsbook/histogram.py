@@ -74,9 +74,10 @@ class Histogram:
         else:
             found = np.bincount(bins)
             self.counts[: len(found)] += found
-        self._span(float(values.min()), high)
+        self.include(float(values.min()), high)
 
-    def _span(self, low: float, high: float) -> None:
+    def include(self, low: float, high: float) -> None:
+        """Note the lowest and the highest of values that somebody else added to counts."""
         self.min = low if self.min is None else min(self.min, low)
         self.max = high if self.max is None else max(self.max, high)
 
@@ -119,7 +120,7 @@ class Histogram:
         np.add(self.counts, other.counts, out=both.counts)
         for part in (self, other):
             if part.min is not None and part.max is not None:
-                both._span(part.min, part.max)
+                both.include(part.min, part.max)
         return both
 
     def encode(self) -> str:
@@ -154,7 +155,7 @@ class Histogram:
         lower, upper = _hdr_edges(index, digits, lowest)
         middle = lower if digits == _DIGITS and lowest == 1 else np.floor((lower + upper) / 2)
         np.add.at(found.counts, bin_of(middle, found.precision_bits), counts)
-        found._span(float(lower[0]), float(upper[-1] - 1))
+        found.include(float(lower[0]), float(upper[-1] - 1))
         return found
 
 

@@ -23,7 +23,17 @@ from wsbook.probes.trust import trusting
 from wsbook.wire.answer import shown_raw
 from wsbook.wire.certificates import read_certificate
 
-__all__ = ["CertificateStop", "NotTlsStop", "TlsLink", "TlsOptions", "TlsTiming", "describe_refusal", "open_tls"]
+__all__ = [
+    "CertificateStop",
+    "NotTlsStop",
+    "TlsLink",
+    "TlsOptions",
+    "TlsTiming",
+    "describe_refusal",
+    "open_tls",
+    "sent_name",
+    "tls_context",
+]
 
 _HEADER_BYTES = 5
 _RECORD_LIMIT = 16_384 + 2_048  # RFC 5246 section 6.2.3
@@ -96,13 +106,22 @@ def _without_name_check(options: TlsOptions) -> ssl.SSLContext:
     return context
 
 
+def tls_context(options: TlsOptions) -> ssl.SSLContext:
+    """Return the context that speaks TLS as the options say.
+
+    Raises:
+        UsageError: the CA file cannot be read.
+    """
+    return _without_name_check(options) if options.verify and not options.server_name else _context_for(options)
+
+
 class TlsLink:
     """TLS inside another link; see ByteLink. Reads one record at a time, so that later bytes do not move a stamp."""
 
     def __init__(self, inner: ByteLink, options: TlsOptions, context: ssl.SSLContext | None = None) -> None:
         """context: None makes one of the options; another decides what is offered and checked."""
         if context is None:
-            context = _without_name_check(options) if options.verify and not options.server_name else _context_for(options)
+            context = tls_context(options)
         self._inner = inner
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._sending = asyncio.Lock()

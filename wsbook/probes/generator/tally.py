@@ -3,7 +3,8 @@
 It must not know sockets, frames or how a message carries its number.
 
 A stream is a row of numbered messages that should come to one connection in order: of an echo and of a server's sequence the stream is
-the connection's index; of a broadcast it is ``listener * publishers + publisher``, by their indexes. A stream's account is the number that
+the connection's index; of a broadcast it is ``listener * columns + column(publisher)``, and the columns of this shard's own publishers are
+their indexes. A stream's account is the number that
 should come next and the gaps below it, so memory does not grow with the messages but with what is missing. It is exact while at most
 MOST_GAPS gaps are open at once; numbers of later gaps count as lost, and as duplicates if they come after all.
 """
@@ -22,6 +23,7 @@ __all__ = ["MOST_GAPS", "Numbers", "Tally", "interval_of"]
 
 Numbers = NDArray[np.int64]
 MOST_GAPS = 1_000_000
+MOST_PUBLISHERS, MOST_STREAMS = 1000, 20_000_000
 _MOST_INTERVALS, _INTERVAL_BITS = 300, 7
 UNKNOWN = -1
 
@@ -45,8 +47,8 @@ class Tally:
     distinct ones that came; duplicated: further copies; reordered: first copies that came after a later number. ended: "open" or how the
     connection ended: fin, rst or close; close_codes: of a close frame.
 
-    Per stream (int64): upcoming: the number above all that came, UNKNOWN before the first of a server's sequence; base: the first.
-    gaps: of the streams that have any. beyond: numbers in gaps that could not be kept, by stream.
+    Per stream (int64), columns of them per connection: upcoming: the number above all that came, UNKNOWN before the first of a server's
+    sequence; base: the first. gaps: of the streams that have any. beyond: numbers in gaps that could not be kept, by stream.
 
     foreign: messages that are none of ours. latencies: of first copies, from due to arrival, ns. lags: how late we offered what was due
     and not kept back by the peer, ns; of a window and of listeners, how late a tick of the loop was. arrived: first copies by the interval
@@ -58,7 +60,8 @@ class Tally:
         """run: eight hex digits."""
         self.plan, self.run, size = plan, run, plan.connections
         self.publishers = plan.publishers if plan.answered_by == "broadcast" else 0
-        streams = size * max(1, self.publishers)
+        self.columns, self._known = max(1, self.publishers), {plan.first_connection + n: n for n in range(self.publishers)}
+        streams = size * self.columns
         self.begin_ns, self.end_ns, self.epoch_ns = 0, 0, time.time_ns() - time.monotonic_ns()
         self.interval_ns = round(interval_of(plan.seconds) * 1e9)
         intervals = ceil((plan.seconds + plan.drain_s + 1.0) * 1e9 / self.interval_ns)
@@ -116,6 +119,28 @@ class Tally:
         if count:
             self.received[connection] += 1
         return True
+
+    def column(self, publisher: int) -> int | None:
+        """Return the place of a publisher's streams, by its number over all shards; None when there are too many.
+
+        Those of other shards get one as they are heard; then the arrays of streams are new ones.
+        """
+        found = self._known.get(publisher)
+        if found is None and len(self._known) < MOST_PUBLISHERS and len(self.received) * len(self._known) < MOST_STREAMS:
+            found = self._known[publisher] = len(self._known)
+            if found >= self.columns:
+                self._widen(2 * self.columns)
+        return found
+
+    def _widen(self, columns: int) -> None:
+        before, size = self.columns, len(self.received)
+        for name in ("upcoming", "base"):
+            wider = np.zeros((size, columns), np.int64)
+            wider[:, :before] = getattr(self, name).reshape(size, before)
+            setattr(self, name, wider.ravel())
+        self.gaps = {stream // before * columns + stream % before: gaps for stream, gaps in self.gaps.items()}
+        self.beyond = {stream // before * columns + stream % before: count for stream, count in self.beyond.items()}
+        self.columns = columns
 
     def gap(self, stream: int, start: int, end: int) -> None:
         """Note that the numbers from start up to end were passed over. Ranges of one stream come in ascending order."""
