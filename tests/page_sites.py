@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
 
 from websockets.asyncio.server import ServerConnection, broadcast, serve
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-__all__ = ["Site", "serving"]
+__all__ = ["Site", "serving", "serving_apart"]
 
 _PAGE = """<!doctype html><title>{name}</title><body><p id=shown></p>
 <script>
@@ -59,3 +62,27 @@ async def serving(pages: Mapping[str, str], files: Mapping[str, str] | None = No
         site.origin = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         yield site
         await asyncio.sleep(0)
+
+
+@contextlib.contextmanager
+def serving_apart(pages: Mapping[str, str]) -> Iterator[str]:
+    """Yield the origin of a site in a process of its own, for messages that come fast."""
+    process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        process.stdin.write(json.dumps(pages) + "\n")
+        process.stdin.flush()
+        yield process.stdout.readline().strip()
+    finally:
+        process.kill()
+        process.communicate()
+
+
+async def _main() -> None:
+    async with serving(json.loads(sys.stdin.readline())) as site:
+        print(site.origin, flush=True)
+        await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())

@@ -50,14 +50,19 @@ _NO_NETWORK_OF_ITS_OWN = "--disable-features=LocalNetworkAccessChecks,LocalNetwo
 class Page(Visit):
     """A page in Chromium; net_log is full when the browser has ended."""
 
-    def __init__(self, page: Any, url: str, capture: Capture, browser: str, distrust: str, net_log: NetLog) -> None:
+    def __init__(self, page: Any, session: Any, url: str, capture: Capture, browser: str, distrust: str, net_log: NetLog) -> None:
         super().__init__(url, capture, browser, distrust)
-        self._page, self._net_log = page, net_log
+        self._page, self._session, self._net_log = page, session, net_log
 
     @property
     def driver(self) -> Any:
         """Playwright's own page, for a probe that does more to it than watch."""
         return self._page
+
+    async def look_away(self) -> None:
+        """See nothing more of sockets and console: what is told of each message costs the page time."""
+        for domain in ("Network", "Log", "Runtime"):
+            await quietly(self._session.send(f"{domain}.disable"))
 
     async def goto(self, timeout_s: float) -> None:
         """Load the page; what went wrong is kept in ``failure``."""
@@ -123,8 +128,10 @@ def _listen(session: Any, capture: Capture, tasks: set[asyncio.Task[None]]) -> N
     session.on("Target.receivedMessageFromTarget", from_worker)
 
 
-async def _instrument(context: Any, capture: Capture, scripts: Iterable[str], binding: str, tasks: set[asyncio.Task[None]]) -> Any:
-    """Return a blank page whose sockets, console and document the capture sees from the first script on."""
+async def _instrument(
+    context: Any, capture: Capture, scripts: Iterable[str], binding: str, tasks: set[asyncio.Task[None]]
+) -> tuple[Any, Any]:
+    """Return (a blank page, its session) whose sockets, console and document the capture sees from the first script on."""
     page = context.pages[0] if context.pages else await context.new_page()
     session = await context.new_cdp_session(page)
     _listen(session, capture, tasks)
@@ -134,7 +141,7 @@ async def _instrument(context: Any, capture: Capture, scripts: Iterable[str], bi
     for script in scripts:
         await session.send("Page.addScriptToEvaluateOnNewDocument", {"source": script})
     await session.send("Target.setAutoAttach", {"autoAttach": True, "waitForDebuggerOnStart": True, "flatten": False})
-    return page
+    return page, session
 
 
 @contextlib.asynccontextmanager
@@ -148,11 +155,13 @@ async def open_page(
     trust_urls: Iterable[str] = (),
     flags: Iterable[str] = (),
     scripts: Iterable[str] = (),
+    ours: bool = True,
 ) -> AsyncIterator[Page]:
     """Yield an instrumented page that has not loaded anything yet.
 
     trust_urls: further https or wss URLs whose servers the given CA may vouch for, such as the endpoint's. scripts: run in each document
-    after our own and before the page's.
+    after our own and before the page's. ours: False leaves out our own, which costs a page time with each message and each change; then
+    what the browser's protocol tells is all that is seen.
 
     Raises:
         BrowserMissingError: Playwright or a browser is missing.
@@ -166,15 +175,15 @@ async def open_page(
 
     url, capture, tasks, net_log = resolve(page_url), Capture(), set[asyncio.Task[None]](), NetLog()
     binding = f"wsbook{os.urandom(8).hex()}"
-    every = [page_script(binding, selector, frames=False), *scripts]
+    every = [*([page_script(binding, selector, frames=False)] if ours else []), *scripts]
     try:
         async with contextlib.AsyncExitStack() as stack:
             async with asyncio.timeout(START_S):
                 pins, distrust = await trusted_by((url, *trust_urls), ca_file)
                 context = await stack.enter_async_context(running_browser(path, [*pins, *flags], forward_proxy, net_log.read))
-                page = await _instrument(context, capture, every, binding, tasks)
+                page, session = await _instrument(context, capture, every, binding, tasks)
                 version = context.browser.version if context.browser else ""
-            yield Page(page, url, capture, f"Chromium {version}", distrust, net_log)
+            yield Page(page, session, url, capture, f"Chromium {version}", distrust, net_log)
     except Error as error:
         raise BrowserError(error.message) from None
 

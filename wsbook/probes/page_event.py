@@ -21,8 +21,8 @@ from wsbook.wire.naming import names_in
 __all__ = ["PageWatcher"]
 
 _T = TypeVar("_T")
-_ASK_S, _DRAWN_S, _TOLERANCE_S = 4.0, 0.25, 0.01
-_EXCEPTIONS, _LINES, _MARKS, _HANDLERS = 20, 20, 10, 10
+_ASK_S, _DRAWN_S, _TOLERANCE_S, _POLL_S = 2.5, 0.25, 0.01, 0.02
+_EXCEPTIONS, _LINES, _MARKS, _HANDLERS, _CONTEXTS = 20, 20, 10, 10, 20
 _LEVELS = {"warning": "warning", "warn": "warning", "error": "error", "assert": "error"}
 _FIREFOX = "Firefox tells neither when a frame came nor which functions take it, and nothing of exceptions that the page catches"
 _CANVAS = """(() => [...document.querySelectorAll("canvas")].filter((one) => one.width * one.height >= 10000
@@ -30,16 +30,17 @@ _CANVAS = """(() => [...document.querySelectorAll("canvas")].filter((one) => one
 
 
 class PageWatcher:
-    """Follows marked messages through one page, which is loaded already. selector: the part of the page that shows them, "" anywhere.
+    """Follows marked messages through one page. selector: the part of the page that shows them, "" anywhere.
 
-    begin() first; then places() at any time, and event() once for each message, when it had its time. look_deeper() before a message
-    makes its event() tell the exceptions that the page catches. end() lets go of the page, also after a failure.
+    begin() first, best when the page is loaded; then places() at any time, and event() once for each message. look_deeper() before a
+    message makes its event() tell the exceptions that the page catches. end() lets go of the page, also after a failure.
     """
 
     def __init__(self, page: Visit, selector: str = "") -> None:
-        self._page, self._seen, self._selector = page, page.capture, selector
+        self._page: Any = page
+        self._seen, self._selector = page.capture, selector
         self._run = ""
-        self._begin = time.time()
+        self._since = time.time()
         self._clock = time.time() - time.perf_counter()
         self._session: Any = None
         self._scripts: Scripts | None = None
@@ -53,25 +54,26 @@ class PageWatcher:
 
     async def begin(self, run: str) -> None:
         """Prepare to follow the messages of a run, whose markers begin with these letters; what cannot be seen is named in every event."""
-        self._run, self._begin, self._clock = run, time.time(), time.time() - time.perf_counter()
+        self._run, self._since, self._clock = run, time.time(), time.time() - time.perf_counter()
         if not isinstance(self._page, Page):
             self._unseen["browser"] = _FIREFOX
             return
         await self._ask("session", self._open(self._page))
-        await self._find_listeners()
-        await self._look_around(self._page)
+        if self._seen.socket_count:
+            await self._look_around()
 
     async def _open(self, page: Page) -> None:
         self._session = await page.driver.context.new_cdp_session(page.driver)
         self._session.on("Runtime.executionContextCreated", self._context_made)
+        self._session.on("Runtime.executionContextsCleared", lambda event: self._contexts.clear())
         self._scripts = Scripts(self._session)
         self._swallowed = Swallowed(self._session, self._scripts)
         await self._session.send("Runtime.enable")
 
     def _context_made(self, event: dict[str, Any]) -> None:
         context = event["context"]
-        if context.get("auxData", {}).get("isDefault") and len(self._contexts) < 100:
-            self._contexts.append(int(context["id"]))
+        if context.get("auxData", {}).get("isDefault"):
+            self._contexts = [*self._contexts[-_CONTEXTS:], int(context["id"])]
 
     async def _ask(self, what: str, asking: Awaitable[_T]) -> _T | None:
         """Return what the browser answers in time; None with the reason kept when it does not."""
@@ -86,23 +88,16 @@ class PageWatcher:
         self._unseen.pop(what, None)
         return answer
 
-    async def _find_listeners(self) -> None:
-        """Ask for the functions on the page's sockets, anew when it has opened others."""
+    async def _look_around(self) -> None:
+        """Ask for the functions on the page's sockets and for what of its document cannot be seen, again when it has opened others."""
         if self._session is None or self._scripts is None or self._sockets == self._seen.socket_count:
             return
         self._sockets = self._seen.socket_count
-        found = await self._ask("functions on the socket", find_listeners(self._session, self._scripts, self._contexts[-20:]))
-        self._listeners = found if found is not None else self._listeners
-
-    async def _look_around(self, page: Page) -> None:
-        """Note what of the document cannot be seen: drawings, and a selector that finds nothing."""
-        drawn = await self._ask("canvas", page.driver.evaluate(_CANVAS))
-        if drawn:
+        self._listeners = await self._ask("functions on the socket", find_listeners(self._session, self._scripts, self._contexts))
+        if await self._ask("canvas", self._page.driver.evaluate(_CANVAS)):
             self._unseen["canvas"] = "what the page draws on a canvas cannot be read"
-        if self._selector:
-            found = await self._ask("selector", page.driver.locator(f"css={self._selector}").count())
-            if found == 0:
-                self._unseen["selector"] = f"the selector {self._selector[:200]} finds nothing in the page"
+        if self._selector and await self._ask("selector", self._page.driver.locator(f"css={self._selector}").count()) == 0:
+            self._unseen["selector"] = f"the selector {self._selector[:200]} finds nothing in the page"
 
     async def look_deeper(self) -> None:
         """Note the exceptions that the page catches from now on, until the next event(), 60 exceptions or 5 s."""
@@ -122,7 +117,8 @@ class PageWatcher:
     def places(self, marker: str) -> list[Place]:
         """Return the page's places in path order: frame, handler, marks of the application, document, screen; at_s are readings of
         time.perf_counter(). A socket without a function of the page that takes messages has a handler that never got any."""
-        unheard = self._listeners is not None and not self._takers(marker)
+        known = self._listeners is not None and self._sockets == self._seen.socket_count
+        unheard = known and not self._takers(marker)
         found = [self._place("page frame", "frame", self._times("frame", marker))]
         found.append(self._place("page handler", "handler", [] if unheard else self._times("handler", marker)))
         own = dict.fromkeys(place for place, seen, _ in self._seen.marks if place.startswith("mark ") and seen == marker)
@@ -162,14 +158,17 @@ class PageWatcher:
         return [one for one in listeners if one.url == url] if url else listeners
 
     async def event(self, marker: str, window_s: float) -> PageEvent:
-        """Return what happened in the page since the event with this marker was set off, window_s ago."""
-        now = time.time()
-        since = now - window_s
-        await self._find_listeners()
-        came = self._came(marker)
-        begin = since if came is None else came - _TOLERANCE_S
+        """Return what happened in the page since the event with this marker was set off, or since the event() before when it never came.
+
+        Waits for what is still to come, at most window_s.
+        """
+        await self._settle(marker, window_s)
+        came, now = self._came(marker), time.time()
+        begin = self._since if came is None else came - _TOLERANCE_S
+        await self._look_around()
         takers = self._takers(marker)
         deeper = self._swallowed is not None and await self._shallow(self._swallowed)
+        self._since = now
         return PageEvent(
             exceptions=self._exceptions(begin, now, takers),
             console=self._console(begin, now),
@@ -180,6 +179,13 @@ class PageWatcher:
             looked_deeper=deeper,
             unseen=tuple(self._unseen.values()),
         )
+
+    async def _settle(self, marker: str, window_s: float) -> None:
+        """Wait until the message is on the screen and the browser has told its changes, at most so long."""
+        end = time.monotonic() + window_s
+        while time.monotonic() < end and not self._times("screen", marker):  # noqa: ASYNC110  # marks come without an event of ours
+            await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(max(0.0, min(2 * _POLL_S, end - time.monotonic())))
 
     async def _shallow(self, swallowed: Swallowed) -> bool:
         """End the deeper look; tell whether there was one."""
@@ -204,13 +210,15 @@ class PageWatcher:
         return sum(count for at, count in self._seen.lately.changes if begin <= at <= end)
 
     def _changes_else(self, now: float) -> float:
-        """Return how often per second the document changed while none of the run's messages had just come."""
-        marks = {at for place, seen, at in self._seen.marks if place in ("frame", "handler") and seen.startswith(self._run)}
+        """Return how often per second the document changed while none of the run's messages had just come, from the first of them on."""
+        marks = [at for place, seen, at in self._seen.marks if place in ("frame", "handler") and seen.startswith(self._run)]
+        if not marks:
+            return 0.0
         busy = _joined((at - _TOLERANCE_S, at + _DRAWN_S) for at in marks)
-        changes = [(at, n) for at, n in self._seen.lately.changes if self._begin <= at <= now]
+        changes = [(at, count) for at, count in self._seen.lately.changes if min(marks) <= at <= now]
         others = sum(count for at, count in changes if not any(begin <= at <= end for begin, end in busy))
-        left_s = now - self._begin - sum(end - max(begin, self._begin) for begin, end in busy if end > self._begin)
-        return round(others / left_s, 3) if left_s > 0.05 else 0.0
+        left_s = now - busy[0][0] - sum(min(end, now) - begin for begin, end in busy)
+        return round(others / left_s, 3) if left_s > _TOLERANCE_S else 0.0
 
     async def _named(self, marker: str) -> tuple[Named, ...]:
         """Return what the message calls itself; the page's scripts are looked through for it only when it was not shown."""
