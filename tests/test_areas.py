@@ -10,7 +10,7 @@ from wsbook.lab.faults import FAULTS
 from wsbook.parsers.pattern_table import config_patterns
 
 ROOT = Path(__file__).parent.parent
-AREAS = ("net.", "tls.", "proxy.", "cluster.", "handshake.", "auth.", "origin.", "subprotocol.", "backend.", "client.", "heartbeat.")
+AREAS = ("net.", "tls.", "proxy.", "cluster.", "handshake.", "auth.", "origin.", "subprotocol.", "backend.", "client.", "heartbeat.", "frame.", "message.")
 HERE = sorted(slug for slug in causes() if slug.startswith(AREAS) or slug == "lifecycle.restart-drops")
 NOT_IN_THE_LAB = {
     "proxy.idle-timeout-envoy": "Envoy is no program of the lab",
@@ -20,7 +20,9 @@ NOT_IN_THE_LAB = {
     "proxy.buffering": "an upgraded socket is not buffered; the lab's page has no other stream",
     "backend.concurrent-send": "the lab's library sends one message at a time; it takes threads of Java or goroutines",
     "client.insecure-url": "a name that is not this machine's, which a deployment on loopback does not have",
-    "client.render-per-message": "what it costs shows in a page under load",
+    "frame.protocol-violation": "the lab's library sends what RFC 6455 allows; tests/misbehaving.py has servers that do not",
+    "message.published-before-commit": "the lab's application keeps nothing in a database",
+    "message.snapshot-subscribe-race": "the lab's page fetches what it missed only after an interruption",
     "proxy.websocket-support-disabled": "a switch of IIS, Azure, Envoy and Cloudflare, which are no programs of the lab",
 }
 

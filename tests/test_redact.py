@@ -10,6 +10,7 @@ from wsbook.redact import HIDDEN, Redactor, seal
 
 HIDES = [
     ("wss://user:pa55@host/ws", "pa55"),
+    ("PUBLISH redis://:pa55@host:6379/news {marker}", "pa55"),
     ("wss://host/ws?token=s3cr3t&room=1", "s3cr3t"),
     ("wss://host/ws?EIO=4&sid=Lbo5JLzTotvW3g2L", "Lbo5JLzTotvW3g2L"),
     ("Authorization: Bearer abcdef123456", "abcdef123456"),

@@ -86,7 +86,7 @@ def check_plan(plan: LoadPlan) -> LoadPlan:
         raise UsageError("give the JSON path of the server's number, such as --sequence '$.seq'")
     if plan.template and "{marker}" not in plan.template:
         raise UsageError("put {marker} into the message, so that its answer can be recognised")
-    if plan.answered_by == "broadcast" and plan.connections < 2:
+    if plan.answered_by == "broadcast" and plan.publishers and plan.connections < 2:
         raise UsageError("a broadcast needs two connections at least, one of which sends")
     for fault in plan.faults:
         if fault.how not in LINE_FAULTS:

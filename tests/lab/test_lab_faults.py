@@ -44,8 +44,9 @@ def test_declarations_change_what_they_say(fault: Fault) -> None:
         assert list(unified_diff(before.splitlines(), after.splitlines()))
         if file.endswith(".py"):
             compile(after, file, "exec")
-    assert fault.edits or fault.tls or fault.origins or fault.host or fault.relay
-    assert fault.slug in causes()
+    assert fault.edits or fault.tls or fault.origins or fault.host or fault.relay or fault.visited
+    assert fault.named in causes()
+    assert fault.named != fault.cause or fault.slug not in causes()
     assert fault.proxies
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import http
+import shlex
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -163,6 +165,19 @@ async def test_a_trigger_publishes_with_the_attempts_headers_to_its_own_host_onl
     assert facts.publisher is None and [s.received for s in facts.subscribers] == [4, 4, 4]
     assert room.posts[0]["authorization"] == "Bearer x" and room.posts[0]["origin"] == "http://page.test"
     assert "authorization" not in other.posts[0]
+
+
+@pytest.mark.parametrize("kind", ["socket", "command"])
+async def test_every_kind_of_trigger_publishes(kind: str) -> None:
+    async with serving(Room()) as (url, trigger):
+        fetch = f"import sys, urllib.request as u; u.urlopen({trigger!r}.replace('{{marker}}', sys.argv[1]))"
+        given = {
+            "socket": Trigger(method="SEND", url=url, body='{"id": "{marker}"}'),
+            "command": Trigger(method="RUN", url="", body=f"{shlex.quote(sys.executable)} -c {shlex.quote(fetch)} {{marker}}"),
+        }[kind]
+        seen = await probe_broadcast(Attempt(url=url), subscribers=3, messages=2, trigger=given, message="", step="3.2")
+    assert seen.failure is None and isinstance(seen.facts, BroadcastFacts)
+    assert [(one.received, one.missed) for one in seen.facts.subscribers] == [(2, ())] * 3 and seen.facts.publisher is None
 
 
 async def test_a_trigger_that_fails_is_kept_beside_what_was_received() -> None:

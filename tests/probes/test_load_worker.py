@@ -34,6 +34,9 @@ def run(void=""):
 if way == "breaks":
     tell(phase="connecting")
     sys.exit("Traceback: no memory left")
+if way == "refuses":
+    tell(error="connections 7 is not within 1..5")
+    sys.exit(2)
 if way == "garbage":
     print("not a run")
     sys.exit()
@@ -74,7 +77,11 @@ async def test_a_run_comes_back_and_its_progress_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("way", "words"),
-    [("breaks", "the generator broke: Traceback: no memory left"), ("garbage", "the generator broke: it said nothing")],
+    [
+        ("breaks", "the generator broke: Traceback: no memory left"),
+        ("garbage", "the generator broke: it said nothing"),
+        ("refuses", "the generator broke: connections 7 is not within 1..5"),
+    ],
 )
 async def test_a_generator_that_breaks_gives_a_void_run(way: str, words: str) -> None:
     run = await run_apart(plan(way), told=lambda progress: None, stop=asyncio.Event())

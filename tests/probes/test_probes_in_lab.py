@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from wsbook.attempt import Attempt, attempt_for
 from wsbook.facts import BroadcastFacts, IdleFacts, LoadFacts, PageFacts, SessionFacts, TraceFacts
 from wsbook.lab import Lab, start_lab
+from wsbook.load_plan import LoadPlan
 from wsbook.probes.broadcast import probe_broadcast
 from wsbook.probes.browser import probe_page
 from wsbook.probes.idle import probe_idle
-from wsbook.probes.load import probe_load
+from wsbook.probes.load import AUTO, grid, probe_load
 from wsbook.probes.trace import probe_trace
 
 
@@ -53,7 +54,8 @@ async def test_an_event_passes_every_place_in_order(healthy: Lab) -> None:
 
 
 async def test_small_rates_come_back_complete(healthy: Lab) -> None:
-    seen = await probe_load(_attempt(healthy), rates=(50.0, 200.0), size_bytes=200, connections=2, seconds=0.5, step="4.2", owned=True)
+    plan = LoadPlan(attempt=_attempt(healthy), connections=2, size_bytes=200, seconds=0.5, answered_by=AUTO)
+    seen = await probe_load(grid(plan, rates=(50.0, 200.0)), step="4.2")
     assert isinstance(seen.facts, LoadFacts)
     assert [(s.sent, s.lost, s.duplicated, s.reordered) for s in seen.facts.runs] == [(25, 0, 0, 0), (100, 0, 0, 0)]
 
@@ -86,7 +88,8 @@ async def test_instances_without_a_bus_and_messages_in_a_hurry() -> None:
     own = seen.facts.publisher_instance
     assert {(s.instance == own, s.received) for s in seen.facts.subscribers} == {(True, 4), (False, 0)}
     with start_lab("message.lost") as lab:
-        ramp = await probe_load(_attempt(lab), rates=(20.0, 1000.0), size_bytes=100, connections=1, seconds=0.5, step="4.2", owned=True)
+        plan = LoadPlan(attempt=_attempt(lab), connections=1, size_bytes=100, seconds=0.5, answered_by=AUTO)
+        ramp = await probe_load(grid(plan, rates=(20.0, 1000.0)), step="4.2")
     assert isinstance(ramp.facts, LoadFacts)
     slow, fast = ramp.facts.runs
     assert slow.lost <= 1 and fast.lost > fast.sent / 2  # a busy machine may send two messages at once

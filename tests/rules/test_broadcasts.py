@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from msgspec.structs import replace
-from observations import findings, seen
+from observations import findings, roots, seen
 
 from wsbook.attempt import ONE_BROKEN
 from wsbook.facts import AffinityFacts, BroadcastFacts, OutageFacts, RouteFacts, Sender, Subscriber, Visit
@@ -239,3 +239,30 @@ def test_whoever_sends_has_stopped(heard: str, control: bool, expected: Verdict)
     nobody = broadcast("aaa", lambda by, at, one, place: 0, how="trigger", named=False)
     found = findings(seen(page, step="3.1", probe="reconnect", hop="browser"), nobody)
     assert [one.verdict for one in found if one.cause == "backend.background-task-died"] == [expected]
+
+
+def subscriber(index: int, instance: str, missed: tuple[int, ...], messages: int = 4, doubled: tuple[int, ...] = ()) -> Subscriber:
+    return Subscriber(index=index, instance=instance, received=messages - len(missed), missed=missed, duplicated=doubled)
+
+
+EVEN, ODD, ALL = (0, 2), (1, 3), (0, 1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("subscribers", "changed", "causes"),
+    [
+        ([subscriber(i, "ab"[i % 2], ()) for i in range(4)], "", []),
+        ([subscriber(i, "ab"[i % 2], (EVEN, ODD)[i % 2]) for i in range(4)], "", [NO_BUS]),
+        ([subscriber(i, "", (EVEN, ODD)[i % 2]) for i in range(6)], "", [NO_BUS]),
+        ([subscriber(i, "ab"[i % 2], ((), ALL)[i % 2]) for i in range(4)], "", [NO_BUS]),
+        ([subscriber(0, "a", (1,)), subscriber(1, "a", ()), subscriber(2, "a", (2,))], "", [LOST]),
+        ([subscriber(0, "a", (), doubled=(1,)), subscriber(1, "a", ())], "", [TWICE]),
+        ([subscriber(0, "a", ALL), subscriber(1, "a", ALL)], "", []),
+        ([subscriber(0, "a", ()), subscriber(1, "a", ())], ONE_BROKEN, []),
+        ([subscriber(0, "a", (2, 3))], ONE_BROKEN, ["backend.exception-kills-broadcast"]),
+    ],
+    ids=["all", "half each", "half each, no names", "one instance only", "here and there", "twice", "nobody", "broken, all", "broken, one"],
+)
+def test_subscribers_without_senders(subscribers: list[Subscriber], changed: str, causes: list[str]) -> None:
+    told = seen(BroadcastFacts(messages=4, subscribers=tuple(subscribers)), step="3.2", probe="broadcast", changed=changed)
+    assert roots(told) == causes

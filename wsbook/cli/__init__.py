@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from wsbook.cli.console import make_console as _console
+from wsbook.cli.load_command import load
 from wsbook.errors import UnreadableInputError, UsageError, WsbookError
 
 __all__ = ["app", "main"]
@@ -38,25 +39,10 @@ TRIGGER = (
     "What makes the application publish, with {marker}: 'POST URL BODY', 'SEND WS-URL TEXT' on a socket of its own, "
     "'PUBLISH redis://host/channel TEXT', or 'RUN COMMAND'."
 )
-TROUBLE = (
-    "What happens on the way, 'AT HOW [VALUE] [FOR]', by a relay on loopback: '5 stall 1', '5 refuse 2', '5 cut rst', '5 delay 50ms 2', "
-    "'5 throttle 64KiB'; may be given again."
-)
-THRESHOLD = (
-    "What must hold in every run: 'p99 < 50 ms', 'loss < 0.1 %', 'lost = 0', 'rate >= 1000/s', 'memory < 200 MiB', 'knee > 500/s'; "
-    "may be given again."
-)
 PROVE = (
     "Start the installed nginx, haproxy or caddy on a copy of each configuration, on loopback before a stub server and confined to a "
     "temporary folder, as it is and with the change that is proposed, and say whether an upgrade passes. Nothing else is started."
 )
-
-
-def _console(machine: bool = False) -> Console:
-    console = Console(stderr=machine, highlight=False)
-    if not console.is_terminal:
-        console.width = 140
-    return console
 
 
 def _exit_code(document: dict[str, Any]) -> int:
@@ -117,81 +103,6 @@ def run(
 
 
 @app.command()
-def load(
-    url: Annotated[str, typer.Argument(help="Endpoint, ws:// or wss://.")],
-    connections: Annotated[str, typer.Option(help="Connections; several with commas make a grid.")] = "10",
-    rate: Annotated[str, typer.Option(help="Messages per second over all connections, sent by the clock; 100,200,500 makes a grid.")] = "",
-    window: Annotated[int, typer.Option(help="Instead of a rate: messages that each connection keeps in flight.")] = 0,
-    size: Annotated[str, typer.Option(help="Bytes of a message; 64,4KiB makes a grid.")] = "64",
-    seconds: Annotated[str, typer.Option(help="How long each run sends.")] = "10",
-    drain: Annotated[str, typer.Option(help="How long late messages are waited for.")] = "5",
-    ramp: Annotated[str, typer.Option(help="FROM:TO:STEPS, rates that grow by a factor.")] = "",
-    find_knee: Annotated[bool, typer.Option("--find-knee", help="Search for the highest rate that holds.")] = False,
-    within: Annotated[str, typer.Option(help="Search for the highest rate with the 99th percentile within this: 50ms.")] = "",
-    send: Annotated[str, typer.Option(help="Message with {marker}, and {padding} that fills the size; else bytes or plain text.")] = "",
-    subscribe: Annotated[str, typer.Option(help="Text that every connection sends first.")] = "",
-    answered_by: Annotated[str, typer.Option(help="echo, broadcast or sequence; auto finds out.")] = "auto",
-    publishers: Annotated[int, typer.Option(help="Of a broadcast: connections that send.")] = 1,
-    sequence: Annotated[str, typer.Option(help="JSON path of the number that the server gives its messages: $.seq")] = "",
-    slow_readers: Annotated[str, typer.Option(help="N connections more that read nothing; N:BYTES so much per second.")] = "",
-    trouble: Annotated[Many | None, typer.Option(help=TROUBLE)] = None,
-    threshold: Annotated[Many | None, typer.Option(help=THRESHOLD)] = None,
-    connect_rate: Annotated[float, typer.Option(help="Connections per second; 0 is as fast as can be.")] = 0.0,
-    origin: Annotated[str, typer.Option(help="Origin to send.")] = "",
-    subprotocol: Annotated[Many | None, typer.Option(help="Subprotocol to offer; may be given again.")] = None,
-    header: Annotated[Many | None, typer.Option(help="Header 'Name: value'; a secret as 'Name: env:VARIABLE'.")] = None,
-    proxy: Annotated[str, typer.Option(help="Forward proxy, http://host:port.")] = "",
-    ca: Annotated[str, typer.Option(help="File with certificates to trust, PEM.")] = "",
-    metrics: Annotated[str, typer.Option(help="URL of the server's figures, in the Prometheus text format.")] = "",
-    shards: Annotated[int, typer.Option(help="Processes that share the load.")] = 1,
-    dask: Annotated[str, typer.Option(help="Workers that share the load: tcp://scheduler:8786, or local:4.")] = "",
-    engine: Annotated[str, typer.Option(help="compiled or numpy; auto takes the faster that is there.")] = "auto",
-    out: Annotated[Path | None, typer.Option(help="File for the figures, as --json prints them.")] = None,
-    i_own_this: Annotated[bool, typer.Option("--i-own-this", help="Allow a host that is not loopback.")] = False,
-    machine: Json = False,
-) -> None:
-    """Send messages by the clock and count what comes back: loss, order, latency from when each was due.
-
-    Exit codes: 0 everything held; 1 a threshold failed, or, without thresholds, messages were lost, doubled, out of order or never left,
-    or connections did not open, or a search found no rate that holds; 2 usage; 3 the figures are void, or nothing could be sent.
-    """
-    from wsbook.cli.loading import LoadRequest
-    from wsbook.cli.loading import load as carry_out
-
-    given = {
-        "url": url, "origin": origin, "subprotocols": subprotocol, "headers": header, "forward_proxy": proxy, "ca_file": ca,
-        "message": send, "metrics": metrics, "sequence": sequence, "owned": i_own_this,
-    }  # fmt: skip
-    request = LoadRequest(
-        parameters={name: "\n".join(value) if isinstance(value, list) else value for name, value in given.items() if value},
-        connections=connections,
-        rate=rate,
-        window=window,
-        size=size,
-        seconds=seconds,
-        drain=drain,
-        ramp=ramp,
-        find_knee=find_knee,
-        within=within,
-        subscribe=subscribe,
-        answered_by=answered_by,
-        publishers=publishers,
-        slow_readers=slow_readers,
-        trouble=tuple(trouble or ()),
-        thresholds=tuple(threshold or ()),
-        connect_rate=connect_rate,
-        shards=shards,
-        dask=dask,
-        engine=engine,
-        out=out,
-    )
-    document = carry_out(request, _console(machine), quiet=machine)
-    if machine:
-        print(json.dumps(document))
-    raise typer.Exit(document["exit_code"])
-
-
-@app.command()
 def read(
     files: Annotated[list[Path], typer.Argument(help="Logs, configurations, sources, HAR or console files, folders.")],
     kind: Annotated[str, typer.Option(help="What the files are, when that cannot be told from their content.")] = "",
@@ -218,6 +129,9 @@ def read(
         show_steps(console, [step for step in judgement.steps if step.summary != "not run"])
         show_causes(console, judgement.findings)
     raise typer.Exit(FAULT if judgement.faulty else OK)
+
+
+app.command()(load)
 
 
 @app.command()
@@ -333,6 +247,43 @@ def bench(
     if machine:
         print(json.dumps([{**to_builtins(trial), "first": trial.first} for trial in trials]))
     raise typer.Exit(OK if all(trial.first for trial in trials if not trial.problem) else FAULT)
+
+
+@app.command()
+def fleet(
+    targets: Annotated[
+        Path, typer.Argument(help="CSV file: a line with names such as url, page_url, headers, symptom; then a line a target.")
+    ],
+    steps: Annotated[str, typer.Option(help="Only these steps: 1.3,2.1")] = "",
+    budget: Annotated[str, typer.Option(help="quick (45 s), standard (3 min) or thorough (15 min), for each target.")] = "quick",
+    workers: Annotated[int, typer.Option(help="Targets looked at together; by default one for each processor, two at least.")] = 0,
+    dask: Annotated[str, typer.Option(help="Workers of a dask scheduler instead, tcp://host:8786, or local:4.")] = "",
+    per_second: Annotated[float, typer.Option(help="Investigations begun per second, 0 as many as can be.")] = 4.0,
+    per_host: Annotated[int, typer.Option(help="Investigations of one host at a time.")] = 1,
+    time_limit: Annotated[float, typer.Option(help="Seconds that one target may take; by default twice the budget and a minute.")] = 0.0,
+    notebooks: Annotated[bool, typer.Option("--notebooks", help="Leave executed notebooks in every record.")] = False,
+    retry: Annotated[bool, typer.Option("--retry", help="Try those again that could not be completed before.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of the fleet, continued where it stands; by default records/fleet-NAME.")] = None,
+    i_own_this: Annotated[bool, typer.Option("--i-own-this", help="Allow load and many connections against every target.")] = False,
+    machine: Json = False,
+) -> None:
+    """Investigate many targets, one record each; go on after a kill; end in one table and one page.
+
+    Exit codes are those of run: 1 when a target has a fault, 3 when one could not be completed.
+    """
+    from wsbook.cli.fleeting import command_line, plan_of
+    from wsbook.cli.fleeting import fleet as investigate_fleet
+
+    plan = plan_of(
+        targets, folder=out, steps=steps, budget=budget, workers=workers, dask=dask, per_second=per_second, per_host=per_host,
+        limit_s=time_limit, notebooks=notebooks, retry=retry, command=command_line(),
+    )  # fmt: skip
+    document = investigate_fleet(targets, plan, _console(machine), owned=i_own_this)
+    if machine:
+        print(json.dumps(document))
+    if document["incomplete"]:
+        raise typer.Exit(INCOMPLETE)
+    raise typer.Exit(FAULT if any(row["verdict"] == "fault" for row in document["results"]) else OK)
 
 
 @app.command()

@@ -12,6 +12,7 @@ from wsbook.case import Case
 from wsbook.causes import AREAS
 from wsbook.errors import UsageError
 from wsbook.lab import FAULTS
+from wsbook.lab.faults import find_fault
 from wsbook.steps import STEPS
 
 __all__ = ["Trial", "run_bench", "show_bench"]
@@ -26,14 +27,19 @@ class Trial(Struct, frozen=True, kw_only=True):
     problem: str = ""
 
     @property
+    def cause(self) -> str:
+        """The cause that should be named, "" none."""
+        return find_fault(self.fault).named if self.fault else ""
+
+    @property
     def first(self) -> bool:
         """Whether the planted fault comes first, or nothing was named on the healthy lab."""
-        return self.named[:1] == ((self.fault,) if self.fault else ()) and not self.problem
+        return self.named[:1] == ((self.cause,) if self.fault else ()) and not self.problem
 
     @property
     def among_three(self) -> bool:
         """Whether the planted fault is among the first three."""
-        return self.fault in self.named[:3] if self.fault else self.first
+        return self.cause in self.named[:3] if self.fault else self.first
 
 
 def run_bench(faults: Iterable[str], console: Console) -> Iterator[Trial]:

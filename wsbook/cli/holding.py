@@ -22,8 +22,8 @@ def list_faults(console: Console) -> None:
     """Print the faults that the lab can have."""
     from wsbook.lab import FAULTS
 
-    for slug in sorted(FAULTS):
-        console.print(f"{slug:<36} {cause(slug).title}", markup=False)
+    for slug, fault in sorted(FAULTS.items()):
+        console.print(f"{slug:<36} {cause(fault.named).title if not fault.cause else fault.shows}", markup=False)
 
 
 def hold_lab(fault: str, proxy: str, console: Console, *, machine: bool) -> None:

@@ -9,7 +9,8 @@ __all__ = ["Generator", "Knee", "LoadFacts", "LoadRun", "LossyConnection", "Mome
 
 class Moment(Struct, frozen=True, kw_only=True):
     """One interval of a run. at_s: its end, from the begin. sent: due in it; lost: of these, never arrived. Latencies of what was
-    due in it, in s from the intended sending; None when nothing of it came."""
+    due in it, in s from the intended sending; None when nothing of it came. histogram: these in ns, as that of a run, in the parts of a
+    run that was shared among processes, so that they merge; "" elsewhere."""
 
     at_s: float
     sent: int
@@ -18,6 +19,7 @@ class Moment(Struct, frozen=True, kw_only=True):
     p50_s: float | None = None
     p99_s: float | None = None
     max_s: float | None = None
+    histogram: str = ""
 
 
 class LossyConnection(Struct, frozen=True, kw_only=True):
@@ -60,6 +62,8 @@ class LoadRun(Struct, frozen=True, kw_only=True):
     V2, compressed, Base64; "" none. lag_s: the generator's own, 99th percentile.
     asked, opened: connections wanted and made; connect_s: time for all of them; connect_p50_s, connect_p99_s: of one.
     ended: connections that ended meanwhile, by how. void: why the figures do not count, "" when they do.
+    missing_shards: parts of the run that did not report, in words; the figures are those of the others. clock_error_s: of a broadcast
+    between machines, by how much their clocks differ at most, and so its latencies err; None when one clock measured both ends.
     """
 
     rate: float
@@ -98,6 +102,7 @@ class LoadRun(Struct, frozen=True, kw_only=True):
     servers: tuple[Watched, ...] = ()
     spells: tuple[Spell, ...] = ()
     missing_shards: tuple[str, ...] = ()
+    clock_error_s: float | None = None
     void: str = ""
 
 

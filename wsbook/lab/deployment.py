@@ -6,10 +6,13 @@ import shlex
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+from msgspec.structs import replace
 
 from wsbook.errors import UsageError
 from wsbook.lab.certificates import write_certificate, write_resigned
@@ -48,6 +51,8 @@ class Lab:
         self.page_url = f"{served[0]}://{host}/"
         hop_path = fault.hop_path or fault.path
         self.hops = {_hop(name): f"ws://127.0.0.1:{ports[f'ws_{name}']}{hop_path}" for name in fault.instances}
+        if fault.is_gateway:
+            self.hops["proxy"] = f"ws://127.0.0.1:{ports['proxy']}{fault.path}"
         self.frontend = (str(folder / "frontend"),)
         self.backend = (str(folder / "backend"),)
         self.configs: tuple[str, ...] = (str(folder / "proxy" / CONFIGS[proxy]),)
@@ -115,11 +120,12 @@ def describe(lab: Lab) -> dict[str, Any]:
     }
 
 
-def start_lab(fault: str = "", *, proxy: str = "", folder: Path | None = None, ready_s: float = 10.0) -> Lab:
+def start_lab(fault: str = "", *, proxy: str = "", folder: Path | None = None, ready_s: float = 10.0, relay: str = "") -> Lab:
     """Start the deployment and return when page, proxy and both instances answer.
 
     fault: a slug of FAULTS, empty for the healthy deployment. proxy: empty means Caddy, or the first installed one that can
     show the fault. folder: None means a temporary one, removed at the end; a given one must be empty and is kept.
+    relay: a machine on the way, as in Fault, beside the fault; "" leaves it to the fault.
 
     Raises:
         UsageError: no such fault or proxy, a proxy that cannot show the fault, a missing program, a folder with content, Windows.
@@ -127,7 +133,7 @@ def start_lab(fault: str = "", *, proxy: str = "", folder: Path | None = None, r
     """
     if os.name == "nt":
         raise UsageError("the lab needs Linux or macOS")
-    declared = find_fault(fault)
+    declared = replace(find_fault(fault), relay=relay) if relay else find_fault(fault)
     if declared.host == "[::1]" and not has_ipv6_loopback():
         raise UsageError(f"fault {fault} needs ::1, which this machine does not have")
     chosen = _choose_proxy(declared, proxy)
@@ -141,6 +147,15 @@ def start_lab(fault: str = "", *, proxy: str = "", folder: Path | None = None, r
             if not isinstance(error, EarlyEndError) or attempt == _STARTS or "in use" not in str(error):
                 raise
     raise AssertionError
+
+
+def _visit(urls: Iterable[str]) -> None:
+    """Connect to each of these and leave, as the visitor before us did."""
+    from websockets.sync.client import connect
+
+    for url in urls:
+        with connect(url, proxy=None, open_timeout=4, close_timeout=1):
+            pass
 
 
 def _choose_proxy(fault: Fault, wanted: str) -> str:
@@ -183,6 +198,8 @@ def _start(fault: Fault, proxy: str, path: str, folder: Path, *, keep: bool, rea
     listening = [ports["proxy"], *([ports["relay"]] if fault.passed_on or fault.habit == "tunnel" else [])]
     try:
         lab.pids = wait_until_ready(lab._held, [ports[f"http_{name}"] for name in fault.instances], listening, ready_s)
+        if fault.visited:
+            _visit([url for name, url in lab.hops.items() if name.startswith("app")])
     except BaseException:
         lab.stop()
         raise
@@ -228,7 +245,8 @@ def _relay_processes(fault: Fault, folder: Path, ports: dict[str, int]) -> list[
     """Return the process of the machine on the way, none when the fault has no such machine."""
     if not fault.relay:
         return []
-    argv = [sys.executable, str(files("wsbook.lab").joinpath("relay.py")), *fault.relay.split(), "--listen", str(ports["relay"])]
+    program = "gateway.py" if fault.is_gateway else "relay.py"
+    argv = [sys.executable, str(files("wsbook.lab").joinpath(program)), *fault.relay.split(), "--listen", str(ports["relay"])]
     argv += ["--to", str(ports["proxy"])] if fault.passed_on else []
     argv += ["--cert", write_resigned(folder / "relay")] if fault.habit == "resign" else []
     argv += ["--both"] if fault.tls and has_ipv6_loopback() else []

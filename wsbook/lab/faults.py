@@ -1,6 +1,6 @@
 """The faults that the lab can show, read from faults.toml: changes of the healthy deployment's own files and options.
 
-The slug is the cause that an investigation should name. Knows nothing of processes and ports.
+A fault is called after the cause that an investigation should name, or says which one that is. Knows nothing of processes and ports.
 """
 
 from difflib import get_close_matches
@@ -28,15 +28,16 @@ class Edit(Struct, frozen=True, kw_only=True):
 class Fault(Struct, frozen=True, kw_only=True):
     """One fault.
 
-    shows: the symptom in a few words. tls: kind of certificate (certificates.py), empty for plain HTTP. scheme: what the page
-    dials when it is not what the proxy serves. host: where the endpoint is dialled, "" where the proxy listens. path: what the
-    page dials. hop_path: where the application answers, when it is not path. origins: the allow-list in place of the page's own
-    origin. bus: whether the instances are connected. subprotocols: what the page offers. bind: options after the address of HAProxy's
-    listeners. instances: the names of the application's processes; off_bus: those of them that are not connected. polling: the
-    application serves polling.py beside server.py. shown_by: the proxies that can show it, where the edits do not tell.
-    relay: habit and options of a machine on the way (relay.py), "" none. reload_s: the proxy takes its configuration anew after each
-    so many seconds, as after a renewed certificate. headers: what its owner gives to be let in. token: the value of WSBOOK_LAB_TOKEN, to
-    which they and path may refer as to a secret.
+    slug: its name, which is the cause that an investigation should name, unless cause says another. shows: the symptom in a few words.
+    tls: kind of certificate (certificates.py), empty for plain HTTP. scheme: what the page dials when it is not what the proxy serves.
+    host: where the endpoint is dialled, "" where the proxy listens. path: what the page dials. hop_path: where the application answers,
+    when it is not path. origins: the allow-list in place of the page's own origin. bus: whether the instances are connected.
+    subprotocols: what the page offers. bind: options after the address of HAProxy's listeners. instances: the names of the application's
+    processes; off_bus: those of them that are not connected. polling: the application serves polling.py beside server.py. shown_by: the
+    proxies that can show it, where the edits do not tell. relay: habit and options of a machine on the way (relay.py, gateway.py), ""
+    none. reload_s: the proxy takes its configuration anew after each so many seconds, as after a renewed certificate. headers: what its
+    owner gives to be let in. token: the value of WSBOOK_LAB_TOKEN, to which they and path may refer as to a secret.
+    visited: somebody was connected to each instance before, and has left.
     """
 
     slug: str
@@ -59,6 +60,13 @@ class Fault(Struct, frozen=True, kw_only=True):
     reload_s: float = 0.0
     headers: tuple[str, ...] = ()
     token: str = ""
+    cause: str = ""
+    visited: bool = False
+
+    @property
+    def named(self) -> str:
+        """The cause of the catalogue that an investigation should name."""
+        return self.cause or self.slug
 
     @property
     def habit(self) -> str:
@@ -68,7 +76,12 @@ class Fault(Struct, frozen=True, kw_only=True):
     @property
     def passed_on(self) -> bool:
         """Whether the whole deployment, its page too, is reached through the machine on the way."""
-        return self.habit in ("swallow", "forget", "resign")
+        return self.habit in ("swallow", "forget", "resign") or self.is_gateway
+
+    @property
+    def is_gateway(self) -> bool:
+        """Whether that machine reads messages (gateway.py)."""
+        return self.habit in ("sift", "plant")
 
     @property
     def proxies(self) -> tuple[str, ...]:

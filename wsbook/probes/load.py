@@ -36,6 +36,8 @@ AUTO = "auto"
 _MOST_RUNS = 500
 _REPEATED_S = 5.0
 """Void runs up to this long are made once more: a machine that was busy for a moment is no reason to know nothing."""
+_SLOW_RATE = 2000.0
+"""Messages per second up to which a compiled loop saves nothing, and costs its start."""
 _ALONE_S = 0.5
 """How long one message at a time is sent, to know what a latency is without load."""
 _REST_S = 0.3
@@ -192,6 +194,8 @@ class _Series:
 
     async def try_once(self, plan: LoadPlan) -> LoadRun:
         """Carry out one plan, and keep nothing of it."""
+        if plan.engine == "auto" and 0 < plan.rate <= _SLOW_RATE:
+            plan = replace(plan, engine="numpy")
         places = (plan.attempt, *self._watched)
         async with relayed(plan) as (dialled, line), watching(places, self._metrics, plan.attempt.ca_file) as watch:
             clock = _Clock()
@@ -222,13 +226,18 @@ class _Series:
         from wsbook.probes.shards import run_sharded
 
         loop, halt = asyncio.get_running_loop(), threading.Event()
+
+        def say(progress: dict[str, Any]) -> None:
+            with contextlib.suppress(RuntimeError):  # our loop has ended, and nobody listens
+                loop.call_soon_threadsafe(told, progress)
+
         try:
             return await asyncio.to_thread(
                 run_sharded,
                 plan,
                 shards=self._engine.shards,
                 address=self._engine.address,
-                on_progress=lambda progress: loop.call_soon_threadsafe(told, progress),
+                on_progress=say,
                 stop=lambda: halt.is_set() or stop.is_set(),
             )
         finally:

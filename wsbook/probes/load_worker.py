@@ -121,7 +121,9 @@ async def _listen(process: asyncio.subprocess.Process, told: Told, last: list[st
             progress = msgspec.json.decode(line)
         except msgspec.DecodeError:
             progress = None
-        if isinstance(progress, dict):
+        if isinstance(progress, dict) and "error" in progress:
+            last[0] = str(progress["error"])[:300]
+        elif isinstance(progress, dict):
             told(progress)
         elif text := line.decode("utf-8", "replace").strip():
             last[0] = text[:300]

@@ -22,7 +22,6 @@ from wsbook.rules.copies import judge_copies
 from wsbook.rules.cors import judge_cors
 from wsbook.rules.credentials import judge_credentials
 from wsbook.rules.crowding import judge_crowds
-from wsbook.rules.delivery import judge_delivery
 from wsbook.rules.dialects import judge_dialects
 from wsbook.rules.endpoint import judge_endpoint
 from wsbook.rules.expired import judge_expired
@@ -46,6 +45,7 @@ from wsbook.rules.origin import judge_origin
 from wsbook.rules.outcome import baseline
 from wsbook.rules.pace import judge_pace
 from wsbook.rules.packets import judge_packets
+from wsbook.rules.page_load import judge_page_load
 from wsbook.rules.plain import judge_plain
 from wsbook.rules.ports import judge_ports
 from wsbook.rules.possible import judge_possible
@@ -64,11 +64,13 @@ from wsbook.rules.tls import judge_tls
 from wsbook.rules.together import judge_together
 from wsbook.rules.told import judge_refusals, judge_words, weigh_told
 from wsbook.rules.tolerance import judge_tolerance
+from wsbook.rules.trace import judge_trace
 from wsbook.rules.traffic import judge_traffic
 from wsbook.rules.twice import judge_twice
 from wsbook.rules.unanswered import judge_unanswered
 from wsbook.rules.upstreams import judge_upstreams
 from wsbook.rules.verdicts import judge_steps
+from wsbook.rules.volume import judge_volume
 
 __all__ = ["RULES", "judge"]
 
@@ -112,7 +114,9 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_restarts,
     judge_cluster,
     judge_broadcasts,
-    judge_delivery,
+    judge_trace,
+    judge_volume,
+    judge_page_load,
     judge_stalls,
     judge_crowds,
     judge_growth,

@@ -9,11 +9,14 @@ from wsbook.facts import (
     BroadcastFacts,
     EndpointFacts,
     IdleFacts,
+    LoadFacts,
     PageFacts,
+    PageLoadFacts,
     SessionFacts,
     SignatureFacts,
     SymptomFacts,
     TextFacts,
+    TraceFacts,
     UpgradeFacts,
 )
 from wsbook.finding import STEP_TITLES, Finding, Severity, StepVerdict, Verdict
@@ -25,6 +28,12 @@ from wsbook.words import quantity
 __all__ = ["judge_steps", "judge_triage"]
 
 _COULD_NOT_LOOK = frozenset({Reason.TOOL_MISSING, Reason.NOT_PERMITTED, Reason.UNREADABLE, Reason.OUR_BUG})
+
+_WATCHED = (BroadcastFacts, TraceFacts, LoadFacts, PageLoadFacts)
+"""What shows that all is well only when a rule says so: looks that end without a finding, or in doubt, were too short or saw too little."""
+
+_LIKELY = 0.25
+"""A possibility of a step's own that is as likely as this leaves the step in doubt, whatever else of it is well."""
 
 
 def judge_steps(evidence: Evidence, findings: Iterable[Finding]) -> tuple[StepVerdict, ...]:
@@ -108,10 +117,11 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
         return Verdict.UNKNOWN, failure.message if failure else ""
     clear = [finding for finding in own if finding.verdict is Verdict.CLEAR and finding.severity is not Severity.INFO]
     clear.sort(key=lambda finding: finding.step != seen[0].source.step)  # what the catalogue counts to this step comes first
-    told = [entry for entry in useful if isinstance(entry.facts, BroadcastFacts)]
+    told = [entry for entry in useful if isinstance(entry.facts, _WATCHED)]
     doubtful = [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, told)]
-    if doubtful and not any(_rests_on(one, told) for one in clear):
-        return Verdict.UNKNOWN, doubtful[0].summary
+    likely = [one for one in doubtful if one.step == seen[0].source.step and one.confidence >= _LIKELY and not _is_clear(one, clear)]
+    if likely or (doubtful and not any(_rests_on(one, told) for one in clear)):
+        return Verdict.UNKNOWN, (likely or doubtful)[0].summary
     if clear:
         return Verdict.CLEAR, clear[0].summary
     asked = [entry for entry in useful if entry.source.step == "3.3"]
@@ -124,6 +134,10 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     if sources:
         return Verdict.CLEAR, f"no known defect in {quantity(sum(facts.items for facts in sources), 'source file')}"
     return Verdict.CLEAR, describe(_most_telling(useful), 120)
+
+
+def _is_clear(finding: Finding, clear: list[Finding]) -> bool:
+    return any(one.cause == finding.cause for one in clear)
 
 
 def _answers(seen: list[Observation]) -> bool:

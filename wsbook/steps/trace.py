@@ -1,7 +1,10 @@
 """Step 4.1: one marked message after the other, from what sets it off to the screen."""
 
+import asyncio
+
 from msgspec import Struct
 
+from wsbook.errors import UnreadableInputError
 from wsbook.steps.looking import Looking, at_hops, missing, open_attempt, publishing
 
 __all__ = ["look_trace"]
@@ -31,7 +34,7 @@ async def look_trace(look: Looking) -> None:
 
     target = look.target
     if not (target.trigger or "{marker}" in target.message):
-        look.add(missing("4.1", "trace", _GIVE))
+        look.add(missing("4.1", "trace", f"{_GIVE}{await _likely(look)}"))
         return
     attempt = await open_attempt(look, "4.1")
     if attempt is None:
@@ -59,3 +62,22 @@ async def look_trace(look: Looking) -> None:
             on_progress=look.progress,
         )
     )
+
+
+async def _likely(look: Looking) -> str:
+    """Return in words how the backend's source lets somebody publish, "" when it does not show."""
+    from wsbook.parsers.code.publish_routes import find_publish_routes
+
+    try:
+        routes = await asyncio.to_thread(find_publish_routes, look.target.backend)
+    except UnreadableInputError:
+        return ""
+    endpoint = look.target.endpoint
+    origin = endpoint.origin if endpoint else "http://HOST"
+    ways = [
+        f"'{route.method} {origin}{route.path} BODY'" if route.kind == "http" else f"'PUBLISH redis://HOST:6379/{route.path} TEXT'"
+        for route in routes[:2]
+    ]
+    places = [f"{route.file}:{route.line}" for route in routes[:2]]
+    shown = " or ".join(f"--trigger {way} ({place})" for way, place in zip(ways, places, strict=True))
+    return f"; by the backend's source it is perhaps {shown}" if shown else ""

@@ -7,6 +7,7 @@ from wsbook.attempt import Attempt
 from wsbook.load_plan import LoadPlan
 from wsbook.observation import Reason, Source, not_run
 from wsbook.steps.looking import Looking, at_hops, open_attempt, publishing
+from wsbook.target import Target, parse_endpoint
 
 __all__ = ["look_volume"]
 
@@ -14,7 +15,7 @@ _SIZE_BYTES = 64
 
 
 class _Effort(Struct, frozen=True, kw_only=True):
-    """What a budget allows: the runs, and how long the search and the page may take; 0 leaves them out."""
+    """What a budget allows: the runs, how long the search may take (0 none is made), and what the page is given."""
 
     rates: tuple[float, ...]
     sizes: tuple[int, ...]
@@ -22,8 +23,8 @@ class _Effort(Struct, frozen=True, kw_only=True):
     seconds: float
     drain_s: float
     search_s: float = 0.0
-    page_rate: float = 0.0
-    page_s: float = 0.0
+    page_rate: float
+    page_s: float
 
 
 _EFFORTS = {
@@ -63,6 +64,7 @@ async def look_volume(look: Looking) -> None:
     await look.settled("3.4")  # what comes back, or goes to everybody, would break the silence that is measured there
     effort = _EFFORTS[look.budget.name]
     await _look_load(look, attempt, effort)
+    await _look_page(look, attempt, effort)
 
 
 async def _look_load(look: Looking, attempt: Attempt, effort: _Effort) -> None:
@@ -100,3 +102,39 @@ async def _look_load(look: Looking, attempt: Attempt, effort: _Effort) -> None:
         on_progress=say,
     )
     look.add(seen)
+
+
+async def _look_page(look: Looking, attempt: Attempt, effort: _Effort) -> None:
+    """Look at the page while the application publishes at a rate, where both are given and may be burdened."""
+    target = look.target
+    message, subscribe = publishing(target)
+    if not target.page_url or not (target.trigger or message) or not _may_publish(target):
+        return
+    from wsbook.probes.page_load import probe_page_load
+    from wsbook.probes.publish import publisher_for
+
+    look.progress(f"the page at {effort.page_rate:g} messages per second", 0.9)
+    async with publisher_for(target.trigger, message, attempt, step="4.2") as publisher:
+        seen = await probe_page_load(
+            attempt,
+            page_url=target.page_url,
+            publish=publisher.publish,
+            rate=effort.page_rate,
+            seconds=effort.page_s,
+            step="4.2",
+            subscribe=subscribe,
+            drain_s=effort.drain_s,
+            owned=target.owned,
+            on_progress=lambda text, fraction: look.progress(text, 0.9 + 0.09 * fraction),
+        )
+    look.add(seen)
+
+
+def _may_publish(target: Target) -> bool:
+    """Tell whether a trigger may be pulled again and again: a place on this machine, or stated to be the user's own; a command never."""
+    if target.trigger is None:
+        return True
+    if target.trigger.kind == "command":
+        return False
+    place = parse_endpoint(target.trigger.url, ("http", "https", "ws", "wss", "redis", "rediss"))
+    return target.owned or place.is_loopback

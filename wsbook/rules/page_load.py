@@ -1,0 +1,84 @@
+"""A page while messages come at a rate: does it keep up, does it draw each one by itself, does it draw anything (area J)?"""
+
+from collections.abc import Iterator
+
+from wsbook.evidence import Evidence
+from wsbook.facts import PageLoadFacts
+from wsbook.finding import Finding
+from wsbook.observation import Observation
+from wsbook.rules.make import clear, fault, proof, unknown
+from wsbook.words import duration_text, quantity
+
+__all__ = ["judge_page_load"]
+
+_EACH = "client.render-per-message"
+_SHOWN = "client.not-rendered"
+_FEWEST = 50
+_PER_MESSAGE = 0.6
+"""Changes of the document for each handled message, from which on the page draws message by message."""
+_OVER_PICTURES = 1.5
+"""What is drawn more often than the screen is, is drawn for nobody."""
+_BEHIND_S, _DELAY_S = 1.0, 0.5
+_LONG_SHARE = 0.5
+"""Share of the time that tasks above 50 ms may take before a page no longer answers its user (W3C Long Tasks)."""
+
+
+def judge_page_load(evidence: Evidence) -> Iterator[Finding]:
+    """Judge every look at a page under load."""
+    for seen, facts in evidence.of(PageLoadFacts):
+        yield from _judge(seen, facts)
+
+
+def _total(facts: PageLoadFacts, name: str) -> int:
+    return sum(getattr(one, name) for one in facts.moments)
+
+
+def _judge(seen: Observation, facts: PageLoadFacts) -> Iterator[Finding]:
+    why = _nothing_known(facts)
+    handled, changes = _total(facts, "handled"), _total(facts, "changes")
+    if why:
+        yield unknown(_EACH, 0.0, f"nothing is known of the page under load: {why}", proof(seen, why))
+    elif handled and not _total(facts, "shown") and not changes:
+        words = f"{quantity(handled, 'message')} were handled at {facts.rate:g} a second, and the document never changed"
+        yield fault(_SHOWN, 0.6, words, proof(seen, words))
+    else:
+        yield _judge_pace(seen, facts, handled, changes)
+
+
+def _nothing_known(facts: PageLoadFacts) -> str:
+    """Return why the figures tell nothing, "" when they do."""
+    if facts.void or not facts.moments:
+        return facts.void or "it was not watched"
+    came = max(_total(facts, "frames"), _total(facts, "due"))
+    if came < _FEWEST:
+        return f"only {came} of {quantity(facts.sent, 'message')} came"
+    if not _total(facts, "pictures") and not sum(one.long_s for one in facts.moments):
+        return f"the browser drew no picture while {quantity(came, 'message')} came: the page was hidden"
+    return ""
+
+
+def _judge_pace(seen: Observation, facts: PageLoadFacts, handled: int, changes: int) -> Finding:
+    pictures, strain = _total(facts, "pictures"), _strain(facts)
+    each = changes >= _PER_MESSAGE * max(1, handled) and changes > _OVER_PICTURES * pictures
+    base = f"at {facts.rate:g} messages/s the document changed {changes:,} times for {handled:,} messages and {pictures:,} pictures"
+    if not strain:
+        return clear(_EACH, f"{base}; it kept up", proof(seen, base))
+    words = f"{base}, and {strain}"
+    if each:
+        return fault(_EACH, 0.85, words, proof(seen, words))
+    return unknown(_EACH, 0.4, f"{words}: its handler is slow", proof(seen, words))
+
+
+def _strain(facts: PageLoadFacts) -> str:
+    """Say how the page suffers, "" when it keeps up."""
+    length_s = facts.moments[-1].at_s
+    long_s = sum(one.long_s for one in facts.moments)
+    if facts.behind_s is None:
+        return "it had not finished when watching ended"
+    if facts.behind_s >= _BEHIND_S:
+        return f"it was still busy {duration_text(facts.behind_s)} after the last frame"
+    if (facts.delay_p99_s or 0.0) >= _DELAY_S:
+        return f"frames waited up to {duration_text(facts.delay_p99_s)} (p99) for its handler"
+    if length_s and long_s >= _LONG_SHARE * length_s:
+        return f"long tasks took {long_s / length_s:.0%} of its time"
+    return ""

@@ -1,0 +1,95 @@
+"""Many marked events at once, after single ones: what is lost only then has found a queue full (areas G and L)."""
+
+from collections.abc import Iterator
+
+from wsbook.evidence import Evidence
+from wsbook.facts import BurstFacts, BurstPlace
+from wsbook.finding import Finding
+from wsbook.observation import Observation
+from wsbook.rules.make import clear, fault, proof, unknown
+from wsbook.rules.trace_places import TIME_TO_ARRIVE_S, Trace
+from wsbook.words import duration_text, quantity
+
+__all__ = ["judge_burst"]
+
+_WIRE = ("hop", "endpoint")
+_ORDERED = ("redis", "message", "socket")
+"""Triggers whose events leave on one connection, in order."""
+_FEWEST = 5
+
+
+def judge_burst(evidence: Evidence, trace: Trace) -> Iterator[Finding]:
+    """Judge every burst beside the single events of the trace."""
+    for seen, facts in evidence.of(BurstFacts):
+        taken = facts.sent - facts.refused
+        if facts.refused:
+            yield from _judge_refused(seen, facts)
+        if taken < _FEWEST or facts.watched_s < TIME_TO_ARRIVE_S:
+            continue
+        yield from _judge_lost(trace, seen, facts, taken)
+        yield from _judge_order(trace, seen, facts)
+        yield from _judge_copies(trace, seen, facts)
+
+
+def _burst(facts: BurstFacts) -> str:
+    return f"of {quantity(facts.sent, 'event')} within {duration_text(facts.took_s)}"
+
+
+def _judge_refused(seen: Observation, facts: BurstFacts) -> Iterator[Finding]:
+    words = f"{_burst(facts)}, {facts.refused} were not accepted, though single ones are"
+    yield unknown("load.rate-limited", 0.35, words, proof(seen, words))
+
+
+def _singles(trace: Trace, name: str) -> bool:
+    """Whether single events came to this place."""
+    spot = next((one for one in trace.spots if one.name == name), None)
+    return spot is not None and bool(spot.seen) and spot.seen >= trace.patient
+
+
+def _judge_lost(trace: Trace, seen: Observation, facts: BurstFacts, taken: int) -> Iterator[Finding]:
+    whole = [place for place in facts.places if place.kind in (*_WIRE, "broker") and place.received >= taken]
+    short = [place for place in facts.places if place.kind in (*_WIRE, "frame") and place.received < taken and _singles(trace, place.name)]
+    wire = [place for place in facts.places if place.kind in _WIRE]
+    if not short:
+        if wire and len([place for place in wire if place in whole]) == len(wire):
+            words = f"{_burst(facts)}, all {taken} came to {quantity(len(wire), 'place')}"
+            yield clear("message.lost", words, proof(seen, words))
+        return
+    first = short[0]
+    numbers = f" (the first is number {first.missing[0]})" if first.missing else ""
+    words = (
+        f"single events pass, and {_burst(facts)} {taken - first.received} never came to {first.name}{numbers}{_elsewhere(whole, short)}"
+    )
+    broker = next((place for place in whole if place.kind == "broker"), None)
+    if broker is not None and len(short) >= len(wire):
+        yield fault("message.lost", 0.8, f"{words}: a queue behind the broker drops what finds it full", proof(seen, words))
+        yield unknown("load.pubsub-overrun", 0.45, words, proof(seen, words))
+        return
+    yield fault("message.lost", 0.88, f"{words}: what drops them holds a limited number, or takes a limited rate", proof(seen, words))
+
+
+def _elsewhere(whole: list[BurstPlace], short: list[BurstPlace]) -> str:
+    others = [f"{place.name} got {place.received}" for place in short[1:4]]
+    others += [f"{whole[-1].name} got all"] if whole else []
+    return f"; {', '.join(others)}" if others else ""
+
+
+def _judge_order(trace: Trace, seen: Observation, facts: BurstFacts) -> Iterator[Finding]:
+    """Requests side by side have no order; what left on one connection has, and so have two places of one instance."""
+    moved = next((place for place in facts.places if place.kind in _WIRE and place.reordered), None)
+    if moved is None:
+        return
+    words = f"{_burst(facts)}, {moved.reordered} came to {moved.name} after a later one"
+    steady = [place for place in facts.places if place.kind == "broker" and not place.reordered and place.received]
+    if trace.trigger in _ORDERED or steady:
+        yield fault("message.out-of-order", 0.8, words, proof(seen, words))
+    else:
+        summary = f"{words}; each was a request of its own, so their order is not certain"
+        yield unknown("message.out-of-order", 0.1, summary, proof(seen, summary))
+
+
+def _judge_copies(trace: Trace, seen: Observation, facts: BurstFacts) -> Iterator[Finding]:
+    copied = next((place for place in facts.places if place.kind in _WIRE and place.duplicated), None)
+    if copied is not None:
+        words = f"{_burst(facts)}, {copied.name} got {copied.duplicated} copies too many"
+        yield fault("message.duplicated", 0.75, words, proof(seen, words))
