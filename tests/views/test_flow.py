@@ -194,3 +194,12 @@ def test_many_places_stay_within_bounds() -> None:
     places = tuple(Place(name=f"hop {number}", at_s=number / 1000, count=1) for number in range(90))
     picture = drawn([seen("4.1", TraceFacts(marker="m", places=places))])
     assert picture.json["layout"]["height"] < 900
+
+
+def test_a_burst_that_ran_out_of_sight_lost_nothing() -> None:
+    seen_by = [BurstPlace(name=f"page {kind}", kind=kind, received=count) for kind, count in (("document", 9), ("screen", 4))]
+    burst = seen("4.1", BurstFacts(sent=9, took_s=1.0, places=tuple(seen_by)))
+    picture = charts_trace.plot_burst([burst])
+    assert picture is not None
+    assert picture.text == "9 events within 1.0 s: every place saw all of them"
+    assert tables.table_burst([burst])["lost"].tolist() == ["0", "0"]

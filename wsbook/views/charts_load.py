@@ -29,6 +29,7 @@ from wsbook.views.drawing import (
     figure,
     label,
     latency_axis,
+    milli,
     picture,
     swatch,
 )
@@ -62,12 +63,15 @@ def _load_title(counted: Sequence[LoadRun], knee: Knee | None) -> str:
     if lossy:
         return f"{lossy.lost:,} of {lossy.lost + lossy.received:,} messages lost at {rate_text(rate_of(lossy))} a second{_held(knee)}"
     top = max(counted, key=rate_of)
-    return f"nothing lost up to {rate_text(rate_of(top))} a second, p99 {duration_text(top.p99_s)}{_held(knee)}"
+    if not any(run.sent or run.received for run in counted):
+        return f"at {rate_text(rate_of(top))} a second nothing could be sent"
+    late = f", p99 {duration_text(top.p99_s)}" if top.p99_s is not None else ""
+    return f"nothing lost up to {rate_text(rate_of(top))} a second{late}{_held(knee)}"
 
 
 def _held(knee: Knee | None) -> str:
-    if knee is None:
-        return ""
+    if knee is None or knee.rate <= 0:
+        return f"; it breaks at {rate_text(knee.broke_at)} a second" if knee and knee.broke_at else ""
     within = f" within {duration_text(knee.bound_s)}" if knee.bound_s else ""
     return f"; it keeps up{within} to {rate_text(knee.rate)} a second"
 
@@ -75,19 +79,19 @@ def _held(knee: Knee | None) -> str:
 def _percentile_lines(drawn: go.Figure, runs: Sequence[LoadRun], axis: dict[str, Any], height: float) -> None:
     ends = []
     for name, colour, values in (
-        ("p50", RECEIVED, [run.p50_s for run in runs]),
-        ("p99", SENT, [run.p99_s for run in runs]),
         ("max", _GREY, [run.max_s for run in runs]),
+        ("p99", SENT, [run.p99_s for run in runs]),
+        ("p50", RECEIVED, [run.p50_s for run in runs]),
     ):
-        told = [value for value in values if value]
+        told = [value for value in milli(values) if value is not None]
         if not told:
             continue
-        ends.append((name, colour, log10(told[-1] * 1000)))
+        ends.append((name, colour, log10(told[-1])))
         drawn.add_trace(
             go.Scatter(
                 name=name,
                 x=column([rate_of(run) for run in runs]),
-                y=column([value * 1000 if value else None for value in values]),
+                y=column(milli(values)),
                 mode="lines+markers",
                 line={"color": colour},
                 marker={"size": 6},
@@ -106,15 +110,14 @@ def _rate_marks(drawn: go.Figure, runs: Sequence[LoadRun], knee: Knee | None, to
     if lossy:
         look = {"mode": "markers", "marker": {"symbol": "x", "size": 11, "color": _FAULT}, "hoverinfo": "text"}
         words = [f"{run.lost:,} lost at {rate_text(rate_of(run))}/s" for run in lossy]
-        highest = column([(run.max_s or run.p99_s or run.p50_s or 0.001) * 1000 for run in lossy])
+        highest = column([next((value for value in milli((run.max_s, run.p99_s, run.p50_s)) if value), 1.0) for run in lossy])
         drawn.add_trace(go.Scatter(x=column([rate_of(run) for run in lossy]), y=highest, hovertext=words, **look))
         first = lossy[0]
         at = {"x": log10(max(rate_of(first), 1e-3)), "y": 0, "yref": "y domain", "yanchor": "bottom", "xanchor": "right"}
         drawn.add_annotation(text=f"✗ {first.lost:,} lost", **at, **_NOTE)
-    for run in runs:
-        if run.void and rate_of(run) > 0:
-            drawn.add_vline(x=rate_of(run), line={"color": _GREY, "width": 6}, opacity=0.25)
-            drawn.add_annotation(x=log10(rate_of(run)), y=0.04, yref="y domain", text="void", **_NOTE)
+    for rate in sorted({rate_of(run) for run in runs if run.void and rate_of(run) > 0}):
+        drawn.add_vline(x=rate, line={"color": _GREY, "width": 6}, opacity=0.25)
+        drawn.add_annotation(x=log10(rate), y=0.04, yref="y domain", text="void", **_NOTE)
     if knee is None or knee.rate <= 0:
         return
     drawn.add_vline(x=knee.rate, line={"color": INK, "dash": "dash", "width": 1.5})
@@ -136,14 +139,15 @@ def plot_load(observations: Iterable[Observation]) -> Picture | None:
     runs = _usual(every)
     counted, knee = counting(runs), knee_of(observations)
     title = _load_title(counted, knee) if counted else void_title(every)
-    drawn = figure(title, 320 if counted else 150, margin={"r": 56 if counted else 12, "t": 62 if counted else 44})
+    timed = any(milli(value for run in counted for value in (run.p50_s, run.p99_s, run.max_s)))
+    drawn = figure(title, 320 if timed else 150, margin={"r": 56 if timed else 12, "t": 62 if timed else 44})
     axis = latency_axis([value for run in counted for value in (run.p50_s, run.p99_s, run.max_s)], "latency")
     rates = sorted({rate_of(run) for run in runs if rate_of(run) > 0}) or [1.0]
-    marks = [*rates, *([knee.rate, knee.broke_at or knee.rate] if knee and knee.rate > 0 else [])]
+    marks = [*rates, *(rate for rate in (knee.rate, knee.broke_at) if rate and rate > 0)] if knee else rates
     low, top = min(marks) / 1.15, max(marks) * 1.15
     _percentile_lines(drawn, counted, axis, 320 - 62 - 46)
     _rate_marks(drawn, runs, knee, top)
-    if knee and knee.bound_s:
+    if knee and knee.bound_s and knee.bound_s > 0:
         drawn.add_hline(y=knee.bound_s * 1000, line={"color": INK, "dash": "dot", "width": 1})
         at = {"x": 0, "xref": "x domain", "y": log10(knee.bound_s * 1000), "xanchor": "left", "yanchor": "bottom"}
         drawn.add_annotation(text=f"bound {duration_text(knee.bound_s)} at {label(knee.at, 8)}", **at, **_NOTE)
@@ -151,7 +155,7 @@ def plot_load(observations: Iterable[Observation]) -> Picture | None:
     kept = [rate for number, rate in enumerate(rates) if number % (1 + len(rates) // 9) == 0]
     span = {"range": [log10(low), log10(top)], "tickvals": kept, "ticktext": [rate_text(rate) for rate in kept]}
     drawn.update_xaxes(title={"text": words}, type="log", **span)
-    drawn.update_yaxes(**axis, visible=bool(counted))
+    drawn.update_yaxes(**axis, visible=timed)
     return picture(drawn, title)
 
 

@@ -25,6 +25,7 @@ from wsbook.views.drawing import (
     figure,
     label,
     latency_axis,
+    milli,
     panels,
     picture,
 )
@@ -88,16 +89,18 @@ def _latencies(drawn: go.Figure, run: LoadRun) -> None:
     drawn.update_layout(yaxis=axis)
     at, ends = _middles(run.moments), []
     for name, colour, values in (
-        ("p50", RECEIVED, [one.p50_s for one in run.moments]),
-        ("p99", SENT, [one.p99_s for one in run.moments]),
         ("max", _GREY, [one.max_s for one in run.moments]),
+        ("p99", SENT, [one.p99_s for one in run.moments]),
+        ("p50", RECEIVED, [one.p50_s for one in run.moments]),
     ):
-        told = [value for value in values if value]
+        y = milli(values)
+        told = [value for value in y if value is not None]
         if told:
             words = [f"{name} {duration_text(value)} at {when:.3g} s" for value, when in zip(values, at, strict=True)]
-            y = column([value * 1000 if value else None for value in values])
-            drawn.add_trace(go.Scatter(name=name, x=column([*at]), y=y, hovertext=words, line={"color": colour, "width": 2}, **_LINE))
-            ends.append((name, colour, log10(told[-1] * 1000)))
+            drawn.add_trace(
+                go.Scatter(name=name, x=column([*at]), y=column(y), hovertext=words, line={"color": colour, "width": 2}, **_LINE)
+            )
+            ends.append((name, colour, log10(told[-1])))
     end_labels(drawn, ends, axis="y", span=tuple(axis["range"]), height=_LATENCY_PX)
 
 
@@ -128,11 +131,15 @@ def _busiest(run: LoadRun) -> Watched | None:
 
 
 def _processor(drawn: go.Figure, server: Watched, axis: str) -> None:
-    shares = [(one.at_s, share) for one, share in shares_of(server)]
-    words = [f"{share:.0%} of one processor at {at:.3g} s" if share is not None else "not told" for at, share in shares]
-    y = column([None if share is None else share * 100 for _, share in shares])
-    line = {"color": WARNING, "width": 2, "shape": "vh"}
-    drawn.add_trace(go.Scatter(name="processor", x=column([at for at, _ in shares]), y=y, yaxis=axis, hovertext=words, line=line, **_LINE))
+    """Draw the share of a processor as steps: it is told from one reading to the next."""
+    at, shares, words = [], [], []
+    for before, (one, share) in zip(server.samples, shares_of(server), strict=False):
+        text = "not told" if share is None else f"{share:.0%} of one processor until {one.at_s:.3g} s"
+        at += [before.at_s, one.at_s]
+        shares += [None if share is None else share * 100] * 2
+        words += [text] * 2
+    line = {"color": WARNING, "width": 2}
+    drawn.add_trace(go.Scatter(name="processor", x=column([*at]), y=column(shares), yaxis=axis, hovertext=words, line=line, **_LINE))
 
 
 def _memory(drawn: go.Figure, server: Watched, axis: str) -> None:
@@ -154,7 +161,7 @@ def plot_moments(observations: Iterable[Observation]) -> Picture | None:
     name = label(f"{server.name} at {server.place}", 40) if server else ""
     cpu = server is not None and any(share is not None for _, share in shares_of(server))
     memory = server is not None and any(one.memory_bytes is not None for one in server.samples)
-    timed = any(one.p50_s or one.max_s for one in run.moments)
+    timed = any(milli(value for one in run.moments for value in (one.p50_s, one.p99_s, one.max_s)))
     parts = [("" if timed else "messages received per second", _LATENCY_PX / _SMALL_PX)]
     parts += [("✗ lost, of those due then", 0.7)] if any(one.lost for one in run.moments) else []
     parts += [(f"processor of {name} (% of one)", 1.0)] if cpu else []

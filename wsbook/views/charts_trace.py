@@ -27,7 +27,7 @@ from wsbook.views.drawing import (
     row_words,
 )
 from wsbook.views.tables import rows_of
-from wsbook.views.tables.trace import BESIDE, IN_PAGE, Passing, passings_of, percentile
+from wsbook.views.tables.trace import BESIDE, IN_PAGE, Passing, missing_of, passings_of, percentile
 from wsbook.words import cap, duration_text, quantity
 
 __all__ = ["plot_burst", "plot_steps", "plot_trace"]
@@ -301,7 +301,7 @@ def plot_burst(observations: Iterable[Observation]) -> Picture | None:
         return None
     facts = bursts[-1]
     sent, places = max(0, facts.sent - facts.refused), facts.places[:_MOST_PLACES]
-    lost = [(sent - one.received, one) for one in places if one.kind not in BESIDE and one.received < sent]
+    lost = [(gone, one) for one in places if (gone := missing_of(facts, one))]
     title = _burst_title(facts, lost)
     drawn = figure(title, 104 + 27 * len(places))
     missing = {one.name for _, one in lost}

@@ -16,6 +16,7 @@ __all__ = [
     "IN_PAGE",
     "Passing",
     "kind_of",
+    "missing_of",
     "passings_of",
     "percentile",
     "table_burst",
@@ -154,9 +155,15 @@ def _numbers(missing: Sequence[int]) -> str:
     return f"{shown}, …" if len(missing) > 12 else shown
 
 
+def missing_of(facts: BurstFacts, place: BurstPlace) -> int:
+    """Return how many events never came to a place; a log need not name any, and what stands in the document need not be in sight."""
+    in_document = max((one.received for one in facts.places if one.kind == "document"), default=0)
+    aside = place.kind in BESIDE or (place.kind == "screen" and in_document >= place.received)
+    return 0 if aside else max(0, facts.sent - facts.refused - place.received)
+
+
 def _missing(facts: BurstFacts, place: BurstPlace) -> str:
-    """Return how many events never came to a place; a log that does not name any of them says nothing."""
-    gone = max(0, facts.sent - facts.refused - place.received)
+    gone = missing_of(facts, place)
     return "" if place.kind in BESIDE else f"✗ {gone:,}" if gone else "0"
 
 
@@ -170,7 +177,7 @@ def table_burst(observations: Iterable[Observation]) -> pd.DataFrame:
             "lost": _missing(facts, place),
             "twice": place.duplicated,
             "out of order": place.reordered,
-            "which never came": _numbers(place.missing) if place.kind not in BESIDE else "",
+            "which never came": _numbers(place.missing) if missing_of(facts, place) else "",
         }
         for _, facts in rows_of(observations, BurstFacts)
         for place in facts.places
