@@ -11,12 +11,13 @@ from conftest import find
 
 
 @contextmanager
-def redis_server(folder: Path) -> Iterator[int]:
-    """Yield the port of a server whose password is pass:word."""
+def redis_server(folder: Path, *secure: str) -> Iterator[int]:
+    """Yield the port of a server whose password is pass:word. secure: options of TLS, with which it speaks nothing else."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    argv = [find("redis-server") or "redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--requirepass", "pass:word"]
+    ports = ["--port", "0", "--tls-port", str(port), *secure] if secure else ["--port", str(port)]
+    argv = [find("redis-server") or "redis-server", *ports, "--bind", "127.0.0.1", "--save", "", "--requirepass", "pass:word"]
     process = subprocess.Popen([*argv, "--dir", str(folder)], stdout=subprocess.DEVNULL)
     for _ in range(200):
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.1):

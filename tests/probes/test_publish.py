@@ -11,7 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+import trustme
 from conftest import needs
+from redis_server import redis_server
 from websockets.asyncio.server import ServerConnection, serve
 
 from wsbook.attempt import Attempt
@@ -208,6 +210,22 @@ async def test_redis_that_refuses_is_told_without_its_password(redis_port: int) 
     assert done.failure is not None and done.failure.stage == "trigger" and "wrong-secret" not in done.failure.message
     async with listening(f"redis://127.0.0.1:{redis_port}/c", lambda data, at: None) as channel:
         assert channel.failure is not None and channel.failure.stage == "broker"
+
+
+@needs("redis-server")
+async def test_redis_over_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    files = [str(tmp_path / name) for name in ("server.pem", "server.pem", "ca.pem")]
+    options = [f"--tls-{name}-file" for name in ("cert", "key", "ca-cert")]
+    secure = [word for pair in zip(options, files, strict=True) for word in pair]
+    with redis_server(tmp_path, *secure, "--tls-auth-clients", "no") as port:
+        trigger = Trigger(method="PUBLISH", url=f"rediss://:pass%3Aword@127.0.0.1:{port}/c", body="{marker}")
+        trusted = await _published(trigger, attempt=NOWHERE.change(ca_file=str(tmp_path / "ca.pem")))
+        stranger = await _published(trigger)
+    assert trusted.failure is None and trusted.receivers == 0
+    assert stranger.failure is not None and "certificate" in stranger.failure.message
 
 
 async def test_redis_that_is_not_there_or_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from wsbook import cli
 from wsbook.case import Case, target_from
 from wsbook.facts import TraceFacts
 from wsbook.observation import Outcome, Reason
+from wsbook.probes.publish_redis import channel_of
 from wsbook.record import Record
 from wsbook.target import Budget, parse_target
 
@@ -85,3 +86,17 @@ async def test_a_record_that_is_gone_on_with_starts_no_command(tmp_path: Path, s
     assert any(one.outcome is Outcome.NOT_RUN and one.failure is not None and "--run-command" in one.failure.message for one in seen)
     assert not any(isinstance(one.facts, TraceFacts) for one in seen)
     assert "foreign" not in file.read_text() and "foreign" not in (folder / "findings.json").read_text()
+
+
+def test_a_password_that_is_typed_in_clear_stands_nowhere(tmp_path: Path) -> None:
+    target = target_from(
+        {
+            "url": "ws://127.0.0.1:9/",
+            "trigger": "PUBLISH redis://:pa55word@127.0.0.1:6379/news {marker}",
+            "broker": "redis://me:s3cr3t@127.0.0.1:6379/news",
+        }
+    )
+    Record.create(tmp_path / "record", target)
+    written = (tmp_path / "record" / "target.toml").read_text()
+    assert "pa55word" not in written and "s3cr3t" not in written and "${env:" in written
+    assert target.trigger is not None and channel_of(target.trigger.url) == "news" and channel_of(target.broker) == "news"

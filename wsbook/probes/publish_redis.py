@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["MISSING", "Channel", "RedisPublisher", "channel_of", "listening", "redis_failure", "same_channel"]
 
 MISSING = "not run: Redis is spoken with the package redis; pip install 'wsbook[redis]'"
-_ANSWER_S = 5.0
+_ANSWER_S = 3.0
 _SCHEMES = ("redis", "rediss")
 
 
@@ -50,7 +50,7 @@ def _client(url: str, ca_file: str) -> "Redis":
 
     endpoint = parse_endpoint(resolve(url), _SCHEMES)
     user, _, password = endpoint.userinfo.partition(":")
-    secure: dict[str, Any] = {"ssl": True, "ssl_ca_certs": ca_file or None} if endpoint.secure else {}
+    secure: dict[str, Any] = {"ssl": True, "ssl_ca_certs": ca_file or None} if endpoint.scheme == "rediss" else {}
     return Redis(
         host=endpoint.host,
         port=endpoint.port,

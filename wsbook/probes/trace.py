@@ -9,7 +9,8 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
+from functools import cached_property
 from statistics import median
 
 from msgspec import Struct
@@ -94,21 +95,14 @@ async def probe_trace(
     watched = places_watched(source, attempt, run, given)
     async with watched as places:
         tracer = _Tracer(source, run, places, trigger, message, say)
-        if places.sockets or trigger is not None:
-            end = time.monotonic() + budget_s
-            spare = places.sockets[-1] if places.sockets else None
-            with suppress(TimeoutError):
-                async with (
-                    asyncio.timeout(budget_s + _MARGIN_S),
-                    publisher_for(trigger, message, attempt, step=step, spare=spare) as publisher,
-                ):
-                    more_s = _BURST_SHARE * budget_s if burst else 0.0
-                    await tracer.singly(publisher, max(1, repeats), end - more_s)
-                    await tracer.look_deeper(publisher)
-                    if burst:
-                        await tracer.at_once(publisher, burst, end, _may_burst(attempt, trigger, owned))
-                    await tracer.linger(end)
-        return [*await tracer.results(schema), *places.unwatched()]
+        if not places.sockets and trigger is None:
+            return places.unwatched()
+        spare = places.sockets[-1] if places.sockets else None
+        publishing = publisher_for(trigger, message, attempt, step=step, spare=spare)
+        await tracer.follow(publishing, max(1, repeats), burst, budget_s, _may_burst(attempt, trigger, owned))
+        found = await tracer.results(schema)
+        none = not_run(source, Reason.TIMEOUT, f"nothing could be set off within {budget_s:g} s, nor was it refused")
+        return [*(found or [none]), *places.unwatched()]
 
 
 def _may_burst(attempt: Attempt, trigger: Trigger | None, owned: bool) -> bool:
@@ -124,6 +118,20 @@ class _Tracer:
         self._trigger, self._text = trigger, trigger.body or trigger.url if trigger else message
         self._events: list[_Event] = []
         self._burst: Observation | None = None
+        self._slowest_s: float | None = None
+
+    async def follow(
+        self, publishing: AbstractAsyncContextManager[Publisher], repeats: int, burst: int, budget_s: float, may_burst: bool
+    ) -> None:
+        """Set off everything within the time."""
+        end, more_s = time.monotonic() + budget_s, _BURST_SHARE * budget_s if burst else 0.0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(budget_s + _MARGIN_S), publishing as publisher:
+                await self.singly(publisher, repeats, end - more_s)
+                await self.look_deeper(publisher)
+                if burst:
+                    await self.at_once(publisher, burst, end, may_burst)
+                await self.linger(end)
 
     async def singly(self, publisher: Publisher, repeats: int, end: float) -> None:
         """Set off events one after the other, each when the one before has come as far as others did; as many as fit."""
@@ -145,6 +153,7 @@ class _Tracer:
             self._places.clocks.date("trigger", told.headers, told.sent_at, told.answered_at)
         wait_s = self._patience_s(left_s)
         await self._settle(event.number, wait_s)
+        self._slowest_s = max([self._slowest_s or 0.0, *(place.at_s for place in self._seen(event) if place.at_s is not None)])
         if self._places.page is not None:
             event.page = await self._places.page.event(marker(self._run.marker, event.number), min(_QUIET_S, wait_s))
 
@@ -159,12 +168,10 @@ class _Tracer:
             return Published(sent_at=begin, failure=Failure(stage="trigger", reason=Reason.TIMEOUT, message=words))
 
     def _patience_s(self, left_s: float) -> float:
-        """Return how long the newest event is waited for: longer than any before took to where others came."""
-        done = self._events[:-1] if self._events and self._events[-1].number == self._run.set_off - 1 else self._events
-        if not done:
+        """Return how long an event is waited for: longer than any before took to where it came."""
+        if self._slowest_s is None:
             return min(_FIRST_S, max(0.3, 0.4 * left_s))
-        times = [place.at_s for event in done for place in self._seen(event) if place.at_s is not None]
-        return min(_LATER_S, max(times, default=0.0) * 2 + _MARGIN_S)
+        return min(_LATER_S, self._slowest_s * 2 + _MARGIN_S)
 
     def _seen(self, event: _Event) -> list[Place]:
         return self._places.of(event.number, event.published.sent_at)
@@ -284,7 +291,7 @@ class _Tracer:
             instance = signals_of(told.headers).get(self._sign, "") if told.headers else ""
             yield Place(name="trigger answered", kind="answer", at_s=told.answered_at - told.sent_at, count=1, instance=instance)
 
-    @property
+    @cached_property
     def _sign(self) -> str:
         """What tells the processes behind the sockets and the trigger apart."""
         answers = [signals_of(event.published.headers) for event in self._events if event.published.headers]
@@ -296,7 +303,8 @@ class _Tracer:
         for place in places:
             watch = watches.get(place.name)
             if watch is None:
-                yield place
+                signals = self._places.page.signals if self._places.page is not None and place.kind == "frame" else {}
+                yield replace(place, instance=signals.get(self._sign, ""))
                 continue
             content = watch.contents.get(number)
             differs = altered(first, content) if first is not None and content is not None else ""

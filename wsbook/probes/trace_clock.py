@@ -21,7 +21,7 @@ __all__ = ["Clocks", "with_clock"]
 
 _FINE_S = 0.011
 """Stamps that are cut off to more say less than when we saw the line."""
-_TELLING_S = 2.0
+_TELLING_S = 0.25
 """An offset that may be none is not worth telling when it is not known better."""
 _MEMBERS, _LARGEST = 60, 65_536
 _TIMED = frozenset({"ts", "time", "timestamp", "at", "date", "sentat", "createdat", "created", "servertime", "publishedat", "emittedat"})

@@ -1,0 +1,45 @@
+"""What a place says of the events that passed it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wsbook.facts import BurstPlace
+from wsbook.probes.trace_watch import Run, Watch, burst_place
+
+
+@given(st.permutations(range(12)), st.sets(st.integers(0, 11)))
+def test_a_burst_is_counted_exactly(order: list[int], lost: set[int]) -> None:
+    came = [number for number in order if number not in lost]
+    place = burst_place("endpoint", "endpoint", came, 12, 3)
+    assert place.received == 12 - len(lost) and place.missing == tuple(sorted(lost)) and place.duplicated == 3
+    assert place.reordered == sum(any(earlier > number for earlier in came[:index]) for index, number in enumerate(came))
+
+
+def test_copies_swaps_and_losses_of_a_burst() -> None:
+    run = Run(marker="wsbook-0", set_off=10)
+    watch = Watch("endpoint", "endpoint", run)
+    for at, number in enumerate([0, 1, 5, 7, 6, 6, 9, 5]):
+        watch.note([number], float(at))
+    assert watch.burst(5, 5) == BurstPlace(name="endpoint", kind="endpoint", received=4, duplicated=2, reordered=1, missing=(3,))
+
+
+def test_an_event_that_was_not_set_off_yet_is_not_seen() -> None:
+    run = Run(marker="wsbook-0", set_off=1)
+    watch = Watch("app", "hop", run)
+    watch.note([0, 1, 2], 5.0, "content")
+    assert watch.order == [0] and watch.place(1, 4.0).at_s is None and watch.place(0, 4.0).at_s == 1.0
+    run.set_off = 2
+    watch.note([0, 1], 6.0, "later")
+    assert watch.counts == {0: 2, 1: 1} and watch.contents == {0: "content", 1: "later"}
+
+
+def test_content_is_bounded_and_greetings_are_kept() -> None:
+    run = Run(marker="wsbook-0", singles=2)
+    watch = Watch("app", "hop", run, (("X-Instance", "node-1"),))
+    watch.greet('{"server_id": "b"}')
+    run.set_off = 3
+    watch.greet("later")
+    watch.note([0], 1.0, "x" * 300_000)
+    watch.note([1], 1.0, "y")
+    watch.note([2], 1.0, "z")
+    assert watch.contents == {1: "y"} and watch.greeting == '{"server_id": "b"}' and "node-1" in watch.signals.values()
