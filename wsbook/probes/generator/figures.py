@@ -115,7 +115,6 @@ def _moments(tally: Tally, schedule: Schedule | None, losses: Losses) -> tuple[M
     used = ceil(max(tally.end_ns - tally.begin_ns, 1) / tally.interval_ns - 1e-9)
     came = np.flatnonzero(tally.arrived)
     count = min(len(tally.arrived), max(used, int(came[-1]) + 1 if len(came) else 0))
-    shared = bool(tally.plan.begin_at)  # with other processes, whose intervals are merged with these
     interval_s, full_s = tally.interval_ns / 1e9, (tally.end_ns - tally.begin_ns) / 1e9
     return tuple(
         Moment(
@@ -126,7 +125,7 @@ def _moments(tally: Tally, schedule: Schedule | None, losses: Losses) -> tuple[M
             p50_s=_seconds(histogram := tally.by_due[place], 0.5),
             p99_s=_seconds(histogram, 0.99),
             max_s=None if histogram is None or histogram.max is None else histogram.max / 1e9,
-            histogram=histogram.encode() if histogram is not None and shared else "",
+            histogram=histogram.encode() if tally.plan.begin_at and histogram is not None else "",
         )
         for place in range(count)
     )
