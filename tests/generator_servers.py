@@ -214,10 +214,12 @@ class Peer(asyncio.Protocol):
         return [frame(payload, opcode)]
 
     def do_ends(self, opcode: int, payload: bytes) -> list[bytes]:
-        if self.count > int(self.options["after"]):
-            self.transport.close()
-            return []
-        return [frame(payload, opcode)]
+        """Send a FIN and go on reading: a socket that is closed with bytes unread sends a RST instead."""
+        if self.count <= int(self.options["after"]):
+            return [frame(payload, opcode)]
+        if self.count == int(self.options["after"]) + 1:
+            self.transport.write_eof()
+        return []
 
     def do_garbage(self, opcode: int, payload: bytes) -> list[bytes]:
         return [frame(payload, opcode) if self.count <= 10 else b"\xff\xfe this is no frame"]
