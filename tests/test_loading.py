@@ -82,6 +82,7 @@ def test_a_search(options: dict[str, Any], start: float, bound_s: float | None) 
     ("options", "words"),
     [
         ({"rate": "10", "window": 2}, "one of --rate, --window and --ramp"),
+        ({}, "give --rate, --window or --ramp"),
         ({"rate": "fast"}, "is no number; write 500, 10k or 4KiB"),
         ({"ramp": "1:2"}, "FROM:TO:STEPS"),
         ({"ramp": "0:2:3"}, "rates above 0"),
@@ -128,7 +129,9 @@ def threshold(holds: bool | None) -> Threshold:
         (seen(run(lost=1), thresholds=(threshold(True),)), 0),
         (seen(run(), thresholds=(threshold(True), threshold(False), threshold(None))), 1),
         (seen(run(), thresholds=(threshold(True), threshold(None))), 3),
-        (seen(run(), run(lost=5), knee=Knee(rate=900, broke_at=1000)), 0),
+        (seen(run(searched=True), run(lost=5, searched=True), knee=Knee(rate=900, broke_at=1000)), 0),
+        (seen(run(lost=5), run(searched=True), knee=Knee(rate=900, broke_at=1000)), 1),
+        (seen(run(), run(searched=True, void="late")), 3),
         (seen(run(lost=5), knee=Knee(rate=0, broke_at=1)), 1),
         (seen(run(void="late", lost=5), void="late"), 3),
         (seen(run(), run(void="late", lost=5)), 3),

@@ -170,6 +170,13 @@ async def test_stopped_no_other_run_is_begun(fake: Fake) -> None:
     assert len(facts(seen).runs) == 1 and facts(seen).knee is None
 
 
+async def test_ended_before_it_began_nothing_is_known(fake: Fake) -> None:
+    stop = asyncio.Event()
+    stop.set()
+    found = facts(await probe_load([plan()], step="4.2", stop=stop))
+    assert (found.runs, found.void) == ((), "it was ended before a run was begun")
+
+
 async def test_a_search_is_made_of_runs_and_thresholds_hold_where_it_held(fake: Fake) -> None:
     fake.make = lambda one: run(one, p99_s=0.002 if one.rate <= 1000 else 0.4)
     demands = [parse_demand("p99 < 50 ms"), parse_demand("knee > 500/s")]
@@ -179,6 +186,7 @@ async def test_a_search_is_made_of_runs_and_thresholds_hold_where_it_held(fake: 
     assert all(one.rate and one.seconds >= min(30, 200 / one.rate) and not one.window for one in fake.plans[1:])
     assert all(one.drain_s >= 2 * one.seconds for one in fake.plans[1:])
     assert (fake.plans[0].window, fake.plans[0].connections) == (1, 1)
+    assert all(one.searched for one in found.runs)
     assert found.runs[0].rate == 100 and len(found.runs) == len(fake.plans) - 1
 
 

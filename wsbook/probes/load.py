@@ -151,21 +151,22 @@ async def _carry_out(series: "_Series", plans: Sequence[LoadPlan], search: Searc
     for plan in plans:
         if not (search and not plan.rate) and not series.stop.is_set():
             await series.run(plan)
-    planned = len(series.runs)
     knee = await _search(series, plans[0], search) if search and not series.stop.is_set() else None
-    held = [run for run in series.runs[planned:] if knee and run.rate <= knee.rate]
+    judged = [run for run in series.runs if not run.searched or (knee and run.rate <= knee.rate)]
     return LoadFacts(
         runs=tuple(series.runs),
         void=_void(series.runs),
         errors=tuple(series.errors[:50]),
         knee=knee,
-        thresholds=judge_demands(demands, [*series.runs[:planned], *held], knee),
+        thresholds=judge_demands(demands, judged, knee),
     )
 
 
 def _void(runs: Sequence[LoadRun]) -> str:
-    """Return why none of the figures count, "" when some do, or there are none."""
-    if not runs or not all(run.void for run in runs):
+    """Return why none of the figures count, "" when some do."""
+    if not runs:
+        return "it was ended before a run was begun"
+    if not all(run.void for run in runs):
         return ""
     return runs[0].void if len(runs) == 1 else f"all {len(runs)} runs are void, the last one because {runs[-1].void}"
 
@@ -176,7 +177,7 @@ async def _search(series: "_Series", plan: LoadPlan, search: Search) -> Knee | N
             return void_run(plan, "the search was ended early")
         seconds = seconds_for(rate, search.seconds)
         drain_s = max(plan.drain_s, 2 * seconds)  # what a server at half the rate still has to do is late, not lost
-        run = await series.try_once(replace(plan, rate=rate, window=0, seconds=seconds, drain_s=drain_s))
+        run = replace(await series.try_once(replace(plan, rate=rate, window=0, seconds=seconds, drain_s=drain_s)), searched=True)
         await series.keep(run)
         return run
 
