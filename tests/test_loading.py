@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -17,6 +19,7 @@ from wsbook.load_plan import LineFault
 from wsbook.observation import Observation, Reason, Source, not_run, observed
 
 URL = "ws://127.0.0.1:9/ws"
+SCHEMA = Path(__file__).parent.parent / "data" / "load.schema.json"
 
 
 def request(**options: Any) -> LoadRequest:
@@ -209,3 +212,53 @@ def test_the_document_has_sums_and_runs_and_no_secret(tmp_path: Path, monkeypatc
     assert (document["cpu_s"], document["void"], document["exit_code"], len(document["runs"])) == (1.0, "", 1, 2)
     assert list(document["thresholds"]) == [{"text": "p99 < 5 ms", "value": "x", "holds": False}]
     assert "verysecret123" not in json.dumps(document)
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema of the document: its own members, and the types of its parts as they are declared."""
+    (runs, knee, one), parts = msgspec.json.schema_components(
+        (tuple[LoadRun, ...], Knee | None, tuple[Threshold, ...]), ref_template="#/$defs/{name}"
+    )
+    for part in parts.values():
+        part.pop("description", None)
+    latency, count = {"type": ["number", "null"]}, {"type": "integer", "minimum": 0}
+    counts = ("sent", "received", "lost", "duplicated", "reordered", "unsent", "foreign")
+    latencies = ("p50_s", "p90_s", "p99_s", "p999_s", "max_s", "lag_s")
+    texts = ("url", "outcome", "why", "void", "type")
+    members = {
+        "schema": {"const": "wsbook.load/1"},
+        **{name: {"type": "string"} for name in texts},
+        **dict.fromkeys(counts, count),
+        **dict.fromkeys(latencies, latency),
+        "cpu_s": {"type": "number"},
+        "errors": {"type": "array", "items": {"type": "string"}},
+        "exit_code": {"enum": [0, 1, 3]},
+        "runs": runs,
+        "knee": knee,
+        "thresholds": one,
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "wsbook load",
+        "description": "What wsbook load --json prints and --out writes. Counts are sums over all runs, latencies in s the worst of them.",
+        "type": "object",
+        "required": list(members),
+        "properties": members,
+        "$defs": parts,
+    }
+
+
+def test_the_published_schema_is_that_of_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    assert stored == json.loads(json.dumps(schema())), "python tests/test_loading.py writes it anew"
+
+    async def probe(*_: object, **__: object) -> Observation:
+        return seen(run(), thresholds=(threshold(None),), knee=Knee(rate=1.0))
+
+    monkeypatch.setattr("wsbook.cli.loading.probe_load", probe)
+    document = load(request(rate="1"), Console(file=io.StringIO()), quiet=True)
+    jsonschema.validate(json.loads(json.dumps(document)), stored)
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(json.dumps(schema(), indent=2) + "\n", encoding="utf-8")

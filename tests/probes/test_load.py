@@ -219,6 +219,24 @@ async def test_troubles_come_at_their_time_on_a_relay_between(fake: Fake, server
     assert spells["delay 20 ms"] == pytest.approx((0.0, 0.9), abs=0.3)
 
 
+@pytest.mark.parametrize(
+    ("attempt", "expected"),
+    [
+        (Attempt(url="wss://localhost:8443/x?y=1"), {"host_header": "localhost:8443", "server_name": "localhost", "via": None}),
+        (Attempt(url="ws://u:p@localhost/x", address="127.0.0.1"), {"host_header": "localhost", "address": None}),
+        (Attempt(url="wss://localhost/x", via="http://u:p@127.0.0.1:3128"), {"url": "wss://localhost/x", "host_header": None}),
+    ],
+)
+async def test_by_way_of_the_relay_the_request_stays_the_endpoints(fake: Fake, attempt: Attempt, expected: dict[str, Any]) -> None:
+    way = LoadPlan(attempt=attempt, rate=10, seconds=0.1, faults=(LineFault(at_s=0, how="refuse"),))
+    await probe_load([way], step="4.2")
+    dialled = fake.plans[0].attempt
+    assert {name: getattr(dialled, name) for name in expected} == expected
+    relay = parse_endpoint(dialled.via or dialled.url)
+    assert (relay.host, relay.userinfo) == ("127.0.0.1", "u:p" if "u:p" in attempt.url or attempt.via else "")
+    assert relay.port not in (443, 80, 8443, 3128)
+
+
 async def test_a_relay_that_is_the_bottleneck_makes_figures_void(fake: Fake, server: str) -> None:
     def busy(one: LoadPlan) -> LoadRun:
         time.sleep(0.5)  # the loop that the relay runs in
