@@ -17,6 +17,7 @@ from wsbook.errors import UsageError
 from wsbook.facts import Generator, Knee, LoadFacts, LoadRun, LossyConnection, Sample, Spell, Threshold, Watched
 from wsbook.load_plan import LineFault
 from wsbook.observation import Observation, Reason, Source, not_run, observed
+from wsbook.probes.load import ENDED_EARLY
 
 URL = "ws://127.0.0.1:9/ws"
 SCHEMA = Path(__file__).parent.parent / "data" / "load.schema.json"
@@ -135,6 +136,7 @@ def threshold(holds: bool | None) -> Threshold:
         (seen(run(searched=True), run(lost=5, searched=True), knee=Knee(rate=900, broke_at=1000)), 0),
         (seen(run(lost=5), run(searched=True), knee=Knee(rate=900, broke_at=1000)), 1),
         (seen(run(), run(searched=True, void="late")), 3),
+        (seen(run(searched=True), knee=Knee(rate=900, why=ENDED_EARLY), errors=(ENDED_EARLY,)), 3),
         (seen(run(lost=5), knee=Knee(rate=0, broke_at=1)), 1),
         (seen(run(void="late", lost=5), void="late"), 3),
         (seen(run(), run(void="late", lost=5)), 3),

@@ -14,7 +14,7 @@ from wsbook.facts import LoadFacts, LoadRun
 from wsbook.load_plan import LineFault, LoadPlan
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes import load
-from wsbook.probes.load import AUTO, Engine, grid, probe_load, ramp
+from wsbook.probes.load import AUTO, ENDED_EARLY, Engine, grid, probe_load, ramp
 from wsbook.probes.load_line import MOST_RELAYED
 from wsbook.probes.load_search import Search
 from wsbook.probes.load_thresholds import parse_demand
@@ -194,6 +194,21 @@ async def test_a_search_without_a_run_that_counts_found_nothing(fake: Fake) -> N
     fake.make = lambda one: run(one, void="late")
     found = facts(await probe_load([plan(rate=0.0)], step="4.2", search=Search(), demands=[parse_demand("knee > 500/s")]))
     assert (found.knee, found.errors) == (None, ("no rate was found: late",)) and found.thresholds[0].holds is None
+
+
+@pytest.mark.parametrize(("runs", "rate"), [(1, None), (2, None), (4, 200.0)])
+async def test_a_search_that_is_ended_early_keeps_what_held(fake: Fake, runs: int, rate: float | None) -> None:
+    stop = asyncio.Event()
+
+    def make(one: LoadPlan) -> LoadRun:
+        if len(fake.plans) == runs:
+            stop.set()
+        return run(one, void="ended early" if stop.is_set() else "")
+
+    fake.make = make
+    found = facts(await probe_load([plan(rate=0.0)], step="4.2", search=Search(), stop=stop))
+    assert len(fake.plans) == runs and ENDED_EARLY in found.errors
+    assert (found.knee and (found.knee.rate, found.knee.broke_at, found.knee.why)) == (rate and (rate, None, ENDED_EARLY))
 
 
 async def test_thresholds_are_held_against_planned_runs(fake: Fake) -> None:

@@ -21,7 +21,7 @@ from wsbook.errors import UsageError
 from wsbook.facts import LoadFacts, LoadRun
 from wsbook.load_plan import LINE_FAULTS, LineFault, LoadPlan
 from wsbook.observation import Observation, Outcome
-from wsbook.probes.load import AUTO, Engine, grid, probe_load, ramp
+from wsbook.probes.load import AUTO, ENDED_EARLY, Engine, grid, probe_load, ramp
 from wsbook.probes.load_search import Search
 from wsbook.probes.load_thresholds import Demand, parse_demand, parse_seconds
 from wsbook.redact import seal
@@ -281,7 +281,7 @@ def exit_code(seen: Observation) -> int:
     planned = [run for run in facts.runs if not run.searched]
     if (facts.knee and not facts.knee.rate) or any(_harmed(run) for run in planned if not run.void):
         return BROKE
-    unknown = any(run.void for run in planned) or (len(planned) < len(facts.runs) and facts.knee is None)
+    unknown = any(run.void for run in planned) or ENDED_EARLY in facts.errors or (len(planned) < len(facts.runs) and facts.knee is None)
     return INCOMPLETE if unknown else HELD
 
 
