@@ -7,7 +7,7 @@ import shlex
 import ssl
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ import trustme
 from conftest import needs
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from wsbook.attempt import Attempt
 from wsbook.facts import BurstFacts, BurstPlace, ClockFacts, Place, TraceFacts
@@ -54,7 +55,8 @@ class Site:
             self.log.write_text("INFO new file\n")
         await asyncio.sleep(0.03)
         for peer in self.peers:
-            await peer.send(text)
+            with suppress(ConnectionClosed):
+                await peer.send(text)
 
     def trigger(self, connection: ServerConnection, request: Any) -> Any:
         if not request.path.startswith("/emit/"):
@@ -189,17 +191,17 @@ async def test_places_that_cannot_be_watched_are_said(log: Path, tmp_path: Path)
 
 
 PAGE = """<!doctype html><p id=p></p><script>
-const socket = new WebSocket("{url}"); socket.onmessage = (event) => {{ {handler} }};
+const socket = new WebSocket("{url}"); socket.onmessage = (event) => {{ {handler} }}; {script}
 </script>"""
 
 
 @asynccontextmanager
-async def _page(endpoint: str, handler: str) -> AsyncIterator[str]:
+async def _page(endpoint: str, handler: str, script: str = "") -> AsyncIterator[str]:
     """Yield the URL of a page whose socket has this handler."""
 
     async def page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        body = PAGE.format(url=endpoint, handler=handler).encode()
+        body = PAGE.format(url=endpoint, handler=handler, script=script).encode()
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         await writer.drain()
         writer.close()
@@ -208,8 +210,8 @@ async def _page(endpoint: str, handler: str) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{pages.sockets[0].getsockname()[1]}/"
 
 
-async def _with_page(log: Path, handler: str, **options: Any) -> list[Observation]:
-    async with site(Site(log)) as (endpoint, app, trigger), _page(endpoint, handler) as page_url:
+async def _with_page(log: Path, handler: str, script: str = "", **options: Any) -> list[Observation]:
+    async with site(Site(log)) as (endpoint, app, trigger), _page(endpoint, handler, script) as page_url:
         return await probe_trace(
             Attempt(url=endpoint),
             trigger=Trigger(method="POST", url=trigger),
@@ -234,7 +236,7 @@ async def test_the_page_is_part_of_the_path(log: Path) -> None:
         assert times[0] <= times[1] + 0.02 and times[1] <= times[2] + 0.005 and times[2] <= times[3] <= times[4] < times[0] + 0.6
     (burst,) = [seen.facts for seen in found if isinstance(seen.facts, BurstFacts)]
     places = {place.name: place for place in burst.places}
-    assert burst.sent == 30 and places["page frame"].received == places["page handler"].received == 30
+    assert 10 <= burst.sent <= 30 and places["page frame"].received == places["page handler"].received == burst.sent
 
 
 @needs("chromium")
@@ -298,10 +300,10 @@ async def test_a_bounded_queue_loses_only_what_comes_at_once(log: Path, fault: s
     assert len(traces) == 5 and all(place.count for facts in traces for place in facts.places)
     (burst,) = [seen.facts for seen in found if isinstance(seen.facts, BurstFacts)]
     places = {place.name: place for place in burst.places}
-    assert burst.sent == 50 and burst.refused == 0 and places["app"].received == 50
-    whole = BurstPlace(name="endpoint", kind="endpoint", received=50)
-    assert places["endpoint"] == whole if not fault else 8 <= places["endpoint"].received < 50
-    assert len(places["endpoint"].missing) == 50 - places["endpoint"].received
+    assert 30 <= burst.sent <= 50 and burst.refused == 0 and places["app"].received == burst.sent  # as many as fit
+    whole = BurstPlace(name="endpoint", kind="endpoint", received=burst.sent)
+    assert places["endpoint"] == whole if not fault else 8 <= places["endpoint"].received < burst.sent
+    assert len(places["endpoint"].missing) == burst.sent - places["endpoint"].received
 
 
 async def test_a_burst_goes_only_where_it_may(log: Path) -> None:
@@ -447,25 +449,30 @@ async def test_a_broker_that_is_not_there_is_an_observation(log: Path) -> None:
     assert found[-1].source.hop == "broker" and found[-1].failure is not None and found[-1].failure.reason is Reason.REFUSED
 
 
-async def test_who_is_behind_each_socket_is_told(log: Path) -> None:
+@pytest.mark.parametrize("with_page", [False, pytest.param(True, marks=needs("chromium"))])
+async def test_who_is_behind_each_socket_is_told(log: Path, with_page: bool) -> None:
     def named(connection: ServerConnection, request: Any, response: Any) -> None:
         response.headers["X-Instance"] = f"node-{request.path[1:] or 'a'}"
 
     running = Site(log)
-    async with serve(running.app, "127.0.0.1", 0, process_request=running.trigger, process_response=named) as server:
-        url = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with (
+        serve(running.app, "127.0.0.1", 0, process_request=running.trigger, process_response=named) as server,
+        _page(f"ws://127.0.0.1:{(port := server.sockets[0].getsockname()[1])}/c", "") as page_url,
+    ):
         found = await probe_trace(
-            Attempt(url=f"ws://{url}/"),
-            trigger=Trigger(method="POST", url=f"http://{url}/emit/{{marker}}"),
+            Attempt(url=f"ws://127.0.0.1:{port}/"),
+            trigger=Trigger(method="POST", url=f"http://127.0.0.1:{port}/emit/{{marker}}"),
             message="",
-            hops=(Attempt(url=f"ws://{url}/b", hop="app-b"),),
+            hops=(Attempt(url=f"ws://127.0.0.1:{port}/b", hop="app-b"),),
             logs=(),
             step="4.1",
             repeats=1,
             budget_s=2.0,
+            page_url=page_url if with_page else "",
         )
-    places = _places(found[0])
-    assert (places["app-b"].instance, places["endpoint"].instance) == ("node-b", "node-a")
+    instances = {name: place.instance for name, place in _places(found[0]).items() if place.instance}
+    page = {"page frame": "node-c"} if with_page else {}
+    assert {"app-b": "node-b", "endpoint": "node-a", **page}.items() <= instances.items()
 
 
 async def test_a_trace_that_is_cancelled_leaves_nothing(log: Path) -> None:
@@ -489,3 +496,45 @@ async def test_a_trace_that_is_cancelled_leaves_nothing(log: Path) -> None:
         await asyncio.sleep(0.1)
         assert not [peer for peer in running.peers if peer.state.name == "OPEN"]
         assert not [task for task in asyncio.all_tasks() if "follow" in repr(task.get_coro())]
+
+
+async def test_a_socket_that_has_ended_is_told(log: Path) -> None:
+    async def leave(peer: ServerConnection) -> None:
+        if peer.request is not None and peer.request.path == "/gone":
+            await peer.close(1001, "going away")
+        await peer.wait_closed()
+
+    async with serve(leave, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        hops = (Attempt(url=f"{url}gone", hop="app"),)
+        found = await probe_trace(
+            Attempt(url=url), trigger=None, message="{marker}", hops=hops, logs=(), step="4.1", repeats=1, budget_s=1.5
+        )
+    places = _places(found[0])
+    assert places["app"].ended == "close 1001 going away by peer" and places["endpoint"].ended == ""
+
+
+@needs("chromium")
+async def test_a_page_whose_socket_has_ended_is_told(log: Path) -> None:
+    found = await _with_page(log, "", repeats=1, script="socket.onopen = () => socket.close(4000, 'enough');")
+    places = _places(found[0])
+    assert places["page frame"].count == 0 and places["page frame"].ended == "close 4000 enough by the page"
+
+
+async def test_without_any_socket_a_message_goes_nowhere(log: Path) -> None:
+    nowhere = Attempt(url="ws://127.0.0.1:9/")
+    (seen,) = await probe_trace(nowhere, trigger=None, message="{marker}", hops=(), logs=(), step="4.1", budget_s=1.0)
+    assert seen.outcome is Outcome.FAILED and seen.failure is not None and seen.failure.reason is Reason.REFUSED
+
+
+async def test_a_broker_that_never_answers_is_told(log: Path) -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(mute, "127.0.0.1", 0) as silent, site(Site(log)) as (endpoint, _, _):
+        url = f"redis://127.0.0.1:{silent.sockets[0].getsockname()[1]}/c"
+        trigger = Trigger(method="PUBLISH", url=url, body="{marker}")
+        found = await probe_trace(Attempt(url=endpoint), trigger=trigger, message="", hops=(), logs=(), step="4.1", budget_s=1.0)
+    assert [seen.failure.reason for seen in found if seen.failure] == [Reason.TIMEOUT, Reason.TIMEOUT]
+    assert found[0].outcome is Outcome.NOT_RUN and found[1].source.hop == "broker"

@@ -11,7 +11,8 @@ class Place(Struct, frozen=True, kw_only=True):
     kind: trigger, answer, broker, log, hop, endpoint, frame, handler, mark, document or screen; "" in old records. instance: what
     identifies the process that a socket is connected to, "" unknown. altered: how its content differs from that at the first socket
     that carried it, "" when it does not. against_schema: what the given JSON Schema refuses in it, "" nothing or none given.
-    error_s: how far at_s may be off because another machine's clock gave it; 0 for clocks of this machine.
+    error_s: how far at_s may be off because another machine's clock gave it; 0 for clocks of this machine. ended: how the socket here,
+    or every socket of the page, had ended when the event had not come, such as "close 1001 going away by peer"; "" it was open.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Place(Struct, frozen=True, kw_only=True):
     altered: str = ""
     against_schema: str = ""
     error_s: float = 0.0
+    ended: str = ""
 
 
 class Named(Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ import asyncio
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import cached_property
 from statistics import median
 
@@ -95,20 +95,11 @@ async def probe_trace(
     watched = places_watched(source, attempt, run, given)
     async with watched as places:
         tracer = _Tracer(source, run, places, trigger, message, say)
-        if places.sockets or trigger is not None:
-            end = time.monotonic() + budget_s
-            spare = places.sockets[-1] if places.sockets else None
-            with suppress(TimeoutError):
-                async with (
-                    asyncio.timeout(budget_s + _MARGIN_S),
-                    publisher_for(trigger, message, attempt, step=step, spare=spare) as publisher,
-                ):
-                    more_s = _BURST_SHARE * budget_s if burst else 0.0
-                    await tracer.singly(publisher, max(1, repeats), end - more_s)
-                    await tracer.look_deeper(publisher)
-                    if burst:
-                        await tracer.at_once(publisher, burst, end, _may_burst(attempt, trigger, owned))
-                    await tracer.linger(end)
+        if not places.sockets and trigger is None:
+            return places.unwatched()
+        spare = places.sockets[-1] if places.sockets else None
+        publishing = publisher_for(trigger, message, attempt, step=step, spare=spare)
+        await tracer.follow(publishing, max(1, repeats), burst, budget_s, _may_burst(attempt, trigger, owned))
         found = await tracer.results(schema)
         none = not_run(source, Reason.TIMEOUT, f"nothing could be set off within {budget_s:g} s, nor was it refused")
         return [*(found or [none]), *places.unwatched()]
@@ -128,6 +119,19 @@ class _Tracer:
         self._events: list[_Event] = []
         self._burst: Observation | None = None
         self._slowest_s: float | None = None
+
+    async def follow(
+        self, publishing: AbstractAsyncContextManager[Publisher], repeats: int, burst: int, budget_s: float, may_burst: bool
+    ) -> None:
+        """Set off everything within the time."""
+        end, more_s = time.monotonic() + budget_s, _BURST_SHARE * budget_s if burst else 0.0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(budget_s + _MARGIN_S), publishing as publisher:
+                await self.singly(publisher, repeats, end - more_s)
+                await self.look_deeper(publisher)
+                if burst:
+                    await self.at_once(publisher, burst, end, may_burst)
+                await self.linger(end)
 
     async def singly(self, publisher: Publisher, repeats: int, end: float) -> None:
         """Set off events one after the other, each when the one before has come as far as others did; as many as fit."""
@@ -299,7 +303,8 @@ class _Tracer:
         for place in places:
             watch = watches.get(place.name)
             if watch is None:
-                yield place
+                signals = self._places.page.signals if self._places.page is not None and place.kind == "frame" else {}
+                yield replace(place, instance=signals.get(self._sign, ""))
                 continue
             content = watch.contents.get(number)
             differs = altered(first, content) if first is not None and content is not None else ""

@@ -6,11 +6,16 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from wsbook.attempt import Attempt
 from wsbook.facts import PageEvent, Place
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.browser import MISSING, open_page
+from wsbook.probes.browser_capture import Capture
+from wsbook.probes.browser_sockets import is_open
 from wsbook.probes.browser_visit import BrowserError, BrowserMissingError
+from wsbook.probes.instances import Signals, signals_of
 from wsbook.probes.page_event import PageWatcher
 
 __all__ = ["PageWatching", "watched_page"]
@@ -29,6 +34,41 @@ class PageWatching(Protocol):
 
     def places(self, marker: str) -> list[Place]:
         """Return the places of the page where the event may have been seen."""
+
+    @property
+    def signals(self) -> Signals:
+        """What may identify the process that the page's newest socket is connected to."""
+
+
+class _Watched:
+    """The watcher of a page, and how its sockets ended."""
+
+    def __init__(self, watcher: PageWatcher, capture: Capture) -> None:
+        self._watcher, self._capture = watcher, capture
+        self.event, self.look_deeper = watcher.event, watcher.look_deeper
+
+    def places(self, marker: str) -> list[Place]:
+        """Return the watcher's places; one where no event came for want of an open socket says so."""
+        found = self._watcher.places(marker)
+        return [replace(place, ended=self._ended()) if place.kind == "frame" and not place.count else place for place in found]
+
+    @property
+    def signals(self) -> Signals:
+        """What may identify the process that the page's newest socket is connected to: its answer, and the first message."""
+        socket = next((socket for socket in reversed(self._capture.sockets) if is_open(socket)), None)
+        if socket is None:
+            return {}
+        first = next((frame.text for frame in socket.frames if frame.direction == "received" and frame.text), None)
+        return signals_of(socket.headers, first)
+
+    def _ended(self) -> str:
+        """Return how the last socket ended, "" when one is open or none was."""
+        opened = [socket for socket in self._capture.sockets if is_open(socket)]
+        last = max(opened, key=lambda socket: socket.ended_at or 0.0, default=None)
+        if last is None or any(socket.ended_at is None for socket in opened):
+            return ""
+        code = "" if last.code is None else str(last.code)
+        return " ".join(filter(None, ("close", code, last.close_reason[:200], "by the page" if last.by_page else "")))
 
 
 @asynccontextmanager
@@ -59,7 +99,7 @@ async def _opened(
     watcher = PageWatcher(page, selector)
     stack.push_async_callback(_ended, watcher)
     await watcher.begin(run)
-    return watcher
+    return _Watched(watcher, page.capture)
 
 
 async def _ended(watcher: PageWatcher) -> None:

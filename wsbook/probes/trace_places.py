@@ -133,7 +133,7 @@ class Places:
             self.clocks.date(place.hop, headers, socket.answered - asked, socket.answered)
         if subscribe:
             await socket.send(resolve(subscribe))
-        watch = Watch(place.hop, kind, self._run, headers)
+        watch = Watch(place.hop, kind, self._run, headers, socket)
         self.sockets.append(socket)
         self._watches.append(watch)
         self.on_wire.append(watch)

@@ -40,8 +40,9 @@ class Stamped(Struct, frozen=True, kw_only=True):
 class Watch:
     """One place: when each event was seen there first, how often, in which order, and what carried it."""
 
-    def __init__(self, name: str, kind: str, run: Run, headers: Headers = ()) -> None:
+    def __init__(self, name: str, kind: str, run: Run, headers: Headers = (), socket: Socket | None = None) -> None:
         self.name, self.kind, self._run, self._headers = name, kind, run, headers
+        self._socket = socket
         self.first: dict[int, float] = {}
         self.counts: Counter[int] = Counter()
         self.order: list[int] = []
@@ -77,12 +78,21 @@ class Watch:
     def place(self, number: int, sent_at: float) -> Place:
         """Return when and how often one event was seen here."""
         at = self.first.get(number)
-        return Place(name=self.name, kind=self.kind, at_s=None if at is None else max(0.0, at - sent_at), count=self.counts[number])
+        if at is None:
+            return Place(name=self.name, kind=self.kind, at_s=None, ended=_how_ended(self._socket) if self._socket else "")
+        return Place(name=self.name, kind=self.kind, at_s=max(0.0, at - sent_at), count=self.counts[number])
 
     def burst(self, first: int, count: int) -> BurstPlace:
         """Return what was seen of the events from first on."""
         seen = [number for number in self.order if first <= number < first + count]
         return burst_place(self.name, self.kind, [number - first for number in seen], count, sum(self.counts[n] - 1 for n in seen))
+
+
+def _how_ended(socket: Socket) -> str:
+    if socket.ended == "open":
+        return ""
+    code = "" if socket.close_code is None else str(socket.close_code)
+    return " ".join(filter(None, (socket.ended, code, socket.close_reason, socket.closed_by and f"by {socket.closed_by}")))
 
 
 def burst_place(name: str, kind: str, order: Sequence[int], count: int, duplicated: int = 0) -> BurstPlace:

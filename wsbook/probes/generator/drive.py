@@ -14,7 +14,7 @@ from wsbook.load_plan import LoadPlan
 from wsbook.probes.generator.correlate import correlation_of
 from wsbook.probes.generator.line import Line
 from wsbook.probes.generator.mill import CLOSE, PONG, Mill, client_frame
-from wsbook.probes.generator.poll import READ, WRITE, new_poller
+from wsbook.probes.generator.poll import READ, WRITE, new_poller, sharp_timers
 from wsbook.probes.generator.progress import Progress, Watch
 from wsbook.probes.generator.receive import Receiver
 from wsbook.probes.generator.send import ByClock, ByWindow, Listening, Outbox, Schedule
@@ -25,9 +25,10 @@ __all__ = ["drive", "expected", "senders_of"]
 
 _ROUND_MOST = 128
 """Connections read before it is looked whether something is due; a read costs some microseconds."""
-_LOOK_NS, _TICK_NS, _SETTLE_NS = 20_000_000, 10_000_000, 50_000_000
-_HELD_BYTES, _SPARE_NS = 65_536, 300_000
-"""Received bytes that are accounted when something else takes more than this long to come, and when there are more."""
+_LOOK_NS, _TICK_NS, _SETTLE_NS = 20_000_000, 10_000_000, 250_000_000
+_LAGS_MOST = 256
+_HELD_BYTES, _SOME_BYTES, _SPARE_NS = 65_536, 16_384, 300_000
+"""Received bytes that are accounted at once; and those that are when there is this long nothing else to do."""
 _QUIET_NS, _STOPPED_NS = 500_000_000, 500_000_000
 """How long nothing comes, where it is not known what should, until nothing more is awaited; and how long is waited after a stop."""
 _SECOND_COPY_NS, _SECOND_COPY_MOST_NS = 50_000_000, 500_000_000
@@ -66,7 +67,8 @@ def drive(lines: Sequence[Line], plan: LoadPlan, tally: Tally, watch: Watch) -> 
     collected = gc.isenabled()
     gc.disable()  # a collection would make us late
     try:
-        loop.run()
+        with sharp_timers():
+            loop.run()
     finally:
         loop.close()
         if collected:
@@ -98,6 +100,7 @@ class _Loop:
             pinged=lambda line, payload: self._outbox.control(line, client_frame(PONG, payload)),
             epoch_ns=tally.epoch_ns,
         )
+        self._lags = list[int]()
         self._ticking = not isinstance(self._sender, ByClock)
         self._each_round = bool(plan.window) and plan.answered_by == "broadcast"
         self._tick_ns, self._look_ns, self._settled_ns, self._came = tally.begin_ns, 0, 0, (0, tally.begin_ns)
@@ -132,6 +135,7 @@ class _Loop:
             self._round(ready)
         self._receiver.check()
         self._settle(time.monotonic_ns())
+        self._count_lags()
         self._tally.cpu_s, self._tally.wall_s = time.thread_time() - cpu_s, (time.monotonic_ns() - begin_ns) / 1e9
         self._sum_up()
 
@@ -140,7 +144,8 @@ class _Loop:
         now_ns = time.monotonic_ns()
         until_ns = min(self._look_ns, self._sender.next_ns if self._phase == "sending" else self._look_ns)
         if until_ns - now_ns > _SPARE_NS:
-            if self._receiver.held and now_ns - self._settled_ns > _SETTLE_NS:
+            if self._receiver.held > _SOME_BYTES:
+                self._receiver.check()
                 self._settle(now_ns)
             self._sender.prepare()
         self._poller.wait(until_ns, precise=self._sender.precise)
@@ -148,20 +153,16 @@ class _Loop:
 
     def _round(self, ready: list[tuple[int, int]]) -> None:
         by_fd, receiver = self._by_fd, self._receiver
-        read = receiver.read
         for fd, events in ready:
-            line = by_fd.get(fd)
-            if line is None:
-                continue
-            if events & WRITE and self._outbox.resume(line):
-                self._sender.resumed(line)
-            if events != WRITE and line.ended == "open":
-                read(line)
-        receiver.check()
-        if receiver.answers:
+            if events & WRITE and self._outbox.resume(by_fd[fd]):
+                self._sender.resumed(by_fd[fd])
+        receiver.read_all([by_fd[fd] for fd, events in ready if events != WRITE])
+        if self._plan.window:
+            receiver.check()
             answers, receiver.answers = receiver.answers, []
             self._sender.answered(answers)
         if receiver.held > _HELD_BYTES or self._each_round:
+            receiver.check()
             self._settle(time.monotonic_ns())
 
     def _settle(self, now_ns: int) -> None:
@@ -171,15 +172,22 @@ class _Loop:
 
     def _tick(self, now_ns: int) -> None:
         """Note how late the ticks are that passed: the lag of a loop that has no due times."""
-        passed = np.arange(self._tick_ns, now_ns + 1, _TICK_NS)
-        self._tally.lags.record(now_ns - passed)
-        self._tick_ns = int(passed[-1]) + _TICK_NS
+        passed = range(self._tick_ns, now_ns + 1, _TICK_NS)
+        self._lags.extend(now_ns - tick_ns for tick_ns in passed)
+        self._tick_ns = passed[-1] + _TICK_NS
+        if len(self._lags) > _LAGS_MOST:
+            self._count_lags()
+
+    def _count_lags(self) -> None:
+        self._tally.lags.record(np.array(self._lags, np.int64))
+        self._lags.clear()
 
     def _look(self, now_ns: int) -> bool:
-        """Fifty times a second: account, tell, and find out whether it is over."""
+        """Fifty times a second: account what is old, tell, and find out whether it is over."""
         self._look_ns = now_ns + _LOOK_NS
         self._receiver.check()
-        if self._phase != "sending" or now_ns - self._settled_ns > 5 * _LOOK_NS:
+        self._receiver.answers.clear()
+        if self._phase != "sending" or now_ns - self._settled_ns > _SETTLE_NS:
             self._settle(now_ns)
         self._sender.look(now_ns)
         if self._plan.window:
@@ -236,6 +244,7 @@ class _Loop:
         tally = self._tally
         wanted = expected(tally)
         received = int(tally.received.sum())
+        self._count_lags()
         p99, lag = tally.latencies.quantile(0.99), tally.lags.quantile(0.99)
         return Progress(
             phase=self._phase,

@@ -77,7 +77,7 @@ def write_text(out: Bytes, connections: Numbers, numbers: Numbers, due_ns: Numbe
 def read_text(digits: Bytes, now_ns: int) -> tuple[Numbers, Numbers, Numbers, NDArray[np.bool_]]:
     """Return connections, numbers and due times (ns since the epoch) of rows of 24 digits, and which rows are such digits."""
     values = _VALUES[digits]
-    good: NDArray[np.bool_] = np.less(values, 16).all(axis=1)
+    good: NDArray[np.bool_] = np.logical_and.reduce(values < 16, axis=1)
     found, at = list[Numbers](), 0
     for width in _WIDTHS:
         weights = 1 << (np.arange(width - 1, -1, -1, dtype=np.int64) * 4)

@@ -6,7 +6,7 @@ looking at the headers and accounting are apart: the first two happen in each ro
 
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -72,6 +72,29 @@ class Receiver:
         """Bytes read and not accounted yet."""
         return self._pos
 
+    def read_all(self, lines: Sequence[Line]) -> None:
+        """Read what these lines have: those that hold nothing and get whole frames here, the others in read()."""
+        shape, view, clock = self._shape, self._view, time.monotonic_ns
+        size, owners, ends, stamps = shape.frame_bytes if shape else 0, self._owners, self._ends, self._stamps
+        for line in lines:
+            start = self._pos
+            unusual = line.rest or line.reader is not None or line.secure or self._shape is not shape or not size
+            if unusual or start > _BUFFER_BYTES - _READ_BYTES:
+                self.read(line)
+                continue
+            try:
+                got = line.recv_into(view[start : start + _READ_BYTES])
+            except OSError as error:
+                self._failed(line, error)
+                continue
+            if got and not got % size:
+                self._pos = end = start + got
+                owners.append(line)
+                ends.append(end)
+                stamps.append(clock())
+            else:
+                self._got(line, start, start, got)
+
     def read(self, line: Line) -> None:
         """Read what a line has."""
         start, held = self._pos, len(line.rest)
@@ -81,17 +104,30 @@ class Receiver:
             start = 0
         at = start + held
         try:
-            got = line.sock.recv_into(self._view[at : at + _READ_BYTES])
-        except _TRY_AGAIN:
+            got = line.recv_into(self._view[at : at + _READ_BYTES])
+        except OSError as error:
+            self._failed(line, error)
             return
-        except OSError:
-            self._end(line, "rst", None)
-            return
+        self._got(line, start, at, got)
+
+    def _failed(self, line: Line, error: OSError) -> None:
+        """Take an error of a read; EPIPE says that a FIN came before the RST (tcp_reset() in Linux)."""
+        if not isinstance(error, _TRY_AGAIN):
+            self._end(line, "fin" if isinstance(error, BrokenPipeError) else "rst", None)
+
+    def read_rest(self, line: Line) -> None:
+        """Read what came together with the answer to the opening handshake."""
+        if line.rest:
+            data, line.rest = line.rest, b""
+            self._carefully(line, data, time.monotonic_ns())
+
+    def _got(self, line: Line, start: int, at: int, got: int) -> None:
+        """Take so many bytes that were read to a place behind room for those that the line held."""
         if not got:
             self._end(line, "fin", None)
             return
         stamp = time.monotonic_ns()
-        if held:
+        if at > start:
             self._view[start:at] = line.rest
             line.rest = b""
         shape, end = self._shape, at + got
@@ -131,17 +167,24 @@ class Receiver:
                 start = end
             self._checked, self._fresh = self._pos, len(self._owners)
             return
-        reads: dict[Line, tuple[bytes, int]] = {}
+        reads: list[tuple[Line, bytes, int]] = []
         for place in fresh:
             line, end = self._owners[place], self._ends[place]
-            reads[line] = (reads.get(line, (b"", 0))[0] + bytes(self._view[start:end]), self._stamps[place])
+            reads.append((line, bytes(self._view[start:end]), self._stamps[place]))
             start = end
         del self._owners[fresh.start :], self._ends[fresh.start :], self._stamps[fresh.start :]
         self._pos = self._checked
         self.settle()
-        for line, (data, stamp) in reads.items():
-            rest, line.rest = line.rest, b""
-            self._carefully(line, data + rest, stamp)
+        self._again(reads)
+
+    def _again(self, reads: Sequence[tuple[Line, bytes, int]]) -> None:
+        """Read frame by frame what was read before, and what its lines have held back since."""
+        rests = {line: (line.rest, stamp) for line, _, stamp in reads}
+        for line in rests:
+            line.rest = b""
+        for line, data, stamp in (*reads, *((line, *held) for line, held in rests.items())):
+            if data and line.ended == "open":
+                self._carefully(line, data, stamp)
 
     def settle(self) -> None:
         """Account everything whose headers were looked at, and make room."""
@@ -155,7 +198,9 @@ class Receiver:
         owners = np.repeat(np.array([line.index for line in self._owners[: self._fresh]]), counts)
         stamps = np.repeat(np.array(self._stamps[: self._fresh]), counts)
         assert self._pos == self._checked, "reads are looked at before they are settled"
-        self._owners, self._ends, self._stamps = [], [], []
+        self._owners.clear()  # the lists stay: a round of reads holds on to them
+        self._ends.clear()
+        self._stamps.clear()
         self._pos = self._checked = self._fresh = 0
         if not ours.all():
             self._account.foreign(int((~ours).sum()))
@@ -174,6 +219,7 @@ class Receiver:
         if self._pos:
             self.check()
             self.settle()
+        data, line.rest = line.rest + data, b""  # looking at what was read before may have left some
         reader = line.reader or Reader()
         marked = 0
         for taken in reader.feed(data):
@@ -219,4 +265,4 @@ class Receiver:
 
     def _end(self, line: Line, how: str, code: int | None) -> None:
         if line.ended == "open":
-            self._ended(line, how, code)
+            self._ended(line, "rst" if how == "fin" and line.reset else how, code)

@@ -40,15 +40,39 @@ class Outbox:
     def hand(self, line: Line, data: memoryview | bytes) -> None:
         """Send frames over a line that is not blocked."""
         try:
-            sent = line.sock.send(data)
-        except _LATER:
-            sent = 0
-        except OSError:  # reading tells how it ended
-            line.waiting, line.blocked, line.owed = bytes(data), True, -(-len(data) // self._frame_bytes)
+            sent = line.send(data)
+        except OSError as error:
+            self._failed(line, data, error)
             return
         if sent == len(data):
             return
-        line.waiting, line.blocked = bytes(data[sent:]), True
+        self._kept(line, data[sent:])
+
+    def hand_each(self, lines: Sequence[Line], ends: Sequence[int], data: memoryview) -> None:
+        """Send to each line what ends there: frames of data, counted in frames, one line's after the other's."""
+        size, start = self._frame_bytes, 0
+        for line, end in zip(lines, ends, strict=True):
+            if end == start:
+                continue
+            part = data[start * size : end * size]
+            start = end
+            try:
+                sent = line.send(part)
+            except OSError as error:
+                self._failed(line, part, error)
+                continue
+            if sent != len(part):
+                self._kept(line, part[sent:])
+
+    def _failed(self, line: Line, data: memoryview | bytes, error: OSError) -> None:
+        """Keep what was not sent: for later, or for good when the line is broken; then reading tells that it ended, but no longer how."""
+        self._kept(line, data)
+        if not isinstance(error, _LATER):
+            line.reset = isinstance(error, ConnectionResetError)
+            self._poller.change(line.fd, READ)
+
+    def _kept(self, line: Line, data: memoryview | bytes) -> None:
+        line.waiting, line.blocked = bytes(data), True
         line.owed = -(-len(line.waiting) // self._frame_bytes)
         self._poller.change(line.fd, READ | WRITE)
 
@@ -64,7 +88,8 @@ class Outbox:
             sent = line.sock.send(line.waiting)
         except _LATER:
             return False
-        except OSError:
+        except OSError as error:
+            line.reset = isinstance(error, ConnectionResetError)
             self._poller.change(line.fd, READ)
             return False
         line.waiting = line.waiting[sent:]
@@ -291,19 +316,15 @@ class ByWindow:
         numbers = np.arange(total) + np.repeat(offered[indexes] - ends + counts, counts)
         now_ns = np.full(total, time.monotonic_ns() + self._tally.epoch_ns)
         frames = self._mill.make(owners + self._plan.first_connection, numbers, now_ns)
-        view, size, start, hand = memoryview(frames.reshape(-1)), self._mill.frame_bytes, 0, self._outbox.hand  # type: ignore[arg-type]
         offered[indexes] += counts
         self._flight[indexes] += counts
-        for line, end in zip(lines, ends.tolist(), strict=True):
-            if end > start:
-                hand(line, view[start * size : end * size])
-            start = end
+        self._outbox.hand_each(lines, ends.tolist(), memoryview(frames.reshape(-1)))  # type: ignore[arg-type]
 
     def look(self, now_ns: int) -> None:
-        """Ten times a second: hold the windows against the account, and no longer wait for what does not come."""
+        """Four times a second: hold the windows against the account, and no longer wait for what does not come."""
         if now_ns < self._look_ns or self._over or self.next_ns != _NEVER_NS:
             return
-        self._look_ns = now_ns + 100_000_000
+        self._look_ns = now_ns + 250_000_000
         tally, indexes = self._tally, self._indexes
         upcoming, received = self._heard()
         moved = received != self._received[indexes]
