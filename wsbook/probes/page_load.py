@@ -27,6 +27,7 @@ from wsbook.probes.publish import Published
 from wsbook.probes.socket import Socket
 from wsbook.probes.upgrade import open_socket
 from wsbook.secret import resolve
+from wsbook.words import quantity
 
 __all__ = ["probe_page_load"]
 
@@ -220,7 +221,7 @@ class _Run:
             return "none of the messages reached a subscriber" if self._sent else "no message could be set off"
         if seen.hidden:
             return "the page was hidden, and browsers hold back what hidden pages do"
-        if not seen.taken and not seen.unseen:
-            ended = f"; {seen.closed} of its sockets ended meanwhile" if seen.closed else ""
-            return f"none of the {len(due)} messages was given to the page{ended}"
-        return ""
+        if not seen.taken and seen.unseen:
+            return seen.unseen[0]
+        ended = f"; {quantity(seen.closed, 'socket')} of it ended meanwhile" if seen.closed else ""
+        return "" if seen.taken else f"none of {quantity(len(due), 'message')} was given to the page{ended}"

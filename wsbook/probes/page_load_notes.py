@@ -19,6 +19,7 @@ __all__ = ["LoadedPage"]
 
 _ASK_S, _END_S, _SAMPLE_S = 5.0, 2.0, 0.25
 _NEWS_CHARS, _NOTES = 8_000_000, 1_000_000
+_NONE = "the page opened no socket"
 _WORKER = "the page's sockets belong to a worker or another frame, so that what it does with messages cannot be noted"
 
 
@@ -98,7 +99,7 @@ class LoadedPage:
             with suppress(*_driver_errors()):  # a frame that has gone
                 if await frame.evaluate("globalThis.LOADED ? LOADED.sockets : 0"):
                     return frame
-        self.unseen.append(_WORKER)
+        self.unseen.append(_WORKER if self._page.capture.sockets else _NONE)
         return self._driver.main_frame
 
     async def _offset(self) -> float:
