@@ -183,8 +183,14 @@ def test_a_void_run_has_its_sentence() -> None:
     observation = load(run(lost=500), void="the generator itself was 40 ms late")
     assert verdicts(observation)["4.2"] == "unknown"
     assert findings(observation)[0].summary == (
-        "nothing is known of how much it carries: the generator itself was 40 ms late; 500 of 10,000 messages did not come back"
+        "nothing is known of how much it carries: the generator itself was 40 ms late; 500 of 10,000 messages did not come back all the same"
     )
+
+
+@pytest.mark.parametrize(("counted", "slug"), [({"lost": 3}, LOST), ({"duplicated": 3}, TWICE), ({"reordered": 3}, MOVED)])
+def test_what_a_void_run_counted_is_a_possibility(counted: dict[str, int], slug: str) -> None:
+    found = findings(load(run(**counted), void="the generator itself was 40 ms late"))
+    assert [(one.cause, one.verdict, one.confidence) for one in found] == [(slug, Verdict.UNKNOWN, 0.4)]
 
 
 def test_losses_are_counted_and_placed() -> None:

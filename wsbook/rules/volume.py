@@ -38,7 +38,7 @@ def judge_volume(evidence: Evidence) -> Iterator[Finding]:
     for seen, facts in evidence.of(LoadFacts):
         runs = [run for run in facts.runs if not run.void]
         if facts.void or (facts.runs and not runs):
-            yield _void(seen, facts)
+            yield from _void(seen, facts)
             continue
         yield from judge_opening(seen, runs)
         plain = [run for run in runs if not troubled(run)]
@@ -51,11 +51,20 @@ def judge_volume(evidence: Evidence) -> Iterator[Finding]:
                 yield from judge_run_stalls(seen, run)
 
 
-def _void(seen: Observation, facts: LoadFacts) -> Finding:
+def _void(seen: Observation, facts: LoadFacts) -> Iterator[Finding]:
+    """Say why the runs tell nothing; what was counted all the same is a possibility."""
     why = facts.void or facts.runs[0].void
-    lost = sum(run.lost for run in facts.runs)
-    some = f"; {lost:,} of {quantity(sum(run.lost + run.received for run in facts.runs), 'message')} did not come back" if lost else ""
-    return unknown(_LOST, 0.2 if lost else 0.0, f"nothing is known of how much it carries: {why}{some}", proof(seen, why))
+    runs = [run for run in facts.runs if not troubled(run)]
+    total = quantity(sum(run.lost + run.received for run in runs), "message")
+    counted = (
+        (_LOST, sum(run.lost for run in runs), "did not come back"),
+        (_TWICE, sum(run.duplicated for run in runs), "came twice"),
+        (_MOVED, sum(run.reordered for run in runs), "came after a later one"),
+    )
+    found = [(slug, f"; {count:,} of {total} {how} all the same") for slug, count, how in counted if count]
+    for slug, more in found or [(_LOST, "")]:
+        words = f"nothing is known of how much it carries: {why}{more}"
+        yield unknown(slug, 0.4 if more else 0.0, words, proof(seen, words))
 
 
 def _empty(seen: Observation, run: LoadRun) -> Finding:
