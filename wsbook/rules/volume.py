@@ -121,6 +121,11 @@ def _judge_lost(seen: Observation, runs: Sequence[LoadRun]) -> Iterator[Finding]
     if held <= 0:
         yield _ended(seen, ended, words)
         return
+    if all(map(_only_late, lossy)):
+        last = f"{words}: the last ones of their connections, which may only have been late when waiting ended"
+        yield unknown("backend.blocking-call-in-event-loop", 0.45, last, proof(seen, words))
+        yield unknown(_LOST, 0.35, last, proof(seen, words))
+        return
     yield fault(_LOST, 0.9, words + _held(runs, first), proof(seen, words))
     if first.slow_readers and not any(run.lost for run in runs if not run.slow_readers) and any(not run.slow_readers for run in runs):
         summary = f"{words}, beside {quantity(first.slow_readers, 'slow reader')}; without them none was"
@@ -129,6 +134,13 @@ def _judge_lost(seen: Observation, runs: Sequence[LoadRun]) -> Iterator[Finding]
         yield unknown(
             "load.pubsub-overrun", 0.3, f"{words}; slower, none was: a queue between publisher and sockets may be full", proof(seen, words)
         )
+
+
+def _only_late(run: LoadRun) -> bool:
+    """Whether all that is missing on each connection is what was sent last: a server that stands still for a while does that as well."""
+    told = sum(one.lost for one in run.lossy)
+    tails = all(one.lost_numbers and one.lost == one.expected - one.lost_numbers[0] for one in run.lossy if one.lost)
+    return run.answered_by != "sequence" and told == run.lost and tails
 
 
 def _share(lost: int, due: int) -> str:
