@@ -124,6 +124,7 @@ def threshold(holds: bool | None) -> Threshold:
         (seen(run(reordered=1)), 1),
         (seen(run(unsent=1)), 1),
         (seen(run(opened=9)), 1),
+        (seen(run(ended=(("fin", 1),))), 1),
         (seen(run(lost=1), thresholds=(threshold(True),)), 0),
         (seen(run(), thresholds=(threshold(True), threshold(False), threshold(None))), 1),
         (seen(run(), thresholds=(threshold(True), threshold(None))), 3),
@@ -188,7 +189,7 @@ def test_the_line_of_a_run_under_way_takes_whatever_it_is_told() -> None:
     assert plan_text(plan) == "1,000/s, 64 B, 10 connections, 10.0 s"
     assert live_text(plan, {"phase": "connecting", "opened": 3}) == "1,000/s   3 of 10 connections open"
     told = {"phase": "sending", "at_s": 2.0, "sent": 2000, "outstanding": 5, "p99_s": 0.0012, "lag_s": 0.00004}
-    assert live_text(plan, told) == "1,000/s   2.0 s   2,000 sent   5 outstanding   p99 1.2 ms   generator 40 µs late"
+    assert live_text(plan, told) == "1,000/s   2.0 s   2,000 sent   5 outstanding   p99 1.2 ms   own lag 40 µs"
     assert "0 sent" in live_text(plan, {"sent": "many", "p99_s": float("nan")})
 
 

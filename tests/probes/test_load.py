@@ -137,12 +137,25 @@ async def test_a_short_void_run_is_made_once_more(fake: Fake, seconds: float, ti
     assert found.void == ("" if times == 2 else "late")
 
 
+async def test_not_every_run_is_made_twice(fake: Fake) -> None:
+    fake.make = lambda one: run(one, void="late")
+    await probe_load(grid(plan(), rates=range(1, 11)), step="4.2")
+    assert len(fake.plans) == 12
+
+
+async def test_no_extension_is_offered(fake: Fake) -> None:
+    offered = plan()
+    assert offered.attempt.extensions
+    await probe_load([offered], step="4.2")
+    assert fake.plans[0].attempt.extensions == ()
+
+
 async def test_figures_are_void_when_all_runs_are(fake: Fake) -> None:
     fake.make = lambda one: run(one, void="late" if one.rate > 50 else "")
     found = facts(await probe_load(grid(plan(), rates=(50, 100)), step="4.2"))
     assert (found.void, [one.void for one in found.runs]) == ("", ["", "late"])
     found = facts(await probe_load(grid(plan(), rates=(100, 200)), step="4.2"))
-    assert found.void == "late"
+    assert found.void == "all 2 runs are void, the last one because late"
 
 
 async def test_connections_that_did_not_open_are_named(fake: Fake) -> None:
@@ -163,9 +176,16 @@ async def test_a_search_is_made_of_runs_and_thresholds_hold_where_it_held(fake: 
     found = facts(await probe_load([plan(rate=0.0)], step="4.2", search=Search(), demands=demands))
     assert found.knee is not None and 900 < found.knee.rate <= 1000 and "above 50 ms" in found.knee.why
     assert [threshold.holds for threshold in found.thresholds] == [True, True]
-    assert all(one.rate and one.seconds >= 200 / one.rate and not one.window for one in fake.plans[1:])
+    assert all(one.rate and one.seconds >= min(30, 200 / one.rate) and not one.window for one in fake.plans[1:])
+    assert all(one.drain_s >= 2 * one.seconds for one in fake.plans[1:])
     assert (fake.plans[0].window, fake.plans[0].connections) == (1, 1)
     assert found.runs[0].rate == 100 and len(found.runs) == len(fake.plans) - 1
+
+
+async def test_a_search_without_a_run_that_counts_found_nothing(fake: Fake) -> None:
+    fake.make = lambda one: run(one, void="late")
+    found = facts(await probe_load([plan(rate=0.0)], step="4.2", search=Search(), demands=[parse_demand("knee > 500/s")]))
+    assert (found.knee, found.errors) == (None, ("no rate was found: late",)) and found.thresholds[0].holds is None
 
 
 async def test_thresholds_are_held_against_planned_runs(fake: Fake) -> None:

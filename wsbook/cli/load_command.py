@@ -56,7 +56,8 @@ def load(
     """Send messages by the clock and count what comes back: loss, order, latency from when each was due.
 
     Exit codes: 0 everything held; 1 a threshold failed, or, without thresholds, messages were lost, doubled, out of order or never left,
-    or connections did not open, or a search found no rate that holds; 2 usage; 3 the figures are void, or nothing could be sent.
+    or connections did not open or did not stay, or a search found no rate that holds; 2 usage; 3 the figures are void, or nothing could
+    be sent.
     """
     from wsbook.cli.loading import LoadRequest
     from wsbook.cli.loading import load as carry_out

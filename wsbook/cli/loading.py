@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct, json, to_builtins
 from msgspec.structs import replace
 from rich.console import Console
+from rich.text import Text
 
 from wsbook.attempt import attempt_for
 from wsbook.case import redactor_of, require_files, target_from
@@ -226,14 +227,14 @@ def _progress(console: Console) -> Iterator[Callable[[LoadPlan, dict[str, Any]],
     """Yield a function that shows the run under way: one line that changes, or a line for each run where the output is no terminal."""
     if console.is_terminal:
         with console.status("", spinner="dots", spinner_style="#999999") as status:
-            yield lambda plan, told: status.update(f"[#999999]{live_text(plan, told)}[/]")
+            yield lambda plan, told: status.update(Text(live_text(plan, told), style="#999999", no_wrap=True, overflow="ellipsis"))
         return
-    last: list[LoadPlan] = []
+    last = [""]
 
     def line(plan: LoadPlan, told: dict[str, Any]) -> None:
-        if not last or last[-1] != plan:
-            last[:] = [plan]
-            console.print(plan_text(plan), style="#999999", soft_wrap=True)
+        if last[0] != (text := plan_text(plan)):
+            last[0] = text
+            console.print(text, style="#999999", soft_wrap=True)
 
     yield line
 
@@ -263,8 +264,8 @@ def _worst(runs: tuple[LoadRun, ...], name: str) -> float | None:
 def exit_code(seen: Observation) -> int:
     """Return 0 when everything held, 1 when something did not, 3 when nothing is known.
 
-    Where thresholds were given they alone decide; else messages that were lost, came twice or out of order, and connections that did not
-    open, in any run but those of a search at rates that did not hold.
+    Where thresholds were given they alone decide; else messages that were lost, came twice, out of order or never left, and connections
+    that did not open or did not stay, in any run but those of a search at rates that did not hold.
     """
     facts = seen.facts
     if seen.outcome is not Outcome.ANSWERED or not isinstance(facts, LoadFacts) or not facts.runs or facts.void:
@@ -280,7 +281,7 @@ def exit_code(seen: Observation) -> int:
 
 
 def _harmed(run: LoadRun) -> bool:
-    return bool(run.lost or run.duplicated or run.reordered or run.unsent or run.opened < run.asked)
+    return bool(run.lost or run.duplicated or run.reordered or run.unsent or run.ended or run.opened < run.asked)
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

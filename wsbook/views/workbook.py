@@ -22,6 +22,7 @@ from wsbook.views import (
     charts,
     charts_cluster,
     charts_flow,
+    charts_grid,
     charts_heartbeat,
     charts_load,
     charts_logs,
@@ -161,13 +162,28 @@ PLOTS: dict[str, tuple[Plot, ...]] = {
     "4.2": (
         charts_load.plot_load,
         charts_moments.plot_moments,
-        charts_load.plot_grid,
+        charts_grid.plot_grid,
         charts_load.plot_tail,
         charts_load.plot_lossy,
         charts_moments.plot_page_load,
     ),
 }
 """Step → its pictures; the first that can be drawn is shown."""
+
+_WANTING = {
+    "plot steps": "two messages that arrived are needed",
+    "plot burst": "no burst of events was set off",
+    "plot moments": "no run that counts was told moment by moment",
+    "plot grid": "runs at several rates and numbers of connections or sizes are needed; the budget thorough makes them",
+    "plot tail": "no run that counts has latencies",
+    "plot lossy": "no connection missed anything in the runs that count",
+    "table lossy": "no connection missed anything in the runs that count",
+    "plot page_load": "a page, and a trigger or a message that makes the application publish, are needed",
+    "table clocks": "no other clock was met",
+    "table page": "nothing was seen in a page",
+    "table burst": "no burst of events was set off",
+}
+"""A view → why it is usually empty; of the others nothing of their kind was seen."""
 
 
 class Progress(Protocol):
@@ -199,16 +215,16 @@ class StepView:
         for shown in self._shown:
             shown.refresh()
 
-    def _nothing(self) -> str:
+    def _nothing(self, view: str = "") -> str:
         reasons = [cap(seen.failure.message, 160) for seen in self.result.observations if seen.outcome is Outcome.NOT_RUN and seen.failure]
-        return f"nothing to show: {'; '.join(dict.fromkeys(reasons)) or 'nothing of this kind was seen'}"
+        return f"nothing to show: {'; '.join(dict.fromkeys(reasons)) or _WANTING.get(view, 'nothing of this kind was seen')}"
 
     def _picture(self, name: str) -> Mapping[str, Any]:
         plots = PLOTS.get(self.step, ())
         named = [plot for plot in plots if not name or getattr(plot, "__name__", "") == f"plot_{name}"]
         drawn = (plot(self.result.observations) for plot in named)
         picture = next((one for one in drawn if one is not None), None)
-        return show.bundle_picture(picture) if picture else show.bundle_line(self._nothing())
+        return show.bundle_picture(picture) if picture else show.bundle_line(self._nothing(f"plot {name}"))
 
     def plot(self, name: str = "") -> None:
         """Show the step's picture of this name, the first that can be drawn by default, or the sentence why there is none."""
@@ -221,7 +237,7 @@ class StepView:
             known = TABLES[self.step]
             built = (known[key](self.result.observations) for key in ([name] if name else known))
             table = next((one for one in built if not one.empty), pd.DataFrame())
-            return show.bundle_table(table, self._nothing())
+            return show.bundle_table(table, self._nothing(f"table {name}"))
 
         self._show(make, f"table {name}".strip())
 

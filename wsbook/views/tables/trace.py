@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 from msgspec import Struct
 
-from wsbook.facts import BurstFacts, ClockFacts, PageEvent, Place, TraceFacts
+from wsbook.facts import BurstFacts, BurstPlace, ClockFacts, PageEvent, Place, TraceFacts
 from wsbook.observation import Observation
 from wsbook.views.tables.frames import frame, milliseconds, rows_of
 from wsbook.words import cap, duration_text
@@ -16,6 +16,7 @@ __all__ = [
     "IN_PAGE",
     "Passing",
     "kind_of",
+    "missing_of",
     "passings_of",
     "percentile",
     "table_burst",
@@ -121,6 +122,13 @@ def _count(one: Passing) -> str:
     return f"{mark}{one.seen} of {one.of}{more}"
 
 
+def _times(one: Passing) -> dict[str, float | None]:
+    if one.kind == "trigger":  # the times of all others count from it
+        return {}
+    at = {f"p{percent} (ms)": milliseconds(percentile(one.at_s, percent / 100)) for percent in (10, 50, 90)}
+    return {**at, "step (ms)": milliseconds(percentile(sorted(one.step_s), 0.5))}
+
+
 def table_trace(observations: Iterable[Observation]) -> pd.DataFrame:
     """Return each place of the way: messages seen, when they came there from the trigger, and how long after the place before.
 
@@ -130,10 +138,7 @@ def table_trace(observations: Iterable[Observation]) -> pd.DataFrame:
         {
             "place": cap(one.name, 48),
             "seen": _count(one),
-            "p10 (ms)": milliseconds(percentile(one.at_s, 0.1)),
-            "p50 (ms)": milliseconds(percentile(one.at_s, 0.5)),
-            "p90 (ms)": milliseconds(percentile(one.at_s, 0.9)),
-            "step (ms)": milliseconds(percentile(sorted(one.step_s), 0.5)) if one.kind != "trigger" else None,
+            **_times(one),
             "clock (±)": duration_text(one.error_s) if one.error_s else "",
             "instance": cap(", ".join(one.instances), 60),
             "altered": cap(one.altered, 120),
@@ -150,6 +155,18 @@ def _numbers(missing: Sequence[int]) -> str:
     return f"{shown}, …" if len(missing) > 12 else shown
 
 
+def missing_of(facts: BurstFacts, place: BurstPlace) -> int:
+    """Return how many events never came to a place; a log need not name any, and what stands in the document need not be in sight."""
+    in_document = max((one.received for one in facts.places if one.kind == "document"), default=0)
+    aside = place.kind in BESIDE or (place.kind == "screen" and in_document >= place.received)
+    return 0 if aside else max(0, facts.sent - facts.refused - place.received)
+
+
+def _missing(facts: BurstFacts, place: BurstPlace) -> str:
+    gone = missing_of(facts, place)
+    return "" if place.kind in BESIDE else f"✗ {gone:,}" if gone else "0"
+
+
 def table_burst(observations: Iterable[Observation]) -> pd.DataFrame:
     """Return what each place saw of many events at once: how many came, twice, out of order, and which never did."""
     rows = [
@@ -157,10 +174,10 @@ def table_burst(observations: Iterable[Observation]) -> pd.DataFrame:
             "place": cap(place.name, 48),
             "sent": facts.sent,
             "received": place.received,
-            "lost": facts.sent - facts.refused - place.received if place.kind not in BESIDE else None,
+            "lost": _missing(facts, place),
             "twice": place.duplicated,
             "out of order": place.reordered,
-            "which never came": _numbers(place.missing),
+            "which never came": _numbers(place.missing) if missing_of(facts, place) else "",
         }
         for _, facts in rows_of(observations, BurstFacts)
         for place in facts.places
