@@ -119,3 +119,5 @@ def test_files_and_secrets_of_workers_elsewhere_are_not_asked_for_here(tmp_path:
     text = "url,har,headers\nws://a.example/,/on/the/worker.har,X: ${env:WSBOOK_NOT_SET}\n"
     (entry,) = read(tmp_path, text, elsewhere=True, owned=True)
     assert entry.parameters["owned"] is True
+    with pytest.raises(UsageError, match=r"line 2: a secret that is typed in clear would travel.*write \$\{env:NAME\}"):
+        read(tmp_path, "url\nwss://a.example/?token=s3cr3tvalue\n", elsewhere=True)

@@ -145,6 +145,8 @@ def _checked(parameters: Mapping[str, str | bool], elsewhere: bool) -> Target:
     before = set(os.environ)
     try:
         target = target_from(dict(parameters))
+        if elsewhere and set(os.environ) - before:
+            raise UsageError("a secret that is typed in clear would travel to other machines; export it there, and write ${env:NAME}")
         if not elsewhere:
             require_files(target)
             redactor_of(target)
