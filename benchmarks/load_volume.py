@@ -2,8 +2,8 @@
 
     python benchmarks/load_volume.py [--connections 10] [--window 32] [--size 64] [--rounds 3] [--short 1] [--long 4] [--peers NAME…]
 
-As load_ping_pong.py, without Tsung, which cannot have more than one in flight. The bars: k6 spends at least 60 times as much as our compiled
-generator and 8 times as much as the numpy one.
+As load_ping_pong.py, without Tsung, which cannot have more than one in flight. The bars: k6 spends at least 60 times as much as our
+compiled generator and 8 times as much as the numpy one.
 """
 
 import argparse

@@ -1,4 +1,6 @@
-"""Users of Locust over websocket-client: each sends a message, waits for its echo and reports it. LOAD in the environment: PORT WINDOW SIZE.
+"""Users of Locust over websocket-client: each sends a message, waits for its echo and reports it.
+
+LOAD in the environment: PORT WINDOW SIZE.
 
 Locust runs it: ``locust -f locust_users.py --headless -u CONNECTIONS -r CONNECTIONS -t 4s``. Prints how many messages came back.
 """

@@ -177,6 +177,7 @@ async def test_a_search_is_made_of_runs_and_thresholds_hold_where_it_held(fake: 
     assert found.knee is not None and 900 < found.knee.rate <= 1000 and "above 50 ms" in found.knee.why
     assert [threshold.holds for threshold in found.thresholds] == [True, True]
     assert all(one.rate and one.seconds >= min(30, 200 / one.rate) and not one.window for one in fake.plans[1:])
+    assert all(one.drain_s >= 2 * one.seconds for one in fake.plans[1:])
     assert (fake.plans[0].window, fake.plans[0].connections) == (1, 1)
     assert found.runs[0].rate == 100 and len(found.runs) == len(fake.plans) - 1
 

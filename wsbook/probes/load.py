@@ -114,8 +114,9 @@ async def probe_load(
         return not_run(source, Reason.NOT_GIVEN, answer.why)
     ready = [_bare(plan) for plan in dict.fromkeys(_answered(plan, answer) for plan in plans)]
     search = None if ready[0].answered_by == "sequence" else search
-    series = _Series(watched, metrics, engine or Engine(), stop or asyncio.Event(), on_progress or (lambda plan, told: None))
-    facts = await _carry_out(series, ready, search, tuple(demands))
+    async with watching((first.attempt, *watched), metrics, first.attempt.ca_file) as watch:
+        series = _Series(watch, engine or Engine(), stop or asyncio.Event(), on_progress or (lambda plan, told: None))
+        facts = await _carry_out(series, ready, search, tuple(demands))
     return observed(source, facts, duration_s=time.perf_counter() - started)
 
 
@@ -173,7 +174,9 @@ async def _search(series: "_Series", plan: LoadPlan, search: Search) -> Knee | N
     async def attempt(rate: float) -> LoadRun:
         if series.stop.is_set():
             return void_run(plan, "the search was ended early")
-        run = await series.try_once(replace(plan, rate=rate, window=0, seconds=seconds_for(rate, search.seconds)))
+        seconds = seconds_for(rate, search.seconds)
+        drain_s = max(plan.drain_s, 2 * seconds)  # what a server at half the rate still has to do is late, not lost
+        run = await series.try_once(replace(plan, rate=rate, window=0, seconds=seconds, drain_s=drain_s))
         await series.keep(run)
         return run
 
@@ -190,8 +193,8 @@ async def _search(series: "_Series", plan: LoadPlan, search: Search) -> Knee | N
 class _Series:
     """Runs made one after the other, and what is kept of them."""
 
-    def __init__(self, watched: Sequence[Attempt], metrics: str, engine: Engine, stop: asyncio.Event, say: Progress) -> None:
-        self._watched, self._metrics, self._engine, self._say = watched, metrics, engine, say
+    def __init__(self, watch: Watch, engine: Engine, stop: asyncio.Event, say: Progress) -> None:
+        self._watch, self._engine, self._say = watch, engine, say
         self._repeats = _MOST_REPEATS
         self.stop = stop
         self.runs: list[LoadRun] = []
@@ -218,25 +221,29 @@ class _Series:
         """Carry out one plan, and keep nothing of it."""
         if plan.engine == "auto" and 0 < plan.rate <= _SLOW_RATE:
             plan = replace(plan, engine="numpy")
-        places = (plan.attempt, *self._watched)
-        async with relayed(plan) as (dialled, line), watching(places, self._metrics, plan.attempt.ca_file) as watch:
+        async with relayed(plan) as (dialled, line):
             clock = _Clock()
-            run = await self._attended(dialled, line, watch, clock)
+            run = await self._attended(dialled, line, clock)
         begin = clock.begin if clock.begin is not None else clock.end - run.duration_s
         line.end(clock.end - begin)
-        return replace(run, servers=watch.results(begin), spells=(*run.spells, *line.spells), void=run.void or line.void(run.p99_s))
+        return replace(
+            run,
+            servers=self._watch.between(begin, time.perf_counter()),
+            spells=(*run.spells, *line.spells),
+            void=run.void or line.void(run.p99_s),
+        )
 
-    async def _attended(self, plan: LoadPlan, line: Line, watch: Watch, clock: "_Clock") -> LoadRun:
+    async def _attended(self, plan: LoadPlan, line: Line, clock: "_Clock") -> LoadRun:
         """Carry out one plan while the servers are read and the troubles come."""
 
         def told(progress: dict[str, Any]) -> None:
             clock.hear(progress)
             self._say(plan, progress)
 
-        async with _beside(_keep_reading(watch, plan), _conduct(line, clock), line.watch_itself()):
+        async with _beside(_keep_reading(self._watch, plan), _conduct(line, clock), line.watch_itself()):
             run = await (run_apart if self._alone else self._shared)(plan, told=told, stop=self.stop)
             clock.end = time.perf_counter()
-        await watch.sample(0, 0)
+        await self._watch.sample(0, 0)
         return run
 
     @property

@@ -35,6 +35,7 @@ __all__ = ["probe_page_load"]
 MOST_RATE, MOST_SECONDS = 2_000.0, 120.0
 _LOAD_S, _OPEN_S, _SETTLED_S, _BEGIN_S, _ASK_S, _END_S = 8.0, 5.0, 0.5, 15.0, 5.0, 2.0
 _SAMPLE_S, _QUIET_S, _IN_FLIGHT = 0.25, 0.6, 32
+_NEWS_CHARS, _NOTES = 8_000_000, 1_000_000
 _WORKER = "the page's sockets belong to a worker or another frame, so that what it does with messages cannot be noted"
 
 Progress = Callable[[str, float], None]
@@ -93,7 +94,10 @@ async def probe_page_load(
 
 
 class _Told(msgspec.Struct):
-    """What page_load.js tells now and then: ms since the page began; taken and shown as pairs of number and time, long of begin and length."""
+    """What page_load.js tells now and then, in ms since the page began.
+
+    taken and shown are pairs of number and time, long of begin and length.
+    """
 
     at: float
     own: float
@@ -124,7 +128,8 @@ class _Page:
         self.long: list[tuple[float, float]] = []
         self.metrics: list[Metrics] = []
         self._page, self._driver = page, page.driver
-        self._frame, self._session = page.driver.main_frame, None
+        self._frame: Any = page.driver.main_frame
+        self._session: Any = None
         self._binding = f"wsbook{os.urandom(8).hex()}"
         self._origin = 0.0
 
@@ -179,8 +184,10 @@ class _Page:
 
     def _told(self, event: dict[str, Any]) -> None:
         """Take what the page tells; a page that says something else is not believed."""
-        with suppress(msgspec.DecodeError, msgspec.ValidationError, TypeError):
-            news = msgspec.json.decode(str(event["payload"]), type=_Told)
+        if event.get("name") != self._binding or len(self.batches) + len(self.taken) + len(self.pictures) > _NOTES:
+            return
+        with suppress(msgspec.DecodeError, ArithmeticError, TypeError, ValueError):
+            news = msgspec.json.decode(str(event["payload"])[:_NEWS_CHARS], type=_Told)
             self.own_s, self.closed, self.hidden = news.own / 1000, news.closed, self.hidden or news.hidden
             self.at = self._at(news.at)
             for kept, pairs in ((self.taken, news.taken), (self.shown, news.shown)):
@@ -200,7 +207,6 @@ class _Page:
 
     async def read(self) -> None:
         """Read the browser's counters; a page that is too busy answers late, with the values of then."""
-        assert self._session is not None
         told = {one["name"]: one["value"] for one in (await self._session.send("Performance.getMetrics"))["metrics"]}
         self.metrics.append(
             Metrics(
@@ -259,10 +265,10 @@ class _Run:
         try:
             await self._set_off(begin)
             done = await self._drained(seen, due)
+            await seen.end(max(self._sent, default=0))
         finally:
             sampling.cancel()
             await asyncio.gather(sampling, return_exceptions=True)
-        await seen.end(max(self._sent, default=0))
         return self._facts(seen, begin, done, dict(due))
 
     async def _subscriber(self, stack: AsyncExitStack, subscribe: str, step: str) -> bool:

@@ -86,6 +86,12 @@ class Trace(Struct, frozen=True, kw_only=True, dict=True):
         return frozenset(number for number, (seen, facts) in enumerate(self.events) if _watched_s(seen, facts) >= min(least_s, 5.0))
 
     @property
+    def published_at(self) -> tuple[str, ...]:
+        """The instance that took each event, "" unknown."""
+        places = [next((place for place in facts.places if _kind(place) == "answer"), None) for _, facts in self.events]
+        return tuple(place.instance if place else "" for place in places)
+
+    @property
     def trigger(self) -> str:
         """What set the events off: http, socket, message, command or redis; "" unknown."""
         return self.events[0][1].trigger if self.events else ""

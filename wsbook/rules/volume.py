@@ -38,16 +38,33 @@ def judge_volume(evidence: Evidence) -> Iterator[Finding]:
     for seen, facts in evidence.of(LoadFacts):
         runs = [run for run in facts.runs if not run.void]
         if facts.void or (facts.runs and not runs):
-            why = facts.void or facts.runs[0].void
-            yield unknown(_LOST, 0.0, f"nothing is known of how much it carries: {why}", proof(seen, why))
+            yield _void(seen, facts)
             continue
         yield from judge_opening(seen, runs)
         plain = [run for run in runs if not troubled(run)]
-        if any(run.sent or run.received for run in plain):
+        if plain and not any(run.sent or run.received for run in plain):
+            yield _empty(seen, plain[0])
+        elif plain:
             yield from _judge_messages(seen, facts, plain)
             yield from judge_servers(seen, plain)
             for run in plain:
                 yield from judge_run_stalls(seen, run)
+
+
+def _void(seen: Observation, facts: LoadFacts) -> Finding:
+    why = facts.void or facts.runs[0].void
+    lost = sum(run.lost for run in facts.runs)
+    some = f"; {lost:,} of {quantity(sum(run.lost + run.received for run in facts.runs), 'message')} did not come back" if lost else ""
+    return unknown(_LOST, 0.2 if lost else 0.0, f"nothing is known of how much it carries: {why}{some}", proof(seen, why))
+
+
+def _empty(seen: Observation, run: LoadRun) -> Finding:
+    """No message left or came, though connections opened."""
+    how = ", ".join(f"{count} by {how}" for how, count in run.ended[:3])
+    words = (
+        f"no message left, nor came, over {quantity(run.opened or run.connections, 'connection')}{f', which ended: {how}' if how else ''}"
+    )
+    return unknown(_LOST, 0.05, words, proof(seen, words))
 
 
 def troubled(run: LoadRun) -> bool:
@@ -77,7 +94,7 @@ def _whole(seen: Observation, facts: LoadFacts, runs: Sequence[LoadRun]) -> Find
         knee = f"; it holds up to {facts.knee.rate:,.6g} messages/s{broke}"
     total = sum(run.sent or run.received for run in runs)
     words = f"{quantity(total, 'message')} at up to {load_text(largest)}, none lost{late}{knee}"
-    return clear(_LOST, words, proof(seen, words))
+    return clear(_LOST, words, proof(seen, words), confidence=0.92)
 
 
 # What is missing

@@ -47,8 +47,9 @@ class _Round:
             pinged=lambda line, payload: self.outbox.control(line, client_frame(PONG, payload)),
             epoch_ns=0,
         )
-        for fd in self.by_fd:
-            self.poller.add(fd, READ)
+        for line in list(self.by_fd.values()):
+            self.poller.add(line.fd, READ)
+            self._receiver.read_rest(line)
 
     def _end(self, line: Line, how: str, code: int | None) -> None:
         line.ended, line.close_code = how, code

@@ -1,7 +1,7 @@
 """The loop of the load generator in machine code: sockets, frames and the account without Python in between.
 
-numba compiles it; libc is called by name. All of it stands in this one file, because numba notices a change by the file of the function
-that it cached. Frames are those of RFC 6455 section 5.2. Numbers are int64, addresses too: numba would make a float of int64 and uint64.
+numba compiles it. Its functions stand in one file, because numba notices a change by the file of the function that it cached. Frames are
+those of RFC 6455 section 5.2. Numbers are int64, addresses too: of int64 and uint64 numba would make a float.
 
 ``advance`` works for a slice of time. What it cannot decide by itself (a number that is not the next one, a frame that is not one of
 ours, a connection that ended) it leaves to Python, as events in their order and as bytes of one line. It must not know plans.
@@ -10,11 +10,33 @@ ours, a connection that ended) it leaves to Python, as events in their order and
 import platform
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.extending import intrinsic
+from numba import types
 
-__all__ = ["BOOKS", "COARSE", "EVENT", "FIN", "GAP", "LATE", "LINE", "MASKS", "MOST_EVENTS", "ODD", "READY", "ROOM", "RST", "advance"]
+from wsbook.probes.generator.compiled_books import EVENT
+from wsbook.probes.generator.compiled_libc import (
+    INT,
+    bits_of,
+    clock_gettime,
+    compiled,
+    epoll_ctl,
+    epoll_wait,
+    errno_at,
+    getrandom,
+    load8,
+    load16,
+    load32,
+    load64,
+    memcpy,
+    memmove,
+    recv,
+    send,
+    store8,
+    store32,
+    store64,
+    timerfd_settime,
+)
+
+__all__ = ["COARSE", "FIN", "GAP", "LATE", "MASKS", "MOST_EVENTS", "ODD", "READY", "ROOM", "RST", "advance"]
 
 ROOM, MASKS = 1 << 18, 4096
 MOST_EVENTS, ENOUGH_EVENTS = 16_384, 4096
@@ -33,194 +55,114 @@ _IN, _OUT, _DEL, _MOD = 1, 4, 2, 3
 _EAGAIN, _NOSIGNAL, _MONOTONIC, _ABSTIME = 11, 0x4000, 1, 1
 _SPIN_NS = 20_000
 """A wait shorter than this costs more than asking again."""
+_SLACK_NS, _RARE_NS = 100_000, 400_000
+"""A sleeping thread wakes 40 to 120 µs late: where messages are this rare it wakes so much early and asks again and again."""
 _HEADER = 24
 """As marks.HEADER: run and connection in one word, number, due."""
 
-_PLAN = ("senders", "payload", "window", "total", "first", "begin", "end", "epoch", "interval", "intervals", "poller", "timer", "run")
-_MEMORY = ("base", "offered", "received", "upcoming", "arrived", "latencies", "lags", "by_due", "spans", "places", "events")
-_BUFFERS = ("room", "out", "kept", "unsent", "masks", "ready", "clock")
-_STATE = ("next", "armed", "noted", "foreign", "mask", "odd_line", "odd_start", "odd_bytes", "came_at", "touch", "lag_low", "lag_high")
-BOOKS = np.dtype([(name, np.int64) for name in (*_PLAN, *_MEMORY, *_BUFFERS, *_STATE, "row", "due_row")] + [("period", np.float64)])
-"""What a slice reads and writes.
-
-The plan: senders: the first so many lines; payload: its bytes; total: messages due, of a rate; first: number of the first connection;
-begin, end: CLOCK_MONOTONIC ns; epoch: what makes that the time since the epoch; period: ns between messages, 0 of a window.
-Addresses: base: the payload that all messages start from, readable up to the next multiple of 8 bytes; by the connection's index offered,
-received and upcoming, by interval arrived, by_due (due_row bins each) and spans (lowest and highest latency), histograms latencies
-and lags, all these the account's own and int64; places: position by descriptor, -1 of the timer; events; room: received bytes; out: frames
-to send; kept, unsent: unfinished frames by position (row bytes each); masks: uint32; ready: as epoll fills it; clock: six words.
-Between slices: next: of a rate, messages whose turn has passed; armed: when the timer goes off, 0 never; noted: events; mask: masks used;
-odd_line, odd_start, odd_bytes: what Python is to read, in the room; came_at: when something came last; touch: whether windows may have
-room without an answer.
-"""
-LINE = np.dtype([(name, np.int64) for name in ("fd", "place", "index", "alive", "deaf", "scalar", "kept", "blocked", "waiting", "free_at")])
-"""deaf: takes no more, by an error; scalar: its bytes are Python's; kept: bytes of an unfinished frame; blocked: the kernel takes no more;
-waiting: bytes at the end of a message that it took in part; free_at: when it last took all again."""
-EVENT = np.dtype([(name, np.int64) for name in ("kind", "line", "number", "end", "due", "at")])
-"""GAP: numbers from number up to end were passed over; LATE: number, below what was upcoming, came; FIN, RST: the line ended."""
 _WORDS = len(EVENT)
 
-_word, _int = types.intp, types.intc
-_recv = types.ExternalFunction("recv", _word(_int, _word, _word, _int))
-_send = types.ExternalFunction("send", _word(_int, _word, _word, _int))
-_memmove = types.ExternalFunction("memmove", _word(_word, _word, _word))
-_memcpy = types.ExternalFunction("memcpy", _word(_word, _word, _word))
-_epoll_wait = types.ExternalFunction("epoll_wait", _int(_int, _word, _int, _int))
-_epoll_ctl = types.ExternalFunction("epoll_ctl", _int(_int, _int, _int, _word))
-_clock_gettime = types.ExternalFunction("clock_gettime", _int(_int, _word))
-_timerfd_settime = types.ExternalFunction("timerfd_settime", _int(_int, _int, _word, _word))
-_getrandom = types.ExternalFunction("getrandom", _word(_word, _word, types.uintc))
-_errno_at = types.ExternalFunction("__errno_location", _word())
 
-
-def _access(bits, numba_type):
-    """Return what loads and what stores so many bits at an address of any alignment."""
-    held = ir.IntType(bits)
-
-    @intrinsic
-    def load(_, address):
-        def build(context, builder, signature, values):
-            found = builder.load(builder.inttoptr(values[0], held.as_pointer()))
-            found.align = 1
-            return found
-
-        return numba_type(types.intp), build
-
-    @intrinsic
-    def store(_, address, value):
-        def build(context, builder, signature, values):
-            builder.store(values[1], builder.inttoptr(values[0], held.as_pointer()), align=1)
-            return context.get_dummy_value()
-
-        return types.void(types.intp, numba_type), build
-
-    return load, store
-
-
-_load8, _store8 = _access(8, types.uint8)
-_load16, _store16 = _access(16, types.uint16)
-_load32, _store32 = _access(32, types.uint32)
-_load64, _store64 = _access(64, types.int64)
-
-
-@intrinsic
-def _bits(_, value):
-    """Return the bits of a float64."""
-
-    def build(context, builder, signature, values):
-        return builder.bitcast(values[0], ir.IntType(64))
-
-    return types.int64(types.float64), build
-
-
-def _compiled(function):
-    """Compile at the first call and keep the code where numba keeps it, or for this process only where nothing can be written."""
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # numba: no locator available
-        return njit(nogil=True)(function)
-
-
-@_compiled
+@compiled
 def _at(address, index):
-    return _load64(address + 8 * index)
+    return load64(address + 8 * index)
 
 
-@_compiled
+@compiled
 def _add(address, index, value):
-    _store64(address + 8 * index, _load64(address + 8 * index) + value)
+    store64(address + 8 * index, load64(address + 8 * index) + value)
 
 
-@_compiled
+@compiled
 def _span(address, value):
     """Widen a lowest and highest value by one more."""
-    if value < _load64(address):
-        _store64(address, value)
-    if value > _load64(address + 8):
-        _store64(address + 8, value)
+    if value < load64(address):
+        store64(address, value)
+    if value > load64(address + 8):
+        store64(address + 8, value)
 
 
-@_compiled
+@compiled
 def _now(b):
-    _clock_gettime(_int(_MONOTONIC), b.clock)
+    clock_gettime(INT(_MONOTONIC), b.clock)
     return _at(b.clock, 0) * 1_000_000_000 + _at(b.clock, 1)
 
 
-@_compiled
+@compiled
 def _bin(bits, value):
     """Return the bin of ns in a histogram, as histogram.bin_of says."""
-    at = (_bits(np.float64(value)) >> (52 - bits)) - ((1023 << bits) - 1)
+    at = (bits_of(np.float64(value)) >> (52 - bits)) - ((1023 << bits) - 1)
     return max(0, at)
 
 
-@_compiled
+@compiled
 def _head(payload):
     """Return the length of a frame's header, without a mask."""
     return 2 if payload < 126 else 4
 
 
-@_compiled
+@compiled
 def _draw(b):
     """Fill the pool of masks from the system's entropy."""
     address, wanted = b.masks, 4 * MASKS
     while wanted:
-        got = _getrandom(address, wanted, types.uintc(0))
+        got = getrandom(address, wanted, types.uintc(0))
         if got > 0:
             address += got
             wanted -= got
     b.mask = 0
 
 
-@_compiled
+@compiled
 def _frame(b, to, connection, number, due, mask):
     """Write one masked binary message; up to 7 bytes behind it are written too. Return the address behind it."""
     payload, base, wide = b.payload, b.base, mask << 32 | mask
-    _store8(to, types.uint8(0x82))
+    store8(to, types.uint8(0x82))
     if payload < 126:
-        _store8(to + 1, types.uint8(0x80 | payload))
+        store8(to + 1, types.uint8(0x80 | payload))
     else:
-        _store8(to + 1, types.uint8(0xFE))
-        _store8(to + 2, types.uint8(payload >> 8))
-        _store8(to + 3, types.uint8(payload))
+        store8(to + 1, types.uint8(0xFE))
+        store8(to + 2, types.uint8(payload >> 8))
+        store8(to + 3, types.uint8(payload))
     to += _head(payload)
-    _store32(to, types.uint32(mask))
+    store32(to, types.uint32(mask))
     to += 4
-    _store64(to, (b.run | connection << 32) ^ wide)
-    _store64(to + 8, number ^ wide)
-    _store64(to + 16, (due + b.epoch) ^ wide)
+    store64(to, (b.run | connection << 32) ^ wide)
+    store64(to + 8, number ^ wide)
+    store64(to + 16, (due + b.epoch) ^ wide)
     for at in range(_HEADER, payload, 8):
-        _store64(to + at, _load64(base + at) ^ wide)
+        store64(to + at, load64(base + at) ^ wide)
     return to + payload
 
 
-@_compiled
+@compiled
 def _due(b, message):
     """Return when a message of a rate is due, never before its time."""
     return b.begin + np.int64(np.ceil(message * b.period))
 
 
-@_compiled
+@compiled
 def _watch(b, line, out):
     """Wait for answers of a line, and for room to send where out is 1."""
     address = b.ready + READY
-    _store32(address, types.uint32(_IN | _OUT * out))
-    _store64(address + _READY_DATA, line.fd)
-    _epoll_ctl(_int(b.poller), _int(_MOD), _int(line.fd), address)
+    store32(address, types.uint32(_IN | _OUT * out))
+    store64(address + _READY_DATA, line.fd)
+    epoll_ctl(INT(b.poller), INT(_MOD), INT(line.fd), address)
 
 
-@_compiled
+@compiled
 def _note(b, kind, line, number, end, due, at):
     event = b.events + 8 * _WORDS * b.noted
-    _store64(event, np.int64(kind))
-    _store64(event + 8, line.place)
-    _store64(event + 16, number)
-    _store64(event + 24, end)
-    _store64(event + 32, due)
-    _store64(event + 40, at)
+    store64(event, np.int64(kind))
+    store64(event + 8, line.place)
+    store64(event + 16, number)
+    store64(event + 24, end)
+    store64(event + 32, due)
+    store64(event + 40, at)
     b.noted += 1
 
 
-@_compiled
+@compiled
 def _lagged(b, line, number, count, now):
     """Count how late messages of a rate were offered, but those that the peer kept back."""
     for turn in range(count):
@@ -231,7 +173,7 @@ def _lagged(b, line, number, count, now):
             b.lag_low, b.lag_high = min(b.lag_low, lag), max(b.lag_high, lag)
 
 
-@_compiled
+@compiled
 def _offer(b, line, count, now):
     """Send the next messages of a line in one call; return whether it takes more."""
     size, number = _head(b.payload) + 4 + b.payload, _at(b.offered, line.index)
@@ -240,13 +182,13 @@ def _offer(b, line, count, now):
     for turn in range(count):
         if b.mask == MASKS:
             _draw(b)
-        mask = np.int64(_load32(b.masks + 4 * b.mask))
+        mask = np.int64(load32(b.masks + 4 * b.mask))
         b.mask += 1
         due = _due(b, (number + turn) * b.senders + line.place) if b.period > 0.0 else now
         to = _frame(b, to, connection, number + turn, due, mask)
-    sent = _send(_int(line.fd), b.out, count * size, _int(_NOSIGNAL))
+    sent = send(INT(line.fd), b.out, count * size, INT(_NOSIGNAL))
     if sent < 0:
-        if _load32(_errno_at()) != _EAGAIN:
+        if load32(errno_at()) != _EAGAIN:
             line.deaf = 1
             return False
         sent = 0
@@ -257,22 +199,22 @@ def _offer(b, line, count, now):
     if sent == count * size:
         return True
     line.waiting, line.blocked = begun * size - sent, 1
-    _memcpy(b.unsent + b.row * line.place, b.out + sent, line.waiting)
+    memcpy(b.unsent + b.row * line.place, b.out + sent, line.waiting)
     _watch(b, line, 1)
     return False
 
 
-@_compiled
+@compiled
 def _turns(b, line):
     """Return how many messages of a line its window or the clock let leave by now."""
     if line.place >= b.senders or not line.alive or line.deaf or line.blocked:
         return 0
     if b.period > 0.0:
         return (b.next - line.place + b.senders - 1) // b.senders - _at(b.offered, line.index)
-    return b.window - (_at(b.offered, line.index) - _at(b.received, line.index))
+    return b.window - (_at(b.offered, line.index) - _at(b.received, line.index) - line.given)
 
 
-@_compiled
+@compiled
 def _fill(b, line, now):
     """Send what may leave on a line."""
     if b.period == 0.0 and not b.begin <= now < b.end:
@@ -284,7 +226,7 @@ def _fill(b, line, now):
             now = _now(b)
 
 
-@_compiled
+@compiled
 def _fill_due(b, lines, now):
     """Send every message of the rate that is due; return the time."""
     if b.next >= b.total or now < b.begin:
@@ -300,41 +242,41 @@ def _fill_due(b, lines, now):
     return now
 
 
-@_compiled
+@compiled
 def _flush(b, line):
     """Send the rest of a message that the kernel took in part, and then what may leave."""
     if line.waiting:
         unsent = b.unsent + b.row * line.place
-        sent = _send(_int(line.fd), unsent, line.waiting, _int(_NOSIGNAL))
+        sent = send(INT(line.fd), unsent, line.waiting, INT(_NOSIGNAL))
         if sent < 0:
-            if _load32(_errno_at()) != _EAGAIN:
+            if load32(errno_at()) != _EAGAIN:
                 line.deaf = 1
                 _watch(b, line, 0)
             return
         line.waiting -= sent
         if line.waiting:
-            _memmove(unsent, unsent + sent, line.waiting)
+            memmove(unsent, unsent + sent, line.waiting)
             return
-    line.blocked, line.free_at = 0, _now(b)
+    line.blocked, line.control, line.free_at = 0, 0, _now(b)
     _watch(b, line, 0)
     _fill(b, line, line.free_at)
 
 
-@_compiled
+@compiled
 def _ours(payload, address):
     """Tell whether a frame has the header of our messages."""
     if payload < 126:
-        return _load16(address) == (0x82 | payload << 8)
-    return _load32(address) == (0x7E82 | (payload >> 8) << 16 | (payload & 0xFF) << 24)
+        return load16(address) == (0x82 | payload << 8)
+    return load32(address) == (0x7E82 | (payload >> 8) << 16 | (payload & 0xFF) << 24)
 
 
-@_compiled
+@compiled
 def _may_be_ours(payload, address, length):
     """Tell whether fewer bytes than a frame may begin one of our messages."""
-    return _load8(address) == 0x82 and (length < 2 or _load8(address + 1) == min(payload, 126))
+    return load8(address) == 0x82 and (length < 2 or load8(address + 1) == min(payload, 126))
 
 
-@_compiled
+@compiled
 def _take(b, line, length, now):
     """Count the whole messages at the begin of the room; return the bytes that were read."""
     payload, index, room, latencies, at, first, foreign = b.payload, line.index, b.room, b.latencies, 0, 0, 0
@@ -344,12 +286,9 @@ def _take(b, line, length, now):
     while length - at >= size and _ours(payload, room + at):
         body = room + at + head
         at += size
-        number = _load64(body + 8)
-        if b.period > 0.0:
-            due = _due(b, number * b.senders + line.place)
-        else:
-            due = _load64(body + 16) - b.epoch
-        if _load64(body) != wanted or not 0 <= number < offered or not begin <= due <= now:
+        number = load64(body + 8)
+        due = _due(b, number * b.senders + line.place) if b.period > 0.0 else load64(body + 16) - b.epoch
+        if load64(body) != wanted or not 0 <= number < offered or not begin <= due <= now:
             foreign += 1
             continue
         if number != upcoming:
@@ -366,30 +305,30 @@ def _take(b, line, length, now):
             high, due_row = low + b.interval, b.by_due + 8 * b.due_row * interval
         _add(due_row, _bin(COARSE, latency), 1)
         _span(b.spans + 16 * interval, latency)
-    _store64(b.upcoming + 8 * index, upcoming)
+    store64(b.upcoming + 8 * index, upcoming)
     _add(b.received, index, first)
     _add(b.arrived, min(max(0, now - begin) // b.interval, b.intervals - 1), first)
     b.foreign += foreign
     return at
 
 
-@_compiled
+@compiled
 def _end(b, line, kind, now):
     line.alive = 0
-    _epoll_ctl(_int(b.poller), _int(_DEL), _int(line.fd), 0)
+    epoll_ctl(INT(b.poller), INT(_DEL), INT(line.fd), 0)
     _note(b, kind, line, 0, 0, 0, now)
 
 
-@_compiled
+@compiled
 def _read(b, line):
     """Read once from a line; return ODD when Python is to go on with it."""
     room, kept = b.room, b.kept + b.row * line.place
     if line.kept:
-        _memcpy(room, kept, line.kept)
-    got = _recv(_int(line.fd), room + line.kept, ROOM - line.kept, _int(0))
+        memcpy(room, kept, line.kept)
+    got = recv(INT(line.fd), room + line.kept, ROOM - line.kept, INT(0))
     now = _now(b)
     if got <= 0:
-        if got == 0 or _load32(_errno_at()) != _EAGAIN:
+        if got == 0 or load32(errno_at()) != _EAGAIN:
             _end(b, line, FIN if got == 0 else RST, now)
         return 0
     b.came_at = now
@@ -401,14 +340,14 @@ def _read(b, line):
         b.odd_line, b.odd_start, b.odd_bytes, line.kept = line.place, used, left, 0
         return ODD
     if left:
-        _memcpy(kept, room + used, left)
+        memcpy(kept, room + used, left)
     line.kept = left
     if b.period == 0.0:
         _fill(b, line, now)
     return 0
 
 
-@_compiled
+@compiled
 def _wait(b, now, wake):
     """Wait until something is ready or the instant has come; return how much is ready."""
     timeout = 0
@@ -416,15 +355,15 @@ def _wait(b, now, wake):
         timeout = -1
         if b.armed != wake:
             b.armed = wake
-            _store64(b.clock + 16, 0)
-            _store64(b.clock + 24, 0)
-            _store64(b.clock + 32, wake // 1_000_000_000)
-            _store64(b.clock + 40, wake % 1_000_000_000)
-            _timerfd_settime(_int(b.timer), _int(_ABSTIME), b.clock + 16, 0)
-    return _epoll_wait(_int(b.poller), b.ready, _int(_MOST_READY), _int(timeout))
+            store64(b.clock + 16, 0)
+            store64(b.clock + 24, 0)
+            store64(b.clock + 32, wake // 1_000_000_000)
+            store64(b.clock + 40, wake % 1_000_000_000)
+            timerfd_settime(INT(b.timer), INT(_ABSTIME), b.clock + 16, 0)
+    return epoll_wait(INT(b.poller), b.ready, INT(_MOST_READY), INT(timeout))
 
 
-@_compiled
+@compiled
 def advance(books, lines, until):
     """Send and receive until an instant, or until Python is needed: ODD, or 0. books: one of BOOKS; lines: of LINE, by position."""
     b = books[0]
@@ -439,11 +378,11 @@ def advance(books, lines, until):
         if b.period > 0.0:
             now = _fill_due(b, lines, now)
             if b.next < b.total:
-                wake = min(wake, _due(b, b.next))
+                wake = min(wake, _due(b, b.next) - (_SLACK_NS if b.period >= _RARE_NS else 0))
         count = _wait(b, now, wake)
         for turn in range(count):
             ready = b.ready + turn * _READY_BYTES
-            what, place = _load32(ready), _at(b.places, np.int64(_load32(ready + _READY_DATA)))
+            what, place = load32(ready), _at(b.places, np.int64(load32(ready + _READY_DATA)))
             if place < 0 or not lines[place].alive:
                 continue
             if what & _OUT:

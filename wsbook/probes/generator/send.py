@@ -41,10 +41,8 @@ class Outbox:
         """Send frames over a line that is not blocked."""
         try:
             sent = line.send(data)
-        except _LATER:
-            sent = 0
-        except OSError:  # reading tells how it ended
-            line.waiting, line.blocked, line.owed = bytes(data), True, -(-len(data) // self._frame_bytes)
+        except OSError as error:
+            self._failed(line, data, error)
             return
         if sent == len(data):
             return
@@ -60,11 +58,18 @@ class Outbox:
             start = end
             try:
                 sent = line.send(part)
-            except OSError:  # one of those that say "later" too
-                self.hand(line, part)
+            except OSError as error:
+                self._failed(line, part, error)
                 continue
             if sent != len(part):
                 self._kept(line, part[sent:])
+
+    def _failed(self, line: Line, data: memoryview | bytes, error: OSError) -> None:
+        """Keep what was not sent: for later, or for good when the line is broken; then reading tells that it ended, but no longer how."""
+        self._kept(line, data)
+        if not isinstance(error, _LATER):
+            line.reset = isinstance(error, ConnectionResetError)
+            self._poller.change(line.fd, READ)
 
     def _kept(self, line: Line, data: memoryview | bytes) -> None:
         line.waiting, line.blocked = bytes(data), True
@@ -83,7 +88,8 @@ class Outbox:
             sent = line.sock.send(line.waiting)
         except _LATER:
             return False
-        except OSError:
+        except OSError as error:
+            line.reset = isinstance(error, ConnectionResetError)
             self._poller.change(line.fd, READ)
             return False
         line.waiting = line.waiting[sent:]
@@ -315,10 +321,10 @@ class ByWindow:
         self._outbox.hand_each(lines, ends.tolist(), memoryview(frames.reshape(-1)))  # type: ignore[arg-type]
 
     def look(self, now_ns: int) -> None:
-        """Ten times a second: hold the windows against the account, and no longer wait for what does not come."""
+        """Four times a second: hold the windows against the account, and no longer wait for what does not come."""
         if now_ns < self._look_ns or self._over or self.next_ns != _NEVER_NS:
             return
-        self._look_ns = now_ns + 100_000_000
+        self._look_ns = now_ns + 250_000_000
         tally, indexes = self._tally, self._indexes
         upcoming, received = self._heard()
         moved = received != self._received[indexes]
