@@ -75,6 +75,7 @@ POISONED = [
     ("url,headers\nws://a.example/,X: ${env:WSBOOK_NOT_SET}\n", "line 2: the variable WSBOOK_NOT_SET is not set"),
     ("url,har\nws://a.example/,missing.har\n", "line 2: missing.har does not exist"),
     ("url\nws://user:pa55word@/\n", "has no host"),
+    ("url,trigger\nws://a.example/,RUN touch /tmp/x {marker}\n", "line 2: a command that a file of targets holds is not started"),
     ("url,symptom\nws://a.example/,a\0b\n", "line 2: symptom is longer than 65,536 characters or holds a NUL"),
     ("url,symptom\nws://a.example/," + "x" * 70_000 + "\n", "line 2: symptom is longer"),
 ]
