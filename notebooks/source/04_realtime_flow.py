@@ -44,7 +44,8 @@ trace.findings()
 # %% [markdown] id=s41-steps-about
 # One message may have been unlucky. Here each dot is one of them on one step of the way, and the bar stands at the half of them. Dots
 # close together are a step that always takes its time; a dot far to the right is a pause that hit one message, such as a collection
-# of garbage. From document to screen a browser waits for its next picture, up to 17 ms at 60 pictures a second.
+# of garbage. Our own subscribers stand side by side, so that a step between two of them may be negative: who is nearer hears it
+# first. From document to screen a browser waits for its next picture, up to 17 ms at 60 pictures a second.
 
 # %% id=s41-steps tags=step-4.1
 trace.plot("steps")
@@ -132,6 +133,14 @@ volume.plot("tail")
 volume.plot("grid")
 volume.plot("lossy")
 volume.table("lossy")
+
+# %% [markdown] id=s42-own-about
+# Now ask for yourself. With JupyterLab the cell below is a form: choose a rate at which the server was still well, double it, and watch
+# the lines leave one another. Nothing of it enters the record, since a colleague who runs this notebook would not have clicked
+# as you did. Without a form the cell names the command that sends the same.
+
+# %% id=s42-own
+book.load()
 
 # %% [markdown] id=s42-page-about
 # The last queue is in the page. A browser has one thread for your scripts, layout and drawing. A page that changes its document

@@ -34,7 +34,7 @@ from wsbook.views.drawing import (
     swatch,
 )
 from wsbook.views.tables.load import counting, knee_of, rate_of, rate_text, runs_of
-from wsbook.words import cap, duration_text, quantity, size_text
+from wsbook.words import duration_text, quantity, size_text
 
 __all__ = ["plot_load", "plot_lossy", "plot_tail", "void_title"]
 
@@ -52,7 +52,7 @@ def _usual(runs: Sequence[LoadRun]) -> list[LoadRun]:
 
 def void_title(runs: Sequence[LoadRun]) -> str:
     """Return the title of a picture of runs none of which counts."""
-    return f"the figures do not count: {cap(next((run.void for run in runs if run.void), 'nothing was sent'), 88)}"
+    return f"the figures do not count: {next((run.void for run in runs if run.void), 'nothing was sent')}"
 
 
 # Over the rate
@@ -64,7 +64,8 @@ def _load_title(counted: Sequence[LoadRun], knee: Knee | None) -> str:
         return f"{lossy.lost:,} of {lossy.lost + lossy.received:,} messages lost at {rate_text(rate_of(lossy))} a second{_held(knee)}"
     top = max(counted, key=rate_of)
     if not any(run.sent or run.received for run in counted):
-        return f"at {rate_text(rate_of(top))} a second nothing could be sent"
+        ended = "; ".join(dict.fromkeys(f"{count} connections ended: {how}" for run in counted for how, count in run.ended[:2]))
+        return f"at {rate_text(rate_of(top))} a second nothing could be sent{f'; {ended}' if ended else ''}"
     late = f", p99 {duration_text(top.p99_s)}" if top.p99_s is not None else ""
     return f"nothing lost up to {rate_text(rate_of(top))} a second{late}{_held(knee)}"
 

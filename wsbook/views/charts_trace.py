@@ -181,6 +181,7 @@ def _hover(row: _Row) -> str:
         parts.append(f"{one.seen} of {one.of} messages: p10 {spread[0]}, p50 {spread[1]}, p90 {spread[2]}")
     parts += [f"± {duration_text(one.error_s)} by another clock"] if one.error_s else []
     parts += [f"instance {label(place.instance, 40)}"] if place and place.instance else []
+    parts += [f"its socket had ended: {label(one.ended, 60)}"] if one.ended else []
     parts += [f"altered: {label(place.altered, 80)}"] if place and place.altered else []
     parts += [f"against the schema: {label(place.against_schema, 80)}"] if place and place.against_schema else []
     return "<br>".join(parts)

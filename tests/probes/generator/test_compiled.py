@@ -229,12 +229,17 @@ def test_a_numba_that_does_not_work_is_a_reason_and_no_crash(monkeypatch: pytest
         raise SystemError("numba needs another numpy")
 
     monkeypatch.setattr(compiled, "import_module", broken)
-    assert "another numpy" in compiled.suits(LoadPlan(attempt=Attempt(url=URL), rate=1.0), [])
+    assert compiled.prepare() == "numba does not work here: SystemError: numba needs another numpy"
+
+
+def test_a_numba_that_is_told_not_to_compile_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_DISABLE_JIT", "1")
+    assert compiled.suits(LoadPlan(attempt=Attempt(url=URL), rate=1.0), []) == "NUMBA_DISABLE_JIT is set"
 
 
 def test_compiling_is_told() -> None:
     told = list[Progress]()
-    compiled.prepare(told.append)
+    assert compiled.prepare(told.append) == ""
     assert [progress.phase for progress in told] == ["compiling"]
 
 

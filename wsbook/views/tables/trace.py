@@ -37,7 +37,7 @@ class Passing(Struct, frozen=True, kw_only=True):
 
     seen, of: messages that came there, of how many. at_s: from the trigger, ascending; step_s: from the place before on the way, in the
     order of the messages, negative where both lie side by side. copies: most that one message was seen. lost: seen less often than sent,
-    at a place that should see all.
+    at a place that should see all. ended: how its socket had ended when one did not come.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Passing(Struct, frozen=True, kw_only=True):
     altered: str = ""
     against_schema: str = ""
     error_s: float = 0.0
+    ended: str = ""
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
@@ -106,6 +107,7 @@ def _passing(name: str, traces: Sequence[TraceFacts], steps: Sequence[dict[str, 
         altered=next((place.altered for place in came if place.altered), ""),
         against_schema=next((place.against_schema for place in came if place.against_schema), ""),
         error_s=max((place.error_s for place in came), default=0.0),
+        ended=next((place.ended for _, place in found if place.ended), ""),
     )
 
 
@@ -132,7 +134,8 @@ def _times(one: Passing) -> dict[str, float | None]:
 def table_trace(observations: Iterable[Observation]) -> pd.DataFrame:
     """Return each place of the way: messages seen, when they came there from the trigger, and how long after the place before.
 
-    p10, p50 and p90: a tenth, half and nine tenths of the messages came by then. clock (±): of a place whose time another clock gave.
+    its socket: how it had ended when a message did not come. p10, p50 and p90: a tenth, half and nine tenths of the messages came by
+    then. clock (±): of a place whose time another clock gave.
     """
     rows = [
         {
@@ -141,13 +144,14 @@ def table_trace(observations: Iterable[Observation]) -> pd.DataFrame:
             **_times(one),
             "clock (±)": duration_text(one.error_s) if one.error_s else "",
             "instance": cap(", ".join(one.instances), 60),
+            "its socket": cap(one.ended, 80),
             "altered": cap(one.altered, 120),
             "against the schema": cap(one.against_schema, 120),
         }
         for one in passings_of([facts for _, facts in rows_of(observations, TraceFacts)])
     ]
     times = ["p10 (ms)", "p50 (ms)", "p90 (ms)", "step (ms)", "clock (±)"]
-    return frame(rows, ["place", "seen", *times, "instance", "altered", "against the schema"])
+    return frame(rows, ["place", "seen", *times, "instance", "its socket", "altered", "against the schema"])
 
 
 def _numbers(missing: Sequence[int]) -> str:
