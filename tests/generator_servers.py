@@ -195,7 +195,7 @@ class Peer(asyncio.Protocol):
 
     def do_pings(self, opcode: int, payload: bytes) -> list[bytes]:
         """Ping before every tenth answer; answer nothing more when the pongs do not come."""
-        if self.count > 100 and self.pongs == 0:
+        if self.count > 220 and self.pongs == 0:
             return []
         return [*([frame(b"are you there", 9)] if self.count % 10 == 0 else []), frame(payload, opcode)]
 
@@ -214,10 +214,12 @@ class Peer(asyncio.Protocol):
         return [frame(payload, opcode)]
 
     def do_ends(self, opcode: int, payload: bytes) -> list[bytes]:
-        if self.count > int(self.options["after"]):
-            self.transport.close()
-            return []
-        return [frame(payload, opcode)]
+        """Send a FIN and go on reading: a socket that is closed with bytes unread sends a RST instead."""
+        if self.count <= int(self.options["after"]):
+            return [frame(payload, opcode)]
+        if self.count == int(self.options["after"]) + 1:
+            self.transport.write_eof()
+        return []
 
     def do_garbage(self, opcode: int, payload: bytes) -> list[bytes]:
         return [frame(payload, opcode) if self.count <= 10 else b"\xff\xfe this is no frame"]

@@ -27,7 +27,7 @@ function take(m) {
     + _TAKE,
     "render-per-message": _LIST
     + """
-const rows = [];
+const rows = Array.from({ length: 300 }, (none, number) => ({ text: `old ${number}`, price: number }));
 function take(m) {
   rows.unshift(m);
   list.innerHTML = rows.map((one) => `<li>${one.text} ${one.price}</li>`).join("");
@@ -38,6 +38,7 @@ function take(m) {
     "layout-per-message": _LIST
     + _ROW
     + """
+for (let number = 0; number < 1000; number += 1) list.append(row({ text: `old ${number}` }));
 function take(m) { list.prepend(row(m)); document.title = list.getBoundingClientRect().height; }
 """
     + _TAKE,

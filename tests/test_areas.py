@@ -10,7 +10,21 @@ from wsbook.lab.faults import FAULTS
 from wsbook.parsers.pattern_table import config_patterns
 
 ROOT = Path(__file__).parent.parent
-AREAS = ("net.", "tls.", "proxy.", "cluster.", "handshake.", "auth.", "origin.", "subprotocol.", "backend.", "client.", "heartbeat.", "frame.", "message.")
+AREAS = (
+    "net.",
+    "tls.",
+    "proxy.",
+    "cluster.",
+    "handshake.",
+    "auth.",
+    "origin.",
+    "subprotocol.",
+    "backend.",
+    "client.",
+    "heartbeat.",
+    "frame.",
+    "message.",
+)
 HERE = sorted(slug for slug in causes() if slug.startswith(AREAS) or slug == "lifecycle.restart-drops")
 NOT_IN_THE_LAB = {
     "proxy.idle-timeout-envoy": "Envoy is no program of the lab",

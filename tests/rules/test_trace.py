@@ -60,6 +60,7 @@ def event(
     watched_s: float = 3.0,
     page: PageEvent | None = None,
     failure: str = "",
+    receivers: int | None = None,
     more: dict[str, dict[str, Any]] | None = None,
 ) -> Observation:
     named = {"trigger": 0.0, **({"answer": 0.004} if trigger == "http" and not failure else {}), **places}
@@ -71,6 +72,7 @@ def event(
         trigger=trigger,
         watched_s=watched_s,
         page=page,
+        receivers=receivers,
     )
     failed = Failure(stage="trigger", reason=Reason.MALFORMED, message=failure) if failure else None
     return seen(facts, step="4.1", probe="trace", failure=failed)
@@ -126,6 +128,7 @@ ROWS: list[tuple[str, list[Observation], list[str]]] = [
         ["backend.exception-kills-broadcast"],
     ),
     ("the broker has it, no socket", events(*[{"broker": 0.001, **NOWHERE}] * 5), [HALF]),
+    ("nobody subscribes to the channel", events(*[{"broker": 0.001, **NOWHERE}] * 5, trigger="redis", receivers=0), [HALF]),
     ("nobody hears the channel", events(*[{"broker": 0.001, **NOWHERE}] * 5, trigger="redis"), [HALF]),
     ("the log has it, no socket", events(*[{"log a": 0.001, **NOWHERE}] * 5), [STALE]),
     # another instance
@@ -146,7 +149,14 @@ ROWS: list[tuple[str, list[Observation], list[str]]] = [
         [HALF],
     ),
     ("two of three instances", events(*[{"app@a": 0.001, "app-b@b": 0.002, "app-c@c": None, "endpoint@a": 0.003}] * 4), [HALF]),
+    (
+        "the page is where it does not come",
+        events(*[{"app@a": 0.001, "app-b@b": None, "endpoint@a": 0.002, "page frame@b": None}] * 4),
+        [NO_BUS],
+    ),
     # a hop
+    ("its socket had ended", events(*[{"app": 0.001, "endpoint": None}] * 5, more={"endpoint": {"ended": "close 1001 by peer"}}), []),
+    ("the page's socket had ended", events(*[{"app": 0.001, "page frame": None}] * 5, more={"page frame": {"ended": "fin"}}), []),
     ("lost at the proxy", events(*[{"log a": 0.001, "app": 0.001, "endpoint": None}] * 5), [LOST]),
     ("lost at the proxy, of one instance", events(*[{"app@a": 0.001, "app-b@b": 0.002, "endpoint@a": None}] * 5), [LOST]),
     ("two of five lost at the proxy", events(*[{"app": 0.001, "endpoint": at} for at in (0.002, None, 0.002, None, 0.002)]), [LOST]),
@@ -169,10 +179,16 @@ ROWS: list[tuple[str, list[Observation], list[str]]] = [
     ("not parsed, and swallowed", events(*[UNSHOWN] * 5, page=on(replace(PARSE, swallowed=True))), [THREW]),
     ("the handler breaks", events(*[UNSHOWN] * 5, page=on(TYPE)), [THREW]),
     ("binary taken for text", events(*[UNSHOWN] * 5, page=on(BLOB)), [FORMAT]),
+    (
+        "swallowed, and looked for once",
+        [*events(*[UNSHOWN] * 4, page=PageEvent()), event(UNSHOWN, page=on(replace(PARSE, swallowed=True)))],
+        [THREW],
+    ),
     ("a library's own exception", events(*[UNSHOWN] * 5, page=on(PROBE, named=(KNOWN,))), [SHOWN]),
     ("said in the console", events(*[UNSHOWN] * 5, page=on(console=(("warning", "left out: Unexpected token < in JSON"),))), [THREW]),
     ("exceptions that do no harm", events(*[rendered()] * 5, page=on(TYPE)), []),
     ("another name", events(*[UNSHOWN] * 5, page=on(named=(WRONG,))), [NAME]),
+    ("another name under a member of its own", events(*[UNSHOWN] * 5, page=on(named=(replace(WRONG, member="evt"),))), [NAME]),
     ("a known type in a room made of a number", events(*[UNSHOWN] * 5, page=on(named=(KNOWN, ROOM))), [SHOWN]),
     ("a room that nobody knows", events(*[UNSHOWN] * 5, page=on(named=(ROOM,))), [NAME]),
     ("shown under an unknown name", events(*[rendered()] * 5, page=on(named=(WRONG,))), []),
@@ -187,6 +203,11 @@ ROWS: list[tuple[str, list[Observation], list[str]]] = [
         [EACH],
     ),
     ("once in a log of two lines", events(*[{"log a": 0.001, "endpoint": 0.002}] * 3, more={"log a": {"count": 2}}), []),
+    (
+        "twice at home, where the page is",
+        events(*[{**rendered(), "app": 0.001, "app-b": 0.001}] * 3, more={"app": {"count": 2}, "page frame": {"count": 2}}),
+        [TWICE],
+    ),
     ("two sockets of the page", events(*[rendered()] * 3, more={"page frame": {"count": 2}}), [TWO]),
     ("changed at the proxy", events(*[{"app": 0.001, "endpoint": 0.002}] * 3, more={"endpoint": {"altered": "$.text changed"}}), [FORMAT]),
     (
@@ -274,10 +295,16 @@ def test_an_uncertain_clock_is_told() -> None:
 # Bursts
 
 
-def burst(*received: tuple[str, int], sent: int = 50, refused: int = 0, watched_s: float = 2.0, **more: Any) -> Observation:
+def burst(
+    *received: tuple[str, int], sent: int = 50, refused: int = 0, watched_s: float = 2.0, tail: bool = False, **more: Any
+) -> Observation:
+    """Return a burst of which places got so many; what is missing was sent before the last, or with tail after all others."""
     kinds = {"endpoint": "endpoint", "broker": "broker", "page frame": "frame"}
-    places = tuple(BurstPlace(name=name, kind=kinds.get(name, "hop"), received=count, **more) for name, count in received)
-    return seen(BurstFacts(sent=sent, took_s=0.1, places=places, refused=refused, watched_s=watched_s), step="4.1", probe="trace")
+    places = []
+    for name, count in received:
+        missing = tuple(range(count, sent) if tail else range(1, 1 + sent - count))
+        places.append(BurstPlace(name=name, kind=kinds.get(name, "hop"), received=count, missing=missing, **more))
+    return seen(BurstFacts(sent=sent, took_s=0.1, places=tuple(places), refused=refused, watched_s=watched_s), step="4.1", probe="trace")
 
 
 FINE = {"app": 0.001, "endpoint": 0.002}
@@ -290,6 +317,10 @@ FINE = {"app": 0.001, "endpoint": 0.002}
         (burst(("app", 30), ("endpoint", 30)), {}, [LOST]),
         (burst(("app", 50), ("endpoint", 49)), {}, [LOST]),
         (burst(("app", 30), ("endpoint", 30), watched_s=0.3), {}, []),
+        (burst(("app", 50), ("endpoint", 49), tail=True), {}, []),
+        (burst(("app", 50), ("endpoint", 20), tail=True), {}, [LOST]),
+        (burst(("app", 50), ("endpoint", 20), tail=True, watched_s=0.85), {}, []),
+        (burst(("app", 20), ("endpoint", 20), refused=20), {}, [LOST]),
         (burst(("app", 30), ("endpoint", 30), refused=20), {}, []),
         (burst(("broker", 50), ("app", 20), ("endpoint", 20)), {}, [LOST]),
         (burst(("app", 50), ("endpoint", 50), duplicated=3), {}, [TWICE]),

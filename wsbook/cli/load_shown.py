@@ -40,7 +40,7 @@ def live_text(plan: LoadPlan, told: dict[str, Any]) -> str:
     words.append(f"{_figure(told, 'outstanding'):,.0f} outstanding")
     if told.get("p99_s") is not None:
         words.append(f"p99 {duration_text(_figure(told, 'p99_s'))}")
-    return "   ".join([*words, f"generator {duration_text(_figure(told, 'lag_s'))} late"])
+    return "   ".join([*words, f"own lag {duration_text(_figure(told, 'lag_s'))}"])
 
 
 def _figure(told: dict[str, Any], name: str) -> float:
@@ -136,7 +136,7 @@ def _table(runs: Sequence[LoadRun]) -> Table:
         extra = [size_text(run.size_bytes) if name == "size_bytes" else f"{run.connections:,}" for name in varying]
         counts = [Text(f"{value:,}", style=style if value else "") for value, style in _counts(run)]
         latencies = [duration_text(value) for value in (run.p50_s, run.p99_s, run.max_s)]
-        note = Text(f"! void: {cap(run.void, 90)}" if run.void else "", style=_WARNING)
+        note = Text(f"! void: {cap(run.void, 90)}" if run.void and len(runs) > 1 else "", style=_WARNING)
         table.add_row(_pace(run.rate, run.window), *extra, *counts, *latencies, note, style=_GREY if run.void else "")
     return table
 

@@ -15,9 +15,10 @@ from wsbook.words import duration_text
 
 __all__ = ["Search", "find_knee", "seconds_for", "why_broken"]
 
-_LEAST_MESSAGES = 200
-"""Of one try, so that its 99th percentile is more than the slowest message."""
-_LOWEST_RATE = 1.0
+_LEAST_MESSAGES, _LONGEST_S = 200, 30.0
+"""Of one try, so that its 99th percentile is more than the slowest message; at very low rates the time is what counts."""
+_LOWEST_RATE, _ANYBODY_RATE = 1.0, 100.0
+"""Messages per second. A generator that cannot do the latter has no processor, and would not do less either."""
 _GROWTH = 2.0
 _TIMES_SLOWER = 3.0
 _FLOOR_S = 0.05
@@ -45,7 +46,7 @@ class Search(Struct, frozen=True, kw_only=True):
 
 def seconds_for(rate: float, seconds: float) -> float:
     """Return how long a rate is tried."""
-    return max(seconds, _LEAST_MESSAGES / rate)
+    return max(seconds, min(_LONGEST_S, _LEAST_MESSAGES / rate))
 
 
 def why_broken(run: LoadRun, limit_s: float, at: str = "p99") -> str:
@@ -56,6 +57,8 @@ def why_broken(run: LoadRun, limit_s: float, at: str = "p99") -> str:
         return f"{run.lost:,} of {run.received + run.lost:,} messages were lost"
     if run.unsent:
         return f"{run.unsent:,} of {run.sent + run.unsent:,} messages could not leave, because the peer took no more"
+    if run.ended:
+        return f"{sum(count for _, count in run.ended):,} of {run.opened:,} connections ended by {run.ended[0][0]}"
     latency_s = getattr(run, _PERCENTILES[at])
     if latency_s is None:
         return "nothing came back"
@@ -104,8 +107,8 @@ class _Hunt:
         return Knee(rate=self.held, broke_at=broke_at, why=why, bound_s=self._search.bound_s, at=self._search.at)
 
 
-async def find_knee(attempt: Try, search: Search, *, alone: Callable[[], Awaitable[LoadRun]]) -> Knee:
-    """Return the highest rate that held, and what did not hold above it.
+async def find_knee(attempt: Try, search: Search, *, alone: Callable[[], Awaitable[LoadRun]]) -> Knee | None:
+    """Return the highest rate that held, and what did not hold above it; None when no run counted, so that nothing is known.
 
     attempt: makes one run at a rate. alone: makes one with a single message under way at a time, which no server is too slow for: what
     it takes is what latencies are compared with where the search has no bound. A rate at which the run is void is no limit of the server:
@@ -116,11 +119,16 @@ async def find_knee(attempt: Try, search: Search, *, alone: Callable[[], Awaitab
         while not hunt.over and rate < search.most and await hunt.holds(rate := min(rate * _GROWTH, search.most)):
             pass
     else:
-        while not hunt.over and rate > _LOWEST_RATE and not await hunt.holds(rate := max(rate / _GROWTH**2, _LOWEST_RATE)):
+        while not hunt.over and rate > _lowest(hunt.ours) and not await hunt.holds(rate := max(rate / _GROWTH**2, _LOWEST_RATE)):
             pass
     while not hunt.over and hunt.held and hunt.broke and hunt.broke / hunt.held > search.precision:
         await hunt.holds(_between(hunt.held, hunt.broke))
-    return hunt.knee()
+    return None if hunt.ours and not hunt.held else hunt.knee()
+
+
+def _lowest(ours: bool) -> float:
+    """Return down to which rate it is looked for one that holds. ours: the last run was void."""
+    return _ANYBODY_RATE if ours else _LOWEST_RATE
 
 
 def _limit_s(alone: LoadRun) -> float:

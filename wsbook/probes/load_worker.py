@@ -88,6 +88,8 @@ async def _attend(process: asyncio.subprocess.Process, plan: LoadPlan, told: Tol
         if not answer.done():
             return void_run(plan, f"the generator did not end within {_longest_s(plan):.0f} s")
         await asyncio.wait((side,), timeout=1.0)
+        with contextlib.suppress(TimeoutError):  # one that has said all and does not end is killed by our caller
+            await asyncio.wait_for(process.wait(), 2.0)
         return _decoded(plan, answer.result(), last[0])
     finally:
         for task in (answer, side, halt):

@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from math import ceil, inf
 
 from msgspec import Struct
 
@@ -41,9 +42,12 @@ def quantile(values: Sequence[float], share: float) -> float | None:
 
 
 def moments(notes: Notes, begin: float, end: float, every_s: float) -> tuple[PageMoment, ...]:
-    """Return intervals of every_s from begin to end; heard False: no function of the page takes what is taken."""
-    count = max(1, round((end - begin) / every_s))
-    edges = [begin + number * every_s for number in range(count + 1)]
+    """Return intervals of every_s from begin to end or a little after; what is noted shortly before falls into the first one.
+
+    heard False: no function of the page takes what is taken.
+    """
+    count = max(1, ceil((end - begin) / every_s - 1e-9))
+    edges = [begin + number * every_s for number in range(1, count + 1)]
     due, taken, shown = (sorted(seen.values()) for seen in (notes.due, notes.taken, notes.shown))
     batches, pictures, long = sorted(notes.batches), sorted(notes.pictures), sorted(notes.long)
     return tuple(
@@ -58,11 +62,11 @@ def moments(notes: Notes, begin: float, end: float, every_s: float) -> tuple[Pag
             long_tasks=_within([at for at, _ in long], since, until),
             long_s=round(sum(lasted for at, lasted in long if since < at <= until), 4),
             heap_bytes=next((one.heap_bytes for one in reversed(notes.metrics) if one.at <= until), None),
-            busy_s=_spent(notes.metrics, "busy_s", since, until),
-            script_s=_spent(notes.metrics, "script_s", since, until),
-            layout_s=_spent(notes.metrics, "layout_s", since, until),
+            busy_s=_spent(notes.metrics, "busy_s", max(begin, since), until),
+            script_s=_spent(notes.metrics, "script_s", max(begin, since), until),
+            layout_s=_spent(notes.metrics, "layout_s", max(begin, since), until),
         )
-        for since, until in pairwise(edges)
+        for since, until in pairwise([-inf, *edges])
     )
 
 

@@ -16,7 +16,7 @@ from wsbook.words import MARKS, cap, duration_text, quantity
 
 __all__ = ["FleetRow", "State", "counts_by_cause", "fleet_page", "fleet_sentence"]
 
-_URL, _SUMMARY, _CAUSES = 120, 240, 6
+_URL, _SUMMARY, _CAUSES, _BARS = 120, 240, 6, 15
 
 
 class State(StrEnum):
@@ -63,7 +63,7 @@ def fleet_sentence(rows: Sequence[FleetRow]) -> str:
     faulty = sum(row.verdict is Verdict.FAULT for row in own)
     clear = sum(row.verdict is Verdict.CLEAR for row in own)
     undone = sum(row.state is not State.DONE for row in own)
-    parts = [f"{faulty:,} of {quantity(len(own), 'target')} {'has' if faulty == 1 else 'have'} a fault"]
+    parts = [f"{faulty:,} of {quantity(len(own), 'target')} {'has' if 1 in (faulty, len(own)) else 'have'} a fault"]
     parts += [f"{clear:,} {'is' if clear == 1 else 'are'} clear"]
     parts += [f"{len(own) - faulty - clear:,} could not be decided"] if faulty + clear < len(own) else []
     parts += [f"{undone:,} not completed"] if undone else []
@@ -117,7 +117,9 @@ def _by_cause(rows: Sequence[FleetRow]) -> str:
         items.append(markup.element("li", markup.element("button", inside, type="button", data_cause=slug, aria_pressed="false")))
     title = "Root causes" if len(counts) != 1 else "Root cause"
     note = markup.element("p", "Targets by their surest root cause.", class_="soft")
-    return markup.element("section", markup.element("h2", title) + note + markup.element("ol", "".join(items), class_="bars"), id="causes")
+    bars = [markup.element("ol", "".join(part), class_="bars") for part in (items[:_BARS], items[_BARS:]) if part]
+    more = markup.element("details", markup.element("summary", f"{len(items) - _BARS} more") + bars[1]) if bars[1:] else ""
+    return markup.element("section", markup.element("h2", title) + note + bars[0] + more, id="causes")
 
 
 _COLUMNS = (("verdict", "v"), ("target", "t"), ("root cause", "c"), ("what was found", "f"), ("took", "s"), ("line", "l"))
@@ -126,10 +128,13 @@ _ORDER = {Verdict.FAULT: 0, Verdict.UNKNOWN: 1, Verdict.CLEAR: 2}
 
 def _targets(rows: Sequence[FleetRow]) -> str:
     heads = "".join(
-        markup.element("th", markup.element("button", name, type="button"), scope="col", class_=kind) for name, kind in _COLUMNS
+        markup.element("th", markup.element("button", name, type="button"), scope="col", class_=kind, role="columnheader")
+        for name, kind in _COLUMNS
     )
     ordered = sorted(rows, key=_worst_first)
-    table = f'<table id="rows"><thead><tr>{heads}</tr></thead><tbody>{"".join(map(_row, ordered))}</tbody></table>'
+    head = markup.element("thead", markup.element("tr", heads, role="row"), role="rowgroup")
+    body = markup.element("tbody", "".join(map(_row, ordered)), role="rowgroup")  # roles, because rows that are grids are no table's
+    table = markup.element("table", head + body, id="rows", role="table")
     find = '<label>Find <input type="search" id="find" autocomplete="off"></label>'
     chosen = '<output id="shown" aria-live="polite"></output> <button type="button" id="all" hidden>show all</button>'
     return markup.element(
@@ -159,8 +164,10 @@ def _row(row: FleetRow) -> str:
         ("s", f"{row.seconds:.2f}", markup.text(duration_text(row.seconds))),
         ("l", str(row.line), str(row.line)),
     )
-    inside = "".join(markup.element("td", content, class_=kind, **({"data_k": key} if key else {})) for kind, key, content in cells)
-    return markup.element("tr", inside, **({"data_cause": row.causes[0][0]} if row.causes and not row.same_as else {}))
+    inside = "".join(
+        markup.element("td", content, class_=kind, role="cell", **({"data_k": key} if key else {})) for kind, key, content in cells
+    )
+    return markup.element("tr", inside, role="row", **({"data_cause": row.causes[0][0]} if row.causes and not row.same_as else {}))
 
 
 def _made(command: str) -> str:

@@ -19,6 +19,8 @@ _PER_MESSAGE = 0.6
 _OVER_PICTURES = 1.5
 """What is drawn more often than the screen is, is drawn for nobody."""
 _BEHIND_S, _DELAY_S = 1.0, 0.5
+_LAYOUT, _SOME = 0.2, 0.1
+"""Share of style and layout in the work of a page that draws too often; one whose handler is slow has next to none of it."""
 _LONG_SHARE = 0.5
 """Share of the time that tasks above 50 ms may take before a page no longer answers its user (W3C Long Tasks)."""
 
@@ -58,15 +60,31 @@ def _nothing_known(facts: PageLoadFacts) -> str:
 
 
 def _judge_pace(seen: Observation, facts: PageLoadFacts, handled: int, changes: int) -> Finding:
-    pictures, strain = _total(facts, "pictures"), _strain(facts)
-    each = changes >= _PER_MESSAGE * max(1, handled) and changes > _OVER_PICTURES * pictures
+    pictures, strain, layout = _total(facts, "pictures"), _strain(facts), _layout(facts)
+    drawing = changes > _OVER_PICTURES * pictures if layout is None else layout >= _LAYOUT
+    each = drawing and changes >= _PER_MESSAGE * max(1, handled)
     base = f"at {facts.rate:g} messages/s the document changed {changes:,} times for {handled:,} messages and {pictures:,} pictures"
     if not strain:
         return clear(_EACH, f"{base}; it kept up", proof(seen, base))
     words = f"{base}, and {strain}"
+    if each and layout is None:
+        return fault(_EACH, 0.75, words, proof(seen, words))
     if each:
-        return fault(_EACH, 0.85, words, proof(seen, words))
-    return unknown(_EACH, 0.4, f"{words}: its handler is slow", proof(seen, words))
+        words += f"; style and layout take {layout:.0%} of its working time"
+        return fault(_EACH, 0.88, words, proof(seen, words))
+    why = "what it shows waits in a queue of its own" if _queued(facts) else "its handler is slow, not its drawing"
+    return unknown(_EACH, 0.4, f"{words}: {why}", proof(seen, words))
+
+
+def _layout(facts: PageLoadFacts) -> float | None:
+    """Return the share of style and layout in what the main thread did, None where the browser does not tell."""
+    busy_s, layout_s = (sum(getattr(one, name) or 0.0 for one in facts.moments) for name in ("busy_s", "layout_s"))
+    return layout_s / busy_s if busy_s > 0.0 else None
+
+
+def _queued(facts: PageLoadFacts) -> bool:
+    """Whether the page takes messages in time and shows them late; one that shows the latest only shows few."""
+    return (facts.draw_p99_s or 0.0) >= _BEHIND_S and _total(facts, "shown") > _SOME * max(1, _total(facts, "handled"))
 
 
 def _strain(facts: PageLoadFacts) -> str:
@@ -79,6 +97,8 @@ def _strain(facts: PageLoadFacts) -> str:
         return f"it was still busy {duration_text(facts.behind_s)} after the last frame"
     if (facts.delay_p99_s or 0.0) >= _DELAY_S:
         return f"frames waited up to {duration_text(facts.delay_p99_s)} (p99) for its handler"
+    if _queued(facts):
+        return f"it showed messages up to {duration_text(facts.draw_p99_s)} (p99) after its handler had them"
     if length_s and long_s >= _LONG_SHARE * length_s:
         return f"long tasks took {long_s / length_s:.0%} of its time"
     return ""

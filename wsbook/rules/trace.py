@@ -44,6 +44,7 @@ def judge_trace(evidence: Evidence) -> Iterator[Finding]:
     yield from _judge_refused(trace)
     if not trace.events:
         return
+    yield from _judge_gone(trace)
     frame = trace.page.get("frame")
     if not trace.sockets and frame is None:
         yield from _judge_blind(trace)
@@ -87,11 +88,19 @@ def _judge_refused(trace: Trace) -> Iterator[Finding]:
         yield unknown(_SILENT, 0.1, f"{words}: nothing was published, and nothing is known of the way", proof(seen, words))
 
 
+def _judge_gone(trace: Trace) -> Iterator[Finding]:
+    """Sockets that ended while events were on their way: what comes of that is judged where they are watched for longer."""
+    for spot in trace.gone:
+        words = f"the socket at {spot.where} had ended ({spot.ended}) before {_ratio(len(trace.every - spot.seen), trace)}"
+        yield unknown(_LOST, 0.2, words, proof(_first(trace), words))
+
+
 # Nobody saw anything
 
 
 def _judge_blind(trace: Trace) -> Iterator[Finding]:
-    words = "no socket could be opened and no page was watched, so nothing is known of where events go"
+    held = "stayed open" if trace.gone else "could be opened"
+    words = f"no socket {held} and no page was watched, so nothing is known of where events go"
     yield unknown(_LOST, 0.0, words, proof(_first(trace), words))
 
 
@@ -143,9 +152,8 @@ def _subscribed(evidence: Evidence, trace: Trace) -> bool:
 
 
 def _judge_behind_broker(trace: Trace, broker: Spot, words: str) -> Iterator[Finding]:
-    summary = f"{words}, although the broker carried {_ratio(len(broker.seen), trace)} after {duration_text(broker.typical_s)}"
-    summary += ": no process that holds these sockets listens to the channel, or passes on what it hears"
-    yield fault(_HALF_BUS, 0.78, summary, proof(_first(trace), summary))
+    carried = f"the broker carried {_ratio(len(broker.seen), trace)} after {duration_text(broker.typical_s)}"
+    yield from _judge_channel(trace, f"{words}, although {carried}")
 
 
 def _judge_behind_log(trace: Trace, log: Spot, words: str) -> Iterator[Finding]:
@@ -162,8 +170,7 @@ def _judge_never(evidence: Evidence, trace: Trace, words: str) -> Iterator[Findi
     nor = f"; {', '.join(silent[:3])} {'knows' if len(silent) == 1 else 'know'} nothing of it" if silent else ""
     summary = f"{words}{nor}: nothing was published"
     if trace.trigger == "redis":
-        summary = f"{words}: no process that holds these sockets listens to the channel, or passes on what it hears"
-        yield fault(_HALF_BUS, 0.75, summary, proof(seen, words))
+        yield from _judge_channel(trace, words)
     elif _subscribed(evidence, trace):
         sure = 0.8 if trace.page and trace.sockets else 0.7
         yield fault(_SILENT, sure if len(trace.events) >= 2 else sure - 0.1, summary, proof(seen, f"{words}{nor}"))
@@ -175,6 +182,18 @@ def _judge_never(evidence: Evidence, trace: Trace, words: str) -> Iterator[Findi
             proof(seen, words),
         )
         yield unknown("client.no-resubscribe-after-reconnect", 0.1, f"{words}; a subscribe message may be needed first", proof(seen, words))
+
+
+def _judge_channel(trace: Trace, words: str) -> Iterator[Finding]:
+    """An event on a broker's channel that no socket got: does anybody listen there?"""
+    receivers = [facts.receivers for _, facts in trace.events if facts.receivers is not None]
+    if receivers and not any(receivers):
+        summary = f"{words}: the broker had no subscriber for that channel to give it to"
+        yield fault(_HALF_BUS, 0.9, summary, proof(_first(trace), summary))
+        return
+    heard = f", which {max(receivers)} did" if receivers else ""
+    summary = f"{words}: no process that holds these sockets listens to the channel{heard}, or passes on what it hears"
+    yield fault(_HALF_BUS, 0.7, summary, proof(_first(trace), summary))
 
 
 # Some sockets saw it
@@ -230,8 +249,10 @@ def _judge_missing(trace: Trace, missing: list[Spot]) -> Iterator[Finding]:
 
 
 def _by_instance(trace: Trace) -> dict[str, list[Spot]]:
-    """Return the sockets of each instance, none when some are unknown or there is only one."""
-    named = sorted((spot for spot in trace.sockets), key=lambda spot: spot.instance)
+    """Return the sockets of each instance, the page's too when it is known; none when ours are not or there is only one."""
+    frame = trace.page.get("frame")
+    page = (frame,) if frame is not None and frame.instance and not frame.ended else ()
+    named = sorted((*trace.sockets, *page), key=lambda spot: spot.instance)
     groups = {name: list(spots) for name, spots in groupby(named, key=lambda spot: spot.instance)}
     return groups if "" not in groups and len(groups) > 1 else {}
 
@@ -260,9 +281,19 @@ def _judge_instances(trace: Trace, groups: dict[str, list[Spot]]) -> Iterator[Fi
     elif len(groups) > 2 and max(reached, default=0) > 1:
         yield fault(_HALF_BUS, sure, f"{words}: some instances are off the bus", evident)
     else:
-        summary = f"{words}: each event was sent to the sockets of one instance only, which is another than the missing ones'"
+        where = "that which took it" if _at_home(trace, groups) else "which is another than that of those who miss it"
+        summary = f"{words}: each event reaches the sockets of one instance only, {where}"
         yield fault(_NO_BUS, sure, summary, evident)
         yield unknown(_HALF_BUS, 0.3, summary, evident)
+
+
+def _at_home(trace: Trace, groups: dict[str, list[Spot]]) -> bool:
+    """Whether each event reached exactly the instance that its trigger came to."""
+    return all(
+        {name for name, spots in groups.items() if number in spots[0].seen} == {at}
+        for number, at in enumerate(trace.published_at)
+        if number in trace.patient
+    )
 
 
 def _alternate(trace: Trace) -> bool:

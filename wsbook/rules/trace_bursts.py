@@ -10,12 +10,14 @@ from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.trace_places import TIME_TO_ARRIVE_S, Trace
 from wsbook.words import duration_text, quantity
 
-__all__ = ["judge_burst"]
+__all__ = ["burst_lost", "judge_burst"]
 
 _WIRE = ("hop", "endpoint")
 _ORDERED = ("redis", "message", "socket")
 """Triggers whose events leave on one connection, in order."""
 _FEWEST = 5
+_TAIL, _TAIL_SHARE = 3, 0.2
+"""The last events of a burst may still be on their way when its watching ends; so many, and this share of it, are not."""
 
 
 def judge_burst(evidence: Evidence, trace: Trace) -> Iterator[Finding]:
@@ -48,7 +50,9 @@ def _singles(trace: Trace, name: str) -> bool:
 
 def _judge_lost(trace: Trace, seen: Observation, facts: BurstFacts, taken: int) -> Iterator[Finding]:
     whole = [place for place in facts.places if place.kind in (*_WIRE, "broker") and place.received >= taken]
-    short = [place for place in facts.places if place.kind in (*_WIRE, "frame") and place.received < taken and _singles(trace, place.name)]
+    short = [
+        place for place in facts.places if place.kind in (*_WIRE, "frame") and burst_lost(facts, place) and _singles(trace, place.name)
+    ]
     wire = [place for place in facts.places if place.kind in _WIRE]
     if not short:
         if wire and len([place for place in wire if place in whole]) == len(wire):
@@ -57,15 +61,28 @@ def _judge_lost(trace: Trace, seen: Observation, facts: BurstFacts, taken: int) 
         return
     first = short[0]
     numbers = f" (the first is number {first.missing[0]})" if first.missing else ""
-    words = (
-        f"single events pass, and {_burst(facts)} {taken - first.received} never came to {first.name}{numbers}{_elsewhere(whole, short)}"
-    )
+    lost = f"{burst_lost(facts, first)} never came to {first.name}{numbers}{_elsewhere(whole, short)}"
+    words = f"single events pass, and {_burst(facts)} {lost}"
     broker = next((place for place in whole if place.kind == "broker"), None)
     if broker is not None and len(short) >= len(wire):
         yield fault("message.lost", 0.8, f"{words}: a queue behind the broker drops what finds it full", proof(seen, words))
         yield unknown("load.pubsub-overrun", 0.45, words, proof(seen, words))
         return
     yield fault("message.lost", 0.88, f"{words}: what drops them holds a limited number, or takes a limited rate", proof(seen, words))
+
+
+def burst_lost(facts: BurstFacts, place: BurstPlace) -> int:
+    """Return how many events were lost before this place: those that later ones overtook, and a long tail that was watched in vain.
+
+    Which triggers were refused is not told, so as many may be missing everywhere.
+    """
+    missing = set(place.missing) or set(range(place.received, facts.sent))
+    last = max((number for number in range(facts.sent) if number not in missing), default=-1)
+    inside = sum(number < last for number in missing)
+    tail = len(missing) - inside
+    if tail < max(_TAIL, _TAIL_SHARE * facts.sent) or facts.watched_s - facts.took_s < TIME_TO_ARRIVE_S:
+        tail = 0
+    return max(0, inside + tail - facts.refused)
 
 
 def _elsewhere(whole: list[BurstPlace], short: list[BurstPlace]) -> str:

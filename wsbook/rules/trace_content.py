@@ -60,7 +60,7 @@ def _judge_frames(trace: Trace) -> Iterator[Finding]:
     endpoint = next((spot for spot in trace.sockets if spot.kind == "endpoint"), None)
     if frame is None or endpoint is None or not endpoint.seen:
         return
-    more = [number for number in _copied(frame) if endpoint.counts[number] == 1]
+    more = [number for number in _copied(frame) if endpoint.counts[number] and all(spot.counts[number] <= 1 for spot in trace.sockets)]
     if more and 2 * len(more) > len(frame.seen):
         got = f"came to {endpoint.name} once and to the page in {frame.counts[more[0]]} frames"
         words = f"{_ratio(len(more), trace)} {got}: it holds several sockets"

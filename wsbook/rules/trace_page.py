@@ -22,8 +22,8 @@ _UNREADABLE = re.compile(r"canvas|selector", re.IGNORECASE)
 """What may show a message where nobody can read it."""
 _DRAWN_S = 0.25
 """How long after a message its changes are counted; a page that changes as often by itself tells nothing by that."""
-_TYPES = ("type", "event", "kind", "action", "name", "op", "t", "cmd", "command", "target", "method")
-"""Members that tell what a message is, rather than where it belongs."""
+_STREAMS = ("topic", "channel", "room", "stream", "subject", "destination", "namespace")
+"""Members that tell where a message belongs, rather than what it is: their values may be made of numbers."""
 
 
 def judge_page(trace: Trace) -> Iterator[Finding]:
@@ -73,7 +73,7 @@ def _judge_unreached(trace: Trace, frame: Spot) -> Iterator[Finding]:
     """Our own sockets got the events, and the page got no frame of them."""
     got = max((spot.seen for spot in trace.sockets), key=len, default=frozenset())
     lost = got & trace.patient
-    if not lost or _apart(trace):
+    if not lost or _apart(trace) or frame.ended:
         return
     words = (
         f"{_ratio(got, trace)} reached our own sockets and no frame of the page's: its socket is not open, or has asked for other things"
@@ -118,7 +118,7 @@ def _judge_hidden(trace: Trace, hidden: frozenset[int], shown: frozenset[int]) -
         words = f"the document had not shown {_ratio(hidden, trace)} {rest} after the handler, when watching ended"
         yield unknown(_SHOWN, 0.1, words, proof(seen, words))
         return
-    for judge in (_judge_exception, _judge_name, _judge_console):
+    for judge in (_judge_exception, _judge_console, _judge_name):
         found = judge(trace, patient, shown)
         if found is not None:
             yield found
@@ -136,14 +136,16 @@ def _rest_s(trace: Trace, number: int) -> float:
 
 def _common(trace: Trace, hidden: frozenset[int], shown: frozenset[int], of: Callable[[PageEvent], list[str]]) -> str:
     """Return what the page did with most of the events that it did not show and with none of those that it did, "" nothing."""
-    counts: dict[str, int] = {}
-    for number in hidden:
-        event = trace.page_event(number)
-        for text in dict.fromkeys(of(event)) if event else ():
-            counts[text] = counts.get(text, 0) + 1
+    events = [event for number in sorted(hidden) if (event := trace.page_event(number))]
+    deep = [event for event in events if event.looked_deeper]
     usual = {text for number in shown if (event := trace.page_event(number)) for text in of(event)}
-    likely = [text for text, count in counts.items() if 2 * count > len(hidden) and text not in usual]
+    told = dict.fromkeys(text for event in events for text in of(event) if text not in usual)
+    likely = [text for text in told if _usual(text, events, of) or _usual(text, deep, of)]
     return likely[0] if likely else ""
+
+
+def _usual(text: str, events: list[PageEvent], of: Callable[[PageEvent], list[str]]) -> bool:
+    return 2 * sum(text in of(event) for event in events) > len(events) > 0
 
 
 def _judge_exception(trace: Trace, hidden: frozenset[int], shown: frozenset[int]) -> Finding | None:
@@ -203,15 +205,17 @@ def _unknown_names(event: PageEvent | None) -> list[Named]:
     """Return the names that the page does not know, where they tell what a message is; a channel may be made of a number."""
     if event is None:
         return []
-    types = [one for one in event.named if one.member.rpartition(".")[2].lower() in _TYPES or one.member.startswith(("[", "$["))]
+    types = [one for one in event.named if one.member.rpartition(".")[2].lower() not in _STREAMS]
     return [one for one in types or event.named if one.known is False]
 
 
 def _judge_console(trace: Trace, hidden: frozenset[int], shown: frozenset[int]) -> Finding | None:
     """The page says itself that it could not read these."""
-    text = _common(trace, hidden, shown, lambda event: [_plain(text) for _, text in event.console if _PARSING.search(text)])
-    if not text:
+    plain = _common(trace, hidden, shown, lambda event: [_plain(text) for _, text in event.console if _PARSING.search(text)])
+    if not plain:
         return None
+    events = (trace.page_event(number) for number in sorted(hidden))
+    text = next(text for event in events if event for _, text in event.console if _plain(text) == plain)
     seen = _event(trace, hidden)[0]
     said = f"says in the console “{cap(text, 120)}”"
     words = f"the frame of {_ratio(hidden, trace)} reached the page and its handler, which {said}; nothing was shown"

@@ -27,7 +27,7 @@ def judge_opening(seen: Observation, runs: Sequence[LoadRun]) -> Iterator[Findin
     short = [run for run in runs if run.asked and run.opened < run.asked]
     if short:
         yield from _judge_refused(seen, runs, short)
-    elif largest := max((run for run in runs if run.opened), key=lambda run: run.opened, default=None):
+    elif largest := max((run for run in runs if run.opened >= _ENOUGH), key=lambda run: run.opened, default=None):
         words = f"{quantity(largest.opened, 'connection')} opened within {duration_text(largest.connect_s)}"
         yield clear(_CAP, words, proof(seen, words), confidence=0.6)
     yield from _judge_kernel(seen, runs)

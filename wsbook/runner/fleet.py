@@ -55,8 +55,8 @@ class FleetPlan(Struct, frozen=True, kw_only=True):
 
 
 def time_limit(plan: FleetPlan) -> float:
-    """Return how long one target may take, in s: as given, or twice its budget and a minute."""
-    return plan.limit_s or 2 * Budget.named(plan.budget).total_s + _SPARE_S
+    """Return how long one target may take, in s: as given, or three times its budget and a minute: the budget is what probes aim at."""
+    return plan.limit_s or 3 * Budget.named(plan.budget).total_s + _SPARE_S
 
 
 OnRow = Callable[[FleetRow, int], None]
@@ -223,6 +223,8 @@ class _Line:
     async def next(self) -> AsyncIterator[Entry]:
         """Yield a target whose host is free now, and free the host afterwards."""
         host = await self._free.get()
+        while not self._waiting[host]:  # another one that looks at this host took the last of its targets
+            host = await self._free.get()
         entry = self._waiting[host].popleft()
         at = self._next = max(self._next + self._gap_s, time.monotonic())
         await asyncio.sleep(at - time.monotonic())
@@ -254,19 +256,26 @@ async def _investigate(left: Sequence[Entry], entries: Sequence[Entry], plan: Fl
                 ended.set()
 
     async with dask_hands(plan.dask) if plan.dask else local_hands(min(plan.workers, len(left))) as hands:
-        work_ended = asyncio.gather(*(work(hand) for hand in hands))
+        tasks = [asyncio.create_task(work(hand)) for hand in hands]
         finished = asyncio.create_task(ended.wait())
         try:
-            first: tuple[asyncio.Future[Any], ...] = (work_ended, finished)
-            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-            if work_ended.done():
-                work_ended.result()
+            await _first_of(finished, tasks)
             if not ended.is_set():
                 raise UsageError(f"no dask worker is left, and {line.left} targets are; start workers and give the same command again")
         finally:
-            for task in (work_ended, finished):
+            for task in (*tasks, finished):
                 task.cancel()
-            await asyncio.gather(work_ended, finished, return_exceptions=True)
+            await asyncio.gather(*tasks, finished, return_exceptions=True)
+
+
+async def _first_of(finished: "asyncio.Task[Any]", tasks: Sequence["asyncio.Task[Any]"]) -> None:
+    """Wait until everything is finished, or nobody works any more; raise what a task raised."""
+    left: set[asyncio.Task[Any]] = set(tasks)
+    while left and not finished.done():
+        done, _ = await asyncio.wait({*left, finished}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done & left:
+            task.result()
+        left -= done
 
 
 async def _one(hand: Hand, entry: Entry, plan: FleetPlan) -> FleetRow:

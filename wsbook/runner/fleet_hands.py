@@ -20,6 +20,7 @@ from msgspec import DecodeError, Struct
 from msgspec.json import decode, encode
 from msgspec.structs import replace
 
+from wsbook.redact import Redactor
 from wsbook.report.fleet import State
 from wsbook.runner.fleet_worker import Answer, Job
 
@@ -28,7 +29,7 @@ __all__ = ["Hand", "LocalHand", "dask_hands", "local_hands", "pack", "unpack"]
 WORKER = (sys.executable, "-m", "wsbook.runner.fleet_worker")
 _MOST_JOBS = 40
 """Targets after which a process is replaced, so that what each leaves behind does not grow with the fleet."""
-_LINE_BYTES, _CLOSE_S, _SAVE_S, _LOOK_S = 8 * 1024 * 1024, 3.0, 30.0, 0.2
+_LINE_BYTES, _CLOSE_S, _EOF_S, _SAVE_S, _LOOK_S = 8 * 1024 * 1024, 3.0, 0.5, 30.0, 0.2
 _MOST_FILES, _MOST_BYTES = 200, 64 * 1024 * 1024
 
 
@@ -88,7 +89,7 @@ class LocalHand:
             async with asyncio.timeout(limit_s):
                 line = await process.stdout.readline()
             answer = decode(line, type=Answer)
-            keep = self._jobs < _MOST_JOBS
+            keep = self._jobs + 1 < _MOST_JOBS
             return answer
         except TimeoutError:
             raise _Late(f"did not end within {limit_s:.0f} s") from None
@@ -101,16 +102,16 @@ class LocalHand:
 
     async def _ready(self) -> asyncio.subprocess.Process:
         if self._process is None:
-            self._process = await asyncio.create_subprocess_exec(
-                *WORKER,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                limit=_LINE_BYTES,
-                start_new_session=True,  # Ctrl-C in a terminal comes to us alone; and all that it starts ends with it
-            )
-            self._jobs, self._tail = 0, ""
-            self._drain = asyncio.create_task(self._read_errors(self._process))
+            starting = asyncio.ensure_future(_start())
+            try:
+                self._process = await asyncio.shield(starting)
+            except asyncio.CancelledError:  # it is on its way, and would be nobody's
+                self._process = await starting
+                raise
+            finally:
+                if self._process is not None:
+                    self._jobs, self._tail = 0, ""
+                    self._drain = asyncio.create_task(self._read_errors(self._process))
         return self._process
 
     async def _read_errors(self, process: asyncio.subprocess.Process) -> None:
@@ -123,7 +124,7 @@ class LocalHand:
                 continue
             if not line:
                 return
-            self._tail = line.decode("utf-8", "replace").strip()[:300] or self._tail
+            self._tail = Redactor().text(line.decode("utf-8", "replace").strip()[:2000])[:300] or self._tail
 
     async def _how_it_ended(self) -> str:
         assert self._process is not None
@@ -144,12 +145,26 @@ class LocalHand:
             os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
         if self._drain:
+            await asyncio.wait([self._drain], timeout=_EOF_S)
             self._drain.cancel()
             await asyncio.gather(self._drain, return_exceptions=True)
+        process._transport.close()  # type: ignore[attr-defined]  # what it started in a session of its own may hold the pipes open
+        await asyncio.sleep(0)
 
     async def close(self) -> None:
         """End the worker and everything that it started."""
         await self._end()
+
+
+async def _start() -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        *WORKER,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        limit=_LINE_BYTES,
+        start_new_session=True,  # Ctrl-C in a terminal comes to us alone; and all that it starts ends with it
+    )
 
 
 @asynccontextmanager

@@ -70,7 +70,6 @@ def chosen_steps(steps: Sequence[str], symptom: object) -> tuple[str, ...]:
 def answer_job(job: Job) -> Answer:
     """Investigate one target into its record, and write its report. What a step finds broken in wsbook itself is an observation."""
     folder = Path(job.record)
-    _forget_secrets()
     try:
         target = target_from(dict(job.parameters))
         require_files(target)
@@ -80,9 +79,11 @@ def answer_job(job: Job) -> Answer:
         if job.notebooks or job.saving:
             Case.resume(folder).judge()
         write_report(folder)
+        return _told(folder, chosen_steps(job.steps, target.symptom), problem)
     except WsbookError as error:
         return Answer(state=State.UNUSABLE, problem=cap(Redactor().text(str(error)), 300))
-    return _told(folder, chosen_steps(job.steps, target.symptom), problem)
+    finally:
+        _forget_secrets()
 
 
 def _forget_secrets() -> None:
@@ -140,9 +141,15 @@ def _overall(faulty: bool, verdicts: set[Verdict]) -> Verdict:
 
 
 def _listen(lines: "queue.Queue[bytes]", idle: threading.Event) -> None:
-    """Pass jobs on; when no more can come and one is being done, end with everything that it started."""
-    while line := sys.stdin.buffer.readline():
-        lines.put(line)
+    """Pass jobs on; when no more can come and one is being done, end with everything that it started.
+
+    Reads the descriptor itself: a buffered reader that a thread waits in cannot be torn down when the main thread fails.
+    """
+    rest = b""
+    while piece := os.read(0, 1 << 16):
+        *whole, rest = (rest + piece).split(b"\n")
+        for line in whole:
+            lines.put(line)
     if not idle.is_set() and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     lines.put(b"")

@@ -69,7 +69,7 @@ function accept(message) {
   if (message.type === "tick") {
     state.tick = message;
     for (const [symbol, price] of Object.entries(message.prices)) remember(symbol, price);
-  } else if (message.type !== "subscribed") {
+  } else if ((message.type ?? "event") === "event") {
     state.events.unshift({ seq: message.seq ?? state.count, at: new Date(), text: describe(message) });
     state.events.length = Math.min(state.events.length, EVENTS);
   }

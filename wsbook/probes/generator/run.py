@@ -71,7 +71,8 @@ def _resolved(plan: LoadPlan) -> LoadPlan:
     if plan.first_connection + plan.connections > 2**20:
         raise UsageError("at most 1,048,576 connections over all shards can be told apart")
     run = plan.run or secrets.token_hex(4)
-    return replace(plan, run=run, template=resolve(plan.template), subscribe=resolve(plan.subscribe))
+    attempt = replace(plan.attempt, extensions=())  # messages are counted as they are on the wire
+    return replace(plan, attempt=attempt, run=run, template=resolve(plan.template), subscribe=resolve(plan.subscribe))
 
 
 def _run(plan: LoadPlan, watch: Watch, lines: list[Line]) -> LoadRun:
@@ -89,6 +90,7 @@ def _run(plan: LoadPlan, watch: Watch, lines: list[Line]) -> LoadRun:
     if counted and not watch.stopped:
         engine, loop = _loop(plan, counted, why)
         notes += _begin(plan, tally)
+        watch.tell_from(tally.begin_ns)
         with SlowReaders(plan, plan.run, slow):
             loop(counted, plan, tally, watch)
     farewell(lines, abort=watch.stopped)
