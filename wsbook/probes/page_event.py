@@ -124,7 +124,9 @@ class PageWatcher:
         unheard = known and not self._takers(marker) and not self._times("document", marker)
         found = [self._place("page frame", "frame", self._times("frame", marker))]
         if not self._by_worker(marker):
-            found.append(self._place("page handler", "handler", [] if unheard else self._times("handler", marker)))
+            came = min(self._times("frame", marker), default=0.0)  # the browser's clocks differ by microseconds
+            taken = [] if unheard else [max(came, at) for at in self._times("handler", marker)]
+            found.append(self._place("page handler", "handler", taken))
         own = dict.fromkeys(place for place, seen, _ in self._seen.marks if place.startswith("mark ") and seen == marker)
         marks = [self._place(name, "mark", self._times(name, marker)) for name in list(own)[:_MARKS]]
         found += sorted(marks, key=lambda place: place.at_s or 0.0)
