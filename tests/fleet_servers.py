@@ -8,6 +8,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import logging
 import re
 import socket
 import threading
@@ -31,10 +32,12 @@ FAULTS = {
     "closed port": "net.not-listening-outside",
     "not found": "endpoint.wrong-path",
     "wrong accept": "handshake.invalid-exchange",
-    "bad gateway": "proxy.upstream-unavailable",
+    "bad gateway": "proxy.upstream-unreachable",
     "no credential": "auth.credential-not-sent",
 }
 KINDS = tuple(FAULTS)
+_QUIET = logging.getLogger("fleet_servers")
+_QUIET.setLevel(logging.CRITICAL)  # probes break off on purpose
 
 
 async def _echo(connection: ServerConnection) -> None:
@@ -74,7 +77,7 @@ async def _listen(kind: str, address: str, stack: contextlib.AsyncExitStack) -> 
             probe.bind((address, 0))
             return int(probe.getsockname()[1])
     if kind == "healthy":
-        server = await stack.enter_async_context(serve(_echo, address, 0))
+        server = await stack.enter_async_context(serve(_echo, address, 0, logger=_QUIET))
         return int(next(iter(server.sockets)).getsockname()[1])
     raw = await stack.enter_async_context(await asyncio.start_server(lambda r, w: _answer(kind, r, w), address, 0))
     return int(raw.sockets[0].getsockname()[1])

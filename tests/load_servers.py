@@ -73,7 +73,7 @@ _HELD: list[str | bytes] = []
 
 async def answer(way: str, peer: ServerConnection, members: set[ServerConnection], message: str | bytes, number: int, every: int) -> None:
     """Do with one message, the number-th of all, what the way is; every: each so-manieth is treated badly."""
-    odd = number % every == every - 1
+    odd = number % every == every // 2
     if way in ("echo", "loses", "twice", "swaps", "slow", "blocks", "closes"):
         if way == "loses" and odd:
             return

@@ -30,9 +30,7 @@ def moments(draw: st.DrawFn) -> Moment:
     values = draw(st.lists(st.integers(1_000, 10**9), max_size=6))
     highest = max(values) / 1e9 if values else None
     text = packed(values) if values else ""
-    return Moment(
-        at_s=float(draw(st.integers(1, 4))), sent=draw(small), received=len(values), lost=draw(small), max_s=highest, histogram=text
-    )
+    return Moment(at_s=1.0, sent=draw(small), received=len(values), lost=draw(small), max_s=highest, histogram=text)
 
 
 @st.composite
@@ -62,7 +60,7 @@ def runs(draw: st.DrawFn) -> LoadRun:
         reordered=draw(small),
         max_s=max(values) / 1e9 if values else None,
         histogram=packed(values) if values else "",
-        moments=tuple({moment.at_s: moment for moment in draw(st.lists(moments(), max_size=3))}.values()),
+        moments=tuple(replace(moment, at_s=float(place)) for place, moment in enumerate(draw(st.lists(moments(), max_size=3)), 1)),
         lossy=tuple(lossy),
         lossy_count=len(lossy),
         ended=tuple(sorted(draw(st.dictionaries(st.sampled_from(["fin", "rst", "1006"]), st.integers(1, 5))).items())),
@@ -74,7 +72,7 @@ def runs(draw: st.DrawFn) -> LoadRun:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(a=runs(), b=runs(), c=runs())
 def test_merging_is_associative(a: LoadRun, b: LoadRun, c: LoadRun) -> None:
     at_once = to_builtins(merge_runs([a, b, c]))
@@ -82,7 +80,7 @@ def test_merging_is_associative(a: LoadRun, b: LoadRun, c: LoadRun) -> None:
     assert to_builtins(merge_runs([a, merge_runs([b, c])])) == at_once
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(connections=st.integers(1, 40), shards=st.integers(1, 8), rate=st.integers(100, 5000), window=st.booleans())
 def test_a_run_that_was_split_is_the_run(connections: int, shards: int, rate: int, window: bool) -> None:
     plan = replace(PLAN, connections=connections, rate=0.0 if window else float(rate), window=4 if window else 0)
@@ -122,6 +120,17 @@ def test_what_listening_parts_lost_is_what_the_publisher_sent_them() -> None:
     merged = merge_runs(counted)
     assert (merged.sent, merged.received, merged.lost, merged.publishers, merged.rate) == (3, 14, 4, 1, 1.0)
     assert count_broadcast_losses(made[1:]) == made[1:]
+
+
+def test_what_came_late_is_not_lost_in_the_interval_in_which_it_was_due() -> None:
+    publishes = replace(run_plan(PLAN), answered_by="broadcast", publishers=1, sent=30)
+    due = ((1.0, 10), (2.0, 10), (3.0, 10), (4.0, 0))
+    publishes = replace(publishes, moments=tuple(Moment(at_s=at, sent=sent, received=0) for at, sent in due))
+    came = (10, 9, 7, 3)  # three of the third second are late; one of the second is lost
+    listens = replace(run_plan(PLAN), answered_by="broadcast", publishers=0, opened=1, sent=0, received=29)
+    listens = replace(listens, moments=tuple(Moment(at_s=at + 1.0, sent=0, received=count) for at, count in enumerate(came)))
+    counted = count_broadcast_losses([publishes, listens])[1]
+    assert (counted.lost, [moment.lost for moment in counted.moments]) == (1, [0, 1, 0, 0])
 
 
 def test_nothing_cannot_be_merged() -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate, pairwise, zip_longest
 
 from msgspec.structs import replace
 
@@ -60,19 +61,25 @@ def count_broadcast_losses(runs: Sequence[LoadRun]) -> list[LoadRun]:
     A part that only listens cannot know how much was sent. Nothing changes where no part sends, and for an echo.
     """
     sent = sum(run.sent for run in runs if not _only_listens(run))
-    due: Counter[int] = Counter()
+    due: list[int] = [0] * max((len(run.moments) for run in runs), default=0)
     for run in runs:
-        if not _only_listens(run):
-            due.update({_place(moment): moment.sent for moment in run.moments})
+        for place, moment in enumerate(() if _only_listens(run) else run.moments):
+            due[place] += moment.sent
     return [_with_losses(run, sent, due) if _only_listens(run) and sent else run for run in runs]
 
 
-def _with_losses(run: LoadRun, sent: int, due: Counter[int]) -> LoadRun:
-    moments = tuple(
-        replace(moment, lost=max(0, due[_place(moment)] * run.opened - moment.received)) if _place(moment) in due else moment
-        for moment in run.moments
-    )
-    return replace(run, lost=max(0, sent * run.opened - run.received), moments=moments)
+def _with_losses(run: LoadRun, sent: int, due: Sequence[int]) -> LoadRun:
+    """Return a part that only listens, with its losses.
+
+    Of an interval as many are lost as never came later either. Which interval a number that came was due in is not known here: a lost
+    message stands in the first interval that it can have been of.
+    """
+    lost = max(0, sent * run.opened - run.received)
+    missing = list(accumulate(count * run.opened - moment.received for count, moment in zip(due, run.moments, strict=False)))
+    for_good = list(accumulate(reversed(missing), min))[::-1]
+    by_interval = [max(0, later) - max(0, before) for before, later in pairwise((0, *for_good))]
+    moments = tuple(replace(moment, lost=count) for moment, count in zip(run.moments, by_interval, strict=True))
+    return replace(run, lost=lost, moments=moments)
 
 
 def _only_listens(run: LoadRun) -> bool:
@@ -107,23 +114,17 @@ def _quantile(quantile: Callable[[float], float | None], share: float, highest: 
     return None if found is None else min(found / 1e9, highest)
 
 
-def _place(moment: Moment) -> int:
-    return round(moment.at_s * 1000)
-
-
 def _merged_moments(runs: Sequence[LoadRun]) -> tuple[Moment, ...]:
-    """Return the moments of all parts by their end; parts of one run have the same intervals."""
-    by_end: dict[int, list[Moment]] = {}
-    for run in runs:
-        for moment in run.moments:
-            by_end.setdefault(_place(moment), []).append(moment)
-    return tuple(_merged_moment(by_end[place]) for place in sorted(by_end))
+    """Return the moments of all parts by their place: parts of one run have the same intervals, without gaps, from the common begin."""
+    together = zip_longest(*(run.moments for run in runs))
+    return tuple(_merged_moment([moment for moment in parts if moment is not None]) for parts in together)
 
 
 def _merged_moment(parts: list[Moment]) -> Moment:
     histogram, percentiles = _merged_latencies(parts, {name: _QUANTILES[name] for name in ("p50_s", "p99_s")})
     return replace(
         parts[0],
+        at_s=max(part.at_s for part in parts),
         sent=sum(part.sent for part in parts),
         received=sum(part.received for part in parts),
         lost=sum(part.lost for part in parts),

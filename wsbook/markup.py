@@ -47,10 +47,23 @@ def _cell(value: str) -> str:
     return element("span", text(value[0]), style=f"color:{colour};font-weight:700") + text(value[1:])
 
 
+_SHORT, _SENTENCE = 14, 60
+"""Characters of a cell that is not broken, and of one that needs room."""
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool] = ()) -> str:
-    """Return a table of texts; numeric columns are aligned right with figures of one width."""
+    """Return a table of texts; numeric columns are aligned right with figures of one width.
+
+    Short cells stay on one line, and columns of sentences keep room enough for them, however narrow the screen.
+    """
+    rows = list(rows)
     right = [*numeric, *[False] * (len(columns) - len(numeric))]
-    style = ["text-align:right;font-variant-numeric:tabular-nums" if one else "text-align:left" for one in right]
+    longest = [max((len(row[i]) for row in rows if i < len(row)), default=0) for i in range(len(columns))]
+    style = [
+        ("text-align:right;font-variant-numeric:tabular-nums" if one else "text-align:left")
+        + (";white-space:nowrap" if length <= _SHORT else ";min-width:22ch" if length > _SENTENCE else "")
+        for one, length in zip(right, longest, strict=True)
+    ]
     head = "".join(element("th", text(name), scope="col", style=style[i]) for i, name in enumerate(columns))
     body = "".join(element("tr", "".join(element("td", _cell(cell), style=style[i]) for i, cell in enumerate(row))) for row in rows)
     return element("table", f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", class_=f"wsbook {NO_MATH}")

@@ -1,7 +1,8 @@
 """What a message costs a load generator: CPU seconds of its process, start-up removed, all peers in turns against one server.
 
-Every peer runs twice a round, short and long, in a process of its own; the differences of messages and of CPU seconds leave start-up,
-connecting and ending out. Only ratios within a round count: machines are shared and noisy.
+Every peer runs in a process of its own. What tells its CPU seconds of sending itself (the C client, wsbook, the scripts on Python's
+libraries) runs once a round; Locust, k6 and Tsung run twice, short and long, and the differences of messages and CPU seconds leave their
+start-up out. Only ratios within a round count: machines are shared and noisy.
 """
 
 import json
@@ -32,11 +33,18 @@ class Load(NamedTuple):
     size: int
 
 
+class Figures(NamedTuple):
+    """What a peer says: messages that came back, and its CPU seconds of sending, None when it does not tell."""
+
+    messages: int
+    cpu_s: float | None = None
+
+
 class Started(NamedTuple):
-    """A peer's command. answers: reads from its output how many messages came back; stdin and environment: what it is given."""
+    """A peer's command. answers: reads its output; stdin and environment: what it is given."""
 
     command: list[str]
-    answers: Callable[[str], int]
+    answers: Callable[[str], Figures]
     stdin: str = ""
     environment: tuple[tuple[str, str], ...] = ()
 
@@ -50,7 +58,7 @@ class Peer(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """Of one peer in one round: messages per run beyond the short one, and CPU microseconds of each."""
+    """Of one peer in one round: messages, of two runs those of the long one beyond the short one, and CPU microseconds of each."""
 
     messages: int
     micros: float
@@ -89,8 +97,8 @@ def echo_server() -> Iterator[tuple[int, int, Path]]:
             server.stdout.close()
 
 
-def run(started: Started) -> tuple[int, float]:
-    """Run a peer to its end; return messages that came back and CPU seconds of it and its children."""
+def run(started: Started) -> tuple[Figures, float]:
+    """Run a peer to its end; return what it says, and the CPU seconds of it and its children from begin to end."""
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as given:
         given.write(started.stdin)
         given.seek(0)
@@ -107,26 +115,28 @@ def run(started: Started) -> tuple[int, float]:
 
 def cost(peer: Peer, load: Load, short_s: float, long_s: float) -> Cost:
     """Return what a message costs a peer."""
-    few, least = run(peer.start(load, short_s))
-    many, most = run(peer.start(load, long_s))
+    (many, own_s), most_s = run(peer.start(load, long_s))
+    if own_s is not None:
+        return Cost(many, own_s / max(1, many) * 1e6)
+    (few, _), least_s = run(peer.start(load, short_s))
     if many <= few:
         raise RuntimeError(f"{peer.name} had {few} answers in {short_s:g} s and {many} in {long_s:g} s")
-    return Cost(many - few, (most - least) / (many - few) * 1e6)
+    return Cost(many - few, (most_s - least_s) / (many - few) * 1e6)
 
 
-def last_number(said: str) -> int:
-    """Return the first number of the last line that has only numbers, as most peers print it."""
-    found = re.findall(r"^(\d+)(?: [\d.]+)*$", said, re.MULTILINE)
+def last_numbers(said: str) -> Figures:
+    """Return what stands in the last line that has only numbers: messages, and CPU seconds where they are told."""
+    found = re.findall(r"^(\d+)(?: (\d+\.\d+))?(?: \d+)?$", said, re.MULTILINE)
     if not found:
         raise RuntimeError(f"no count in {said[-300:]!r}")
-    return int(found[-1])
+    return Figures(int(found[-1][0]), float(found[-1][1]) if found[-1][1] else None)
 
 
 def c_client(path: Path) -> Peer:
     """The reference."""
 
     def start(load: Load, seconds: float) -> Started:
-        return Started([str(path), *map(str, load), str(seconds)], last_number)
+        return Started([str(path), *map(str, load), str(seconds)], last_numbers)
 
     return Peer("C client", "", start)
 
@@ -145,14 +155,14 @@ def wsbook(engine: str) -> Peer:
         }
         return Started([PYTHON, "-m", "wsbook.probes.generator"], accounted, stdin=json.dumps(plan))
 
-    def accounted(said: str) -> int:
+    def accounted(said: str) -> Figures:
         figures = json.loads(next(line for line in reversed(said.splitlines()) if '"received"' in line and '"rate"' in line))
         wrong = {name: figures.get(name, 0) for name in ("lost", "duplicated", "reordered", "foreign")}
         if any(wrong.values()) or figures["received"] != figures["sent"] or figures["generator"]["engine"] != engine:
             raise RuntimeError(
                 f"wsbook lost count: {wrong}, {figures['sent']} sent, {figures['received']} received, {figures['generator']}"
             )
-        return int(figures["received"])
+        return Figures(int(figures["received"]), float(figures["generator"]["cpu_s"]))
 
     return Peer(f"wsbook {engine}", "" if engine == "numpy" or find_spec("numba") else "numba is not installed", start)
 
@@ -161,7 +171,7 @@ def python_library(name: str) -> Peer:
     """A client on one of Python's libraries."""
 
     def start(load: Load, seconds: float) -> Started:
-        return Started([PYTHON, str(HERE / "python_clients.py"), name, *map(str, load), str(seconds)], last_number)
+        return Started([PYTHON, str(HERE / "python_clients.py"), name, *map(str, load), str(seconds)], last_numbers)
 
     shown = name if name == "websockets" else f"{name} with uvloop" if find_spec("uvloop") else name
     return Peer(shown, "" if find_spec(name) else f"{name} is not installed", start)
@@ -174,7 +184,7 @@ def locust() -> Peer:
         users = str(load.connections)
         command = [PYTHON, "-m", "locust", "-f", str(HERE / "locust_users.py"), "--headless", "--only-summary"]
         sized = (("LOAD", f"{load.port} {load.window} {load.size}"),)
-        return Started([*command, "-u", users, "-r", users, "-t", f"{seconds:.0f}s"], last_number, environment=sized)
+        return Started([*command, "-u", users, "-r", users, "-t", f"{seconds:.0f}s"], last_numbers, environment=sized)
 
     missing = [name for name in ("locust", "websocket") if find_spec(name) is None]
     return Peer("Locust", f"{' and '.join(missing)} not installed" if missing else "", start)
@@ -188,11 +198,11 @@ def k6() -> Peer:
         given = [part for name, value in values.items() for part in ("-e", f"{name}={value}")]
         return Started(["k6", "run", *given, str(HERE / "k6_echo.js")], counted)
 
-    def counted(said: str) -> int:
+    def counted(said: str) -> Figures:
         found = re.search(r"answered\.*: *(\d+)", said)
         if found is None:
             raise RuntimeError(f"no count in {said[-300:]!r}")
-        return int(found[1])
+        return Figures(int(found[1]))
 
     return Peer("k6", "" if shutil.which("k6") else "k6 is not installed", start)
 
@@ -214,21 +224,21 @@ def tsung(folder: Path) -> Peer:
             ["/bin/sh", "-c", command], counted, environment={"ERL_EPMD_PORT": str(load.port % 20_000 + 40_000), "HOME": str(folder)}
         )
 
-    def counted(said: str) -> int:
+    def counted(said: str) -> Figures:
         # requests with the connecting and the closing one of each user
         requests = re.findall(r"stats: request .* (\d+)$", said, re.MULTILINE)
         first = re.findall(r"stats: request (\d+) ", said)
         users = re.findall(r"stats: websocket_succ (\d+)", said)
         if not requests or not users:
             raise RuntimeError(f"no count in {said[-300:]!r}")
-        return max(int(requests[-1]), sum(map(int, first))) - 2 * sum(map(int, users))
+        return Figures(max(int(requests[-1]), sum(map(int, first))) - 2 * sum(map(int, users)))
 
     return Peer("Tsung", "" if shutil.which("tsung") else "tsung is not installed", start)
 
 
 def artillery() -> Peer:
     """Artillery sends without reading what comes back, so its messages are none that anybody accounted: it is named and left out."""
-    return Peer("Artillery", "it reads no answers, so it has no comparable figure", lambda _, __: Started([], last_number))
+    return Peer("Artillery", "it reads no answers, so it has no comparable figure", lambda _, __: Started([], last_numbers))
 
 
 def compare(peers: list[Peer], load: Load, *, rounds: int, short_s: float, long_s: float, reference: str) -> dict[str, list[float]]:
@@ -249,7 +259,9 @@ def compare(peers: list[Peer], load: Load, *, rounds: int, short_s: float, long_
     ratios = {name: [one / base for one, base in zip(found, costs[reference], strict=True)] for name, found in costs.items()}
     for name, found in ratios.items():
         low, middle, high = min(found), statistics.median(found), max(found)
-        print(f"{name:20} {statistics.median(costs[name]):9.3f} µs; over {reference} min/median/max {low:.2f}/{middle:.2f}/{high:.2f}")
+        best = min(costs[name]) / min(costs[reference])
+        shown = f"{low:.2f}/{middle:.2f}/{high:.2f}, best over best {best:.2f}"
+        print(f"{name:20} {statistics.median(costs[name]):9.3f} µs; over {reference} min/median/max {shown}")
     return ratios
 
 

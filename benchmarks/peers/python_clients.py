@@ -1,4 +1,5 @@
-"""Echo clients of Python's WebSocket libraries: each keeps W messages of every connection in flight and prints how many came back.
+"""Echo clients of Python's WebSocket libraries: each keeps W messages of every connection in flight and prints how many came back and
+its CPU seconds meanwhile.
 
     python python_clients.py LIBRARY PORT CONNECTIONS WINDOW SIZE SECONDS
 
@@ -17,11 +18,11 @@ class Load:
 
     def __init__(self, port: int, connections: int, window: int, size: int, seconds: float) -> None:
         self.url, self.connections, self.window = f"ws://127.0.0.1:{port}/", connections, window
-        self.message, self.seconds, self.answered, self.until = bytes(size), seconds, 0, 0.0
+        self.message, self.seconds, self.answered, self.until, self.begin_cpu_s = bytes(size), seconds, 0, 0.0, 0.0
 
     def start(self) -> None:
         """Begin the time of sending."""
-        self.until = time.perf_counter() + self.seconds
+        self.begin_cpu_s, self.until = time.process_time(), time.perf_counter() + self.seconds
 
     def answer(self) -> bool:
         """Count an answer and tell whether another message is to follow."""
@@ -115,11 +116,11 @@ def run(client: Coroutine[Any, Any, None], *, fast: bool) -> None:
 
 
 def main() -> None:
-    """Run the named client and print how many messages came back."""
+    """Run the named client and print how many messages came back, and the CPU seconds since they began to leave."""
     library, port, connections, window, size, seconds = sys.argv[1:]
     load = Load(int(port), int(connections), int(window), int(size), float(seconds))
     run(CLIENTS[library](load), fast=library != "websockets")
-    print(load.answered)
+    print(load.answered, f"{time.process_time() - load.begin_cpu_s:.6f}")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,6 +29,7 @@ PLAN = LoadPlan(attempt=Attempt(url="ws://127.0.0.1:1/ws"), connections=8, rate=
 def _fake_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shard_process, "ENGINE", (sys.executable, str(FAKE)))
     monkeypatch.setattr(shards, "_START_S", 0.2)
+    monkeypatch.setattr(shards, "prepare_engine", lambda plan: 0.0)
 
 
 def test_parts_run_side_by_side_and_are_one_run() -> None:
@@ -68,7 +71,7 @@ def test_a_run_is_stopped_and_keeps_what_it_counted() -> None:
     began = time.monotonic()
     run = run_sharded(replace(PLAN, seconds=60.0, subscribe="slow"), shards=2, stop=lambda: time.monotonic() > began + 2.0)
     assert time.monotonic() - began < 20
-    assert run.void == "stopped early"
+    assert run.void == "2 of 2 shards: stopped early"
     assert run.sent > 0
 
 
@@ -107,6 +110,12 @@ def test_a_part_that_takes_too_long_is_ended(monkeypatch) -> None:
 def test_an_address_that_cannot_be_used_is_one_sentence(address: str, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         run_sharded(PLAN, shards=2, address=address)
+
+
+def test_a_secret_that_was_typed_does_not_travel() -> None:
+    secret = replace(PLAN, subscribe="join ${env:WSBOOK_SECRET_1}")
+    with pytest.raises(UsageError, match="typed in clear does not travel to other machines"):
+        run_sharded(secret, shards=2, address="tcp://10.0.0.1:8786")
 
 
 def test_an_address_is_a_schedulers_or_asks_for_workers() -> None:
@@ -171,6 +180,57 @@ def _plain(plan: LoadPlan, **fields):
     return to_builtins(replace(plan, **fields))
 
 
+SERVER = """
+import asyncio
+from websockets.asyncio.server import broadcast, serve
+
+peers = set()
+
+async def handle(connection):
+    peers.add(connection)
+    try:
+        async for message in connection:
+            if connection.request.path == "/all":
+                broadcast(peers - {connection}, message)
+            else:
+                await connection.send(message)
+    finally:
+        peers.discard(connection)
+
+async def main():
+    async with serve(handle, "127.0.0.1", 0, compression=None) as server:
+        print(next(iter(server.sockets)).getsockname()[1], flush=True)
+        await asyncio.Future()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """The port of a server that echoes, and at /all tells everybody else."""
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+@pytest.mark.slow
+def test_the_engines_parts_send_and_count_what_one_would(port: int, monkeypatch) -> None:
+    monkeypatch.setattr(shard_process, "ENGINE", (sys.executable, "-m", "wsbook.probes.generator"))
+    monkeypatch.setattr(shards, "_START_S", 8.0)
+    echo = replace(PLAN, attempt=Attempt(url=f"ws://127.0.0.1:{port}/"), connections=10, rate=203.0, engine="numpy", drain_s=5.0)
+    run = run_sharded(echo, shards=3)
+    assert (run.sent, run.received, run.lost, run.duplicated, run.foreign, run.opened) == (406, 406, 0, 0, 0, 10)
+    assert sum(moment.sent for moment in run.moments) == 406
+    told = replace(PLAN, attempt=Attempt(url=f"ws://127.0.0.1:{port}/all"), connections=12, publishers=2, rate=40.0, engine="numpy")
+    run = run_sharded(replace(told, answered_by="broadcast", drain_s=5.0), shards=3)
+    assert (run.sent, run.received, run.lost, run.duplicated, run.foreign) == (80, 800, 0, 0, 0)
+    assert sum(moment.lost for moment in run.moments) == 0
+
+
 @pytest.mark.slow
 def test_the_workers_of_a_local_cluster_carry_out_a_run_and_one_may_die(tmp_path, monkeypatch) -> None:
     pytest.importorskip("distributed")
@@ -179,6 +239,7 @@ def test_the_workers_of_a_local_cluster_carry_out_a_run_and_one_may_die(tmp_path
     site = tmp_path / "site"
     site.mkdir()
     hook = f"import sys\nfrom wsbook.probes import shard_process\nshard_process.ENGINE = (sys.executable, {str(engine)!r})\n"
+    hook += "shard_process.prepare_engine = lambda plan: 0.0\n"
     (site / "sitecustomize.py").write_text(hook)
     monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
     told: list[dict] = []
@@ -191,6 +252,7 @@ def test_the_workers_of_a_local_cluster_carry_out_a_run_and_one_may_die(tmp_path
     with open_workers("local:2") as client:
         address = client.scheduler.address
         pids = client.run(os.getpid)
+        assert set(client.run(signal.getsignal, signal.SIGINT).values()) == {signal.SIG_IGN}
         first = min(pids)
         timer = threading.Timer(2.5, os.kill, (pids[first], signal.SIGKILL))
         timer.start()

@@ -48,7 +48,7 @@ async def looked(url: str, budget: str = "quick", **given: Any) -> Case:
     return case
 
 
-@pytest.mark.parametrize(("budget", "runs", "searches"), [("quick", 3, False), ("standard", 3, True), ("thorough", 8, True)])
+@pytest.mark.parametrize(("budget", "runs", "searches"), [("quick", 2, False), ("standard", 3, True), ("thorough", 8, True)])
 async def test_a_budget_allows_so_much(asked: Asked, server: str, budget: str, runs: int, searches: bool) -> None:
     await looked(f"{server}/echo", budget, hops=[f"app={server}/echo"], metrics="http://127.0.0.1:9/metrics")
     assert len(asked.plans) == runs and {plan.answered_by for plan in asked.plans} == {"auto"}

@@ -145,8 +145,12 @@ def server(seconds: int = 20, *, share: float = 0.4, name: str = "uvicorn", plac
     return Watched(how="process", place=place, name=name, processes=1, samples=samples)
 
 
+UNTIMED: dict[str, Any] = {"p90_s": None, "p99_s": None, "p999_s": None, "max_s": None}
+"""A run of whose messages nobody knows when they were due."""
+
+
 def run(
-    rate: float = 500, connections: int = 10, size_bytes: int = 64, seconds: int = 20, p50_s: float = 0.002, **changes: Any
+    rate: float = 500, connections: int = 10, size_bytes: int = 64, seconds: int = 20, p50_s: float | None = 0.002, **changes: Any
 ) -> LoadRun:
     """Return one run of load; latencies follow from the median unless they are given."""
     sent = int(rate * seconds) or 10_000
@@ -162,10 +166,10 @@ def run(
         "duplicated": 0,
         "reordered": 0,
         "p50_s": p50_s,
-        "p90_s": p50_s * 1.8,
-        "p99_s": p50_s * 4,
-        "p999_s": p50_s * 9,
-        "max_s": p50_s * 14,
+        "p90_s": (p50_s or 0) * 1.8,
+        "p99_s": (p50_s or 0) * 4,
+        "p999_s": (p50_s or 0) * 9,
+        "max_s": (p50_s or 0) * 14,
         "lag_s": 0.00008,
         "asked": connections,
         "opened": connections,

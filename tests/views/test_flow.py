@@ -89,7 +89,7 @@ def test_steps_are_drawn_from_place_to_place() -> None:
     assert picture is not None
     assert picture.text == "5 messages: the longest step is mark stored → page document, 19 ms in half of them"
     assert picture.json["layout"]["yaxis"]["ticktext"][0] == "trigger → broker"
-    assert picture.json["layout"]["xaxis"]["type"] == "linear"
+    assert "type" not in picture.json["layout"]["xaxis"]
 
 
 def test_steps_of_very_different_length_have_a_logarithmic_axis() -> None:
@@ -133,7 +133,7 @@ def test_the_table_counts_over_all_messages() -> None:
 
 def test_bursts_and_clocks_have_their_rows() -> None:
     rows = tables.table_burst([samples.burst()]).set_index("place")
-    assert rows.loc["app-b", ["received", "lost"]].tolist() == [37, 13]
+    assert rows.loc["app-b", ["received", "lost"]].tolist() == [37, "✗ 13"]
     assert rows.loc["app-b", "which never came"].startswith("37, 38, 39")
     assert rows.loc["endpoint", "twice"] == 3
     (clock,) = tables.table_clocks(samples.far_clock()).to_dict("records")
@@ -194,3 +194,12 @@ def test_many_places_stay_within_bounds() -> None:
     places = tuple(Place(name=f"hop {number}", at_s=number / 1000, count=1) for number in range(90))
     picture = drawn([seen("4.1", TraceFacts(marker="m", places=places))])
     assert picture.json["layout"]["height"] < 900
+
+
+def test_a_burst_that_ran_out_of_sight_lost_nothing() -> None:
+    seen_by = [BurstPlace(name=f"page {kind}", kind=kind, received=count) for kind, count in (("document", 9), ("screen", 4))]
+    burst = seen("4.1", BurstFacts(sent=9, took_s=1.0, places=tuple(seen_by)))
+    picture = charts_trace.plot_burst([burst])
+    assert picture is not None
+    assert picture.text == "9 events within 1.0 s: every place saw all of them"
+    assert tables.table_burst([burst])["lost"].tolist() == ["0", "0"]

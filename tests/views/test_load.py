@@ -8,10 +8,10 @@ import pytest
 
 from views import flow_samples as samples
 from views.samples import HOSTILE, seen
-from wsbook.facts import LoadFacts, LoadRun, LossyConnection, PageLoadFacts, PageMoment, Sample, Spell, Threshold, Watched
+from wsbook.facts import Knee, LoadFacts, LoadRun, LossyConnection, PageLoadFacts, PageMoment, Sample, Spell, Threshold, Watched
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
-from wsbook.views import charts_load, charts_moments, tables
+from wsbook.views import charts_grid, charts_load, charts_moments, tables
 from wsbook.views.drawing import VERDICT_COLOURS, Picture
 from wsbook.views.tables.load import rate_of, rate_text, runs_of, shares_of
 from wsbook.views.workbook import PLOTS
@@ -50,6 +50,10 @@ def test_at_most_five_series_and_the_finding_on_top(plot: Any, observation: Obse
         (of(samples.run(50), samples.run(200, void="late by 4 ms")), "nothing lost up to 50 a second, p99 8 ms"),
         ([samples.ramp(void="the generator was late by 4 ms")], "the figures do not count: the generator was late by 4 ms"),
         (of(samples.run(50, void="busy"), samples.run(100, void="busy")), "the figures do not count: busy"),
+        (of(samples.run(50, sent=0, received=0, p50_s=None, **samples.UNTIMED)), "at 50 a second nothing could be sent"),
+        (of(samples.run(0, received=60, seconds=3, p50_s=None, **samples.UNTIMED)), "nothing lost up to 20 a second"),
+        (of(samples.run(50), knee=Knee(rate=0, broke_at=40)), "nothing lost up to 50 a second, p99 8 ms; it breaks at 40 a second"),
+        (of(samples.run(50), knee=Knee(rate=0)), "nothing lost up to 50 a second, p99 8 ms"),
         ([samples.grid()], "nothing lost up to 8,000 a second, p99 5.11 ms; it keeps up within 50 ms to 3,200 a second"),
     ],
 )
@@ -94,7 +98,7 @@ def test_over_time_losses_troubles_and_the_server_share_the_axis() -> None:
     picture = charts_moments.plot_moments([samples.stalled()])
     assert picture is not None
     assert picture.text == "at 500 a second over 10 connections half came within 2 ms, p99 rose to 990 ms at 13 s; 38 lost"
-    assert series(picture) == ["p50", "p99", "max", "processor", "memory"]
+    assert series(picture) == ["max", "p99", "p50", "processor", "memory"]
     assert {one.get("yaxis", "y") for one in picture.json["data"]} == {"y", "y2", "y3", "y4"}
     assert "delay 20 ms" in words(picture)
     assert picture.json["layout"]["xaxis"]["anchor"] == "y4"
@@ -108,10 +112,19 @@ def test_an_interval_of_which_nothing_came_is_a_gap() -> None:
     assert np.isnan(drawn).tolist() == [False, False, False, True, False]
 
 
+def test_where_nobody_knows_when_messages_were_due_their_number_is_drawn() -> None:
+    told = tuple(samples.Moment(at_s=at, sent=0, received=20 + at) for at in range(1, 9))
+    run = samples.run(0, received=196, seconds=8, answered_by="sequence", moments=told, p50_s=None, **samples.UNTIMED)
+    picture = charts_moments.plot_moments(of(run))
+    assert picture is not None
+    assert picture.text == "196 messages came in 8.0 s; nothing lost"
+    assert series(picture) == ["received"]
+
+
 def test_without_a_server_there_is_no_panel_for_it() -> None:
     picture = charts_moments.plot_moments(of(samples.run(moments=samples.moments())))
     assert picture is not None
-    assert series(picture) == ["p50", "p99", "max"]
+    assert series(picture) == ["max", "p99", "p50"]
     assert "yaxis2" not in picture.json["layout"]
 
 
@@ -123,7 +136,7 @@ def test_without_a_server_there_is_no_panel_for_it() -> None:
     ],
 )
 def test_the_grid_has_words_in_its_cells(observation: Observation, title: str, cells: set[str]) -> None:
-    picture = charts_load.plot_grid([observation])
+    picture = charts_grid.plot_grid([observation])
     assert picture is not None
     assert picture.text == title
     assert cells <= set(words(picture))
@@ -143,7 +156,7 @@ def test_the_grid_has_words_in_its_cells(observation: Observation, title: str, c
     ],
 )
 def test_a_grid_needs_two_dimensions(runs: list[LoadRun], axis: str | None) -> None:
-    picture = charts_load.plot_grid(of(*runs))
+    picture = charts_grid.plot_grid(of(*runs))
     assert (picture.json["layout"]["yaxis"]["title"]["text"] if picture else None) == axis
 
 
@@ -186,7 +199,7 @@ def test_a_page_under_load(behind_s: float | None, title: str) -> None:
     picture = charts_moments.plot_page_load([seen("4.2", PageLoadFacts(**{**samples.fields_of(facts), "behind_s": behind_s}))])
     assert picture is not None
     assert picture.text == title
-    assert series(picture) == ["received", "handled", "shown", "animation frames", "long tasks"]
+    assert series(picture) == ["came", "handled", "shown", "animation frames", "main thread"]
 
 
 def test_of_several_rates_the_one_furthest_behind_is_drawn() -> None:
@@ -229,7 +242,7 @@ def test_thresholds_say_whether_they_hold() -> None:
 
 def test_the_table_of_a_page_under_load() -> None:
     (row,) = tables.table_page_load([samples.page_behind()]).to_dict("records")
-    assert (row["received"], row["shown"], row["behind"], row["elements"]) == (4000, 2050, "4.2 s", "40 → 3,600")
+    assert (row["came"], row["shown"], row["behind"], row["elements"]) == (4000, 2050, "4.2 s", "40 → 3,600")
 
 
 @pytest.mark.parametrize(("rate", "text"), [(0, "0"), (2.5, "2.5"), (50, "50"), (1234.5, "1,234"), (5e6, "5,000,000")])

@@ -260,7 +260,7 @@ def fleet(
     dask: Annotated[str, typer.Option(help="Workers of a dask scheduler instead, tcp://host:8786, or local:4.")] = "",
     per_second: Annotated[float, typer.Option(help="Investigations begun per second, 0 as many as can be.")] = 4.0,
     per_host: Annotated[int, typer.Option(help="Investigations of one host at a time.")] = 1,
-    time_limit: Annotated[float, typer.Option(help="Seconds that one target may take; by default twice the budget and a minute.")] = 0.0,
+    time_limit: Annotated[float, typer.Option(help="Seconds for one target; by default three times the budget and a minute.")] = 0.0,
     notebooks: Annotated[bool, typer.Option("--notebooks", help="Leave executed notebooks in every record.")] = False,
     retry: Annotated[bool, typer.Option("--retry", help="Try those again that could not be completed before.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the fleet, continued where it stands; by default records/fleet-NAME.")] = None,

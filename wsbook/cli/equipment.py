@@ -64,5 +64,11 @@ def equipment() -> list[Tool]:
             enables="events published on a Redis channel, and the channel watched (4.1)",
             install="pip install 'wsbook[redis]'",
         ),
+        Tool(
+            name="distributed",
+            found=_package("distributed"),
+            enables="load and fleets on the workers of a dask scheduler (--dask)",
+            install="pip install 'wsbook[dask]'",
+        ),
         Tool(name="nbval", found=_package("nbval"), enables="notebooks as tests", install="pip install 'wsbook[test]'"),
     ]

@@ -46,7 +46,7 @@ def load(
     proxy: Annotated[str, typer.Option(help="Forward proxy, http://host:port.")] = "",
     ca: Annotated[str, typer.Option(help="File with certificates to trust, PEM.")] = "",
     metrics: Annotated[str, typer.Option(help="URL of the server's figures, in the Prometheus text format.")] = "",
-    shards: Annotated[int, typer.Option(help="Processes that share the load.")] = 1,
+    shards: Annotated[int, typer.Option(help="Processes that share the load; by default one, or all workers of --dask.")] = 0,
     dask: Annotated[str, typer.Option(help="Workers that share the load: tcp://scheduler:8786, or local:4.")] = "",
     engine: Annotated[str, typer.Option(help="compiled or numpy; auto takes the faster that is there.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="File for the figures, as --json prints them.")] = None,
@@ -56,7 +56,8 @@ def load(
     """Send messages by the clock and count what comes back: loss, order, latency from when each was due.
 
     Exit codes: 0 everything held; 1 a threshold failed, or, without thresholds, messages were lost, doubled, out of order or never left,
-    or connections did not open, or a search found no rate that holds; 2 usage; 3 the figures are void, or nothing could be sent.
+    or connections did not open or did not stay, or a search found no rate that holds; 2 usage; 3 the figures are void, or nothing could
+    be sent.
     """
     from wsbook.cli.loading import LoadRequest
     from wsbook.cli.loading import load as carry_out

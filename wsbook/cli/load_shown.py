@@ -40,7 +40,7 @@ def live_text(plan: LoadPlan, told: dict[str, Any]) -> str:
     words.append(f"{_figure(told, 'outstanding'):,.0f} outstanding")
     if told.get("p99_s") is not None:
         words.append(f"p99 {duration_text(_figure(told, 'p99_s'))}")
-    return "   ".join([*words, f"generator {duration_text(_figure(told, 'lag_s'))} late"])
+    return "   ".join([*words, f"own lag {duration_text(_figure(told, 'lag_s'))}"])
 
 
 def _figure(told: dict[str, Any], name: str) -> float:

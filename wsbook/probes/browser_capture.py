@@ -17,7 +17,7 @@ import msgspec
 
 from wsbook.facts import Frame, Headers, Violation
 from wsbook.observation import Observation, Source
-from wsbook.probes.browser_lately import Lately
+from wsbook.probes.browser_lately import Carrier, Lately
 from wsbook.probes.browser_netlog import Handshake
 from wsbook.probes.browser_sockets import Socket, is_open, socket_observations
 from wsbook.probes.marker import MARKER
@@ -139,7 +139,7 @@ class Capture:
             text = payload[:65536] if opcode == 1 else _decoded(payload[:65536])
             found = MARKER.findall(text)
             self.marks += [("frame", mark, at) for mark in found]
-            self.lately.carry(found, socket.url, text)
+            self.lately.carry(found, Carrier(url=socket.url, text=text, worker=bool(event["worker"])))
         if len(socket.frames) < _FRAMES:
             text = self._keep(payload, _FRAME_TEXT) if opcode == 1 else ""
             since = max(0.0, at - (socket.answered_at or at))

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-__all__ = ["OURS", "Lately", "Spot", "Thrown", "spots"]
+__all__ = ["OURS", "Carrier", "Lately", "Spot", "Thrown", "spots"]
 
 OURS = ("wsbook-page.js", "wsbook-reconnect.js", "wsbook-load.js")
 """Names of our own scripts in the browser's reports."""
@@ -41,20 +42,28 @@ class Thrown(Struct, frozen=True, kw_only=True):
     caught: bool = False
 
 
+class Carrier(Struct, frozen=True, kw_only=True):
+    """A message on a socket with this URL; worker: the socket is a worker's, whose functions the page's session does not show."""
+
+    url: str
+    text: str
+    worker: bool = False
+
+
 class Lately:
-    """Changes as (epoch s, count), console lines as (epoch s, level, text), exceptions, and marked payloads with their socket's URL."""
+    """Changes as (epoch s, count), console lines as (epoch s, level, text), exceptions, and what carried each marker."""
 
     def __init__(self) -> None:
         self.changes: deque[tuple[float, int]] = deque(maxlen=_LATEST)
         self.said: deque[tuple[float, str, str]] = deque(maxlen=200)
         self.thrown: deque[Thrown] = deque(maxlen=200)
-        self.payloads: dict[str, tuple[str, str]] = {}
+        self.carried: dict[str, Carrier] = {}
 
-    def carry(self, marks: Sequence[str], url: str, payload: str) -> None:
-        """Keep what carried these markers, the first of each."""
+    def carry(self, marks: Sequence[str], carrier: Carrier) -> None:
+        """Keep what carried these markers, the first of each, its text cut to 16 KiB."""
         for mark in marks:
-            if len(self.payloads) < _CARRIED:
-                self.payloads.setdefault(mark, (url, payload[:_PAYLOAD]))
+            if len(self.carried) < _CARRIED:
+                self.carried.setdefault(mark, replace(carrier, text=carrier.text[:_PAYLOAD]))
 
     def throw(self, details: Mapping[str, Any], at: float) -> None:
         """Keep an exception that reached the console (CDP Runtime.ExceptionDetails)."""
@@ -82,6 +91,10 @@ def spots(frames: Sequence[Mapping[str, Any]], urls: Mapping[str, str] | None = 
         script = str(place.get("scriptId", ""))
         url = str(frame.get("url") or (urls or {}).get(script, ""))[:2000]
         if not url.endswith(OURS):
-            name, line, column = str(frame.get("functionName", ""))[:200], int(place["lineNumber"]), int(place.get("columnNumber", 0))
+            name, line, column = (
+                str(frame.get("functionName", ""))[:200],
+                int(place.get("lineNumber", 0)),
+                int(place.get("columnNumber", 0)),
+            )
             found.append(Spot(function=name, url=url, script_id=script, line=line, column=column))
     return tuple(found)

@@ -1,7 +1,6 @@
 """The workers of a dask.distributed scheduler: connected to, known to run this wsbook, watched for death. Knows nothing of load."""
 
 import signal
-import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -74,23 +73,20 @@ def open_workers(address: str) -> Iterator[Any]:
 def _local_cluster(size: int) -> Any:
     from distributed import LocalCluster
 
-    with _deaf_children():
-        return cast(Any, LocalCluster)(
-            n_workers=size, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None, silence_logs="CRITICAL"
-        )
+    return cast(Any, LocalCluster)(
+        n_workers=size,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+        silence_logs="CRITICAL",
+        preload=[__name__],
+    )
 
 
-@contextmanager
-def _deaf_children() -> Iterator[None]:
-    """Let processes that are started in the block ignore Ctrl-C, which a terminal sends to them too: we end them ourselves."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+def dask_setup(worker: Any) -> None:
+    """In a worker that we started: ignore Ctrl-C, which a terminal sends to it too, because we end it ourselves (dask's preload)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def own_version() -> tuple[str, int]:

@@ -29,13 +29,14 @@ from wsbook.probes.load_thresholds import Demand, judge_demands
 from wsbook.probes.load_worker import run_apart, void_run
 from wsbook.probes.watching import Watch, watching
 
-__all__ = ["AUTO", "Engine", "Progress", "grid", "probe_load", "ramp"]
+__all__ = ["AUTO", "ENDED_EARLY", "Engine", "Progress", "grid", "probe_load", "ramp"]
 
 AUTO = "auto"
 """A plan that is answered by this is asked for first: see load_answer.py."""
+ENDED_EARLY = "the search was ended early"
 _MOST_RUNS = 500
-_REPEATED_S = 5.0
-"""Void runs up to this long are made once more: a machine that was busy for a moment is no reason to know nothing."""
+_REPEATED_S, _MOST_REPEATS = 5.0, 2
+"""Void runs up to this long are made once more, so many at most: a machine that was busy for a moment is no reason to know nothing."""
 _SLOW_RATE = 2000.0
 """Messages per second up to which a compiled loop saves nothing, and costs its start."""
 _ALONE_S = 0.5
@@ -43,7 +44,7 @@ _ALONE_S = 0.5
 _REST_S = 0.3
 """After a run at which something broke: the peer may still be busy with it."""
 _SAMPLE_S, _SAMPLE_SHARE = 0.25, 20
-"""How often servers are read; where reading is slow, so seldom that it takes one part in so many."""
+"""How often servers are read; where reading costs much, so seldom that it takes one part in so many of a processor."""
 
 Progress = Callable[[LoadPlan, dict[str, Any]], None]
 """Called with the plan that is being carried out and what its generator tells: generator/progress.py names it."""
@@ -101,7 +102,7 @@ async def probe_load(
     """
     first = plans[0]
     source = Source(step=step, probe="load", hop=first.attempt.hop, changed=first.attempt.changed)
-    if not may_burden((first.attempt, *watched), owned):
+    if not may_burden((first.attempt,), owned):
         return refused(source, "many messages")
     _check(plans, search, engine or Engine())
     started = time.perf_counter()
@@ -112,10 +113,11 @@ async def probe_load(
         return observed(source, None, duration_s=time.perf_counter() - started, failure=answer.failure)
     if not answer.answered_by:
         return not_run(source, Reason.NOT_GIVEN, answer.why)
-    ready = list(dict.fromkeys(_answered(plan, answer) for plan in plans))
+    ready = [_bare(plan) for plan in dict.fromkeys(_answered(plan, answer) for plan in plans)]
     search = None if ready[0].answered_by == "sequence" else search
-    series = _Series(watched, metrics, engine or Engine(), stop or asyncio.Event(), on_progress or (lambda plan, told: None))
-    facts = await _carry_out(series, ready, search, tuple(demands))
+    async with watching((first.attempt, *watched), metrics, first.attempt.ca_file) as watch:
+        series = _Series(watch, engine or Engine(), stop or asyncio.Event(), on_progress or (lambda plan, told: None))
+        facts = await _carry_out(series, ready, search, tuple(demands))
     return observed(source, facts, duration_s=time.perf_counter() - started)
 
 
@@ -141,25 +143,31 @@ def _answered(plan: LoadPlan, answer: Answer) -> LoadPlan:
     return replace(plan, answered_by=answer.answered_by, template=answer.template, connections=connections)
 
 
+def _bare(plan: LoadPlan) -> LoadPlan:
+    """Return the plan without extensions, which the generator does not speak, and without a wait for a first message."""
+    return replace(plan, attempt=replace(plan.attempt, extensions=(), first_message_s=0.0))
+
+
 async def _carry_out(series: "_Series", plans: Sequence[LoadPlan], search: Search | None, demands: tuple[Demand, ...]) -> LoadFacts:
     for plan in plans:
         if not (search and not plan.rate) and not series.stop.is_set():
             await series.run(plan)
-    planned = len(series.runs)
     knee = await _search(series, plans[0], search) if search and not series.stop.is_set() else None
-    held = [run for run in series.runs[planned:] if knee and run.rate <= knee.rate]
+    judged = [run for run in series.runs if not run.searched or (knee and run.rate <= knee.rate)]
     return LoadFacts(
         runs=tuple(series.runs),
         void=_void(series.runs),
         errors=tuple(series.errors[:50]),
         knee=knee,
-        thresholds=judge_demands(demands, [*series.runs[:planned], *held], knee),
+        thresholds=judge_demands(demands, judged, knee),
     )
 
 
 def _void(runs: Sequence[LoadRun]) -> str:
-    """Return why none of the figures count, "" when some do, or there are none."""
-    if not runs or not all(run.void for run in runs):
+    """Return why none of the figures count, "" when some do."""
+    if not runs:
+        return "it was ended before a run was begun"
+    if not all(run.void for run in runs):
         return ""
     return runs[0].void if len(runs) == 1 else f"all {len(runs)} runs are void, the last one because {runs[-1].void}"
 
@@ -167,22 +175,33 @@ def _void(runs: Sequence[LoadRun]) -> str:
 async def _search(series: "_Series", plan: LoadPlan, search: Search) -> Knee | None:
     async def attempt(rate: float) -> LoadRun:
         if series.stop.is_set():
-            return void_run(plan, "the search was ended early")
-        return await series.run(replace(plan, rate=rate, window=0, seconds=seconds_for(rate, search.seconds)))
+            return void_run(plan, ENDED_EARLY)
+        seconds = seconds_for(rate, search.seconds)
+        drain_s = max(plan.drain_s, 2 * seconds)  # what a server at half the rate still has to do is late, not lost
+        run = replace(await series.try_once(replace(plan, rate=rate, window=0, seconds=seconds, drain_s=drain_s)), searched=True)
+        await series.keep(run)
+        return run
 
     async def alone() -> LoadRun:
         return await series.try_once(
             replace(plan, connections=2 if plan.answered_by == "broadcast" else 1, rate=0.0, window=1, seconds=_ALONE_S)
         )
 
-    return await find_knee(attempt, search, alone=alone)
+    knee = await find_knee(attempt, search, alone=alone)
+    if series.stop.is_set():
+        series.errors.append(ENDED_EARLY)
+        return replace(knee, broke_at=None, why=ENDED_EARLY) if knee else None
+    if knee is None:
+        series.errors.append(f"no rate was found: {series.runs[-1].void}")
+    return knee
 
 
 class _Series:
     """Runs made one after the other, and what is kept of them."""
 
-    def __init__(self, watched: Sequence[Attempt], metrics: str, engine: Engine, stop: asyncio.Event, say: Progress) -> None:
-        self._watched, self._metrics, self._engine, self._say = watched, metrics, engine, say
+    def __init__(self, watch: Watch, engine: Engine, stop: asyncio.Event, say: Progress) -> None:
+        self._watch, self._engine, self._say = watch, engine, say
+        self._repeats = _MOST_REPEATS
         self.stop = stop
         self.runs: list[LoadRun] = []
         self.errors: list[str] = []
@@ -190,38 +209,47 @@ class _Series:
     async def run(self, plan: LoadPlan) -> LoadRun:
         """Carry out one plan; one that came to nothing by our own fault, and is short, once more."""
         run = await self.try_once(plan)
-        if run.void and run.opened and plan.seconds <= _REPEATED_S and not self.stop.is_set():
+        if run.void and run.opened and plan.seconds <= _REPEATED_S and self._repeats and not self.stop.is_set():
+            self._repeats -= 1
             run = await self.try_once(plan)
+        await self.keep(run)
+        return run
+
+    async def keep(self, run: LoadRun) -> None:
+        """Keep a run, and rest where something broke."""
         self.runs.append(run)
         if run.opened < run.asked and run.why_refused:
             self.errors.append(f"{run.asked - run.opened:,} of {run.asked:,} connections did not open: {run.why_refused}"[:300])
         if (run.lost or run.unsent or run.void) and not self.stop.is_set():
             await asyncio.sleep(_REST_S)
-        return run
 
     async def try_once(self, plan: LoadPlan) -> LoadRun:
         """Carry out one plan, and keep nothing of it."""
         if plan.engine == "auto" and 0 < plan.rate <= _SLOW_RATE:
             plan = replace(plan, engine="numpy")
-        places = (plan.attempt, *self._watched)
-        async with relayed(plan) as (dialled, line), watching(places, self._metrics, plan.attempt.ca_file) as watch:
+        async with relayed(plan) as (dialled, line):
             clock = _Clock()
-            run = await self._attended(dialled, line, watch, clock)
+            run = await self._attended(dialled, line, clock)
         begin = clock.begin if clock.begin is not None else clock.end - run.duration_s
         line.end(clock.end - begin)
-        return replace(run, servers=watch.results(begin), spells=(*run.spells, *line.spells), void=run.void or line.void(run.p99_s))
+        return replace(
+            run,
+            servers=self._watch.between(begin, time.perf_counter()),
+            spells=(*run.spells, *line.spells),
+            void=run.void or line.void(run.p99_s),
+        )
 
-    async def _attended(self, plan: LoadPlan, line: Line, watch: Watch, clock: "_Clock") -> LoadRun:
+    async def _attended(self, plan: LoadPlan, line: Line, clock: "_Clock") -> LoadRun:
         """Carry out one plan while the servers are read and the troubles come."""
 
         def told(progress: dict[str, Any]) -> None:
             clock.hear(progress)
             self._say(plan, progress)
 
-        async with _beside(_keep_reading(watch, plan), _conduct(line, clock), line.watch_itself()):
+        async with _beside(_keep_reading(self._watch, plan), _conduct(line, clock), line.watch_itself()):
             run = await (run_apart if self._alone else self._shared)(plan, told=told, stop=self.stop)
             clock.end = time.perf_counter()
-        await watch.sample(0, 0)
+        await self._watch.sample(0, 0)
         return run
 
     @property
@@ -279,9 +307,9 @@ async def _conduct(line: Line, clock: _Clock) -> None:
 
 async def _keep_reading(watch: Watch, plan: LoadPlan) -> None:
     while True:
-        before = time.perf_counter()
+        before = time.process_time()
         await watch.sample(0, plan.connections)
-        await asyncio.sleep(max(_SAMPLE_S, plan.seconds / 400, _SAMPLE_SHARE * (time.perf_counter() - before)))
+        await asyncio.sleep(max(_SAMPLE_S, plan.seconds / 400, _SAMPLE_SHARE * (time.process_time() - before)))
 
 
 @contextlib.asynccontextmanager

@@ -57,6 +57,8 @@ def why_broken(run: LoadRun, limit_s: float, at: str = "p99") -> str:
         return f"{run.lost:,} of {run.received + run.lost:,} messages were lost"
     if run.unsent:
         return f"{run.unsent:,} of {run.sent + run.unsent:,} messages could not leave, because the peer took no more"
+    if run.ended:
+        return f"{sum(count for _, count in run.ended):,} of {run.opened:,} connections ended by {run.ended[0][0]}"
     latency_s = getattr(run, _PERCENTILES[at])
     if latency_s is None:
         return "nothing came back"
@@ -105,8 +107,8 @@ class _Hunt:
         return Knee(rate=self.held, broke_at=broke_at, why=why, bound_s=self._search.bound_s, at=self._search.at)
 
 
-async def find_knee(attempt: Try, search: Search, *, alone: Callable[[], Awaitable[LoadRun]]) -> Knee:
-    """Return the highest rate that held, and what did not hold above it.
+async def find_knee(attempt: Try, search: Search, *, alone: Callable[[], Awaitable[LoadRun]]) -> Knee | None:
+    """Return the highest rate that held, and what did not hold above it; None when no run counted, so that nothing is known.
 
     attempt: makes one run at a rate. alone: makes one with a single message under way at a time, which no server is too slow for: what
     it takes is what latencies are compared with where the search has no bound. A rate at which the run is void is no limit of the server:
@@ -121,7 +123,7 @@ async def find_knee(attempt: Try, search: Search, *, alone: Callable[[], Awaitab
             pass
     while not hunt.over and hunt.held and hunt.broke and hunt.broke / hunt.held > search.precision:
         await hunt.holds(_between(hunt.held, hunt.broke))
-    return hunt.knee()
+    return None if hunt.ours and not hunt.held else hunt.knee()
 
 
 def _lowest(ours: bool) -> float:

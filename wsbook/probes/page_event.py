@@ -6,7 +6,7 @@ less, what cannot be seen is named. This module must not know where the message 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from wsbook.facts import Caught, Named, PageEvent, Place
@@ -22,9 +22,10 @@ __all__ = ["PageWatcher"]
 
 _T = TypeVar("_T")
 _ASK_S, _DRAWN_S, _TOLERANCE_S, _POLL_S = 2.5, 0.25, 0.01, 0.02
-_EXCEPTIONS, _LINES, _MARKS, _HANDLERS, _CONTEXTS = 20, 20, 10, 10, 20
+_EXCEPTIONS, _LINES, _MARKS, _HANDLERS, _CONTEXTS, _NAMES = 20, 20, 10, 10, 20, 200
 _LEVELS = {"warning": "warning", "warn": "warning", "error": "error", "assert": "error"}
 _FIREFOX = "Firefox tells neither when a frame came nor which functions take it, and nothing of exceptions that the page catches"
+_WORKER = "the socket is a worker's, whose functions and exceptions are not seen"
 _CANVAS = """(() => [...document.querySelectorAll("canvas")].filter((one) => one.width * one.height >= 10000
   && (one.checkVisibility?.() ?? true)).length)()"""
 
@@ -50,6 +51,7 @@ class PageWatcher:
         self._sockets = -1
         self._names: Names | None = None
         self._complete = True
+        self._told: dict[tuple[str, str], Named] = {}
         self._unseen: dict[str, str] = {}
 
     async def begin(self, run: str) -> None:
@@ -89,7 +91,7 @@ class PageWatcher:
         return answer
 
     async def _look_around(self, *, again: bool = False) -> None:
-        """Ask for the functions on the page's sockets and for what of its document cannot be seen, unless nothing is new since last time."""
+        """Ask for the functions on the page's sockets, and for what of its document cannot be seen, unless nothing is new."""
         if self._session is None or self._scripts is None or (self._sockets == self._seen.socket_count and not again):
             return
         self._sockets = self._seen.socket_count
@@ -116,11 +118,13 @@ class PageWatcher:
 
     def places(self, marker: str) -> list[Place]:
         """Return the page's places in path order: frame, handler, marks of the application, document, screen; at_s are readings of
-        time.perf_counter(). A socket without a function of the page that takes messages has a handler that never got any."""
+        time.perf_counter(). A socket without a function of the page that takes messages has a handler that never got any; the handlers of a
+        worker are not seen, so that there is no such place then."""
         known = self._listeners is not None and self._sockets == self._seen.socket_count
         unheard = known and not self._takers(marker) and not self._times("document", marker)
         found = [self._place("page frame", "frame", self._times("frame", marker))]
-        found.append(self._place("page handler", "handler", [] if unheard else self._times("handler", marker)))
+        if not self._by_worker(marker):
+            found.append(self._place("page handler", "handler", [] if unheard else self._times("handler", marker)))
         own = dict.fromkeys(place for place, seen, _ in self._seen.marks if place.startswith("mark ") and seen == marker)
         marks = [self._place(name, "mark", self._times(name, marker)) for name in list(own)[:_MARKS]]
         found += sorted(marks, key=lambda place: place.at_s or 0.0)
@@ -153,9 +157,13 @@ class PageWatcher:
 
     def _takers(self, marker: str) -> list[Listener]:
         """Return the functions on the socket that carried the message, on every open one when it is not known which."""
-        url, _ = self._seen.lately.payloads.get(marker, ("", ""))
+        carrier = self._seen.lately.carried.get(marker)
         listeners = [one for one in self._listeners or () if one.state <= 1]
-        return [one for one in listeners if one.url == url] if url else listeners
+        return [one for one in listeners if one.url == carrier.url] if carrier else listeners
+
+    def _by_worker(self, marker: str) -> bool:
+        carrier = self._seen.lately.carried.get(marker)
+        return carrier is not None and carrier.worker
 
     async def event(self, marker: str, window_s: float) -> PageEvent:
         """Return what happened in the page since the event with this marker was set off, or since the event() before when it never came.
@@ -165,7 +173,8 @@ class PageWatcher:
         await self._settle(marker, window_s)
         came, now = self._came(marker), time.time()
         begin = self._since if came is None else came - _TOLERANCE_S
-        await self._look_around(again=not self._takers(marker))  # a function may have been added after the socket was made
+        alone = not self._takers(marker) and not self._by_worker(marker)
+        await self._look_around(again=alone)  # a function may have been added after the socket was made
         takers = self._takers(marker)
         deeper = self._swallowed is not None and await self._shallow(self._swallowed)
         self._since = now
@@ -177,15 +186,19 @@ class PageWatcher:
             handlers=tuple(dict.fromkeys(one.shown for one in takers))[:_HANDLERS],
             named=await self._named(marker),
             looked_deeper=deeper,
-            unseen=tuple(self._unseen.values()),
+            unseen=(*self._unseen.values(), *([_WORKER] if self._by_worker(marker) else [])),
         )
 
     async def _settle(self, marker: str, window_s: float) -> None:
         """Wait until the message is on the screen and the browser has told its changes, at most so long."""
         end = time.monotonic() + window_s
-        while time.monotonic() < end and not self._times("screen", marker):  # noqa: ASYNC110  # marks come without an event of ours
+        while time.monotonic() < end and not self._all_told(marker):  # noqa: ASYNC110  # marks come without an event of ours
             await asyncio.sleep(_POLL_S)
-        await asyncio.sleep(max(0.0, min(2 * _POLL_S, end - time.monotonic())))
+
+    def _all_told(self, marker: str) -> bool:
+        """Whether the message is on the screen, and the change told that brought it there, which the page tells somewhat later."""
+        shown = self._times("document", marker)
+        return bool(self._times("screen", marker) and any(at <= max(shown) <= at + 1.0 for at, _ in self._seen.lately.changes))
 
     async def _shallow(self, swallowed: Swallowed) -> bool:
         """End the deeper look; tell whether there was one."""
@@ -222,29 +235,27 @@ class PageWatcher:
 
     async def _named(self, marker: str) -> tuple[Named, ...]:
         """Return what the message calls itself; the page's scripts are looked through for it only when it was not shown."""
-        _, payload = self._seen.lately.payloads.get(marker, ("", ""))
-        pairs = names_in(payload)
+        carrier = self._seen.lately.carried.get(marker)
+        pairs = names_in(carrier.text) if carrier else ()
         if not pairs or self._scripts is None or self._times("document", marker):
             return tuple(Named(member=member, value=value) for member, value in pairs)
         if self._names is None:
             self._names = await self._ask("scripts", self._read(self._scripts))
-        names = self._names
-        if names is None:
+        if self._names is None:
             return tuple(Named(member=member, value=value) for member, value in pairs)
-        return tuple([self._one(names, member, value) for member, value in pairs])
+        return await asyncio.to_thread(self._compared, self._names, pairs)
 
     async def _read(self, scripts: Scripts) -> Names:
         texts, self._complete = await scripts.texts()
         return await asyncio.to_thread(Names, texts)
 
-    def _one(self, names: Names, member: str, value: str) -> Named:
-        known = names.knows(value)
-        return Named(
-            member=member,
-            value=value,
-            known=known if known or self._complete else None,
-            alike=() if known else names.alike(value),
-        )
+    def _compared(self, names: Names, pairs: Sequence[tuple[str, str]]) -> tuple[Named, ...]:
+        for member, value in pairs:
+            if (member, value) not in self._told and len(self._told) < _NAMES:
+                known = names.knows(value)
+                alike = () if known else names.alike(value)
+                self._told[member, value] = Named(member=member, value=value, known=known if known or self._complete else None, alike=alike)
+        return tuple(self._told.get(pair) or Named(member=pair[0], value=pair[1]) for pair in pairs)
 
 
 def _caught(one: Thrown, takers: list[Listener]) -> Caught:

@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 from msgspec import DecodeError, Struct
@@ -18,7 +20,7 @@ from msgspec.json import decode, encode
 from wsbook.facts.load import LoadRun
 from wsbook.load_plan import LoadPlan
 
-__all__ = ["Part", "patience", "run_part"]
+__all__ = ["Part", "patience", "prepare_engine", "run_part"]
 
 ENGINE = (sys.executable, "-m", "wsbook.probes.generator")
 """What runs a plan: JSON on standard input, a run on standard output, lines of progress on standard error."""
@@ -27,11 +29,37 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LINE, _TAIL = 65_536, 400
 
 
+_PREPARE = (sys.executable, "-c", "from wsbook.probes.generator.compiled import prepare; prepare()")
+_PREPARE_S, _QUICK_S = 120.0, 4.0
+
+
 class Part(Struct, frozen=True, kw_only=True):
     """What became of one part. run None: it reported nothing, and why says so in a few words."""
 
     run: LoadRun | None = None
     why: str = ""
+
+
+def prepare_engine(plan: LoadPlan) -> float:
+    """Compile the engine once on this machine where the plan may need that, and return how long a process takes to be ready, in s.
+
+    Otherwise each part would compile for itself, and be late for the common begin. What fails here tells its reason in the parts.
+    """
+    if plan.engine == "numpy" or plan.answered_by != "echo" or plan.template or find_spec("numba") is None:
+        return 0.0
+    return _prepared()
+
+
+@cache
+def _prepared() -> float:
+    for _ in range(2):  # compiled now, the second one is as fast as the parts will be
+        started = time.monotonic()
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(_PREPARE, check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PREPARE_S)
+        took_s = time.monotonic() - started
+        if took_s < _QUICK_S:
+            break
+    return took_s
 
 
 def patience(plan: LoadPlan) -> float:
@@ -107,8 +135,10 @@ def _follow(process: "subprocess.Popen[bytes]", on_progress: Callable[[dict[str,
         except ValueError:
             tail[:] = [line.decode(errors="replace").strip()[:_TAIL]]
             continue
-        if isinstance(said, dict):
+        if isinstance(said, dict) and "error" not in said:
             on_progress(said)
+        elif isinstance(said, dict):
+            tail[:] = [str(said["error"])[:_TAIL]]
 
 
 def _made(code: int, said: bytes, tail: list[str], late: bool) -> Part:

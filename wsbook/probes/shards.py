@@ -13,7 +13,7 @@ from wsbook.facts.load import LoadRun
 from wsbook.load_merge import count_broadcast_losses, merge_runs
 from wsbook.load_plan import LoadPlan, check_plan
 from wsbook.load_split import split_plan
-from wsbook.probes.shard_process import Part, run_part
+from wsbook.probes.shard_process import Part, prepare_engine, run_part
 
 __all__ = ["run_sharded"]
 
@@ -48,16 +48,16 @@ def run_sharded(
         from wsbook.probes.shards_dask import run_on_workers
 
         return run_on_workers(plan, shards, address, told=told.tell, stopped=asked)
-    parts = split_plan(plan, shards, run=plan.run or secrets.token_hex(4), begin_at=begin_at(plan, shards))
+    parts = split_plan(plan, shards, run=plan.run or secrets.token_hex(4), begin_at=begin_at(plan, shards, prepare_engine(plan)))
     return together(plan, parts, _run_here(parts, told, asked))
 
 
-def begin_at(plan: LoadPlan, shards: int) -> float:
-    """Return when all parts should be connected, epoch s; a plan that says when is believed."""
+def begin_at(plan: LoadPlan, shards: int, ready_s: float = 0.0) -> float:
+    """Return when all parts should be connected, epoch s; a plan that says when is believed. ready_s: what one process took to start."""
     if plan.begin_at:
         return plan.begin_at
     each = plan.connections / max(1, shards)
-    return time.time() + _START_S + each / min(_CONNECTS_PER_S, (plan.connect_rate / shards) or _CONNECTS_PER_S)
+    return time.time() + max(_START_S, 1.5 * ready_s + 1.0) + each / min(_CONNECTS_PER_S, (plan.connect_rate / shards) or _CONNECTS_PER_S)
 
 
 class _Told:
@@ -112,16 +112,24 @@ def together(plan: LoadPlan, parts: Sequence[LoadPlan], made: Sequence[Part]) ->
     if not runs:
         return _nothing(plan, missing)
     merged = merge_runs(count_broadcast_losses(runs))
-    void = merged.void
-    if made[0].run is None and plan.answered_by == "broadcast":
-        void = "the shard that publishes did not report, so nothing is known of what was lost"
     return replace(
         merged,
         missing_shards=(*merged.missing_shards, *missing),
         rate=plan.rate if len(runs) == len(parts) else merged.rate,
         moments=tuple(replace(moment, histogram="") for moment in merged.moments),
-        void=void,
+        void=_why_void(plan, made),
     )
+
+
+def _why_void(plan: LoadPlan, made: Sequence[Part]) -> str:
+    """Return why the figures do not count: what the latest of the void parts said, and how many there were."""
+    if made[0].run is None and plan.answered_by == "broadcast":
+        return "the shard that publishes did not report, so nothing is known of what was lost"
+    void = [part.run for part in made if part.run is not None and part.run.void]
+    if not void:
+        return ""
+    words = max(void, key=lambda run: run.lag_s).void
+    return f"{len(void)} of {len(made)} shards: {words}" if len(made) > 1 else words
 
 
 def _named(number: int, parts: Sequence[LoadPlan], why: str) -> str:

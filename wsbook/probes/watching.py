@@ -96,21 +96,19 @@ class Watch:
     def _why(self) -> str:
         return next((one.source.why for one in self._servers if isinstance(one.source, Meters) and one.source.why), "")
 
-    def results(self, since: float | None = None) -> tuple[Watched, ...]:
-        """Return every server that could be read throughout.
+    def results(self) -> tuple[Watched, ...]:
+        """Return every server that could be read throughout."""
+        return tuple(_watched(one) for one in self._servers if one.samples and not one.spoilt)
 
-        since: the moment, of time.perf_counter(), from which samples count their time, and before which they are left out; None is
-        when watching began.
-        """
-        readable = [_watched(one) for one in self._servers if one.samples and not one.spoilt]
-        if since is None:
-            return tuple(readable)
-        return tuple(replace(one, samples=_from(one.samples, since - self._begin)) for one in readable)
+    def between(self, begin: float, end: float) -> tuple[Watched, ...]:
+        """Return the servers from one moment to another, of time.perf_counter(), with the time of samples counted from the first."""
+        first_s, last_s = begin - self._begin, end - self._begin
+        cut = (replace(one, samples=_within(one.samples, first_s, last_s)) for one in self.results())
+        return tuple(one for one in cut if one.samples)
 
 
-def _from(samples: Iterable[Sample], begin_s: float) -> tuple[Sample, ...]:
-    moved = (replace(one, at_s=round(one.at_s - begin_s, 4)) for one in samples)
-    return tuple(one for one in moved if one.at_s >= 0)
+def _within(samples: Iterable[Sample], first_s: float, last_s: float) -> tuple[Sample, ...]:
+    return tuple(replace(one, at_s=round(one.at_s - first_s, 4)) for one in samples if first_s <= one.at_s <= last_s)
 
 
 def _running(one: _One) -> float | None:

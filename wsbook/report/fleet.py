@@ -63,7 +63,7 @@ def fleet_sentence(rows: Sequence[FleetRow]) -> str:
     faulty = sum(row.verdict is Verdict.FAULT for row in own)
     clear = sum(row.verdict is Verdict.CLEAR for row in own)
     undone = sum(row.state is not State.DONE for row in own)
-    parts = [f"{faulty:,} of {quantity(len(own), 'target')} {'has' if faulty == 1 else 'have'} a fault"]
+    parts = [f"{faulty:,} of {quantity(len(own), 'target')} {'has' if 1 in (faulty, len(own)) else 'have'} a fault"]
     parts += [f"{clear:,} {'is' if clear == 1 else 'are'} clear"]
     parts += [f"{len(own) - faulty - clear:,} could not be decided"] if faulty + clear < len(own) else []
     parts += [f"{undone:,} not completed"] if undone else []
@@ -132,7 +132,9 @@ def _targets(rows: Sequence[FleetRow]) -> str:
         for name, kind in _COLUMNS
     )
     ordered = sorted(rows, key=_worst_first)
-    table = f'<table id="rows"><thead><tr>{heads}</tr></thead><tbody>{"".join(map(_row, ordered))}</tbody></table>'
+    head = markup.element("thead", markup.element("tr", heads, role="row"), role="rowgroup")
+    body = markup.element("tbody", "".join(map(_row, ordered)), role="rowgroup")  # roles, because rows that are grids are no table's
+    table = markup.element("table", head + body, id="rows", role="table")
     find = '<label>Find <input type="search" id="find" autocomplete="off"></label>'
     chosen = '<output id="shown" aria-live="polite"></output> <button type="button" id="all" hidden>show all</button>'
     return markup.element(

@@ -181,7 +181,7 @@ def _observations(observations: list[Observation], *, with_step: bool) -> str:
 
 def _evidence(story: "Story", step: str) -> str:
     outputs = story.outputs.get(step, [])
-    plots = "".join(plot_html(output.data) for output in outputs if output.view == "plot")
+    plots = "".join(plot_html(output.data) for output in outputs if output.view.startswith("plot"))
     tables = "".join(table_html(output.data.get(_TABLE)) for output in outputs if output.view.startswith("table"))
     seen = [observation for observation in story.observations if observation.source.step == step]
     every = (

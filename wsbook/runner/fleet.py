@@ -55,8 +55,8 @@ class FleetPlan(Struct, frozen=True, kw_only=True):
 
 
 def time_limit(plan: FleetPlan) -> float:
-    """Return how long one target may take, in s: as given, or twice its budget and a minute."""
-    return plan.limit_s or 2 * Budget.named(plan.budget).total_s + _SPARE_S
+    """Return how long one target may take, in s: as given, or three times its budget and a minute: the budget is what probes aim at."""
+    return plan.limit_s or 3 * Budget.named(plan.budget).total_s + _SPARE_S
 
 
 OnRow = Callable[[FleetRow, int], None]

@@ -70,7 +70,6 @@ def chosen_steps(steps: Sequence[str], symptom: object) -> tuple[str, ...]:
 def answer_job(job: Job) -> Answer:
     """Investigate one target into its record, and write its report. What a step finds broken in wsbook itself is an observation."""
     folder = Path(job.record)
-    _forget_secrets()
     try:
         target = target_from(dict(job.parameters))
         require_files(target)
@@ -80,9 +79,11 @@ def answer_job(job: Job) -> Answer:
         if job.notebooks or job.saving:
             Case.resume(folder).judge()
         write_report(folder)
+        return _told(folder, chosen_steps(job.steps, target.symptom), problem)
     except WsbookError as error:
         return Answer(state=State.UNUSABLE, problem=cap(Redactor().text(str(error)), 300))
-    return _told(folder, chosen_steps(job.steps, target.symptom), problem)
+    finally:
+        _forget_secrets()
 
 
 def _forget_secrets() -> None:

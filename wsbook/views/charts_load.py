@@ -1,4 +1,4 @@
-"""Pictures of load: latencies over the rate, over time, over a grid of runs and to their last tail; who lost what.
+"""Pictures of load: latencies over the rate and to their last tail; who lost what.
 
 Judges nothing. Runs whose figures do not count are named, never drawn as if they counted. Each plot_ function returns None when the
 observations hold nothing that it could draw.
@@ -13,7 +13,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from wsbook.errors import WsbookError
-from wsbook.facts import Knee, LoadFacts, LoadRun
+from wsbook.facts import Knee, LoadRun
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.views.drawing import (
@@ -29,24 +29,19 @@ from wsbook.views.drawing import (
     figure,
     label,
     latency_axis,
+    milli,
     picture,
     swatch,
 )
-from wsbook.views.tables import rows_of
-from wsbook.views.tables.load import counting, rate_of, rate_text, runs_of
-from wsbook.words import cap, duration_text, quantity, size_text
+from wsbook.views.tables.load import counting, knee_of, rate_of, rate_text, runs_of
+from wsbook.words import duration_text, quantity, size_text
 
-__all__ = ["plot_grid", "plot_load", "plot_lossy", "plot_tail"]
+__all__ = ["plot_load", "plot_lossy", "plot_tail", "void_title"]
 
 _FAULT, _GREY = VERDICT_COLOURS[Verdict.FAULT], VERDICT_COLOURS[Verdict.UNKNOWN]
-_SHADES = [[0, "rgba(0,114,178,0.05)"], [1, "rgba(0,114,178,0.38)"]]
 _NOTE = {"showarrow": False, "font": {"size": 12}}
-_MOST_ROWS, _MOST_COLUMNS, _MOST_LINES, _MOST_BARS = 12, 12, 5, 100
+_MOST_LINES, _MOST_BARS = 5, 100
 _LINES = ((RECEIVED, "solid"), (SENT, "solid"), (WARNING, "solid"), (CONTROL, "dash"), ("#009E73", "dot"))
-
-
-def _knee(observations: Iterable[Observation]) -> Knee | None:
-    return next((facts.knee for _, facts in reversed(rows_of(observations, LoadFacts)) if facts.knee), None)
 
 
 def _usual(runs: Sequence[LoadRun]) -> list[LoadRun]:
@@ -55,8 +50,9 @@ def _usual(runs: Sequence[LoadRun]) -> list[LoadRun]:
     return sorted((run for run in runs if (run.size_bytes, run.connections) == chosen), key=rate_of)
 
 
-def _void_title(runs: Sequence[LoadRun]) -> str:
-    return f"the figures do not count: {cap(next((run.void for run in runs if run.void), 'nothing was sent'), 88)}"
+def void_title(runs: Sequence[LoadRun]) -> str:
+    """Return the title of a picture of runs none of which counts."""
+    return f"the figures do not count: {next((run.void for run in runs if run.void), 'nothing was sent')}"
 
 
 # Over the rate
@@ -67,12 +63,16 @@ def _load_title(counted: Sequence[LoadRun], knee: Knee | None) -> str:
     if lossy:
         return f"{lossy.lost:,} of {lossy.lost + lossy.received:,} messages lost at {rate_text(rate_of(lossy))} a second{_held(knee)}"
     top = max(counted, key=rate_of)
-    return f"nothing lost up to {rate_text(rate_of(top))} a second, p99 {duration_text(top.p99_s)}{_held(knee)}"
+    if not any(run.sent or run.received for run in counted):
+        ended = "; ".join(dict.fromkeys(f"{count} connections ended: {how}" for run in counted for how, count in run.ended[:2]))
+        return f"at {rate_text(rate_of(top))} a second nothing could be sent{f'; {ended}' if ended else ''}"
+    late = f", p99 {duration_text(top.p99_s)}" if top.p99_s is not None else ""
+    return f"nothing lost up to {rate_text(rate_of(top))} a second{late}{_held(knee)}"
 
 
 def _held(knee: Knee | None) -> str:
-    if knee is None:
-        return ""
+    if knee is None or knee.rate <= 0:
+        return f"; it breaks at {rate_text(knee.broke_at)} a second" if knee and knee.broke_at else ""
     within = f" within {duration_text(knee.bound_s)}" if knee.bound_s else ""
     return f"; it keeps up{within} to {rate_text(knee.rate)} a second"
 
@@ -80,19 +80,19 @@ def _held(knee: Knee | None) -> str:
 def _percentile_lines(drawn: go.Figure, runs: Sequence[LoadRun], axis: dict[str, Any], height: float) -> None:
     ends = []
     for name, colour, values in (
-        ("p50", RECEIVED, [run.p50_s for run in runs]),
-        ("p99", SENT, [run.p99_s for run in runs]),
         ("max", _GREY, [run.max_s for run in runs]),
+        ("p99", SENT, [run.p99_s for run in runs]),
+        ("p50", RECEIVED, [run.p50_s for run in runs]),
     ):
-        told = [value for value in values if value]
+        told = [value for value in milli(values) if value is not None]
         if not told:
             continue
-        ends.append((name, colour, log10(told[-1] * 1000)))
+        ends.append((name, colour, log10(told[-1])))
         drawn.add_trace(
             go.Scatter(
                 name=name,
                 x=column([rate_of(run) for run in runs]),
-                y=column([value * 1000 if value else None for value in values]),
+                y=column(milli(values)),
                 mode="lines+markers",
                 line={"color": colour},
                 marker={"size": 6},
@@ -111,15 +111,14 @@ def _rate_marks(drawn: go.Figure, runs: Sequence[LoadRun], knee: Knee | None, to
     if lossy:
         look = {"mode": "markers", "marker": {"symbol": "x", "size": 11, "color": _FAULT}, "hoverinfo": "text"}
         words = [f"{run.lost:,} lost at {rate_text(rate_of(run))}/s" for run in lossy]
-        highest = column([(run.max_s or run.p99_s or run.p50_s or 0.001) * 1000 for run in lossy])
+        highest = column([next((value for value in milli((run.max_s, run.p99_s, run.p50_s)) if value), 1.0) for run in lossy])
         drawn.add_trace(go.Scatter(x=column([rate_of(run) for run in lossy]), y=highest, hovertext=words, **look))
         first = lossy[0]
         at = {"x": log10(max(rate_of(first), 1e-3)), "y": 0, "yref": "y domain", "yanchor": "bottom", "xanchor": "right"}
         drawn.add_annotation(text=f"✗ {first.lost:,} lost", **at, **_NOTE)
-    for run in runs:
-        if run.void and rate_of(run) > 0:
-            drawn.add_vline(x=rate_of(run), line={"color": _GREY, "width": 6}, opacity=0.25)
-            drawn.add_annotation(x=log10(rate_of(run)), y=0.04, yref="y domain", text="void", **_NOTE)
+    for rate in sorted({rate_of(run) for run in runs if run.void and rate_of(run) > 0}):
+        drawn.add_vline(x=rate, line={"color": _GREY, "width": 6}, opacity=0.25)
+        drawn.add_annotation(x=log10(rate), y=0.04, yref="y domain", text="void", **_NOTE)
     if knee is None or knee.rate <= 0:
         return
     drawn.add_vline(x=knee.rate, line={"color": INK, "dash": "dash", "width": 1.5})
@@ -139,16 +138,17 @@ def plot_load(observations: Iterable[Observation]) -> Picture | None:
     if not every or (len(every) == 1 and every[0].moments and not every[0].void):
         return None
     runs = _usual(every)
-    counted, knee = counting(runs), _knee(observations)
-    title = _load_title(counted, knee) if counted else _void_title(every)
-    drawn = figure(title, 320 if counted else 150, margin={"r": 56 if counted else 12, "t": 62 if counted else 44})
+    counted, knee = counting(runs), knee_of(observations)
+    title = _load_title(counted, knee) if counted else void_title(every)
+    timed = any(milli(value for run in counted for value in (run.p50_s, run.p99_s, run.max_s)))
+    drawn = figure(title, 320 if timed else 150, margin={"r": 56 if timed else 12, "t": 62 if timed else 44})
     axis = latency_axis([value for run in counted for value in (run.p50_s, run.p99_s, run.max_s)], "latency")
     rates = sorted({rate_of(run) for run in runs if rate_of(run) > 0}) or [1.0]
-    marks = [*rates, *([knee.rate, knee.broke_at or knee.rate] if knee and knee.rate > 0 else [])]
+    marks = [*rates, *(rate for rate in (knee.rate, knee.broke_at) if rate and rate > 0)] if knee else rates
     low, top = min(marks) / 1.15, max(marks) * 1.15
     _percentile_lines(drawn, counted, axis, 320 - 62 - 46)
     _rate_marks(drawn, runs, knee, top)
-    if knee and knee.bound_s:
+    if knee and knee.bound_s and knee.bound_s > 0:
         drawn.add_hline(y=knee.bound_s * 1000, line={"color": INK, "dash": "dot", "width": 1})
         at = {"x": 0, "xref": "x domain", "y": log10(knee.bound_s * 1000), "xanchor": "left", "yanchor": "bottom"}
         drawn.add_annotation(text=f"bound {duration_text(knee.bound_s)} at {label(knee.at, 8)}", **at, **_NOTE)
@@ -156,106 +156,7 @@ def plot_load(observations: Iterable[Observation]) -> Picture | None:
     kept = [rate for number, rate in enumerate(rates) if number % (1 + len(rates) // 9) == 0]
     span = {"range": [log10(low), log10(top)], "tickvals": kept, "ticktext": [rate_text(rate) for rate in kept]}
     drawn.update_xaxes(title={"text": words}, type="log", **span)
-    drawn.update_yaxes(**axis, visible=bool(counted))
-    return picture(drawn, title)
-
-
-# Over a grid
-
-
-def _grid_of(runs: Sequence[LoadRun]) -> tuple[str, dict[tuple[float, int], LoadRun]] | None:
-    """Return ("connections" or "size", (rate, that) → run) of runs that vary in both; None when they vary in one only."""
-    by_connections = len({run.connections for run in runs}) >= len({run.size_bytes for run in runs})
-    kept = Counter(run.size_bytes if by_connections else run.connections for run in runs).most_common(1)
-    other = "size_bytes" if by_connections else "connections"
-    chosen = [run for run in runs if getattr(run, other) == kept[0][0]] if kept else []
-    cells = {(rate_of(run), run.connections if by_connections else run.size_bytes): run for run in chosen}
-    if len({rate for rate, _ in cells}) < 2 or len({row for _, row in cells}) < 2:
-        return None
-    return ("connections" if by_connections else "size"), cells
-
-
-def _cell(run: LoadRun | None) -> str:
-    if run is None:
-        return ""
-    if run.void:
-        return "void"
-    lost = f"✗ {run.lost:,} lost" if run.lost else ""
-    return "<br>".join(filter(None, [duration_text(run.p99_s) if run.p99_s is not None else "nothing came", lost]))
-
-
-def _cell_hover(run: LoadRun | None) -> str:
-    if run is None:
-        return ""
-    if run.void:
-        return f"void: {label(run.void, 80)}"
-    where = f"{rate_text(rate_of(run))}/s over {quantity(run.connections, 'connection')}, {size_text(run.size_bytes)}"
-    times = ", ".join(f"{name} {duration_text(value)}" for name, value in (("p50", run.p50_s), ("p99", run.p99_s), ("max", run.max_s)))
-    return f"{where}<br>{times}<br>{run.lost:,} of {run.sent:,} lost"
-
-
-def _grid_title(cells: Iterable[LoadRun]) -> str:
-    runs = list(cells)
-    counted, voids = counting(runs), sum(bool(run.void) for run in runs)
-    void = f"; {voids} void" if voids else ""
-    lossy = [run for run in counted if run.lost]
-    if not counted:
-        return _void_title(runs)
-    if lossy:
-        first = min(lossy, key=rate_of)
-        return f"{len(lossy)} of {quantity(len(runs), 'run')} lost messages, the slowest at {rate_text(rate_of(first))} a second{void}"
-    worst = max(counted, key=lambda run: run.p99_s or 0.0)
-    return f"nothing lost in {quantity(len(counted), 'run')}; p99 up to {duration_text(worst.p99_s)} at {rate_text(rate_of(worst))}/s{void}"
-
-
-def _knee_line(drawn: go.Figure, rates: Sequence[float], knee: Knee | None, rows: int) -> None:
-    """Draw between which columns the server stops to keep up."""
-    if knee is None:
-        return
-    at = sum(rate <= knee.rate for rate in rates) - 0.5
-    drawn.add_shape(type="line", x0=at, x1=at, y0=-0.5, y1=rows - 0.5, line={"color": INK, "dash": "dash", "width": 2})
-    drawn.add_annotation(x=at, y=rows - 0.5, yanchor="bottom", text=f"keeps up to {rate_text(knee.rate)}/s", **_NOTE)
-
-
-def plot_grid(observations: Iterable[Observation]) -> Picture | None:
-    """Draw p99 over rates and numbers of connections, or sizes, in words as well as in colour; runs that do not count are grey."""
-    observations = tuple(observations)
-    grid = _grid_of(runs_of(observations))
-    if grid is None:
-        return None
-    kind, cells = grid
-    title = _grid_title(cells.values())
-    rates, rows = sorted({rate for rate, _ in cells})[:_MOST_COLUMNS], sorted({row for _, row in cells})[:_MOST_ROWS]
-    table = [[cells.get((rate, row)) for rate in rates] for row in rows]
-    drawn = figure(title, 120 + 46 * len(rows), margin={"t": 66})
-    names = [f"{row:,}" if kind == "connections" else size_text(row) for row in rows]
-    fields: dict[str, Any] = {"x": list(range(len(rates))), "y": list(range(len(rows))), "showscale": False, "xgap": 2, "ygap": 2}
-    p99 = [[log10(run.p99_s) if run and not run.void and run.p99_s else np.nan for run in line] for line in table]
-    void = [[1.0 if run and (run.void or not run.p99_s) else np.nan for run in line] for line in table]
-    grey = [[0, "rgba(128,128,128,0.18)"], [1, "rgba(128,128,128,0.18)"]]
-    drawn.add_trace(go.Heatmap(z=np.array(void, dtype="f4"), colorscale=grey, hoverinfo="skip", **fields))
-    drawn.add_trace(
-        go.Heatmap(
-            z=np.array(p99, dtype="f4"),
-            colorscale=_SHADES,
-            hovertext=[[_cell_hover(run) for run in line] for line in table],
-            hoverinfo="text",
-            **fields,
-        )
-    )
-    for y, line in enumerate(table):
-        for x, run in enumerate(line):
-            if run is not None:
-                drawn.add_annotation(x=x, y=y, text=_cell(run), **_NOTE)
-            if run is not None and run.lost and not run.void:
-                box = {"x0": x - 0.48, "x1": x + 0.48, "y0": y - 0.46, "y1": y + 0.46}
-                drawn.add_shape(type="rect", line={"color": _FAULT, "width": 2}, **box)
-    _knee_line(drawn, rates, _knee(observations), len(rows))
-    first = next(iter(cells.values()))
-    same = f"{size_text(first.size_bytes)} each" if kind == "connections" else quantity(first.connections, "connection")
-    words = f"messages per second, {same}; in the cells: p99"
-    drawn.update_xaxes(title={"text": words}, tickvals=fields["x"], ticktext=[rate_text(rate) for rate in rates], showgrid=False)
-    drawn.update_yaxes(title={"text": kind}, tickvals=fields["y"], ticktext=names, showgrid=False)
+    drawn.update_yaxes(**axis, visible=timed)
     return picture(drawn, title)
 
 

@@ -8,6 +8,7 @@ from math import log10
 from typing import Any
 
 import plotly.graph_objects as go
+from msgspec import Struct
 
 from wsbook.facts import LoadRun, Moment, PageLoadFacts, PageMoment, Watched
 from wsbook.finding import Verdict
@@ -24,11 +25,12 @@ from wsbook.views.drawing import (
     figure,
     label,
     latency_axis,
+    milli,
     panels,
     picture,
 )
 from wsbook.views.tables import rows_of
-from wsbook.views.tables.load import counting, rate_of, rate_text, runs_of, shares_of
+from wsbook.views.tables.load import counting, counts_of, rate_of, rate_text, runs_of, shares_of
 from wsbook.words import duration_text, quantity
 
 __all__ = ["plot_moments", "plot_page_load"]
@@ -56,39 +58,58 @@ def _moments_title(run: LoadRun) -> str:
     worst = max((one for one in run.moments if one.p99_s is not None), key=lambda one: one.p99_s or 0.0, default=None)
     lost = f"; {run.lost:,} lost" if run.lost else "; nothing lost"
     if worst is None:
-        return f"at {rate_text(rate_of(run))} a second nothing came back{lost}"
+        return f"{run.received:,} messages came in {duration_text(run.duration_s)}{lost}"
     over = f" over {quantity(run.connections, 'connection')}"
     half = f"half came within {duration_text(run.p50_s)}"
     return f"at {rate_text(rate_of(run))} a second{over} {half}, p99 rose to {duration_text(worst.p99_s)} at {worst.at_s:.3g} s{lost}"
 
 
+def _widths(moments: Sequence[Moment | PageMoment]) -> list[float]:
+    """Return how long each interval was, in s; its end alone is told."""
+    ends = [one.at_s for one in moments]
+    return [max(0.0, end - begin) for begin, end in zip((0.0, *ends), ends, strict=False)]
+
+
 def _middles(moments: Sequence[Moment | PageMoment]) -> list[float]:
     """Return the middle of each interval, of which only the ends are told."""
-    begins = [0.0, *(one.at_s for one in moments[:-1])]
-    return [(begin + one.at_s) / 2 for begin, one in zip(begins, moments, strict=True)]
+    return [one.at_s - width / 2 for one, width in zip(moments, _widths(moments), strict=True)]
 
 
-def _latencies(drawn: go.Figure, run: LoadRun, axis: dict[str, Any]) -> None:
+def _received(drawn: go.Figure, run: LoadRun) -> None:
+    """Draw what came, where nobody knows when it was due: a server that numbers its own messages."""
+    rates = [one.received / width if width else None for one, width in zip(run.moments, _widths(run.moments), strict=True)]
+    words = [f"{rate:,.0f}/s" if rate is not None else "" for rate in rates]
+    fields = {"x": column([*_middles(run.moments)]), "y": column(rates), "hovertext": words, "line": {"color": RECEIVED, "width": 2}}
+    drawn.add_trace(go.Scatter(name="received", **fields, **_LINE))
+    drawn.update_layout(yaxis={"rangemode": "tozero"})
+
+
+def _latencies(drawn: go.Figure, run: LoadRun) -> None:
+    axis = latency_axis([value for one in run.moments for value in (one.p50_s, one.p99_s, one.max_s)], "latency")
+    drawn.update_layout(yaxis=axis)
     at, ends = _middles(run.moments), []
     for name, colour, values in (
-        ("p50", RECEIVED, [one.p50_s for one in run.moments]),
-        ("p99", SENT, [one.p99_s for one in run.moments]),
         ("max", _GREY, [one.max_s for one in run.moments]),
+        ("p99", SENT, [one.p99_s for one in run.moments]),
+        ("p50", RECEIVED, [one.p50_s for one in run.moments]),
     ):
-        told = [value for value in values if value]
+        y = milli(values)
+        told = [value for value in y if value is not None]
         if told:
             words = [f"{name} {duration_text(value)} at {when:.3g} s" for value, when in zip(values, at, strict=True)]
-            y = column([value * 1000 if value else None for value in values])
-            drawn.add_trace(go.Scatter(name=name, x=column([*at]), y=y, hovertext=words, line={"color": colour, "width": 2}, **_LINE))
-            ends.append((name, colour, log10(told[-1] * 1000)))
+            drawn.add_trace(
+                go.Scatter(name=name, x=column([*at]), y=column(y), hovertext=words, line={"color": colour, "width": 2}, **_LINE)
+            )
+            ends.append((name, colour, log10(told[-1])))
     end_labels(drawn, ends, axis="y", span=tuple(axis["range"]), height=_LATENCY_PX)
 
 
 def _losses(drawn: go.Figure, run: LoadRun, axis: str) -> None:
-    lossy = [(at, one) for at, one in zip(_middles(run.moments), run.moments, strict=True) if one.lost]
-    words = [f"{one.lost:,} of {one.sent:,} lost, due until {one.at_s:.3g} s" for _, one in lossy]
-    look = {"marker": {"color": _FAULT}, "width": run.moments[0].at_s * 0.7 or None, "hovertext": words, "hoverinfo": "text"}
-    drawn.add_trace(go.Bar(x=column([at for at, _ in lossy]), y=column([float(one.lost) for _, one in lossy]), yaxis=axis, **look))
+    intervals = zip(_middles(run.moments), _widths(run.moments), run.moments, strict=True)
+    lossy = [(at, width, one) for at, width, one in intervals if one.lost]
+    words = [f"{one.lost:,} of {one.sent:,} lost, due until {one.at_s:.3g} s" for _, _, one in lossy]
+    look = {"marker": {"color": _FAULT}, "width": column([0.8 * width for _, width, _ in lossy]), "hovertext": words, "hoverinfo": "text"}
+    drawn.add_trace(go.Bar(x=column([at for at, _, _ in lossy]), y=column([float(one.lost) for _, _, one in lossy]), yaxis=axis, **look))
 
 
 def _spells(drawn: go.Figure, run: LoadRun) -> None:
@@ -110,11 +131,15 @@ def _busiest(run: LoadRun) -> Watched | None:
 
 
 def _processor(drawn: go.Figure, server: Watched, axis: str) -> None:
-    shares = [(one.at_s, share) for one, share in shares_of(server)]
-    words = [f"{share:.0%} of one processor at {at:.3g} s" if share is not None else "not told" for at, share in shares]
-    y = column([None if share is None else share * 100 for _, share in shares])
-    line = {"color": WARNING, "width": 2, "shape": "vh"}
-    drawn.add_trace(go.Scatter(name="processor", x=column([at for at, _ in shares]), y=y, yaxis=axis, hovertext=words, line=line, **_LINE))
+    """Draw the share of a processor as steps: it is told from one reading to the next."""
+    at, shares, words = [], [], []
+    for before, (one, share) in zip(server.samples, shares_of(server), strict=False):
+        text = "not told" if share is None else f"{share:.0%} of one processor until {one.at_s:.3g} s"
+        at += [before.at_s, one.at_s]
+        shares += [None if share is None else share * 100] * 2
+        words += [text] * 2
+    line = {"color": WARNING, "width": 2}
+    drawn.add_trace(go.Scatter(name="processor", x=column([*at]), y=column(shares), yaxis=axis, hovertext=words, line=line, **_LINE))
 
 
 def _memory(drawn: go.Figure, server: Watched, axis: str) -> None:
@@ -136,15 +161,14 @@ def plot_moments(observations: Iterable[Observation]) -> Picture | None:
     name = label(f"{server.name} at {server.place}", 40) if server else ""
     cpu = server is not None and any(share is not None for _, share in shares_of(server))
     memory = server is not None and any(one.memory_bytes is not None for one in server.samples)
-    parts = [("", _LATENCY_PX / _SMALL_PX)]
+    timed = any(milli(value for one in run.moments for value in (one.p50_s, one.p99_s, one.max_s)))
+    parts = [("" if timed else "messages received per second", _LATENCY_PX / _SMALL_PX)]
     parts += [("✗ lost, of those due then", 0.7)] if any(one.lost for one in run.moments) else []
     parts += [(f"processor of {name} (% of one)", 1.0)] if cpu else []
     parts += [(f"memory of {name} (MiB)", 1.0)] if memory else []
     drawn = figure(title, _height(parts), margin={"r": 56})
     axes = panels(drawn, parts)
-    axis = latency_axis([value for one in run.moments for value in (one.p50_s, one.p99_s, one.max_s)], "latency")
-    drawn.update_layout(yaxis=axis)
-    _latencies(drawn, run, axis)
+    (_latencies if timed else _received)(drawn, run)
     _spells(drawn, run)
     rest = iter(axes[1:])
     if any(one.lost for one in run.moments):
@@ -155,7 +179,7 @@ def plot_moments(observations: Iterable[Observation]) -> Picture | None:
         _memory(drawn, server, next(rest))
     for extra in axes[1:]:
         drawn.update_layout({f"yaxis{extra[1:]}": {"rangemode": "tozero", "nticks": 4}})
-    words = "time (s); latency counts from when a message was due"
+    words = "time (s); latency counts from when a message was due" if timed else "time (s)"
     drawn.update_xaxes(title={"text": words}, range=[0, max(one.at_s for one in run.moments)])
     return picture(drawn, title)
 
@@ -163,67 +187,80 @@ def plot_moments(observations: Iterable[Observation]) -> Picture | None:
 # A page under load
 
 
-def _rates(moments: Sequence[PageMoment], counts: Sequence[float]) -> list[float | None]:
+def _rates(moments: Sequence[PageMoment], counts: Sequence[float | None]) -> list[float | None]:
     """Return counts per second of intervals."""
-    begins = [0.0, *(one.at_s for one in moments[:-1])]
-    return [count / (one.at_s - begin) if one.at_s > begin else None for begin, one, count in zip(begins, moments, counts, strict=True)]
+    return [count / width if width and count is not None else None for width, count in zip(_widths(moments), counts, strict=True)]
 
 
 def _page_title(facts: PageLoadFacts) -> str:
-    frames, shown = sum(one.frames for one in facts.moments), sum(one.shown for one in facts.moments)
+    came, _, shown = counts_of(facts)
     if facts.behind_s is None:
         behind = "and never caught up"
     else:
         behind = f"and was {duration_text(facts.behind_s)} behind at the end" if facts.behind_s > 0.05 else "and kept up"
-    return f"at {rate_text(facts.rate)} a second the page showed {shown:,} of {frames:,} messages {behind}"
+    return f"at {rate_text(facts.rate)} a second the page showed {shown:,} of {came:,} messages {behind}"
+
+
+class _Busy(Struct, frozen=True, kw_only=True):
+    """The main thread of a page in each interval: what was measured, its share in per cent, and the figures in words."""
+
+    what: str
+    shares: list[float | None]
+    words: list[str]
+
+
+def _busy(moments: Sequence[PageMoment]) -> _Busy:
+    """Return how busy the main thread was: all its work where the browser tells that, or else its long tasks."""
+    tasks = [f"{quantity(one.long_tasks, 'task')} over 50 ms, {duration_text(one.long_s)} together" for one in moments]
+    if all(one.busy_s is None for one in moments):
+        return _Busy(what="tasks over 50 ms", shares=_rates(moments, [100 * one.long_s for one in moments]), words=tasks)
+    parts = [f"scripts {duration_text(one.script_s)}, style and layout {duration_text(one.layout_s)}<br>" for one in moments]
+    shares = _rates(moments, [None if one.busy_s is None else 100 * one.busy_s for one in moments])
+    return _Busy(what="busy", shares=shares, words=[part + task for part, task in zip(parts, tasks, strict=True)])
 
 
 def _page_lines(drawn: go.Figure, facts: PageLoadFacts) -> None:
     at, ends, most = column([*_middles(facts.moments)]), [], 1.0
+    told = any(one.due for one in facts.moments)
     for name, colour, counts in (
-        ("received", RECEIVED, [one.frames for one in facts.moments]),
+        ("came", RECEIVED, [one.due if told else one.frames for one in facts.moments]),
         ("handled", SENT, [one.handled for one in facts.moments]),
         ("shown", _CLEAR, [one.shown for one in facts.moments]),
     ):
         rates = _rates(facts.moments, counts)
         words = [f"{name} {rate:,.0f}/s" if rate is not None else "" for rate in rates]
         drawn.add_trace(go.Scatter(name=name, x=at, y=column(rates), hovertext=words, line={"color": colour, "width": 2}, **_LINE))
-        told = [rate for rate in rates if rate is not None]
-        most = max([most, *told])
-        ends += [(name, colour, told[-1])] if told else []
+        known = [rate for rate in rates if rate is not None]
+        most = max([most, *known])
+        ends += [(name, colour, known[-1])] if known else []
     drawn.update_layout(yaxis={"range": [0, most * 1.1]})
     end_labels(drawn, ends, axis="y", span=(0, most * 1.1), height=_LATENCY_PX)
 
 
 def plot_page_load(observations: Iterable[Observation]) -> Picture | None:
-    """Draw what a page received, handled and showed per second, and under it its animation frames and its long tasks.
+    """Draw what came for a page, and what it handled and showed per second; under it its animation frames and how busy its main thread was.
 
-    Of several rates, the one at which the page was furthest behind.
+    Of several rates, the one at which the page was furthest behind; where the figures do not count, nothing is drawn.
     """
-    found = [facts for _, facts in rows_of(observations, PageLoadFacts) if facts.moments]
+    found = [facts for _, facts in rows_of(observations, PageLoadFacts) if facts.moments and not facts.void]
     if not found:
         return None
     facts = max(found, key=lambda one: (one.behind_s is None, one.behind_s or 0.0, one.rate))
     title = _page_title(facts)
-    parts = [
-        ("messages per second", _LATENCY_PX / _SMALL_PX),
-        ("animation frames per second", 1.0),
-        ("main thread in tasks over 50 ms (%)", 1.0),
-    ]
+    busy = _busy(facts.moments)
+    parts = [("messages per second", _LATENCY_PX / _SMALL_PX), ("animation frames per second", 1.0), (f"main thread, {busy.what} (%)", 1.0)]
     drawn = figure(title, _height(parts) + 14, margin={"r": 76, "t": 58})
-    _, pictures, tasks = panels(drawn, parts)
+    _, pictures, thread = panels(drawn, parts)
     _page_lines(drawn, facts)
     at = column([*_middles(facts.moments)])
-    drawn_rates = _rates(facts.moments, [one.pictures for one in facts.moments])
-    words = [f"{rate:.0f} frames/s" if rate is not None else "" for rate in drawn_rates]
+    rates = _rates(facts.moments, [one.pictures for one in facts.moments])
+    words = [f"{rate:.0f} frames/s" if rate is not None else "" for rate in rates]
     look = {"line": {"color": CONTROL, "width": 2}, **_LINE}
-    drawn.add_trace(go.Scatter(name="animation frames", x=at, y=column(drawn_rates), yaxis=pictures, hovertext=words, **look))
-    busy = _rates(facts.moments, [100 * one.long_s for one in facts.moments])
-    words = [f"{one.long_tasks} tasks over 50 ms, {duration_text(one.long_s)}" for one in facts.moments]
-    widths = [one.at_s - begin for begin, one in zip([0.0, *(one.at_s for one in facts.moments[:-1])], facts.moments, strict=True)]
-    look = {"marker": {"color": WARNING}, "width": column([*widths]), "hovertext": words, "hoverinfo": "text"}
-    drawn.add_trace(go.Bar(name="long tasks", x=at, y=column(busy), yaxis=tasks, **look))
-    for extra in (pictures, tasks):
-        drawn.update_layout({f"yaxis{extra[1:]}": {"rangemode": "tozero", "nticks": 4}})
-    drawn.update_xaxes(title={"text": "time since the first message (s)"}, range=[0, max(one.at_s for one in facts.moments)])
+    drawn.add_trace(go.Scatter(name="animation frames", x=at, y=column(rates), yaxis=pictures, hovertext=words, **look))
+    look = {"marker": {"color": WARNING}, "width": column([*_widths(facts.moments)]), "hovertext": busy.words, "hoverinfo": "text"}
+    drawn.add_trace(go.Bar(name="main thread", x=at, y=column(busy.shares), yaxis=thread, **look))
+    drawn.update_layout(
+        {f"yaxis{pictures[1:]}": {"rangemode": "tozero", "nticks": 4}, f"yaxis{thread[1:]}": {"range": [0, 105], "nticks": 4}}
+    )
+    drawn.update_xaxes(title={"text": "time (s)"}, range=[0, max(one.at_s for one in facts.moments)])
     return picture(drawn, title)

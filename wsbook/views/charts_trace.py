@@ -21,12 +21,13 @@ from wsbook.views.drawing import (
     column,
     figure,
     label,
+    latency_axis,
     picture,
     row_names,
     row_words,
 )
 from wsbook.views.tables import rows_of
-from wsbook.views.tables.trace import BESIDE, IN_PAGE, Passing, passings_of, percentile
+from wsbook.views.tables.trace import BESIDE, IN_PAGE, Passing, missing_of, passings_of, percentile
 from wsbook.words import cap, duration_text, quantity
 
 __all__ = ["plot_burst", "plot_steps", "plot_trace"]
@@ -180,6 +181,7 @@ def _hover(row: _Row) -> str:
         parts.append(f"{one.seen} of {one.of} messages: p10 {spread[0]}, p50 {spread[1]}, p90 {spread[2]}")
     parts += [f"± {duration_text(one.error_s)} by another clock"] if one.error_s else []
     parts += [f"instance {label(place.instance, 40)}"] if place and place.instance else []
+    parts += [f"its socket had ended: {label(one.ended, 60)}"] if one.ended else []
     parts += [f"altered: {label(place.altered, 80)}"] if place and place.altered else []
     parts += [f"against the schema: {label(place.against_schema, 80)}"] if place and place.against_schema else []
     return "<br>".join(parts)
@@ -260,8 +262,9 @@ def plot_steps(observations: Iterable[Observation]) -> Picture | None:
     drawn.add_trace(go.Scatter(x=column([*halves]), y=list(range(len(steps))), **line))
     row_words(drawn, [duration_text(median(one.step_s)) for _, one in steps])
     row_names(drawn, [name for name, _ in steps])
-    words = f"time since the place before (ms){f'; less than {_LEAST_MS:g} is drawn there' if log and min(took) < low else ''}"
-    drawn.update_xaxes(title={"text": words}, type="log" if log else "linear")
+    early = f"; less than {duration_text(_LEAST_MS / 1000)} is drawn there" if log and min(took) < low else ""
+    words = f"time since the place before{early}" if log else "time since the place before (ms)"
+    drawn.update_xaxes(**(latency_axis([low / 1000, max(took) / 1000], words) if log else {"title": {"text": words}}))
     return picture(drawn, title)
 
 
@@ -276,6 +279,12 @@ def _burst_title(facts: BurstFacts, lost: Sequence[tuple[int, BurstPlace]]) -> s
         return f"{many}{refused}: every place saw all of them{f', {twice} of them again' if twice else ''}"
     missing, place = lost[0]
     return f"{many}{refused}: {missing} never came to {place.name}"
+
+
+def _burst_colour(one: BurstPlace, missing: bool) -> str:
+    if one.kind in BESIDE:
+        return _BESIDE
+    return _FAULT if missing else WARNING if one.duplicated or one.reordered else RECEIVED
 
 
 def _burst_words(one: BurstPlace, due: int) -> str:
@@ -293,11 +302,11 @@ def plot_burst(observations: Iterable[Observation]) -> Picture | None:
         return None
     facts = bursts[-1]
     sent, places = max(0, facts.sent - facts.refused), facts.places[:_MOST_PLACES]
-    lost = [(sent - one.received, one) for one in places if one.kind not in BESIDE and one.received < sent]
+    lost = [(gone, one) for one in places if (gone := missing_of(facts, one))]
     title = _burst_title(facts, lost)
     drawn = figure(title, 104 + 27 * len(places))
     missing = {one.name for _, one in lost}
-    colours = [_FAULT if one.name in missing else WARNING if one.duplicated or one.reordered else RECEIVED for one in places]
+    colours = [_burst_colour(one, one.name in missing) for one in places]
     rows = list(range(len(places)))
     look = {"orientation": "h", "width": 0.55, "hoverinfo": "skip"}
     drawn.update_layout(barmode="overlay")

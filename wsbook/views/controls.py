@@ -15,7 +15,7 @@ from wsbook.errors import UsageError, WsbookError
 from wsbook.target import parse_endpoint
 from wsbook.words import cap
 
-__all__ = ["Form", "endpoint_parts"]
+__all__ = ["Form", "LoadForm", "endpoint_parts"]
 
 _display: Any = _ipython.display
 _GROUPS = {
@@ -55,6 +55,8 @@ _WORDS = {
     "owned": ("this target is mine: load may be sent to it", ""),
 }
 _LONG = ("headers", "hops")
+_FIGURES = {"rate": "messages/s", "connections": "connections", "size_bytes": "size (B)", "seconds": "seconds"}
+_MOST = 10_000_000
 _BUDGETS = ("quick", "standard", "thorough")
 
 
@@ -88,44 +90,21 @@ def _field(name: str, value: Any) -> Any:
     return kind(value=str(value), description=words, placeholder=hint, layout=layout, style=style)
 
 
-class Form:
-    """The form of one notebook.
+class _Running:
+    """A button that starts something, one that stops it, and how far it is."""
 
-    run: what the button starts, with the parameters as typed. started_url: the endpoint under test when none was typed.
-    """
-
-    def __init__(self, parameters: Mapping[str, Any], started_url: str, run: Callable[[Mapping[str, Any]], Awaitable[None]]) -> None:
-        self._given = dict(parameters)
-        self._run = run
+    def __init__(self, words: str) -> None:
         self._task: asyncio.Task[None] | None = None
-        self._url = w.Text(
-            value=str(parameters["url"]),
-            placeholder=f"{started_url} (the bundled lab)" if not parameters["url"] else "",
-            description="endpoint",
-            layout=w.Layout(flex="1 1 24em", min_width="14em"),
-            style={"description_width": "70px"},
-        )
-        self._fields = {name: _field(name, parameters[name]) for names in _GROUPS.values() for name in names}
-        self._parts = w.HBox(layout=w.Layout(flex_flow="row wrap", margin="0 0 0 74px"))
-        self._button = w.Button(description="Run this phase", button_style="primary", icon="play", layout=w.Layout(width="auto"))
+        self._button = w.Button(description=words, button_style="primary", icon="play", layout=w.Layout(width="auto"))
         self._stop = w.Button(description="Stop", disabled=True, icon="stop", layout=w.Layout(width="auto"))
         self._bar = w.FloatProgress(value=0, min=0, max=1, layout=w.Layout(width="160px", display="none"))
         self._label = w.Label(value="ready")
-        self._url.observe(self._parse, "value")
-        self._fields["page_url"].observe(self._parse, "value")
         self._button.on_click(self._start)
         self._stop.on_click(self._cancel)
-        self._parse()
 
-    def _parse(self, _: Any = None) -> None:
-        parts = endpoint_parts(self._url.value, self._fields["page_url"].value)
-        self._parts.children = tuple(w.Label(value=f"{name} {words}", layout=w.Layout(margin="0 22px 0 0")) for name, words in parts)
-        self._button.disabled = any(words.startswith("✗") and name == "endpoint" for name, words in parts)
-
-    @property
-    def parameters(self) -> dict[str, Any]:
-        """The parameters as they are typed now."""
-        return {**self._given, "url": self._url.value.strip(), **{name: field.value for name, field in self._fields.items()}}
+    async def _go(self) -> None:
+        """Do what the button starts."""
+        raise NotImplementedError
 
     def progress(self, text: str, fraction: float) -> None:
         """Tell how far a run is; an empty text means that it is over."""
@@ -141,8 +120,7 @@ class Form:
     async def _guarded(self) -> None:
         """Run; whatever goes wrong is said in the label, because an exception in a task is shown nowhere else."""
         try:
-            await self._run(self.parameters)
-            self._given = self.parameters
+            await self._go()
         except asyncio.CancelledError:
             self._label.value = "stopped; the views show what was seen before"
         except WsbookError as error:
@@ -157,10 +135,74 @@ class Form:
         if self._task is not None:
             self._task.cancel()
 
+    @property
+    def _state(self) -> Any:
+        return w.HBox([self._bar, self._label])
+
+
+class LoadForm(_Running):
+    """The form of a load of one's own. run: what the button starts, with the figures by their names."""
+
+    def __init__(self, figures: Mapping[str, float], run: Callable[[Mapping[str, float]], Awaitable[None]]) -> None:
+        super().__init__("Send this load")
+        self._run = run
+        self._fields = {name: self._figure(name, value) for name, value in figures.items()}
+
+    def _figure(self, name: str, value: float) -> Any:
+        kind = w.BoundedIntText if isinstance(value, int) else w.BoundedFloatText
+        style = {"description_width": "initial"}
+        return kind(value=value, min=0, max=_MOST, description=_FIGURES.get(name, name), style=style, layout=w.Layout(width="13em"))
+
+    async def _go(self) -> None:
+        await self._run({name: field.value for name, field in self._fields.items()})
+        self.progress("", 1.0)
+
+    def show(self) -> None:
+        """Display the form."""
+        first = w.HBox([*self._fields.values(), self._button, self._stop], layout=w.Layout(flex_flow="row wrap"))
+        _display(w.VBox([first, self._state]))
+
+
+class Form(_Running):
+    """The form of one notebook.
+
+    run: what the button starts, with the parameters as typed. started_url: the endpoint under test when none was typed.
+    """
+
+    def __init__(self, parameters: Mapping[str, Any], started_url: str, run: Callable[[Mapping[str, Any]], Awaitable[None]]) -> None:
+        super().__init__("Run this phase")
+        self._given = dict(parameters)
+        self._run = run
+        self._url = w.Text(
+            value=str(parameters["url"]),
+            placeholder=f"{started_url} (the bundled lab)" if not parameters["url"] else "",
+            description="endpoint",
+            layout=w.Layout(flex="1 1 24em", min_width="14em"),
+            style={"description_width": "70px"},
+        )
+        self._fields = {name: _field(name, parameters[name]) for names in _GROUPS.values() for name in names}
+        self._parts = w.HBox(layout=w.Layout(flex_flow="row wrap", margin="0 0 0 74px"))
+        self._url.observe(self._parse, "value")
+        self._fields["page_url"].observe(self._parse, "value")
+        self._parse()
+
+    def _parse(self, _: Any = None) -> None:
+        parts = endpoint_parts(self._url.value, self._fields["page_url"].value)
+        self._parts.children = tuple(w.Label(value=f"{name} {words}", layout=w.Layout(margin="0 22px 0 0")) for name, words in parts)
+        self._button.disabled = any(words.startswith("✗") and name == "endpoint" for name, words in parts)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters as they are typed now."""
+        return {**self._given, "url": self._url.value.strip(), **{name: field.value for name, field in self._fields.items()}}
+
+    async def _go(self) -> None:
+        await self._run(self.parameters)
+        self._given = self.parameters
+
     def show(self) -> None:
         """Display the form."""
         pages = [w.VBox([self._fields[name] for name in names]) for names in _GROUPS.values()]
         more = w.Accordion(children=pages, titles=tuple(_GROUPS), selected_index=None)
         first = w.HBox([self._url, self._button, self._stop], layout=w.Layout(flex_flow="row wrap"))
-        state = w.HBox([self._bar, self._label])
-        _display(w.VBox([w.HTML(markup.PLOT_STYLE, layout=w.Layout(display="none")), first, self._parts, more, state]))
+        _display(w.VBox([w.HTML(markup.PLOT_STYLE, layout=w.Layout(display="none")), first, self._parts, more, self._state]))

@@ -29,6 +29,7 @@ __all__ = [
     "figure",
     "label",
     "latency_axis",
+    "milli",
     "panels",
     "picture",
     "row_names",
@@ -56,6 +57,7 @@ STAGE_COLOURS = {
 INK = "#767676"
 """Text and axes: 4.5 : 1 on white; the dark themes of notebook and report give text their own colour."""
 _FAINT = "rgba(128,128,128,0.22)"
+_HUGE = 1e38
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 _AXIS = {
@@ -96,7 +98,14 @@ def label(text: str, limit: int = 60) -> str:
 
 def column(values: list[float] | list[float | None]) -> Any:
     """Return numbers as a small array; None becomes a gap. Plotly stores it in base64, a tenth of the size of a list."""
-    return np.array([np.nan if value is None else value for value in values], dtype="f4") if values else []
+    if not values:
+        return []
+    return np.clip(np.array([np.nan if value is None else value for value in values], dtype="f8"), -_HUGE, _HUGE).astype("f4")
+
+
+def milli(values_s: Iterable[float | None]) -> list[float | None]:
+    """Return durations in ms as a logarithmic axis can show them: what is not positive is a gap."""
+    return [value * 1000 if value is not None and value > 0 else None for value in values_s]
 
 
 def figure(title: str, height: int, **layout: Any) -> go.Figure:

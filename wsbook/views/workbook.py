@@ -7,9 +7,10 @@ form is a table of the inputs. Judges nothing and draws nothing itself.
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+import msgspec
 import pandas as pd
 
 from wsbook.case import Case, Judgement, StepResult
@@ -18,27 +19,13 @@ from wsbook.chain import chain
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation, Outcome
 from wsbook.steps import PHASES, STEPS
-from wsbook.views import (
-    charts,
-    charts_cluster,
-    charts_flow,
-    charts_heartbeat,
-    charts_load,
-    charts_logs,
-    charts_moments,
-    charts_network,
-    charts_origin,
-    charts_reconnect,
-    charts_server,
-    charts_trace,
-    show,
-    tables,
-)
-from wsbook.views.drawing import Picture
+from wsbook.steps.own_load import OwnLoad, own_load_command, send_own_load
+from wsbook.views import charts, charts_load, charts_moments, show, tables
 from wsbook.views.show import Shown
+from wsbook.views.step_views import PLOTS, TABLES, WANTING
 from wsbook.words import MARKS, cap, duration_text
 
-__all__ = ["PARAMETERS", "StepView", "Workbook", "is_interactive", "open_workbook"]
+__all__ = ["PARAMETERS", "PLOTS", "TABLES", "StepView", "Workbook", "is_interactive", "open_workbook"]
 
 PARAMETERS = {
     "url": "",
@@ -70,105 +57,6 @@ PARAMETERS = {
 }
 """Parameters of every notebook → their defaults; an empty text means "not given"."""
 
-Table = Callable[[Iterable[Observation]], pd.DataFrame]
-Plot = Callable[[Iterable[Observation]], Picture | None]
-
-TABLES: dict[str, dict[str, Table]] = {
-    "0": {"seen": tables.table_timeline},
-    "1.1": {"pairs": tables.table_pairs, "endpoints": tables.table_endpoints, "seen": tables.table_timeline},
-    "1.2": {
-        "browser": tables.table_browser,
-        "attempts": tables.table_attempts,
-        "cookies": tables.table_cookies,
-        "sessions": tables.table_sessions,
-        "frames": tables.table_frames,
-        "seen": tables.table_timeline,
-    },
-    "1.3": {
-        "attempts": tables.table_attempts,
-        "checks": tables.table_checks,
-        "echo": tables.table_echo,
-        "framing": tables.table_framing,
-        "sizes": tables.table_sizes,
-        "compression": tables.table_compression,
-        "dialect": tables.table_dialect,
-        "commands": tables.table_commands,
-        "tls": tables.table_tls,
-        "certificates": tables.table_certificates,
-        "listener": tables.table_listener,
-        "redirects": tables.table_redirects,
-    },
-    "1.4": {
-        "signatures": tables.table_signatures,
-        "access": tables.table_access,
-        "logged": tables.table_logged,
-        "templates": tables.table_templates,
-        "seen": tables.table_timeline,
-    },
-    "2.1": {
-        "ports": tables.table_ports,
-        "proxy": tables.table_proxy,
-        "packets": tables.table_packets,
-        "tls": tables.table_tls,
-        "seen": tables.table_timeline,
-    },
-    "2.2": {
-        "hops": tables.table_hops,
-        "attempts": tables.table_attempts,
-        "routes": tables.table_routes,
-        "idle limits": tables.table_idle_limits,
-        "rehearsals": tables.table_rehearsals,
-        "instances": tables.table_instances,
-        "sessions": tables.table_talks,
-    },
-    "3.1": {"patterns": tables.table_patterns, "outages": tables.table_outages},
-    "3.2": {
-        "broadcast": tables.table_broadcast,
-        "passes": tables.table_passes,
-        "patterns": tables.table_patterns,
-        "crowd": tables.table_crowd,
-        "server": tables.table_server,
-        "pulses": tables.table_pulses,
-    },
-    "3.3": {"origin": tables.table_origin, "cors": tables.table_cors, "attempts": tables.table_attempts},
-    "3.4": {"idle": tables.table_idle, "heartbeats": tables.table_beats},
-    "4.1": {
-        "trace": tables.table_trace,
-        "page": tables.table_page_events,
-        "burst": tables.table_burst,
-        "clocks": tables.table_clocks,
-    },
-    "4.2": {
-        "load": tables.table_load,
-        "lossy": tables.table_lossy,
-        "thresholds": tables.table_thresholds,
-        "page": tables.table_page_load,
-    },
-}
-"""Step → its tables by name, the main one first."""
-
-PLOTS: dict[str, tuple[Plot, ...]] = {
-    "1.2": (charts_flow.plot_frames, charts.plot_stages),
-    "1.3": (charts.plot_stages,),
-    "1.4": (charts_logs.plot_lifetimes,),
-    "2.1": (charts_network.plot_packets, charts_network.plot_ways),
-    "2.2": (charts.plot_stages, charts_cluster.plot_instances),
-    "3.2": (charts_cluster.plot_broadcast, charts_server.plot_crowd, charts_server.plot_server, charts_server.plot_pulses),
-    "3.1": (charts_reconnect.plot_outages,),
-    "3.3": (charts_origin.plot_origin,),
-    "3.4": (charts_heartbeat.plot_idle,),
-    "4.1": (charts_trace.plot_trace, charts_trace.plot_steps, charts_trace.plot_burst),
-    "4.2": (
-        charts_load.plot_load,
-        charts_moments.plot_moments,
-        charts_load.plot_grid,
-        charts_load.plot_tail,
-        charts_load.plot_lossy,
-        charts_moments.plot_page_load,
-    ),
-}
-"""Step → its pictures; the first that can be drawn is shown."""
-
 
 class Progress(Protocol):
     """Where a workbook tells how far it is."""
@@ -199,16 +87,16 @@ class StepView:
         for shown in self._shown:
             shown.refresh()
 
-    def _nothing(self) -> str:
+    def _nothing(self, view: str = "") -> str:
         reasons = [cap(seen.failure.message, 160) for seen in self.result.observations if seen.outcome is Outcome.NOT_RUN and seen.failure]
-        return f"nothing to show: {'; '.join(dict.fromkeys(reasons)) or 'nothing of this kind was seen'}"
+        return f"nothing to show: {'; '.join(dict.fromkeys(reasons)) or WANTING.get(view, 'nothing of this kind was seen')}"
 
     def _picture(self, name: str) -> Mapping[str, Any]:
         plots = PLOTS.get(self.step, ())
         named = [plot for plot in plots if not name or getattr(plot, "__name__", "") == f"plot_{name}"]
         drawn = (plot(self.result.observations) for plot in named)
         picture = next((one for one in drawn if one is not None), None)
-        return show.bundle_picture(picture) if picture else show.bundle_line(self._nothing())
+        return show.bundle_picture(picture) if picture else show.bundle_line(self._nothing(f"plot {name}"))
 
     def plot(self, name: str = "") -> None:
         """Show the step's picture of this name, the first that can be drawn by default, or the sentence why there is none."""
@@ -221,7 +109,7 @@ class StepView:
             known = TABLES[self.step]
             built = (known[key](self.result.observations) for key in ([name] if name else known))
             table = next((one for one in built if not one.empty), pd.DataFrame())
-            return show.bundle_table(table, self._nothing())
+            return show.bundle_table(table, self._nothing(f"table {name}"))
 
         self._show(make, f"table {name}".strip())
 
@@ -377,6 +265,26 @@ class Workbook:
         rows += [{"what": name, "value": str(value)} for name, value in made.get("packages", {}).items()]
         show.show(lambda: show.bundle_table(tables.frame(rows, ["what", "value"]), "nothing is kept: no record was given"), view="made")
 
+    def load(self) -> None:
+        """Show a form for a load of one's own and what came of it, which is not recorded; in batch the command that sends the same."""
+        if not self.live:
+            show.show(lambda: show.bundle_line(f"a load of your own: {own_load_command(self.case.target)}"), view="own load")
+            return
+        from wsbook.views.controls import LoadForm
+
+        seen: list[Observation] = []
+        shown: list[Shown] = []
+
+        async def run(figures: Mapping[str, float]) -> None:
+            wanted = msgspec.convert(figures, OwnLoad)
+            seen[:] = [await send_own_load(self.case.target, wanted, form.progress)]
+            for one in shown:
+                one.refresh()
+
+        form = LoadForm(msgspec.to_builtins(OwnLoad()), run)
+        form.show()
+        shown += [show.show(lambda: _own_picture(seen), live=True), show.show(lambda: _own_table(seen), live=True)]
+
     def plan(self) -> None:
         """Show the questions of the steps in their order."""
         rows = [
@@ -389,6 +297,18 @@ class Workbook:
         """Give back what the case holds; in JupyterLab it stays open for the form."""
         if not self.live:
             self.case.close()
+
+
+def _own_picture(seen: list[Observation]) -> Mapping[str, Any]:
+    """Return what came of a load of one's own; the reason when nothing was sent, and a blank before the first."""
+    drawn = (plot(seen) for plot in (charts_moments.plot_moments, charts_load.plot_load))
+    picture = next((one for one in drawn if one is not None), None)
+    reason = next((one.failure.message for one in seen if one.failure), "")
+    return show.bundle_picture(picture) if picture else show.bundle_line(cap(reason, 300))
+
+
+def _own_table(seen: list[Observation]) -> Mapping[str, Any]:
+    return show.bundle_table(tables.table_load(seen), "")
 
 
 def _title(finding: Finding) -> str:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from wsbook.probes.generator.line import Line
 from wsbook.probes.generator.mill import CLOSE, PONG, TEXT, client_frame
+from wsbook.probes.generator.outbox import Outbox
 from wsbook.probes.generator.poll import READ, WRITE, new_poller
 from wsbook.probes.generator.progress import Watch
 from wsbook.probes.generator.receive import Numbers, Receiver
-from wsbook.probes.generator.send import Outbox
 
 __all__ = ["farewell", "settle_down"]
 
@@ -47,8 +47,9 @@ class _Round:
             pinged=lambda line, payload: self.outbox.control(line, client_frame(PONG, payload)),
             epoch_ns=0,
         )
-        for fd in self.by_fd:
-            self.poller.add(fd, READ)
+        for line in list(self.by_fd.values()):
+            self.poller.add(line.fd, READ)
+            self._receiver.read_rest(line)
 
     def _end(self, line: Line, how: str, code: int | None) -> None:
         line.ended, line.close_code = how, code

@@ -11,13 +11,15 @@ from functools import partial
 import numpy as np
 
 from wsbook.load_plan import LoadPlan
+from wsbook.probes.generator.by_window import ByWindow
 from wsbook.probes.generator.correlate import correlation_of
 from wsbook.probes.generator.line import Line
 from wsbook.probes.generator.mill import CLOSE, PONG, Mill, client_frame
-from wsbook.probes.generator.poll import READ, WRITE, new_poller
+from wsbook.probes.generator.outbox import Outbox
+from wsbook.probes.generator.poll import READ, WRITE, new_poller, sharp_timers
 from wsbook.probes.generator.progress import Progress, Watch
 from wsbook.probes.generator.receive import Receiver
-from wsbook.probes.generator.send import ByClock, ByWindow, Listening, Outbox, Schedule
+from wsbook.probes.generator.send import ByClock, Listening, Schedule
 from wsbook.probes.generator.shape import echoed
 from wsbook.probes.generator.tally import Numbers, Tally
 
@@ -25,10 +27,10 @@ __all__ = ["drive", "expected", "senders_of"]
 
 _ROUND_MOST = 128
 """Connections read before it is looked whether something is due; a read costs some microseconds."""
-_LOOK_NS, _TICK_NS, _SETTLE_NS = 20_000_000, 10_000_000, 50_000_000
+_LOOK_NS, _TICK_NS, _SETTLE_NS = 20_000_000, 10_000_000, 250_000_000
 _LAGS_MOST = 256
-_HELD_BYTES, _SPARE_NS = 65_536, 300_000
-"""Received bytes that are accounted when something else takes more than this long to come, and when there are more."""
+_HELD_BYTES, _SOME_BYTES, _SPARE_NS = 65_536, 16_384, 300_000
+"""Received bytes that are accounted at once; and those that are when there is this long nothing else to do."""
 _QUIET_NS, _STOPPED_NS = 500_000_000, 500_000_000
 """How long nothing comes, where it is not known what should, until nothing more is awaited; and how long is waited after a stop."""
 _SECOND_COPY_NS, _SECOND_COPY_MOST_NS = 50_000_000, 500_000_000
@@ -67,7 +69,8 @@ def drive(lines: Sequence[Line], plan: LoadPlan, tally: Tally, watch: Watch) -> 
     collected = gc.isenabled()
     gc.disable()  # a collection would make us late
     try:
-        loop.run()
+        with sharp_timers():
+            loop.run()
     finally:
         loop.close()
         if collected:
@@ -143,7 +146,8 @@ class _Loop:
         now_ns = time.monotonic_ns()
         until_ns = min(self._look_ns, self._sender.next_ns if self._phase == "sending" else self._look_ns)
         if until_ns - now_ns > _SPARE_NS:
-            if self._receiver.held and now_ns - self._settled_ns > _SETTLE_NS:
+            if self._receiver.held > _SOME_BYTES:
+                self._receiver.check()
                 self._settle(now_ns)
             self._sender.prepare()
         self._poller.wait(until_ns, precise=self._sender.precise)
@@ -155,11 +159,12 @@ class _Loop:
             if events & WRITE and self._outbox.resume(by_fd[fd]):
                 self._sender.resumed(by_fd[fd])
         receiver.read_all([by_fd[fd] for fd, events in ready if events != WRITE])
-        receiver.check()
-        if receiver.answers:
+        if self._plan.window:
+            receiver.check()
             answers, receiver.answers = receiver.answers, []
             self._sender.answered(answers)
         if receiver.held > _HELD_BYTES or self._each_round:
+            receiver.check()
             self._settle(time.monotonic_ns())
 
     def _settle(self, now_ns: int) -> None:
@@ -180,10 +185,11 @@ class _Loop:
         self._lags.clear()
 
     def _look(self, now_ns: int) -> bool:
-        """Fifty times a second: account, tell, and find out whether it is over."""
+        """Fifty times a second: account what is old, tell, and find out whether it is over."""
         self._look_ns = now_ns + _LOOK_NS
         self._receiver.check()
-        if self._phase != "sending" or now_ns - self._settled_ns > 5 * _LOOK_NS:
+        self._receiver.answers.clear()
+        if self._phase != "sending" or now_ns - self._settled_ns > _SETTLE_NS:
             self._settle(now_ns)
         self._sender.look(now_ns)
         if self._plan.window:

@@ -125,6 +125,7 @@ def _moments(tally: Tally, schedule: Schedule | None, losses: Losses) -> tuple[M
             p50_s=_seconds(histogram := tally.by_due[place], 0.5),
             p99_s=_seconds(histogram, 0.99),
             max_s=None if histogram is None or histogram.max is None else histogram.max / 1e9,
+            histogram=histogram.encode() if tally.plan.begin_at and histogram is not None else "",
         )
         for place in range(count)
     )

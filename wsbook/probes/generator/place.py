@@ -24,8 +24,9 @@ from wsbook.wire.handshake import accept_for, connect_headers, request_headers, 
 
 __all__ = ["Place", "Unreached", "place_of"]
 
-PER_SOURCE = 20_000
-"""Connections from one address of ours to one address and port: less than the 28,232 ports that Linux gives out by default."""
+PER_SOURCE = 4_000
+"""Connections from one address of ours to one address and port. Linux gives out 28,232 ports by default, but looks for a free one among
+half of them by trying one after the other, so that each connect() takes longer the more there are."""
 
 
 class Unreached(Exception):  # noqa: N818 (ends a run with a sentence on the peer, no error of ours)
@@ -61,7 +62,7 @@ class Place(Struct, kw_only=True):
         """Return the address of ours to dial from, None any."""
         if self.attempt.source is not None or count <= PER_SOURCE or not self.address.address.startswith("127."):
             return self.attempt.source
-        return f"127.0.0.{2 + index // PER_SOURCE}"
+        return f"127.0.0.{1 + index // PER_SOURCE}"
 
 
 def place_of(attempt: Attempt) -> Place:

@@ -84,8 +84,8 @@ class Receiver:
                 continue
             try:
                 got = line.recv_into(view[start : start + _READ_BYTES])
-            except OSError:
-                self.read(line)  # says the same again
+            except OSError as error:
+                self._failed(line, error)
                 continue
             if got and not got % size:
                 self._pos = end = start + got
@@ -105,12 +105,21 @@ class Receiver:
         at = start + held
         try:
             got = line.recv_into(self._view[at : at + _READ_BYTES])
-        except _TRY_AGAIN:
-            return
-        except OSError:
-            self._end(line, "rst", None)
+        except OSError as error:
+            self._failed(line, error)
             return
         self._got(line, start, at, got)
+
+    def _failed(self, line: Line, error: OSError) -> None:
+        """Take an error of a read; EPIPE says that a FIN came before the RST (tcp_reset() in Linux)."""
+        if not isinstance(error, _TRY_AGAIN):
+            self._end(line, "fin" if isinstance(error, BrokenPipeError) else "rst", None)
+
+    def read_rest(self, line: Line) -> None:
+        """Read what came together with the answer to the opening handshake."""
+        if line.rest:
+            data, line.rest = line.rest, b""
+            self._carefully(line, data, time.monotonic_ns())
 
     def _got(self, line: Line, start: int, at: int, got: int) -> None:
         """Take so many bytes that were read to a place behind room for those that the line held."""
@@ -158,17 +167,24 @@ class Receiver:
                 start = end
             self._checked, self._fresh = self._pos, len(self._owners)
             return
-        reads: dict[Line, tuple[bytes, int]] = {}
+        reads: list[tuple[Line, bytes, int]] = []
         for place in fresh:
             line, end = self._owners[place], self._ends[place]
-            reads[line] = (reads.get(line, (b"", 0))[0] + bytes(self._view[start:end]), self._stamps[place])
+            reads.append((line, bytes(self._view[start:end]), self._stamps[place]))
             start = end
         del self._owners[fresh.start :], self._ends[fresh.start :], self._stamps[fresh.start :]
         self._pos = self._checked
         self.settle()
-        for line, (data, stamp) in reads.items():
-            rest, line.rest = line.rest, b""
-            self._carefully(line, data + rest, stamp)
+        self._again(reads)
+
+    def _again(self, reads: Sequence[tuple[Line, bytes, int]]) -> None:
+        """Read frame by frame what was read before, and what its lines have held back since."""
+        rests = {line: (line.rest, stamp) for line, _, stamp in reads}
+        for line in rests:
+            line.rest = b""
+        for line, data, stamp in (*reads, *((line, *held) for line, held in rests.items())):
+            if data and line.ended == "open":
+                self._carefully(line, data, stamp)
 
     def settle(self) -> None:
         """Account everything whose headers were looked at, and make room."""
@@ -203,6 +219,7 @@ class Receiver:
         if self._pos:
             self.check()
             self.settle()
+        data, line.rest = line.rest + data, b""  # looking at what was read before may have left some
         reader = line.reader or Reader()
         marked = 0
         for taken in reader.feed(data):
@@ -248,4 +265,4 @@ class Receiver:
 
     def _end(self, line: Line, how: str, code: int | None) -> None:
         if line.ended == "open":
-            self._ended(line, how, code)
+            self._ended(line, "rst" if how == "fin" and line.reset else how, code)

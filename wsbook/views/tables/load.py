@@ -6,13 +6,15 @@ from typing import Any
 import pandas as pd
 from msgspec import structs
 
-from wsbook.facts import LoadFacts, LoadRun, PageLoadFacts, Sample, Watched
+from wsbook.facts import Knee, LoadFacts, LoadRun, PageLoadFacts, Sample, Watched
 from wsbook.observation import Observation
 from wsbook.views.tables.frames import frame, milliseconds, rows_of
 from wsbook.words import cap, duration_text, quantity, size_text
 
 __all__ = [
     "counting",
+    "counts_of",
+    "knee_of",
     "rate_of",
     "rate_text",
     "runs_of",
@@ -38,6 +40,11 @@ def runs_of(observations: Iterable[Observation]) -> list[LoadRun]:
     """Return every run in order; the void of a run says why its figures do not count, also where that was said of all of them."""
     found = [facts for _, facts in rows_of(observations, LoadFacts)]
     return [structs.replace(run, void=run.void or facts.void) for facts in found for run in facts.runs]
+
+
+def knee_of(observations: Iterable[Observation]) -> Knee | None:
+    """Return where the server stopped to keep up, as the last search found it."""
+    return next((facts.knee for _, facts in reversed(rows_of(observations, LoadFacts)) if facts.knee), None)
 
 
 def counting(runs: Iterable[LoadRun]) -> list[LoadRun]:
@@ -149,28 +156,41 @@ def table_thresholds(observations: Iterable[Observation]) -> pd.DataFrame:
     return frame(rows, ["demanded", "found", "verdict"])
 
 
-def table_page_load(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return each rate at which a page was watched: messages received, handled and shown, and what its main thread did.
+def counts_of(facts: PageLoadFacts) -> tuple[int, int, int]:
+    """Return messages that came for the page, that it handled and that it showed: as counted over all, or else over the intervals."""
+    came = facts.due or sum(one.due for one in facts.moments) or sum(one.frames for one in facts.moments)
+    handled, shown = sum(one.handled for one in facts.moments), sum(one.shown for one in facts.moments)
+    return came, facts.handled or handled, facts.shown or shown
 
-    behind: how long it still worked after the last message came; from frame to handler: how long messages waited in the page.
+
+def _page_row(facts: PageLoadFacts) -> dict[str, Any]:
+    came, handled, shown = counts_of(facts)
+    busy = [one.busy_s for one in facts.moments if one.busy_s is not None]
+    return {
+        "rate (1/s)": _whole(facts.rate),
+        "browser": cap(facts.browser, 24),
+        "came": came,
+        "handled": handled,
+        "shown": shown,
+        "changes": sum(one.changes for one in facts.moments),
+        "to the handler, p50": duration_text(facts.delay_p50_s),
+        "p99": duration_text(facts.delay_p99_s),
+        "to the document, p99": duration_text(facts.draw_p99_s),
+        "behind": "✗ never done" if facts.behind_s is None else duration_text(facts.behind_s),
+        "main thread": duration_text(sum(busy)) if busy else "",
+        "tasks over 50 ms": sum(one.long_tasks for one in facts.moments),
+        "elements": f"{facts.nodes_before:,} → {facts.nodes_after:,}" if facts.nodes_after else "",
+        "not seen": cap("; ".join(facts.unseen), 160),
+        "void": cap(facts.void, 160),
+    }
+
+
+def table_page_load(observations: Iterable[Observation]) -> pd.DataFrame:
+    """Return each rate at which a page was watched: messages that came for it, that it handled and showed, and what that took.
+
+    to the handler: how long messages waited for the page's own function; behind: how long it still worked after the last one came.
     """
-    rows = [
-        {
-            "rate (1/s)": _whole(facts.rate),
-            "browser": cap(facts.browser, 24),
-            "received": sum(one.frames for one in facts.moments),
-            "handled": sum(one.handled for one in facts.moments),
-            "shown": sum(one.shown for one in facts.moments),
-            "changes": sum(one.changes for one in facts.moments),
-            "frame to handler, p50": duration_text(facts.delay_p50_s),
-            "p99": duration_text(facts.delay_p99_s),
-            "behind": "✗ never done" if facts.behind_s is None else duration_text(facts.behind_s),
-            "long tasks": sum(one.long_tasks for one in facts.moments),
-            "their time": duration_text(sum(one.long_s for one in facts.moments)),
-            "elements": f"{facts.nodes_before:,} → {facts.nodes_after:,}" if facts.nodes_after else "",
-        }
-        for _, facts in rows_of(observations, PageLoadFacts)
-    ]
-    counts = ["received", "handled", "shown", "changes"]
-    waits = ["frame to handler, p50", "p99", "behind", "long tasks", "their time", "elements"]
-    return frame(rows, ["rate (1/s)", "browser", *counts, *waits])
+    rows = [_page_row(facts) for _, facts in rows_of(observations, PageLoadFacts)]
+    counts = ["came", "handled", "shown", "changes"]
+    waits = ["to the handler, p50", "p99", "to the document, p99", "behind", "main thread", "tasks over 50 ms", "elements"]
+    return frame(rows, ["rate (1/s)", "browser", *counts, *waits, "not seen", "void"])

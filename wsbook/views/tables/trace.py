@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 from msgspec import Struct
 
-from wsbook.facts import BurstFacts, ClockFacts, PageEvent, Place, TraceFacts
+from wsbook.facts import BurstFacts, BurstPlace, ClockFacts, PageEvent, Place, TraceFacts
 from wsbook.observation import Observation
 from wsbook.views.tables.frames import frame, milliseconds, rows_of
 from wsbook.words import cap, duration_text
@@ -16,6 +16,7 @@ __all__ = [
     "IN_PAGE",
     "Passing",
     "kind_of",
+    "missing_of",
     "passings_of",
     "percentile",
     "table_burst",
@@ -36,7 +37,7 @@ class Passing(Struct, frozen=True, kw_only=True):
 
     seen, of: messages that came there, of how many. at_s: from the trigger, ascending; step_s: from the place before on the way, in the
     order of the messages, negative where both lie side by side. copies: most that one message was seen. lost: seen less often than sent,
-    at a place that should see all.
+    at a place that should see all. ended: how its socket had ended when one did not come.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Passing(Struct, frozen=True, kw_only=True):
     altered: str = ""
     against_schema: str = ""
     error_s: float = 0.0
+    ended: str = ""
 
 
 def percentile(ordered: Sequence[float], share: float) -> float | None:
@@ -105,6 +107,7 @@ def _passing(name: str, traces: Sequence[TraceFacts], steps: Sequence[dict[str, 
         altered=next((place.altered for place in came if place.altered), ""),
         against_schema=next((place.against_schema for place in came if place.against_schema), ""),
         error_s=max((place.error_s for place in came), default=0.0),
+        ended=next((place.ended for _, place in found if place.ended), ""),
     )
 
 
@@ -121,33 +124,51 @@ def _count(one: Passing) -> str:
     return f"{mark}{one.seen} of {one.of}{more}"
 
 
+def _times(one: Passing) -> dict[str, float | None]:
+    if one.kind == "trigger":  # the times of all others count from it
+        return {}
+    at = {f"p{percent} (ms)": milliseconds(percentile(one.at_s, percent / 100)) for percent in (10, 50, 90)}
+    return {**at, "step (ms)": milliseconds(percentile(sorted(one.step_s), 0.5))}
+
+
 def table_trace(observations: Iterable[Observation]) -> pd.DataFrame:
     """Return each place of the way: messages seen, when they came there from the trigger, and how long after the place before.
 
-    p10, p50 and p90: a tenth, half and nine tenths of the messages came by then. clock (±): of a place whose time another clock gave.
+    its socket: how it had ended when a message did not come. p10, p50 and p90: a tenth, half and nine tenths of the messages came by
+    then. clock (±): of a place whose time another clock gave.
     """
     rows = [
         {
             "place": cap(one.name, 48),
             "seen": _count(one),
-            "p10 (ms)": milliseconds(percentile(one.at_s, 0.1)),
-            "p50 (ms)": milliseconds(percentile(one.at_s, 0.5)),
-            "p90 (ms)": milliseconds(percentile(one.at_s, 0.9)),
-            "step (ms)": milliseconds(percentile(sorted(one.step_s), 0.5)) if one.kind != "trigger" else None,
+            **_times(one),
             "clock (±)": duration_text(one.error_s) if one.error_s else "",
             "instance": cap(", ".join(one.instances), 60),
+            "its socket": cap(one.ended, 80),
             "altered": cap(one.altered, 120),
             "against the schema": cap(one.against_schema, 120),
         }
         for one in passings_of([facts for _, facts in rows_of(observations, TraceFacts)])
     ]
     times = ["p10 (ms)", "p50 (ms)", "p90 (ms)", "step (ms)", "clock (±)"]
-    return frame(rows, ["place", "seen", *times, "instance", "altered", "against the schema"])
+    return frame(rows, ["place", "seen", *times, "instance", "its socket", "altered", "against the schema"])
 
 
 def _numbers(missing: Sequence[int]) -> str:
     shown = ", ".join(str(number) for number in missing[:12])
     return f"{shown}, …" if len(missing) > 12 else shown
+
+
+def missing_of(facts: BurstFacts, place: BurstPlace) -> int:
+    """Return how many events never came to a place; a log need not name any, and what stands in the document need not be in sight."""
+    in_document = max((one.received for one in facts.places if one.kind == "document"), default=0)
+    aside = place.kind in BESIDE or (place.kind == "screen" and in_document >= place.received)
+    return 0 if aside else max(0, facts.sent - facts.refused - place.received)
+
+
+def _missing(facts: BurstFacts, place: BurstPlace) -> str:
+    gone = missing_of(facts, place)
+    return "" if place.kind in BESIDE else f"✗ {gone:,}" if gone else "0"
 
 
 def table_burst(observations: Iterable[Observation]) -> pd.DataFrame:
@@ -157,10 +178,10 @@ def table_burst(observations: Iterable[Observation]) -> pd.DataFrame:
             "place": cap(place.name, 48),
             "sent": facts.sent,
             "received": place.received,
-            "lost": facts.sent - facts.refused - place.received if place.kind not in BESIDE else None,
+            "lost": _missing(facts, place),
             "twice": place.duplicated,
             "out of order": place.reordered,
-            "which never came": _numbers(place.missing),
+            "which never came": _numbers(place.missing) if missing_of(facts, place) else "",
         }
         for _, facts in rows_of(observations, BurstFacts)
         for place in facts.places
