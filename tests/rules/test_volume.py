@@ -268,3 +268,9 @@ def test_a_page_under_load(observation: Observation, causes: list[str]) -> None:
 def test_a_page_that_was_not_seen_is_unknown(observation: Observation) -> None:
     assert {one.verdict for one in findings(observation)} == {Verdict.UNKNOWN}
     assert verdicts(observation)["4.2"] == "unknown"
+
+
+def test_a_load_that_says_nothing_leaves_the_step_open_though_the_page_is_well() -> None:
+    void = load(run(), void="the generator itself was 40 ms late")
+    assert verdicts(void, page(5000, 600))["4.2"] == "unknown"
+    assert verdicts(load(run()), page(5000, 600))["4.2"] == "clear"

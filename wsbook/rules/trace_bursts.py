@@ -50,9 +50,8 @@ def _singles(trace: Trace, name: str) -> bool:
 
 def _judge_lost(trace: Trace, seen: Observation, facts: BurstFacts, taken: int) -> Iterator[Finding]:
     whole = [place for place in facts.places if place.kind in (*_WIRE, "broker") and place.received >= taken]
-    short = [
-        place for place in facts.places if place.kind in (*_WIRE, "frame") and burst_lost(facts, place) and _singles(trace, place.name)
-    ]
+    alone = [place for place in facts.places if place.kind in (*_WIRE, "frame") and _singles(trace, place.name)]
+    short = [place for place in alone if burst_lost(facts, place)]
     wire = [place for place in facts.places if place.kind in _WIRE]
     if not short:
         if wire and len([place for place in wire if place in whole]) == len(wire):

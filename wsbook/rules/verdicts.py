@@ -119,7 +119,7 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     clear.sort(key=lambda finding: finding.step != seen[0].source.step)  # what the catalogue counts to this step comes first
     told = [entry for entry in useful if isinstance(entry.facts, _WATCHED)]
     doubtful = [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, told)]
-    likely = [one for one in doubtful if one.step == seen[0].source.step and one.confidence >= _LIKELY and not _is_clear(one, clear)]
+    likely = _left_open(useful, doubtful, clear)
     if likely or (doubtful and not any(_rests_on(one, told) for one in clear)):
         return Verdict.UNKNOWN, (likely or doubtful)[0].summary
     if clear:
@@ -136,8 +136,14 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     return Verdict.CLEAR, describe(_most_telling(useful), 120)
 
 
-def _is_clear(finding: Finding, clear: list[Finding]) -> bool:
-    return any(one.cause == finding.cause for one in clear)
+def _left_open(useful: list[Observation], doubtful: list[Finding], clear: list[Finding]) -> list[Finding]:
+    """Return what leaves a trace or a load in doubt: a likely possibility, or runs of which none tells anything."""
+    runs = [entry for entry in useful if isinstance(entry.facts, LoadFacts)]
+    flow = [entry for entry in useful if isinstance(entry.facts, (TraceFacts, LoadFacts, PageLoadFacts))]
+    told = {one.cause for one in clear}
+    likely = [one for one in doubtful if one.confidence >= _LIKELY and one.cause not in told and _rests_on(one, flow)]
+    void = [one for one in doubtful if _rests_on(one, runs)] if not any(_rests_on(one, runs) for one in clear) else []
+    return likely or void
 
 
 def _answers(seen: list[Observation]) -> bool:
