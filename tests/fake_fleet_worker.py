@@ -34,7 +34,7 @@ def answer(job: Job) -> Answer:
     if path == "/crash":
         os.kill(os.getpid(), signal.SIGKILL)
     if path == "/break":
-        raise RuntimeError("a bug of ours")
+        raise RuntimeError("a bug of ours at ?token=s3cr3tvalue")
     if path.startswith("/slow"):
         time.sleep(0.25)
     if path == "/unusable":

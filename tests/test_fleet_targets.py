@@ -75,6 +75,7 @@ POISONED = [
     ("url,headers\nws://a.example/,X: ${env:WSBOOK_NOT_SET}\n", "line 2: the variable WSBOOK_NOT_SET is not set"),
     ("url,har\nws://a.example/,missing.har\n", "line 2: missing.har does not exist"),
     ("url\nws://user:pa55word@/\n", "has no host"),
+    ("url,trigger\nws://a.example/,RUN touch /tmp/x {marker}\n", "line 2: a command that a file of targets holds is not started"),
     ("url,symptom\nws://a.example/,a\0b\n", "line 2: symptom is longer than 65,536 characters or holds a NUL"),
     ("url,symptom\nws://a.example/," + "x" * 70_000 + "\n", "line 2: symptom is longer"),
 ]
@@ -119,3 +120,5 @@ def test_files_and_secrets_of_workers_elsewhere_are_not_asked_for_here(tmp_path:
     text = "url,har,headers\nws://a.example/,/on/the/worker.har,X: ${env:WSBOOK_NOT_SET}\n"
     (entry,) = read(tmp_path, text, elsewhere=True, owned=True)
     assert entry.parameters["owned"] is True
+    with pytest.raises(UsageError, match=r"line 2: a secret that is typed in clear would travel.*write \$\{env:NAME\}"):
+        read(tmp_path, "url\nwss://a.example/?token=s3cr3tvalue\n", elsewhere=True)

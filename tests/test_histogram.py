@@ -38,6 +38,7 @@ def oracle_of(values: list[int], digits: int = 3) -> HdrHistogram:
     return made
 
 
+@settings(deadline=None)
 @given(LATENCIES)
 def test_quantiles_are_within_the_tenth_of_a_percent(values: list[int]) -> None:
     made = histogram_of(values)
@@ -58,6 +59,7 @@ def test_precision_is_what_the_bits_say(bits: int, error: float) -> None:
     assert error / 10 < worst <= error
 
 
+@settings(deadline=None)
 @given(LATENCIES, LATENCIES)
 def test_sums_are_what_one_histogram_of_both_has(one: list[int], other: list[int]) -> None:
     both, whole = histogram_of(one) + histogram_of(other), histogram_of(one + other)
@@ -75,6 +77,7 @@ def test_many_values_at_once_count_as_one_by_one() -> None:
     assert at_once.count == 20_000
 
 
+@settings(deadline=None)
 @given(LATENCIES)
 def test_the_exported_form_is_read_by_the_other_implementation(values: list[int]) -> None:
     read, oracle = HdrHistogram.decode(histogram_of(values).encode()), oracle_of(values)
@@ -83,7 +86,7 @@ def test_the_exported_form_is_read_by_the_other_implementation(values: list[int]
 
 
 @pytest.mark.parametrize("digits", [1, 2, 3, 4, 5])
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(values=LATENCIES)
 def test_what_the_other_implementation_exported_is_read(digits: int, values: list[int]) -> None:
     read = Histogram.decode(oracle_of(values, digits).encode().decode())
@@ -92,6 +95,7 @@ def test_what_the_other_implementation_exported_is_read(digits: int, values: lis
         assert read.quantile(q) == pytest.approx(nearest_rank(values, q), rel=10 ** -min(3, digits), abs=0.6)
 
 
+@settings(deadline=None)
 @given(LATENCIES)
 def test_coming_back_from_text_keeps_every_count(values: list[int]) -> None:
     made = histogram_of(values)
@@ -184,6 +188,7 @@ def test_hostile_text_is_refused_soon(text: str) -> None:
     assert time.process_time() - begin < 2
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_payload_is_read_or_refused(payload: bytes) -> None:
     try:

@@ -104,7 +104,11 @@ def test_what_could_not_be_loaded_says_why(server: str, options: tuple[str, ...]
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [(("--rate", "fast"), "is no number"), ((), "rate or a window"), (("--rate", "1", "--trouble", "5 burn"), "is not of the form")],
+    [
+        (("--rate", "fast"), "is no number"),
+        ((), "give --rate, --window or --ramp"),
+        (("--rate", "1", "--trouble", "5 burn"), "is not of the form"),
+    ],
 )
 def test_usage_is_one_sentence(options: tuple[str, ...], words: str) -> None:
     done = subprocess.run([*COMMAND, "ws://127.0.0.1:9/", *options], capture_output=True, text=True, timeout=60, check=False)

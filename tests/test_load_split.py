@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 from fake_engine import counts
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsbook.attempt import Attempt
@@ -20,6 +20,7 @@ def plan(**fields) -> LoadPlan:
     return LoadPlan(attempt=ATTEMPT, **{"rate": 100.0, "seconds": 3.0, **fields})
 
 
+@settings(deadline=None)
 @given(
     connections=st.integers(1, 400),
     shards=st.integers(1, 40),
@@ -41,6 +42,7 @@ def test_parts_of_an_echo_send_the_same_messages(connections: int, shards: int, 
     assert {part.seconds for part in parts} == {seconds}
 
 
+@settings(deadline=None)
 @given(listeners=st.integers(1, 300), publishers=st.integers(1, 20), shards=st.integers(1, 30))
 def test_parts_of_a_broadcast_keep_its_publishers_together(listeners: int, publishers: int, shards: int) -> None:
     whole = plan(connections=listeners + publishers, answered_by="broadcast", publishers=publishers)

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -15,8 +17,10 @@ from wsbook.errors import UsageError
 from wsbook.facts import Generator, Knee, LoadFacts, LoadRun, LossyConnection, Sample, Spell, Threshold, Watched
 from wsbook.load_plan import LineFault
 from wsbook.observation import Observation, Reason, Source, not_run, observed
+from wsbook.probes.load import ENDED_EARLY
 
 URL = "ws://127.0.0.1:9/ws"
+SCHEMA = Path(__file__).parent.parent / "data" / "load.schema.json"
 
 
 def request(**options: Any) -> LoadRequest:
@@ -82,6 +86,7 @@ def test_a_search(options: dict[str, Any], start: float, bound_s: float | None) 
     ("options", "words"),
     [
         ({"rate": "10", "window": 2}, "one of --rate, --window and --ramp"),
+        ({}, "give --rate, --window or --ramp"),
         ({"rate": "fast"}, "is no number; write 500, 10k or 4KiB"),
         ({"ramp": "1:2"}, "FROM:TO:STEPS"),
         ({"ramp": "0:2:3"}, "rates above 0"),
@@ -128,7 +133,10 @@ def threshold(holds: bool | None) -> Threshold:
         (seen(run(lost=1), thresholds=(threshold(True),)), 0),
         (seen(run(), thresholds=(threshold(True), threshold(False), threshold(None))), 1),
         (seen(run(), thresholds=(threshold(True), threshold(None))), 3),
-        (seen(run(), run(lost=5), knee=Knee(rate=900, broke_at=1000)), 0),
+        (seen(run(searched=True), run(lost=5, searched=True), knee=Knee(rate=900, broke_at=1000)), 0),
+        (seen(run(lost=5), run(searched=True), knee=Knee(rate=900, broke_at=1000)), 1),
+        (seen(run(), run(searched=True, void="late")), 3),
+        (seen(run(searched=True), knee=Knee(rate=900, why=ENDED_EARLY), errors=(ENDED_EARLY,)), 3),
         (seen(run(lost=5), knee=Knee(rate=0, broke_at=1)), 1),
         (seen(run(void="late", lost=5), void="late"), 3),
         (seen(run(), run(void="late", lost=5)), 3),
@@ -206,3 +214,53 @@ def test_the_document_has_sums_and_runs_and_no_secret(tmp_path: Path, monkeypatc
     assert (document["cpu_s"], document["void"], document["exit_code"], len(document["runs"])) == (1.0, "", 1, 2)
     assert list(document["thresholds"]) == [{"text": "p99 < 5 ms", "value": "x", "holds": False}]
     assert "verysecret123" not in json.dumps(document)
+
+
+def schema() -> dict[str, Any]:
+    """Return the schema of the document: its own members, and the types of its parts as they are declared."""
+    (runs, knee, one), parts = msgspec.json.schema_components(
+        (tuple[LoadRun, ...], Knee | None, tuple[Threshold, ...]), ref_template="#/$defs/{name}"
+    )
+    for part in parts.values():
+        part.pop("description", None)
+    latency, count = {"type": ["number", "null"]}, {"type": "integer", "minimum": 0}
+    counts = ("sent", "received", "lost", "duplicated", "reordered", "unsent", "foreign")
+    latencies = ("p50_s", "p90_s", "p99_s", "p999_s", "max_s", "lag_s")
+    texts = ("url", "outcome", "why", "void", "type")
+    members = {
+        "schema": {"const": "wsbook.load/1"},
+        **{name: {"type": "string"} for name in texts},
+        **dict.fromkeys(counts, count),
+        **dict.fromkeys(latencies, latency),
+        "cpu_s": {"type": "number"},
+        "errors": {"type": "array", "items": {"type": "string"}},
+        "exit_code": {"enum": [0, 1, 3]},
+        "runs": runs,
+        "knee": knee,
+        "thresholds": one,
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "wsbook load",
+        "description": "What wsbook load --json prints and --out writes. Counts are sums over all runs, latencies in s the worst of them.",
+        "type": "object",
+        "required": list(members),
+        "properties": members,
+        "$defs": parts,
+    }
+
+
+def test_the_published_schema_is_that_of_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    assert stored == json.loads(json.dumps(schema())), "python tests/test_loading.py writes it anew"
+
+    async def probe(*_: object, **__: object) -> Observation:
+        return seen(run(), thresholds=(threshold(None),), knee=Knee(rate=1.0))
+
+    monkeypatch.setattr("wsbook.cli.loading.probe_load", probe)
+    document = load(request(rate="1"), Console(file=io.StringIO()), quiet=True)
+    jsonschema.validate(json.loads(json.dumps(document)), stored)
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(json.dumps(schema(), indent=2) + "\n", encoding="utf-8")

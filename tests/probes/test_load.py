@@ -14,7 +14,7 @@ from wsbook.facts import LoadFacts, LoadRun
 from wsbook.load_plan import LineFault, LoadPlan
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.probes import load
-from wsbook.probes.load import AUTO, Engine, grid, probe_load, ramp
+from wsbook.probes.load import AUTO, ENDED_EARLY, Engine, grid, probe_load, ramp
 from wsbook.probes.load_line import MOST_RELAYED
 from wsbook.probes.load_search import Search
 from wsbook.probes.load_thresholds import parse_demand
@@ -170,6 +170,13 @@ async def test_stopped_no_other_run_is_begun(fake: Fake) -> None:
     assert len(facts(seen).runs) == 1 and facts(seen).knee is None
 
 
+async def test_ended_before_it_began_nothing_is_known(fake: Fake) -> None:
+    stop = asyncio.Event()
+    stop.set()
+    found = facts(await probe_load([plan()], step="4.2", stop=stop))
+    assert (found.runs, found.void) == ((), "it was ended before a run was begun")
+
+
 async def test_a_search_is_made_of_runs_and_thresholds_hold_where_it_held(fake: Fake) -> None:
     fake.make = lambda one: run(one, p99_s=0.002 if one.rate <= 1000 else 0.4)
     demands = [parse_demand("p99 < 50 ms"), parse_demand("knee > 500/s")]
@@ -179,6 +186,7 @@ async def test_a_search_is_made_of_runs_and_thresholds_hold_where_it_held(fake: 
     assert all(one.rate and one.seconds >= min(30, 200 / one.rate) and not one.window for one in fake.plans[1:])
     assert all(one.drain_s >= 2 * one.seconds for one in fake.plans[1:])
     assert (fake.plans[0].window, fake.plans[0].connections) == (1, 1)
+    assert all(one.searched for one in found.runs)
     assert found.runs[0].rate == 100 and len(found.runs) == len(fake.plans) - 1
 
 
@@ -186,6 +194,21 @@ async def test_a_search_without_a_run_that_counts_found_nothing(fake: Fake) -> N
     fake.make = lambda one: run(one, void="late")
     found = facts(await probe_load([plan(rate=0.0)], step="4.2", search=Search(), demands=[parse_demand("knee > 500/s")]))
     assert (found.knee, found.errors) == (None, ("no rate was found: late",)) and found.thresholds[0].holds is None
+
+
+@pytest.mark.parametrize(("runs", "rate"), [(1, None), (2, None), (4, 200.0)])
+async def test_a_search_that_is_ended_early_keeps_what_held(fake: Fake, runs: int, rate: float | None) -> None:
+    stop = asyncio.Event()
+
+    def make(one: LoadPlan) -> LoadRun:
+        if len(fake.plans) == runs:
+            stop.set()
+        return run(one, void="ended early" if stop.is_set() else "")
+
+    fake.make = make
+    found = facts(await probe_load([plan(rate=0.0)], step="4.2", search=Search(), stop=stop))
+    assert len(fake.plans) == runs and ENDED_EARLY in found.errors
+    assert (found.knee and (found.knee.rate, found.knee.broke_at, found.knee.why)) == (rate and (rate, None, ENDED_EARLY))
 
 
 async def test_thresholds_are_held_against_planned_runs(fake: Fake) -> None:
@@ -209,6 +232,24 @@ async def test_troubles_come_at_their_time_on_a_relay_between(fake: Fake, server
     assert set(spells) == {"delay 20 ms", "stall", "cut fin"}
     assert spells["stall"] == pytest.approx((0.2, 0.5), abs=0.15) and spells["cut fin"] == pytest.approx((0.6, 0.6), abs=0.15)
     assert spells["delay 20 ms"] == pytest.approx((0.0, 0.9), abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "expected"),
+    [
+        (Attempt(url="wss://localhost:8443/x?y=1"), {"host_header": "localhost:8443", "server_name": "localhost", "via": None}),
+        (Attempt(url="ws://u:p@localhost/x", address="127.0.0.1"), {"host_header": "localhost", "address": None}),
+        (Attempt(url="wss://localhost/x", via="http://u:p@127.0.0.1:3128"), {"url": "wss://localhost/x", "host_header": None}),
+    ],
+)
+async def test_by_way_of_the_relay_the_request_stays_the_endpoints(fake: Fake, attempt: Attempt, expected: dict[str, Any]) -> None:
+    way = LoadPlan(attempt=attempt, rate=10, seconds=0.1, faults=(LineFault(at_s=0, how="refuse"),))
+    await probe_load([way], step="4.2")
+    dialled = fake.plans[0].attempt
+    assert {name: getattr(dialled, name) for name in expected} == expected
+    relay = parse_endpoint(dialled.via or dialled.url)
+    assert (relay.host, relay.userinfo) == ("127.0.0.1", "u:p" if "u:p" in attempt.url or attempt.via else "")
+    assert relay.port not in (443, 80, 8443, 3128)
 
 
 async def test_a_relay_that_is_the_bottleneck_makes_figures_void(fake: Fake, server: str) -> None:

@@ -77,7 +77,7 @@ socket.onmessage = (event) => { shown.textContent = new TextDecoder().decode(eve
     + _shows("passed('stored', m); setTimeout(() => { shown.textContent = m.text; }, 60)"),
     "late": "const late = new WebSocket(url); setTimeout(() => { late.onmessage = (event) => { shown.textContent = event.data; }; }, 900);",
     "worker": """
-const code = `new WebSocket("${url}").onmessage = (event) => postMessage(event.data);`;
+const code = `setTimeout(() => { new WebSocket("${url}").onmessage = (event) => postMessage(event.data); }, 400);`;
 new Worker(URL.createObjectURL(new Blob([code]))).onmessage = (event) => { shown.textContent = event.data; };
 """,
     "says": _shows("console.warn('no room for', m.text); console.log('noise'); console.error('lost')"),

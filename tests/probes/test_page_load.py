@@ -177,13 +177,23 @@ async def test_measuring_is_not_the_load(origin: str) -> None:
     assert with_us < without + 0.25
 
 
+WORKER = """
+const code = `setTimeout(() => { new WebSocket("${url}").onmessage = (event) => postMessage(event.data); }, 400);`;
+new Worker(URL.createObjectURL(new Blob([code]))).onmessage = (event) => { shown.textContent = event.data; };
+"""
+HANGS_UP = "const socket = new WebSocket(url); socket.onopen = () => setTimeout(() => socket.close(), 600); socket.onmessage = () => {};"
+
+
 @needs("chromium")
+@pytest.mark.slow
 async def test_why_there_are_no_figures_is_said() -> None:
-    async with serving({"alone": "document.title = 'no socket'"}) as site:
-        seen = await _probe(endpoint(site.origin), f"{site.origin}/alone")
-        assert isinstance(seen.facts, PageLoadFacts) and "belong to a worker or another frame" in " ".join(seen.facts.unseen)
+    pages = {"alone": "document.title = 'no socket'", "worker": WORKER, "hangs-up": HANGS_UP}
+    async with serving(pages) as site:
+        for name, words in (("alone", "opened no socket"), ("worker", "belong to a worker"), ("hangs-up", "was given to the page")):
+            seen = await load(site.origin, name, rate=40, seconds=0.5, drain_s=1.0)
+            assert isinstance(seen.facts, PageLoadFacts) and words in seen.facts.void, (name, seen)
         failed = await _probe(endpoint(site.origin), "http://127.0.0.1:9/")
-        assert failed.outcome is Outcome.FAILED and failed.failure is not None and failed.failure.stage == "page"
+    assert failed.outcome is Outcome.FAILED and failed.failure is not None and failed.failure.stage == "page"
 
 
 async def _probe(url: str, page_url: str, **options: str) -> Observation:

@@ -112,6 +112,12 @@ def test_an_address_that_cannot_be_used_is_one_sentence(address: str, said: str)
         run_sharded(PLAN, shards=2, address=address)
 
 
+def test_a_secret_that_was_typed_does_not_travel() -> None:
+    secret = replace(PLAN, subscribe="join ${env:WSBOOK_SECRET_1}")
+    with pytest.raises(UsageError, match="typed in clear does not travel to other machines"):
+        run_sharded(secret, shards=2, address="tcp://10.0.0.1:8786")
+
+
 def test_an_address_is_a_schedulers_or_asks_for_workers() -> None:
     assert (local_size("tcp://10.0.0.1:8786"), local_size("local:4")) == (0, 4)
 

@@ -266,3 +266,19 @@ EVEN, ODD, ALL = (0, 2), (1, 3), (0, 1, 2, 3)
 def test_subscribers_without_senders(subscribers: list[Subscriber], changed: str, causes: list[str]) -> None:
     told = seen(BroadcastFacts(messages=4, subscribers=tuple(subscribers)), step="3.2", probe="broadcast", changed=changed)
     assert roots(told) == causes
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "direct", "causes"),
+    [
+        ("ab", "ab", [LOST]),
+        ("..", "..", [LOST]),
+        ("aa", "a", [LOST]),
+        ("bb", "a", [NO_BUS]),
+        ("..", ".", [NO_BUS]),
+    ],
+)
+def test_what_is_lost_before_the_endpoint_is_no_matter_of_instances(endpoint: str, direct: str, causes: list[str]) -> None:
+    names = [(name, "endpoint", ALL) for name in endpoint] + [(name, f"app-{i}", ()) for i, name in enumerate(direct)]
+    told = [replace(subscriber(i, name.strip("."), missed), place=place) for i, (name, place, missed) in enumerate(names)]
+    assert roots(seen(BroadcastFacts(messages=4, subscribers=tuple(told)), step="3.2", probe="broadcast"))[:1] == causes

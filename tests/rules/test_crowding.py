@@ -4,7 +4,7 @@ import pytest
 from observations import findings, seen
 
 from wsbook.attempt import ONE_FLOODS, ONE_READS_NOTHING
-from wsbook.facts import CrowdFacts, Neighbour, Sample, Watched
+from wsbook.facts import BurstFacts, BurstPlace, CrowdFacts, Neighbour, Sample, Watched
 from wsbook.finding import Verdict
 
 SLOW, COST = "load.slow-consumer-no-backpressure", "load.broadcast-cost"
@@ -76,3 +76,12 @@ def test_crowds(facts: CrowdFacts, cause: str, verdict: Verdict, sure: float) ->
 )
 def test_nothing_is_said_where_nobody_got_anything_before(facts: CrowdFacts) -> None:
     assert findings(seen(facts, step="3.2", probe="crowd", changed=ONE_READS_NOTHING)) == ()
+
+
+def test_who_loses_messages_anyway_is_not_slowed_down() -> None:
+    """A queue that drops what finds it full drops for everybody, whoever reads."""
+    starved = seen(crowd(neighbour(0), neighbour(1, late=None, after=50)), step="3.2", probe="crowd", changed=ONE_READS_NOTHING)
+    place = BurstPlace(name="app", kind="hop", received=40, missing=tuple(range(5, 15)))
+    burst = seen(BurstFacts(sent=50, took_s=0.1, places=(place,), watched_s=2.0), step="4.1", probe="trace")
+    found = {one.cause: one for one in findings(starved, burst)}
+    assert (found[SLOW].verdict, found[SLOW].confidence) == (Verdict.UNKNOWN, 0.3)

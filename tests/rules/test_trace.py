@@ -149,7 +149,14 @@ ROWS: list[tuple[str, list[Observation], list[str]]] = [
         [HALF],
     ),
     ("two of three instances", events(*[{"app@a": 0.001, "app-b@b": 0.002, "app-c@c": None, "endpoint@a": 0.003}] * 4), [HALF]),
+    (
+        "the page is where it does not come",
+        events(*[{"app@a": 0.001, "app-b@b": None, "endpoint@a": 0.002, "page frame@b": None}] * 4),
+        [NO_BUS],
+    ),
     # a hop
+    ("its socket had ended", events(*[{"app": 0.001, "endpoint": None}] * 5, more={"endpoint": {"ended": "close 1001 by peer"}}), []),
+    ("the page's socket had ended", events(*[{"app": 0.001, "page frame": None}] * 5, more={"page frame": {"ended": "fin"}}), []),
     ("lost at the proxy", events(*[{"log a": 0.001, "app": 0.001, "endpoint": None}] * 5), [LOST]),
     ("lost at the proxy, of one instance", events(*[{"app@a": 0.001, "app-b@b": 0.002, "endpoint@a": None}] * 5), [LOST]),
     ("two of five lost at the proxy", events(*[{"app": 0.001, "endpoint": at} for at in (0.002, None, 0.002, None, 0.002)]), [LOST]),
@@ -181,6 +188,7 @@ ROWS: list[tuple[str, list[Observation], list[str]]] = [
     ("said in the console", events(*[UNSHOWN] * 5, page=on(console=(("warning", "left out: Unexpected token < in JSON"),))), [THREW]),
     ("exceptions that do no harm", events(*[rendered()] * 5, page=on(TYPE)), []),
     ("another name", events(*[UNSHOWN] * 5, page=on(named=(WRONG,))), [NAME]),
+    ("another name under a member of its own", events(*[UNSHOWN] * 5, page=on(named=(replace(WRONG, member="evt"),))), [NAME]),
     ("a known type in a room made of a number", events(*[UNSHOWN] * 5, page=on(named=(KNOWN, ROOM))), [SHOWN]),
     ("a room that nobody knows", events(*[UNSHOWN] * 5, page=on(named=(ROOM,))), [NAME]),
     ("shown under an unknown name", events(*[rendered()] * 5, page=on(named=(WRONG,))), []),

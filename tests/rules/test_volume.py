@@ -85,10 +85,13 @@ def calm(lag_s: float = 0.001) -> Generator:
 
 TEN = LossyConnection(number=4, expected=1000, lost=3, duplicated=0, reordered=0, lost_numbers=(17, 18, 40))
 
+LATE = LossyConnection(number=1, expected=1000, lost=400, duplicated=0, reordered=0, lost_numbers=(600, 601, 602))
+
 ROWS: list[tuple[str, Observation, list[str]]] = [
     # messages
     ("nothing lost", load(run()), []),
     ("one lost", load(run(lost=1, lossy=(TEN,), lossy_count=1)), [LOST]),
+    ("the last ones did not come in time", load(run(lost=400, lossy=(LATE,))), []),
     ("lost at the higher rate", load(run(rate=100), run(lost=30)), [LOST]),
     ("copies", load(run(duplicated=1)), [TWICE]),
     ("out of order", load(run(reordered=2)), [MOVED]),
@@ -183,8 +186,15 @@ def test_a_void_run_has_its_sentence() -> None:
     observation = load(run(lost=500), void="the generator itself was 40 ms late")
     assert verdicts(observation)["4.2"] == "unknown"
     assert findings(observation)[0].summary == (
-        "nothing is known of how much it carries: the generator itself was 40 ms late; 500 of 10,000 messages did not come back"
+        "nothing is known of how much it carries: the generator itself was 40 ms late; "
+        "500 of 10,000 messages did not come back all the same"
     )
+
+
+@pytest.mark.parametrize(("counted", "slug"), [({"lost": 3}, LOST), ({"duplicated": 3}, TWICE), ({"reordered": 3}, MOVED)])
+def test_what_a_void_run_counted_is_a_possibility(counted: dict[str, int], slug: str) -> None:
+    found = findings(load(run(**counted), void="the generator itself was 40 ms late"))
+    assert [(one.cause, one.verdict, one.confidence) for one in found] == [(slug, Verdict.UNKNOWN, 0.4)]
 
 
 def test_losses_are_counted_and_placed() -> None:

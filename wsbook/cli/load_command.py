@@ -46,7 +46,7 @@ def load(
     proxy: Annotated[str, typer.Option(help="Forward proxy, http://host:port.")] = "",
     ca: Annotated[str, typer.Option(help="File with certificates to trust, PEM.")] = "",
     metrics: Annotated[str, typer.Option(help="URL of the server's figures, in the Prometheus text format.")] = "",
-    shards: Annotated[int, typer.Option(help="Processes that share the load.")] = 1,
+    shards: Annotated[int, typer.Option(help="Processes that share the load; by default one, or all workers of --dask.")] = 0,
     dask: Annotated[str, typer.Option(help="Workers that share the load: tcp://scheduler:8786, or local:4.")] = "",
     engine: Annotated[str, typer.Option(help="compiled or numpy; auto takes the faster that is there.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="File for the figures, as --json prints them.")] = None,

@@ -21,7 +21,7 @@ from wsbook.errors import UsageError
 from wsbook.facts import LoadFacts, LoadRun
 from wsbook.load_plan import LINE_FAULTS, LineFault, LoadPlan
 from wsbook.observation import Observation, Outcome
-from wsbook.probes.load import AUTO, Engine, grid, probe_load, ramp
+from wsbook.probes.load import AUTO, ENDED_EARLY, Engine, grid, probe_load, ramp
 from wsbook.probes.load_search import Search
 from wsbook.probes.load_thresholds import Demand, parse_demand, parse_seconds
 from wsbook.redact import seal
@@ -140,6 +140,8 @@ def plans_of(request: LoadRequest) -> Wanted:
     require_files(target)
     if sum(map(bool, (request.rate, request.ramp, request.window))) > 1:
         raise UsageError("give one of --rate, --window and --ramp")
+    if not (request.rate or request.ramp or request.window or _search(request, ()) or target.sequence):
+        raise UsageError("give --rate, --window or --ramp, a search with --find-knee or --within, or --sequence to listen only")
     slow, slow_bytes = _slow(request.slow_readers) if request.slow_readers else (0, 0.0)
     plan = LoadPlan(
         attempt=replace(attempt_for(target, _TIMEOUT_S), first_message_s=0.0),
@@ -187,7 +189,10 @@ def load(request: LoadRequest, console: Console, *, quiet: bool = False) -> dict
     """
     wanted = plans_of(request)
     with _progress(console) as say:
-        seen = asyncio.run(_probe(wanted, say))
+        try:
+            seen = asyncio.run(_probe(wanted, say))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None  # the second Ctrl-C
     seen = redactor_of(wanted.target).value(seen)
     document = _document(wanted.target, seen)
     if request.out:
@@ -265,7 +270,7 @@ def exit_code(seen: Observation) -> int:
     """Return 0 when everything held, 1 when something did not, 3 when nothing is known.
 
     Where thresholds were given they alone decide; else messages that were lost, came twice, out of order or never left, and connections
-    that did not open or did not stay, in any run but those of a search at rates that did not hold.
+    that did not open or did not stay, in any run but those of a search, which has to find a rate that holds.
     """
     facts = seen.facts
     if seen.outcome is not Outcome.ANSWERED or not isinstance(facts, LoadFacts) or not facts.runs or facts.void:
@@ -273,11 +278,11 @@ def exit_code(seen: Observation) -> int:
     if facts.thresholds:
         held = [threshold.holds for threshold in facts.thresholds]
         return BROKE if False in held else INCOMPLETE if None in held else HELD
-    if facts.knee:
-        return HELD if facts.knee.rate else BROKE
-    if any(_harmed(run) for run in facts.runs if not run.void):
+    planned = [run for run in facts.runs if not run.searched]
+    if (facts.knee and not facts.knee.rate) or any(_harmed(run) for run in planned if not run.void):
         return BROKE
-    return INCOMPLETE if any(run.void for run in facts.runs) else HELD
+    unknown = any(run.void for run in planned) or ENDED_EARLY in facts.errors or (len(planned) < len(facts.runs) and facts.knee is None)
+    return INCOMPLETE if unknown else HELD
 
 
 def _harmed(run: LoadRun) -> bool:

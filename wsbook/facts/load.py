@@ -61,7 +61,8 @@ class LoadRun(Struct, frozen=True, kw_only=True):
     Latencies count from the intended instant of sending, in s; None when nothing came back. histogram: all of them in ns, HdrHistogram
     V2, compressed, Base64; "" none. lag_s: the generator's own, 99th percentile.
     asked, opened: connections wanted and made; connect_s: time for all of them; connect_p50_s, connect_p99_s: of one.
-    ended: connections that ended meanwhile, by how. void: why the figures do not count, "" when they do.
+    ended: connections that ended meanwhile, by how. searched: whether it was made to find the rate at which something breaks, so that
+    breaking is no fault. void: why the figures do not count, "" when they do.
     missing_shards: parts of the run that did not report, in words; the figures are those of the others. clock_error_s: of a broadcast
     between machines, by how much their clocks differ at most, and so its latencies err; None when one clock measured both ends.
     """
@@ -103,6 +104,7 @@ class LoadRun(Struct, frozen=True, kw_only=True):
     spells: tuple[Spell, ...] = ()
     missing_shards: tuple[str, ...] = ()
     clock_error_s: float | None = None
+    searched: bool = False
     void: str = ""
 
 

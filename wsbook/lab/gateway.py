@@ -18,8 +18,9 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 
-HEAD_S, SWAP_S, READ_BYTES, WAITING = 5.0, 0.2, 262_144, 4096
-"""A message that waits for the one after it goes on after SWAP_S, in place, when none came. WAITING: pieces that one connection delays."""
+HEAD_S, GONE_S, SWAP_S, READ_BYTES, WAITING = 5.0, 1.0, 0.2, 262_144, 4096
+"""What the server still says to a client that has gone is waited for GONE_S. A message that waits for the one after it goes on after
+SWAP_S, in place, when none came. WAITING: pieces that one connection delays."""
 
 
 def complete(data: bytes) -> int:
@@ -185,13 +186,14 @@ async def join(gateway: Gateway, reader: asyncio.StreamReader, writer: asyncio.S
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith((b"connection:", b"keep-alive:"))]
         head = b"\r\n".join([lines[0], b"Connection: close", *lines[1:]])
     inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", gateway.options.to)
-    outlet = Outlet(gateway, writer)
+    outlet, tasks = Outlet(gateway, writer), list[asyncio.Future[None]]()
     try:
         inner_writer.write(plain(head))
-        tasks = [
-            asyncio.ensure_future(work) for work in (inward(reader, inner_writer), outward(inner_reader, outlet, upgraded), outlet.run())
-        ]
-        await asyncio.gather(tasks[1], tasks[2])
+        work = (inward(reader, inner_writer), outward(inner_reader, outlet, upgraded), outlet.run())
+        tasks += [asyncio.ensure_future(one) for one in work]
+        told = asyncio.gather(*tasks[1:])
+        await asyncio.wait((tasks[0], told), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait_for(told, GONE_S if tasks[0].done() else None)  # to a client that has gone not much is told
     finally:
         for task in tasks:
             task.cancel()

@@ -53,6 +53,8 @@
   const send = Native.prototype.send;
   Native.prototype.send = function (data) { const sent = send.call(this, data); frameSeen(identities.get(this), true, data); return sent; };
   let created = 0;
+  const sockets = [];  // whose listeners the browser's protocol can be asked for
+  Object.defineProperty(globalThis, Symbol.for("wsbook.sockets"), { value: () => sockets.map((one) => one.deref()).filter(Boolean) });
   const frame = Math.random().toString(36).slice(2, 10);
   const watch = (socket, id) => {
     socket.addEventListener("open", () => report({ kind: "open", id, at: now() }));
@@ -72,6 +74,7 @@
         report({ kind: "throw", id, at: now(), url: String(values[0]).slice(0, 2000), name: error.name, text: String(error.message).slice(0, 1000) });
         throw error;
       }
+      if (sockets.push(new WeakRef(socket)) > 200) sockets.shift();
       report({ kind: "new", id, at: now(), url: socket.url, asked: String(values[0]).slice(0, 2000) });
       watch(socket, id);
       return socket;

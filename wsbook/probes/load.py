@@ -29,10 +29,11 @@ from wsbook.probes.load_thresholds import Demand, judge_demands
 from wsbook.probes.load_worker import run_apart, void_run
 from wsbook.probes.watching import Watch, watching
 
-__all__ = ["AUTO", "Engine", "Progress", "grid", "probe_load", "ramp"]
+__all__ = ["AUTO", "ENDED_EARLY", "Engine", "Progress", "grid", "probe_load", "ramp"]
 
 AUTO = "auto"
 """A plan that is answered by this is asked for first: see load_answer.py."""
+ENDED_EARLY = "the search was ended early"
 _MOST_RUNS = 500
 _REPEATED_S, _MOST_REPEATS = 5.0, 2
 """Void runs up to this long are made once more, so many at most: a machine that was busy for a moment is no reason to know nothing."""
@@ -101,7 +102,7 @@ async def probe_load(
     """
     first = plans[0]
     source = Source(step=step, probe="load", hop=first.attempt.hop, changed=first.attempt.changed)
-    if not may_burden((first.attempt, *watched), owned):
+    if not may_burden((first.attempt,), owned):
         return refused(source, "many messages")
     _check(plans, search, engine or Engine())
     started = time.perf_counter()
@@ -151,21 +152,22 @@ async def _carry_out(series: "_Series", plans: Sequence[LoadPlan], search: Searc
     for plan in plans:
         if not (search and not plan.rate) and not series.stop.is_set():
             await series.run(plan)
-    planned = len(series.runs)
     knee = await _search(series, plans[0], search) if search and not series.stop.is_set() else None
-    held = [run for run in series.runs[planned:] if knee and run.rate <= knee.rate]
+    judged = [run for run in series.runs if not run.searched or (knee and run.rate <= knee.rate)]
     return LoadFacts(
         runs=tuple(series.runs),
         void=_void(series.runs),
         errors=tuple(series.errors[:50]),
         knee=knee,
-        thresholds=judge_demands(demands, [*series.runs[:planned], *held], knee),
+        thresholds=judge_demands(demands, judged, knee),
     )
 
 
 def _void(runs: Sequence[LoadRun]) -> str:
-    """Return why none of the figures count, "" when some do, or there are none."""
-    if not runs or not all(run.void for run in runs):
+    """Return why none of the figures count, "" when some do."""
+    if not runs:
+        return "it was ended before a run was begun"
+    if not all(run.void for run in runs):
         return ""
     return runs[0].void if len(runs) == 1 else f"all {len(runs)} runs are void, the last one because {runs[-1].void}"
 
@@ -173,10 +175,10 @@ def _void(runs: Sequence[LoadRun]) -> str:
 async def _search(series: "_Series", plan: LoadPlan, search: Search) -> Knee | None:
     async def attempt(rate: float) -> LoadRun:
         if series.stop.is_set():
-            return void_run(plan, "the search was ended early")
+            return void_run(plan, ENDED_EARLY)
         seconds = seconds_for(rate, search.seconds)
         drain_s = max(plan.drain_s, 2 * seconds)  # what a server at half the rate still has to do is late, not lost
-        run = await series.try_once(replace(plan, rate=rate, window=0, seconds=seconds, drain_s=drain_s))
+        run = replace(await series.try_once(replace(plan, rate=rate, window=0, seconds=seconds, drain_s=drain_s)), searched=True)
         await series.keep(run)
         return run
 
@@ -186,7 +188,11 @@ async def _search(series: "_Series", plan: LoadPlan, search: Search) -> Knee | N
         )
 
     knee = await find_knee(attempt, search, alone=alone)
-    series.errors += [] if knee else [f"no rate was found: {series.runs[-1].void or 'the search was ended early'}"]
+    if series.stop.is_set():
+        series.errors.append(ENDED_EARLY)
+        return replace(knee, broke_at=None, why=ENDED_EARLY) if knee else None
+    if knee is None:
+        series.errors.append(f"no rate was found: {series.runs[-1].void}")
     return knee
 
 

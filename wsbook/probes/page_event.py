@@ -6,7 +6,7 @@ less, what cannot be seen is named. This module must not know where the message 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from wsbook.facts import Caught, Named, PageEvent, Place
@@ -22,7 +22,7 @@ __all__ = ["PageWatcher"]
 
 _T = TypeVar("_T")
 _ASK_S, _DRAWN_S, _TOLERANCE_S, _POLL_S = 2.5, 0.25, 0.01, 0.02
-_EXCEPTIONS, _LINES, _MARKS, _HANDLERS, _CONTEXTS = 20, 20, 10, 10, 20
+_EXCEPTIONS, _LINES, _MARKS, _HANDLERS, _CONTEXTS, _NAMES = 20, 20, 10, 10, 20, 200
 _LEVELS = {"warning": "warning", "warn": "warning", "error": "error", "assert": "error"}
 _FIREFOX = "Firefox tells neither when a frame came nor which functions take it, and nothing of exceptions that the page catches"
 _WORKER = "the socket is a worker's, whose functions and exceptions are not seen"
@@ -51,6 +51,7 @@ class PageWatcher:
         self._sockets = -1
         self._names: Names | None = None
         self._complete = True
+        self._told: dict[tuple[str, str], Named] = {}
         self._unseen: dict[str, str] = {}
 
     async def begin(self, run: str) -> None:
@@ -240,23 +241,21 @@ class PageWatcher:
             return tuple(Named(member=member, value=value) for member, value in pairs)
         if self._names is None:
             self._names = await self._ask("scripts", self._read(self._scripts))
-        names = self._names
-        if names is None:
+        if self._names is None:
             return tuple(Named(member=member, value=value) for member, value in pairs)
-        return tuple([self._one(names, member, value) for member, value in pairs])
+        return await asyncio.to_thread(self._compared, self._names, pairs)
 
     async def _read(self, scripts: Scripts) -> Names:
         texts, self._complete = await scripts.texts()
         return await asyncio.to_thread(Names, texts)
 
-    def _one(self, names: Names, member: str, value: str) -> Named:
-        known = names.knows(value)
-        return Named(
-            member=member,
-            value=value,
-            known=known if known or self._complete else None,
-            alike=() if known else names.alike(value),
-        )
+    def _compared(self, names: Names, pairs: Sequence[tuple[str, str]]) -> tuple[Named, ...]:
+        for member, value in pairs:
+            if (member, value) not in self._told and len(self._told) < _NAMES:
+                known = names.knows(value)
+                alike = () if known else names.alike(value)
+                self._told[member, value] = Named(member=member, value=value, known=known if known or self._complete else None, alike=alike)
+        return tuple(self._told.get(pair) or Named(member=pair[0], value=pair[1]) for pair in pairs)
 
 
 def _caught(one: Thrown, takers: list[Listener]) -> Caught:

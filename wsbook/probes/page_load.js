@@ -34,11 +34,14 @@
     kept.own += now() - at;
   };
 
+  const sockets = [];
+  Object.defineProperty(globalThis, Symbol.for("wsbook.sockets"), { value: () => sockets.map((one) => one.deref()).filter(Boolean) });
   const Outer = globalThis.WebSocket;
   globalThis.WebSocket = new Proxy(Outer, {
     construct(target, values, newTarget) {
       const socket = Reflect.construct(target, values, newTarget);
       kept.sockets += 1;
+      if (sockets.push(new WeakRef(socket)) > 200) sockets.shift();
       socket.addEventListener("message", took);
       socket.addEventListener("close", () => { kept.closed += 1; });
       return socket;

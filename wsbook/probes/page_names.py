@@ -4,7 +4,7 @@ Looks at texts only, runs nothing. This module must not know how scripts are rea
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
 
 __all__ = ["Names"]
@@ -59,8 +59,16 @@ class Names:
         wanted = _parts(value)
         if not wanted:
             return ()
-        ranked = sorted((score, name) for name in self.literals | self.keys if (score := _likeness(wanted, name)) > 0 and name != value)
-        return tuple(name for _, name in sorted(ranked, key=lambda entry: (-entry[0], entry[1] not in self.literals, entry[1]))[:_ALIKE])
+        scores = {name: score for name in self._near(wanted) if name != value and (score := _likeness(wanted, name)) > 0}
+        return tuple(sorted(scores, key=lambda name: (-scores[name], name not in self.literals, name))[:_ALIKE])
+
+    def _near(self, wanted: tuple[str, ...]) -> Iterator[str]:
+        """Yield the names that share a word with the wanted ones, or begin alike and are about as long: comparing all takes too long."""
+        words, first, size = [word for word in wanted if len(word) > 2], wanted[0][0], len("".join(wanted))
+        for name in self.literals | self.keys:
+            low = name.lower()
+            if any(word in low for word in words) or (low.lstrip("._/#@-")[:1] == first and abs(len(low) - size) <= 0.4 * size):
+                yield name
 
 
 def _likeness(wanted: tuple[str, ...], name: str) -> float:

@@ -14,7 +14,7 @@ from wsbook.probes.browser_lately import OURS, Spot
 
 __all__ = ["Listener", "Scripts", "find_listeners", "under_listener"]
 
-_SCRIPTS, _EACH_CHARS, _ALL_CHARS, _READ_S = 300, 4_000_000, 12_000_000, 3.0
+_SCRIPTS, _EACH_CHARS, _ALL_CHARS, _READ_S = 300, 8_000_000, 16_000_000, 2.0
 _SOCKETS, _LISTENERS, _GROUP = 50, 20, "wsbook"
 
 
@@ -116,7 +116,7 @@ async def resume(session: Any) -> None:
 
 
 async def find_listeners(session: Any, scripts: Scripts, contexts: Sequence[int]) -> list[Listener]:
-    """Return the page's functions on its sockets. contexts: ids of the execution contexts of its documents."""
+    """Return the page's functions on the sockets that our scripts keep. contexts: ids of the execution contexts of its documents."""
     from playwright.async_api import Error
 
     found: list[Listener] = []
@@ -130,11 +130,9 @@ async def find_listeners(session: Any, scripts: Scripts, contexts: Sequence[int]
 
 
 async def _of_context(session: Any, scripts: Scripts, context: int) -> list[Listener]:
-    asked = {"expression": "WebSocket.prototype", "contextId": context, "objectGroup": _GROUP}
-    prototype = await session.send("Runtime.evaluate", asked)
-    wanted = {"prototypeObjectId": prototype["result"]["objectId"], "objectGroup": _GROUP}
-    every = await session.send("Runtime.queryObjects", wanted)
-    listed = await session.send("Runtime.getProperties", {"objectId": every["objects"]["objectId"], "ownProperties": True})
+    asked = {"expression": 'globalThis[Symbol.for("wsbook.sockets")]?.() ?? []', "contextId": context, "objectGroup": _GROUP}
+    every = await session.send("Runtime.evaluate", asked)
+    listed = await session.send("Runtime.getProperties", {"objectId": every["result"]["objectId"], "ownProperties": True})
     sockets = [one["value"]["objectId"] for one in listed["result"] if one["name"].isdigit() and "objectId" in one.get("value", {})]
     found: list[Listener] = []
     for socket in sockets[-_SOCKETS:]:

@@ -12,13 +12,15 @@ from wsbook.errors import UsageError
 from wsbook.facts.load import LoadRun
 from wsbook.load_plan import LoadPlan
 from wsbook.load_split import split_plan
-from wsbook.probes.dask_workers import Clock, clocks_of, open_workers, working
+from wsbook.probes.dask_workers import Clock, clocks_of, local_size, open_workers, working
 from wsbook.probes.shard_process import Part, patience, prepare_engine, run_part
 from wsbook.probes.shards import begin_at, together
 
 __all__ = ["clock_error", "run_on_workers"]
 
 _LOOK_S = 0.2
+_SEALED = b"${env:WSBOOK_SECRET_"
+"""Reference to a secret that was typed in clear: it is known in our environment alone."""
 _STOPPED: set[str] = set()
 """In a worker's process: runs that are to end now."""
 
@@ -29,8 +31,10 @@ def run_on_workers(
     """Run a plan on workers, as probes/shards.py says.
 
     Raises:
-        UsageError: the scheduler cannot be used, or has fewer workers than shards.
+        UsageError: the scheduler cannot be used, or has fewer workers than shards; or a secret would have to travel.
     """
+    if not local_size(address) and _SEALED in encode(plan):
+        raise UsageError("a secret that is typed in clear does not travel to other machines; export it there, and write ${env:NAME}")
     with open_workers(address) as client:
         workers = working(client)
         count = shards or len(workers)

@@ -14,7 +14,7 @@ from wsbook.observation import Observation
 from wsbook.rules.cluster import spread_of
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import GATEWAY
-from wsbook.rules.reach import Reach, missing_of, reach_of, senders_of
+from wsbook.rules.reach import Reach, lost_between, missing_of, reach_of, senders_of
 from wsbook.words import quantity
 
 __all__ = ["judge_broadcasts"]
@@ -164,7 +164,9 @@ def _judge_partial(seen: Observation, facts: BroadcastFacts, missing: int) -> It
     words = f"{missing} of {total} subscribers missed some of {facts.messages} messages"
     evident = proof(seen, f"{_parts(facts, reach)}{_published(facts)}")
     few = reach.named or len(reach.groups) <= max(2, total // 2)
-    if reach.uneven or not few:
+    if way := lost_between(facts):
+        yield fault("message.lost", 0.85, f"{words}: {way}", evident)
+    elif reach.uneven or not few:
         yield from _judge_uneven(facts, words, evident)
     elif len(reach.groups) == 1:
         yield from _judge_one_group(facts, reach, words, evident)

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from statistics import median
 
 from wsbook.evidence import Evidence
-from wsbook.facts import CrowdFacts, Neighbour, Watched
+from wsbook.facts import BurstFacts, CrowdFacts, LoadFacts, Neighbour, Watched
 from wsbook.finding import Finding
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
+from wsbook.rules.trace_bursts import burst_lost
 from wsbook.words import duration_text, size_text
 
 __all__ = ["judge_crowds", "late_of"]
@@ -33,7 +34,10 @@ def judge_crowds(evidence: Evidence) -> Iterator[Finding]:
     """Judge every look at subscribers beside one that misbehaved."""
     for seen, facts in evidence.of(CrowdFacts):
         if facts.sent_s and all(any(took is not None for took in one.before) for one in facts.neighbours):
-            yield from (_judge_starved if facts.kind == "reads nothing" else _judge_flooded)(seen, facts)
+            if facts.kind == "reads nothing":
+                yield from _judge_starved(seen, facts, _lost_anyway(evidence))
+            else:
+                yield from _judge_flooded(seen, facts)
 
 
 def _freed(facts: CrowdFacts, one: Neighbour) -> int:
@@ -42,7 +46,14 @@ def _freed(facts: CrowdFacts, one: Neighbour) -> int:
     return sum(took is not None and facts.sent_s[number] + took >= facts.released_s for number, took in came)
 
 
-def _judge_starved(seen: Observation, facts: CrowdFacts) -> Iterator[Finding]:
+def _lost_anyway(evidence: Evidence) -> bool:
+    """Whether messages are lost under load, or of many at once, though everybody reads."""
+    runs = any(run.lost and not run.slow_readers and not run.void for _, facts in evidence.of(LoadFacts) for run in facts.runs)
+    bursts = [(place, facts) for _, facts in evidence.of(BurstFacts) for place in facts.places if place.kind in ("hop", "endpoint")]
+    return runs or any(burst_lost(facts, place) for place, facts in bursts)
+
+
+def _judge_starved(seen: Observation, facts: CrowdFacts, lost_anyway: bool) -> Iterator[Finding]:
     held = [one for one in facts.neighbours if late_of(facts, one)]
     total = len(facts.neighbours)
     if not held:
@@ -62,6 +73,9 @@ def _judge_starved(seen: Observation, facts: CrowdFacts) -> Iterator[Finding]:
     elif facts.odd_ended != "open":
         words += "; they went on when the server gave it up"
         yield fault(_SLOW, 0.85, words, proof(seen, words), proof(seen, evident))
+    elif missed and lost_anyway:
+        summary = f"{words}; but messages are lost under load while everybody reads, too"
+        yield unknown(_SLOW, 0.3, summary, proof(seen, summary), proof(seen, evident))
     elif missed:
         yield fault(_SLOW, 0.8, words, proof(seen, words), proof(seen, evident))
     else:

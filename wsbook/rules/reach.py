@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from wsbook.facts import BroadcastFacts, Sender, Subscriber
 
-__all__ = ["Group", "Reach", "missing_of", "own_left_out", "reach_of", "senders_of"]
+__all__ = ["Group", "Reach", "lost_between", "missing_of", "own_left_out", "reach_of", "senders_of"]
 
 
 class Group(Struct, frozen=True, kw_only=True):
@@ -74,6 +74,25 @@ def reach_of(facts: BroadcastFacts) -> Reach:
                 reached.add(place)
         sets.append(frozenset(reached))
     return Reach(groups=groups, named=named, sets=tuple(sets), senders=_sender_groups(facts, groups), uneven=uneven)
+
+
+def lost_between(facts: BroadcastFacts) -> str:
+    """Return where what all sockets directly at the application get, and none beyond gets, is lost, in words; "" where that is not so.
+
+    Those beyond are connected to instances whose own sockets get everything, as far as instances have names.
+    """
+    missed = missing_of(facts)
+    beyond = [one for one in facts.subscribers if one.place == "endpoint"]
+    direct = [one for one in facts.subscribers if one.place not in ("", "endpoint")]
+    if len(beyond) < 2 or not direct or any(missed[one.index] for one in direct):
+        return ""
+    if any(len(missed[one.index]) < facts.messages for one in beyond):
+        return ""
+    heard, deaf = {one.instance for one in direct}, {one.instance for one in beyond}
+    if not deaf <= heard or ("" in deaf and len({one.place for one in direct}) < 2):
+        return ""
+    places = ", ".join(dict.fromkeys(one.place for one in direct))
+    return f"all at {places} got everything, and none at endpoint got anything: what lies between drops it"
 
 
 def _excused(facts: BroadcastFacts) -> dict[int, frozenset[int]]:

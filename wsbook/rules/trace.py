@@ -44,6 +44,7 @@ def judge_trace(evidence: Evidence) -> Iterator[Finding]:
     yield from _judge_refused(trace)
     if not trace.events:
         return
+    yield from _judge_gone(trace)
     frame = trace.page.get("frame")
     if not trace.sockets and frame is None:
         yield from _judge_blind(trace)
@@ -87,11 +88,19 @@ def _judge_refused(trace: Trace) -> Iterator[Finding]:
         yield unknown(_SILENT, 0.1, f"{words}: nothing was published, and nothing is known of the way", proof(seen, words))
 
 
+def _judge_gone(trace: Trace) -> Iterator[Finding]:
+    """Sockets that ended while events were on their way: what comes of that is judged where they are watched for longer."""
+    for spot in trace.gone:
+        words = f"the socket at {spot.where} had ended ({spot.ended}) before {_ratio(len(trace.every - spot.seen), trace)}"
+        yield unknown(_LOST, 0.2, words, proof(_first(trace), words))
+
+
 # Nobody saw anything
 
 
 def _judge_blind(trace: Trace) -> Iterator[Finding]:
-    words = "no socket could be opened and no page was watched, so nothing is known of where events go"
+    held = "stayed open" if trace.gone else "could be opened"
+    words = f"no socket {held} and no page was watched, so nothing is known of where events go"
     yield unknown(_LOST, 0.0, words, proof(_first(trace), words))
 
 
@@ -240,8 +249,10 @@ def _judge_missing(trace: Trace, missing: list[Spot]) -> Iterator[Finding]:
 
 
 def _by_instance(trace: Trace) -> dict[str, list[Spot]]:
-    """Return the sockets of each instance, none when some are unknown or there is only one."""
-    named = sorted((spot for spot in trace.sockets), key=lambda spot: spot.instance)
+    """Return the sockets of each instance, the page's too when it is known; none when ours are not or there is only one."""
+    frame = trace.page.get("frame")
+    page = (frame,) if frame is not None and frame.instance and not frame.ended else ()
+    named = sorted((*trace.sockets, *page), key=lambda spot: spot.instance)
     groups = {name: list(spots) for name, spots in groupby(named, key=lambda spot: spot.instance)}
     return groups if "" not in groups and len(groups) > 1 else {}
 

@@ -10,7 +10,7 @@ from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.trace_places import TIME_TO_ARRIVE_S, Trace
 from wsbook.words import duration_text, quantity
 
-__all__ = ["judge_burst"]
+__all__ = ["burst_lost", "judge_burst"]
 
 _WIRE = ("hop", "endpoint")
 _ORDERED = ("redis", "message", "socket")
@@ -50,7 +50,9 @@ def _singles(trace: Trace, name: str) -> bool:
 
 def _judge_lost(trace: Trace, seen: Observation, facts: BurstFacts, taken: int) -> Iterator[Finding]:
     whole = [place for place in facts.places if place.kind in (*_WIRE, "broker") and place.received >= taken]
-    short = [place for place in facts.places if place.kind in (*_WIRE, "frame") and _lost(facts, place) and _singles(trace, place.name)]
+    short = [
+        place for place in facts.places if place.kind in (*_WIRE, "frame") and burst_lost(facts, place) and _singles(trace, place.name)
+    ]
     wire = [place for place in facts.places if place.kind in _WIRE]
     if not short:
         if wire and len([place for place in wire if place in whole]) == len(wire):
@@ -59,7 +61,7 @@ def _judge_lost(trace: Trace, seen: Observation, facts: BurstFacts, taken: int) 
         return
     first = short[0]
     numbers = f" (the first is number {first.missing[0]})" if first.missing else ""
-    lost = f"{_lost(facts, first)} never came to {first.name}{numbers}{_elsewhere(whole, short)}"
+    lost = f"{burst_lost(facts, first)} never came to {first.name}{numbers}{_elsewhere(whole, short)}"
     words = f"single events pass, and {_burst(facts)} {lost}"
     broker = next((place for place in whole if place.kind == "broker"), None)
     if broker is not None and len(short) >= len(wire):
@@ -69,7 +71,7 @@ def _judge_lost(trace: Trace, seen: Observation, facts: BurstFacts, taken: int) 
     yield fault("message.lost", 0.88, f"{words}: what drops them holds a limited number, or takes a limited rate", proof(seen, words))
 
 
-def _lost(facts: BurstFacts, place: BurstPlace) -> int:
+def burst_lost(facts: BurstFacts, place: BurstPlace) -> int:
     """Return how many events were lost before this place: those that later ones overtook, and a long tail that was watched in vain.
 
     Which triggers were refused is not told, so as many may be missing everywhere.

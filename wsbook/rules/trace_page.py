@@ -22,8 +22,8 @@ _UNREADABLE = re.compile(r"canvas|selector", re.IGNORECASE)
 """What may show a message where nobody can read it."""
 _DRAWN_S = 0.25
 """How long after a message its changes are counted; a page that changes as often by itself tells nothing by that."""
-_TYPES = ("type", "event", "kind", "action", "name", "op", "t", "cmd", "command", "target", "method")
-"""Members that tell what a message is, rather than where it belongs."""
+_STREAMS = ("topic", "channel", "room", "stream", "subject", "destination", "namespace")
+"""Members that tell where a message belongs, rather than what it is: their values may be made of numbers."""
 
 
 def judge_page(trace: Trace) -> Iterator[Finding]:
@@ -73,7 +73,7 @@ def _judge_unreached(trace: Trace, frame: Spot) -> Iterator[Finding]:
     """Our own sockets got the events, and the page got no frame of them."""
     got = max((spot.seen for spot in trace.sockets), key=len, default=frozenset())
     lost = got & trace.patient
-    if not lost or _apart(trace):
+    if not lost or _apart(trace) or frame.ended:
         return
     words = (
         f"{_ratio(got, trace)} reached our own sockets and no frame of the page's: its socket is not open, or has asked for other things"
@@ -205,7 +205,7 @@ def _unknown_names(event: PageEvent | None) -> list[Named]:
     """Return the names that the page does not know, where they tell what a message is; a channel may be made of a number."""
     if event is None:
         return []
-    types = [one for one in event.named if one.member.rpartition(".")[2].lower() in _TYPES or one.member.startswith(("[", "$["))]
+    types = [one for one in event.named if one.member.rpartition(".")[2].lower() not in _STREAMS]
     return [one for one in types or event.named if one.known is False]
 
 

@@ -27,7 +27,8 @@ Event = tuple[Observation, TraceFacts]
 class Spot(Struct, frozen=True, kw_only=True):
     """One place over all events: times from the trigger, None where an event never came, and how often each was seen.
 
-    altered, against_schema: what was said of the events that were, with their numbers. error_s: the worst of its clock.
+    altered, against_schema: what was said of the events that were, with their numbers. error_s: the worst of its clock. ended: how the
+    socket had ended before an event that it did not get, "" it had not.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Spot(Struct, frozen=True, kw_only=True):
     altered: tuple[tuple[int, str], ...] = ()
     against_schema: tuple[tuple[int, str], ...] = ()
     error_s: float = 0.0
+    ended: str = ""
 
     @property
     def seen(self) -> frozenset[int]:
@@ -53,7 +55,7 @@ class Spot(Struct, frozen=True, kw_only=True):
     @property
     def where(self) -> str:
         """The place in words, with the instance that it is connected to."""
-        return f"{self.name} (instance {self.instance})" if self.instance and self.kind in _SOCKETS else self.name
+        return f"{self.name} (instance {self.instance})" if self.instance and self.kind in (*_SOCKETS, "frame") else self.name
 
 
 class Trace(Struct, frozen=True, kw_only=True, dict=True):
@@ -65,8 +67,13 @@ class Trace(Struct, frozen=True, kw_only=True, dict=True):
 
     @cached_property
     def sockets(self) -> tuple[Spot, ...]:
-        """Our own sockets, from the application outwards."""
-        return tuple(spot for spot in self.spots if spot.kind in _SOCKETS)
+        """Our own sockets, from the application outwards; one that had ended tells nothing of what it did not get."""
+        return tuple(spot for spot in self.spots if spot.kind in _SOCKETS and not spot.ended)
+
+    @cached_property
+    def gone(self) -> tuple[Spot, ...]:
+        """Sockets that had ended before the last event, the page's among them."""
+        return tuple(spot for spot in self.spots if spot.ended and spot.kind in (*_SOCKETS, "frame"))
 
     @cached_property
     def page(self) -> dict[str, Spot]:
@@ -153,6 +160,7 @@ def _spots(events: Sequence[TraceFacts]) -> Iterable[Spot]:
             altered=tuple((number, place.altered) for number, place in enumerate(here) if place and place.altered),
             against_schema=tuple((number, place.against_schema) for number, place in enumerate(here) if place and place.against_schema),
             error_s=max(place.error_s for place in known),
+            ended=next((place.ended for place in known if place.ended), ""),
         )
 
 

@@ -38,7 +38,7 @@ def judge_volume(evidence: Evidence) -> Iterator[Finding]:
     for seen, facts in evidence.of(LoadFacts):
         runs = [run for run in facts.runs if not run.void]
         if facts.void or (facts.runs and not runs):
-            yield _void(seen, facts)
+            yield from _void(seen, facts)
             continue
         yield from judge_opening(seen, runs)
         plain = [run for run in runs if not troubled(run)]
@@ -51,11 +51,20 @@ def judge_volume(evidence: Evidence) -> Iterator[Finding]:
                 yield from judge_run_stalls(seen, run)
 
 
-def _void(seen: Observation, facts: LoadFacts) -> Finding:
+def _void(seen: Observation, facts: LoadFacts) -> Iterator[Finding]:
+    """Say why the runs tell nothing; what was counted all the same is a possibility."""
     why = facts.void or facts.runs[0].void
-    lost = sum(run.lost for run in facts.runs)
-    some = f"; {lost:,} of {quantity(sum(run.lost + run.received for run in facts.runs), 'message')} did not come back" if lost else ""
-    return unknown(_LOST, 0.2 if lost else 0.0, f"nothing is known of how much it carries: {why}{some}", proof(seen, why))
+    runs = [run for run in facts.runs if not troubled(run)]
+    total = quantity(sum(run.lost + run.received for run in runs), "message")
+    counted = (
+        (_LOST, sum(run.lost for run in runs), "did not come back"),
+        (_TWICE, sum(run.duplicated for run in runs), "came twice"),
+        (_MOVED, sum(run.reordered for run in runs), "came after a later one"),
+    )
+    found = [(slug, f"; {count:,} of {total} {how} all the same") for slug, count, how in counted if count]
+    for slug, more in found or [(_LOST, "")]:
+        words = f"nothing is known of how much it carries: {why}{more}"
+        yield unknown(slug, 0.4 if more else 0.0, words, proof(seen, words))
 
 
 def _empty(seen: Observation, run: LoadRun) -> Finding:
@@ -112,6 +121,11 @@ def _judge_lost(seen: Observation, runs: Sequence[LoadRun]) -> Iterator[Finding]
     if held <= 0:
         yield _ended(seen, ended, words)
         return
+    if all(map(_only_late, lossy)):
+        last = f"{words}: the last ones of their connections, which may only have been late when waiting ended"
+        yield unknown("backend.blocking-call-in-event-loop", 0.45, last, proof(seen, words))
+        yield unknown(_LOST, 0.35, last, proof(seen, words))
+        return
     yield fault(_LOST, 0.9, words + _held(runs, first), proof(seen, words))
     if first.slow_readers and not any(run.lost for run in runs if not run.slow_readers) and any(not run.slow_readers for run in runs):
         summary = f"{words}, beside {quantity(first.slow_readers, 'slow reader')}; without them none was"
@@ -120,6 +134,13 @@ def _judge_lost(seen: Observation, runs: Sequence[LoadRun]) -> Iterator[Finding]
         yield unknown(
             "load.pubsub-overrun", 0.3, f"{words}; slower, none was: a queue between publisher and sockets may be full", proof(seen, words)
         )
+
+
+def _only_late(run: LoadRun) -> bool:
+    """Whether all that is missing on each connection is what was sent last: a server that stands still for a while does that as well."""
+    told = sum(one.lost for one in run.lossy)
+    tails = all(one.lost_numbers and one.lost == one.expected - one.lost_numbers[0] for one in run.lossy if one.lost)
+    return run.answered_by != "sequence" and told == run.lost and tails
 
 
 def _share(lost: int, due: int) -> str:

@@ -20,6 +20,7 @@ from msgspec import DecodeError, Struct
 from msgspec.json import decode, encode
 from msgspec.structs import replace
 
+from wsbook.redact import Redactor
 from wsbook.report.fleet import State
 from wsbook.runner.fleet_worker import Answer, Job
 
@@ -123,7 +124,7 @@ class LocalHand:
                 continue
             if not line:
                 return
-            self._tail = line.decode("utf-8", "replace").strip()[:300] or self._tail
+            self._tail = Redactor().text(line.decode("utf-8", "replace").strip()[:2000])[:300] or self._tail
 
     async def _how_it_ended(self) -> str:
         assert self._process is not None

@@ -145,6 +145,10 @@ def _checked(parameters: Mapping[str, str | bool], elsewhere: bool) -> Target:
     before = set(os.environ)
     try:
         target = target_from(dict(parameters))
+        if elsewhere and set(os.environ) - before:
+            raise UsageError("a secret that is typed in clear would travel to other machines; export it there, and write ${env:NAME}")
+        if target.trigger is not None and target.trigger.kind == "command":
+            raise UsageError("a command that a file of targets holds is not started; give it to wsbook run, as --trigger")
         if not elsewhere:
             require_files(target)
             redactor_of(target)

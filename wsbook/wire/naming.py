@@ -15,6 +15,7 @@ __all__ = ["names_in"]
 _CHARS, _NAME_CHARS, _NAMES = 16_384, 80, 6
 _TELLING = (
     *("type", "event", "eventType", "event_type", "eventName", "event_name", "kind", "action", "op", "method", "cmd", "command"),
+    *("evt", "ev", "msgType", "msg_type", "messageType", "message_type"),
     *("target", "topic", "channel", "room", "stream", "subject", "name", "t", "e"),
 )
 """Members whose text tells a kind of message, or the stream that it belongs to; the most telling first."""

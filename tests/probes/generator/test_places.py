@@ -270,3 +270,16 @@ def run_with(lag_s: float, *, busy: float = 0.2, p99_s: float = 0.005, rate: flo
 def test_what_makes_a_run_void(seen: LoadRun, words: str) -> None:
     void = why_void(seen)
     assert words in void and bool(words) == bool(void)
+
+
+def test_many_connections_to_loopback_come_from_several_addresses(server: Running) -> None:
+    place = place_of(Attempt(url=server.url()))
+    assert [place.source(index, 9000) for index in (0, 3999, 4000, 8999)] == ["127.0.0.1", "127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    assert place.source(0, 4000) is None
+    assert place_of(Attempt(url=server.url(), source="127.0.0.9")).source(5000, 9000) == "127.0.0.9"
+
+
+@pytest.mark.slow
+def test_thousands_of_connections_stay_small(server: Running) -> None:
+    seen = run_plan(LoadPlan(attempt=Attempt(url=server.url()), connections=4500, rate=500.0, seconds=1.0, engine="numpy"))
+    assert (seen.opened, seen.why_refused, seen.sent, seen.received, seen.lost) == (4500, "", 500, 500, 0)

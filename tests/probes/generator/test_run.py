@@ -1,14 +1,19 @@
 """Runs over servers that lose, double, swap, close and lie: every message is accounted exactly."""
 
 import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from generator_servers import Running
 
 from wsbook.attempt import Attempt
 from wsbook.errors import UsageError
+from wsbook.facts.load import LoadRun
 from wsbook.histogram import Histogram
+from wsbook.load_merge import count_broadcast_losses
 from wsbook.load_plan import LoadPlan
+from wsbook.load_split import split_plan
 from wsbook.probes.generator import run_plan
 from wsbook.probes.generator.progress import Progress
 
@@ -238,3 +243,27 @@ def test_plans_that_cannot_be_carried_out_are_refused(server: Running, options: 
     with pytest.raises(UsageError) as refused:
         run_plan(LoadPlan(attempt=Attempt(url=server.url()), seconds=0.1, **options))  # type: ignore[arg-type]
     assert words in str(refused.value)
+
+
+def _side_by_side(plan: LoadPlan, shards: int) -> list[LoadRun]:
+    parts = split_plan(plan, shards, run="00c0ffee", begin_at=time.time() + 1.0)
+    with ThreadPoolExecutor(shards) as pool:
+        return list(pool.map(run_plan, parts))
+
+
+def test_shards_of_an_echo_send_what_one_run_sends(server: Running) -> None:
+    plan = LoadPlan(attempt=Attempt(url=server.url("/drops?every=50")), rate=403.0, seconds=1.0, drain_s=0.5, connections=5, engine="numpy")
+    runs = _side_by_side(plan, 2)
+    assert sum(run.sent for run in runs) == 403 and sum(run.lost for run in runs) == 10
+    assert sorted(c.number for run in runs for c in run.lossy) == [0, 1, 2, 3, 4]
+    for run in runs:
+        assert sum(Histogram.decode(moment.histogram).count for moment in run.moments if moment.histogram) == run.received
+
+
+def test_listeners_in_another_shard_hear_the_publisher(server: Running) -> None:
+    url = server.url(f"/room?room={random.random()}&every=20")
+    plan = LoadPlan(attempt=Attempt(url=url), rate=200.0, seconds=1.0, connections=6, publishers=1, answered_by="broadcast")
+    runs = count_broadcast_losses(_side_by_side(plan, 2))
+    assert [run.publishers for run in runs] == [1, 0] and sum(run.sent for run in runs) == 200
+    assert sum(run.lost for run in runs) == 10 and sum(run.received for run in runs) == 5 * 200 - 10
+    assert all(run.foreign == 0 and run.p50_s is not None and run.p50_s < 1 for run in runs)

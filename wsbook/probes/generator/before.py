@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from wsbook.probes.generator.line import Line
 from wsbook.probes.generator.mill import CLOSE, PONG, TEXT, client_frame
+from wsbook.probes.generator.outbox import Outbox
 from wsbook.probes.generator.poll import READ, WRITE, new_poller
 from wsbook.probes.generator.progress import Watch
 from wsbook.probes.generator.receive import Numbers, Receiver
-from wsbook.probes.generator.send import Outbox
 
 __all__ = ["farewell", "settle_down"]
 

@@ -43,6 +43,7 @@ _SECOND_COPY_NS, _SECOND_COPY_MOST_NS = 50_000_000, 500_000_000
 _CONTROL_BYTES = 131
 """Of a pong, the longest thing beside messages that is sent."""
 _FAR = 2**62
+_LOOP = "wsbook.probes.generator.compiled_loop"
 
 
 def suits(plan: LoadPlan, lines: Sequence[Line]) -> str:
@@ -51,34 +52,34 @@ def suits(plan: LoadPlan, lines: Sequence[Line]) -> str:
         return "it needs Linux on a little-endian machine"
     if plan.answered_by != "echo" or plan.template:
         return "it knows echoes of binary messages only"
-    if any(line.secure for line in lines):
+    if plan.attempt.endpoint.secure or any(line.secure for line in lines):
         return "it does not speak TLS"
     if plan.size_bytes > MOST_PAYLOAD or 2 * len(lines) * (plan.size_bytes + 32) > MOST_MEMORY:
         return "the messages are too large"
     if any(line.blocked for line in lines):
         return "a connection took no more before the begin"
-    return why_not_compiled()
-
-
-def why_not_compiled() -> str:
-    """Return why there is no compiled loop here, "" when there is; imports numba."""
-    try:
-        import_module("wsbook.probes.generator.compiled_loop")
-    except Exception as error:  # numba's own refusals of an interpreter, of numpy or of a system have no common class
-        return f"numba does not work here: {type(error).__name__}: {error}"[:300]
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+        return "NUMBA_DISABLE_JIT is set"
     return ""
 
 
-def prepare(say: Callable[[Progress], None] | None = None) -> None:
-    """Compile the loop, or take it from numba's cache; the first time on a machine it takes seconds."""
+def prepare(say: Callable[[Progress], None] | None = None) -> str:
+    """Compile the loop, or take it from numba's cache; the first time on a machine it takes seconds.
+
+    Returns: why there is none here, "" when there is.
+    """
     if say is not None:
         say(Progress(phase="compiling"))
     plan = LoadPlan(attempt=Attempt(url="ws://127.0.0.1:9/"), connections=1, window=1, seconds=0.01, drain_s=0.0)
-    loop = _Loop([], plan, Tally(plan, "00000000"), Watch())
     try:
-        loop.advance(0)
-    finally:
-        loop.close()
+        loop = _Loop([], plan, Tally(plan, "00000000"), Watch())
+        try:
+            loop.advance(0)
+        finally:
+            loop.close()
+    except Exception as error:  # numba's own refusals of an interpreter, of numpy, of code and of a system have no common class
+        return f"numba does not work here: {type(error).__name__}: {error}"[:300]
+    return ""
 
 
 def drive(lines: Sequence[Line], plan: LoadPlan, tally: Tally, watch: Watch) -> Tally:
@@ -99,9 +100,7 @@ class _Loop:
     """One run's memory, and what is done between slices."""
 
     def __init__(self, lines: Sequence[Line], plan: LoadPlan, tally: Tally, watch: Watch) -> None:
-        from wsbook.probes.generator import compiled_loop
-
-        self.code, self.plan, self.tally, self.watch, self.held = compiled_loop, plan, tally, watch, list(lines)
+        self.code, self.plan, self.tally, self.watch, self.held = import_module(_LOOP), plan, tally, watch, list(lines)
         self.mill = Mill(bytes.fromhex(tally.run), plan.size_bytes)
         self.schedule = Schedule(plan, self.held, tally.begin_ns) if plan.rate else None
         self.account = correlation_of(plan, tally, self.schedule.of if self.schedule else None, lambda: tally.offered)

@@ -11,13 +11,15 @@ from functools import partial
 import numpy as np
 
 from wsbook.load_plan import LoadPlan
+from wsbook.probes.generator.by_window import ByWindow
 from wsbook.probes.generator.correlate import correlation_of
 from wsbook.probes.generator.line import Line
 from wsbook.probes.generator.mill import CLOSE, PONG, Mill, client_frame
+from wsbook.probes.generator.outbox import Outbox
 from wsbook.probes.generator.poll import READ, WRITE, new_poller, sharp_timers
 from wsbook.probes.generator.progress import Progress, Watch
 from wsbook.probes.generator.receive import Receiver
-from wsbook.probes.generator.send import ByClock, ByWindow, Listening, Outbox, Schedule
+from wsbook.probes.generator.send import ByClock, Listening, Schedule
 from wsbook.probes.generator.shape import echoed
 from wsbook.probes.generator.tally import Numbers, Tally
 

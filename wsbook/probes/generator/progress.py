@@ -40,6 +40,10 @@ class Watch:
             self.stopped = self._stop()
         return self.stopped
 
+    def tell_from(self, now_ns: int) -> None:
+        """Tell progress next at this instant: the begin is worth knowing at once, and nothing is told of it before."""
+        self._next_ns = now_ns
+
     def tell(self, now_ns: int, make: Callable[[], Progress]) -> None:
         """Tell progress when it is time to."""
         if self._say is not None and now_ns >= self._next_ns:

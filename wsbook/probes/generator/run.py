@@ -42,7 +42,7 @@ def run_plan(plan: LoadPlan, *, on_progress: Callable[[Progress], None] | None =
     the figures say that they are void.
 
     A compiled loop stands in ``compiled.py``: ``suits(plan, lines) -> str`` says why it cannot carry out a plan ("" it can),
-    ``prepare(say)`` compiles before the run begins, and ``drive`` is the loop.
+    ``prepare(say) -> str`` compiles before the run begins or says why it cannot, and ``drive`` is the loop.
 
     Raises:
         UsageError: the plan cannot be carried out here.
@@ -77,6 +77,7 @@ def _resolved(plan: LoadPlan) -> LoadPlan:
 
 def _run(plan: LoadPlan, watch: Watch, lines: list[Line]) -> LoadRun:
     tally, mill = Tally(plan, plan.run), Mill(bytes.fromhex(plan.run), plan.size_bytes, plan.template)
+    why = _prepared(plan, watch)
     opened, slow = _open(plan, watch, lines)
     settle_down(lines, plan.subscribe, watch)
     counted = [line for line in opened.lines if line.ended == "open"]
@@ -87,8 +88,9 @@ def _run(plan: LoadPlan, watch: Watch, lines: list[Line]) -> LoadRun:
     )
     engine, loop, notes = "numpy", numpy_loop.drive, list[str]()
     if counted and not watch.stopped:
-        engine, loop = _loop(plan, counted, watch)
+        engine, loop = _loop(plan, counted, why)
         notes += _begin(plan, tally)
+        watch.tell_from(tally.begin_ns)
         with SlowReaders(plan, plan.run, slow):
             loop(counted, plan, tally, watch)
     farewell(lines, abort=watch.stopped)
@@ -118,19 +120,27 @@ def _open(plan: LoadPlan, watch: Watch, lines: list[Line]) -> tuple[Opened, list
     return opened, slow
 
 
-def _loop(plan: LoadPlan, lines: Sequence[Line], watch: Watch) -> tuple[str, Callable[..., Any]]:
-    """Return the loop that carries out the plan, with its name.
+def _prepared(plan: LoadPlan, watch: Watch) -> str:
+    """Compile the loop where it suits the plan, before connections wait for it; return why it does not, "" when it is ready."""
+    if plan.engine == "numpy":
+        return "another one was asked for"
+    if find_spec(_COMPILED) is None or find_spec("numba") is None:
+        return "it is not installed: pip install 'wsbook[fast]'"
+    compiled = import_module(_COMPILED)
+    why: str = compiled.suits(plan, ()) or compiled.prepare(watch.say)
+    return why
+
+
+def _loop(plan: LoadPlan, lines: Sequence[Line], why: str) -> tuple[str, Callable[..., Any]]:
+    """Return the loop that carries out the plan, with its name. why: why the compiled one cannot.
 
     Raises:
         UsageError: the compiled one was asked for and cannot.
     """
-    why = "it is not installed: pip install 'wsbook[fast]'"
-    if plan.engine != "numpy" and find_spec(_COMPILED) is not None and find_spec("numba") is not None:
-        compiled = import_module(_COMPILED)
-        why = compiled.suits(plan, lines)
-        if not why:
-            compiled.prepare(watch.say)
-            return "compiled", compiled.drive
+    compiled = None if why else import_module(_COMPILED)
+    why = compiled.suits(plan, lines) if compiled else why
+    if compiled and not why:
+        return "compiled", compiled.drive
     if plan.engine == "compiled":
         raise UsageError(f"the compiled engine cannot carry out this plan: {why}")
     return "numpy", numpy_loop.drive

@@ -1,10 +1,9 @@
-"""What leaves when: by the clock, or as many as a window lets be on their way. It must not know how answers are read.
+"""What leaves when: by the clock, or nothing at all. It must not know how answers are read.
 
 A message that the kernel does not take waits, and its connection is left alone until it is writable again: that is the peer's doing and no
 lag of ours. What is due meanwhile is not kept; it is made when it can leave, because the clock tells what it was.
 """
 
-import ssl
 import time
 from array import array
 from collections.abc import Sequence
@@ -13,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsbook.load_plan import LoadPlan
+from wsbook.load_split import messages_due
 from wsbook.probes.generator.line import Line
 from wsbook.probes.generator.mill import Mill
-from wsbook.probes.generator.poll import READ, WRITE, Poller
+from wsbook.probes.generator.outbox import Outbox
 from wsbook.probes.generator.tally import Tally
 
-__all__ = ["ByClock", "ByWindow", "Listening", "Outbox", "Schedule"]
+__all__ = ["ByClock", "Listening", "Schedule"]
 
 Numbers = NDArray[np.int64]
 _NEVER_NS = 2**62
@@ -26,79 +26,6 @@ _BLOCK_BYTES, _BLOCK_MOST = 1_048_576, 512
 _PUSH_BYTES, _PUSH_MOST = 4_194_304, 8192
 _TURN_MOST = 256
 """Messages sent one by one before what came is read."""
-_GIVE_UP_NS = 1_000_000_000
-"""A window does not wait longer than this for a message; if it comes later it still counts as received."""
-_LATER = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
-
-class Outbox:
-    """Gives bytes to the kernel, and keeps what it does not take."""
-
-    def __init__(self, poller: Poller, frame_bytes: int) -> None:
-        self._poller, self._frame_bytes = poller, frame_bytes
-
-    def hand(self, line: Line, data: memoryview | bytes) -> None:
-        """Send frames over a line that is not blocked."""
-        try:
-            sent = line.send(data)
-        except OSError as error:
-            self._failed(line, data, error)
-            return
-        if sent == len(data):
-            return
-        self._kept(line, data[sent:])
-
-    def hand_each(self, lines: Sequence[Line], ends: Sequence[int], data: memoryview) -> None:
-        """Send to each line what ends there: frames of data, counted in frames, one line's after the other's."""
-        size, start = self._frame_bytes, 0
-        for line, end in zip(lines, ends, strict=True):
-            if end == start:
-                continue
-            part = data[start * size : end * size]
-            start = end
-            try:
-                sent = line.send(part)
-            except OSError as error:
-                self._failed(line, part, error)
-                continue
-            if sent != len(part):
-                self._kept(line, part[sent:])
-
-    def _failed(self, line: Line, data: memoryview | bytes, error: OSError) -> None:
-        """Keep what was not sent: for later, or for good when the line is broken; then reading tells that it ended, but no longer how."""
-        self._kept(line, data)
-        if not isinstance(error, _LATER):
-            line.reset = isinstance(error, ConnectionResetError)
-            self._poller.change(line.fd, READ)
-
-    def _kept(self, line: Line, data: memoryview | bytes) -> None:
-        line.waiting, line.blocked = bytes(data), True
-        line.owed = -(-len(line.waiting) // self._frame_bytes)
-        self._poller.change(line.fd, READ | WRITE)
-
-    def control(self, line: Line, frame: bytes) -> None:
-        """Send a control frame when nothing waits before it; a peer that does not read would not see it anyway."""
-        if not line.blocked:
-            self.hand(line, frame)
-            line.owed = 0
-
-    def resume(self, line: Line) -> bool:
-        """Send what waits over a line that is writable; tell whether all of it left."""
-        try:
-            sent = line.sock.send(line.waiting)
-        except _LATER:
-            return False
-        except OSError as error:
-            line.reset = isinstance(error, ConnectionResetError)
-            self._poller.change(line.fd, READ)
-            return False
-        line.waiting = line.waiting[sent:]
-        line.owed = min(line.owed, -(-len(line.waiting) // self._frame_bytes))
-        if line.waiting:
-            return False
-        line.blocked = False
-        self._poller.change(line.fd, READ)
-        return True
 
 
 class Schedule:
@@ -107,7 +34,7 @@ class Schedule:
 
     def __init__(self, plan: LoadPlan, senders: Sequence[Line], begin_ns: int) -> None:
         self.begin_ns, self.count, self.step_ns = begin_ns, len(senders), 1e9 / plan.rate
-        self.total = round(plan.seconds * plan.rate) or 1
+        self.total = messages_due(plan.rate, plan.seconds)
         self.positions = np.full(plan.connections, -1, np.int64)
         self.positions[[line.index for line in senders]] = np.arange(self.count)
 
@@ -251,122 +178,6 @@ class ByClock:
         """Note what was offered and what was due, at the end of sending."""
         self.look(now_ns)
         self._tally.due[:] = self.schedule.shares(self._done)
-
-
-class ByWindow:
-    """Keeps so many messages of each line on their way. next_ns: when sending begins, then never: answers call for more."""
-
-    precise = False
-
-    def __init__(self, plan: LoadPlan, lines: Sequence[Line], mill: Mill, tally: Tally, outbox: Outbox) -> None:
-        self._plan, self._mill, self._tally, self._outbox = plan, mill, tally, outbox
-        self._lines = {line.index: line for line in lines}
-        self._indexes = np.array([line.index for line in lines], np.int64)
-        self._flight = np.zeros(plan.connections, np.int64)
-        self._given_up, self._below, self._upcoming, self._received = (np.zeros(plan.connections, np.int64) for _ in range(4))
-        self._moved_ns = np.full(plan.connections, tally.begin_ns, np.int64)
-        self._look_ns = 0
-        self._over = False
-        self.next_ns = tally.begin_ns
-
-    def offered(self) -> Numbers:
-        """Return how many messages of each connection were made, by index."""
-        return self._tally.offered
-
-    def prepare(self) -> None:
-        """Make nothing ahead: when messages leave is not known before."""
-
-    def go(self, now_ns: int) -> bool:
-        """Fill the windows at the begin."""
-        if now_ns >= self.next_ns:
-            self.next_ns = _NEVER_NS
-            self._refill(self._indexes)
-        return False
-
-    def answered(self, answers: Sequence[tuple[int, int]]) -> None:
-        """Replace what came. answers: (index, messages)."""
-        if self._plan.answered_by == "broadcast" or not answers:
-            return
-        indexes, counts = np.array(answers, np.int64).T
-        np.subtract.at(self._flight, indexes, counts)
-        self._refill(np.unique(indexes) if len(set(indexes.tolist())) < len(indexes) else indexes)
-
-    def resumed(self, line: Line) -> None:
-        """Fill the window of a line that was blocked."""
-        self._refill(np.array([line.index], np.int64))
-
-    def _refill(self, indexes: Numbers) -> None:
-        if self._over:
-            return
-        counts = np.maximum(self._plan.window - self._flight[indexes], 0)
-        lines = [self._lines[index] for index in indexes.tolist()]
-        stopped = [place for place, line in enumerate(lines) if line.blocked or line.ended != "open"]
-        if stopped:
-            counts[stopped] = 0
-        most = max(1, min(_PUSH_MOST, _PUSH_BYTES // self._mill.frame_bytes))
-        for start, end in _portions(counts, most):
-            self._push(lines[start:end], indexes[start:end], counts[start:end])
-
-    def _push(self, lines: Sequence[Line], indexes: Numbers, counts: Numbers) -> None:
-        total = int(counts.sum())
-        if not total:
-            return
-        offered, ends = self._tally.offered, np.cumsum(counts)
-        owners = np.repeat(indexes, counts)
-        numbers = np.arange(total) + np.repeat(offered[indexes] - ends + counts, counts)
-        now_ns = np.full(total, time.monotonic_ns() + self._tally.epoch_ns)
-        frames = self._mill.make(owners + self._plan.first_connection, numbers, now_ns)
-        offered[indexes] += counts
-        self._flight[indexes] += counts
-        self._outbox.hand_each(lines, ends.tolist(), memoryview(frames.reshape(-1)))  # type: ignore[arg-type]
-
-    def look(self, now_ns: int) -> None:
-        """Four times a second: hold the windows against the account, and no longer wait for what does not come."""
-        if now_ns < self._look_ns or self._over or self.next_ns != _NEVER_NS:
-            return
-        self._look_ns = now_ns + 250_000_000
-        tally, indexes = self._tally, self._indexes
-        upcoming, received = self._heard()
-        moved = received != self._received[indexes]
-        self._moved_ns[indexes[moved]] = now_ns
-        below = np.maximum(upcoming - received - self._given_up[indexes], 0)
-        overtaken = upcoming - self._upcoming[indexes] >= self._plan.window
-        self._given_up[indexes] += np.where(overtaken, np.minimum(below, self._below[indexes]), 0)
-        silent = now_ns - self._moved_ns[indexes] >= _GIVE_UP_NS
-        outstanding = tally.offered[indexes] - received
-        self._given_up[indexes] = np.minimum(np.where(silent, outstanding, self._given_up[indexes]), outstanding)
-        self._moved_ns[indexes[silent]] = now_ns
-        self._below[indexes], self._upcoming[indexes], self._received[indexes] = below, upcoming, received
-        self._flight[indexes] = outstanding - self._given_up[indexes]
-        self._refill(indexes[self._flight[indexes] < self._plan.window])
-
-    def _heard(self) -> tuple[Numbers, Numbers]:
-        """Return, of each sender, the number above all that came and how many came; of a broadcast to the listener that got most."""
-        tally = self._tally
-        if self._plan.answered_by != "broadcast":
-            return tally.upcoming[self._indexes], tally.received[self._indexes]
-        upcoming = tally.upcoming.reshape(-1, tally.columns)[:, self._indexes].max(axis=0)
-        return upcoming, upcoming
-
-    def settled(self) -> None:
-        """Replace what the account says has come; of a broadcast, where no read tells it."""
-        if self._plan.answered_by == "broadcast" and self.next_ns == _NEVER_NS:
-            _, heard = self._heard()
-            self._flight[self._indexes] = self._tally.offered[self._indexes] - heard - self._given_up[self._indexes]
-            self._refill(self._indexes)
-
-    def finish(self, now_ns: int) -> None:
-        """Send no more."""
-        self._over = True
-
-
-def _portions(counts: Numbers, most: int) -> list[tuple[int, int]]:
-    """Return ranges of places whose counts add up to about most at most."""
-    ends = np.cumsum(counts)
-    if not len(ends) or ends[-1] <= most:
-        return [(0, len(counts))]
-    cuts = np.flatnonzero(np.diff(ends // most)) + 1
-    return list(zip([0, *cuts.tolist()], [*cuts.tolist(), len(counts)], strict=True))
 
 
 class Listening:

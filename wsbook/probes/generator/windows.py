@@ -1,6 +1,6 @@
 """Windows that do not wait for ever: which messages in flight are given up, so that others may leave. It must not know sockets.
 
-The rule is that of ``send.ByWindow``: a message is given up when a whole window overtook it, or when its connection was silent for a
+The rule is that of ``by_window.ByWindow``: a message is given up when a whole window overtook it, or when its connection was silent for a
 second. If it comes after all it still counts.
 """
 
