@@ -41,6 +41,11 @@ _FAULT = """() => {
   const verdict = cells.find((cell) => cell.id === 's13-verdict').outputs.toJSON()[0];
   return verdict?.data?.['text/plain']?.includes('fault');
 }"""
+_SENT = """() => {
+  const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
+  const outputs = cells.find((cell) => cell.id === 's42-own').outputs.toJSON();
+  return outputs.some((output) => output.data?.['text/plain']?.includes('rate (1/s)'));
+}"""
 
 
 def free_port() -> int:
@@ -175,4 +180,25 @@ async def test_the_button_runs_the_phase_against_another_endpoint(server: str, b
     await scroll_to(page, "open")
     await asyncio.sleep(0.5)
     await shot(page, "form-dark")
+    assert outside == []
+
+
+async def test_a_load_of_ones_own_is_drawn_and_not_recorded(server: str, browser: Any) -> None:
+    page, outside = await opened(browser, server, "04_realtime_flow.ipynb")
+    await scroll_to(page, "s41-run")
+    await page.locator(".js-plotly-plot .main-svg").first.wait_for(state="visible", timeout=20_000)
+    await shot(page, "waterfall")
+    await scroll_to(page, "s42-own")
+    before = await outputs(page, "s42-run")
+    await page.get_by_role("button", name="Send this load").click()
+    await page.wait_for_function(_SENT, timeout=60_000)
+    texts = [output["data"]["text/plain"] for output in await outputs(page, "s42-own") if "data" in output]
+    await shot(page, "own-load")
+    assert any("500 a second" in text or "do not count" in text for text in texts), texts
+    assert any("rate (1/s)" in text for text in texts), texts
+    assert await outputs(page, "s42-run") == before
+    await page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    await page.wait_for_selector('body[data-jp-theme-light="false"]', state="attached")
+    await asyncio.sleep(0.5)
+    await shot(page, "own-load-dark")
     assert outside == []

@@ -195,9 +195,9 @@ def _rates(moments: Sequence[PageMoment], counts: Sequence[float | None]) -> lis
 def _page_title(facts: PageLoadFacts) -> str:
     came, _, shown = counts_of(facts)
     if facts.behind_s is None:
-        behind = "and never caught up"
+        behind = "and was not done when the watching ended"
     else:
-        behind = f"and was {duration_text(facts.behind_s)} behind at the end" if facts.behind_s > 0.05 else "and kept up"
+        behind = f"and was done {duration_text(facts.behind_s)} after the last one" if facts.behind_s >= 0.001 else "and was done at once"
     return f"at {rate_text(facts.rate)} a second the page showed {shown:,} of {came:,} messages {behind}"
 
 

@@ -96,6 +96,7 @@ def _row(run: LoadRun) -> dict[str, Any]:
         "window": run.window,
         "size": size_text(run.size_bytes),
         "connections": run.connections,
+        "counts": "no, void" if run.void else "",
         "sent": run.sent,
         "lost": f"{mark}{run.lost:,}",
         "unsent": run.unsent,
@@ -115,13 +116,13 @@ def _row(run: LoadRun) -> dict[str, Any]:
 def table_load(observations: Iterable[Observation]) -> pd.DataFrame:
     """Return each run of load: sent, lost, latency percentiles from the intended instant of sending, and why a run does not count.
 
-    unsent: due, and the peer took no more. our lag: how late we offered 99 % of the messages by our own fault.
+    counts: empty where all do. unsent: due, and the peer took no more. our lag: how late we offered 99 % of the messages by our own fault.
     """
     rows = [_row(run) for run in runs_of(observations)]
     rows = _without_zeros(rows, ("window", "unsent", "twice", "out of order"))
     counts = ["sent", "lost", "unsent", "twice", "out of order"]
     times = ["p50 (ms)", "p99 (ms)", "p99.9 (ms)", "max (ms)", "our lag"]
-    columns = ["rate (1/s)", "window", "size", "connections", *counts, *times, "server's processor", "ended", "void"]
+    columns = ["rate (1/s)", "window", "size", "connections", "counts", *counts, *times, "server's processor", "ended", "void"]
     return frame(rows, columns)
 
 
