@@ -23,6 +23,13 @@ def test_copies_swaps_and_losses_of_a_burst() -> None:
     assert watch.burst(5, 5) == BurstPlace(name="endpoint", kind="endpoint", received=4, duplicated=2, reordered=1, missing=(3,))
 
 
+def test_events_that_went_side_by_side_have_the_order_of_the_first_place() -> None:
+    ranks = {number: rank for rank, number in enumerate([2, 0, 1, 4])}
+    assert burst_place("endpoint", "endpoint", [2, 0, 1, 4], 5, ranks=ranks).reordered == 0
+    moved = burst_place("endpoint", "endpoint", [0, 2, 3, 1], 5, ranks=ranks)
+    assert (moved.reordered, moved.missing) == (1, (4,))  # 2 came after 0; 3 has no order that is known
+
+
 def test_an_event_that_was_not_set_off_yet_is_not_seen() -> None:
     run = Run(marker="wsbook-0", set_off=1)
     watch = Watch("app", "hop", run)

@@ -223,9 +223,16 @@ def page(
     delay_s: float = 0.01,
     long_s: float = 0.0,
     layout: float | None = None,
+    handled: int | None = None,
     **more: Any,
 ) -> Observation:
-    ten = {"frames": frames, "handled": frames, "shown": frames if shown is None else shown, "changes": changes, "pictures": pictures}
+    ten = {
+        "frames": frames,
+        "handled": frames if handled is None else handled,
+        "shown": frames if shown is None else shown,
+        "changes": changes,
+        "pictures": pictures,
+    }
     work = {} if layout is None else {"busy_s": 0.95, "layout_s": 0.95 * layout}
     rows = tuple(
         PageMoment(at_s=at + 1.0, **{name: count // 10 for name, count in ten.items()}, long_s=long_s / 10, **work) for at in range(10)
@@ -255,6 +262,8 @@ def page(
         (page(5000, 600, behind_s=3.0), []),
         (page(5000, 600, shown=60), []),
         (page(5000, 0, shown=0), [SHOWN]),
+        (page(5000, 0, shown=0, handled=0), ["client.listener-attached-late"]),
+        (page(5000, 0, shown=0, handled=0, unseen=("handlers of a worker's socket",)), []),
         (page(20, 20), []),
         (page(5000, 10, shown=10, pictures=0), []),
         (page(5000, 5000, pictures=200, behind_s=None, void="the browser ended"), []),

@@ -100,13 +100,15 @@ class BurstPlace(Struct, frozen=True, kw_only=True):
 
 
 class BurstFacts(Struct, frozen=True, kw_only=True, tag="burst"):
-    """Many marked events in quick succession, after single ones. refused: triggers that were not accepted."""
+    """Many marked events in quick succession, after single ones. refused: triggers that were not accepted. side_by_side: how many were
+    on their way to the application at once; with more than one their order is that at the first place on the wire."""
 
     sent: int
     took_s: float
     places: tuple[BurstPlace, ...]
     refused: int = 0
     watched_s: float = 0.0
+    side_by_side: int = 1
 
 
 class ClockFacts(Struct, frozen=True, kw_only=True, tag="clock"):

@@ -40,6 +40,7 @@ _FIRST_S, _LATER_S, _MARGIN_S = 2.0, 1.0, 0.25
 _AFTER_S = 1.0
 """How long the last event is watched when it has not come everywhere."""
 _BURST_S, _BURST_FEWEST, _BURST_QUIET_S, _BURST_SHARE = 1.0, 10, 0.4, 0.4
+_LANE_S, _MOST_LANES = 0.002, 8
 _TEXT_CHARS = 1_000
 _SCHEMES = ("http", "https", "ws", "wss", "redis", "rediss")
 Progress = Callable[[str, float], None]
@@ -199,26 +200,39 @@ class _Tracer:
         if not allowed:
             self._burst = refused(self._source, "many events at once")
             return
-        count = min(count, self._fitting(end))
+        lanes = self._lanes()
+        count = min(count, self._fitting(end) * lanes)
         if count < _BURST_FEWEST or self._fails():
             return
         self._say(f"{count} events at once", 0.8)
         first, begin, refusals = self._run.set_off, time.perf_counter(), 0
-        while self._run.set_off - first < count and time.monotonic() < end:
-            published = await self._set_off(publisher, end - time.monotonic())
-            refusals += published.failure is not None
+
+        async def lane() -> None:
+            nonlocal refusals
+            while self._run.set_off - first < count and time.monotonic() < end:
+                published = await self._set_off(publisher, end - time.monotonic())
+                refusals += published.failure is not None
+
+        await asyncio.gather(*(lane() for _ in range(lanes)))
         sent, took_s = self._run.set_off - first, time.perf_counter() - begin
         await self._all_there(first, sent, end)
-        found = tuple(watch.burst(first, sent) for watch in self._places.watches)
-        page = tuple(self._places.page_burst(first, sent))
-        facts = BurstFacts(sent=sent, took_s=took_s, places=(*found, *page), refused=refusals, watched_s=time.perf_counter() - begin)
+        found = tuple(self._places.burst(first, sent, side_by_side=lanes > 1))
+        watched_s = time.perf_counter() - begin
+        facts = BurstFacts(sent=sent, took_s=took_s, places=found, refused=refusals, watched_s=watched_s, side_by_side=lanes)
         self._burst = observed(self._source, facts, duration_s=facts.watched_s)
 
     def _fitting(self, end: float) -> int:
         """Return how many events can be set off in the time of a burst, by how long single ones took to be taken."""
+        return int(min(_BURST_S, 0.6 * (end - time.monotonic())) / max(1e-4, self._taken_s()))
+
+    def _taken_s(self) -> float:
         took = [told.answered_at - told.sent_at for event in self._events if (told := event.published).answered_at is not None]
-        time_s = min(_BURST_S, 0.6 * (end - time.monotonic()))
-        return int(time_s / max(1e-4, median(took) if took else 0.0))
+        return median(took) if took else 0.0
+
+    def _lanes(self) -> int:
+        """Return how many requests go side by side, so that a burst is dense where each takes its time; other triggers keep their order."""
+        requests = self._trigger is not None and self._trigger.kind == "http"
+        return min(_MOST_LANES, max(1, round(self._taken_s() / _LANE_S))) if requests else 1
 
     async def _all_there(self, first: int, count: int, end: float) -> None:
         """Wait until the sockets have all of a burst, or nothing new came anywhere for a while."""

@@ -1,7 +1,7 @@
 """Opens every place that a marked event should pass, and lets go of all of them. Must not know how an event is set off."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -57,8 +57,15 @@ class Places:
     def _page_places(self, number: int) -> list[Place]:
         return self.page.places(marker(self._run.marker, number)) if self.page is not None else []
 
-    def page_burst(self, first: int, count: int) -> Iterator[BurstPlace]:
-        """Yield what each place of the page saw of a burst."""
+    def burst(self, first: int, count: int, *, side_by_side: bool) -> Iterator[BurstPlace]:
+        """Yield what each place saw of a burst. Of events that were set off side by side the first place on the wire tells the order."""
+        told = next(filter(None, (watch.came(first, count) for watch in self.on_wire)), [])
+        ranks = {number: rank for rank, number in enumerate(told)} if side_by_side else None
+        for watch in self.watches:
+            yield watch.burst(first, count, ranks)
+        yield from self._page_burst(first, count, ranks)
+
+    def _page_burst(self, first: int, count: int, ranks: Mapping[int, int] | None) -> Iterator[BurstPlace]:
         seen: dict[tuple[str, str], list[tuple[float, int, int]]] = {}
         for number in range(count):
             for place in self._page_places(first + number):
@@ -68,7 +75,7 @@ class Places:
         for (name, kind), found in seen.items():
             if kind != "mark":
                 order = [number for _, number, _ in sorted(found)]
-                yield burst_place(name, kind, order, count, sum(often - 1 for _, _, often in found))
+                yield burst_place(name, kind, order, count, sum(often - 1 for _, _, often in found), ranks)
 
     def unwatched(self) -> list[Observation]:
         """Return the places that could not be watched, or not to the end."""

@@ -5,7 +5,7 @@ have been set off count, times and contents are kept of the first sighting alone
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -82,10 +82,14 @@ class Watch:
             return Place(name=self.name, kind=self.kind, at_s=None, ended=_how_ended(self._socket) if self._socket else "")
         return Place(name=self.name, kind=self.kind, at_s=max(0.0, at - sent_at), count=self.counts[number])
 
-    def burst(self, first: int, count: int) -> BurstPlace:
-        """Return what was seen of the events from first on."""
-        seen = [number for number in self.order if first <= number < first + count]
-        return burst_place(self.name, self.kind, [number - first for number in seen], count, sum(self.counts[n] - 1 for n in seen))
+    def came(self, first: int, count: int) -> list[int]:
+        """Return the events from first on in the order in which they came, the first of them as 0."""
+        return [number - first for number in self.order if first <= number < first + count]
+
+    def burst(self, first: int, count: int, ranks: Mapping[int, int] | None = None) -> BurstPlace:
+        """Return what was seen of the events from first on. ranks: as in burst_place()."""
+        order = self.came(first, count)
+        return burst_place(self.name, self.kind, order, count, sum(self.counts[first + n] - 1 for n in order), ranks)
 
 
 def _how_ended(socket: Socket) -> str:
@@ -95,12 +99,15 @@ def _how_ended(socket: Socket) -> str:
     return " ".join(filter(None, (socket.ended, code, socket.close_reason, socket.closed_by and f"by {socket.closed_by}")))
 
 
-def burst_place(name: str, kind: str, order: Sequence[int], count: int, duplicated: int = 0) -> BurstPlace:
-    """Return what a place saw of a burst. order: distinct events, from 0, as they came."""
+def burst_place(
+    name: str, kind: str, order: Sequence[int], count: int, duplicated: int = 0, ranks: Mapping[int, int] | None = None
+) -> BurstPlace:
+    """Return what a place saw of a burst. order: distinct events, from 0, as they came. ranks: their right order, None that of their
+    numbers; events without a rank have no place in it."""
     highest, late = -1, 0
-    for number in order:
-        late += number < highest
-        highest = max(highest, number)
+    for rank in order if ranks is None else [ranks[number] for number in order if number in ranks]:
+        late += rank < highest
+        highest = max(highest, rank)
     missing = tuple(sorted(set(range(count)) - set(order)))
     return BurstPlace(name=name, kind=kind, received=len(order), duplicated=duplicated, reordered=late, missing=missing)
 

@@ -40,6 +40,10 @@ def _judge(seen: Observation, facts: PageLoadFacts) -> Iterator[Finding]:
     handled, changes = _total(facts, "handled"), _total(facts, "changes")
     if why:
         yield unknown(_EACH, 0.0, f"nothing is known of the page under load: {why}", proof(seen, why))
+    elif not handled and not changes:
+        words = f"{quantity(_total(facts, 'frames'), 'message')} reached the page, and no handler took any"
+        judge = unknown if facts.unseen else fault  # a worker's handlers cannot be seen
+        yield judge("client.listener-attached-late", 0.1 if facts.unseen else 0.5, words, proof(seen, words))
     elif handled and not _total(facts, "shown") and not changes:
         words = f"{quantity(handled, 'message')} were handled at {facts.rate:g} a second, and the document never changed"
         yield fault(_SHOWN, 0.6, words, proof(seen, words))
