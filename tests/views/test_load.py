@@ -110,6 +110,7 @@ def test_an_interval_of_which_nothing_came_is_a_gap() -> None:
     assert picture is not None
     drawn = np.frombuffer(base64.b64decode(picture.json["data"][0]["y"]["bdata"]), dtype="f4")
     assert np.isnan(drawn).tolist() == [False, False, False, True, False]
+    assert picture.json["data"][0]["mode"] == "lines+markers"  # the last interval stands alone
 
 
 def test_where_nobody_knows_when_messages_were_due_their_number_is_drawn() -> None:

@@ -84,6 +84,13 @@ def _received(drawn: go.Figure, run: LoadRun) -> None:
     drawn.update_layout(yaxis={"rangemode": "tozero"})
 
 
+def _line(values: Sequence[float | None]) -> dict[str, Any]:
+    """Return a line's look; values whose neighbours are unknown show as marks, because a line needs two."""
+    around = [None, *values, None]
+    alone = any(here is not None and before is after is None for before, here, after in zip(around, values, around[2:], strict=False))
+    return {**_LINE, "mode": "lines+markers"} if alone else _LINE
+
+
 def _latencies(drawn: go.Figure, run: LoadRun) -> None:
     axis = latency_axis([value for one in run.moments for value in (one.p50_s, one.p99_s, one.max_s)], "latency")
     drawn.update_layout(yaxis=axis)
@@ -98,7 +105,7 @@ def _latencies(drawn: go.Figure, run: LoadRun) -> None:
         if told:
             words = [f"{name} {duration_text(value)} at {when:.3g} s" for value, when in zip(values, at, strict=True)]
             drawn.add_trace(
-                go.Scatter(name=name, x=column([*at]), y=column(y), hovertext=words, line={"color": colour, "width": 2}, **_LINE)
+                go.Scatter(name=name, x=column([*at]), y=column(y), hovertext=words, line={"color": colour, "width": 2}, **_line(y))
             )
             ends.append((name, colour, log10(told[-1])))
     end_labels(drawn, ends, axis="y", span=tuple(axis["range"]), height=_LATENCY_PX)
