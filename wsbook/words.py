@@ -20,9 +20,9 @@ def duration_text(seconds: float | None) -> str:
     """Return a duration: µs below 1 ms, ms below 1 s, s above; a dash for None."""
     if seconds is None:
         return "—"
-    if abs(seconds) < 0.001:
+    if abs(seconds) < 0.0009995:  # what rounds to the next unit is told in it
         return f"{seconds * 1e6:.0f} µs"
-    if abs(seconds) < 1:
+    if abs(seconds) < 0.9995:
         return f"{seconds * 1e3:.3g} ms"
     return f"{seconds:.1f} s" if abs(seconds) < 100 else f"{seconds:.0f} s"
 

@@ -1,0 +1,24 @@
+"""Numbers as people read them."""
+
+import pytest
+
+from wsbook.words import duration_text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "—"),
+        (0.0, "0 µs"),
+        (0.0009994, "999 µs"),
+        (0.0009996, "1 ms"),
+        (-0.0009996, "-1 ms"),
+        (0.0123, "12.3 ms"),
+        (0.9994, "999 ms"),
+        (0.9996, "1.0 s"),
+        (59.94, "59.9 s"),
+        (350.0, "350 s"),
+    ],
+)
+def test_durations_take_the_unit_that_they_round_to(seconds: float | None, text: str) -> None:
+    assert duration_text(seconds) == text
