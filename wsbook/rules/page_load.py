@@ -19,6 +19,8 @@ _PER_MESSAGE = 0.6
 _OVER_PICTURES = 1.5
 """What is drawn more often than the screen is, is drawn for nobody."""
 _BEHIND_S, _DELAY_S = 1.0, 0.5
+_EVEN = 0.8
+"""The median against the 99th percentile of a delay that does not grow: in a queue that grows evenly it is a half."""
 _LAYOUT, _SOME = 0.2, 0.1
 """Share of style and layout in the work of a page that draws too often; one whose handler is slow has next to none of it."""
 _LONG_SHARE = 0.5
@@ -69,7 +71,9 @@ def _judge_pace(seen: Observation, facts: PageLoadFacts, handled: int, changes: 
     each = drawing and changes >= _PER_MESSAGE * max(1, handled)
     base = f"at {facts.rate:g} messages/s the document changed {changes:,} times for {handled:,} messages and {pictures:,} pictures"
     if not strain:
-        return clear(_EACH, f"{base}; it kept up", proof(seen, base))
+        delay_s = _constant_s(facts)
+        later = f", showing each {duration_text(delay_s)} after its handler had it" if delay_s >= _DELAY_S else ""
+        return clear(_EACH, f"{base}; it kept up{later}", proof(seen, base))
     words = f"{base}, and {strain}"
     if each and layout is None:
         return fault(_EACH, 0.75, words, proof(seen, words))
@@ -87,8 +91,15 @@ def _layout(facts: PageLoadFacts) -> float | None:
 
 
 def _queued(facts: PageLoadFacts) -> bool:
-    """Whether the page takes messages in time and shows them late; one that shows the latest only shows few."""
-    return (facts.draw_p99_s or 0.0) >= _BEHIND_S and _total(facts, "shown") > _SOME * max(1, _total(facts, "handled"))
+    """Whether the page takes messages in time and shows them ever later; one that shows the latest only shows few."""
+    shown = _total(facts, "shown") > _SOME * max(1, _total(facts, "handled"))
+    return (facts.draw_p99_s or 0.0) >= _BEHIND_S and shown and not _constant_s(facts)
+
+
+def _constant_s(facts: PageLoadFacts) -> float:
+    """Return the delay that the page gives every message alike, 0 when it has none or it grows: waiting is no backlog."""
+    p50_s, p99_s = facts.draw_p50_s or 0.0, facts.draw_p99_s or 0.0
+    return p50_s if p50_s >= _EVEN * p99_s else 0.0
 
 
 def _strain(facts: PageLoadFacts) -> str:
@@ -97,7 +108,7 @@ def _strain(facts: PageLoadFacts) -> str:
     long_s = sum(one.long_s for one in facts.moments)
     if facts.behind_s is None:
         return "it had not finished when watching ended"
-    if facts.behind_s >= _BEHIND_S:
+    if facts.behind_s - _constant_s(facts) >= _BEHIND_S:
         return f"it was still busy {duration_text(facts.behind_s)} after the last frame"
     if (facts.delay_p99_s or 0.0) >= _DELAY_S:
         return f"frames waited up to {duration_text(facts.delay_p99_s)} (p99) for its handler"
