@@ -269,9 +269,8 @@ class _Tracer:
     def _spans(self) -> dict[int, tuple[float, float]]:
         """Return when each event was set off and answered; where nothing answers, its time is a second."""
         told = {event.number: event.published for event in self._events}
-        return {
-            number: (one.sent_at, one.sent_at + _AFTER_S if one.answered_at is None else one.answered_at) for number, one in told.items()
-        }
+        ended = {number: one.sent_at + _AFTER_S if one.answered_at is None else one.answered_at for number, one in told.items()}
+        return {number: (one.sent_at, ended[number]) for number, one in told.items()}
 
     async def _against(self, schema: str) -> tuple[dict[tuple[str, int], str], list[Observation]]:
         """Return (place, event) → what the schema refuses in its message, and why that is not known."""

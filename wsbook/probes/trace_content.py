@@ -80,13 +80,11 @@ def _altered_here(before: Sequence[Mapping[int, str | bytes]], here: Mapping[int
         found[number] = _not_by_recipient(against) if against else []
     own = _fresh(found)
     kept = {number: [one for one in changes if one.kind != "added" and one.path not in own] for number, changes in found.items()}
-    return {
-        number: Alteration(
-            words=_told(changes), reshaped=tuple(one.path for one in changes if one.kind in ("removed", "type"))[:_DIFFERENCES]
-        )
-        for number, changes in kept.items()
-        if changes
-    }
+    return {number: Alteration(words=_told(changes), reshaped=_reshaped(changes)) for number, changes in kept.items() if changes}
+
+
+def _reshaped(changes: Sequence[_Change]) -> tuple[str, ...]:
+    return tuple(one.path for one in changes if one.kind in ("removed", "type"))[:_DIFFERENCES]
 
 
 def _not_by_recipient(against: list[list[_Change]]) -> list[_Change]:
