@@ -32,9 +32,11 @@ def _said_in(watch: Watch, spans: Spans) -> dict[int, list[LogLine]]:
     for number, (begin, _) in spans.items():
         for at, text in watch.quotes.get(number, ()):
             found[number].append(LogLine(log=watch.name, at_s=max(0.0, at - begin), text=text.strip(), marked=True))
-    lines = [line for _, line in watch.overheard]
+    last = max((end for _, end in spans.values()), default=0.0) + MOMENT_S  # a burst comes after, with many lines of its own
+    overheard = [(at, line) for at, line in watch.overheard if at <= last]
+    lines = [line for _, line in overheard]
     hits = [hit for hit in matcher("backend_log", fast=False).scan(lines) if hit.signature.causes] if lines else []
-    beside = {index: _event_at(at, spans) for index, (at, _) in enumerate(watch.overheard)}
+    beside = {index: _event_at(at, spans) for index, (at, _) in enumerate(overheard)}
     steady = _steady(hits, beside)
     known: dict[int, list[str]] = {}
     for hit in hits:
@@ -42,7 +44,7 @@ def _said_in(watch: Watch, spans: Spans) -> dict[int, list[LogLine]]:
             known.setdefault(hit.index, []).append(hit.signature.id)
     for index, names in known.items():
         if (here := beside[index]) is not None:
-            at_s = watch.overheard[index][0] - spans[here][0]
+            at_s = overheard[index][0] - spans[here][0]
             found[here].append(LogLine(log=watch.name, at_s=at_s, text=lines[index].strip(), signatures=tuple(names)))
     return found
 
