@@ -13,6 +13,7 @@ from wsbook.facts import (
     BurstPlace,
     Caught,
     EchoFacts,
+    LogLine,
     Named,
     PageEvent,
     Place,
@@ -61,6 +62,7 @@ def event(
     page: PageEvent | None = None,
     failure: str = "",
     receivers: int | None = None,
+    said: tuple[LogLine, ...] = (),
     more: dict[str, dict[str, Any]] | None = None,
 ) -> Observation:
     named = {"trigger": 0.0, **({"answer": 0.004} if trigger == "http" and not failure else {}), **places}
@@ -73,6 +75,7 @@ def event(
         watched_s=watched_s,
         page=page,
         receivers=receivers,
+        said=said,
     )
     failed = Failure(stage="trigger", reason=Reason.MALFORMED, message=failure) if failure else None
     return seen(facts, step="4.1", probe="trace", failure=failed)
@@ -90,6 +93,7 @@ def rendered(**times: float | None) -> Times:
 
 UNSHOWN = rendered(document=None, screen=None)
 SLOW = events(*[rendered(document=1.2, screen=1.22)] * 2)
+FINE: Times = {"app": 0.001, "endpoint": 0.002}
 NOWHERE: Times = {"app": None, "endpoint": None, **dict.fromkeys(PAGE)}
 PARSE = Caught(text="SyntaxError: Unexpected token 'N' is not valid JSON", where="http://shop.test/app.js:40:20", in_handler=True)
 BLOB = Caught(text='SyntaxError: "[object Blob]" is not valid JSON', where="http://shop.test/app.js:40:20", in_handler=True)
@@ -102,6 +106,19 @@ ROOM = Named(member="channel", value="room-17", known=False)
 
 def on(*exceptions: Caught, **more: Any) -> PageEvent:
     return PageEvent(exceptions=exceptions, looked_deeper=True, changes_else_per_s=more.pop("else_per_s", 8.0), **more)
+
+
+def line(text: str, *signatures: str, marked: bool = False) -> tuple[LogLine, ...]:
+    return (LogLine(log="log a", at_s=0.003, text=text, marked=marked, signatures=signatures),)
+
+
+CLOSED = line("WARNING notify user=42 failed: Cannot write to closing transport", "write-to-closing-transport")
+TAKEN = line("order 4 accepted note=wsbook-1-0", marked=True)
+ASKED = line('"POST /notify?publish=wsbook-1-0 HTTP/1.1" 202', marked=True)
+SENT = line("event to 3 sockets: wsbook-1-0", marked=True)
+LOGGED: Times = {"log a": 0.001, **NOWHERE}
+BUSY = {"endpoint": {"others": 2}, "app": {"others": 1}}
+GONE = {"endpoint": {"altered": "$.price removed", "reshaped": ("$.price",)}}
 
 
 ROWS: list[tuple[str, list[Observation], list[str]]] = [
@@ -132,6 +149,16 @@ ROWS: list[tuple[str, list[Observation], list[str]]] = [
     ("nobody subscribes to the channel", events(*[{"broker": 0.001, **NOWHERE}] * 5, trigger="redis", receivers=0), [HALF]),
     ("nobody hears the channel", events(*[{"broker": 0.001, **NOWHERE}] * 5, trigger="redis"), [HALF]),
     ("the log has it, no socket", events(*[{"log a": 0.001, **NOWHERE}] * 5), [STALE]),
+    ("the log says that it cannot send", events(*[NOWHERE] * 5, said=CLOSED), [STALE]),
+    ("the log says so once", [event(NOWHERE, said=CLOSED), *events(*[NOWHERE] * 5)], [SILENT]),
+    ("the log says so of an event that it names", events(*[LOGGED] * 5, said=(*TAKEN, *CLOSED)), [STALE]),
+    ("the log says so, and all sockets have it", events(*[FINE] * 5, said=CLOSED), []),
+    ("a client cannot send", events(*[NOWHERE] * 5, said=line("not connected yet", "not-yet-connected")), [SILENT]),
+    ("the log says that it was taken", events(*[LOGGED] * 5, said=TAKEN), [SILENT]),
+    ("the log names a request", events(*[LOGGED] * 5, said=ASKED), [SILENT]),
+    ("the log says that it was sent", events(*[LOGGED] * 5, said=SENT), [STALE]),
+    ("the log says that it was sent, to a live socket", events(*[LOGGED] * 5, said=SENT, more=BUSY), [STALE]),
+    ("the sockets get others", events(*[NOWHERE] * 5, more=BUSY), [SILENT]),
     # another instance
     ("it stays on the instance", events(*[{"app@a": 0.001, "app-b@b": None, "endpoint@b": None}] * 5), [NO_BUS]),
     (
@@ -215,6 +242,11 @@ ROWS: list[tuple[str, list[Observation], list[str]]] = [
     ("the last not watched for as long as others took", [*SLOW, event(UNSHOWN, number=2, watched_s=1.1)], []),
     ("the last watched for longer than others took", [*SLOW, event(UNSHOWN, number=2, watched_s=2.5)], [SHOWN]),
     ("changed at the proxy", events(*[{"app": 0.001, "endpoint": 0.002}] * 3, more={"endpoint": {"altered": "$.text changed"}}), [FORMAT]),
+    ("a member is gone at the proxy", events(*[{"app": 0.001, "endpoint": 0.002}] * 3, more=GONE), [FORMAT]),
+    ("a member is gone, once", events({"app": 0.001, "endpoint": 0.002}, more=GONE), []),
+    ("a member is gone that the page can do without", events(*[rendered()] * 3, more=GONE), []),
+    ("a member is gone, and the page throws", events(*[UNSHOWN] * 3, page=on(TYPE), more=GONE), [FORMAT]),
+    ("a member is gone, and the page cannot parse it", events(*[UNSHOWN] * 3, page=on(PARSE), more=GONE), [FORMAT]),
     (
         "in the words of each instance",
         events(*[{"app@a": 0.001, "app-b@b": 0.002, "endpoint@b": 0.002}] * 3, more={"app-b@b": {"altered": "$.by changed"}}),
@@ -302,6 +334,27 @@ def test_an_uncertain_clock_is_told() -> None:
     assert "± 30 ms of its clock" in share_of(legs_of(trace))
 
 
+# What makes a silence sure
+
+
+def sure(cause: str, *observations: Observation) -> float:
+    return next((one.confidence for one in findings(*observations) if one.cause == cause), 0.0)
+
+
+def test_silence_is_surer_where_more_was_watched() -> None:
+    alone, busy = sure(SILENT, *events(*[NOWHERE] * 5)), sure(SILENT, *events(*[NOWHERE] * 5, more=BUSY))
+    logged = sure(SILENT, *events(*[{"log a": None, **NOWHERE}] * 5))
+    assert alone < 0.7 and alone < busy and alone < logged < 0.8
+    assert sure(STALE, *events(*[NOWHERE] * 5)) > 0 and sure(STALE, *events(*[NOWHERE] * 5, more=BUSY)) == 0
+
+
+def test_sockets_that_get_others_are_not_forgotten() -> None:
+    taken, live = events(*[LOGGED] * 5, said=TAKEN), events(*[LOGGED] * 5, said=TAKEN, more=BUSY)
+    assert sure(STALE, *taken) > sure(STALE, *live)
+    assert "other messages came to the same sockets meanwhile" in findings(*live)[0].summary
+    assert "order 4 accepted" in findings(*live)[0].summary
+
+
 # Bursts
 
 
@@ -315,9 +368,6 @@ def burst(
         missing = tuple(range(count, sent) if tail else range(1, 1 + sent - count))
         places.append(BurstPlace(name=name, kind=kinds.get(name, "hop"), received=count, missing=missing, **more))
     return seen(BurstFacts(sent=sent, took_s=0.1, places=tuple(places), refused=refused, watched_s=watched_s), step="4.1", probe="trace")
-
-
-FINE = {"app": 0.001, "endpoint": 0.002}
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ from wsbook.facts.session import EchoFacts, EchoTrial, Frame, SessionFacts
 from wsbook.facts.source import EndpointFacts, ForwardFacts, PatternFacts
 from wsbook.facts.suspicion import Suspicion, SuspicionFacts
 from wsbook.facts.told import SymptomFacts, WordsFacts
-from wsbook.facts.trace import BurstFacts, BurstPlace, Caught, ClockFacts, Named, PageEvent, Place, TraceFacts
+from wsbook.facts.trace import BurstFacts, BurstPlace, Caught, ClockFacts, LogLine, Named, PageEvent, Place, TraceFacts
 
 __all__ = [
     "THIS_MACHINE",
@@ -92,6 +92,7 @@ __all__ = [
     "Knee",
     "LoadFacts",
     "LoadRun",
+    "LogLine",
     "LoggedAttemptFacts",
     "LossyConnection",
     "MarkedLineFacts",

@@ -2,18 +2,20 @@
 
 from msgspec import Struct
 
-__all__ = ["BurstFacts", "BurstPlace", "Caught", "ClockFacts", "Named", "PageEvent", "Place", "TraceFacts"]
+__all__ = ["BurstFacts", "BurstPlace", "Caught", "ClockFacts", "LogLine", "Named", "PageEvent", "Place", "TraceFacts"]
 
 
 class Place(Struct, frozen=True, kw_only=True):
     """One place that a marked message should pass. at_s from the trigger, None when it never came; count: how often it was seen.
 
     kind: trigger, answer, broker, log, hop, endpoint, frame, handler, mark, document or screen; "" in old records. instance: what
-    identifies the process that a socket is connected to, "" unknown. altered: how its content differs from that at the first socket
-    that carried it, "" when it does not. against_schema: what the given JSON Schema refuses in it, "" nothing or none given.
-    error_s: how far at_s may be off because another machine's clock gave it; 0 for clocks of this machine. ended: how the socket here,
-    or every socket of the page, had ended when the event had not come, such as "close 1001 going away by peer"; "" it was open. sockets:
-    over how many sockets of the page it came, 0 not known.
+    identifies the process that a socket is connected to, "" unknown. altered: how its content differs from that at the nearest socket
+    before, without members that are added and values that are new in every event or for every recipient; "" when it does not.
+    reshaped: the members that are not there any more, or are of another type. against_schema: what the given JSON Schema refuses in it,
+    "" nothing or none given. error_s: how far at_s may be off because another machine's clock gave it; 0 for clocks of this machine.
+    ended: how the socket here, or every socket of the page, had ended when the event had not come, such as "close 1001 going away by
+    peer"; "" it was open. others: how many messages without any marker came to our socket here until the next event, beside
+    heartbeats; None where they were not counted. sockets: over how many sockets of the page it came, 0 not known.
     """
 
     name: str
@@ -26,6 +28,19 @@ class Place(Struct, frozen=True, kw_only=True):
     error_s: float = 0.0
     ended: str = ""
     sockets: int = 0
+    reshaped: tuple[str, ...] = ()
+    others: int | None = None
+
+
+class LogLine(Struct, frozen=True, kw_only=True):
+    """A line of a log, capped, at_s after the trigger of an event. log: its place. marked: whether it holds the event's marker.
+    signatures: ids of the known texts in it that stand for causes."""
+
+    log: str
+    at_s: float
+    text: str
+    marked: bool = False
+    signatures: tuple[str, ...] = ()
 
 
 class Named(Struct, frozen=True, kw_only=True):
@@ -75,7 +90,8 @@ class TraceFacts(Struct, frozen=True, kw_only=True, tag="trace"):
     number, repeats: which of how many events of one run this is. trigger: http, socket, message, command or redis; "" in old records.
     text: what was sent, with its marker, capped. watched_s: how long every place was watched after the trigger. page: None when no page
     was watched. answer: what the trigger was answered, in words, "" nothing. receivers: to how many subscribers beside us a broker gave
-    the message, None where none was asked.
+    the message, None where none was asked. said: lines of the logs with the marker, and those with a known text, though without it, that
+    were written between the trigger and a moment after its answer and hardly ever otherwise.
     """
 
     marker: str
@@ -88,6 +104,7 @@ class TraceFacts(Struct, frozen=True, kw_only=True, tag="trace"):
     page: PageEvent | None = None
     answer: str = ""
     receivers: int | None = None
+    said: tuple[LogLine, ...] = ()
 
 
 class BurstPlace(Struct, frozen=True, kw_only=True):

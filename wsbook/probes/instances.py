@@ -9,7 +9,7 @@ import msgspec
 from wsbook.datafile import read_table
 from wsbook.facts import Headers
 
-__all__ = ["binding_cookies", "cookies_of", "instance_of", "named_by", "signals_of", "withheld"]
+__all__ = ["binding_cookies", "cookies_of", "instance_of", "named_by", "names_process", "signals_of", "withheld"]
 
 _VALUE = 60
 _HEADER = 1_000
@@ -116,6 +116,11 @@ def _in_message(message: str) -> Iterator[tuple[str, str]]:
         return
     values = {**dict(_fields(said, 1)), **dict(_fields(said, 0))}
     yield from ((f"first message {name}", values[name]) for name in _known()["messages"] if name in values)
+
+
+def names_process(member: str) -> bool:
+    """Tell whether a member of this name says in messages which process sent them."""
+    return re.sub(r"[_-]", "", member.lower()) in _known()["messages"]
 
 
 def _fields(said: object, depth: int) -> Iterator[tuple[str, str]]:

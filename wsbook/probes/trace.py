@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
-from wsbook.facts import BurstFacts, PageEvent, Place, TraceFacts
+from wsbook.facts import BurstFacts, LogLine, PageEvent, Place, TraceFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.burden import may_burden, refused
 from wsbook.probes.instances import named_by, signals_of
@@ -26,9 +26,10 @@ from wsbook.probes.publish import Published, Publisher, publisher_for, what_is_m
 from wsbook.probes.publish_redis import same_channel
 from wsbook.probes.schema import SchemaError, check_messages
 from wsbook.probes.trace_clock import with_clock
-from wsbook.probes.trace_content import altered, message_of
+from wsbook.probes.trace_content import Alteration, alterations, message_of
 from wsbook.probes.trace_log import Instant
 from wsbook.probes.trace_places import Places, Watched, places_watched
+from wsbook.probes.trace_said import said_meanwhile
 from wsbook.probes.trace_watch import Run
 from wsbook.target import Trigger, parse_endpoint
 
@@ -285,11 +286,18 @@ class _Tracer:
         sent = {event.number: event.published.sent_at for event in self._events}
         stamped = {watch.name: self._places.clocks.log_places(watch, sent) for watch in self._places.watches if watch.kind == "log"}
         against, problem = await self._against(schema)
-        found = [self._trace(event, stamped, against, watched_at) for event in self._events]
+        said = said_meanwhile([watch for watch in self._places.watches if watch.kind == "log"], self._spans())
+        found = [self._trace(event, stamped, against, said.get(event.number, ()), watched_at) for event in self._events]
         clocks = [
             observed(replace(self._source, probe="clock", hop=""), facts) for facts in self._places.clocks.facts(self._places.on_wire, sent)
         ]
         return [*found, *([self._burst] if self._burst else []), *clocks, *problem]
+
+    def _spans(self) -> dict[int, tuple[float, float]]:
+        """Return when each event was set off and answered; where nothing answers, its time is a second."""
+        told = {event.number: event.published for event in self._events}
+        ended = {number: one.sent_at + _AFTER_S if one.answered_at is None else one.answered_at for number, one in told.items()}
+        return {number: (one.sent_at, ended[number]) for number, one in told.items()}
 
     async def _against(self, schema: str) -> tuple[dict[tuple[str, int], str], list[Observation]]:
         """Return (place, event) → what the schema refuses in its message, and why that is not known."""
@@ -307,7 +315,12 @@ class _Tracer:
         return {key: told[text] or "" for key, text in carried.items()}, [not_run(source, Reason.TIMEOUT, words)] if late else []
 
     def _trace(
-        self, event: _Event, stamped: dict[str, dict[int, tuple[float, float]]], against: dict[tuple[str, int], str], watched_at: float
+        self,
+        event: _Event,
+        stamped: dict[str, dict[int, tuple[float, float]]],
+        against: dict[tuple[str, int], str],
+        said: tuple[LogLine, ...],
+        watched_at: float,
     ) -> Observation:
         number, told = event.number, event.published
         places = [with_clock(place, stamped.get(place.name, {}).get(number), told.sent_at) for place in self._seen(event)]
@@ -323,6 +336,7 @@ class _Tracer:
             page=event.page,
             answer=told.answer[:_TEXT_CHARS],
             receivers=self._receivers(told),
+            said=said,
         )
         return observed(self._source, facts, duration_s=watched_at - told.sent_at, failure=told.failure)
 
@@ -340,17 +354,24 @@ class _Tracer:
 
     def _with_content(self, places: Sequence[Place], number: int, against: dict[tuple[str, int], str]) -> Iterator[Place]:
         watches = {watch.name: watch for watch in self._places.on_wire}
-        first = next((watch.contents[number] for watch in watches.values() if number in watch.contents), None)
         for place in places:
             watch = watches.get(place.name)
             if watch is None:
                 signals = self._places.page.signals if self._places.page is not None and place.kind == "frame" else {}
                 yield replace(place, instance=signals.get(self._sign, ""))
                 continue
-            content = watch.contents.get(number)
-            differs = altered(first, content) if first is not None and content is not None else ""
+            change = self._altered[place.name].get(number)
             refusal = against.get((place.name, number), "")
-            yield replace(place, instance=watch.signals.get(self._sign, ""), altered=differs, against_schema=refusal)
+            kept = replace(place, instance=watch.signals.get(self._sign, ""), against_schema=refusal)
+            yield replace(kept, altered=change.words, reshaped=change.reshaped) if change else kept
+
+    @cached_property
+    def _altered(self) -> dict[str, dict[int, Alteration]]:
+        """What each socket's messages have lost or changed on their way, event by event. A burst has contents too, and is not compared."""
+        single = {event.number for event in self._events}
+        contents = [{number: text for number, text in watch.contents.items() if number in single} for watch in self._places.on_wire]
+        names = [watch.name for watch in self._places.on_wire]
+        return dict(zip(names, alterations(contents), strict=True))
 
     def _receivers(self, told: Published) -> int | None:
         """Return who got a message of a broker beside us."""

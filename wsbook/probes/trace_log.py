@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,10 @@ __all__ = ["Instant", "Tail", "follow_log"]
 _POLL_S, _STAT_S = 0.005, 0.05
 LOG_BYTES = 64_000_000
 _CHUNK_BYTES, _LINE_BYTES, _STAMPS = 1_048_576, 65_536, 1_000
+
+LINE_CHARS = 500
+_TROUBLE = re.compile(rb"(?i)error|warn|fail|exception|clos|cannot|unable|gone|broken|epipe|reset|dead|stale|unknown|not open|no such")
+"""Words without which a line says of no failure; which of these lines tell something stands in signatures.toml."""
 
 Instant = Callable[[str], float | None]
 """Finds the instant that a line names, as epoch seconds; None when it names none."""
@@ -56,19 +61,21 @@ class Tail:
 
     def read(self, needle: bytes) -> list[str]:
         """Return the complete lines with the needle among what was appended since the last call, of which 1 MiB is looked at."""
+        return _marked(self.appended(), needle)
+
+    def appended(self) -> bytes:
+        """Return the complete lines that were appended since the last call, 1 MiB at most."""
         data = self._chunk()
         if not data:
             self._reopen()
             data = self._chunk()
         self.left -= len(data)
         if not data:
-            return []
+            return b""
         data = self._rest + data
         end = data.rfind(b"\n") + 1
         self._rest = data[end:][-_LINE_BYTES:]
-        if data.find(needle, 0, end) < 0:
-            return []
-        return [line.decode("utf-8", "replace") for line in data[:end].splitlines() if needle in line]
+        return data[:end]
 
     def _chunk(self) -> bytes:
         return self._file.read(min(_CHUNK_BYTES, self.left)) if self._file is not None else b""
@@ -96,15 +103,33 @@ class Tail:
             self._file.close()
 
 
+def _marked(data: bytes, needle: bytes) -> list[str]:
+    if needle not in data:
+        return []
+    return [line.decode("utf-8", "replace") for line in data.splitlines() if needle in line]
+
+
+def _troubled(data: bytes, needle: bytes) -> list[str]:
+    """Return the lines without the needle that may tell of a failure, of which the first 64 KiB are looked at."""
+    head = data[:_LINE_BYTES]
+    if not _TROUBLE.search(head):
+        return []
+    return [line.decode("utf-8", "replace") for line in head.splitlines() if needle not in line and _TROUBLE.search(line)]
+
+
 async def follow_log(watch: Watch, tail: Tail, run: Run, instant: Instant | None) -> None:
     """Read a log until 64 MB were read. instant: finds a line's own stamp; None leaves the stamps alone."""
     needle = run.marker.encode()
     while tail.left > 0:
         await asyncio.sleep(_POLL_S)
-        lines, at = tail.read(needle), time.perf_counter()
-        for line in lines:
-            new = [number for number in find_markers(line, run.marker) if number not in watch.first]
-            watch.note(find_markers(line, run.marker), at)
+        data, at = tail.appended(), time.perf_counter()
+        for line in _marked(data, needle):
+            numbers = find_markers(line, run.marker)
+            new = [number for number in numbers if number not in watch.first]
+            watch.note(numbers, at)
+            watch.quote(numbers, line[:LINE_CHARS], at)
             stamp = instant(line) if instant is not None and new and len(watch.stamps) < _STAMPS else None
             if stamp is not None:
                 watch.stamps += [Stamped(number=number, stamp=stamp, seen_at=at) for number in new if number in watch.first]
+        for line in _troubled(data, needle) if run.set_off else ():
+            watch.overhear(line[:LINE_CHARS], at)

@@ -14,11 +14,13 @@ from wsbook.probes.connection import Socket
 from wsbook.probes.instances import Signals, signals_of
 from wsbook.probes.keeping import Keeping
 from wsbook.probes.marker import find_markers
+from wsbook.wire.messages import is_heartbeat
 
 __all__ = ["Run", "Stamped", "Watch", "follow_socket"]
 
 _CONTENT_BYTES, _ALL_CONTENT_BYTES = 262_144, 16_000_000
 _GREETING = 16_384
+_QUOTES, _HEARD, _ALL_HEARD = 4, 40, 500
 
 
 class Run(Struct, kw_only=True):
@@ -50,7 +52,11 @@ class Watch:
         self.contents: dict[int, str | bytes] = {}
         self.stamps: list[Stamped] = []
         self.greeting: str | None = None
+        self.quotes: dict[int, list[tuple[float, str]]] = {}
+        self.overheard: list[tuple[float, str]] = []
+        self.others: Counter[int] = Counter()
         self._bytes_left = _ALL_CONTENT_BYTES
+        self._heard: Counter[int] = Counter()
 
     @property
     def signals(self) -> Signals:
@@ -76,12 +82,31 @@ class Watch:
         if self.greeting is None and isinstance(data, str) and not self._run.set_off:
             self.greeting = data[:_GREETING]
 
+    def quote(self, numbers: Sequence[int], line: str, at: float) -> None:
+        """Keep a line with the events that it names, the first few of each."""
+        for number in numbers:
+            if number in self.first and number < self._run.singles and len(self.quotes.setdefault(number, [])) < _QUOTES:
+                self.quotes[number].append((at, line))
+
+    def overhear(self, line: str, at: float) -> None:
+        """Take a line without any marker; so many are kept of an event's time."""
+        if self._heard[self._run.set_off] < _HEARD and len(self.overheard) < _ALL_HEARD:
+            self._heard[self._run.set_off] += 1
+            self.overheard.append((at, line))
+
+    def pass_by(self, data: str | bytes) -> None:
+        """Count a message without any marker that came after an event had been set off, unless it only keeps the socket alive."""
+        if self._run.set_off and not (isinstance(data, str) and is_heartbeat(data)):
+            self.others[self._run.set_off - 1] += 1
+
     def place(self, number: int, sent_at: float) -> Place:
         """Return when and how often one event was seen here."""
         at = self.first.get(number)
+        others = self.others[number] if self._socket is not None else None
         if at is None:
-            return Place(name=self.name, kind=self.kind, at_s=None, ended=_how_ended(self._socket) if self._socket else "")
-        return Place(name=self.name, kind=self.kind, at_s=max(0.0, at - sent_at), count=self.counts[number])
+            ended = _how_ended(self._socket) if self._socket else ""
+            return Place(name=self.name, kind=self.kind, at_s=None, ended=ended, others=others)
+        return Place(name=self.name, kind=self.kind, at_s=max(0.0, at - sent_at), count=self.counts[number], others=others)
 
     def came(self, first: int, count: int) -> list[int]:
         """Return the events from first on in the order in which they came, the first of them as 0."""
@@ -124,3 +149,4 @@ async def follow_socket(watch: Watch, keeping: Keeping, run: Run) -> None:
         else:
             watch.greet(data)
             await keeping.hear(data)
+            watch.pass_by(data)

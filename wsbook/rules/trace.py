@@ -1,6 +1,7 @@
 """Where marked messages are lost on their way to the sockets: the hop after which they are missing, and why (areas G, H and I).
 
-What the page makes of them is in rules/trace_page.py, copies, order and content are in rules/trace_content.py.
+What the page makes of them is in rules/trace_page.py, copies, order and content are in rules/trace_content.py, events that nobody got in
+rules/trace_silence.py.
 """
 
 import re
@@ -8,7 +9,6 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from wsbook.evidence import Evidence
-from wsbook.facts import EchoFacts
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
@@ -17,6 +17,7 @@ from wsbook.rules.trace_bursts import judge_burst
 from wsbook.rules.trace_content import judge_content
 from wsbook.rules.trace_page import judge_page
 from wsbook.rules.trace_places import Leg, Spot, Trace, legs_of, share_of, trace_of
+from wsbook.rules.trace_silence import judge_silence
 from wsbook.words import duration_text, quantity
 
 __all__ = ["judge_trace"]
@@ -24,16 +25,8 @@ __all__ = ["judge_trace"]
 _SILENT = "message.never-published"
 _LOST = "message.lost"
 _NO_BUS, _HALF_BUS = "cluster.no-pubsub-across-workers", "cluster.pubsub-misconfigured"
-_STALE = "backend.stale-connection-registry"
 _FEW = 3
 """Fewer events than these are a sample, not a rule."""
-_TOOK = {
-    "redis": "the broker took the event",
-    "command": "the command ended well",
-    "message": "the message left",
-    "socket": "the message left",
-}
-"""How the event was set off, by the kind of the trigger, where that is not an answered request."""
 
 
 def judge_trace(evidence: Evidence) -> Iterator[Finding]:
@@ -49,7 +42,7 @@ def judge_trace(evidence: Evidence) -> Iterator[Finding]:
     if not trace.sockets and frame is None:
         yield from _judge_blind(trace)
     elif not any(spot.seen for spot in trace.sockets) and (frame is None or not frame.seen):
-        yield from _judge_silence(evidence, trace)
+        yield from judge_silence(evidence, trace)
     else:
         yield from _judge_wire(trace)
         yield from judge_page(trace)
@@ -95,105 +88,13 @@ def _judge_gone(trace: Trace) -> Iterator[Finding]:
         yield unknown(_LOST, 0.2, words, proof(_first(trace), words))
 
 
-# Nobody saw anything
+# Nobody was there to see it
 
 
 def _judge_blind(trace: Trace) -> Iterator[Finding]:
     held = "stayed open" if trace.gone else "could be opened"
     words = f"no socket {held} and no page was watched, so nothing is known of where events go"
     yield unknown(_LOST, 0.0, words, proof(_first(trace), words))
-
-
-def _judge_silence(evidence: Evidence, trace: Trace) -> Iterator[Finding]:
-    """No socket got any event: was none published, was none passed on, or is nobody subscribed?"""
-    seen, patient = _first(trace), trace.patient
-    watched = _watchers(trace)
-    if not patient:
-        words = f"{watched} did not get the event within {duration_text(seen.duration_s)}, when watching ended"
-        yield unknown(_LOST, 0.1, words, proof(seen, words))
-        return
-    broker = next((spot for spot in trace.of_kind("broker") if spot.seen), None)
-    logged = next((spot for spot in trace.of_kind("log") if spot.seen), None)
-    words = f"{_accepted(trace)}, and {watched} got none of {quantity(len(trace.events), 'event')}"
-    if _answers_its_sender(evidence, trace):
-        summary = f"{words}: the endpoint may answer the sender alone; give a trigger or message that everybody should receive"
-        yield unknown(_LOST, 0.05, summary, proof(seen, words))
-    elif broker is not None:
-        yield from _judge_behind_broker(trace, broker, words)
-    elif logged is not None:
-        yield from _judge_behind_log(trace, logged, words)
-    else:
-        yield from _judge_never(evidence, trace, words)
-
-
-def _watchers(trace: Trace) -> str:
-    names = [spot.where for spot in trace.sockets]
-    page = ["the page"] if "frame" in trace.page else []
-    return ", ".join([*names[:4], *page])
-
-
-def _accepted(trace: Trace) -> str:
-    """Say how the trigger was answered."""
-    answers = [at_s for spot in trace.of_kind("answer") for at_s in spot.times if at_s is not None]
-    took = f" after {duration_text(sorted(answers)[len(answers) // 2])}" if answers else ""
-    return f"{_TOOK.get(trace.trigger, 'the trigger was accepted' if answers else 'the trigger was sent')}{took}"
-
-
-def _answers_its_sender(evidence: Evidence, trace: Trace) -> bool:
-    """Whether the event was a message that may have come back to whoever sent it, which nobody watched."""
-    told = evidence.first(EchoFacts)
-    echoes = told is not None and told[1].echoes is True
-    return trace.trigger in ("message", "socket") or (not trace.trigger and not trace.of_kind("answer") and echoes)
-
-
-def _subscribed(evidence: Evidence, trace: Trace) -> bool:
-    """Whether somebody was watched who would have asked for the event: the page, or sockets that were told what to subscribe to."""
-    return "frame" in trace.page or bool(evidence.target.message)
-
-
-def _judge_behind_broker(trace: Trace, broker: Spot, words: str) -> Iterator[Finding]:
-    carried = f"the broker carried {_ratio(len(broker.seen), trace)} after {duration_text(broker.typical_s)}"
-    yield from _judge_channel(trace, f"{words}, although {carried}")
-
-
-def _judge_behind_log(trace: Trace, log: Spot, words: str) -> Iterator[Finding]:
-    summary = f"{words}, although {log.name} names {_ratio(len(log.seen), trace)} after {duration_text(log.typical_s)}"
-    evident = proof(_first(trace), summary)
-    yield fault(_STALE, 0.6, f"{summary}: the application sends it to connections that are not these", evident)
-    yield unknown(_SILENT, 0.35, f"{summary}: it may only have logged the request", evident)
-    yield unknown("backend.exception-kills-broadcast", 0.3, summary, evident)
-
-
-def _judge_never(evidence: Evidence, trace: Trace, words: str) -> Iterator[Finding]:
-    seen = _first(trace)
-    silent = [spot.name for spot in (*trace.of_kind("broker"), *trace.of_kind("log"))]
-    nor = f"; {', '.join(silent[:3])} {'knows' if len(silent) == 1 else 'know'} nothing of it" if silent else ""
-    summary = f"{words}{nor}: nothing was published"
-    if trace.trigger == "redis":
-        yield from _judge_channel(trace, words)
-    elif _subscribed(evidence, trace):
-        sure = 0.8 if trace.page and trace.sockets else 0.7
-        yield fault(_SILENT, sure if len(trace.events) >= 2 else sure - 0.1, summary, proof(seen, f"{words}{nor}"))
-    else:
-        yield unknown(
-            _SILENT,
-            0.4,
-            f"{summary}, or not for sockets that have not subscribed; give --send with what they send first",
-            proof(seen, words),
-        )
-        yield unknown("client.no-resubscribe-after-reconnect", 0.1, f"{words}; a subscribe message may be needed first", proof(seen, words))
-
-
-def _judge_channel(trace: Trace, words: str) -> Iterator[Finding]:
-    """An event on a broker's channel that no socket got: does anybody listen there?"""
-    receivers = [facts.receivers for _, facts in trace.events if facts.receivers is not None]
-    if receivers and not any(receivers):
-        summary = f"{words}: the broker had no subscriber for that channel to give it to"
-        yield fault(_HALF_BUS, 0.9, summary, proof(_first(trace), summary))
-        return
-    heard = f", which {max(receivers)} did" if receivers else ""
-    summary = f"{words}: no process that holds these sockets listens to the channel{heard}, or passes on what it hears"
-    yield fault(_HALF_BUS, 0.7, summary, proof(_first(trace), summary))
 
 
 # Some sockets saw it

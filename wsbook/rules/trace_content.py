@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from wsbook.finding import Finding
+from wsbook.finding import Finding, Proof
 from wsbook.rules.make import fault, proof, unknown
 from wsbook.rules.trace_places import Spot, Trace
 from wsbook.words import cap, quantity
@@ -84,10 +84,35 @@ def _judge_altered(trace: Trace) -> Iterator[Finding]:
     words = f"{_ratio(len(spot.altered), trace)} differ at {spot.where} from {first.where}: {cap(how, 160)}"
     evident = proof(trace.events[number][0], words)
     one_way = spot.kind == "endpoint" and (not spot.instance or spot.instance == first.instance)
-    if one_way and len(spot.altered) == len(spot.seen) > 1:
-        yield fault(_FORMAT, 0.55, f"{words}; what lies between them changes it", evident)
-    else:
+    if not one_way or len(spot.altered) != len(spot.seen) or len(spot.altered) < 2:
         yield unknown(_FORMAT, 0.2, f"{words}; each socket may be told in its own words", evident)
+    elif _always_reshaped(spot):
+        yield _reshaped(trace, words, evident)
+    else:
+        yield fault(_FORMAT, 0.55, f"{words}; what lies between them changes it", evident)
+
+
+def _always_reshaped(spot: Spot) -> bool:
+    """Whether the same members are gone, or of another type, each time."""
+    each = [set(paths) for _, paths in spot.reshaped]
+    return len(each) == len(spot.altered) and bool(set.intersection(*each))
+
+
+def _reshaped(trace: Trace, words: str, evident: Proof) -> Finding:
+    """Judge what is gone by what the page makes of the rest: what it can do without may have been meant for others."""
+    changed = f"{words}; what lies between them changes it"
+    frame = trace.page.get("frame")
+    if frame is None or not frame.seen:
+        return fault(_FORMAT, 0.75, changed, evident)
+    shown = frozenset().union(*(trace.page[kind].seen for kind in ("document", "screen") if kind in trace.page))
+    hidden = frame.seen - shown
+    thrown = [one for number in sorted(hidden) if (event := trace.page_event(number)) for one in event.exceptions]
+    told = next((one for one in thrown if one.in_handler or not one.swallowed), None)
+    if not hidden:
+        return unknown(_FORMAT, 0.2, f"{words}; the page shows it nevertheless", evident)
+    if told is None:
+        return fault(_FORMAT, 0.75, f"{changed}, and the page does not show {_ratio(len(hidden), trace)}", evident)
+    return fault(_FORMAT, 0.93, f"{changed}, and the page throws “{cap(told.text, 100)}”", evident)
 
 
 def _judge_schema(trace: Trace) -> Iterator[Finding]:

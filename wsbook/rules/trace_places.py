@@ -27,7 +27,8 @@ Event = tuple[Observation, TraceFacts]
 class Spot(Struct, frozen=True, kw_only=True):
     """One place over all events: times from the trigger, None where an event never came, and how often each was seen.
 
-    altered, against_schema: what was said of the events that were, with their numbers. error_s: the worst of its clock. ended: how the
+    altered, reshaped, against_schema: what was said of the events that were, with their numbers. others: messages without a marker that
+    came to our socket here meanwhile, 0 where they were not counted. error_s: the worst of its clock. ended: how the
     socket had ended before an event that it did not get, "" it had not. sockets: over how many of the page's each came, 0 not known.
     """
 
@@ -37,6 +38,8 @@ class Spot(Struct, frozen=True, kw_only=True):
     times: tuple[float | None, ...]
     counts: tuple[int, ...]
     altered: tuple[tuple[int, str], ...] = ()
+    reshaped: tuple[tuple[int, tuple[str, ...]], ...] = ()
+    others: int = 0
     against_schema: tuple[tuple[int, str], ...] = ()
     error_s: float = 0.0
     ended: str = ""
@@ -159,6 +162,8 @@ def _spots(events: Sequence[TraceFacts]) -> Iterable[Spot]:
             times=tuple(place.at_s if place else None for place in here),
             counts=tuple(place.count if place else 0 for place in here),
             altered=tuple((number, place.altered) for number, place in enumerate(here) if place and place.altered),
+            reshaped=tuple((number, place.reshaped) for number, place in enumerate(here) if place and place.reshaped),
+            others=sum(place.others or 0 for place in known),
             against_schema=tuple((number, place.against_schema) for number, place in enumerate(here) if place and place.against_schema),
             error_s=max(place.error_s for place in known),
             ended=next((place.ended for place in known if place.ended), ""),
