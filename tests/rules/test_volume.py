@@ -403,6 +403,7 @@ def traced(count: int) -> Observation:
         (flow((50, 50), (50, 50), (49, 49), last=True), LOST, "fault", 0.75),
         (flow((50, 30), (50, 33), (50, 31), last=True), LOST, "fault", 0.75),
         (flow((10, 10), (10, 10), (30, 30), last=True), LOST, "unknown", 0.4),
+        (flow((50, 50), (50, 20), (50, 0)), LOST, "unknown", 0.3),
         (flow(*SHORT, behind_s=None), LOST, "unknown", 0.3),
         (flow(*SHORT, void="the browser ended"), LOST, None, 0.0),
         (flow((0, 0), (0, 0), (0, 0)), LOST, None, 0.0),
@@ -413,6 +414,8 @@ def traced(count: int) -> Observation:
         (flow(*WHOLE, changes=200), TWICE, None, 0.0),
         (flow(*STOOD, behind_s=None), BLOCKED, "unknown", 0.45),
         (flow((50, 50), (0, 0), (0, 0), (100, 100)), BLOCKED, "fault", 0.65),
+        (flow((50, 50), (50, 50), (10, 10), (0, 0), (40, 40), behind_s=None), BLOCKED, "unknown", 0.45),
+        (flow((50, 50), (50, 50), (45, 45), (0, 0), (5, 5)), BLOCKED, None, 0.0),
         (flow(*WHOLE), BLOCKED, None, 0.0),
         (flow((0, 0), (100, 100), (0, 0), (50, 50)), BLOCKED, None, 0.0),
         (flow((50, 50), (44, 0), (50, 0), (6, 106)), BLOCKED, None, 0.0),
@@ -434,6 +437,21 @@ def test_a_document_that_changes_twice_is_judged_beside_the_trace(count: int, ve
 
 def _of_page(finding: Finding) -> bool:
     return any(proof.text.startswith("the document changed") for proof in finding.evidence)
+
+
+def test_a_void_run_shows_a_long_standstill_all_the_same() -> None:
+    spoilt = {"generator": calm(0.02), "void": "the generator itself was 16 ms late"}
+    assert roots(load(short((0.42, 1.0), **spoilt), void="all 1 runs are void")) == [BLOCKED]
+    assert roots(load(short((0.42, 1.0), **spoilt), short())) == [BLOCKED]
+    assert roots(load(short((0.42, 0.4), **spoilt))) == []
+    assert roots(load(short((0.42, 1.0), **(spoilt | {"generator": calm(0.6)})))) == []
+    assert roots(load(short((0.42, 1.0), **(spoilt | {"generator": None})))) == []
+
+
+def test_a_page_that_stands_from_its_begin_is_judged_where_messages_come_one_by_one() -> None:
+    early = flow((20, 20), (0, 0), (80, 80), (50, 50), behind_s=None)
+    assert roots(early) == []
+    assert roots(load(run(p50_s=0.002)), early) == [BLOCKED]
 
 
 @pytest.mark.parametrize(("p50_s", "verdict"), [(0.002, "fault"), (0.2, "unknown")])

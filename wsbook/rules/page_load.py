@@ -32,15 +32,15 @@ def judge_page_load(evidence: Evidence) -> Iterator[Finding]:
         flow = list(judge_flow(evidence, seen, facts))
         yield from flow
         own = _judge(seen, facts)
-        yield from (one for one in own if not (flow and _said_by_flow(facts, one)))
+        yield from (one for one in own if not (flow and _said_by_flow(evidence, facts, one)))
 
 
-def _said_by_flow(facts: PageLoadFacts, finding: Finding) -> bool:
+def _said_by_flow(evidence: Evidence, facts: PageLoadFacts, finding: Finding) -> bool:
     """Whether losses, copies or standstills before the page already say what this would: a page that got too little may keep up."""
     if finding.verdict is Verdict.CLEAR:
         return True
     took_s = max(facts.delay_p99_s or 0.0, facts.draw_p99_s or 0.0)
-    return finding.verdict is Verdict.UNKNOWN and finding.cause == _EACH and stood_still(facts) and took_s < _DELAY_S
+    return finding.verdict is Verdict.UNKNOWN and finding.cause == _EACH and stood_still(evidence, facts) and took_s < _DELAY_S
 
 
 def _total(facts: PageLoadFacts, name: str) -> int:

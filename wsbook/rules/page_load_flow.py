@@ -28,8 +28,8 @@ _TWO = 1.8
 """Changes of the document for each message, from which on each may have come twice."""
 _STEADY = (0.6, 1.4)
 """How far an interval may be from the rate while messages flow."""
-_PILE = 0.7
-"""Share of what was due during a silence that has to come at its end."""
+_OWED, _PILE = 0.3, 0.7
+"""Share of an interval's messages that a silence has to hold back, and share of these that has to come at its end."""
 _PICTURES = 0.5
 """Share of the usual pictures that the page drew meanwhile, when the machine had time for it."""
 _SURE_S, _BATCH_S = 1.0, 0.1
@@ -61,7 +61,9 @@ def _judge_lost(seen: Observation, facts: PageLoadFacts) -> Iterator[Finding]:
     places = f"{facts.due:,} came to a subscriber and {frames:,} to the page" if frames else f"{facts.due:,} came to a subscriber"
     words = f"of {quantity(facts.sent, 'message')} that were accepted at {facts.rate:g} a second, {places}"
     if not _overtaken(facts, "due" if beside >= page else "frames", missing):
-        yield unknown(_LOST, 0.3, f"{words}; the others may only have been late when watching ended", proof(seen, words))
+        yield unknown(
+            _LOST, 0.3, f"{words}; the others were late when watching ended, or had no socket left to come on", proof(seen, words)
+        )
     elif missing >= _MOST * facts.sent:
         yield unknown(_LOST, 0.4, f"{words}: the others are lost, unless the server sends the newest only", proof(seen, words))
     else:
@@ -72,8 +74,9 @@ def _overtaken(facts: PageLoadFacts, name: str, missing: int) -> bool:
     """Whether what is missing was overtaken: the last one came, or full intervals before the last were short of what was due."""
     if facts.last_shown:
         return True
-    if facts.behind_s is None or len(facts.moments) < 3:
-        return False
+    still = next((getattr(one, name) for one in reversed(facts.moments) if one.due), 0)
+    if facts.behind_s is None or len(facts.moments) < 3 or not still:
+        return False  # they may have been late, or the page's socket had ended
     rate = min(facts.rate, facts.sent / facts.moments[-1].at_s)
     before = facts.moments[:-1]
     short = rate * before[-1].at_s - sum(getattr(one, name) for one in before)
@@ -113,31 +116,26 @@ def _traced_copies(evidence: Evidence) -> bool | None:
 # Standstills
 
 
-def stood_still(facts: PageLoadFacts) -> bool:
+def stood_still(evidence: Evidence, facts: PageLoadFacts) -> bool:
     """Whether subscriber and page got nothing for a while and then what had been due, so that the page was late by no fault of its own."""
-    return bool(_silences(facts))
+    return bool(_silences(facts, one_by_one=_one_by_one(evidence)))
 
 
-def _silences(facts: PageLoadFacts) -> list[tuple[float, float]]:
-    """Return when nothing came to subscriber and page, though messages had flowed at their rate and were due, as (begin, length)."""
+def _silences(facts: PageLoadFacts, *, one_by_one: bool = False) -> list[tuple[float, float]]:
+    """Return when nothing came to subscriber and page, though messages flow one by one and were due, as (begin, length)."""
     width_s = facts.moments[0].at_s
     due = facts.rate * width_s
     if due < _SOME or any("no subscriber" in words for words in facts.unseen):
         return []
-    found, flowed, at_s = [], False, 0.0
+    found, flowed, came = [], one_by_one, 0
     groups = [(silent, list(group)) for silent, group in groupby(facts.moments, key=lambda one: not one.due and not one.frames)]
     for (silent, group), (_, after) in pairwise([*groups, (False, [])]):
-        if silent and flowed and after and _piled(facts, group, after, at_s, due) and _drew(facts, group):
-            found.append((at_s, width_s * len(group)))
+        owed = min(facts.sent, facts.rate * group[-1].at_s) - came
+        if silent and flowed and after and owed >= _OWED * due and after[0].due >= _PILE * owed and _drew(facts, group):
+            found.append((group[0].at_s - width_s, width_s * len(group)))
         flowed = flowed or (not silent and any(_STEADY[0] * due <= one.due <= _STEADY[1] * due for one in group))
-        at_s = group[-1].at_s
+        came += sum(one.due for one in group)
     return found
-
-
-def _piled(facts: PageLoadFacts, silent: list[PageMoment], after: list[PageMoment], begin_s: float, due: float) -> bool:
-    """Whether the interval after a silence brings what was due in it, beside its own; of the end of sending only what was left."""
-    until_s = min(silent[-1].at_s, facts.sent / facts.rate)
-    return until_s > begin_s and after[0].due >= _PILE * (facts.rate * (until_s - begin_s)) and after[0].due > _STEADY[0] * due
 
 
 def _drew(facts: PageLoadFacts, silent: list[PageMoment]) -> bool:
@@ -147,7 +145,8 @@ def _drew(facts: PageLoadFacts, silent: list[PageMoment]) -> bool:
 
 
 def _judge_standstill(evidence: Evidence, seen: Observation, facts: PageLoadFacts) -> Iterator[Finding]:
-    stalls = _silences(facts)
+    flows = _one_by_one(evidence)
+    stalls = _silences(facts, one_by_one=flows)
     if not stalls:
         return
     longest_s = max(length for _, length in stalls)
@@ -156,13 +155,13 @@ def _judge_standstill(evidence: Evidence, seen: Observation, facts: PageLoadFact
         f"at {facts.rate:g} messages/s neither subscriber nor page got any {times} {duration_text(longest_s)} and more "
         f"({', '.join(f'at {begin:.3g} s' for begin, _ in stalls[:4])}), while the page was idle; then they came at once"
     )
-    if longest_s >= _SURE_S or len(stalls) > 1 or _flows(evidence):
+    if longest_s >= _SURE_S or len(stalls) > 1 or flows:
         yield fault(_BLOCKED, 0.65 if longest_s >= _SURE_S or len(stalls) > 1 else 0.55, words, proof(seen, words))
     else:
         yield unknown(_BLOCKED, 0.45, words, proof(seen, words))
 
 
-def _flows(evidence: Evidence) -> bool:
+def _one_by_one(evidence: Evidence) -> bool:
     """Whether messages usually come one by one and soon: a server that sends batches is silent between them."""
     told = [run.p50_s for _, facts in evidence.of(LoadFacts) for run in facts.runs if run.p50_s is not None]
     return bool(told) and max(told) < _BATCH_S

@@ -113,6 +113,8 @@ def judge_run_stalls(seen: Observation, run: LoadRun) -> Iterator[Finding]:
         f"at {run.rate:g} messages/s over {run.connections} connections everything stood still {times} {duration_text(longest.length_s)} "
         f"({', '.join(f'at {one.begin_s:.3g} s' for one in stalls[:4])}), and then came at once"
     )
+    if run.void and (run.generator is None or longest.length_s < _LONG_S):
+        return
     if excuse := _excuse(run, longest):
         yield unknown(_BLOCKED, 0.05, f"{words}, but {excuse}", proof(seen, words))
     elif run.lost:
@@ -131,7 +133,7 @@ def _confidence(stalls: list[Standstill], longest: Standstill) -> float:
 
 def _judge_late(seen: Observation, run: LoadRun) -> Iterator[Finding]:
     """Without a standstill that could be told, a hundredth that comes half a second late is no sign of health either."""
-    if (run.p99_s or 0.0) < _LATE_S or run.searched or run.slow_readers or run.lost or run.unsent:
+    if (run.p99_s or 0.0) < _LATE_S or run.void or run.searched or run.slow_readers or run.lost or run.unsent:
         return
     rate = f"{run.rate:g} messages/s" if run.rate else f"{run.window} in flight on each connection"
     words = f"at {rate} over {run.connections} connections all came, and p99 is {duration_text(run.p99_s)}"
