@@ -61,9 +61,7 @@ def _judge_lost(seen: Observation, facts: PageLoadFacts) -> Iterator[Finding]:
     places = f"{facts.due:,} came to a subscriber and {frames:,} to the page" if frames else f"{facts.due:,} came to a subscriber"
     words = f"of {quantity(facts.sent, 'message')} that were accepted at {facts.rate:g} a second, {places}"
     if not _overtaken(facts, "due" if beside >= page else "frames", missing):
-        yield unknown(
-            _LOST, 0.3, f"{words}; the others were late when watching ended, or had no socket left to come on", proof(seen, words)
-        )
+        yield unknown(_LOST, 0.3, f"{words}; the others were late when watching ended, or their socket was gone", proof(seen, words))
     elif missing >= _MOST * facts.sent:
         yield unknown(_LOST, 0.4, f"{words}: the others are lost, unless the server sends the newest only", proof(seen, words))
     else:
