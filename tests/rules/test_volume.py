@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from observations import findings, roots, seen, verdicts
 
 from wsbook.facts import (
@@ -14,12 +15,14 @@ from wsbook.facts import (
     Moment,
     PageLoadFacts,
     PageMoment,
+    Place,
     Sample,
     Spell,
     Threshold,
+    TraceFacts,
     Watched,
 )
-from wsbook.finding import Verdict
+from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
 
 LOST, TWICE, MOVED = "message.lost", "message.duplicated", "message.out-of-order"
@@ -53,30 +56,57 @@ def server(busy: float = 0.2, seconds: int = 10, *, grows: int = 0, files: int =
     return Watched(how="process", place="endpoint", name="server.py", processes=1, samples=samples, descriptor_limit=limit)
 
 
+def starved() -> Watched:
+    """Return a server that waited for a processor for most of a second."""
+    rows = [(0.0, 0.0), (0.5, 0.0), (1.9, 0.9), (2.4, 0.9)]
+    samples = tuple(
+        Sample(at_s=at, ended=0, held=10, cpu_s=0.1, memory_bytes=50 << 20, descriptors=20, waiting_s=waited) for at, waited in rows
+    )
+    return Watched(how="process", place="endpoint", name="server.py", processes=1, samples=samples)
+
+
 def ended(code: int | None, how: str = "close") -> LossyConnection:
     return LossyConnection(number=3, expected=1000, lost=400, duplicated=0, reordered=0, ended=how, close_code=code)
 
 
 def moments(*stalls: tuple[float, float], seconds: float = 20.0, rate: int = 1000, width_s: float = 0.5) -> tuple[Moment, ...]:
     """Return moments of a run in which an open loop's messages wait through stalls, given as (begin, length)."""
+    due = [number / rate for number in range(round(seconds * rate))]
+    return waiting(
+        due, [0.001 + max((at + long - one for at, long in stalls if at <= one < at + long), default=0.0) for one in due], width_s
+    )
 
-    def late(due_s: float) -> float:
-        return 0.001 + max((begin + length - due_s for begin, length in stalls if begin <= due_s < begin + length), default=0.0)
 
+def waiting(due: list[float], late: list[float], width_s: float) -> tuple[Moment, ...]:
+    """Return the moments of messages that were due at these instants and came so much later."""
+    last = max(at + took for at, took in zip(due, late, strict=True))
     rows = []
-    for number in range(int(seconds / width_s)):
-        took = sorted(late(number * width_s + turn / rate) for turn in range(int(width_s * rate)))
-        rows.append(
-            Moment(
-                at_s=(number + 1) * width_s,
-                sent=len(took),
-                received=len(took),
-                p50_s=took[len(took) // 2],
-                p99_s=took[-5],
-                max_s=took[-1],
-            )
-        )
+    for number in range(int(last / width_s) + 1):
+        begin, end = number * width_s, (number + 1) * width_s
+        took = sorted(took for at, took in zip(due, late, strict=True) if begin <= at < end)
+        came = sum(begin <= at + took < end for at, took in zip(due, late, strict=True))
+        told = {"p50_s": took[len(took) // 2], "p99_s": took[int(0.99 * len(took))], "max_s": took[-1]} if took else {}
+        rows.append(Moment(at_s=end, sent=len(took), received=came, **told))
     return tuple(rows)
+
+
+def batched(every_s: float, seconds: float = 2.0, rate: int = 100) -> tuple[Moment, ...]:
+    """Return moments of a server that sends once in every_s what came meanwhile."""
+    due = [number / rate for number in range(round(seconds * rate))]
+    return waiting(due, [every_s - at % every_s for at in due], 0.05)
+
+
+def growing(seconds: float = 20.0, rate: int = 1000, width_s: float = 0.5) -> tuple[Moment, ...]:
+    """Return moments of a server that does half of what it is asked."""
+    due = [number / rate for number in range(round(seconds * rate))]
+    return waiting(due, [0.001 + at for at in due], width_s)
+
+
+def short(*stalls: tuple[float, float], **more: Any) -> LoadRun:
+    """Return a run of 2 s at 100 messages a second, in moments of 50 ms, that stood still so."""
+    rows = moments(*stalls, seconds=2.0, rate=100, width_s=0.05)
+    worst = max((length for _, length in stalls), default=0.002)
+    return run(**{"rate": 100.0, "duration_s": 2.0, "sent": 200, "moments": rows, "p99_s": worst, "generator": calm()} | more)
 
 
 def calm(lag_s: float = 0.001) -> Generator:
@@ -162,11 +192,24 @@ ROWS: list[tuple[str, Observation, list[str]]] = [
     # standstills
     ("steady", load(run(duration_s=20, moments=moments())), []),
     ("one stall of 1 s", load(run(duration_s=20, moments=moments((8.2, 1.0)), generator=calm())), [BLOCKED]),
-    ("two of 0.4 s", load(run(duration_s=20, moments=moments((4.1, 0.4), (12.1, 0.4)), generator=calm())), [BLOCKED]),
+    ("two of 0.6 s", load(run(duration_s=20, moments=moments((4.1, 0.6), (12.1, 0.6)), generator=calm())), [BLOCKED]),
+    ("two of 0.4 s", load(run(duration_s=20, moments=moments((4.1, 0.4), (12.1, 0.4)), generator=calm())), []),
     ("one of 0.4 s", load(run(duration_s=20, moments=moments((8.2, 0.4)), generator=calm())), []),
     ("of 0.1 s each", load(run(duration_s=20, moments=moments((4.1, 0.1), (12.1, 0.1)), generator=calm())), []),
     ("our own", load(run(duration_s=20, moments=moments((8.2, 1.0)), generator=calm(0.9))), []),
-    ("overload", load(run(duration_s=20, moments=moments((2.0, 18.0)), generator=calm())), []),
+    ("overload", load(run(duration_s=20, moments=growing(), generator=calm())), []),
+    ("a short run that is steady", load(short()), []),
+    ("a short run that stands for 1 s", load(short((0.42, 1.0))), [BLOCKED]),
+    ("to its end", load(short((1.5, 1.0))), [BLOCKED]),
+    ("nearly from its begin", load(short((0.1, 1.0))), [BLOCKED]),
+    ("for half a second", load(short((0.7, 0.5))), [BLOCKED]),
+    ("for 0.4 s", load(short((0.7, 0.4))), []),
+    ("by our own lag", load(short((0.7, 1.0), generator=calm(0.6))), []),
+    ("and loses some", load(short((0.7, 1.0), lost=3, lossy=(TEN,))), [LOST]),
+    ("without a processor", load(short((0.7, 1.0), servers=(starved(),))), []),
+    ("with moments that tell nothing", load(short((0.7, 1.0), moments=())), []),
+    ("batches of 0.2 s", load(run(rate=100, duration_s=2, sent=200, p99_s=0.2, moments=batched(0.2), generator=calm())), []),
+    ("batches of 1 s", load(run(rate=100, duration_s=2, sent=200, p99_s=1.0, moments=batched(1.0), generator=calm())), []),
 ]
 
 
@@ -195,6 +238,36 @@ def test_a_void_run_has_its_sentence() -> None:
 def test_what_a_void_run_counted_is_a_possibility(counted: dict[str, int], slug: str) -> None:
     found = findings(load(run(**counted), void="the generator itself was 40 ms late"))
     assert [(one.cause, one.verdict, one.confidence) for one in found] == [(slug, Verdict.UNKNOWN, 0.4)]
+
+
+@pytest.mark.parametrize(
+    ("observation", "confidence"),
+    [
+        (load(short((0.42, 1.0))), 0.65),
+        (load(short((0.42, 0.6))), 0.5),
+        (load(short((0.2, 0.5), (1.2, 0.5))), 0.8),
+        (load(short((0.2, 0.35), (1.2, 0.35))), 0.45),
+        (load(short((0.42, 0.35))), 0.3),
+        (load(short((0.7, 1.0), generator=calm(0.6))), 0.05),
+        (load(run(rate=100, p99_s=0.95)), 0.3),
+    ],
+)
+def test_a_standstill_is_as_sure_as_it_is_long_and_seen_again(observation: Observation, confidence: float) -> None:
+    assert [one.confidence for one in findings(observation) if one.cause == BLOCKED] == [confidence]
+
+
+@pytest.mark.parametrize(
+    ("one", "verdict"),
+    [
+        (run(rate=100, p99_s=0.95), "unknown"),
+        (run(rate=100, p99_s=0.45), "clear"),
+        (run(rate=100, p99_s=None), "clear"),
+        (run(rate=100, p99_s=0.95, servers=(server(0.99),)), "unknown"),
+        (run(rate=9000, p99_s=0.95, searched=True), "clear"),
+    ],
+)
+def test_a_hundredth_that_is_half_a_second_late_is_not_clear(one: LoadRun, verdict: str) -> None:
+    assert verdicts(load(one))["4.2"] == verdict
 
 
 def test_losses_are_counted_and_placed() -> None:
@@ -293,3 +366,106 @@ def test_a_load_that_says_nothing_leaves_the_step_open_though_the_page_is_well()
     void = load(run(), void="the generator itself was 40 ms late")
     assert verdicts(void, page(5000, 600))["4.2"] == "unknown"
     assert verdicts(load(run()), page(5000, 600))["4.2"] == "clear"
+
+
+# What came to subscriber and page
+
+
+def flow(
+    *moments: tuple[int, int], sent: int = 150, changes: int | None = None, last: bool | None = None, pictures: int = 30, **more: Any
+) -> Observation:
+    """Return a page to which 100 messages a second were sent for 1.5 s; moments of 0.5 s as (due, frames)."""
+    rows = tuple(
+        PageMoment(at_s=(number + 1) / 2, due=due, frames=came, handled=came, shown=came, changes=came, pictures=pictures)
+        for number, (due, came) in enumerate(moments)
+    )
+    due, came = (sum(one) for one in zip(*moments, strict=True))
+    if changes is not None:
+        rows = (*rows[:-1], replace(rows[-1], changes=changes - sum(one.changes for one in rows[:-1])))
+    given = {"behind_s": 0.01, "delay_p99_s": 0.01, "draw_p99_s": 0.001} | more
+    facts = PageLoadFacts(
+        rate=100, sent=sent, browser="Chromium", moments=rows, due=due, handled=came, shown=came, last_shown=last, **given
+    )
+    return seen(facts, step="4.2", probe="page_load")
+
+
+WHOLE = ((50, 50), (50, 50), (50, 50))
+
+SHORT = ((33, 28), (32, 36), (36, 39))
+
+STOOD = ((50, 50), (44, 44), (0, 0), (56, 56))
+
+
+def traced(count: int) -> Observation:
+    """Return a traced event that came to the endpoint so often."""
+    places = (Place(name="trigger", kind="trigger", at_s=0.0, count=1), Place(name="endpoint", kind="endpoint", at_s=0.01, count=count))
+    return seen(TraceFacts(marker="m", places=places, trigger="http"), step="4.1", probe="trace")
+
+
+@pytest.mark.parametrize(
+    ("observation", "slug", "verdict", "confidence"),
+    [
+        (flow(*WHOLE), LOST, None, 0.0),
+        (flow(*SHORT, last=True), LOST, "fault", 0.75),
+        (flow(*SHORT), LOST, "fault", 0.75),
+        (flow((50, 50), (44, 44)), LOST, "unknown", 0.3),
+        (flow((50, 50), (50, 50), (49, 49)), LOST, "unknown", 0.3),
+        (flow((50, 50), (50, 50), (49, 49), last=True), LOST, "fault", 0.75),
+        (flow((50, 30), (50, 33), (50, 31), last=True), LOST, "fault", 0.75),
+        (flow((10, 10), (10, 10), (30, 30), last=True), LOST, "unknown", 0.4),
+        (flow((50, 50), (50, 20), (50, 0)), LOST, "unknown", 0.3),
+        (flow(*SHORT, behind_s=None), LOST, "unknown", 0.3),
+        (flow(*SHORT, void="the browser ended"), LOST, None, 0.0),
+        (flow((0, 0), (0, 0), (0, 0)), LOST, None, 0.0),
+        (flow(*STOOD, behind_s=None), LOST, None, 0.0),
+        (flow(*WHOLE, copies=150), TWICE, "fault", 0.75),
+        (flow(*WHOLE, copies=1), TWICE, "unknown", 0.4),
+        (flow(*WHOLE, changes=293), TWICE, "unknown", 0.25),
+        (flow(*WHOLE, changes=200), TWICE, None, 0.0),
+        (flow(*STOOD, behind_s=None), BLOCKED, "unknown", 0.45),
+        (flow((50, 50), (0, 0), (0, 0), (100, 100)), BLOCKED, "fault", 0.65),
+        (flow((50, 50), (50, 50), (10, 10), (0, 0), (40, 40), behind_s=None), BLOCKED, "unknown", 0.45),
+        (flow((50, 50), (50, 50), (45, 45), (0, 0), (5, 5)), BLOCKED, None, 0.0),
+        (flow(*WHOLE), BLOCKED, None, 0.0),
+        (flow((0, 0), (100, 100), (0, 0), (50, 50)), BLOCKED, None, 0.0),
+        (flow((50, 50), (44, 0), (50, 0), (6, 106)), BLOCKED, None, 0.0),
+        (flow((50, 50), (44, 44), (0, 0), (5, 5), last=True), BLOCKED, None, 0.0),
+        (flow(*STOOD, unseen=("when messages came cannot be told: no subscriber beside the page",)), BLOCKED, None, 0.0),
+    ],
+)
+def test_what_came_is_compared_with_what_was_sent(observation: Observation, slug: str, verdict: str | None, confidence: float) -> None:
+    found = [(str(one.verdict), one.confidence) for one in findings(observation) if one.cause == slug]
+    assert found == ([(verdict, confidence)] if verdict else [])
+    assert not verdict or verdicts(observation)["4.2"] == verdict
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(1, None), (2, "fault")])
+def test_a_document_that_changes_twice_is_judged_beside_the_trace(count: int, verdict: str | None) -> None:
+    found = [str(one.verdict) for one in findings(flow(*WHOLE, changes=293), traced(count)) if one.cause == TWICE and _of_page(one)]
+    assert found == ([verdict] if verdict else [])
+
+
+def _of_page(finding: Finding) -> bool:
+    return any(proof.text.startswith("the document changed") for proof in finding.evidence)
+
+
+def test_a_void_run_shows_a_long_standstill_all_the_same() -> None:
+    spoilt = {"generator": calm(0.02), "void": "the generator itself was 16 ms late"}
+    assert roots(load(short((0.42, 1.0), **spoilt), void="all 1 runs are void")) == [BLOCKED]
+    assert roots(load(short((0.42, 1.0), **spoilt), short())) == [BLOCKED]
+    assert roots(load(short((0.42, 0.4), **spoilt))) == []
+    assert roots(load(short((0.42, 1.0), **(spoilt | {"generator": calm(0.6)})))) == []
+    assert roots(load(short((0.42, 1.0), **(spoilt | {"generator": None})))) == []
+
+
+def test_a_page_that_stands_from_its_begin_is_judged_where_messages_come_one_by_one() -> None:
+    early = flow((20, 20), (0, 0), (80, 80), (50, 50), behind_s=None)
+    assert roots(early) == []
+    assert roots(load(run(p50_s=0.002)), early) == [BLOCKED]
+
+
+@pytest.mark.parametrize(("p50_s", "verdict"), [(0.002, "fault"), (0.2, "unknown")])
+def test_a_silent_page_tells_more_where_messages_come_one_by_one(p50_s: float, verdict: str) -> None:
+    found = findings(load(run(p50_s=p50_s)), flow(*STOOD, behind_s=None))
+    assert [str(one.verdict) for one in found if one.cause == BLOCKED] == [verdict]
+    assert not [one for one in found if one.cause == EACH]

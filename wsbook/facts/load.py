@@ -162,7 +162,7 @@ class PageMoment(Struct, frozen=True, kw_only=True):
 
 class PageLoadFacts(Struct, frozen=True, kw_only=True, tag="page-load"):
     """A page while messages come at a rate. sent: that were set off; due: distinct ones that reached a subscriber beside the page, or were
-    set off when there was none.
+    set off when there was none. copies: messages of the same length and marker that reached the subscriber once more.
 
     behind_s: how long after the last of these came the page still handled or showed some, None when it was not done when the watching
     ended. delay_p50_s, delay_p99_s: from that arrival to the page's handler: the browser holds back what the main thread has no time for,
@@ -182,6 +182,7 @@ class PageLoadFacts(Struct, frozen=True, kw_only=True, tag="page-load"):
     nodes_before: int = 0
     nodes_after: int = 0
     due: int = 0
+    copies: int = 0
     handled: int = 0
     shown: int = 0
     draw_p50_s: float | None = None

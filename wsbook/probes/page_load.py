@@ -115,6 +115,8 @@ class _Run:
         self._drain_s, self._every_s = drain_s, every_s
         self._sent: dict[int, float] = {}
         self._heard: dict[int, float] = {}
+        self._lengths: dict[int, int] = {}
+        self._copies = 0
         self._unseen: list[str] = []
 
     async def follow(self, page: Page, stack: AsyncExitStack, subscribe: str, step: str) -> PageLoadFacts:
@@ -153,6 +155,8 @@ class _Run:
             if data is not None:
                 at = socket.answered + socket.last_received_s
                 for number in (found := find_markers(data, self.mark)):
+                    self._copies += self._lengths.get(number) == len(data)
+                    self._lengths.setdefault(number, len(data))
                     self._heard.setdefault(number, at)
                 if not found:
                     await keeping.hear(data)
@@ -224,6 +228,7 @@ class _Run:
             nodes_before=seen.nodes[0],
             nodes_after=seen.nodes[-1],
             due=len(due),
+            copies=self._copies,
             handled=len(seen.taken) if heard else 0,
             shown=len(seen.shown),
             listeners=seen.listeners,

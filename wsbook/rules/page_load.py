@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from wsbook.evidence import Evidence
 from wsbook.facts import PageLoadFacts
-from wsbook.finding import Finding
+from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
+from wsbook.rules.page_load_flow import judge_flow, stood_still
 from wsbook.words import duration_text, quantity
 
 __all__ = ["judge_page_load"]
@@ -30,7 +31,18 @@ _LONG_SHARE = 0.5
 def judge_page_load(evidence: Evidence) -> Iterator[Finding]:
     """Judge every look at a page under load."""
     for seen, facts in evidence.of(PageLoadFacts):
-        yield from _judge(seen, facts)
+        flow = list(judge_flow(evidence, seen, facts))
+        yield from flow
+        own = _judge(seen, facts)
+        yield from (one for one in own if not (flow and _said_by_flow(evidence, facts, one)))
+
+
+def _said_by_flow(evidence: Evidence, facts: PageLoadFacts, finding: Finding) -> bool:
+    """Whether losses, copies or standstills before the page already say what this would: a page that got too little may keep up."""
+    if finding.verdict is Verdict.CLEAR:
+        return True
+    took_s = max(facts.delay_p99_s or 0.0, facts.draw_p99_s or 0.0)
+    return finding.verdict is Verdict.UNKNOWN and finding.cause == _EACH and stood_still(evidence, facts) and took_s < _DELAY_S
 
 
 def _total(facts: PageLoadFacts, name: str) -> int:

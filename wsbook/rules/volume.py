@@ -37,6 +37,9 @@ def judge_volume(evidence: Evidence) -> Iterator[Finding]:
     """Judge load runs; those that our own generator spoilt say nothing."""
     for seen, facts in evidence.of(LoadFacts):
         runs = [run for run in facts.runs if not run.void]
+        for run in facts.runs:
+            if run.void and not troubled(run):
+                yield from judge_run_stalls(seen, run)  # a little lag of ours spoils figures, and explains no standstill of a second
         if facts.void or (facts.runs and not runs):
             yield from _void(seen, facts)
             continue

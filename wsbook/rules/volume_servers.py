@@ -9,10 +9,10 @@ from wsbook.observation import Observation
 from wsbook.rules.make import fault, proof, unknown
 from wsbook.words import duration_text, quantity, size_text
 
-__all__ = ["busy_of", "judge_servers"]
+__all__ = ["BUSY", "busy_of", "judge_servers"]
 
 _COST, _SLOW = "load.broadcast-cost", "load.slow-consumer-no-backpressure"
-_BUSY = 0.9
+BUSY = 0.9
 """Share of one processor from which on a process that runs on one has none left."""
 _DEAR_S = 60e-6
 """Processor time for each message delivered above which something is done anew for each listener; a plain broadcast takes an interpreter
@@ -49,7 +49,7 @@ def _listeners(run: LoadRun) -> int:
 
 def _judge_cost(seen: Observation, runs: Sequence[LoadRun]) -> Iterator[Finding]:
     """The server has no processor left, and events come later the more listen."""
-    full = [run for run in runs if (busy_of(run) or 0.0) >= _BUSY and run.received]
+    full = [run for run in runs if (busy_of(run) or 0.0) >= BUSY and run.received]
     if not full:
         return
     run = min(full, key=_listeners)

@@ -28,7 +28,7 @@ class _Effort(Struct, frozen=True, kw_only=True):
 
 
 _EFFORTS = {
-    "quick": _Effort(rates=(100, 500), sizes=(_SIZE_BYTES,), connections=(4,), seconds=0.7, drain_s=1.0, page_rate=100, page_s=1.5),
+    "quick": _Effort(rates=(100, 500), sizes=(_SIZE_BYTES,), connections=(4,), seconds=1.5, drain_s=1.0, page_rate=100, page_s=1.5),
     "standard": _Effort(
         rates=(50, 200, 1000),
         sizes=(_SIZE_BYTES,),
