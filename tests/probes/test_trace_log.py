@@ -1,5 +1,6 @@
 """Files that grow, are cut, replaced, or are not there yet."""
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from wsbook.probes import trace_log
-from wsbook.probes.trace_log import Tail
+from wsbook.probes.trace_log import Tail, follow_log
+from wsbook.probes.trace_watch import Run, Watch
 
 NEEDLE = b"wsbook-0"
 
@@ -72,3 +74,21 @@ def test_no_more_is_read_than_the_bound(tmp_path: Path, monkeypatch: pytest.Monk
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         Tail(tmp_path)
+
+
+def test_lines_are_quoted_with_their_event_and_troubles_are_overheard(tmp_path: Path) -> None:
+    path, run = tmp_path / "log", Run(marker="wsbook-0", set_off=1)
+    watch = Watch("log a", "log", run)
+    path.touch()
+    tail = Tail(path)
+
+    async def follow() -> None:
+        task = asyncio.ensure_future(follow_log(watch, tail, run, None))
+        path.write_text(f"took wsbook-0-0\nsaid nothing\nWARNING cannot send {'x' * 1000}\nERROR not yet set off wsbook-0-1\n")
+        await asyncio.sleep(0.5)
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(follow(), 5.0))
+    tail.close()
+    assert [text for _, text in watch.quotes[0]] == ["took wsbook-0-0"] and watch.quotes.keys() == {0}
+    assert [len(text) for _, text in watch.overheard] == [500]

@@ -1,5 +1,8 @@
 """What a place says of the events that passed it."""
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,3 +53,16 @@ def test_content_is_bounded_and_greetings_are_kept() -> None:
     watch.note([1], 1.0, "y")
     watch.note([2], 1.0, "z")
     assert watch.contents == {1: "y"} and watch.greeting == '{"server_id": "b"}' and "node-1" in watch.signals.values()
+
+
+def test_messages_without_a_marker_are_counted_beside_each_event() -> None:
+    run = Run(marker="wsbook-0")
+    socket = cast(Any, SimpleNamespace(ended="open"))
+    watch = Watch("endpoint", "endpoint", run, socket=socket)
+    watch.pass_by("hello")
+    run.set_off = 1
+    for message in ('{"type": "tick"}', "ping", '{"type": "ping"}', b"\x01"):
+        watch.pass_by(message)
+    run.set_off = 2
+    assert [watch.place(number, 0.0).others for number in range(2)] == [2, 0]
+    assert Watch("log a", "log", run).place(0, 0.0).others is None
