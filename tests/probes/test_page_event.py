@@ -31,6 +31,7 @@ function onNews(event) { shown.textContent = JSON.parse(event.data).text; }
 const socket = new WebSocket(url);
 socket.addEventListener("message", onNews);
 """,
+    "two-sockets": 2 * _shows("shown.textContent = m.text"),
     "silent": "globalThis.socket = new WebSocket(url);",
     "throws": _shows("const row = document.querySelector('#absent'); row.textContent = m.text"),
     "swallows": """
@@ -166,6 +167,22 @@ async def test_how_far_a_message_gets_in_a_page() -> None:
             times = [place.at_s for place in places.values() if place.at_s is not None]
             assert all(sent_at - 0.02 < at < sent_at + 1.5 for at in times) and times == sorted(times), name
             assert ("canvas" in " ".join(event.unseen)) == (name == "canvas")
+
+
+@needs("chromium")
+@pytest.mark.slow
+async def test_a_frame_that_holds_the_marker_twice_is_one_and_sockets_are_counted() -> None:
+    async with opened() as (site, page):
+        twice, _, _ = await follow(site, page, "plain", write=lambda mark: json.dumps({"text": mark, "copy": _json(mark)}))
+        before = len(page.capture.sockets)
+        watcher, run = await watcher_of(site, page, "two-sockets")
+        await page.watch(5.0, until=lambda seen: sum(bool(one.answered_at) for one in seen.sockets[before:]) == 2)
+        site.say(_json(marker(run, 1)))
+        await watcher.event(marker(run, 1), 1.2)
+        two = {place.name: place for place in watcher.places(marker(run, 1))}
+        await watcher.end()
+    told = [[(places[name].count, places[name].sockets) for name in ("page frame", "page handler")] for places in (twice, two)]
+    assert told == [[(1, 1), (1, 0)], [(2, 2), (2, 0)]]
 
 
 @needs("chromium")

@@ -240,6 +240,18 @@ async def test_the_page_is_part_of_the_path(log: Path) -> None:
 
 
 @needs("chromium")
+@pytest.mark.slow
+async def test_a_page_that_waits_before_it_shows_is_waited_for(log: Path) -> None:
+    later = "{ const text = event.data; setTimeout(() => { p.textContent = text; }, 1300); }"
+    found = await _with_page(log, later, repeats=4, burst=20, budget_s=3.5)
+    traces = [seen.facts for seen in found if isinstance(seen.facts, TraceFacts)]
+    shown = [place.at_s for facts in traces for place in facts.places if place.kind == "document"]
+    assert len(shown) >= 2 and all(at_s is not None and at_s > 1.2 for at_s in shown)
+    (burst,) = [seen.facts for seen in found if isinstance(seen.facts, BurstFacts)]
+    assert {place.received for place in burst.places if place.kind in ("frame", "document")} == {burst.sent}
+
+
+@needs("chromium")
 async def test_a_page_that_shows_nothing_is_looked_at_more_deeply(log: Path) -> None:
     found = await _with_page(log, "try {{ p.textContent = JSON.parse(event.data).text }} catch {{ }}".replace("{{", "{").replace("}}", "}"))
     traces = [seen.facts for seen in found if isinstance(seen.facts, TraceFacts)]
