@@ -53,6 +53,7 @@ function work() { const m = queue.shift(); if (m) { shown.textContent = m.text; 
 function take(m) { queue.push(m); if (!working) { working = true; setTimeout(work, 10); } }
 """
     + _TAKE,
+    "later": _LIST + _ROW + "function take(m) { setTimeout(() => list.append(row(m)), 1300); }" + _TAKE,
     "latest-only": """
 let latest = null;
 setInterval(() => { if (latest) shown.textContent = latest.text; latest = null; }, 100);

@@ -138,6 +138,15 @@ async def test_a_queue_in_the_page_is_seen_in_what_it_draws(origin: str) -> None
 
 @needs("chromium")
 @pytest.mark.slow
+async def test_a_page_that_waits_before_it_shows_is_waited_for(origin: str) -> None:
+    facts = _facts(await load(origin, "later", rate=100.0, seconds=1.5, drain_s=1.0))
+    assert facts.handled == facts.shown == facts.due and facts.last_shown
+    assert facts.draw_p50_s is not None and facts.draw_p99_s is not None and facts.behind_s is not None
+    assert facts.draw_p50_s > 1.25 and facts.draw_p99_s < facts.draw_p50_s / 0.8 and facts.behind_s > 1.2
+
+
+@needs("chromium")
+@pytest.mark.slow
 async def test_a_page_that_shows_the_latest_only_is_not_behind(origin: str) -> None:
     facts = _facts(await load(origin, "latest-only"))
     assert facts.handled == facts.due and 5 <= facts.shown <= 40 and facts.last_shown

@@ -89,6 +89,7 @@ def rendered(**times: float | None) -> Times:
 
 
 UNSHOWN = rendered(document=None, screen=None)
+SLOW = events(*[rendered(document=1.2, screen=1.22)] * 2)
 NOWHERE: Times = {"app": None, "endpoint": None, **dict.fromkeys(PAGE)}
 PARSE = Caught(text="SyntaxError: Unexpected token 'N' is not valid JSON", where="http://shop.test/app.js:40:20", in_handler=True)
 BLOB = Caught(text='SyntaxError: "[object Blob]" is not valid JSON', where="http://shop.test/app.js:40:20", in_handler=True)
@@ -208,7 +209,11 @@ ROWS: list[tuple[str, list[Observation], list[str]]] = [
         events(*[{**rendered(), "app": 0.001, "app-b": 0.001}] * 3, more={"app": {"count": 2}, "page frame": {"count": 2}}),
         [TWICE],
     ),
-    ("two sockets of the page", events(*[rendered()] * 3, more={"page frame": {"count": 2}}), [TWO]),
+    ("two sockets of the page", events(*[rendered()] * 3, more={"page frame": {"count": 2, "sockets": 2}}), [TWO]),
+    ("one socket of the page, two frames", events(*[rendered()] * 3, more={"page frame": {"count": 2, "sockets": 1}}), [TWICE]),
+    ("two frames, nobody knows of which sockets", events(*[rendered()] * 3, more={"page frame": {"count": 2}}), []),
+    ("the last not watched for as long as others took", [*SLOW, event(UNSHOWN, number=2, watched_s=1.1)], []),
+    ("the last watched for longer than others took", [*SLOW, event(UNSHOWN, number=2, watched_s=2.5)], [SHOWN]),
     ("changed at the proxy", events(*[{"app": 0.001, "endpoint": 0.002}] * 3, more={"endpoint": {"altered": "$.text changed"}}), [FORMAT]),
     (
         "in the words of each instance",
@@ -229,6 +234,11 @@ def test_what_was_not_seen_is_unknown(row: str) -> None:
     observations = next(entry[1] for entry in ROWS if entry[0] == row)
     assert Verdict.UNKNOWN in {finding.verdict for finding in findings(*observations)}
     assert verdicts(*observations)["4.1"] == "unknown"
+
+
+def test_our_own_deaf_socket_is_told_beside_a_page_that_shows_all() -> None:
+    found = findings(*events(*[{**rendered(), "app": None, "endpoint": None}] * 3))
+    assert any("our own sockets at app, endpoint got none of them" in one.summary for one in found if one.verdict is Verdict.CLEAR)
 
 
 def test_the_hop_is_named_with_its_numbers() -> None:

@@ -331,6 +331,7 @@ def page(
         (page(5000, 300, pictures=300, behind_s=3.0, layout=0.6), []),
         (page(5000, 900, shown=2500, layout=0.1, draw_p99_s=7.0), []),
         (page(5000, 120, shown=100, layout=0.05, draw_p99_s=1.2), []),
+        (page(5000, 900, layout=0.1, draw_p50_s=1.2, draw_p99_s=1.205, behind_s=1.21), []),
         (page(300, 300, pictures=300, behind_s=3.0), []),
         (page(5000, 600, behind_s=3.0), []),
         (page(5000, 600, shown=60), []),
@@ -350,6 +351,15 @@ def test_a_page_under_load(observation: Observation, causes: list[str]) -> None:
 def test_a_page_that_was_not_seen_is_unknown(observation: Observation) -> None:
     assert {one.verdict for one in findings(observation)} == {Verdict.UNKNOWN}
     assert verdicts(observation)["4.2"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("draw_p50_s", "draw_p99_s", "behind_s", "verdict"),
+    [(1.2, 1.205, 1.21, "clear"), (3.5, 7.0, 1.21, "unknown"), (1.2, 1.205, 3.0, "unknown"), (0.02, 0.05, 1.21, "unknown")],
+)
+def test_a_delay_that_is_the_same_for_all_is_no_backlog(draw_p50_s: float, draw_p99_s: float, behind_s: float, verdict: str) -> None:
+    seen = page(5000, 900, layout=0.1, draw_p50_s=draw_p50_s, draw_p99_s=draw_p99_s, behind_s=behind_s)
+    assert verdicts(load(run()), seen)["4.2"] == verdict
 
 
 def test_a_load_that_says_nothing_leaves_the_step_open_though_the_page_is_well() -> None:
@@ -404,7 +414,9 @@ def traced(count: int) -> Observation:
         (flow((50, 30), (50, 33), (50, 31), last=True), LOST, "fault", 0.75),
         (flow((10, 10), (10, 10), (30, 30), last=True), LOST, "unknown", 0.4),
         (flow((50, 50), (50, 20), (50, 0)), LOST, "unknown", 0.3),
-        (flow(*SHORT, behind_s=None), LOST, "unknown", 0.3),
+        (flow(*SHORT, behind_s=None), LOST, "fault", 0.75),
+        (flow((33, 30), (37, 38), (43, 37), (1, 0), behind_s=None, last=False), LOST, "fault", 0.75),
+        (flow(*SHORT, (0, 0), (0, 0), (20, 20), behind_s=None), LOST, "unknown", 0.3),
         (flow(*SHORT, void="the browser ended"), LOST, None, 0.0),
         (flow((0, 0), (0, 0), (0, 0)), LOST, None, 0.0),
         (flow(*STOOD, behind_s=None), LOST, None, 0.0),

@@ -12,7 +12,8 @@ class Place(Struct, frozen=True, kw_only=True):
     identifies the process that a socket is connected to, "" unknown. altered: how its content differs from that at the first socket
     that carried it, "" when it does not. against_schema: what the given JSON Schema refuses in it, "" nothing or none given.
     error_s: how far at_s may be off because another machine's clock gave it; 0 for clocks of this machine. ended: how the socket here,
-    or every socket of the page, had ended when the event had not come, such as "close 1001 going away by peer"; "" it was open.
+    or every socket of the page, had ended when the event had not come, such as "close 1001 going away by peer"; "" it was open. sockets:
+    over how many sockets of the page it came, 0 not known.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Place(Struct, frozen=True, kw_only=True):
     against_schema: str = ""
     error_s: float = 0.0
     ended: str = ""
+    sockets: int = 0
 
 
 class Named(Struct, frozen=True, kw_only=True):

@@ -18,9 +18,10 @@ from wsbook.facts import BroadcastFacts, Headers, Sender, Subscriber, UpgradeFac
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.endings import close_all, why_not_open
 from wsbook.probes.instances import named_by, signals_of
+from wsbook.probes.joining import join
+from wsbook.probes.keeping import Keeping
 from wsbook.probes.marker import find_markers, marker, run_marker
 from wsbook.probes.publish import Publisher, SocketPublisher, publisher_for, what_is_missing
-from wsbook.probes.socket import Socket
 from wsbook.probes.upgrade import open_socket
 from wsbook.secret import resolve
 from wsbook.target import Trigger
@@ -31,16 +32,18 @@ MOST_SUBSCRIBERS, MOST_OWNED, MOST_MESSAGES = 16, 500, 1000
 _EACH, _MOST_EACH = 2, 32
 """Messages that each subscriber sends where all of them do, and those of all together."""
 _SPACING_S, _SETTLE_S, _REPEATS_S = 0.02, 1.5, 0.1
+_GREETING = 16_384
 Progress = Callable[[str, float], None]
 
 
 class _Listener:
     """One open subscriber and the sequence numbers that reached it."""
 
-    def __init__(self, socket: Socket, headers: Headers, place: str, run: str) -> None:
-        self.socket, self.place, self._headers, self._run = socket, place, headers, run
+    def __init__(self, keeping: Keeping, came: Sequence[str | bytes], headers: Headers, place: str, run: str) -> None:
+        self.socket, self.place, self._headers, self._run = keeping.socket, place, headers, run
+        self._keeping = keeping
         self.order: list[int] = []
-        self.greeting: str | None = None
+        self.greeting = next((data[:_GREETING] for data in came if isinstance(data, str)), None)
         self.told = False
 
     @property
@@ -51,10 +54,15 @@ class _Listener:
     async def listen(self) -> None:
         """Read until the socket ends; a flood is read but only sequence numbers are kept."""
         while (data := await self.socket.receive(60.0)) is not None or self.socket.ended == "open":
-            if data is not None and len(self.order) < 10 * MOST_MESSAGES:
-                self.order += find_markers(data, self._run)
+            if data is None:
+                continue
+            found = find_markers(data, self._run)
+            if len(self.order) < 10 * MOST_MESSAGES:
+                self.order += found
             if not self.told and self.greeting is None and isinstance(data, str):
-                self.greeting = data[:16_384]
+                self.greeting = data[:_GREETING]
+            if not found:
+                await self._keeping.hear(data)
 
     def result(self, index: int, messages: int, sign: str) -> Subscriber:
         """Return who missed, doubled or disordered what. sign: what identifies instances."""
@@ -172,7 +180,7 @@ async def _listeners(
                 failure = why_not_open(seen)
                 continue
             headers = seen.facts.headers if isinstance(seen.facts, UpgradeFacts) else ()
-            listener = _Listener(socket, headers, place.hop, run)
+            listener = _Listener(*await join(socket), headers, place.hop, run)
             listeners.append(listener)
             tasks.append(asyncio.ensure_future(listener.listen()))
         yield listeners, failure

@@ -137,9 +137,9 @@ class Capture:
         socket.frame_count += 1
         if direction == "received" and opcode in (1, 2) and len(self.marks) < _MARKS:
             text = payload[:65536] if opcode == 1 else _decoded(payload[:65536])
-            found = MARKER.findall(text)
+            found = list(dict.fromkeys(MARKER.findall(text)))  # an envelope may hold it twice and is one frame
             self.marks += [("frame", mark, at) for mark in found]
-            self.lately.carry(found, Carrier(url=socket.url, text=text, worker=bool(event["worker"])))
+            self.lately.carry(found, Carrier(url=socket.url, text=text, worker=bool(event["worker"])), event["requestId"])
         if len(socket.frames) < _FRAMES:
             text = self._keep(payload, _FRAME_TEXT) if opcode == 1 else ""
             since = max(0.0, at - (socket.answered_at or at))

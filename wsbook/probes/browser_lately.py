@@ -14,7 +14,7 @@ __all__ = ["OURS", "Carrier", "Lately", "Spot", "Thrown", "spots"]
 
 OURS = ("wsbook-page.js", "wsbook-reconnect.js", "wsbook-load.js")
 """Names of our own scripts in the browser's reports."""
-_LATEST, _CARRIED, _PAYLOAD, _FRAMES, _TEXT = 2000, 300, 16_384, 30, 1000
+_LATEST, _CARRIED, _SOCKETS, _PAYLOAD, _FRAMES, _TEXT = 2000, 300, 20, 16_384, 30, 1000
 
 
 class Spot(Struct, frozen=True, kw_only=True):
@@ -58,12 +58,15 @@ class Lately:
         self.said: deque[tuple[float, str, str]] = deque(maxlen=200)
         self.thrown: deque[Thrown] = deque(maxlen=200)
         self.carried: dict[str, Carrier] = {}
+        self.over: dict[str, set[str]] = {}
 
-    def carry(self, marks: Sequence[str], carrier: Carrier) -> None:
-        """Keep what carried these markers, the first of each, its text cut to 16 KiB."""
+    def carry(self, marks: Sequence[str], carrier: Carrier, socket: str = "") -> None:
+        """Keep what carried these markers, the first of each, its text cut to 16 KiB, and over which sockets (ids of their requests)."""
         for mark in marks:
             if len(self.carried) < _CARRIED:
                 self.carried.setdefault(mark, replace(carrier, text=carrier.text[:_PAYLOAD]))
+            if mark in self.carried and len(over := self.over.setdefault(mark, set())) < _SOCKETS:
+                over.add(socket)
 
     def throw(self, details: Mapping[str, Any], at: float) -> None:
         """Keep an exception that reached the console (CDP Runtime.ExceptionDetails)."""

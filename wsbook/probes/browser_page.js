@@ -13,7 +13,7 @@
   const seen = new Set();
   const cut = new Map();
   const mark = (place, text, at) => {
-    for (const marker of marked(text)) {
+    for (const marker of new Set(marked(text))) {
       const key = place + marker, whole = /-[0-9]{1,6}$/.test(marker);
       if (place !== "handler" && whole && (seen.has(key) || seen.size > 2000)) continue;
       if (!whole && (at - (cut.get(place) ?? 0) < 20 || seen.size > 2000)) continue;
@@ -43,7 +43,7 @@
     if (!marked(text).length) return;
     carried = true;
     mark("handler", text, at);
-    for (const delay of [0, 100, 400]) setTimeout(() => requestAnimationFrame(lookAtFields), delay);
+    for (const delay of [0, 100, 400, 1500, 3000]) setTimeout(() => requestAnimationFrame(lookAtFields), delay);
   };
 
   const Native = globalThis.WebSocket;

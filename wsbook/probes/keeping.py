@@ -25,11 +25,12 @@ def usual_gap(times: list[float]) -> float | None:
 class Keeping:
     """One open socket and what its client says by itself.
 
-    dialect: "" is learnt from the first message. answers: False answers no heartbeat and sends none, once it has greeted.
+    dialect: "" is learnt from the first message. answers: False answers no heartbeat and sends none, once it has greeted. own: what the
+    caller says itself after opening, which is not said twice.
     """
 
-    def __init__(self, socket: Socket, dialect: str = "", *, answers: bool = True) -> None:
-        self.socket = socket
+    def __init__(self, socket: Socket, dialect: str = "", *, answers: bool = True, own: str = "") -> None:
+        self.socket, self.own = socket, own
         self.dialect = dialect
         self.announced = Announced()
         self.answers = answers
@@ -57,7 +58,7 @@ class Keeping:
             due_s = self._due_s()
             message = await self.socket.receive(max(0.001, min(left, due_s)))
             if message is not None:
-                await self._hear(message)
+                await self.hear(message)
                 await asyncio.sleep(0)  # a peer that floods us must not stop everybody else
             elif self._due_s() <= 0 and self.socket.ended == "open":
                 await self._say(self.manner.beat)
@@ -70,7 +71,8 @@ class Keeping:
             return math.inf
         return self.socket.last_sent_s + max(_FASTEST_S, every_s) - self.socket.now_s
 
-    async def _hear(self, message: str | bytes) -> None:
+    async def hear(self, message: str | bytes) -> None:
+        """Take one message that somebody read, and say what a client says to it."""
         if not self._heard:
             self._heard = True
             await self._learn(message)
@@ -86,7 +88,8 @@ class Keeping:
             said = next((clue.dialect for clue in recognise("", first_message=message)), "")
             self.dialect = said or dialect_of(message)
         for text in self.manner.after_first:
-            await self._say(text)
+            if not self.own.startswith(text):
+                await self._say(text)
 
     def beats(self) -> list[tuple[Frame, str]]:
         """Return the peer's heartbeats with their kinds, in order."""

@@ -122,7 +122,8 @@ class PageWatcher:
         worker are not seen, so that there is no such place then."""
         known = self._listeners is not None and self._sockets == self._seen.socket_count
         unheard = known and not self._takers(marker) and not self._times("document", marker)
-        found = [self._place("page frame", "frame", self._times("frame", marker))]
+        over = len(self._seen.lately.over.get(marker, ()))
+        found = [self._place("page frame", "frame", self._times("frame", marker), over)]
         if not self._by_worker(marker):
             came = min(self._times("frame", marker), default=0.0)  # the browser's clocks differ by microseconds
             taken = [] if unheard else [max(came, at) for at in self._times("handler", marker)]
@@ -134,8 +135,9 @@ class PageWatcher:
             found.append(self._place(f"page {kind}", kind, self._times(kind, marker) or self._cut(kind, marker)))
         return found if isinstance(self._page, Page) else found[1:]
 
-    def _place(self, name: str, kind: str, times: list[float]) -> Place:
-        return Place(name=name, kind=kind, at_s=min(times) - self._clock if times else None, count=len(times))
+    def _place(self, name: str, kind: str, times: list[float], sockets: int = 0) -> Place:
+        at_s = min(times) - self._clock if times else None
+        return Place(name=name, kind=kind, at_s=at_s, count=len(times), sockets=sockets)
 
     def _times(self, kind: str, marker: str) -> list[float]:
         return [at for place, seen, at in self._seen.marks if (place, seen) == (kind, marker)]

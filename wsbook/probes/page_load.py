@@ -20,13 +20,13 @@ from wsbook.observation import Failure, Observation, Reason, Source, not_run, ob
 from wsbook.probes.browser import MISSING, Page, browser_available, open_page
 from wsbook.probes.browser_visit import BrowserError, BrowserMissingError
 from wsbook.probes.burden import may_burden, refused
+from wsbook.probes.joining import join
+from wsbook.probes.keeping import Keeping
 from wsbook.probes.marker import find_markers, marker, run_marker
 from wsbook.probes.page_load_moments import Notes, moments, quantile
 from wsbook.probes.page_load_notes import LoadedPage
 from wsbook.probes.publish import Published
-from wsbook.probes.socket import Socket
 from wsbook.probes.upgrade import open_socket
-from wsbook.secret import resolve
 from wsbook.words import quantity
 
 __all__ = ["probe_page_load"]
@@ -34,6 +34,7 @@ __all__ = ["probe_page_load"]
 MOST_RATE, MOST_SECONDS = 2_000.0, 120.0
 _LOAD_S, _OPEN_S, _SETTLED_S, _BEGIN_S, _LAST_S = 8.0, 5.0, 0.5, 15.0, 5.0
 _QUIET_S, _IN_FLIGHT = 0.6, 32
+_MOST_DELAY_S, _LONGER, _EVEN = 5.0, 1.5, 0.8
 
 Progress = Callable[[str, float], None]
 Publish = Callable[[str], Awaitable[Published]]
@@ -58,7 +59,8 @@ async def probe_page_load(
 
     attempt: how a subscriber beside the page reaches the endpoint, which sends subscribe first; where it opens none, messages count as due
     when they were set off. publish: sets off one message with a marker and says how that went. Messages are set off by the clock, at most
-    32 at a time; at most 2,000 a second and 120 s. drain_s: how long the page may work on after the last one.
+    32 at a time; at most 2,000 a second and 120 s. drain_s: how long the page may work on after the last one; one that shows every
+    message after a delay of its own may have that delay beside it, up to 5 s.
     """
     source = Source(step=step, probe="page load", hop="browser")
     if not may_burden((attempt,), owned):
@@ -88,6 +90,18 @@ async def probe_page_load(
         failure = Failure(stage="page", reason=Reason.TIMEOUT, message=f"the browser: {words}")
         return observed(source, None, duration_s=time.perf_counter() - begin, failure=failure)
     return observed(source, facts, duration_s=time.perf_counter() - begin, failure=None if facts.sent else run.failure)
+
+
+def _draws(seen: LoadedPage) -> list[float]:
+    """Return how long each message took from the page's handler to the document."""
+    return [max(0.0, at - seen.taken[number]) for number, at in seen.shown.items() if number in seen.taken]
+
+
+def _delay_s(seen: LoadedPage) -> float:
+    """Return the delay with which the page shows every message alike, 0 where it grows or is that of a few pictures."""
+    draws = _draws(seen)
+    usual_s, most_s = quantile(draws, 0.5) or 0.0, quantile(draws, 0.99) or 0.0
+    return min(_MOST_DELAY_S, usual_s) if usual_s >= max(_QUIET_S / 2, _EVEN * most_s) else 0.0
 
 
 class _Run:
@@ -130,20 +144,22 @@ class _Run:
             self._unseen.append("when messages came cannot be told: no subscriber beside the page could be opened")
             return False
         stack.push_async_callback(socket.close)
-        if subscribe:
-            await socket.send(resolve(subscribe))
-        listening = asyncio.ensure_future(self._listen(socket))
+        keeping, _ = await join(socket, subscribe)
+        listening = asyncio.ensure_future(self._listen(keeping))
         stack.callback(listening.cancel)
         return True
 
-    async def _listen(self, socket: Socket) -> None:
+    async def _listen(self, keeping: Keeping) -> None:
+        socket = keeping.socket
         while (data := await socket.receive(60.0)) is not None or socket.ended == "open":
             if data is not None:
                 at = socket.answered + socket.last_received_s
-                for number in find_markers(data, self.mark):
+                for number in (found := find_markers(data, self.mark)):
                     self._copies += self._lengths.get(number) == len(data)
                     self._lengths.setdefault(number, len(data))
                     self._heard.setdefault(number, at)
+                if not found:
+                    await keeping.hear(data)
 
     async def _set_off(self, begin: float) -> None:
         """Publish by the clock, a few at a time; what is late is set off at once, and nothing after the time is over."""
@@ -174,11 +190,12 @@ class _Run:
             self.failure = published.failure
 
     async def _drained(self, seen: LoadedPage, due: Mapping[int, float]) -> bool:
-        """Wait until the page takes and shows nothing more by its own clock; tell whether it came to that within drain_s."""
+        """Wait until the page takes and shows nothing more by its own clock; tell whether it came to that within drain_s and its delay."""
         begin = time.perf_counter()
-        while time.perf_counter() - begin < self._drain_s:
+        while time.perf_counter() - begin < self._drain_s + ((delay_s := _delay_s(seen)) and delay_s + _QUIET_S):
             quiet_s = seen.at - max(seen.last, begin)
-            if quiet_s > (_QUIET_S if len(seen.taken) >= len(due) else 3 * _QUIET_S):
+            enough_s = _QUIET_S if len(seen.taken) >= len(due) else 3 * _QUIET_S
+            if quiet_s > max(enough_s, _LONGER * delay_s if len(seen.shown) < len(seen.taken) else 0.0):
                 return True
             await asyncio.sleep(0.1)
         return False
@@ -196,7 +213,7 @@ class _Run:
             heard=heard,
         )
         delays = [max(0.0, at - due[number]) for number, at in seen.taken.items() if number in due] if heard else []
-        draws = [max(0.0, at - seen.taken[number]) for number, at in seen.shown.items() if number in seen.taken]
+        draws = _draws(seen)
         last_due = max(due.values(), default=begin)
         return PageLoadFacts(
             rate=self._rate,

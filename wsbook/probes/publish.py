@@ -16,6 +16,7 @@ from wsbook.facts import Headers
 from wsbook.observation import Failure, Reason
 from wsbook.probes.connection import Socket
 from wsbook.probes.endings import why_not_open
+from wsbook.probes.joining import join
 from wsbook.probes.marker import insert_marker
 from wsbook.probes.upgrade import open_socket
 from wsbook.secret import resolve
@@ -117,6 +118,8 @@ class _OwnSocketPublisher:
             await self._socket.hang_up()
         seen, self._socket = await open_socket(self._attempt, step=self._step)
         self.failure = why_not_open(seen) if self._socket is None else None
+        if self._socket is not None:
+            await join(self._socket)
 
     async def publish(self, mark: str) -> Published:
         """Send the message with the marker in it."""

@@ -38,7 +38,11 @@ _POLL_S, _QUIET_S = 0.01, 0.1
 _FIRST_S, _LATER_S, _MARGIN_S = 2.0, 1.0, 0.25
 """How long the first event is waited for at most, and the others where the first did not come everywhere; and beside the slowest."""
 _AFTER_S = 1.0
-"""How long the last event is watched when it has not come everywhere."""
+"""How long the last event is watched at least when it has not come everywhere."""
+_SLOW_S, _TIMES_SLOW, _MOST_MORE_S = 0.4, 4.0, 6.0
+"""From which delay of the first event on the events are slow; they get so many times it more time, at most so much."""
+_LONGER = 1.5
+"""What has not come after so many times the longest delay seen is not only late."""
 _BURST_S, _BURST_FEWEST, _BURST_QUIET_S, _BURST_SHARE = 1.0, 10, 0.4, 0.4
 _LANE_S, _MOST_LANES = 0.002, 8
 _TEXT_CHARS = 1_000
@@ -83,8 +87,8 @@ async def probe_trace(
     First come repeats events one by one, as many as fit; then burst events at once, where the target may be burdened, as one observation
     (BurstFacts); then what is known of other clocks (ClockFacts). broker: redis://host:port/channel; a trigger that publishes on a
     channel names it too. schema: file with the JSON Schema that messages at the sockets are held against. selector: part of the page that
-    counts. instant: finds the instant that a line of a log names, as epoch s. budget_s bounds the events; opening the places has limits
-    of its own.
+    counts. instant: finds the instant that a line of a log names, as epoch s. budget_s bounds the events, which get up to 6 s more where
+    the first of them is slow: only who waits for longer than others took can tell late from lost. Opening the places has limits of its own.
     """
     source = Source(step=step, probe="trace", hop=attempt.hop, changed=attempt.changed)
     if missing := what_is_missing(trigger, message):
@@ -119,42 +123,58 @@ class _Tracer:
         self._trigger, self._text = trigger, trigger.body or trigger.url if trigger else message
         self._events: list[_Event] = []
         self._burst: Observation | None = None
-        self._slowest_s: float | None = None
+        self._end = 0.0
 
     async def follow(
         self, publishing: AbstractAsyncContextManager[Publisher], repeats: int, burst: int, budget_s: float, may_burst: bool
     ) -> None:
         """Set off everything within the time."""
-        end, more_s = time.monotonic() + budget_s, _BURST_SHARE * budget_s if burst else 0.0
+        self._end, more_s = time.monotonic() + budget_s, _BURST_SHARE * budget_s if burst else 0.0
         with suppress(TimeoutError):
-            async with asyncio.timeout(budget_s + _MARGIN_S), publishing as publisher:
-                await self.singly(publisher, repeats, end - more_s)
+            async with asyncio.timeout(budget_s + _MARGIN_S) as limit, publishing as publisher:
+                await self.singly(publisher, repeats, more_s, limit)
                 await self.look_deeper(publisher)
                 if burst:
-                    await self.at_once(publisher, burst, end, may_burst)
-                await self.linger(end)
+                    await self.at_once(publisher, burst, self._end, may_burst)
+                await self.linger(self._end)
 
-    async def singly(self, publisher: Publisher, repeats: int, end: float) -> None:
-        """Set off events one after the other, each when the one before has come as far as others did; as many as fit."""
+    def _stretch(self, limit: asyncio.Timeout) -> None:
+        """Give events that are slow the time that they need."""
+        slowest_s, until = self._slowest_s or 0.0, limit.when()
+        if slowest_s > _SLOW_S and until is not None:
+            more_s = min(_MOST_MORE_S, _TIMES_SLOW * slowest_s)
+            self._end += more_s
+            limit.reschedule(until + more_s)
+
+    @property
+    def _slowest_s(self) -> float | None:
+        """The longest way of an event to any place so far, None before the first."""
+        if not self._events:
+            return None
+        return max((place.at_s for event in self._events for place in self._seen(event) if place.at_s is not None), default=0.0)
+
+    async def singly(self, publisher: Publisher, repeats: int, more_s: float, limit: asyncio.Timeout) -> None:
+        """Set off events one after the other, each when the one before has come as far as others did; as many as fit beside more_s."""
         for number in range(repeats):
-            left_s = end - time.monotonic()
+            left_s = self._end - more_s - time.monotonic()
             if number and (left_s < self._patience_s(left_s) or self._fails()):
                 return
             self._say(f"event {number + 1} of {repeats}", 0.1 + 0.6 * number / repeats)
             await self._one(publisher, left_s)
+            if not number:
+                self._stretch(limit)
 
     def _fails(self) -> bool:
         last = [event.published.failure for event in self._events[-2:]]
         return len(last) == 2 and None not in last
 
     async def _one(self, publisher: Publisher, left_s: float) -> None:
+        wait_s = self._patience_s(left_s)
         event = _Event(number=self._run.set_off, published=await self._set_off(publisher, left_s))
         self._events.append(event)
         if (told := event.published).answered_at is not None:
             self._places.clocks.date("trigger", told.headers, told.sent_at, told.answered_at)
-        wait_s = self._patience_s(left_s)
         await self._settle(event.number, wait_s)
-        self._slowest_s = max([self._slowest_s or 0.0, *(place.at_s for place in self._seen(event) if place.at_s is not None)])
         if self._places.page is not None:
             event.page = await self._places.page.event(marker(self._run.marker, event.number), min(_QUIET_S, wait_s))
 
@@ -170,9 +190,10 @@ class _Tracer:
 
     def _patience_s(self, left_s: float) -> float:
         """Return how long an event is waited for: longer than any before took to where it came."""
-        if self._slowest_s is None:
+        slowest_s = self._slowest_s
+        if slowest_s is None:
             return min(_FIRST_S, max(0.3, 0.4 * left_s))
-        return min(_LATER_S, self._slowest_s * 2 + _MARGIN_S)
+        return max(min(_LATER_S, slowest_s * 2 + _MARGIN_S), slowest_s * _LONGER)
 
     def _seen(self, event: _Event) -> list[Place]:
         return self._places.of(event.number, event.published.sent_at)
@@ -235,22 +256,28 @@ class _Tracer:
         return min(_MOST_LANES, max(1, round(self._taken_s() / _LANE_S))) if requests else 1
 
     async def _all_there(self, first: int, count: int, end: float) -> None:
-        """Wait until the sockets have all of a burst, or nothing new came anywhere for a while."""
-        quiet_from, before = time.monotonic(), -1
+        """Wait until nothing new came anywhere for a while: where somebody lacks some, for longer than single events took to anywhere."""
+        quiet_from, before, patience_s = time.monotonic(), -1, 0.0
         while time.monotonic() < end:
-            total = sum(len(watch.order) for watch in self._places.watches)
+            total, now = self._places.sightings(), time.monotonic()
             if total != before:
-                quiet_from, before = time.monotonic(), total
-            elif time.monotonic() - quiet_from > _BURST_QUIET_S:
-                return
+                quiet_from, before, patience_s = now, total, 0.0
+            elif now - quiet_from > (patience_s or _BURST_QUIET_S):
+                if patience_s or self._places.complete(first, count):
+                    return
+                patience_s = max(_BURST_QUIET_S, _LONGER * (self._slowest_s or 0.0))
             await asyncio.sleep(_POLL_S)
 
     async def linger(self, end: float) -> None:
-        """Watch the last single event for a second at least when it has not come everywhere."""
-        if not self._events or all(place.count for place in self._seen(self._events[-1]) if place.kind != "log"):
+        """Watch the last single event while it has not come everywhere: for a second, or for longer than others took."""
+        if not self._events:
             return
-        due_s = self._events[-1].published.sent_at + _AFTER_S - time.perf_counter()
-        await asyncio.sleep(max(0.0, min(due_s, end - time.monotonic())))
+        last, least_s = self._events[-1], max(_AFTER_S, 2 * (self._slowest_s or 0.0))
+        until = min(end, last.published.sent_at + least_s - time.perf_counter() + time.monotonic())
+        while time.monotonic() < until:
+            if all(place.count for place in self._seen(last) if place.kind != "log"):
+                return
+            await asyncio.sleep(_POLL_S)
 
     async def results(self, schema: str) -> list[Observation]:
         """Return everything that was seen."""

@@ -36,6 +36,10 @@ class PageWatching(Protocol):
         """Return the places of the page where the event may have been seen."""
 
     @property
+    def sightings(self) -> int:
+        """How often the page's places saw any event so far."""
+
+    @property
     def signals(self) -> Signals:
         """What may identify the process that the page's newest socket is connected to."""
 
@@ -51,6 +55,11 @@ class _Watched:
         """Return the watcher's places; one where no event came for want of an open socket says so."""
         found = self._watcher.places(marker)
         return [replace(place, ended=self._ended()) if place.kind == "frame" and not place.count else place for place in found]
+
+    @property
+    def sightings(self) -> int:
+        """How often the page's places saw any event so far."""
+        return len(self._capture.marks)
 
     @property
     def signals(self) -> Signals:

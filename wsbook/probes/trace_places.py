@@ -12,6 +12,7 @@ from wsbook.attempt import Attempt
 from wsbook.facts import BurstPlace, Place, UpgradeFacts
 from wsbook.observation import Observation, Reason, Source, not_run, observed
 from wsbook.probes.endings import close_all, why_not_open
+from wsbook.probes.joining import join
 from wsbook.probes.marker import find_markers, marker
 from wsbook.probes.publish_redis import Channel, listening
 from wsbook.probes.socket import Socket
@@ -20,7 +21,6 @@ from wsbook.probes.trace_log import Instant, Tail, follow_log
 from wsbook.probes.trace_page import PageWatching, watched_page
 from wsbook.probes.trace_watch import Run, Watch, burst_place, follow_socket
 from wsbook.probes.upgrade import open_socket
-from wsbook.secret import resolve
 
 __all__ = ["Places", "Watched", "places_watched"]
 
@@ -76,6 +76,14 @@ class Places:
             if kind != "mark":
                 order = [number for _, number, _ in sorted(found)]
                 yield burst_place(name, kind, order, count, sum(often - 1 for _, _, often in found), ranks)
+
+    def sightings(self) -> int:
+        """Return how often anything of the run was seen anywhere so far."""
+        return sum(len(watch.order) for watch in self.watches) + (self.page.sightings if self.page is not None else 0)
+
+    def complete(self, first: int, count: int) -> bool:
+        """Tell whether every place but the logs has all of the events from first on."""
+        return all(place.received >= count for place in self.burst(first, count, side_by_side=False) if place.kind != "log")
 
     def unwatched(self) -> list[Observation]:
         """Return the places that could not be watched, or not to the end."""
@@ -138,13 +146,14 @@ class Places:
         asked = next((stage.duration_s for stage in seen.stages if stage.name == "upgrade"), None)
         if asked is not None:
             self.clocks.date(place.hop, headers, socket.answered - asked, socket.answered)
-        if subscribe:
-            await socket.send(resolve(subscribe))
+        keeping, came = await join(socket, subscribe)
         watch = Watch(place.hop, kind, self._run, headers, socket)
         self.sockets.append(socket)
         self._watches.append(watch)
         self.on_wire.append(watch)
-        self.start(follow_socket(watch, socket, self._run))
+        for message in came:
+            watch.greet(message)
+        self.start(follow_socket(watch, keeping, self._run))
 
     async def watch_page(self, stack: AsyncExitStack, page_url: str, attempt: Attempt, selector: str) -> None:
         """Open the page."""

@@ -12,6 +12,7 @@ from msgspec import Struct
 from wsbook.facts import BurstPlace, Headers, Place
 from wsbook.probes.connection import Socket
 from wsbook.probes.instances import Signals, signals_of
+from wsbook.probes.keeping import Keeping
 from wsbook.probes.marker import find_markers
 
 __all__ = ["Run", "Stamped", "Watch", "follow_socket"]
@@ -112,8 +113,9 @@ def burst_place(
     return BurstPlace(name=name, kind=kind, received=len(order), duplicated=duplicated, reordered=late, missing=missing)
 
 
-async def follow_socket(watch: Watch, socket: Socket, run: Run) -> None:
-    """Read a socket until it ends."""
+async def follow_socket(watch: Watch, keeping: Keeping, run: Run) -> None:
+    """Read a socket until it ends, and answer its server's heartbeats."""
+    socket = keeping.socket
     while (data := await socket.receive(60.0)) is not None or socket.ended == "open":
         if data is None:
             continue
@@ -121,3 +123,4 @@ async def follow_socket(watch: Watch, socket: Socket, run: Run) -> None:
             watch.note(numbers, socket.answered + socket.last_received_s, data)
         else:
             watch.greet(data)
+            await keeping.hear(data)

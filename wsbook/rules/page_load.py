@@ -7,19 +7,22 @@ from wsbook.facts import PageLoadFacts
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.page_load_flow import judge_flow, stood_still
+from wsbook.rules.page_load_flow import judge_flow
 from wsbook.words import duration_text, quantity
 
 __all__ = ["judge_page_load"]
 
 _EACH = "client.render-per-message"
 _SHOWN = "client.not-rendered"
+_LOST, _BLOCKED = "message.lost", "backend.blocking-call-in-event-loop"
 _FEWEST = 50
 _PER_MESSAGE = 0.6
 """Changes of the document for each handled message, from which on the page draws message by message."""
 _OVER_PICTURES = 1.5
 """What is drawn more often than the screen is, is drawn for nobody."""
 _BEHIND_S, _DELAY_S = 1.0, 0.5
+_EVEN = 0.8
+"""The median against the 99th percentile of a delay that does not grow: in a queue that grows evenly it is a half."""
 _LAYOUT, _SOME = 0.2, 0.1
 """Share of style and layout in the work of a page that draws too often; one whose handler is slow has next to none of it."""
 _LONG_SHARE = 0.5
@@ -32,15 +35,16 @@ def judge_page_load(evidence: Evidence) -> Iterator[Finding]:
         flow = list(judge_flow(evidence, seen, facts))
         yield from flow
         own = _judge(seen, facts)
-        yield from (one for one in own if not (flow and _said_by_flow(evidence, facts, one)))
+        yield from (one for one in own if not _said_by_flow(flow, facts, one))
 
 
-def _said_by_flow(evidence: Evidence, facts: PageLoadFacts, finding: Finding) -> bool:
+def _said_by_flow(flow: list[Finding], facts: PageLoadFacts, finding: Finding) -> bool:
     """Whether losses, copies or standstills before the page already say what this would: a page that got too little may keep up."""
     if finding.verdict is Verdict.CLEAR:
-        return True
+        return bool(flow)
     took_s = max(facts.delay_p99_s or 0.0, facts.draw_p99_s or 0.0)
-    return finding.verdict is Verdict.UNKNOWN and finding.cause == _EACH and stood_still(evidence, facts) and took_s < _DELAY_S
+    waited = any(one.cause in (_LOST, _BLOCKED) for one in flow) and facts.behind_s is None and took_s < _DELAY_S
+    return waited and finding.verdict is Verdict.UNKNOWN and finding.cause == _EACH
 
 
 def _total(facts: PageLoadFacts, name: str) -> int:
@@ -81,7 +85,9 @@ def _judge_pace(seen: Observation, facts: PageLoadFacts, handled: int, changes: 
     each = drawing and changes >= _PER_MESSAGE * max(1, handled)
     base = f"at {facts.rate:g} messages/s the document changed {changes:,} times for {handled:,} messages and {pictures:,} pictures"
     if not strain:
-        return clear(_EACH, f"{base}; it kept up", proof(seen, base))
+        delay_s = _constant_s(facts)
+        later = f", showing each {duration_text(delay_s)} after its handler had it" if delay_s >= _DELAY_S else ""
+        return clear(_EACH, f"{base}; it kept up{later}", proof(seen, base))
     words = f"{base}, and {strain}"
     if each and layout is None:
         return fault(_EACH, 0.75, words, proof(seen, words))
@@ -99,8 +105,15 @@ def _layout(facts: PageLoadFacts) -> float | None:
 
 
 def _queued(facts: PageLoadFacts) -> bool:
-    """Whether the page takes messages in time and shows them late; one that shows the latest only shows few."""
-    return (facts.draw_p99_s or 0.0) >= _BEHIND_S and _total(facts, "shown") > _SOME * max(1, _total(facts, "handled"))
+    """Whether the page takes messages in time and shows them ever later; one that shows the latest only shows few."""
+    shown = _total(facts, "shown") > _SOME * max(1, _total(facts, "handled"))
+    return (facts.draw_p99_s or 0.0) >= _BEHIND_S and shown and not _constant_s(facts)
+
+
+def _constant_s(facts: PageLoadFacts) -> float:
+    """Return the delay that the page gives every message alike, 0 when it has none or it grows: waiting is no backlog."""
+    p50_s, p99_s = facts.draw_p50_s or 0.0, facts.draw_p99_s or 0.0
+    return p50_s if p50_s >= _EVEN * p99_s else 0.0
 
 
 def _strain(facts: PageLoadFacts) -> str:
@@ -109,7 +122,7 @@ def _strain(facts: PageLoadFacts) -> str:
     long_s = sum(one.long_s for one in facts.moments)
     if facts.behind_s is None:
         return "it had not finished when watching ended"
-    if facts.behind_s >= _BEHIND_S:
+    if facts.behind_s - _constant_s(facts) >= _BEHIND_S:
         return f"it was still busy {duration_text(facts.behind_s)} after the last frame"
     if (facts.delay_p99_s or 0.0) >= _DELAY_S:
         return f"frames waited up to {duration_text(facts.delay_p99_s)} (p99) for its handler"

@@ -55,7 +55,7 @@ def _judge_copies(trace: Trace) -> Iterator[Finding]:
 
 
 def _judge_frames(trace: Trace) -> Iterator[Finding]:
-    """The page gets what a socket gets once several times: it holds several sockets."""
+    """The page gets what a socket gets once several times: it holds several sockets, or one is subscribed several times."""
     frame = trace.page.get("frame")
     endpoint = next((spot for spot in trace.sockets if spot.kind == "endpoint"), None)
     if frame is None or endpoint is None or not endpoint.seen:
@@ -63,8 +63,14 @@ def _judge_frames(trace: Trace) -> Iterator[Finding]:
     more = [number for number in _copied(frame) if endpoint.counts[number] and all(spot.counts[number] <= 1 for spot in trace.sockets)]
     if more and 2 * len(more) > len(frame.seen):
         got = f"came to {endpoint.name} once and to the page in {frame.counts[more[0]]} frames"
-        words = f"{_ratio(len(more), trace)} {got}: it holds several sockets"
-        yield fault("client.double-connect", 0.75, words, proof(trace.events[more[0]][0], words))
+        words, over = f"{_ratio(len(more), trace)} {got}", [frame.sockets[number] for number in more]
+        seen = trace.events[more[0]][0]
+        if any(count > 1 for count in over):
+            yield fault("client.double-connect", 0.85, f"{words} over {max(over)} sockets", proof(seen, words))
+        elif all(over):
+            yield fault(_TWICE, 0.6, f"{words} over one socket: the application counts it as several subscribers", proof(seen, words))
+        else:
+            yield unknown("client.double-connect", 0.4, f"{words}; count its sockets", proof(seen, words))
 
 
 def _judge_altered(trace: Trace) -> Iterator[Finding]:

@@ -22,6 +22,8 @@ _UNREADABLE = re.compile(r"canvas|selector", re.IGNORECASE)
 """What may show a message where nobody can read it."""
 _DRAWN_S = 0.25
 """How long after a message its changes are counted; a page that changes as often by itself tells nothing by that."""
+_LONGER = 1.5
+"""What the page has not shown after so many times the longest delay of what it did show is not only late."""
 _STREAMS = ("topic", "channel", "room", "stream", "subject", "destination", "namespace")
 """Members that tell where a message belongs, rather than what it is: their values may be made of numbers."""
 
@@ -63,6 +65,8 @@ def _rendered(trace: Trace, shown: frozenset[int]) -> Finding:
     spot = trace.page["screen"] if _seen(trace, "screen") else trace.page["document"]
     most = share_of(legs_of(trace))
     words = f"{_ratio(shown, trace)} stood in the page {duration_text(spot.typical_s)} after the trigger{f'; {most}' if most else ''}"
+    if deaf := [spot.name for spot in trace.sockets if not spot.seen]:
+        words += f"; our own {'socket' if len(deaf) == 1 else 'sockets'} at {', '.join(deaf[:3])} got none of them"
     return clear(_SHOWN, words, proof(_event(trace, shown)[0], words))
 
 
@@ -111,11 +115,13 @@ def _judge_untaken(trace: Trace, frame: Spot, untaken: frozenset[int]) -> Iterat
 
 
 def _judge_hidden(trace: Trace, hidden: frozenset[int], shown: frozenset[int]) -> Iterator[Finding]:
-    patient = frozenset(number for number in hidden if _rest_s(trace, number) >= TIME_TO_ARRIVE_S)
+    drawn_s = _slowest_s(trace, shown)
+    patient = frozenset(number for number in hidden if _rest_s(trace, number) >= max(TIME_TO_ARRIVE_S, _LONGER * drawn_s))
     if not patient:
         seen = _event(trace, hidden)[0]
         rest = duration_text(_rest_s(trace, min(hidden)))
-        words = f"the document had not shown {_ratio(hidden, trace)} {rest} after the handler, when watching ended"
+        others = f"; others took up to {duration_text(drawn_s)}" if shown else ""
+        words = f"the document had not shown {_ratio(hidden, trace)} {rest} after the handler, when watching ended{others}"
         yield unknown(_SHOWN, 0.1, words, proof(seen, words))
         return
     for judge in (_judge_exception, _judge_console, _judge_name):
@@ -129,9 +135,20 @@ def _judge_hidden(trace: Trace, hidden: frozenset[int], shown: frozenset[int]) -
 def _rest_s(trace: Trace, number: int) -> float:
     """Return how long the page was watched after its handler, or its frame, had the event."""
     seen, facts = trace.events[number]
-    spot = trace.page.get("handler") or trace.page["frame"]
     watched_s = facts.watched_s if facts.watched_s is not None else seen.duration_s
-    return watched_s - (spot.times[number] or trace.page["frame"].times[number] or 0.0)
+    return watched_s - _came_s(trace, number)
+
+
+def _came_s(trace: Trace, number: int) -> float:
+    spot = trace.page.get("handler") or trace.page["frame"]
+    return spot.times[number] or trace.page["frame"].times[number] or 0.0
+
+
+def _slowest_s(trace: Trace, shown: frozenset[int]) -> float:
+    """Return the longest time from the handler to the document, 0 when nothing was shown."""
+    spots = [trace.page[kind] for kind in ("document", "screen") if kind in trace.page]
+    first = {number: min(at_s for spot in spots if (at_s := spot.times[number]) is not None) for number in shown}
+    return max((at_s - _came_s(trace, number) for number, at_s in first.items()), default=0.0)
 
 
 def _common(trace: Trace, hidden: frozenset[int], shown: frozenset[int], of: Callable[[PageEvent], list[str]]) -> str:

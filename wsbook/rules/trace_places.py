@@ -28,7 +28,7 @@ class Spot(Struct, frozen=True, kw_only=True):
     """One place over all events: times from the trigger, None where an event never came, and how often each was seen.
 
     altered, against_schema: what was said of the events that were, with their numbers. error_s: the worst of its clock. ended: how the
-    socket had ended before an event that it did not get, "" it had not.
+    socket had ended before an event that it did not get, "" it had not. sockets: over how many of the page's each came, 0 not known.
     """
 
     name: str
@@ -40,6 +40,7 @@ class Spot(Struct, frozen=True, kw_only=True):
     against_schema: tuple[tuple[int, str], ...] = ()
     error_s: float = 0.0
     ended: str = ""
+    sockets: tuple[int, ...] = ()
 
     @property
     def seen(self) -> frozenset[int]:
@@ -161,6 +162,7 @@ def _spots(events: Sequence[TraceFacts]) -> Iterable[Spot]:
             against_schema=tuple((number, place.against_schema) for number, place in enumerate(here) if place and place.against_schema),
             error_s=max(place.error_s for place in known),
             ended=next((place.ended for place in known if place.ended), ""),
+            sockets=tuple(place.sockets if place else 0 for place in here),
         )
 
 

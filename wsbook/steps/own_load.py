@@ -40,11 +40,13 @@ async def send_own_load(target: Target, wanted: OwnLoad, on_progress: Callable[[
     Raises:
         UsageError: it cannot be carried out, with the sentence why.
     """
+    from wsbook.probes.joining import first_words
     from wsbook.probes.load import AUTO, probe_load
 
-    template, subscribe = publishing(target)
+    attempt, (template, subscribe) = attempt_for(target, _TIMEOUT_S), publishing(target)
+    subscribe = subscribe or "".join(first_words(attempt.endpoint.resource))
     plan = LoadPlan(
-        attempt=attempt_for(target, _TIMEOUT_S),
+        attempt=attempt,
         rate=wanted.rate,
         connections=wanted.connections,
         size_bytes=wanted.size_bytes,

@@ -68,10 +68,12 @@ async def look_volume(look: Looking) -> None:
 
 
 async def _look_load(look: Looking, attempt: Attempt, effort: _Effort) -> None:
+    from wsbook.probes.joining import first_words
     from wsbook.probes.load import AUTO, grid, probe_load
     from wsbook.probes.load_search import Search
 
     template, subscribe = publishing(look.target)
+    subscribe = subscribe or "".join(first_words(attempt.endpoint.resource))
     plan = LoadPlan(
         attempt=replace(attempt, first_message_s=0.0),
         seconds=effort.seconds,
