@@ -471,3 +471,9 @@ def test_a_silent_page_tells_more_where_messages_come_one_by_one(p50_s: float, v
     found = findings(load(run(p50_s=p50_s)), flow(*STOOD, behind_s=None))
     assert [str(one.verdict) for one in found if one.cause == BLOCKED] == [verdict]
     assert not [one for one in found if one.cause == EACH]
+
+
+@pytest.mark.parametrize(("delay_s", "causes"), [(0.02, [LOST]), (0.9, [EACH, LOST])])
+def test_a_page_that_waits_for_what_is_lost_is_not_called_slow(delay_s: float, causes: list[str]) -> None:
+    rows = ((33, 30), (37, 38), (43, 37), (1, 0))
+    assert sorted(roots(flow(*rows, behind_s=None, pictures=15, delay_p99_s=delay_s))) == causes

@@ -42,9 +42,11 @@ def _said_by_flow(flow: list[Finding], facts: PageLoadFacts, finding: Finding) -
     """Whether losses, copies or standstills before the page already say what this would: a page that got too little may keep up."""
     if finding.verdict is Verdict.CLEAR:
         return bool(flow)
+    if facts.behind_s is not None or finding.cause != _EACH or not any(one.cause in (_LOST, _BLOCKED) for one in flow):
+        return False
     took_s = max(facts.delay_p99_s or 0.0, facts.draw_p99_s or 0.0)
-    waited = any(one.cause in (_LOST, _BLOCKED) for one in flow) and facts.behind_s is None and took_s < _DELAY_S
-    return waited and finding.verdict is Verdict.UNKNOWN and finding.cause == _EACH
+    busy = sum(one.long_s for one in facts.moments) >= _LONG_SHARE * facts.moments[-1].at_s
+    return took_s < _DELAY_S and not busy  # it was waited for what never came, or came late; what came was shown in time
 
 
 def _total(facts: PageLoadFacts, name: str) -> int:
