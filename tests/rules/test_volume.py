@@ -414,7 +414,9 @@ def traced(count: int) -> Observation:
         (flow((50, 30), (50, 33), (50, 31), last=True), LOST, "fault", 0.75),
         (flow((10, 10), (10, 10), (30, 30), last=True), LOST, "unknown", 0.4),
         (flow((50, 50), (50, 20), (50, 0)), LOST, "unknown", 0.3),
-        (flow(*SHORT, behind_s=None), LOST, "unknown", 0.3),
+        (flow(*SHORT, behind_s=None), LOST, "fault", 0.75),
+        (flow((33, 30), (37, 38), (43, 37), (1, 0), behind_s=None, last=False), LOST, "fault", 0.75),
+        (flow(*SHORT, (0, 0), (0, 0), (20, 20), behind_s=None), LOST, "unknown", 0.3),
         (flow(*SHORT, void="the browser ended"), LOST, None, 0.0),
         (flow((0, 0), (0, 0), (0, 0)), LOST, None, 0.0),
         (flow(*STOOD, behind_s=None), LOST, None, 0.0),
@@ -469,3 +471,9 @@ def test_a_silent_page_tells_more_where_messages_come_one_by_one(p50_s: float, v
     found = findings(load(run(p50_s=p50_s)), flow(*STOOD, behind_s=None))
     assert [str(one.verdict) for one in found if one.cause == BLOCKED] == [verdict]
     assert not [one for one in found if one.cause == EACH]
+
+
+@pytest.mark.parametrize(("delay_s", "causes"), [(0.02, [LOST]), (0.9, [EACH, LOST])])
+def test_a_page_that_waits_for_what_is_lost_is_not_called_slow(delay_s: float, causes: list[str]) -> None:
+    rows = ((33, 30), (37, 38), (43, 37), (1, 0))
+    assert sorted(roots(flow(*rows, behind_s=None, pictures=15, delay_p99_s=delay_s))) == causes

@@ -7,13 +7,14 @@ from wsbook.facts import PageLoadFacts
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.page_load_flow import judge_flow, stood_still
+from wsbook.rules.page_load_flow import judge_flow
 from wsbook.words import duration_text, quantity
 
 __all__ = ["judge_page_load"]
 
 _EACH = "client.render-per-message"
 _SHOWN = "client.not-rendered"
+_LOST, _BLOCKED = "message.lost", "backend.blocking-call-in-event-loop"
 _FEWEST = 50
 _PER_MESSAGE = 0.6
 """Changes of the document for each handled message, from which on the page draws message by message."""
@@ -34,15 +35,18 @@ def judge_page_load(evidence: Evidence) -> Iterator[Finding]:
         flow = list(judge_flow(evidence, seen, facts))
         yield from flow
         own = _judge(seen, facts)
-        yield from (one for one in own if not (flow and _said_by_flow(evidence, facts, one)))
+        yield from (one for one in own if not _said_by_flow(flow, facts, one))
 
 
-def _said_by_flow(evidence: Evidence, facts: PageLoadFacts, finding: Finding) -> bool:
+def _said_by_flow(flow: list[Finding], facts: PageLoadFacts, finding: Finding) -> bool:
     """Whether losses, copies or standstills before the page already say what this would: a page that got too little may keep up."""
     if finding.verdict is Verdict.CLEAR:
-        return True
+        return bool(flow)
+    if facts.behind_s is not None or finding.cause != _EACH or not any(one.cause in (_LOST, _BLOCKED) for one in flow):
+        return False
     took_s = max(facts.delay_p99_s or 0.0, facts.draw_p99_s or 0.0)
-    return finding.verdict is Verdict.UNKNOWN and finding.cause == _EACH and stood_still(evidence, facts) and took_s < _DELAY_S
+    busy = sum(one.long_s for one in facts.moments) >= _LONG_SHARE * facts.moments[-1].at_s
+    return took_s < _DELAY_S and not busy  # it was waited for what never came, or came late; what came was shown in time
 
 
 def _total(facts: PageLoadFacts, name: str) -> int:

@@ -14,7 +14,7 @@ from wsbook.observation import Observation
 from wsbook.rules.make import fault, proof, unknown
 from wsbook.words import duration_text, quantity
 
-__all__ = ["judge_flow", "stood_still"]
+__all__ = ["judge_flow"]
 
 _LOST, _TWICE, _BLOCKED = "message.lost", "message.duplicated", "backend.blocking-call-in-event-loop"
 _FEWEST = 50
@@ -24,6 +24,8 @@ _SHARE = 0.25
 """Share of what is missing that has to be missing while later ones came, for it not to be a tail that was late."""
 _MOST = 0.6
 """Share missing from which on a server that sends the newest only, on purpose, is as likely as one that loses messages."""
+_EDGE = 0.1
+"""Share of an interval's messages below which it only holds the last ones."""
 _TWO = 1.8
 """Changes of the document for each message, from which on each may have come twice."""
 _STEADY = (0.6, 1.4)
@@ -72,11 +74,14 @@ def _overtaken(facts: PageLoadFacts, name: str, missing: int) -> bool:
     """Whether what is missing was overtaken: the last one came, or full intervals before the last were short of what was due."""
     if facts.last_shown:
         return True
-    still = next((getattr(one, name) for one in reversed(facts.moments) if one.due), 0)
-    if facts.behind_s is None or len(facts.moments) < 3 or not still:
-        return False  # they may have been late, or the page's socket had ended
-    rate = min(facts.rate, facts.sent / facts.moments[-1].at_s)
-    before = facts.moments[:-1]
+    used = [one for one in facts.moments if one.due >= _EDGE * facts.rate * facts.moments[0].at_s]
+    if len(used) < 3 or not sum(getattr(one, name) for one in used[-1:]):
+        return False  # the page's socket may have ended
+    last_s = facts.moments[-1].at_s
+    if facts.behind_s is None and last_s > facts.sent / facts.rate + facts.moments[0].at_s + 1e-6:
+        return False  # some still came long after sending: they may have been late
+    rate = min(facts.rate, facts.sent / used[-1].at_s)
+    before = [one for one in facts.moments if one.at_s < used[-1].at_s]
     short = rate * before[-1].at_s - sum(getattr(one, name) for one in before)
     return short >= max(_SOME, _SHARE * missing) and not _silences(facts)
 
@@ -112,11 +117,6 @@ def _traced_copies(evidence: Evidence) -> bool | None:
 
 
 # Standstills
-
-
-def stood_still(evidence: Evidence, facts: PageLoadFacts) -> bool:
-    """Whether subscriber and page got nothing for a while and then what had been due, so that the page was late by no fault of its own."""
-    return bool(_silences(facts, one_by_one=_one_by_one(evidence)))
 
 
 def _silences(facts: PageLoadFacts, *, one_by_one: bool = False) -> list[tuple[float, float]]:
