@@ -256,10 +256,10 @@ def run_with(lag_s: float, *, busy: float = 0.2, p99_s: float = 0.005, rate: flo
 @pytest.mark.parametrize(
     ("seen", "words"),
     [
-        (run_with(0.0009), ""),
-        (run_with(0.0011), "the generator itself was 1.1 ms late"),
-        (run_with(0.011, p99_s=0.2), ""),
-        (run_with(0.021, p99_s=0.2), "21.0 ms late"),
+        (run_with(0.0049), ""),
+        (run_with(0.0051), "the generator itself was 5.1 ms late"),
+        (run_with(0.045, p99_s=0.2), ""),
+        (run_with(0.055, p99_s=0.2), "55.0 ms late"),
         (run_with(0.0005, busy=0.99, p99_s=2.0), ""),
         (run_with(0.005, rate=0.0, window=1, busy=0.9), ""),
         (run_with(0.005, rate=0.0, window=1, busy=0.98), "used 98% of its processor: the figure is a lower bound"),

@@ -1,8 +1,8 @@
 """Whether the figures of a run count, or show the generator. Pure.
 
 Of a rate: latencies count from when messages were due, so whatever we were late is in them. They are spoilt where our own lag at the
-99th percentile is a tenth of the latency there, and more than a millisecond, which is what a shared machine does to anybody. A slow peer
-makes latencies long and lags not, so it never makes a run void.
+99th percentile is a quarter of the latency there, and more than five milliseconds, which is what a shared machine of few processors does
+to anybody. A slow peer makes latencies long and lags not, so it never makes a run void.
 
 Of a window nothing is due: there a generator that used its whole processor could not show a faster peer, and one that did not run for
 longer than half of what it measured, measured itself.
@@ -12,7 +12,7 @@ from wsbook.facts.load import LoadRun
 
 __all__ = ["why_void"]
 
-_LAG_S, _LAG_SHARE = 0.001, 0.1
+_LAG_S, _LAG_SHARE = 0.005, 0.25
 _TICK_LAG_S, _TICK_SHARE = 0.02, 0.5
 _BUSY = 0.95
 
