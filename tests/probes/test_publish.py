@@ -74,11 +74,15 @@ async def test_a_command_gets_the_marker_as_one_argument_and_no_shell(tmp_path: 
     ids=["fails", "hangs", "floods"],
 )
 async def test_commands_that_go_wrong_are_ended_and_told(code: str, reason: Reason, words: str) -> None:
-    begin = time.monotonic()
+    begin, others = time.monotonic(), _children()
     done = await CommandPublisher(_run(code), timeout_s=1.0).publish("m") if reason is Reason.TIMEOUT else await _published(_run(code))
     assert done.failure is not None and done.failure.reason is reason and words in done.failure.message
     assert time.monotonic() - begin < 8.0
-    assert not [child for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE]
+    assert _children() <= others
+
+
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True) if child.status() != psutil.STATUS_ZOMBIE}
 
 
 async def test_a_command_that_prints_a_gigabyte_costs_us_nothing() -> None:
