@@ -190,7 +190,7 @@ WORKER = """
 const code = `setTimeout(() => { new WebSocket("${url}").onmessage = (event) => postMessage(event.data); }, 400);`;
 new Worker(URL.createObjectURL(new Blob([code]))).onmessage = (event) => { shown.textContent = event.data; };
 """
-HANGS_UP = "const socket = new WebSocket(url); socket.onopen = () => setTimeout(() => socket.close(), 600); socket.onmessage = () => {};"
+HANGS_UP = "const socket = new WebSocket(url); socket.onopen = () => setTimeout(() => socket.close(), 50); socket.onmessage = () => {};"
 
 
 @needs("chromium")
