@@ -118,7 +118,7 @@ def test_the_catalogue_and_the_equipment_are_shown(monkeypatch, capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 0
-    assert len(json.loads(capsys.readouterr().out)) == 117
+    assert len(json.loads(capsys.readouterr().out)) == 118
     code, out, _ = wsbook(capsys, monkeypatch, "check", "--json")
     assert code == 0
     assert {tool["name"] for tool in json.loads(out)} >= {"browser", "caddy", "nginx", "haproxy"}
