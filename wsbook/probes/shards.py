@@ -13,6 +13,7 @@ from wsbook.facts.load import LoadRun
 from wsbook.load_merge import count_broadcast_losses, merge_runs
 from wsbook.load_plan import LoadPlan, check_plan
 from wsbook.load_split import split_plan
+from wsbook.probes.load_worker import void_run
 from wsbook.probes.shard_process import Part, prepare_engine, run_part
 
 __all__ = ["run_sharded"]
@@ -139,19 +140,4 @@ def _named(number: int, parts: Sequence[LoadPlan], why: str) -> str:
 
 
 def _nothing(plan: LoadPlan, missing: tuple[str, ...]) -> LoadRun:
-    return LoadRun(
-        rate=plan.rate,
-        window=plan.window,
-        size_bytes=plan.size_bytes,
-        connections=plan.connections,
-        duration_s=0.0,
-        sent=0,
-        received=0,
-        lost=0,
-        duplicated=0,
-        reordered=0,
-        answered_by=plan.answered_by,
-        asked=plan.connections,
-        missing_shards=missing,
-        void=NOTHING + (missing[0] if missing else "none was started"),
-    )
+    return replace(void_run(plan, NOTHING + (missing[0] if missing else "none was started")), missing_shards=missing)
