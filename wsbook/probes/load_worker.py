@@ -15,6 +15,7 @@ import msgspec
 
 from wsbook.facts import LoadRun
 from wsbook.load_plan import LoadPlan
+from wsbook.programs import error_lines
 
 __all__ = ["Told", "run_apart", "void_run"]
 
@@ -111,14 +112,7 @@ async def _read_all(reader: asyncio.StreamReader) -> bytes:
 
 async def _listen(process: asyncio.subprocess.Process, told: Told, last: list[str]) -> None:
     """Hand on what the generator tells; last: its last line that is no progress, which says why it broke."""
-    assert process.stderr is not None
-    while True:
-        try:
-            line = await process.stderr.readline()
-        except ValueError:  # longer than a line of ours can be
-            continue
-        if not line:
-            return
+    async for line in error_lines(process):
         try:
             progress = msgspec.json.decode(line)
         except msgspec.DecodeError:

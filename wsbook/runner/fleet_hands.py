@@ -20,6 +20,7 @@ from msgspec import DecodeError, Struct
 from msgspec.json import decode, encode
 from msgspec.structs import replace
 
+from wsbook.programs import error_lines
 from wsbook.redact import Redactor
 from wsbook.report.fleet import State
 from wsbook.runner.fleet_worker import Answer, Job
@@ -116,14 +117,7 @@ class LocalHand:
 
     async def _read_errors(self, process: asyncio.subprocess.Process) -> None:
         """Keep the last line that a worker said to nobody."""
-        assert process.stderr is not None
-        while True:
-            try:
-                line = await process.stderr.readline()
-            except ValueError:  # longer than a line of ours can be
-                continue
-            if not line:
-                return
+        async for line in error_lines(process):
             self._tail = Redactor().text(line.decode("utf-8", "replace").strip()[:2000])[:300] or self._tail
 
     async def _how_it_ended(self) -> str:
