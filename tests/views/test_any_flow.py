@@ -10,7 +10,7 @@ from msgspec import Struct
 from views.samples import HOSTILE, seen
 from wsbook.facts import BurstFacts, ClockFacts, LoadFacts, PageLoadFacts, TraceFacts
 from wsbook.observation import Observation
-from wsbook.views.workbook import PLOTS, TABLES
+from wsbook.views.step_offers import PLOTS, TABLES
 
 KINDS = ("", "trigger", "answer", "broker", "log", "hop", "endpoint", "frame", "handler", "mark", "document", "screen", HOSTILE)
 NAMED = {"kind": st.sampled_from(KINDS), "void": st.sampled_from(["", "", "", HOSTILE])}

@@ -20,7 +20,7 @@ from wsbook.facts import (
 from wsbook.target import parse_target
 from wsbook.views import charts, charts_heartbeat, charts_logs, charts_network
 from wsbook.views.drawing import Picture
-from wsbook.views.workbook import PLOTS
+from wsbook.views.step_offers import PLOTS
 
 
 def strings(value: object) -> list[str]:

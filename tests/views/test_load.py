@@ -13,8 +13,8 @@ from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.views import charts_grid, charts_load, charts_moments, tables
 from wsbook.views.drawing import VERDICT_COLOURS, Picture
+from wsbook.views.step_offers import PLOTS
 from wsbook.views.tables.load import rate_of, rate_text, runs_of, shares_of
-from wsbook.views.workbook import PLOTS
 
 FAULT = VERDICT_COLOURS[Verdict.FAULT]
 EVERY = [samples.stalled(), samples.grid(), samples.ramp(), samples.page_behind()]

@@ -22,7 +22,8 @@ from wsbook.observation import Failure, Observation, Reason
 from wsbook.target import parse_target
 from wsbook.views import show, tables
 from wsbook.views.charts_origin import plot_origin
-from wsbook.views.workbook import PARAMETERS, TABLES
+from wsbook.views.step_offers import TABLES
+from wsbook.views.workbook import PARAMETERS
 
 
 @pytest.mark.parametrize(("step", "name"), [(step, name) for step, named in TABLES.items() for name in named])

@@ -11,21 +11,20 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
-import pandas as pd
 
 from wsbook.case import Case, Judgement, StepResult
 from wsbook.causes import causes
 from wsbook.chain import chain
 from wsbook.finding import Finding, Verdict
-from wsbook.observation import Observation, Outcome
+from wsbook.observation import Observation
 from wsbook.steps import PHASES, STEPS
 from wsbook.steps.own_load import OwnLoad, own_load_command, send_own_load
 from wsbook.views import charts, charts_load, charts_moments, show, tables
 from wsbook.views.show import Shown
-from wsbook.views.step_views import PLOTS, TABLES, WANTING
-from wsbook.words import MARKS, cap, duration_text
+from wsbook.views.step_view import StepView
+from wsbook.words import cap
 
-__all__ = ["PARAMETERS", "PLOTS", "TABLES", "StepView", "Workbook", "is_interactive", "open_workbook"]
+__all__ = ["PARAMETERS", "Workbook", "is_interactive", "open_workbook"]
 
 PARAMETERS = {
     "url": "",
@@ -67,69 +66,6 @@ class Progress(Protocol):
 def is_interactive(environ: Mapping[str, str] = os.environ) -> bool:
     """Tell whether somebody can use a form: a kernel of a Jupyter server that is not told to run in batch."""
     return environ.get("WSBOOK_BATCH") != "1" and "JPY_SESSION_NAME" in environ
-
-
-class StepView:
-    """One step of a notebook: its newest result, and the views that show it."""
-
-    def __init__(self, step: str, result: StepResult, live: bool) -> None:
-        self.step = step
-        self.result = result
-        self._live = live
-        self._shown: list[Shown] = []
-
-    def _show(self, make: Callable[[], Mapping[str, Any]], view: str) -> None:
-        self._shown.append(show.show(make, step=self.step, view=view, live=self._live))
-
-    def refresh(self, result: StepResult) -> None:
-        """Show another result in every view."""
-        self.result = result
-        for shown in self._shown:
-            shown.refresh()
-
-    def _nothing(self, view: str = "") -> str:
-        reasons = [cap(seen.failure.message, 160) for seen in self.result.observations if seen.outcome is Outcome.NOT_RUN and seen.failure]
-        return f"nothing to show: {'; '.join(dict.fromkeys(reasons)) or WANTING.get(view, 'nothing of this kind was seen')}"
-
-    def _picture(self, name: str) -> Mapping[str, Any]:
-        plots = PLOTS.get(self.step, ())
-        named = [plot for plot in plots if not name or getattr(plot, "__name__", "") == f"plot_{name}"]
-        drawn = (plot(self.result.observations) for plot in named)
-        picture = next((one for one in drawn if one is not None), None)
-        return show.bundle_picture(picture) if picture else show.bundle_line(self._nothing(f"plot {name}"))
-
-    def plot(self, name: str = "") -> None:
-        """Show the step's picture of this name, the first that can be drawn by default, or the sentence why there is none."""
-        self._show(lambda: self._picture(name), f"plot {name}".strip())
-
-    def table(self, name: str = "") -> None:
-        """Show one of the step's tables by its name in TABLES; the main one, or the first that has rows, by default."""
-
-        def make() -> Mapping[str, Any]:
-            known = TABLES[self.step]
-            built = (known[key](self.result.observations) for key in ([name] if name else known))
-            table = next((one for one in built if not one.empty), pd.DataFrame())
-            return show.bundle_table(table, self._nothing(f"table {name}"))
-
-        self._show(make, f"table {name}".strip())
-
-    def findings(self) -> None:
-        """Show the step's sentence and what was found."""
-
-        def line() -> Mapping[str, Any]:
-            verdict = self.result.verdict
-            return show.bundle_line(f"{MARKS[verdict.verdict]} {cap(verdict.summary, 400)}  ({duration_text(self.result.duration_s)})")
-
-        def make() -> Mapping[str, Any]:
-            table = tables.table_findings(self.result.findings)
-            return show.bundle_table(table, "no finding of this step")
-
-        self._show(line, "summary")
-        self._show(make, "findings")
-
-    def verdict(self) -> None:
-        """Show the verdict in words that only change when the verdict changes."""
-        self._show(lambda: show.bundle_verdicts((self.result.verdict,), self.result.findings), "verdict")
 
 
 class Workbook:
