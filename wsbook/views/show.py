@@ -26,6 +26,7 @@ __all__ = [
     "bundle_verdicts",
     "cells_of",
     "show",
+    "show_widget",
 ]
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
@@ -56,6 +57,14 @@ def show(make: Callable[[], Bundle], *, step: str = "", view: str = "", live: bo
     metadata = {"wsbook": {"step": step, "view": view}} if view else {}
     handle = _display(dict(make()), raw=True, metadata=metadata, display_id=True if live else None)
     return Shown(make, handle)
+
+
+def show_widget(widget: Any, text: str) -> None:
+    """Display a control; where nothing can draw it, as in a notebook that was saved and opened again, the text stands in its place.
+
+    The widget's own text would be its repr, with every value that it holds.
+    """
+    _display({**widget._repr_mimebundle_(), "text/plain": text}, raw=True)
 
 
 def bundle_line(text: str) -> Bundle:
