@@ -92,7 +92,7 @@ class Field:
 
 
 def _beside(words: str, widget: Any) -> Any:
-    label = w.Label(value=words, layout=w.Layout(width=_SHOWN_WIDTH, justify_content="flex-end"))
+    label = w.Label(value=words, layout=w.Layout(flex=f"0 0 {_SHOWN_WIDTH}", justify_content="flex-end"))
     widget.layout.flex = "1 1 auto"
     return w.HBox([label, widget])
 

@@ -20,13 +20,14 @@ from wsbook.target import Target
 from wsbook.views.controls.artifacts import Artifacts
 from wsbook.views.controls.endpoint import endpoint_parts, meant_endpoint
 from wsbook.views.controls.fields import Field, groups, make_fields
+from wsbook.views.controls.fold import Fold
 from wsbook.views.controls.running import Running
 from wsbook.views.show import show_widget
 from wsbook.words import cap
 
 __all__ = ["Form"]
 
-_FILES = "Files: source, configurations, logs, recordings"
+_FILES = "Files"
 
 
 @cache
@@ -131,12 +132,16 @@ class Form(Running):
                 shutil.copytree(passing, folder, dirs_exist_ok=True)
                 field.value = field.value.replace(str(passing), str(folder))
 
+    def _page(self, title: str, names: list[str]) -> Any:
+        fields = [self._fields[name].widget for name in names]
+        return w.VBox([self.handed.widget, *fields] if title == _FILES else fields, layout=w.Layout(margin="4px 0 8px 0"))
+
     def show(self) -> None:
         """Display the form."""
-        pages = [w.VBox([self._fields[name].widget for name in names]) for names in groups().values()]
-        pages = [w.VBox([self.handed.widget, page]) if title == _FILES else page for title, page in zip(groups(), pages, strict=True)]
-        more = w.Accordion(children=pages, titles=tuple(groups()), selected_index=None)
+        folds = [Fold(title, self._page(title, names)) for title, names in groups().items()]
+        more = w.HBox([fold.button for fold in folds], layout=w.Layout(flex_flow="row wrap"))
         first = w.HBox([self._url, self._button, self._stop, self._save], layout=w.Layout(flex_flow="row wrap"))
         style = w.HTML(markup.PLOT_STYLE, layout=w.Layout(display="none"))
         about = w.HBox([self._parts, self._meant], layout=w.Layout(flex_flow="row wrap"))
-        show_widget(w.VBox([style, first, about, more, self._state]), "form of the target; run the cell to use it")
+        body = [style, first, about, more, *(fold.content for fold in folds), self._state]
+        show_widget(w.VBox(body), "form of the target; run the cell to use it")
