@@ -283,7 +283,7 @@ export function frameTrace(store, { onpick, onrange }) {
     tip.hidden = !row;
     if (!row) return;
     const words = row.opcode === 8 ? closeWords(row.text) : plain(row.text.slice(0, 90)).replace(/\s+/g, " ");
-    const about = `${MARKS[kindOf(row)]} ${row.n}  ${row.direction} ${opcodeWord(row.opcode)}, ${sizeText(row.size)} at ${row.at_s.toFixed(4)} s`;
+    const about = `${MARKS[kindOf(row)]} ${row.n} ${row.direction} ${opcodeWord(row.opcode)}, ${sizeText(row.size)} at ${row.at_s.toFixed(4)} s`;
     tip.replaceChildren(make("b", {}, about), make("span", {}, words));
     const isRight = event.offsetX > el.clientWidth / 2;
     tip.style.left = isRight ? "" : `${event.offsetX + 12}px`;

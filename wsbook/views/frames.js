@@ -226,8 +226,9 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
       }
       for (const row of rows) counts[kindOf(row)]++;
       counts.all += rows.length;
+      const chosen = table.selected();
       store.append(rows);
-      if (selectedIsGone()) table.select(null);
+      if (chosen && !table.selected()) table.select(null); // it was among the oldest
     },
     clear() {
       Object.assign(counts, { all: 0, sent: 0, received: 0, control: 0 });
@@ -259,10 +260,6 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
       root.remove();
     },
   };
-
-  function selectedIsGone() {
-    return isOpen && table.selected() === undefined;
-  }
 
   table.follow = live;
   changed();
