@@ -236,11 +236,16 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
       table.select(null);
       store.clear();
       trace.zoom(null);
+      trace.end(null);
       ranged(null);
     },
     /** Choose the row with this number and bring it into view. */
     select(n) {
       pick({ n });
+    },
+    /** Mark in the picture when and how the socket ended, {at_s, words}, where no close frame says it; null marks nothing. */
+    end(value) {
+      trace.end(value);
     },
     /** Hold rows back, or show those that were held back. */
     pause(wanted) {
