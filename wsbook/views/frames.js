@@ -111,6 +111,7 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
       only: only.getAttribute("aria-pressed") === "true",
     });
     store.rescan();
+    table.reveal();
     if (isWrong) found.textContent = "not a regular expression";
     if (isOpen) selected(table.selected());
   }
@@ -160,6 +161,7 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
     span.replaceChildren(words, zoom, clear);
     span.hidden = !range;
     store.rescan();
+    table.reveal();
   }
 
   function zoomed(range) {
