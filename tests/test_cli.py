@@ -152,13 +152,6 @@ def test_every_command_says_what_it_does_within_eighty_columns(monkeypatch, caps
         assert max(map(len, out.splitlines())) <= 80
 
 
-def test_a_new_folder_has_notebooks_and_a_repository(tmp_path: Path, monkeypatch, capsys) -> None:
-    code, out, _ = wsbook(capsys, monkeypatch, "new", str(tmp_path / "case"))
-    assert code == 0
-    assert "artifacts/" in out
-    assert {"00_start.ipynb", "05_findings.ipynb", "artifacts", ".gitignore"} <= {path.name for path in (tmp_path / "case").iterdir()}
-
-
 def test_two_records_are_compared(tmp_path: Path, monkeypatch, capsys) -> None:
     def record(name: str, verdict: str, roots: dict[str, float]) -> str:
         folder = Record.create(tmp_path / name, parse_target("ws://shop.test/ws")).folder

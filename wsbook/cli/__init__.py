@@ -87,21 +87,29 @@ def read(
 
 
 @app.command(rich_help_panel=INVESTIGATE)
-def new(folder: Annotated[Path, typer.Argument(help="Folder to make.")]) -> None:
-    """Make an investigation folder: notebooks, artifacts/, .gitignore, git repository."""
-    from wsbook.cli.holding import make_folder
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.")],
+    url: Annotated[str, typer.Argument(metavar="[URL]", help="Endpoint, ws:// or wss://; it can be written into target.toml later.")] = "",
+) -> None:
+    """Make an investigation folder: notebooks, target.toml, artifacts/, .gitignore, git repository."""
+    from wsbook.cli.folders import make_folder
 
-    make_folder(folder, _console())
+    make_folder(folder, url, _console())
 
 
 @app.command(name="open", rich_help_panel=INVESTIGATE)
 def open_lab(
-    folder: Annotated[Path, typer.Argument(help="Folder to work in; the notebooks are copied there when it has none.")] = Path(),
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="Investigation folder, made when it is not there; by default this one, else investigation/."),
+    ] = None,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Whether to open a browser on it.")] = True,
+    port: Annotated[int, typer.Option(metavar="PORT", min=0, max=65_535, help="Port on loopback; 0 is 8888 or the next free one.")] = 0,
 ) -> None:
-    """Start JupyterLab on the notebooks."""
-    from wsbook.cli.holding import open_jupyterlab
+    """Start JupyterLab on the notebooks, until Ctrl-C."""
+    from wsbook.cli.jupyter import open_jupyterlab
 
-    raise typer.Exit(open_jupyterlab(folder, _console()))
+    raise typer.Exit(open_jupyterlab(folder, _console(), browser=browser, port=port))
 
 
 @app.command(rich_help_panel=RECORDS)

@@ -26,6 +26,14 @@ TRIGGER = (
 
 def run(
     url: Annotated[str, typer.Argument(help="Endpoint, ws:// or wss://. Without it the bundled lab is investigated.")] = "",
+    target: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=TARGET,
+            help="A target.toml, as wsbook new makes it; that of the current folder is used when nothing else is given.",
+        ),
+    ] = None,
     page: Annotated[str, typer.Option(metavar="URL", rich_help_panel=TARGET, help="Page that opens the socket, http:// or https://.")] = "",
     origin: Annotated[
         str, typer.Option(metavar="ORIGIN", rich_help_panel=TARGET, help="Origin that a browser sends; by default that of the page.")
@@ -85,8 +93,8 @@ def run(
         str, typer.Option(metavar="TEXT", rich_help_panel=LOOKING, help="What people see, in a few words: '1006 after 60 s idle'.")
     ] = "",
     budget: Annotated[
-        str, typer.Option(metavar="NAME", rich_help_panel=LOOKING, help="quick (45 s), standard (3 min) or thorough (15 min).")
-    ] = "quick",
+        str, typer.Option(metavar="NAME", rich_help_panel=LOOKING, help="quick (45 s, the default), standard (3 min) or thorough (15 min).")
+    ] = "",
     steps: Annotated[str, typer.Option(metavar="STEPS", rich_help_panel=LOOKING, help="Only these steps: 1.1,2.2")] = "",
     follow: Annotated[
         bool, typer.Option("--follow", rich_help_panel=LOOKING, help="Watch the logs while probing, and read them again at the end.")
@@ -110,6 +118,7 @@ def run(
 
     Exit codes: 0 nothing wrong, 1 a fault was found, 2 usage, 3 it could not be completed.
     """
+    from wsbook.cli.from_folder import completed
     from wsbook.cli.investigate import Request, investigate
 
     given = {
@@ -119,10 +128,12 @@ def run(
         "metrics": metrics, "broker": broker, "schema": schema, "selector": selector, "sequence": sequence,
     }  # fmt: skip
     parameters = {name: "\n".join(value) if isinstance(value, list) else value for name, value in given.items() if value}
+    screen = make_console(machine)
+    parameters, budget = completed(parameters, budget, target, screen, lab=bool(fault))
     request = Request(
         parameters=parameters, budget=budget, fault=fault, steps=steps, out=out, command=" ".join(sys.argv[1:]), follow=follow
     )
-    document = investigate(request, make_console(machine))
+    document = investigate(request, screen)
     if machine:
         print(json.dumps(document))
     raise typer.Exit(INCOMPLETE if document.get("incomplete") else exit_code(document))
