@@ -2,7 +2,8 @@
 # # 4 Real-time flow
 #
 # The connection opens, stays open, and is let in. What remains is the message itself: where it gets to, how long it takes,
-# and what happens when there are many.
+# and what happens when there are many. On the wire a message is one **frame**, or several; a **subscriber** is whoever holds a
+# socket on which it should arrive; a **hop** is one program on the way between the application and the page.
 
 # %% include parameters.py
 
@@ -159,7 +160,7 @@ volume.verdict()
 # %% [markdown] id=s42-limits
 # <details><summary>What this does not show</summary>
 #
-# One machine sends over loopback or over your network, not over a thousand phones: handshakes over TLS from many places, lossy radio and
+# One machine sends over loopback or over your network, not over a thousand phones: what it costs to connect over TLS from many places, lossy radio and
 # address translators are not in these figures. Runs are short, and a leak takes hours. Of a server on another machine without a metrics
 # URL neither processor nor memory is known. Latency of a broadcast over several machines carries the error of their clocks. Where a
 # server numbers its own messages, losses are counted, and latencies are not, because nobody knows when they were due. The page is
@@ -174,4 +175,4 @@ volume.verdict()
 book.close()
 
 # %% [markdown] id=next
-# The result of all phases stands in `05_findings.ipynb`.
+# The result of all phases stands in [5 Findings](05_findings.ipynb).
