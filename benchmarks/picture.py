@@ -17,20 +17,21 @@ FAULT = "proxy.upgrade-header-missing"
 SYMPTOM = "the page stays empty, close code 1006"
 PICTURE = Path(__file__).parents[1] / "data" / "pictures" / "record.png"
 MOST_BYTES = 150 * 1024
-WIDTH, HEIGHT = 900, 860
+WIDTH, HEIGHT = 900, 1500
 
 
-async def shoot(report: Path) -> None:
-    """Write the first screen of a report, in the light theme."""
+async def shoot(address: str) -> None:
+    """Write the report from its top to the end of the first change that it proposes, in the light theme."""
     from playwright.async_api import async_playwright
 
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_program("chromium"), args=["--no-sandbox"])
         page = await browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
-        await page.goto(report.absolute().as_uri())
+        await page.goto(address)
         await page.wait_for_load_state("networkidle")
-        PICTURE.parent.mkdir(exist_ok=True)
-        await page.screenshot(path=str(PICTURE))
+        change = await page.locator("pre:visible").first.bounding_box() or {"y": HEIGHT, "height": 0}
+        bottom = min(change["y"] + change["height"] + 16, HEIGHT)
+        await page.screenshot(path=str(PICTURE), clip={"x": 0, "y": 0, "width": WIDTH, "height": bottom}, full_page=True)
         await browser.close()
 
 
@@ -41,7 +42,8 @@ def main(arguments: list[str]) -> int:
         if not arguments:
             command = [sys.executable, "-m", "wsbook", "run", "--fault", FAULT, "--symptom", SYMPTOM, "--out", str(record)]
             subprocess.run(command, check=False)  # ends with 1, since it finds the fault
-        asyncio.run(shoot(record / "report.html"))
+        PICTURE.parent.mkdir(exist_ok=True)
+        asyncio.run(shoot((record / "report.html").absolute().as_uri()))
     size = PICTURE.stat().st_size
     print(f"{PICTURE}: {size / 1024:.0f} KiB, at most {MOST_BYTES // 1024}")
     return int(size > MOST_BYTES)

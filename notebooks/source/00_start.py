@@ -24,7 +24,8 @@
 #   status is a refusal.
 # - **hop**: one program on the way, such as a load balancer or nginx. The application is the innermost one.
 # - **message** and **frame**: a message travels in one frame, or cut into several. A frame has a type, its *opcode*: text or binary
-#   for messages, and **ping**, **pong** and **close** for the connection itself. A ping asks "are you there?", and a pong must answer.
+#   for messages, and **ping**, **pong** and **close** for the connection itself. A ping asks "are you there?", and a pong must
+# answer.
 # - **masking**: what a client sends is mixed with a random key, so that no old proxy takes it for HTTP. It hides nothing.
 # - **close code**: why a socket ended. 1000 is good-bye, 1001 going away, 1009 a message too big, 1011 an error of the server. 1006
 #   is never sent: a browser reports it when the connection ended without a word, or never began.

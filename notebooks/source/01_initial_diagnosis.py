@@ -85,9 +85,9 @@ browser.verdict()
 #
 # The same request that a browser would send, sent directly, and then again with one thing changed at a time: without
 # **Origin**, the header that names the site of the page; without **extensions**, such as compression, which both sides have to
-# agree on; with another path. The change that turns a refusal into an acceptance, or the reverse, is the cause. In the picture every row is one attempt and every colour one stage: finding the address, connecting, TLS, the
-# upgrade, the first message. A hatched stage is where it stopped. In the table the arrow marks the changes that flip the
-# result.
+# agree on; with another path. The change that turns a refusal into an acceptance, or the reverse, is the cause. In the picture
+# every row is one attempt and every colour one stage: finding the address, connecting, TLS, the upgrade, the first message. A
+# hatched stage is where it stopped. In the table the arrow marks the changes that flip the result.
 
 # %% id=s13-run tags=step-1.3
 direct = await book.step("1.3")
@@ -108,9 +108,9 @@ direct.table("echo")
 # %% [markdown] id=s13-messages-about
 # An open socket still has to carry messages. RFC 6455 lets a message come in fragments, with a ping between them, asks that a
 # close frame be answered, and wants what clients send **masked**, which is mixed with a random key so that no proxy takes it
-# for HTTP; the first table says which of this the server does, and which section asks for it. The second gives the largest message that gets through, at the endpoint and behind it, and whose default that is. The third
-# sends the same texts with and without compression: what fails only with it is broken by a **hop**, a program
-# on the way, that touches frames.
+# for HTTP; the first table says which of this the server does, and which section asks for it. The second gives the largest
+# message that gets through, at the endpoint and behind it, and whose default that is. The third sends the same texts with and
+# without compression: what fails only with it is broken by a **hop**, a program on the way, that touches frames.
 
 # %% id=s13-messages tags=step-1.3
 direct.table("framing")
