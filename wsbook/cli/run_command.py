@@ -23,6 +23,16 @@ TRIGGER = (
     "'PUBLISH redis://host/channel TEXT', or 'RUN COMMAND'."
 )
 
+_PATHS = frozenset({"frontend", "backend", "configs", "logs", "har", "console", "ca_file", "schema"})
+
+
+def _text(name: str, value: str | bool | Texts) -> str | bool:
+    """Return an option as the parameter of a notebook; paths absolute, since the notebooks run in the record's folder."""
+    if isinstance(value, bool):
+        return value
+    parts = value if isinstance(value, list) else [value]
+    return "\n".join(str(Path(part).absolute()) if name in _PATHS else part for part in parts)
+
 
 def run(
     url: Annotated[str, typer.Argument(help="Endpoint, ws:// or wss://. Without it the bundled lab is investigated.")] = "",
@@ -127,7 +137,7 @@ def run(
         "forward_proxy": proxy, "ca_file": ca, "trigger": trigger, "message": send, "symptom": symptom, "owned": i_own_this,
         "metrics": metrics, "broker": broker, "schema": schema, "selector": selector, "sequence": sequence,
     }  # fmt: skip
-    parameters = {name: "\n".join(value) if isinstance(value, list) else value for name, value in given.items() if value}
+    parameters = {name: _text(name, value) for name, value in given.items() if value}
     screen = make_console(machine)
     parameters, budget = completed(parameters, budget, target, screen, lab=bool(fault))
     request = Request(
