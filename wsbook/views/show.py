@@ -18,12 +18,14 @@ __all__ = [
     "PLOTLY_MIME",
     "TABLE_MIME",
     "VERDICT_MIME",
+    "WIDGET_MIME",
     "Shown",
     "bundle_card",
     "bundle_line",
     "bundle_picture",
     "bundle_table",
     "bundle_verdicts",
+    "bundle_widget",
     "cells_of",
     "show",
     "show_widget",
@@ -32,6 +34,7 @@ __all__ = [
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
 VERDICT_MIME = "application/vnd.wsbook.verdicts+json"
 TABLE_MIME = "application/vnd.wsbook.table+json"
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 _ROWS = 60
 
 Bundle = Mapping[str, Any]
@@ -59,12 +62,14 @@ def show(make: Callable[[], Bundle], *, step: str = "", view: str = "", live: bo
     return Shown(make, handle)
 
 
-def show_widget(widget: Any, text: str) -> None:
-    """Display a control; where nothing can draw it, as in a notebook that was saved and opened again, the text stands in its place.
+def bundle_widget(widget: Any, otherwise: Bundle) -> Bundle:
+    """Return a widget; otherwise is what is shown where no widget can be: in a saved notebook, in a viewer."""
+    return {**otherwise, WIDGET_MIME: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}}
 
-    The widget's own text would be its repr, with every value that it holds.
-    """
-    _display({**widget._repr_mimebundle_(), "text/plain": text}, raw=True)
+
+def show_widget(widget: Any, text: str) -> None:
+    """Display a control; where nothing can draw it the text stands in its place, and not its repr with every value that it holds."""
+    _display(dict(bundle_widget(widget, bundle_line(text))), raw=True)
 
 
 def bundle_line(text: str) -> Bundle:
