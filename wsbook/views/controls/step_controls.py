@@ -7,7 +7,7 @@ import ipywidgets as w
 
 from wsbook.case import StepResult
 from wsbook.finding import Verdict
-from wsbook.views.controls.fields import make_fields, step_fields, words_of
+from wsbook.views.controls.fields import make_fields, on_enter, step_fields, words_of
 from wsbook.views.controls.fold import Fold
 from wsbook.views.controls.running import Running
 from wsbook.views.show import show_widget
@@ -33,8 +33,8 @@ class StepControls(Running):
         self._ran = self.values
         content = w.VBox([field.widget for field in self._fields.values()])
         self._fold = Fold("Change", content, tip=f"Show what step {step} can be run with")
-        if "url" in self._fields:
-            self._fields["url"].widget.on_msg(lambda _, content, __: self._start() if content.get("event") == "submit" else None)
+        for field in self._fields.values():
+            on_enter(field.widget, self._start)
 
     @property
     def values(self) -> dict[str, Any]:
