@@ -10,7 +10,10 @@
 
 # %% [markdown] id=form-about
 # The form takes an endpoint, `ws://` or `wss://`, and reads its parts as you type. With nothing given the bundled lab is
-# examined. *Run this phase* repeats all four steps, and every picture and table below follows.
+# examined. Logs, configurations and recordings are chosen or pasted under *Files*. A secret that you type is moved into a variable
+# of the kernel and never kept in the notebook. *Run this phase* repeats all four steps, and every picture and table below follows;
+# *Change* above a step repeats that one with another value, and says what that changed. *Save as target.toml* keeps what is typed
+# beside the notebook, which starts with it the next time.
 
 # %% id=open tags=open
 from wsbook.views.workbook import open_workbook

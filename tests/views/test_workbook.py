@@ -134,6 +134,21 @@ async def test_the_form_runs_the_phase_with_other_parameters(book: Workbook) -> 
     assert book._controls["1.3"].changes == {}
 
 
+async def test_the_lab_stays_when_a_step_of_it_was_changed(gate: asyncio.Event) -> None:
+    book = Workbook("1", Case.open(), PARAMETERS, live=True)
+    try:
+        book.form()
+        await book.step("1.3")
+        lab, url = book.case._lab, book.case.target.url
+        await book.step_again("1.3", {"origin": "https://a.test"})
+        assert book._form is not None and book._form.parameters["url"] == url
+        await book.again({**book._form.parameters, "origin": "https://b.test"})
+        assert told(book, "1.3") == ["https://b.test"]
+        assert book.case._lab is lab is not None
+    finally:
+        book.case.close()
+
+
 @pytest.mark.parametrize(
     ("given", "url"),
     [

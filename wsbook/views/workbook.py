@@ -12,21 +12,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-
 from wsbook.case import Case, Judgement, StepResult, parameters_of, require_files, target_from
 from wsbook.causes import causes
 from wsbook.chain import chain
 from wsbook.finding import Finding, Verdict
 from wsbook.folder import read_investigation
-from wsbook.observation import Observation
 from wsbook.steps import PHASES, STEPS
-from wsbook.steps.own_load import OwnLoad, own_load_command, send_own_load
 from wsbook.target import Budget, Target
-from wsbook.views import charts, charts_load, charts_moments, show, tables
+from wsbook.views import charts, show, tables
+from wsbook.views.own_load import show_own_load
 from wsbook.views.show import Shown
 from wsbook.views.step_view import StepView
-from wsbook.words import cap
 
 if TYPE_CHECKING:
     from wsbook.views.controls import Form, StepControls
@@ -285,23 +281,7 @@ class Workbook:
 
     def load(self) -> None:
         """Show a form for a load of one's own and what came of it, which is not recorded; in batch the command that sends the same."""
-        if not self.live:
-            show.show(lambda: show.bundle_line(f"a load of your own: {own_load_command(self.case.target)}"), view="own load")
-            return
-        from wsbook.views.controls import LoadForm
-
-        seen: list[Observation] = []
-        shown: list[Shown] = []
-
-        async def run(figures: Mapping[str, float]) -> None:
-            wanted = msgspec.convert(figures, OwnLoad)
-            seen[:] = [await send_own_load(self.case.target, wanted, form.progress)]
-            for one in shown:
-                one.refresh()
-
-        form = LoadForm(msgspec.to_builtins(OwnLoad()), run)
-        form.show()
-        shown += [show.show(lambda: _own_picture(seen), live=True), show.show(lambda: _own_table(seen), live=True)]
+        show_own_load(lambda: self.case.target, live=self.live)
 
     def plan(self) -> None:
         """Show the questions of the steps in their order."""
@@ -315,18 +295,6 @@ class Workbook:
         """Give back what the case holds; in JupyterLab it stays open for the form."""
         if not self.live:
             self.case.close()
-
-
-def _own_picture(seen: list[Observation]) -> Mapping[str, Any]:
-    """Return what came of a load of one's own; the reason when nothing was sent, and a blank before the first."""
-    drawn = (plot(seen) for plot in (charts_moments.plot_moments, charts_load.plot_load))
-    picture = next((one for one in drawn if one is not None), None)
-    reason = next((one.failure.message for one in seen if one.failure), "")
-    return show.bundle_picture(picture) if picture else show.bundle_line(cap(reason, 300))
-
-
-def _own_table(seen: list[Observation]) -> Mapping[str, Any]:
-    return show.bundle_table(tables.table_load(seen), "")
 
 
 def _title(finding: Finding) -> str:
