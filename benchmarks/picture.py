@@ -17,7 +17,7 @@ FAULT = "proxy.upgrade-header-missing"
 SYMPTOM = "the page stays empty, close code 1006"
 PICTURE = Path(__file__).parents[1] / "data" / "pictures" / "record.png"
 MOST_BYTES = 150 * 1024
-WIDTH, HEIGHT = 900, 1500
+WIDTH, HEIGHT = 820, 1500
 
 
 async def shoot(address: str) -> None:
@@ -30,7 +30,7 @@ async def shoot(address: str) -> None:
         await page.goto(address)
         await page.wait_for_load_state("networkidle")
         change = await page.locator("pre:visible").first.bounding_box() or {"y": HEIGHT, "height": 0}
-        bottom = min(change["y"] + change["height"] + 16, HEIGHT)
+        bottom = min(change["y"] + change["height"] + 8, HEIGHT)
         await page.screenshot(path=str(PICTURE), clip={"x": 0, "y": 0, "width": WIDTH, "height": bottom}, full_page=True)
         await browser.close()
 
