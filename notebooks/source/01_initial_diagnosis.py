@@ -61,10 +61,12 @@ code.verdict()
 # higher they are the larger. Control frames lie on the line: **ping** and pong, by which the two sides ask whether the other is
 # still there, and close, which ends the connection. A socket that opens and then shows nothing below the line is one
 # on which nothing arrives.
+# In JupyterLab the table of frames below the picture follows it: draw a range of time to see only its frames, choose a frame to
+# read it in full, type `/` to search.
 
 # %% id=s12-run tags=step-1.2
 browser = await book.step("1.2")
-browser.plot()
+browser.frames()
 browser.table()
 browser.findings()
 
@@ -87,11 +89,13 @@ browser.verdict()
 # **Origin**, the header that names the site of the page; without **extensions**, such as compression, which both sides have to
 # agree on; with another path. The change that turns a refusal into an acceptance, or the reverse, is the cause. In the picture
 # every row is one attempt and every colour one stage: finding the address, connecting, TLS, the upgrade, the first message. A
-# hatched stage is where it stopped. In the table the arrow marks the changes that flip the result.
+# hatched stage is where it stopped. The baseline stands on top; beside each other row stand its answer and, in bold, the stages
+# that took clearly longer or shorter than the baseline's. In JupyterLab *Compare attempts* chooses the rows and the baseline. In
+# the table the arrow marks the changes that flip the result.
 
 # %% id=s13-run tags=step-1.3
 direct = await book.step("1.3")
-direct.plot()
+direct.stages()
 direct.table("attempts")
 
 # %% [markdown] id=s13-checks-about
