@@ -94,14 +94,22 @@ class FrameRing:
 
     def after(self, n: int, rows: int, chars: int = ALL_CHARS) -> list[FrameRow]:
         """Return the rows that follow row n, in order: at most so many, with so many characters, but one at least if there is any."""
-        wanted = min(self.total - n, len(self._rows))
         found: list[FrameRow] = []
-        for row in reversed(list(islice(reversed(self._rows), max(0, wanted)))):
+        for row in reversed(self._newest(self.total - n)):
             chars -= len(row.text)
             if len(found) >= rows or (found and chars < 0):
                 break
             found.append(row)
         return found
+
+    def _newest(self, count: int) -> list[FrameRow]:
+        """Return the last rows, the newest first."""
+        return list(islice(reversed(self._rows), max(0, count)))
+
+    def waiting(self, n: int) -> tuple[int, int]:
+        """Return (number, characters) of the rows that follow row n and are still here."""
+        rows = self._newest(self.total - n)
+        return len(rows), sum(len(row.text) for row in rows)
 
     @property
     def kept(self) -> tuple[FrameRow, ...]:

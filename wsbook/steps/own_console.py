@@ -19,9 +19,9 @@ from wsbook.redact import Redactor, seal
 from wsbook.target import Target, parse_endpoint, parse_target
 from wsbook.wire.closing import close_words
 from wsbook.wire.har import HarMessage, har_of
-from wsbook.words import cap, duration_text, quantity
+from wsbook.words import cap, duration_text, quantity, size_text
 
-__all__ = ["Dialled", "attempt_of", "console_har", "end_words", "places", "refusal_words"]
+__all__ = ["Dialled", "attempt_of", "console_har", "end_words", "places", "refusal_words", "session_words"]
 
 _TIMEOUT_S = 10.0
 _TEXT, _BINARY, _CLOSE = 1, 2, 8
@@ -88,6 +88,19 @@ def end_words(session: SessionFacts) -> str:
     how = {"fin": "ended without a close frame", "rst": "was reset", "silence": "fell silent"}.get(session.ended, session.ended)
     why = f": {cap(session.error_text, 160)}" if session.error_text else ""
     return " ".join(filter(None, ["the connection", how, who, after])) + f"{why}; a browser reports 1006"
+
+
+def session_words(session: ConsoleSession) -> str:
+    """Return the state of a session as one sentence."""
+    ring, upgrade, life = session.ring, session.upgrade, session.facts()
+    if life is None:
+        return refusal_words(session.seen) if session.seen is not None else "not connected"
+    if life.ended != "open":
+        return end_words(life)
+    with_what = [upgrade.subprotocol, "compressed" if upgrade.extensions else ""] if upgrade is not None else []
+    means = ", ".join(filter(None, with_what))
+    counts = f"{ring.received:,} received ({size_text(ring.received_bytes)}), {ring.sent:,} sent ({size_text(ring.sent_bytes)})"
+    return f"{'closing' if session.state == 'closing' else 'open'}{f', {means}' if means else ''}: {counts}"
 
 
 def console_har(session: ConsoleSession, redactor: Redactor) -> bytes:

@@ -8,7 +8,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -23,6 +23,9 @@ from wsbook.views import charts, charts_load, charts_moments, show, tables
 from wsbook.views.show import Shown
 from wsbook.views.step_view import StepView
 from wsbook.words import cap
+
+if TYPE_CHECKING:
+    from wsbook.views.console import Console
 
 __all__ = ["PARAMETERS", "Workbook", "is_interactive", "open_workbook"]
 
@@ -78,6 +81,7 @@ class Workbook:
         self.live = live
         self._views: list[StepView] = []
         self._shown: list[Shown] = []
+        self._console: Console | None = None
         self._tell: Progress = lambda text, fraction: None
         self._stop_at = time.monotonic() + case.budget.total_s
         selected = os.environ.get("WSBOOK_STEPS", "")
@@ -125,6 +129,8 @@ class Workbook:
         self._tell("", 1.0)
         for shown in self._shown:
             shown.refresh()
+        if self._console is not None:
+            self._console.refresh()
 
     async def complete(self) -> None:
         """Run every step that the record does not hold yet, in the order of the investigation."""
@@ -220,6 +226,16 @@ class Workbook:
         form = LoadForm(msgspec.to_builtins(OwnLoad()), run)
         form.show()
         shown += [show.show(lambda: _own_picture(seen), live=True), show.show(lambda: _own_table(seen), live=True)]
+
+    def console(self) -> None:
+        """Show a console to talk to the endpoint by hand, of which nothing is recorded; in batch how to get one."""
+        if not self.live:
+            show.show(lambda: show.bundle_line("a console to talk to the endpoint by hand: wsbook open, and run this cell"), view="console")
+            return
+        from wsbook.views.console import Console
+
+        self._console = Console(lambda: self.case)
+        self._console.show()
 
     def plan(self) -> None:
         """Show the questions of the steps in their order."""
