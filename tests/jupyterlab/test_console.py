@@ -24,14 +24,14 @@ pytestmark = [needs("chromium"), pytest.mark.slow]
 RATE, SECONDS = 1_000, 6
 HOSTILE = '<img src=x onerror="window.ran=1"><script>window.ran=1</script>\u202e\x1b[31m'
 _WATCH = """() => {
-  window.gap_ms = 0;
-  let before = performance.now();
+  window.gaps_ms = [];
+  let before = 0;
   const tick = (now) => {
-    window.gap_ms = Math.max(window.gap_ms, now - before);
+    if (before) window.gaps_ms.push(now - before);
     before = now;
     requestAnimationFrame(tick);
   };
-  requestAnimationFrame((now) => { before = now; requestAnimationFrame(tick); });
+  requestAnimationFrame(tick);
 }"""
 _ROWS = "() => document.querySelector('.wsb-console').wsbConsole.rows()"
 _RECEIVED = "(count) => document.querySelector('.wsb-console').wsbConsole.rows().filter((r) => r.direction === 'received').length >= count"
@@ -100,16 +100,16 @@ async def test_a_thousand_frames_a_second_are_all_there(server: Server, browser:
     await page.evaluate(_WATCH)
     await connect(page)
     await page.wait_for_function(_RECEIVED, arg=RATE * 2, timeout=20_000)
-    await book.shot("console-stream")
     late = await page.evaluate("() => document.querySelector('.wsb-console').wsbConsole.rows().length")
     await page.wait_for_function(_RECEIVED, arg=RATE * SECONDS, timeout=30_000)
+    gaps_ms = sorted(await page.evaluate("() => window.gaps_ms"))
     rows = [row for row in await page.evaluate(_ROWS) if row["direction"] == "received"]
     assert [json.loads(row["text"])["seq"] for row in rows] == list(range(RATE * SECONDS))
     assert 2 * RATE <= late < RATE * SECONDS  # shown while they came
     assert await page.locator(".wsb-rows .wsb-row").count() < 60
-    gap_ms = await page.evaluate("() => window.gap_ms")
-    print(f"longest time without a frame of the page: {gap_ms:.0f} ms; {rows[-1]['at_s']:.2f} s for {len(rows)} frames")
-    assert gap_ms < 1_000
+    print(f"between frames of the page: median {gaps_ms[len(gaps_ms) // 2]:.0f} ms, longest {gaps_ms[-1]:.0f} ms, {len(gaps_ms)} of them")
+    assert gaps_ms[len(gaps_ms) // 2] < 100 and gaps_ms[-1] < 1_500
+    await book.shot("console-stream")
     await page.locator(".wsb-search").fill('"seq": 4321,')
     await page.get_by_role("button", name="only matches").click()
     await page.wait_for_function("() => document.querySelector('.wsb-console').wsbConsole.counts().shown === 1")
@@ -124,7 +124,7 @@ async def test_a_thousand_frames_a_second_are_all_there(server: Server, browser:
 async def test_a_conversation_by_hand_and_its_export(server: Server, browser: Any, address: str, tmp_path: Path) -> None:
     book = await console_on(f"{address}/echo", browser, server, tmp_path)
     page = book.page
-    note, message, form = page.locator(".wsb-note"), page.get_by_role("textbox", name="Message"), page.get_by_label("as", exact=True)
+    note, message, form = page.locator(".wsb-note"), page.get_by_role("textbox", name="Message"), page.get_by_label("form", exact=True)
     await connect(page)
     await message.fill("hello")
     await message.press("Enter")
@@ -162,6 +162,7 @@ async def test_a_conversation_by_hand_and_its_export(server: Server, browser: An
     await page.get_by_label("reason").fill("enough")
     await page.get_by_label("reason").press("Enter")
     await page.locator(".wsb-state").get_by_text("closed by us with 4001").wait_for()
+    await page.wait_for_function("() => document.querySelector('.wsb-note').textContent === ''")
     await page.get_by_role("button", name="Export as HAR").click()
     await page.locator(".wsb-file a").wait_for()
     async with page.expect_download() as waiting:

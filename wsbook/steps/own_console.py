@@ -19,7 +19,7 @@ from wsbook.redact import Redactor, seal
 from wsbook.target import Target, parse_endpoint, parse_target
 from wsbook.wire.closing import close_words
 from wsbook.wire.har import HarMessage, har_of
-from wsbook.words import cap, duration_text, quantity, size_text
+from wsbook.words import cap, duration_text, quantity
 
 __all__ = ["Dialled", "attempt_of", "console_har", "end_words", "places", "refusal_words", "session_words"]
 
@@ -91,16 +91,15 @@ def end_words(session: SessionFacts) -> str:
 
 
 def session_words(session: ConsoleSession) -> str:
-    """Return the state of a session as one sentence."""
-    ring, upgrade, life = session.ring, session.upgrade, session.facts()
+    """Return the state of a session as one sentence, which stays as it is while frames come and go."""
+    upgrade, life = session.upgrade, session.facts()
     if life is None:
         return refusal_words(session.seen) if session.seen is not None else "not connected"
     if life.ended != "open":
         return end_words(life)
     with_what = [upgrade.subprotocol, "compressed" if upgrade.extensions else ""] if upgrade is not None else []
     means = ", ".join(filter(None, with_what))
-    counts = f"{ring.received:,} received ({size_text(ring.received_bytes)}), {ring.sent:,} sent ({size_text(ring.sent_bytes)})"
-    return f"{'closing' if session.state == 'closing' else 'open'}{f', {means}' if means else ''}: {counts}"
+    return f"{'closing' if session.state == 'closing' else 'open'}{f', {means}' if means else ''}"
 
 
 def console_har(session: ConsoleSession, redactor: Redactor) -> bytes:

@@ -8,6 +8,7 @@ const STATE_MARKS = { open: "✓", closing: "…", connecting: "…", refused: "
 const ROW_FIELDS = ["n", "at_s", "direction", "opcode", "size", "text", "cut", "hex", "wire"];
 const OPEN_PLACE = /‹[^‹›\n]+›/;
 const REMEMBERED = 100;
+let fields = 0;
 
 /** Rows as they travel are lists; of a million the names of their fields would be half. */
 function rowsOf(buffer) {
@@ -15,8 +16,10 @@ function rowsOf(buffer) {
   return lists.map((list) => Object.fromEntries(ROW_FIELDS.map((name, index) => [name, list[index]])));
 }
 
-function labelled(words, field, attributes = {}) {
-  return make("label", attributes, make("span", {}, words), field);
+/** A field with its label beside it, not around it: a label around a select would be called by all of its options. */
+function labelled(words, field) {
+  field.id ||= `wsb-field-${++fields}`;
+  return make("span", { class: "wsb-field" }, make("label", { for: field.id }, words), field);
 }
 
 function check(words, checked) {
@@ -88,16 +91,16 @@ function dialling(ask) {
 
 /** What is said: a message with its form, from a template or typed. */
 function composing(ask) {
-  const template = make("select", { "aria-label": "Template" });
-  const form = make("select", { "aria-label": "Form of the message" });
-  const ending = make("select", { "aria-label": "Put behind the text" });
+  const template = make("select");
+  const form = make("select");
+  const ending = make("select");
   const about = make("p", { class: "wsb-hint" });
   const text = make("textarea", {
     rows: "3", "aria-label": "Message", spellcheck: "false", placeholder: "message; Enter sends, Shift+Enter breaks the line, ↑ brings back what was sent",
   });
   const send = make("button", { type: "button", class: "wsb-primary", title: "Enter" }, "Send");
   const ping = make("button", { type: "button", onclick: () => ask({ kind: "ping" }) }, "Ping");
-  const endingLabel = labelled("then", ending);
+  const endingLabel = labelled("ends with", ending);
   const history = [];
   let templates = [];
   let back = 0; // how far up in the history
@@ -162,7 +165,7 @@ function composing(ask) {
     el: make(
       "div",
       { class: "wsb-compose" },
-      make("div", { class: "wsb-line" }, labelled("template", template), labelled("as", form), endingLabel),
+      make("div", { class: "wsb-line" }, labelled("template", template), labelled("form", form), endingLabel),
       about,
       make("div", { class: "wsb-line wsb-message" }, text, make("div", { class: "wsb-buttons" }, send, ping)),
     ),
@@ -186,7 +189,7 @@ function composing(ask) {
 
 /** How it ends. */
 function ending(ask) {
-  const codes = make("datalist", { id: `wsb-codes-${Math.random().toString(36).slice(2)}` });
+  const codes = make("datalist", { id: `wsb-codes-${++fields}` });
   const code = make("input", { type: "text", inputmode: "numeric", value: "1000", list: codes.id, class: "wsb-code" });
   const reason = make("input", { type: "text", placeholder: "no reason", class: "wsb-reason" });
   const close = make("button", { type: "button" }, "Close");
@@ -256,10 +259,12 @@ function render({ model, el }) {
     state(told) {
       const lost = told.lost ? `; ${told.lost.toLocaleString("en")} came while nobody looked and are no longer kept` : "";
       root.dataset.state = told.state;
-      state.textContent = `${STATE_MARKS[told.state] ?? ""} ${told.words}${lost}`;
+      const words = `${STATE_MARKS[told.state] ?? ""} ${told.words}${lost}`;
+      if (state.textContent !== words) state.textContent = words; // said aloud when it changes
       stages.replaceChildren(
         ...told.stages.map(([name, time, good]) => make("li", { class: good ? "" : "wsb-stopped" }, `${name} ${good ? time : `✗ ${time}`}`)),
       );
+      if (told.sizes) stages.append(make("li", { class: "wsb-sizes" }, told.sizes));
       stages.hidden = !told.stages.length;
       const isOpen = told.state === "open";
       dial.connect.disabled = ["open", "closing", "connecting"].includes(told.state);

@@ -87,6 +87,7 @@ class Console:
     def __init__(self, case: Callable[[], Case]) -> None:
         self._widget = _Widget()
         self._case = case
+        self._loop = asyncio.get_running_loop()
         self._stream: FrameStream | None = None
         self._connection = 0
         self._busy = ""
@@ -99,7 +100,7 @@ class Console:
 
     def refresh(self) -> None:
         """Offer what the case offers now."""
-        self._greet()
+        self._loop.call_soon_threadsafe(self._greet)
 
     def stop(self) -> None:
         """End the connection at once."""
@@ -109,10 +110,14 @@ class Console:
     # What the browser asks for.
 
     def _asked(self, _: Any, content: Any, buffers: Any) -> None:
+        """Take a message; JupyterLab has it delivered in a thread of its own (subshells of ipykernel 7), our sockets live in the cells' loop."""
         try:
             asked = msgspec.convert(content, _Asked)
         except msgspec.ValidationError:
             return
+        self._loop.call_soon_threadsafe(self._act, asked)
+
+    def _act(self, asked: _Asked) -> None:
         match asked:
             case _Hello():
                 self._greet()
@@ -177,13 +182,12 @@ class Console:
             await session.open()
         finally:
             self._busy = ""
-        if session.state == "open" or self._stream is None:
-            self._connection += 1
-            self._stream = FrameStream(session, self._connection)
-            self._widget.send({"kind": "begin", "connection": self._connection})
-        if session.state == "open":
-            self._do("open", self._follow(self._stream))
-        self._tell_state(session)
+            self._tell_state()
+        self._connection += 1
+        self._stream = FrameStream(session, self._connection)
+        self._widget.send({"kind": "begin", "connection": self._connection})
+        self._tell_state()
+        await self._follow(self._stream)
 
     async def _send(self, asked: _Send) -> None:
         if missing := open_places(asked.content):
@@ -205,6 +209,7 @@ class Console:
         elif asked.reason:
             raise UsageError("a close frame without a code carries no reason (RFC 6455 section 5.5.1)")
         await self._opened().close(asked.code, asked.reason)
+        self._say("close", True, "")
 
     def _opened(self) -> ConsoleSession:
         if self._stream is None or self._stream.session.state not in ("open", "closing"):
@@ -221,7 +226,7 @@ class Console:
             if batch:
                 self._widget.send({"kind": "rows", "connection": stream.connection}, buffers=[batch])
             stream.hold()
-            ended = session.state == "ended"
+            ended = session.state in ("ended", "refused")
             if batch or ended or time.monotonic() - told_s > 1.0:
                 self._tell_state()
                 told_s = time.monotonic()
@@ -254,7 +259,9 @@ class Console:
         data = await asyncio.to_thread(console_har, session, redactor)
         path = _folder(case) / f"console-{datetime.now():%Y%m%d-%H%M%S}.har"
         write_atomically(path, data)
-        words = f"{quantity(len(session.ring.kept), 'frame')}, {size_text(len(data))}, secrets hidden; give it to step 1.2 as the recording"
+        words = (
+            f"{quantity(len(session.ring.kept), 'frame')}, {size_text(len(data))}, secrets hidden; give it to step 1.2 as the recording."
+        )
         copy = [data] if len(data) <= _COPY_BYTES else []
         self._widget.send({"kind": "file", "path": str(path), "name": path.name, "words": words}, buffers=copy)
 
