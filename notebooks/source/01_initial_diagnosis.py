@@ -54,11 +54,12 @@ code.verdict()
 # cookies that it held back with the reason, and the change that flips the outcome: that change is the cause. In the
 # picture frames that were sent point up, frames that were received point down, and the higher they are the larger;
 # control frames such as ping and close lie on the line. A socket that opens and then shows nothing below the line is one
-# on which nothing arrives.
+# on which nothing arrives. In JupyterLab the table of frames below the picture follows it: draw a range of time to see only
+# its frames, choose a frame to read it in full, type `/` to search.
 
 # %% id=s12-run tags=step-1.2
 browser = await book.step("1.2")
-browser.plot()
+browser.frames()
 browser.table()
 browser.findings()
 

@@ -1,12 +1,14 @@
 // One frame in full: what it is, and its payload as JSON, text or bytes.
 
 import { make, marked } from "./frame_table.js";
-import { MARKS, bytesOf, closeWords, durationText, hexDump, kindOf, opcodeWord, pretty, sizeText } from "./frame_words.js";
+import { MARKS, bytesOf, closeWords, countText, durationText, hexDump, kindOf, opcodeWord, pretty, sizeText } from "./frame_words.js";
 
 const WAYS = ["JSON", "text", "bytes"];
+const MOST = 262_144;
 
 function facts(row, before) {
-  const parts = [`${MARKS[kindOf(row)]} frame ${row.n}, ${row.direction} ${opcodeWord(row.opcode)}, ${sizeText(row.size)} at ${row.at_s.toFixed(4)} s`];
+  const what = `${row.direction} ${opcodeWord(row.opcode)}, ${sizeText(row.size)} at ${row.at_s.toFixed(4)} s`;
+  const parts = [`${MARKS[kindOf(row)]} frame ${row.n}, ${what}`];
   if (row.wire !== null && row.wire !== undefined && row.wire !== row.size) parts.push(`${sizeText(row.wire)} on the wire`);
   if (before) parts.push(`${durationText(row.at_s - before.at_s)} after the one before`);
   if (row.opcode === 8) parts.push(closeWords(row.text) || "no close code");
@@ -53,7 +55,9 @@ export function frameDetail({ onclose }) {
       }
       about.textContent = facts(row, before);
       const text = way === "JSON" ? json : way === "text" ? row.text : hexDump(bytesOf(row));
-      content.replaceChildren(...(text ? marked(text, way === "bytes" ? null : search) : [row.size ? "the payload was not kept" : "empty"]));
+      const nodes = text ? marked(text.slice(0, MOST), way === "bytes" ? null : search) : [row.size ? "the payload was not kept" : "empty"];
+      if (text.length > MOST) nodes.push(`\n… ${countText(text.length - MOST, "character")} more`);
+      content.replaceChildren(...nodes);
       content.scrollTop = 0;
     },
   };

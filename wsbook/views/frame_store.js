@@ -65,7 +65,7 @@ export function frameStore(limit, changed) {
       store[name] = store[name].slice(place(store[name], count)).map((index) => index - count);
     }
     store.dropped += count;
-    done -= count;
+    done = Math.max(0, done - count);
     store.first_s = store.rows[0]?.at_s ?? 0;
   }
 

@@ -6,7 +6,8 @@ import { MARKS, kindOf, opcodeWord, plain, sizeText } from "./frame_words.js";
 const ROW_PX = 22;
 const OVERSCAN = 6;
 const CELL_CHARS = 300;
-const BEFORE_HIT = 24;
+const LETTER_PX = 7.3;
+const OTHER_COLUMNS_PX = 360;
 const COLUMNS = ["#", "", "time (s)", "size", "kind", "text"];
 let tables = 0;
 
@@ -40,13 +41,13 @@ export function marked(text, search, most = 200) {
   return nodes;
 }
 
-/** What a cell shows of a text: its begin, or the part around the first thing that the search finds. */
-function excerpt(text, search) {
+/** What a cell with room for so many letters shows of a text: its begin, or the part around the first thing that the search finds. */
+function excerpt(text, search, letters) {
   let begin = 0;
   if (search) {
     search.lastIndex = 0;
     const found = search.exec(text);
-    if (found && found.index > 60) begin = found.index - BEFORE_HIT;
+    if (found && found.index + found[0].length > letters) begin = Math.max(0, found.index - Math.floor(letters / 3));
   }
   const part = text.slice(begin, begin + CELL_CHARS).replace(/[\n\t]+/g, " ");
   return [begin ? `…${part}` : part, begin + CELL_CHARS < text.length];
@@ -70,6 +71,8 @@ export function frameTable(store, { onselect, onopen, onkey, onmoved }) {
   const pool = [];
   let selected = null; // n of the chosen row
   let frame = 0;
+  let top = 0; // a page that takes the grid out of the document and back loses its place
+  let isAway = false;
 
   function rowElement(index) {
     while (pool.length <= index) {
@@ -93,13 +96,15 @@ export function frameTable(store, { onselect, onopen, onkey, onmoved }) {
     time.textContent = row.at_s.toFixed(4);
     size.textContent = sizeText(row.size);
     kind.textContent = opcodeWord(row.opcode);
-    const [shown, more] = excerpt(row.text, store.search);
+    const [shown, more] = excerpt(row.text, store.search, Math.max(9, (grid.clientWidth - OTHER_COLUMNS_PX) / LETTER_PX));
     text.replaceChildren(...marked(shown, store.search, 20), ...(more || row.cut ? [make("span", { class: "wsb-more" }, "…")] : []));
     if (isSelected) grid.setAttribute("aria-activedescendant", element.id);
   }
 
   function render() {
     frame = 0;
+    if (!grid.clientHeight) return;
+    top = grid.scrollTop;
     const room = grid.clientHeight - ROW_PX; // the head stays in view
     const first = Math.max(0, Math.floor(grid.scrollTop / ROW_PX) - OVERSCAN);
     const last = Math.min(store.shown.length, Math.ceil((grid.scrollTop + room) / ROW_PX) + OVERSCAN);
@@ -175,7 +180,11 @@ export function frameTable(store, { onselect, onopen, onkey, onmoved }) {
     else if (!onkey(event)) return;
     event.preventDefault();
   });
-  const resized = new ResizeObserver(() => table.refresh());
+  const resized = new ResizeObserver(() => {
+    if (isAway && grid.clientHeight) grid.scrollTop = top;
+    isAway = !grid.clientHeight;
+    table.refresh();
+  });
   resized.observe(grid);
   table.destroy = () => {
     resized.disconnect();

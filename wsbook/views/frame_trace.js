@@ -30,13 +30,14 @@ function colours(el) {
   return Object.fromEntries(["ink", "faint", "band", "sent", "received", "control", "warning", "accent", "background"].map((name) => [name, read(name)]));
 }
 
-/** The longest spells without a frame, of which each takes an eighth of the span at least. */
-function silences(rows, from, to) {
+/** The longest spells without a frame, of which each takes an eighth of the span at least; ended_s: when the socket ended, null unknown. */
+function silences(rows, from, to, ended_s) {
   const found = [];
   const least = Math.max((to - from) / 8, 0.05);
-  for (let index = 1; index < rows.length; index++) {
+  const last = ended_s === null ? rows.length - 1 : rows.length;
+  for (let index = 1; index <= last; index++) {
     const begin = rows[index - 1].at_s;
-    const end = rows[index].at_s;
+    const end = rows[index]?.at_s ?? ended_s;
     if (end - begin >= least && end > from && begin < to) found.push([begin, end]);
   }
   return found.sort((one, other) => other[1] - other[0] - (one[1] - one[0])).slice(0, 3);
@@ -80,12 +81,14 @@ export function frameTrace(store, { onpick, onrange }) {
   let range = null;
   let drag = null;
   let selected;
+  let ended = null; // {at_s, words} of a socket whose end is known otherwise than by a close frame
   let timer = 0;
 
   function span() {
     if (zoom) return zoom;
     const begin = store.dropped ? store.first_s : Math.min(0, store.first_s);
-    return [begin, Math.max(store.last_s, begin + 1e-3) + (store.last_s - begin) * 0.01];
+    const last = Math.max(store.last_s, ended?.at_s ?? 0, begin + 1e-3);
+    return [begin, last + (last - begin) * 0.01];
   }
 
   function draw() {
@@ -164,7 +167,7 @@ export function frameTrace(store, { onpick, onrange }) {
     const { x, from, to } = drawn;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
-    for (const [begin, end] of silences(store.rows, from, to)) {
+    for (const [begin, end] of silences(store.rows, from, to, ended?.at_s ?? null)) {
       const left = Math.max(LEFT, x(begin)) + 5;
       const right = Math.min(x(to), x(end)) - 5;
       if (right - left < 30) continue;
@@ -216,10 +219,13 @@ export function frameTrace(store, { onpick, onrange }) {
 
   function drawCloses(colour, width) {
     const { x, from, to } = drawn;
-    const closes = store.rows.filter((row) => row.opcode === 8 && row.at_s >= from && row.at_s <= to).slice(-4);
+    const closes = store.rows
+      .filter((row) => row.opcode === 8)
+      .map((row) => ({ at_s: row.at_s, words: `close ${/^\d{4}/.exec(row.text)?.[0] ?? ""} ${row.direction}` }));
+    if (ended) closes.push(ended);
     let taken = -Infinity;
-    for (const row of closes) {
-      const at = Math.round(x(row.at_s)) + 0.5;
+    for (const one of closes.filter(({ at_s }) => at_s >= from && at_s <= to).slice(-4)) {
+      const at = Math.round(x(one.at_s)) + 0.5;
       pen.strokeStyle = pen.fillStyle = colour.control;
       pen.setLineDash([2, 3]);
       pen.beginPath();
@@ -227,14 +233,13 @@ export function frameTrace(store, { onpick, onrange }) {
       pen.lineTo(at, HEIGHT - BOTTOM);
       pen.stroke();
       pen.setLineDash([]);
-      const words = `close ${/^\d{4}/.exec(row.text)?.[0] ?? ""} ${row.direction}`;
       const isLeft = at > width - 130;
       if (Math.abs(at - taken) < 130) continue;
       taken = at;
       pen.fillStyle = colour.ink;
       pen.textAlign = isLeft ? "right" : "left";
       pen.textBaseline = "top";
-      pen.fillText(words, at + (isLeft ? -6 : 6), 8);
+      pen.fillText(plain(one.words), at + (isLeft ? -6 : 6), 8);
     }
   }
 
@@ -283,7 +288,7 @@ export function frameTrace(store, { onpick, onrange }) {
     tip.hidden = !row;
     if (!row) return;
     const words = row.opcode === 8 ? closeWords(row.text) : plain(row.text.slice(0, 90)).replace(/\s+/g, " ");
-    const about = `${MARKS[kindOf(row)]} ${row.n}  ${row.direction} ${opcodeWord(row.opcode)}, ${sizeText(row.size)} at ${row.at_s.toFixed(4)} s`;
+    const about = `${MARKS[kindOf(row)]} ${row.n} ${row.direction} ${opcodeWord(row.opcode)}, ${sizeText(row.size)} at ${row.at_s.toFixed(4)} s`;
     tip.replaceChildren(make("b", {}, about), make("span", {}, words));
     const isRight = event.offsetX > el.clientWidth / 2;
     tip.style.left = isRight ? "" : `${event.offsetX + 12}px`;
@@ -341,6 +346,11 @@ export function frameTrace(store, { onpick, onrange }) {
     /** Mark a range of time, or none for null. */
     mark(value) {
       range = value;
+      trace.refresh(true);
+    },
+    /** Mark when and how the socket ended, {at_s, words}, or nothing for null. */
+    end(value) {
+      ended = value;
       trace.refresh(true);
     },
     /** Draw only a range of time, or everything for null. */

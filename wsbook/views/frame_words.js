@@ -42,8 +42,10 @@ export function durationText(seconds) {
 }
 
 export function sizeText(bytes) {
-  if (bytes >= 1 << 20) return `${Number((bytes / (1 << 20)).toPrecision(3))} MiB`;
-  if (bytes >= 1 << 10) return `${Number((bytes / (1 << 10)).toPrecision(3))} KiB`;
+  for (const [unit, scale] of [["MiB", 1 << 20], ["KiB", 1 << 10]]) {
+    if (bytes >= 100 * scale) return `${Math.round(bytes / scale)} ${unit}`;
+    if (bytes >= scale) return `${Number((bytes / scale).toPrecision(3))} ${unit}`;
+  }
   return `${bytes} B`;
 }
 

@@ -226,8 +226,9 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
       }
       for (const row of rows) counts[kindOf(row)]++;
       counts.all += rows.length;
+      const chosen = table.selected();
       store.append(rows);
-      if (selectedIsGone()) table.select(null);
+      if (chosen && !table.selected()) table.select(null); // it was among the oldest
     },
     clear() {
       Object.assign(counts, { all: 0, sent: 0, received: 0, control: 0 });
@@ -235,11 +236,16 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
       table.select(null);
       store.clear();
       trace.zoom(null);
+      trace.end(null);
       ranged(null);
     },
     /** Choose the row with this number and bring it into view. */
     select(n) {
       pick({ n });
+    },
+    /** Mark in the picture when and how the socket ended, {at_s, words}, where no close frame says it; null marks nothing. */
+    end(value) {
+      trace.end(value);
     },
     /** Hold rows back, or show those that were held back. */
     pause(wanted) {
@@ -259,10 +265,6 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
       root.remove();
     },
   };
-
-  function selectedIsGone() {
-    return isOpen && table.selected() === undefined;
-  }
 
   table.follow = live;
   changed();

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from wsbook.case import StepResult
+from wsbook.facts import SessionFacts
 from wsbook.observation import Outcome
 from wsbook.views import show, tables
 from wsbook.views.show import Shown
@@ -61,6 +62,27 @@ class StepView:
             return show.bundle_table(table, self._nothing(f"table {name}"))
 
         self._show(make, f"table {name}".strip())
+
+    def frames(self) -> None:
+        """Show what each socket carried: where it can be explored, a picture and a table that belong together, else a plot and a table.
+
+        Where no frame was kept, the step's first picture.
+        """
+        if self._live:
+            from wsbook.views.recorded_frames import RecordedFrames, sockets_of
+
+            widget = RecordedFrames()
+
+            def make() -> Mapping[str, Any]:
+                sockets = sockets_of(self.result.observations)
+                widget.take(sockets)
+                return widget.bundle(dict(self._picture("frames"))) if sockets else self._picture("")
+
+            self._show(make, "frames")
+            return
+        self.plot()
+        if any(facts.frames for _, facts in tables.rows_of(self.result.observations, SessionFacts)):
+            self.table("frames")
 
     def findings(self) -> None:
         """Show the step's sentence and what was found."""
