@@ -107,8 +107,9 @@ async def test_a_thousand_frames_a_second_are_all_there(server: Server, browser:
     assert [json.loads(row["text"])["seq"] for row in rows] == list(range(RATE * SECONDS))
     assert 2 * RATE <= late < RATE * SECONDS  # shown while they came
     assert await page.locator(".wsb-rows .wsb-row").count() < 60
-    print(f"between frames of the page: median {gaps_ms[len(gaps_ms) // 2]:.0f} ms, longest {gaps_ms[-1]:.0f} ms, {len(gaps_ms)} of them")
-    assert gaps_ms[len(gaps_ms) // 2] < 100 and gaps_ms[-1] < 1_500
+    median_ms, late_ms = gaps_ms[len(gaps_ms) // 2], gaps_ms[len(gaps_ms) * 95 // 100]
+    print(f"between {len(gaps_ms)} frames of the page: median {median_ms:.0f}, 95th percentile {late_ms:.0f}, longest {gaps_ms[-1]:.0f} ms")
+    assert median_ms < 100 and late_ms < 500
     await book.shot("console-stream")
     await page.locator(".wsb-search").fill('"seq": 4321,')
     await page.get_by_role("button", name="only matches").click()

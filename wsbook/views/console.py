@@ -89,6 +89,7 @@ class Console:
         self._case = case
         self._loop = asyncio.get_running_loop()
         self._stream: FrameStream | None = None
+        self._followed: FrameStream | None = None
         self._connection = 0
         self._busy = ""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,7 +111,9 @@ class Console:
     # What the browser asks for.
 
     def _asked(self, _: Any, content: Any, buffers: Any) -> None:
-        """Take a message; JupyterLab has it delivered in a thread of its own (subshells of ipykernel 7), our sockets live in the cells' loop."""
+        """Take a message to the loop of the cells, where our sockets live: JupyterLab has it delivered in a thread of its own, a subshell
+        (https://jupyter.org/enhancement-proposals/91-kernel-subshells/kernel-subshells.html).
+        """
         try:
             asked = msgspec.convert(content, _Asked)
         except msgspec.ValidationError:
@@ -121,9 +124,11 @@ class Console:
         match asked:
             case _Hello():
                 self._greet()
+                self._tell_state()
                 if self._stream is not None:
                     self._stream.again()
-                self._tell_state()
+                    if self._followed is not self._stream:
+                        self._do("open", self._follow(self._stream))
             case _Ack():
                 if self._stream is not None and asked.connection == self._stream.connection:
                     self._stream.confirm(asked.n)
@@ -220,7 +225,7 @@ class Console:
 
     async def _follow(self, stream: FrameStream) -> None:
         """Tell of every frame until the connection has ended and everything is told, a batch at a time."""
-        session, told_s = stream.session, 0.0
+        session, told_s, self._followed = stream.session, 0.0, stream
         while self._stream is stream:
             batch = stream.batch()
             if batch:
@@ -231,22 +236,19 @@ class Console:
                 self._tell_state()
                 told_s = time.monotonic()
             if ended and (stream.complete or not stream.watched):
-                return
+                break
             session.changed.clear()
             if stream.complete and not ended:
                 await session.changed.wait()
             await asyncio.sleep(_TICK_S)
+        self._followed = None
 
-    def _tell_state(self, session: ConsoleSession | None = None) -> None:
-        shown = session or (self._stream.session if self._stream is not None else None)
+    def _tell_state(self) -> None:
         told: dict[str, Any] = {"kind": "state", "state": "new", "words": "not connected", "stages": []}
-        if shown is not None:
-            told |= {
-                "state": shown.state,
-                "words": session_words(shown),
-                "stages": _stages(shown),
-                "lost": self._stream.lost if self._stream else 0,
-            }
+        if (stream := self._stream) is not None:
+            session = stream.session
+            told |= {"state": session.state, "words": session_words(session), "stages": _stages(session), "lost": stream.lost}
+            told["sizes"] = f"{size_text(session.ring.received_bytes)} received, {size_text(session.ring.sent_bytes)} sent"
         if self._busy:
             told |= {"state": "connecting", "words": self._busy, "stages": []}
         self._widget.send(told)
@@ -259,11 +261,11 @@ class Console:
         data = await asyncio.to_thread(console_har, session, redactor)
         path = _folder(case) / f"console-{datetime.now():%Y%m%d-%H%M%S}.har"
         write_atomically(path, data)
-        words = (
-            f"{quantity(len(session.ring.kept), 'frame')}, {size_text(len(data))}, secrets hidden; give it to step 1.2 as the recording."
-        )
+        seen = f"{quantity(len(session.ring.kept), 'frame')}, {size_text(len(data))}, secrets hidden"
         copy = [data] if len(data) <= _COPY_BYTES else []
-        self._widget.send({"kind": "file", "path": str(path), "name": path.name, "words": words}, buffers=copy)
+        self._widget.send(
+            {"kind": "file", "path": str(path), "name": path.name, "words": f"{seen}; give it to step 1.2 as the recording."}, buffers=copy
+        )
 
 
 def _folder(case: Case) -> Path:
