@@ -70,7 +70,7 @@ class Socket:
     frames: the first 2,000, both directions, but for our automatic pongs and close replies; frame_count counts all.
     last_received_s, last_sent_s: age of the last frame of each direction, close frames excluded. dropped: messages that nobody
     received in time. second_answer: status line of an HTTP answer that came where frames should. hung_up_s: age at which the peer's FIN
-    came, None when it did not come while we waited.
+    came, None when it did not come while we waited. read_bytes: at a time, which bounds the frames that are worked on in one go.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class Socket:
         self.frames: list[Frame] = []
         self.frame_count = 0
         self.dropped = 0
+        self.read_bytes = _READ_BYTES
         self.second_answer = ""
         self.ended_s: float | None = None
         self.last_received_s = 0.0
@@ -155,7 +156,7 @@ class Socket:
             while self.ended == "open":
                 await self._flush()
                 await self._may_read.wait()
-                data = await self._link.recv(_READ_BYTES, None)
+                data = await self._link.recv(self.read_bytes, None)
                 if not data:
                     self.hung_up_s = self.now_s
                     self._end("fin", "peer", error_text="in the middle of a message" if self._part is not None else "")

@@ -18,6 +18,8 @@ __all__ = ["ConsoleSession", "names_dialect"]
 
 _READ_S = 60.0
 _PING_S = 5.0
+_READ_BYTES = 8_192
+"""At a time: some hundred frames at most, so that buttons answer in a flood."""
 
 
 def names_dialect(resource: str) -> str:
@@ -51,6 +53,7 @@ class ConsoleSession:
         """
         self.seen, self._socket = await open_socket(self.attempt, step="1.3", on_frame=self._take)
         if self._socket is not None:
+            self._socket.read_bytes = _READ_BYTES
             self._reading = asyncio.ensure_future(self._read(self._socket))
         self.changed.set()
         return self.seen
