@@ -81,12 +81,13 @@ browser.verdict()
 # The same request that a browser would send, sent directly, and then again with one thing changed at a time: without
 # Origin, without extensions, with another path. The change that turns a refusal into an acceptance, or the reverse, is the
 # cause. In the picture every row is one attempt and every colour one stage: finding the address, connecting, TLS, the
-# upgrade, the first message. A hatched stage is where it stopped. In the table the arrow marks the changes that flip the
-# result.
+# upgrade, the first message. A hatched stage is where it stopped. The baseline stands on top; beside each other row stand
+# its answer and, in bold, the stages that took clearly longer or shorter than the baseline's. In JupyterLab *Compare
+# attempts* chooses the rows and the baseline. In the table the arrow marks the changes that flip the result.
 
 # %% id=s13-run tags=step-1.3
 direct = await book.step("1.3")
-direct.plot()
+direct.stages()
 direct.table("attempts")
 
 # %% [markdown] id=s13-checks-about

@@ -67,10 +67,11 @@ proxies.table("hops")
 
 # %% [markdown] id=s22-attempts-about
 # Where the upgrade breaks, the last good place is asked again with one thing missing each time: no `Upgrade`, HTTP/1.0,
-# another path, no key. The answer that is the same as the broken hop's tells what that hop loses.
+# another path, no key. The answer that is the same as the broken hop's tells what that hop loses. In the picture the bold
+# words beside a row tell which of its stages took longer or shorter than the baseline's on top.
 
 # %% id=s22-attempts tags=step-2.2
-proxies.plot()
+proxies.stages()
 proxies.table("attempts")
 
 # %% [markdown] id=s22-routes-about

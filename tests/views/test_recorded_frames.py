@@ -7,7 +7,8 @@ import pytest
 from views.samples import HOSTILE, seen
 from wsbook.facts import Frame, SessionFacts
 from wsbook.observation import Observation
-from wsbook.views.recorded_frames import WIDGET_MIME, RecordedFrames, frame_row, sockets_of
+from wsbook.views.recorded_frames import RecordedFrames, frame_row, sockets_of
+from wsbook.views.show import WIDGET_MIME, bundle_widget
 
 
 def session(count: int = 2, **fields: Any) -> Observation:
@@ -66,6 +67,7 @@ CLOSE = Frame(at_s=0.2, direction="received", opcode=8, size_bytes=2, text="1000
     [
         ({"age_s": 9.0, "ended": "fin"}, {"at_s": 9.0, "words": "fin"}),
         ({"age_s": 9.0, "ended": "close", "close_code": 1006}, {"at_s": 9.0, "words": "close 1006"}),
+        ({"age_s": 9.0, "ended": "unknown"}, {"at_s": 9.0, "words": "end"}),
         ({"age_s": 9.0, "ended": "open"}, None),
         ({"age_s": None, "ended": "fin"}, None),
         ({"age_s": 9.0, "ended": "close", "frames": (CLOSE,)}, None),
@@ -102,6 +104,6 @@ def test_the_widget_keeps_no_frame_in_its_state_and_shows_something_without_it()
     widget = RecordedFrames()
     widget.take(sockets_of([session()]))
     assert "hello" not in str({name: value for name, value in widget.get_state().items() if not name.startswith("_")})
-    bundle = widget.bundle({"text/plain": "2 frames"})
+    bundle = bundle_widget(widget, {"text/plain": "2 frames"})
     assert bundle["text/plain"] == "2 frames"
     assert bundle[WIDGET_MIME]["model_id"] == widget.model_id

@@ -152,6 +152,13 @@ export function frameTable(store, { onselect, onopen, onkey, onmoved }) {
     table.refresh();
     if (other) onselect(table.selected());
   };
+  /** Scroll to the chosen row, or to the begin when it is not among those shown. */
+  table.reveal = () => {
+    if (table.follow) return;
+    spacer.style.height = `${store.shown.length * ROW_PX}px`;
+    grid.scrollTop = Math.max(0, table.position() * ROW_PX - grid.clientHeight / 2);
+    table.refresh();
+  };
   table.move = (steps) => {
     if (!store.shown.length) return;
     const at = table.position();

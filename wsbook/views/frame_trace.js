@@ -9,6 +9,7 @@ const RIGHT = 14;
 const TOP = 24;
 const BOTTOM = 18;
 const REACH_PX = 9;
+const SMALL_SIZES = [10, 100];
 const SIZES = [10, 1_024, 102_400, 10_485_760];
 const LANES = ["sent", "control", "received"];
 const STEPS = [1, 2, 5, 10];
@@ -132,7 +133,7 @@ export function frameTrace(store, { onpick, onrange }) {
     pen.lineWidth = 1;
     pen.textAlign = "right";
     pen.textBaseline = "middle";
-    for (const size of SIZES.filter((one) => logSize(one) <= most * 1.02)) {
+    for (const size of (most < logSize(1_000) ? SMALL_SIZES : SIZES).filter((one) => logSize(one) <= most * 1.02)) {
       for (const side of [-1, 1]) {
         const at = Math.round(middle + side * y(logSize(size))) + 0.5;
         pen.strokeStyle = colour.faint;

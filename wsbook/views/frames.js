@@ -31,7 +31,7 @@ function sentence(counts, store) {
  *
  * height: of table and detail, in px. live: rows go on coming, so there are follow and pause. limit: rows that are kept; the oldest go first.
  * A row is {n, at_s, direction, opcode, size, text, cut, hex, wire}: n counts from 1 upwards and is unique; size in bytes; cut: text is only
- * the begin; hex: text is the payload in hexadecimal; wire: bytes as they travelled, null unknown. of a close frame text is "code reason".
+ * the begin; hex: text is the payload in hexadecimal; wire: bytes as they travelled, null unknown. Of a close frame text is "code reason".
  * onselect is called with the chosen row, or undefined.
  */
 export function framesView(el, { height = 380, live = false, limit = LIMIT } = {}) {
@@ -111,6 +111,7 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
       only: only.getAttribute("aria-pressed") === "true",
     });
     store.rescan();
+    table.reveal();
     if (isWrong) found.textContent = "not a regular expression";
     if (isOpen) selected(table.selected());
   }
@@ -160,6 +161,7 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
     span.replaceChildren(words, zoom, clear);
     span.hidden = !range;
     store.rescan();
+    table.reveal();
   }
 
   function zoomed(range) {

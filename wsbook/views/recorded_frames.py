@@ -18,11 +18,10 @@ from wsbook.views.modules import css, esm
 from wsbook.views.tables import rows_of
 from wsbook.words import cap, duration_text, quantity
 
-__all__ = ["WIDGET_MIME", "RecordedFrames", "RecordedSocket", "frame_row", "sockets_of"]
+__all__ = ["RecordedFrames", "RecordedSocket", "frame_row", "sockets_of"]
 
 _MOST = 50
 _BINARY = 2
-WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 
 class RecordedSocket(Struct, frozen=True, kw_only=True):
@@ -97,7 +96,8 @@ def _end_of(facts: SessionFacts) -> dict[str, Any] | None:
     """Return when and how a socket ended, where none of its frames says it."""
     if facts.age_s is None or facts.ended == "open" or any(one.opcode == 8 for one in facts.frames):
         return None
-    return {"at_s": facts.age_s, "words": " ".join(filter(None, (facts.ended, str(facts.close_code or ""))))}
+    how = "end" if facts.ended == "unknown" else facts.ended
+    return {"at_s": facts.age_s, "words": " ".join(filter(None, (how, str(facts.close_code or ""))))}
 
 
 class RecordedFrames(anywidget.AnyWidget):
@@ -133,7 +133,3 @@ class RecordedFrames(anywidget.AnyWidget):
             "rows": [frame_row(number, frame) for number, frame in enumerate(one.facts.frames, start=1)],
             "end": _end_of(one.facts),
         }
-
-    def bundle(self, otherwise: dict[str, Any]) -> dict[str, Any]:
-        """Return what is displayed. otherwise: what is shown where no widget can be."""
-        return {**otherwise, WIDGET_MIME: {"version_major": 2, "version_minor": 0, "model_id": self.model_id}}
