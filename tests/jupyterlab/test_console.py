@@ -130,6 +130,14 @@ async def test_a_conversation_by_hand_and_its_export(server: Server, browser: An
     await message.fill("hello")
     await message.press("Enter")
     await note.get_by_text("sent text, 5 B").wait_for()
+    await page.keyboard.type("world")  # what was sent is chosen, so that the next key replaces it
+    await message.press("Enter")
+    await page.wait_for_function(_RECEIVED, arg=2)
+    await page.keyboard.press("ArrowUp")
+    assert await message.input_value() == "hello"
+    await page.keyboard.press("End")
+    await page.keyboard.press("ArrowDown")
+    assert await message.input_value() == "world"
     await form.select_option("json")
     await message.fill('{"type": "subscribe", "channel": ')
     await message.press("Enter")
@@ -150,7 +158,7 @@ async def test_a_conversation_by_hand_and_its_export(server: Server, browser: An
     assert await message.input_value() == '42["price",{}]'
     await message.press("Enter")
     await note.get_by_text("sent text, 14 B").wait_for()
-    await page.wait_for_function(_RECEIVED, arg=5)
+    await page.wait_for_function(_RECEIVED, arg=6)
     await page.locator(".wsb-rows .wsb-row").filter(has_text="subscribe").last.click()
     await page.keyboard.press("Enter")
     await page.locator(".wsb-detail").get_by_text("channel").first.wait_for()

@@ -126,7 +126,7 @@ function composing(ask) {
     const last = history[history.length - 1];
     if (JSON.stringify(last) !== JSON.stringify(said)) history.push(said);
     if (history.length > REMEMBERED) history.shift();
-    back = 0;
+    back = 1; // what stands in the field is the newest of them
     ask({ kind: "send", ...said });
   }
 
@@ -145,6 +145,7 @@ function composing(ask) {
     about.textContent = chosen ? [chosen.means, chosen.needs && `needs ${chosen.needs}`].filter(Boolean).join("; ") : "";
     about.title = chosen?.source ?? "";
     if (!chosen) return;
+    back = 0;
     [form.value, ending.value] = [chosen.form, chosen.ending];
     put(chosen.content);
     toPlace();
@@ -155,8 +156,8 @@ function composing(ask) {
   text.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
     if (event.key === "Enter" && !event.shiftKey) say();
-    else if (event.key === "ArrowUp" && text.selectionEnd === 0 && recall(1)) text.setSelectionRange(0, 0);
-    else if (event.key === "ArrowDown" && back && text.selectionStart === text.value.length && recall(-1));
+    else if (event.key === "ArrowUp" && text.selectionStart === 0 && recall(1)) text.setSelectionRange(0, 0);
+    else if (event.key === "ArrowDown" && back && text.selectionEnd === text.value.length && recall(-1));
     else return;
     event.preventDefault();
   });
@@ -172,6 +173,8 @@ function composing(ask) {
     send,
     ping,
     toPlace,
+    /** What was sent stays, chosen: Enter sends it again, and the next key replaces it. */
+    sent: () => document.activeElement === text && text.select(),
     offer(told) {
       templates = told.templates;
       const groups = new Map();
@@ -273,6 +276,7 @@ function render({ model, el }) {
     },
     said(told) {
       say(told.words, told.good);
+      if (told.good && told.of === "send") compose.sent();
       if (!told.good && told.of === "send" && OPEN_PLACE.test(told.words)) compose.toPlace();
     },
     file(told, buffers) {
