@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from wsbook.case import Case, parameters_of
 from wsbook.errors import UsageError, WsbookError
+from wsbook.folder import ARTIFACTS, is_investigation
 from wsbook.probes.console_session import ConsoleSession, names_dialect
 from wsbook.record import write_atomically
 from wsbook.redact import Redactor
@@ -270,11 +271,11 @@ class Console:
 
 def _folder(case: Case) -> Path:
     """Return where a file goes: among the artifacts of the record or of the investigation, else beside the notebook."""
-    if case.record is not None:
-        folder = case.record.folder / "artifacts"
-        folder.mkdir(exist_ok=True)
-        return folder
-    return Path("artifacts") if Path("artifacts").is_dir() else Path()
+    place = case.record.folder if case.record is not None else Path() if is_investigation(Path()) else None
+    if place is None:
+        return Path()
+    (place / ARTIFACTS).mkdir(exist_ok=True)
+    return place / ARTIFACTS
 
 
 def _stages(session: ConsoleSession) -> list[tuple[str, str, bool]]:
