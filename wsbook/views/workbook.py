@@ -25,6 +25,7 @@ from wsbook.views.show import Shown
 from wsbook.views.step_view import StepView
 
 if TYPE_CHECKING:
+    from wsbook.views.console import Console
     from wsbook.views.controls import Form, StepControls
 
 __all__ = ["PARAMETERS", "Workbook", "is_interactive", "open_workbook"]
@@ -85,6 +86,7 @@ class Workbook:
         self.live = live
         self._views: list[StepView] = []
         self._shown: list[Shown] = []
+        self._console: Console | None = None
         self._form: Form | None = None
         self._controls: dict[str, StepControls] = {}
         self._turn = asyncio.Lock()
@@ -185,6 +187,8 @@ class Workbook:
         self._tell("", 1.0)
         for shown in self._shown:
             shown.refresh()
+        if self._console is not None:
+            self._console.refresh()
 
     async def complete(self) -> None:
         """Run every step that the record does not hold yet, in the order of the investigation."""
@@ -282,6 +286,16 @@ class Workbook:
     def load(self) -> None:
         """Show a form for a load of one's own and what came of it, which is not recorded; in batch the command that sends the same."""
         show_own_load(lambda: self.case.target, live=self.live)
+
+    def console(self) -> None:
+        """Show a console to talk to the endpoint by hand, of which nothing is recorded; in batch how to get one."""
+        if not self.live:
+            show.show(lambda: show.bundle_line("a console to talk to the endpoint by hand: wsbook open, and run this cell"), view="console")
+            return
+        from wsbook.views.console import Console
+
+        self._console = Console(lambda: self.case)
+        self._console.show()
 
     def plan(self) -> None:
         """Show the questions of the steps in their order."""
