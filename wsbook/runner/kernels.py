@@ -4,7 +4,6 @@ Imports papermill, so nothing but the runner imports it, and late. Knows cells a
 """
 
 import re
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,8 +36,8 @@ class Ready:
         self.manager.start_kernel(cwd=str(folder), env=environ, extra_arguments=[_WARM])
 
     def stop(self) -> None:
-        """End the process at once; what it had to close, its notebook has closed. That it has ended is waited for by a thread."""
-        threading.Thread(target=self.manager.shutdown_kernel, kwargs={"now": True}, name="kernel ends").start()
+        """End the process at once; what it had to close, its notebook has closed."""
+        self.manager.shutdown_kernel(now=True)
 
 
 class Trouble:
