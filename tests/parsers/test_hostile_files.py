@@ -55,7 +55,7 @@ for line in sys.stdin:
         os._exit(0)
     print(json.dumps(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])), flush=True)
 """
-"""Reads each file that it is told in a process of its own, forked when each parser has read something: importing them and their tables takes longest."""
+"""Reads each file that it is told in a process of its own, forked when every parser has read something: their tables take longest."""
 
 needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and limits of resources")
 

@@ -17,7 +17,7 @@ from wsbook.causes import causes
 from wsbook.chain import chain
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
-from wsbook.steps import PHASES, STEPS
+from wsbook.steps import BESIDE, PHASES, STEPS
 from wsbook.steps.own_load import OwnLoad, own_load_command, send_own_load
 from wsbook.views import charts, charts_load, charts_moments, show, tables
 from wsbook.views.show import Shown
@@ -130,6 +130,7 @@ class Workbook:
         """Run every step that the record does not hold yet, in the order of the investigation."""
         for step in STEPS:
             if step in self._selected and not self.case.done(step):
+                await self.begin(*BESIDE.get(step, ()))
                 await self._look(step)
         self._follow()
 
