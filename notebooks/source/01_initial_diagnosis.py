@@ -22,6 +22,12 @@ book = open_workbook("1", globals())
 book.form()
 book.chain()
 
+# %% [markdown] id=begin-about
+# A browser takes its time to start and to look at the page (step 1.2). It begins now, while the source is read.
+
+# %% id=begin
+await book.begin("1.2")
+
 # %% [markdown] id=s11-about
 # ## 1.1 Does the frontend dial what the backend offers?
 #

@@ -23,7 +23,7 @@ from wsbook.errors import UsageError
 from wsbook.record import Record
 from wsbook.report import write_report
 from wsbook.runner import Progress as RunProgress
-from wsbook.runner import run_notebooks
+from wsbook.runner import prepare, run_notebooks
 from wsbook.steps import STEPS
 from wsbook.target import Budget, Target
 
@@ -136,6 +136,7 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
     limits = Budget.named(request.budget)
     steps = _chosen(request.steps, request.parameters.get("symptom", ""))
     started = time.monotonic()
+    prepare()
     with _subject(request) as (target, lab):
         folder = _folder(request, target).absolute()
         Record.create(folder, target, redactor_of(target), budget=limits.name, command=request.command, lab=lab)

@@ -17,7 +17,7 @@ from wsbook.causes import causes
 from wsbook.chain import chain
 from wsbook.finding import Finding, Verdict
 from wsbook.folder import read_investigation
-from wsbook.steps import PHASES, STEPS
+from wsbook.steps import BESIDE, PHASES, STEPS
 from wsbook.target import Budget, Target
 from wsbook.views import charts, show, tables
 from wsbook.views.own_load import show_own_load
@@ -194,6 +194,7 @@ class Workbook:
         """Run every step that the record does not hold yet, in the order of the investigation."""
         for step in STEPS:
             if step in self._selected and not self.case.done(step):
+                await self.begin(*BESIDE.get(step, ()))
                 await self._look(step)
         self._follow()
 
