@@ -193,7 +193,7 @@ def _har(secret: Secret) -> str:
             "request": {
                 "method": method, "url": url, "httpVersion": "HTTP/1.1", "headers": headers,
                 "queryString": [{"name": secret.kind.query, "value": secret.text}], "cookies": [cookie], "headersSize": -1, "bodySize": -1,
-                "postData": {"mimeType": "application/json", "text": message, "params": [{"name": secret.kind.query, "value": secret.text}]},
+                "postData": {"mimeType": "text/plain", "text": message, "params": [{"name": secret.kind.query, "value": secret.text}]},
             },
             "response": {
                 "status": status, "statusText": "", "httpVersion": "HTTP/1.1", "cookies": [cookie],

@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from msgspec import convert, to_builtins
 
-from wsbook.secret import SECRET_HEADERS, reference_names, resolve
-from wsbook.secret_forms import HIDDEN, cookie_spans, looks_random, names_secret, secret_protocols, secret_spans
+from wsbook.secret import SEALED, SECRET_HEADERS, has_reference, reference_names, resolve
+from wsbook.secret_forms import HIDDEN, cookie_spans, looks_random, names_secret, packed_texts, secret_protocols, secret_spans
 
-__all__ = ["HIDDEN", "Redactor", "seal"]
+__all__ = ["HIDDEN", "Redactor", "seal", "seal_header", "seal_protocols"]
 
 _PARTS = re.compile(r"[\n;]|: ")
 """What separates values in a list of headers: ``env:NAME`` counts as a reference only as a whole value."""
@@ -74,12 +74,16 @@ class Redactor:
             SecretMissingError: a reference names nothing.
         """
         names = {name for text in texts for part in (text, *_PARTS.split(text)) for name in reference_names(part.strip())}
-        return cls(resolve(f"${{{name}}}") for name in names)
+        values = [resolve(f"${{{name}}}") for name in names]
+        return cls([*values, *(value[start:end] for value in values for start, end in cookie_spans(value))])
 
     def text(self, text: str) -> str:
         """Return the text without secrets."""
         for value in self._known:
             text = text.replace(value, HIDDEN)
+        if self._known:
+            packed = [span for span, inside in packed_texts(text) if any(value in inside for value in self._known)]
+            text = _hide_spans(text, packed)
         return _replace(text, (HIDDEN for _ in iter(int, 1)))
 
     def header(self, name: str, value: str) -> str:
@@ -160,14 +164,39 @@ def _forms(value: str) -> set[str]:
     return {value, quote(value, safe=""), base64.b64encode(value.encode()).decode(), base64.urlsafe_b64encode(value.encode()).decode()}
 
 
+def seal_header(line: str, environ: MutableMapping[str, str]) -> str:
+    """Return a header line, its value sealed whole where the name, or the looks of the value, say that it is a secret; cookies too."""
+    name, colon, value = line.partition(":")
+    scheme, space, rest = value.strip().partition(" ")
+    if not colon or has_reference(value.strip()):
+        return line
+    if name.strip().lower() == "sec-websocket-protocol":
+        return f"{name}:{seal_protocols(value, environ)}"
+    if not (_tells(name.strip()) or looks_random(value.strip(), _LEARNT)):
+        return seal(line, environ)
+    if space and rest and scheme.isalnum():
+        return f"{name}: {scheme} {_sealed(rest, environ)}"
+    return f"{name}: {_sealed(value.strip(), environ)}"
+
+
+def seal_protocols(text: str, environ: MutableMapping[str, str]) -> str:
+    """Return a list of subprotocols, separated by commas, with the tokens in it sealed."""
+    for start, end in sorted(secret_protocols(text), reverse=True):
+        if not has_reference(text[start:end]):
+            text = f"{text[:start]}{_sealed(text[start:end], environ)}{text[end:]}"
+    return seal(text, environ)
+
+
+def _sealed(secret: str, environ: MutableMapping[str, str]) -> str:
+    """Return the reference to a secret, which is in environ from now on."""
+    name = f"{SEALED}{sum(key.startswith(SEALED) for key in environ) + 1}"
+    environ[name] = secret
+    return f"${{env:{name}}}"
+
+
 def seal(text: str, environ: MutableMapping[str, str]) -> str:
     """Return the text with its secrets moved into environ and ``${env:WSBOOK_SECRET_n}`` in their place.
 
     So that a secret typed on a command line reaches the probes, but neither the notebooks' parameters nor the record.
     """
-    names = []
-    for start, end in _spans(text):
-        name = f"WSBOOK_SECRET_{sum(key.startswith('WSBOOK_SECRET_') for key in environ) + 1}"
-        environ[name] = text[start:end]
-        names.append(f"${{env:{name}}}")
-    return _replace(text, names)
+    return _replace(text, [_sealed(text[start:end], environ) for start, end in _spans(text)])

@@ -20,6 +20,7 @@ __all__ = [
     "hide_secrets",
     "looks_random",
     "names_secret",
+    "packed_texts",
     "secret_protocols",
     "secret_spans",
 ]
@@ -245,13 +246,18 @@ def _is_code(text: str, match: re.Match[str], value: re.Match[str]) -> bool:
     return bool(_FILE.match(said)) or (words and not chosen) or (said.isdigit() and len(said) < 4)
 
 
-def _packed(text: str) -> Iterator[Span]:
-    """Yield runs of Base64 that hold a text with secrets in it, as recordings hold binary frames."""
+def packed_texts(text: str) -> Iterator[tuple[Span, str]]:
+    """Yield runs of Base64 that hold a text, as recordings hold binary frames, and that text."""
     for run in _PACKED.finditer(text):
         packed = run[0].rstrip("=").replace("-", "+").replace("_", "/")
+        packed = packed[: len(packed) - (len(packed) % 4 == 1)]  # cut off in the middle of a byte
         try:
-            inside = base64.b64decode(packed + "=" * (-len(packed) % 4)).decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError, ValueError):
+            inside = base64.b64decode(packed + "=" * (-len(packed) % 4)).decode("utf-8", "ignore")
+        except (binascii.Error, ValueError):
             continue
-        if inside.isprintable() and secret_spans(inside):
-            yield run.span()
+        if len(inside) >= 0.7 * len(packed) and sum(c.isprintable() or c in "\r\n\t" for c in inside) >= 0.95 * len(inside):
+            yield run.span(), inside
+
+
+def _packed(text: str) -> Iterator[Span]:
+    yield from (span for span, inside in packed_texts(text) if secret_spans(inside))
