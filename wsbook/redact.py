@@ -78,7 +78,9 @@ class Redactor:
         return cls([*values, *(value[start:end] for value in values for start, end in cookie_spans(value))])
 
     def text(self, text: str) -> str:
-        """Return the text without secrets."""
+        """Return the text without secrets; halves of characters, which no file can hold, are told by their number."""
+        if not text.isascii():
+            text = text.encode("utf-8", "backslashreplace").decode()
         for value in self._known:
             text = text.replace(value, HIDDEN)
         if self._known:

@@ -58,6 +58,7 @@ _PLACEHOLDER = re.compile(r"\$[\w{(]|%\{|\{|<|\*\*\*|…|\[|:\w|@\{|env:|#\{|%s|
 _FILE = re.compile(r"[.~]{0,2}/[\w./-]*\Z")
 _WORDS = re.compile(r"(?:[a-z]+|[A-Z][a-z]+)(?:[A-Z][a-z]{2,})*\Z|[A-Z_]+\Z|[a-z_]+\Z")
 _LONGEST, _JUDGED = 24, 64
+_WORD_TABLES = ("strong", "weak", "weakest")
 _ESCAPED = re.compile(r"\A(?:25)*[0-9A-F]{2}")
 _NAME_BEFORE = re.compile(r"[\w.-]{0,40}\Z")
 _QUERY = re.compile(r"(?:[?&;]|%(?:25){0,3}(?:3F|26))[\w.-]{0,40}\Z", re.IGNORECASE)
@@ -70,22 +71,22 @@ def _table() -> dict[str, frozenset[str]]:
 
 
 @cache
-def _forms() -> tuple[tuple[re.Pattern[str], bool, bool], ...]:
-    """Return regex, whether its match may be a word, and whether it must be made at random."""
+def _forms() -> tuple[tuple[tuple[str, ...], re.Pattern[str], bool, bool], ...]:
+    """Return what must stand in the text, regex, whether its match may be a word, and whether it must be made at random."""
     rows = read_table("secret_forms.toml")["form"]
-    return tuple((re.compile(form["regex"]), form.get("check", False), form.get("random", False)) for form in rows)
+    return tuple((tuple(form["near"]), re.compile(form["regex"]), form.get("check", False), form.get("random", False)) for form in rows)
 
 
 def _spelled(word: str) -> str:
     """Return the regex of a word with any separators between the parts that the catalogue joins."""
-    parts = re.sub(r"(?<=[a-z])(?=(?:key|id|auth|pass)\Z)|(?<=api|jse|ses)(?=key|ssionid)", "-", word).split("-")
+    parts = re.sub(r"(?<=[a-z]{3})(?=(?:key|id|auth|pass)\Z)|(?<=api|jse|ses)(?=key|ssionid)", "-", word).split("-")
     return r"[ _.-]?".join(parts)
 
 
 @cache
 def _named() -> re.Pattern[str]:
     """Return the regex of a name and what links it to its value; whether that is a secret says _is_secret()."""
-    words = sorted(_table()["strong"] | _table()["weak"] | _table()["weakest"], key=len, reverse=True)
+    words = sorted((word for words in _WORD_TABLES for word in _table()[words]), key=len, reverse=True)
     schemes = "|".join(sorted(map(re.escape, _table()["schemes"]), key=len, reverse=True))
     strong = rf"(?P<apart>{_GAP}{{0,20}})(?P<equals>{_EQUALS}){_GAP}{{0,20}}"
     listed = rf"(?P<listed>(?<=[\"'`;])\s{{0,20}},\s{{0,20}}(?={_QUOTE}))"
@@ -96,11 +97,11 @@ def _named() -> re.Pattern[str]:
     )
 
 
-_HINT = re.compile(
-    r"@|token|secret|pass|pwd|key|auth|cred|jwt|sess|bearer|basic|digest|cookie|sid|sig|code|ticket|state|nonce|hmac|otp|pin|eyJ|PRIVATE|://|%2F%2F"
-    r"|A[KSR][IO]A|_|-|\$2|\$apr|\$argon|\$[156y]\$|[\w+/]{24}|hooks|\.\w{6}:|SG\.|AIza|SK|AC",
-    re.IGNORECASE,
-)
+@cache
+def _beginnings() -> tuple[str, ...]:
+    """Return what the words of _named() begin with, none the beginning of another."""
+    words = sorted({re.split(r"[^a-z]", _spelled(word).replace("[ _.-]?", " "))[0] for words in _WORD_TABLES for word in _table()[words]})
+    return tuple(word for word in words if not any(word != other and word.startswith(other) for other in words))
 
 
 def looks_random(text: str, least: int = 12) -> bool:
@@ -145,9 +146,8 @@ def cookie_spans(value: str) -> Iterator[Span]:
 
 def secret_spans(text: str) -> list[Span]:
     """Return where secrets stand in a text, in order, none overlapping."""
-    if not _HINT.search(text):
-        return []
-    found = sorted({*_by_form(text), *_by_name(text), *_in_lists(text), *_packed(text)})
+    small = text.lower()
+    found = sorted({*_by_form(text, small), *_by_name(text, small), *_in_lists(text, small), *_packed(text)})
     spans: list[Span] = []
     for start, end in found:
         if spans and start < spans[-1][1]:
@@ -164,38 +164,53 @@ def hide_secrets(text: str) -> str:
     return text
 
 
-def _by_form(text: str) -> Iterator[Span]:
-    for match in _PEM.finditer(text):
+def _by_form(text: str, small: str) -> Iterator[Span]:
+    for match in _PEM.finditer(text) if "private" in small else ():
         yield match.span("secret")
-    for match in _AUTHORIZATION.finditer(text):
+    for match in _AUTHORIZATION.finditer(text) if "authorization" in small else ():
         if not _PLACEHOLDER.match(match["secret"]) and "${" not in match["secret"] and "env:" not in match["secret"]:
             yield match.span("secret")
-    for pattern, check, random in _forms():
-        for match in pattern.finditer(text):
+    for near, pattern, check, random in _forms():
+        for match in pattern.finditer(text) if any(one in small for one in near) else ():
             value = match["secret"]
             word = check and (value.lower() in _table()["plain"] or _WORDS.match(value.rstrip(".,:;")))
             if not (_PLACEHOLDER.match(value) or word or (random and not looks_random(value))):
                 yield match.span("secret")
 
 
-def _in_lists(text: str) -> Iterator[Span]:
-    for lines, inside in ((_COOKIE_LINE, cookie_spans), (_PROTOCOL_LINE, secret_protocols)):
-        for line in lines.finditer(text):
+def _in_lists(text: str, small: str) -> Iterator[Span]:
+    for name, lines, inside in (("cookie", _COOKIE_LINE, cookie_spans), ("sec-websocket-protocol", _PROTOCOL_LINE, secret_protocols)):
+        for line in lines.finditer(text) if name in small else ():
             for start, end in inside(line["all"]):
                 if not _PLACEHOLDER.match(line["all"], start) and "%{" not in line["all"][start:end]:
                     yield line.start("all") + start, line.start("all") + end
 
 
-def _by_name(text: str) -> Iterator[Span]:
+def _names(text: str, small: str) -> Iterator[int]:
+    """Yield where a name may begin, in order; a search for fixed texts is far quicker than one for a regex."""
+    if len(small) != len(text):  # a letter that is two in small ones
+        yield from (match.start() for match in re.finditer("|".join(_beginnings()), text, re.IGNORECASE))
+        return
+    places = []
+    for word in _beginnings():
+        place = small.find(word)
+        while place >= 0:
+            places.append(place)
+            place = small.find(word, place + 1)
+    yield from sorted(places)
+
+
+def _by_name(text: str, small: str) -> Iterator[Span]:
     position = 0
-    while match := _named().search(text, position):
+    for place in _names(text, small):
+        match = _named().match(text, place) if place >= position else None
+        if match is None:
+            continue
         first, rest = (_QUOTED, _QUOTED_REST) if match["quote"] else (_FREE, _FREE_REST)
         value = first.match(text, match.end())
         if value and _is_secret(text, match, value):
             position = rest.match(text, value.end()).end()  # type: ignore[union-attr]  # matches the empty text too
             yield value.start(), position
-        else:
-            position = match.start("word") + 1
 
 
 def _is_secret(text: str, match: re.Match[str], value: re.Match[str]) -> bool:
