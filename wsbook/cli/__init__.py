@@ -7,7 +7,9 @@ import json
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated
 
 import typer
@@ -17,6 +19,7 @@ from wsbook.cli.exits import FAULT, INCOMPLETE, OK, USAGE
 from wsbook.cli.load_command import load
 from wsbook.cli.run_command import run
 from wsbook.errors import UnreadableInputError, UsageError, WsbookError
+from wsbook.secret import SEALED
 
 __all__ = ["app", "main"]
 
@@ -268,20 +271,32 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def _inert(text: str) -> str:
+    """Return what a terminal may show, and what may be pasted into a ticket: no secret, no control character."""
+    from wsbook.redact import Redactor
+    from wsbook.words import plain
+
+    known = [value for name, value in os.environ.items() if name.startswith(SEALED)]
+    return "\n".join(plain(line) for line in Redactor(known).text(text).splitlines())
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a bug of ours as Python does, without secrets: whoever meets it sends it to somebody."""
+    print(_inert("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
+
+
 def main() -> None:
     """Run the command; every mistake of the caller is one sentence and exit code 2."""
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # 2-3 s of import, python-jsonschema/jsonschema#1428
     signal.signal(signal.SIGTERM, _interrupt)
+    sys.excepthook = _crashed
     try:
         app(prog_name="wsbook")
-    except UsageError as error:
-        print(f"wsbook: {error}", file=sys.stderr)
-        sys.exit(USAGE)
-    except UnreadableInputError as error:
-        print(f"wsbook: {error}", file=sys.stderr)
+    except (UsageError, UnreadableInputError) as error:
+        print(f"wsbook: {_inert(str(error))}", file=sys.stderr)
         sys.exit(USAGE)
     except WsbookError as error:
-        print(f"wsbook: {error}", file=sys.stderr)
+        print(f"wsbook: {_inert(str(error))}", file=sys.stderr)
         sys.exit(INCOMPLETE)
     except KeyboardInterrupt:
         print("wsbook: interrupted; what was seen so far is in the record", file=sys.stderr)
