@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from wsbook import markup
+from wsbook.report.parts import scrolling
 from wsbook.words import cap, plain
 
 __all__ = ["Output", "code_cells", "outputs_by_step", "plot_html", "read_notebook", "table_html"]
@@ -65,15 +66,15 @@ def outputs_by_step(notebooks: list[dict[str, Any]]) -> dict[str, list[Output]]:
     return {step: list(views.values()) for step, views in found.items()}
 
 
-def table_html(content: Any) -> str:
-    """Return a stored table as HTML; "" when it is not of the form that show.py writes."""
+def table_html(content: Any, label: str = "table") -> str:
+    """Return a stored table as HTML; "" when it is not of the form that show.py writes. label: names it for screen readers."""
     if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in ("columns", "rows")):
         return ""
     columns = [str(name) for name in content["columns"]]
     rows = [[str(cell) for cell in row] for row in content["rows"] if isinstance(row, list) and len(row) == len(columns)]
     numeric = [bool(one) for one in content.get("numeric") or ()][: len(columns)]
     more = markup.element("p", markup.text(str(content["more"])), class_="soft") if content.get("more") else ""
-    return markup.element("div", markup.table(columns, rows, numeric), class_="scroll") + more
+    return scrolling(markup.table(columns, rows, numeric), label) + more
 
 
 def _still(data: dict[str, Any], words: str) -> str:

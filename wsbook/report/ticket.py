@@ -5,7 +5,7 @@ import re
 from wsbook.chain import chain_text
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Outcome
-from wsbook.report.page import remedy_parts
+from wsbook.report.remedy import remedy_parts
 from wsbook.report.story import Story
 from wsbook.words import MARKS, cap, plain
 
