@@ -5,6 +5,7 @@ is named apart rather than placed at the time of reading.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import PurePath
 
 from msgspec import Struct
@@ -51,6 +52,11 @@ class Event(Struct, frozen=True, kw_only=True):
     def end_s(self) -> float:
         """Epoch seconds of its end."""
         return self.begin_s + self.lasted_s
+
+    @property
+    def instant(self) -> datetime:
+        """Its begin as an instant of time, UTC."""
+        return datetime.fromtimestamp(self.begin_s, UTC)
 
 
 class Lane(Struct, frozen=True, kw_only=True):
@@ -231,7 +237,7 @@ def _of_trace(seen: Observation, facts: f.TraceFacts) -> Iterator[Event]:
         if place.at_s is not None:
             error = f", ± {duration_text(place.error_s)}" if place.error_s else ""
             yield _event(seen, begin_s + place.at_s, f"{facts.marker} at {place.name}{error}")
-    lost = [place.name for place in facts.places if place.at_s is None]
+    lost = [place.name for place in facts.places if place.at_s is None and place.kind != "log"]  # logs need not tell messages
     if lost:
         yield _event(seen, begin_s + (facts.watched_s or 0.0), f"{facts.marker} did not come to {', '.join(lost)}", bad=True)
 
