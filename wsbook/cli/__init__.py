@@ -94,7 +94,7 @@ def run(
     }  # fmt: skip
     parameters = {name: "\n".join(value) if isinstance(value, list) else value for name, value in given.items() if value}
     request = Request(
-        parameters=parameters, budget=budget, fault=fault, steps=steps, out=out, command=" ".join(sys.argv[1:]), follow=follow
+        parameters=parameters, budget=budget, fault=fault, steps=steps, out=out, command=("wsbook", *sys.argv[1:]), follow=follow
     )
     document = investigate(request, _console(machine))
     if machine:
