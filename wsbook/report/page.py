@@ -7,7 +7,7 @@ from wsbook.chain import Link
 from wsbook.finding import Verdict
 from wsbook.observation import Outcome
 from wsbook.report.cards import root_causes
-from wsbook.report.notebooks import code_cells
+from wsbook.report.notebooks import code_cells, count_plots
 from wsbook.report.parts import fold, marked, scrolling, section, shown_observations, verdict_class
 from wsbook.report.steps import step_table
 from wsbook.report.story import Story
@@ -113,4 +113,14 @@ def _made(story: Story) -> str:
 
 def _notebooks(story: Story) -> str:
     parts = [fold(markup.text(f"{name}.ipynb"), code_cells(content)) for name, content in story.notebooks.items()]
-    return section("The executed notebooks", "".join(parts) or markup.element("p", "No notebook was executed."), "notebooks")
+    note = markup.element("p", markup.text(_pictures(story)), class_="soft") if parts else markup.element("p", "No notebook was executed.")
+    return section("The executed notebooks", note + "".join(parts), "notebooks")
+
+
+def _pictures(story: Story) -> str:
+    """Say whether the notebooks' plots are seen where no script runs."""
+    plots, still = count_plots(story.notebooks.values())
+    if still == plots:
+        return f"All {plots} plots have a still picture, for viewers that run no script." if plots else "They hold no plot."
+    why = "; kaleido or a browser for it was missing" if not still else ""
+    return f"{still} of {plots} plots have a still picture{why}. Where no script runs, the others are one sentence each."

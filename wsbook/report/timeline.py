@@ -119,7 +119,7 @@ def _table(period: Period, known: frozenset[str]) -> str:
 def _row(lane: Lane, number: int, event: Event, period: Period, known: frozenset[str]) -> str:
     mark = markup.element("span", "✗", class_="mark bad", title="refused, failed or an error") + " " if event.bad else ""
     cells = (
-        markup.text(instant_text(_instant(event.begin_s))),
+        markup.text(instant_text(event.instant)),
         markup.text(_after(event.begin_s, period)),
         markup.text(lane.name),
         markup.text(duration_text(event.lasted_s)) if event.lasted_s else "",
