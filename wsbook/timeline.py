@@ -15,7 +15,7 @@ from wsbook import facts as f
 from wsbook.clocks import Offset, Pair, estimate_offset, read_grain
 from wsbook.describe import describe, describe_facts
 from wsbook.finding import STEP_TITLES
-from wsbook.observation import Observation, Outcome
+from wsbook.observation import Observation, Outcome, Source
 from wsbook.words import cap, duration_text, quantity, size_text
 
 __all__ = ["Event", "Lane", "Period", "Timeline", "timeline"]
@@ -154,8 +154,23 @@ def _events(seen: Observation) -> Iterator[tuple[_Key, Event]]:
 
 
 def _event(seen: Observation, begin_s: float, what: str, lasted_s: float = 0.0, **more: bool | int) -> Event:
-    where = "" if seen.source.probe == "browser" else cap(seen.source.where, 160)
-    return Event(begin_s=begin_s, what=cap(what, _TEXT), lasted_s=lasted_s, where=where, step=seen.source.step, observation=seen.id, **more)  # type: ignore[arg-type]
+    return Event(
+        begin_s=begin_s,
+        what=cap(what, _TEXT),
+        lasted_s=max(0.0, lasted_s),
+        where=_where(seen.source),
+        step=seen.source.step,
+        observation=seen.id,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _where(source: Source) -> str:
+    """Return the place within the lane: a file without its folders, which the lane names where they tell two files apart."""
+    if source.artifact:
+        name = PurePath(source.artifact).name
+        return cap(f"{name}:{source.line}" if source.line else name, 80)
+    return "" if source.probe == "browser" else cap(source.where, 160)
 
 
 def _look(seen: Observation) -> Event:
