@@ -4,7 +4,7 @@ target.toml          what was investigated, secrets as references
 observations.jsonl   one line each, appended and flushed as it happens; a killed run keeps what it saw
 findings.json        the judgement (schema wsbook.findings/1)
 environment.json     versions, machine, how to repeat
-*.ipynb, report.*    written by runner and report
+*.ipynb, report.*, findings.sarif   written by runner and report
 """
 
 import json

@@ -68,6 +68,7 @@ def read(
     url: Annotated[str, typer.Option(help="The endpoint, to know which route of a configuration serves it.")] = "",
     follow: Annotated[bool, typer.Option("--follow", help="Print known texts as logs grow, until Ctrl-C, instead of judging.")] = False,
     prove: Annotated[bool, typer.Option("--prove", help=PROVE)] = False,
+    sarif: Annotated[Path | None, typer.Option(help="Write findings at a line of a file there too, as SARIF 2.1.0.")] = None,
     machine: Json = False,
 ) -> None:
     """Judge artifacts alone: nothing is dialled, and nothing is started but with --prove."""
@@ -76,10 +77,12 @@ def read(
 
         follow_logs(files, _console())
         raise typer.Exit(OK)
-    from wsbook.cli.reading import read_artifacts
+    from wsbook.cli.reading import read_artifacts, write_sarif
     from wsbook.cli.terminal import show_causes, show_steps
 
     judgement = read_artifacts(files, kind=kind, symptom=symptom, url=url, prove=prove)
+    if sarif is not None:
+        write_sarif(sarif, judgement, files)
     if machine:
         print(json.dumps(judgement.document()))
     else:
@@ -117,7 +120,7 @@ def open_lab(
 
 @app.command(rich_help_panel=RECORDS)
 def report(record: Annotated[Path, typer.Argument(help="Record folder.")]) -> None:
-    """Write report.html and report.md of a record again."""
+    """Write report.html, report.md and findings.sarif of a record again."""
     from wsbook.record import Record
     from wsbook.report import write_report
 

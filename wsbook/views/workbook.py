@@ -19,7 +19,7 @@ from wsbook.finding import Finding, Verdict
 from wsbook.folder import read_investigation
 from wsbook.steps import BESIDE, PHASES, STEPS
 from wsbook.target import Budget, Target
-from wsbook.views import charts, show, tables
+from wsbook.views import charts, charts_timeline, show, tables
 from wsbook.views.own_load import show_own_load
 from wsbook.views.show import Shown
 from wsbook.views.step_view import StepView
@@ -258,10 +258,17 @@ class Workbook:
         self._judgement_view(make, "findings")
 
     def timeline(self) -> None:
-        """Show everything that was looked at in order of time."""
-        self._judgement_view(
-            lambda _: show.bundle_table(tables.table_timeline(self.case.evidence.observations), "nothing was looked at"), "timeline"
-        )
+        """Show everything observed in order of time, as a picture of lanes and as a table."""
+
+        def picture(_: Judgement) -> Mapping[str, Any]:
+            drawn = charts_timeline.plot_timeline(self.case.evidence.observations)
+            return show.bundle_picture(drawn) if drawn else show.bundle_line("nothing was looked at")
+
+        def table(_: Judgement) -> Mapping[str, Any]:
+            return show.bundle_table(tables.table_events(self.case.evidence.observations), "nothing was looked at")
+
+        self._judgement_view(picture, "timeline")
+        self._judgement_view(table, "events")
 
     def not_looked(self) -> None:
         """Show what was not looked at, why, and what to provide."""
