@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from wsbook import cli
+from wsbook.causes import causes
 from wsbook.cli.investigate import _chosen
 from wsbook.record import Record
 from wsbook.target import parse_target
@@ -120,7 +121,7 @@ def test_the_catalogue_and_the_equipment_are_shown(monkeypatch, capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 0
-    assert len(json.loads(capsys.readouterr().out)) == 118
+    assert len(json.loads(capsys.readouterr().out)) == len(causes())
     code, out, _ = wsbook(capsys, monkeypatch, "check", "--json")
     assert code == 0
     assert {tool["name"] for tool in json.loads(out)} >= {"browser", "caddy", "nginx", "haproxy"}

@@ -3,6 +3,8 @@
 import { opcodeWord } from "./frame_words.js";
 
 const SLICE_MS = 10;
+/** Characters of text that are kept of all rows together. */
+export const ALL_CHARS = 64 * 1024 * 1024;
 
 export const EVERYTHING = { direction: "", kind: "", least: 0, most: Infinity, from: -Infinity, to: Infinity, only: false };
 
@@ -26,13 +28,26 @@ export function place(list, value, of = (one) => one) {
   return low;
 }
 
+/** How many of the oldest rows have to go, so that a quarter is free again; 0 while they are within both bounds. */
+export function surplus(rows, limit, chars) {
+  if (rows.length <= limit && chars <= ALL_CHARS) return 0;
+  let count = Math.max(0, rows.length - Math.ceil(limit * 0.75));
+  for (let left = chars - charsOf(rows.slice(0, count)); count < rows.length - 1 && left > ALL_CHARS * 0.75; count++) left -= rows[count].text.length;
+  return count;
+}
+
+export function charsOf(rows) {
+  return rows.reduce((sum, row) => sum + row.text.length, 0);
+}
+
 /**
- * rows: all that are kept, at most limit; the oldest go first, and dropped counts them. shown: indexes of the rows that pass the
+ * rows: all that are kept, at most limit, and of text ALL_CHARS; the oldest go first, and dropped counts them. shown: indexes of the rows that pass the
  * filter; hits: of those that the search finds too. changed is called after each slice of a scan.
  */
 export function frameStore(limit, changed) {
   let scan = 0;
   let done = 0; // rows before this index have been looked at
+  let chars = 0; // of all rows
 
   const store = { rows: [], shown: [], hits: [], dropped: 0, filter: { ...EVERYTHING }, search: null, first_s: 0, last_s: 0 };
 
@@ -60,7 +75,7 @@ export function frameStore(limit, changed) {
   }
 
   function forget(count) {
-    store.rows.splice(0, count);
+    chars -= charsOf(store.rows.splice(0, count));
     for (const name of ["shown", "hits"]) {
       store[name] = store[name].slice(place(store[name], count)).map((index) => index - count);
     }
@@ -74,10 +89,12 @@ export function frameStore(limit, changed) {
     for (const row of rows) {
       if (!store.rows.length) store.first_s = store.last_s = row.at_s;
       store.rows.push(row);
+      chars += row.text.length;
       if (row.at_s > store.last_s) store.last_s = row.at_s;
     }
     if (idle) for (; done < store.rows.length; done++) look(done);
-    if (store.rows.length > limit) forget(store.rows.length - Math.ceil(limit * 0.75));
+    const count = surplus(store.rows, limit, chars);
+    if (count) forget(count);
     changed();
   };
   /** Look at every row again, in slices that leave the page free between them. */
@@ -89,7 +106,7 @@ export function frameStore(limit, changed) {
   };
   store.clear = () => {
     store.rows = [];
-    store.dropped = 0;
+    chars = store.dropped = 0;
     store.first_s = store.last_s = 0;
     store.rescan();
   };

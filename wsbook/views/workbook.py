@@ -18,14 +18,15 @@ from wsbook.chain import chain
 from wsbook.errors import SecretMissingError
 from wsbook.finding import Finding, Verdict
 from wsbook.folder import read_investigation
-from wsbook.steps import PHASES, STEPS
+from wsbook.steps import BESIDE, PHASES, STEPS
 from wsbook.target import Budget, Target
-from wsbook.views import charts, show, tables
+from wsbook.views import charts, charts_timeline, show, tables
 from wsbook.views.own_load import show_own_load
 from wsbook.views.show import Shown
 from wsbook.views.step_view import StepView
 
 if TYPE_CHECKING:
+    from wsbook.views.console import Console
     from wsbook.views.controls import Form, StepControls
 
 __all__ = ["PARAMETERS", "Workbook", "is_interactive", "open_workbook"]
@@ -89,6 +90,7 @@ class Workbook:
         self.live = live
         self._views: list[StepView] = []
         self._shown: list[Shown] = []
+        self._console: Console | None = None
         self._form: Form | None = None
         self._controls: dict[str, StepControls] = {}
         self._turn = asyncio.Lock()
@@ -193,11 +195,14 @@ class Workbook:
         self._tell("", 1.0)
         for shown in self._shown:
             shown.refresh()
+        if self._console is not None:
+            self._console.refresh()
 
     async def complete(self) -> None:
         """Run every step that the record does not hold yet, in the order of the investigation."""
         for step in STEPS:
             if step in self._selected and not self.case.done(step):
+                await self.begin(*BESIDE.get(step, ()))
                 await self._look(step)
         self._follow()
 
@@ -262,10 +267,17 @@ class Workbook:
         self._judgement_view(make, "findings")
 
     def timeline(self) -> None:
-        """Show everything that was looked at in order of time."""
-        self._judgement_view(
-            lambda _: show.bundle_table(tables.table_timeline(self.case.evidence.observations), "nothing was looked at"), "timeline"
-        )
+        """Show everything observed in order of time, as a picture of lanes and as a table."""
+
+        def picture(_: Judgement) -> Mapping[str, Any]:
+            drawn = charts_timeline.plot_timeline(self.case.evidence.observations)
+            return show.bundle_picture(drawn) if drawn else show.bundle_line("nothing was looked at")
+
+        def table(_: Judgement) -> Mapping[str, Any]:
+            return show.bundle_table(tables.table_events(self.case.evidence.observations), "nothing was looked at")
+
+        self._judgement_view(picture, "timeline")
+        self._judgement_view(table, "events")
 
     def not_looked(self) -> None:
         """Show what was not looked at, why, and what to provide."""
@@ -291,6 +303,16 @@ class Workbook:
     def load(self) -> None:
         """Show a form for a load of one's own and what came of it, which is not recorded; in batch the command that sends the same."""
         show_own_load(lambda: self.case.target, live=self.live)
+
+    def console(self) -> None:
+        """Show a console to talk to the endpoint by hand, of which nothing is recorded; in batch how to get one."""
+        if not self.live:
+            show.show(lambda: show.bundle_line("a console to talk to the endpoint by hand: wsbook open, and run this cell"), view="console")
+            return
+        from wsbook.views.console import Console
+
+        self._console = Console(lambda: self.case)
+        self._console.show()
 
     def plan(self) -> None:
         """Show the questions of the steps in their order."""
