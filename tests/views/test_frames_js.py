@@ -78,8 +78,9 @@ def filled(page: Any, rows: list[dict[str, Any]] = MIXED, options: str = "{}") -
 
 
 def settle(page: Any) -> None:
-    """Wait until the table and the picture are drawn; the picture draws at most ten times a second."""
-    page.evaluate("() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 130))")
+    """Wait until the table and the picture are drawn."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.wait_for_selector(".wsb-canvas[aria-busy=false]")
 
 
 def counts(page: Any) -> dict[str, int]:
