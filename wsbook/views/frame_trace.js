@@ -299,6 +299,7 @@ export function frameTrace(store, { onpick, onrange }) {
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button || !drawn) return;
     canvas.setPointerCapture(event.pointerId);
+    tip.hidden = true;
     drag = { left: event.offsetX, from: timeAt(event.offsetX), to: timeAt(event.offsetX), moved: false };
   });
   canvas.addEventListener("pointermove", (event) => {
