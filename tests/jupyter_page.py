@@ -63,6 +63,10 @@ class Server:
         shutil.copy(source / name, folder)
         return f"{folder.name}/{name}"
 
+    def files(self, pattern: str) -> list[Path]:
+        """Return the files of this name that stand below the server's root."""
+        return sorted(self._folder.rglob(pattern))
+
     def end_kernels(self) -> None:
         """End the kernel of every notebook, with the lab that it holds."""
         for session in self._ask("GET", "/api/sessions"):

@@ -224,6 +224,23 @@ def test_the_oldest_rows_go_first_and_are_counted(page: Any) -> None:
     assert f"the first {kept['dropped']:,} frames no longer kept" in page.locator(".wsb-status").inner_text()
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_large_texts_are_kept_within_a_bound_of_their_own(page: Any, paused: bool) -> None:
+    opened(page, "{live: true}")
+    page.evaluate("(paused) => view.pause(paused)", paused)
+    kept = page.evaluate(
+        """() => {
+          for (let n = 1; n <= 100; n++) view.append([frame({ n, size: 1 << 20, text: String(n % 10).repeat(1 << 20) })]);
+          return view.counts();
+        }"""
+    )
+    assert kept["held" if paused else "rows"] + kept["dropped"] == 100
+    assert 48 <= kept["held" if paused else "rows"] <= 64
+    page.evaluate("() => view.pause(false)")
+    assert page.evaluate("view.rows()[0].n") == kept["dropped"] + 1
+    assert page.evaluate("view.rows().length") == 100 - kept["dropped"]
+
+
 def test_a_paused_view_holds_rows_back_and_shows_them_later(page: Any) -> None:
     filled(page, options="{live: true}")
     page.get_by_role("button", name="pause").click()

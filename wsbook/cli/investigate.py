@@ -1,6 +1,7 @@
 """wsbook run and replay: a target, the notebooks over it, and the table at the end. Knows no WebSocket."""
 
 import asyncio
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -83,6 +84,17 @@ def _folder(request: Request, target: Target) -> Path:
     return Path("records") / f"{now}-{endpoint.host.replace(':', '-') if endpoint else 'artifacts'}"
 
 
+def _onward(lab: str, folder: Path, *, faulty: bool) -> str:
+    """Return what may be done next. lab: its fault, "healthy" for none, "" for a target of the user's."""
+    if lab == "healthy":
+        return (
+            "that was the bundled lab; wsbook run wss://… looks at yours, wsbook run --fault proxy.upgrade-header-missing at a broken one"
+        )
+    if lab:
+        return f"that was the bundled lab, which has ended; wsbook lab --fault {lab} holds it open to look at"
+    return f"when it is mended, wsbook replay {os.path.relpath(folder)} shows what changed" if faulty else ""
+
+
 def _say(progress: RunProgress) -> str:
     title = f"{progress.step} {STEPS[progress.step].title}" if progress.step in STEPS else ""
     return f"{progress.notebook:<26} {title}".rstrip()
@@ -141,7 +153,7 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
     failures = [f"{run.name}: {run.problem}" for run in summary.notebooks if run.failed_cells]
     for failure in failures:
         console.print(f"\nnot completed: {failure}", markup=False, soft_wrap=True)
-    show_outcome(console, str(report))
+    show_outcome(console, str(report), _onward(lab, folder, faulty=judgement.faulty))
     return {
         **judgement.document(),
         "record": str(folder),

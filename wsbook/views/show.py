@@ -28,6 +28,7 @@ __all__ = [
     "bundle_widget",
     "cells_of",
     "show",
+    "show_widget",
 ]
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
@@ -64,6 +65,11 @@ def show(make: Callable[[], Bundle], *, step: str = "", view: str = "", live: bo
 def bundle_widget(widget: Any, otherwise: Bundle) -> Bundle:
     """Return a widget; otherwise is what is shown where no widget can be: in a saved notebook, in a viewer."""
     return {**otherwise, WIDGET_MIME: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}}
+
+
+def show_widget(widget: Any, text: str) -> None:
+    """Display a control; where nothing can draw it the text stands in its place, and not its repr with every value that it holds."""
+    _display(dict(bundle_widget(widget, bundle_line(text))), raw=True)
 
 
 def bundle_line(text: str) -> Bundle:
