@@ -173,6 +173,22 @@ def test_a_notebook_that_is_none_breaks_nothing(folder: Path, content: str) -> N
     assert write_report(folder).exists()
 
 
+@pytest.mark.parametrize(
+    ("still", "words"),
+    [
+        ((True, True), "All 2 plots have a still picture"),
+        ((True, False), "1 of 2 plots have a still picture."),
+        ((False, False), "0 of 2 plots have a still picture; kaleido or a browser for it was missing."),
+        ((), "They hold no plot."),
+    ],
+)
+def test_the_report_says_which_plots_need_a_script(folder: Path, still: tuple[bool, ...], words: str) -> None:
+    plots = [{"application/vnd.plotly.v1+json": {"data": []}} | ({"image/svg+xml": "<svg></svg>"} if one else {}) for one in still]
+    cells = [{"cell_type": "code", "metadata": {}, "source": "", "outputs": [output(plot, "", "chain") for plot in plots]}]
+    (folder / "01_initial_diagnosis.ipynb").write_text(json.dumps({"cells": cells}))
+    assert words in write_report(folder).read_text()
+
+
 def test_a_later_notebook_replaces_the_same_view() -> None:
     books = [{"cells": [{"outputs": [output({"text/plain": text}, "1.3", "plot")]}]} for text in ("old", "new")]
     assert [one.data["text/plain"] for one in outputs_by_step(books)["1.3"]] == ["new"]
@@ -217,6 +233,23 @@ def test_the_ticket_has_the_root_cause_with_a_diff_and_no_markup(folder: Path) -
 )
 def test_a_text_means_nothing_in_markdown(text: str, shown: str) -> None:
     assert escaped(text) == shown
+
+
+def test_the_ticket_folds_everything_but_the_surest_cause(folder: Path) -> None:
+    record = Record(folder)
+    content = record.read_json("findings.json")
+    content["findings"] = [finding(), finding(cause="client.no-reconnect", confidence=0.6)]
+    record.write_json("findings.json", content)
+    write_report(folder)
+    first, *folded = (folder / "report.md").read_text().split("<details>")
+    assert "## ✗ A hop does not pass on Upgrade and Connection" in first
+    assert "client.no-reconnect" not in first
+    assert [part.split("</summary>")[0].strip() for part in folded] == [
+        "<summary>1 more root cause",
+        "<summary>13 steps: 13 clear",
+        "<summary>What was not looked at",
+    ]
+    assert len(first.splitlines()) < 45
 
 
 def test_a_fence_cannot_be_ended_from_inside() -> None:

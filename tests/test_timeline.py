@@ -173,6 +173,7 @@ def test_files_without_instants_are_named_and_files_of_one_name_told_apart() -> 
     times = timeline([config, log(signature(S0), "/a/app.log"), log(signature(S0), "/b/app.log")])
     assert times.undated == ("/etc/nginx.conf",)
     assert [lane.name for lane in times.periods[0].lanes] == ["a/app.log", "b/app.log"]
+    assert [event.where for _, event in times.periods[0].ordered] == ["app.log:7", "app.log:7"]
 
 
 def attempt_logged(off_s: float, grain_s: float = 1e-3) -> list[Observation]:
