@@ -8,10 +8,13 @@ from datetime import datetime
 
 from wsbook.finding import Verdict
 
-__all__ = ["MARKS", "cap", "duration_text", "instant_text", "plain", "quantity", "size_text", "verdict_line"]
+__all__ = ["MARKS", "VERDICT_MIME", "cap", "duration_text", "instant_text", "plain", "quantity", "size_text", "verdict_line"]
 
 MARKS = {Verdict.CLEAR: "✓", Verdict.FAULT: "✗", Verdict.UNKNOWN: "?", Verdict.SKIPPED: "·", Verdict.NOT_APPLICABLE: "–"}
 """A verdict's sign; always beside its word or colour, never alone."""
+
+VERDICT_MIME = "application/vnd.wsbook.verdicts+json"
+"""Verdicts in a notebook's output, {"schema": "wsbook.verdicts/1", "steps": {step: {verdict, causes}}}, for programs."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 

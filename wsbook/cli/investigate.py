@@ -1,9 +1,8 @@
-"""wsbook run and replay: a target, the notebooks over it, and the table at the end. Knows no WebSocket."""
+"""wsbook run: a target, the notebooks over it, and the table at the end. Knows no WebSocket."""
 
 import asyncio
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,21 +11,19 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from wsbook.case import Case, parameters_of, redactor_of, require_files, target_from
-from wsbook.cli.comparing import difference, show_difference, stored_findings
 from wsbook.cli.following import following
+from wsbook.cli.progress import progress_of
 from wsbook.cli.terminal import show_causes, show_head, show_outcome, show_steps
 from wsbook.errors import UsageError
 from wsbook.record import Record
 from wsbook.report import write_report
-from wsbook.runner import Progress as RunProgress
 from wsbook.runner import run_notebooks
 from wsbook.steps import STEPS
 from wsbook.target import Budget, Target
 
-__all__ = ["Request", "investigate", "replay_record"]
+__all__ = ["Request", "investigate"]
 
 _TRIAGE = "0"
 
@@ -83,38 +80,6 @@ def _folder(request: Request, target: Target) -> Path:
     return Path("records") / f"{now}-{endpoint.host.replace(':', '-') if endpoint else 'artifacts'}"
 
 
-def _say(progress: RunProgress) -> str:
-    title = f"{progress.step} {STEPS[progress.step].title}" if progress.step in STEPS else ""
-    return f"{progress.notebook:<26} {title}".rstrip()
-
-
-@contextmanager
-def _progress(console: Console) -> Iterator[Callable[[RunProgress], None]]:
-    """Yield a function that shows how far the run is: a bar per notebook, or one line a step where the output is no terminal."""
-    if not console.is_terminal:
-        told: set[str] = set()
-
-        def line(progress: RunProgress) -> None:
-            text = _say(progress)
-            if progress.step and text not in told:
-                told.add(text)
-                console.print(text, style="#999999", soft_wrap=True)
-
-        yield line
-        return
-    with Progress(
-        TextColumn("{task.description:<48.48}"), BarColumn(bar_width=24), TimeElapsedColumn(), console=console, transient=True
-    ) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def move(progress: RunProgress) -> None:
-            if progress.notebook not in tasks:
-                tasks[progress.notebook] = bar.add_task(progress.notebook, total=progress.cells)
-            bar.update(tasks[progress.notebook], description=_say(progress), completed=progress.cell)
-
-        yield move
-
-
 def investigate(request: Request, console: Console) -> dict[str, Any]:
     """Run the notebooks over a target, show the outcome, and return findings.json with the record's place and what failed.
 
@@ -128,7 +93,7 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
         folder = _folder(request, target).absolute()
         Record.create(folder, target, redactor_of(target), budget=limits.name, command=request.command, lab=lab)
         parameters = {**parameters_of(target), "budget": limits.name, "record": str(folder)}
-        with _progress(console) as progress, following(target.logs, console) if request.follow else nullcontext():
+        with progress_of(console) as progress, following(target.logs, console) if request.follow else nullcontext():
             summary = run_notebooks(parameters, record=folder, steps=steps, on_progress=progress)
     case = Case.resume(folder)
     if request.follow and case.done("1.4"):
@@ -148,27 +113,3 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
         "seconds": round(time.monotonic() - started, 2),
         "incomplete": failures,
     }
-
-
-def replay_record(folder: Path, console: Console, *, run_command: bool = False) -> dict[str, Any]:
-    """Run a record's investigation again in a scratch folder and return what changed: step → [before, after], causes gone and new.
-
-    run_command: the person has read the command that stands in the record as trigger, and lets it run.
-
-    Raises:
-        UsageError: the folder is no record, or holds no judgement; or its trigger is a command that nobody has let run.
-    """
-    record, before = Record(folder), stored_findings(folder)
-    target = record.target()
-    if target.trigger is not None and target.trigger.kind == "command" and not run_command:
-        command = "".join(char if char.isprintable() else "?" for char in target.trigger.body[:300])
-        raise UsageError(f"the record's trigger runs a command on this machine: {command}; add --run-command if that is what you want")
-    lab = record.lab()
-    with tempfile.TemporaryDirectory(prefix="wsbook-replay-") as scratch:
-        parameters = {} if lab else {name: value for name, value in parameters_of(target).items() if value}
-        fault = "" if lab == "healthy" else lab
-        request = Request(parameters=parameters, budget=record.budget(), fault=fault, out=Path(scratch) / "record")
-        after = investigate(request, console)
-    changes = difference(before, after)
-    show_difference(console, changes)
-    return changes
