@@ -189,6 +189,7 @@ def _show(console: Console, replayed: Replay, rows: list[_Step], compared: Any, 
             f"The record's notebooks differ from those of this version in {quantity(len(replayed.edited), 'cell')};"
             f" ours were run: {cap(', '.join(replayed.edited), 160)}",
             markup=False,
+            soft_wrap=True,
         )
     for run in replayed.summary.notebooks:
         if run.failed_cells:

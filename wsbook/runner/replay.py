@@ -90,9 +90,9 @@ def _text(value: Any) -> str:
 
 
 def _verdict_of(cell: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the outputs of a cell, of which only the verdict and its text are kept; () for what has none."""
-    kept = []
-    for output in cell.get("outputs") or ():
+    """Return the outputs of a cell, of which only the verdict and its text are kept; [] for what has none."""
+    kept, outputs = [], cell.get("outputs")
+    for output in outputs if isinstance(outputs, list) else ():
         data = output.get("data") if isinstance(output, dict) else None
         if isinstance(data, dict) and "text/plain" in data:
             wanted = {"text/plain": _text(data["text/plain"]), **({VERDICT_MIME: data[VERDICT_MIME]} if VERDICT_MIME in data else {})}
