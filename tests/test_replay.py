@@ -112,7 +112,7 @@ TRUST: list[tuple[Target, str, dict[str, bool]]] = [
     (parse_target("wss://evil.test/ws", message="{marker} ${env:AWS_KEY}"), *SECRET),
     (parse_target("wss://evil.test/ws", headers=["X-Key: ${file:/root/.ssh/id}"]), "sends file:/root/.ssh/id of this", {"secrets": True}),
     (parse_target("ws://127.0.0.1/ws", owned=True), "", {}),
-    (parse_target("ws://shop.test/ws", owned=True), "shop.test is yours and may be sent load; add --i-own-this", {"load": True}),
+    (parse_target("ws://shop.test/ws", owned=True), "shop.test is yours and may be sent load; add --i-own-this if", {"load": True}),
 ]
 
 

@@ -120,13 +120,14 @@ def read(
         raise typer.Exit(OK)
     from wsbook.cli.reading import read_artifacts
     from wsbook.cli.terminal import show_causes, show_steps
+    from wsbook.finding import NOT_RUN
 
     judgement = read_artifacts(files, kind=kind, symptom=symptom, url=url, prove=prove)
     if machine:
         print(json.dumps(judgement.document()))
     else:
         console = _console()
-        show_steps(console, [step for step in judgement.steps if step.summary != "not run"])
+        show_steps(console, [step for step in judgement.steps if step.summary != NOT_RUN])
         show_causes(console, judgement.findings)
     raise typer.Exit(FAULT if judgement.faulty else OK)
 

@@ -16,12 +16,14 @@ from wsbook.case import Case, parameters_of, redactor_of, require_files, target_
 from wsbook.cli.following import following
 from wsbook.cli.progress import progress_of
 from wsbook.cli.terminal import show_causes, show_head, show_outcome, show_steps
+from wsbook.cli.trust import Allowed, demands, require_here
 from wsbook.errors import UsageError
-from wsbook.record import Record
+from wsbook.record import Record, require_unused
 from wsbook.report import write_report
 from wsbook.runner import run_notebooks
 from wsbook.steps import STEPS
 from wsbook.target import Budget, Target
+from wsbook.whole import hold_folder, remove_leftovers
 
 __all__ = ["Request", "investigate"]
 
@@ -66,10 +68,46 @@ def _subject(request: Request) -> Iterator[tuple[Target, str]]:
         require_files(target)
         yield target, ""
         return
+    begun = _begun(request)
+    if begun is not None and not begun.lab():
+        yield _continued(begun, request), ""
+        return
     from wsbook.lab import start_lab
 
-    with start_lab(request.fault) as lab:
-        yield replace(lab.target(), symptom=str(request.parameters.get("symptom", ""))), request.fault or "healthy"
+    symptom = str(request.parameters.get("symptom", "")) or (begun.target().symptom if begun else "")
+    with start_lab(_fault(request, begun)) as lab:
+        yield replace(lab.target(), symptom=symptom), lab.fault or "healthy"
+
+
+def _begun(request: Request) -> Record | None:
+    """Return the record that is continued, None when a new one is made."""
+    record = Record(request.out) if request.out is not None else None
+    return record if record is not None and record.exists else None
+
+
+def _fault(request: Request, begun: Record | None) -> str:
+    """Return the fault that the lab shall have: as asked for, or that of the lab whose record is continued."""
+    recorded = begun.lab() if begun else ""
+    if request.fault and recorded and request.fault != recorded:
+        raise UsageError(f"{request.out} holds the record of the lab with {recorded}; choose another folder with --out")
+    return request.fault or recorded.replace("healthy", "")
+
+
+def _continued(begun: Record, request: Request) -> Target:
+    """Return the target of a record that is continued by its folder alone, which somebody else may have written."""
+    target = begun.target()
+    for demand in demands(target, Allowed(load=bool(request.parameters.get("owned")))):
+        raise UsageError(f"{demand.words}; to continue it, give the endpoint and its options again")
+    require_here(target)
+    return target_from({name: value for name, value in parameters_of(target).items() if value})
+
+
+def _steps(request: Request, record: Record) -> tuple[str, ...]:
+    """Return the steps to run: those asked for, or those that a record was begun with and not brought to its end; () means all."""
+    asked = _chosen(request.steps, str(request.parameters.get("symptom", "")))
+    run = record.read_json("run.json")
+    ended = isinstance(run, dict) and run.get("complete") is True
+    return asked or (() if ended else record.steps())
 
 
 def _folder(request: Request, target: Target) -> Path:
@@ -86,21 +124,29 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
     Raises:
         UsageError: something that was asked for cannot be done.
     """
-    limits = Budget.named(request.budget)
-    steps = _chosen(request.steps, request.parameters.get("symptom", ""))
+    Budget.named(request.budget)
+    asked = _chosen(request.steps, request.parameters.get("symptom", ""))
     started = time.monotonic()
     with _subject(request) as (target, lab):
         folder = _folder(request, target).absolute()
-        Record.create(folder, target, redactor_of(target), budget=limits.name, command=request.command, lab=lab)
-        parameters = {**parameters_of(target), "budget": limits.name, "record": str(folder)}
-        with progress_of(console) as progress, following(target.logs, console) if request.follow else nullcontext():
-            summary = run_notebooks(parameters, record=folder, steps=steps, on_progress=progress)
-    case = Case.resume(folder)
-    if request.follow and case.done("1.4"):
-        asyncio.run(case.run("1.4"))
-    judgement = case.judge()
-    report = write_report(folder)
-    show_head(console, judgement.target, case.evidence.observations, limits.name, time.monotonic() - started)
+        require_unused(folder)
+        with hold_folder(folder) as holding:
+            remove_leftovers(folder)
+            record = Record.create(
+                folder, target, redactor_of(target), budget=request.budget, command=request.command, lab=lab, steps=asked
+            )
+            if record.done():
+                console.print(f"continued  {', '.join(record.done())} were finished before", style="#999999", markup=False)
+            budget = record.budget()
+            parameters = {**parameters_of(target), "budget": budget, "record": str(folder)}
+            with progress_of(console) as progress, following(target.logs, console) if request.follow else nullcontext():
+                summary = run_notebooks(parameters, record=folder, steps=_steps(request, record), holding=(holding,), on_progress=progress)
+            case = Case.resume(folder)
+            if request.follow and case.done("1.4"):
+                asyncio.run(case.run("1.4"))
+            judgement = case.judge()
+            report = write_report(folder)
+    show_head(console, judgement.target, case.evidence.observations, budget, time.monotonic() - started)
     show_steps(console, judgement.steps)
     show_causes(console, judgement.findings)
     failures = [f"{run.name}: {run.problem}" for run in summary.notebooks if run.failed_cells]

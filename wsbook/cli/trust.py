@@ -4,6 +4,7 @@ Code of a record is never run. What is left is its target: a command as trigger,
 places that it names, and load on a host that is not this machine.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,7 +15,7 @@ from wsbook.secret import reference_names
 from wsbook.target import Target, parse_endpoint
 from wsbook.words import cap, quantity
 
-__all__ = ["Allowed", "require_allowed", "require_here"]
+__all__ = ["Allowed", "Demand", "demands", "require_allowed", "require_here"]
 
 
 class Allowed(Struct, frozen=True, kw_only=True):
@@ -25,22 +26,35 @@ class Allowed(Struct, frozen=True, kw_only=True):
     load: bool = False
 
 
+class Demand(Struct, frozen=True, kw_only=True):
+    """Something that a record's target does and nobody has allowed, in words, and the option of replay that allows it."""
+
+    words: str
+    option: str
+
+
+def demands(target: Target, allowed: Allowed) -> Iterator[Demand]:
+    """Yield what a record's target does that nobody has allowed."""
+    if target.trigger is not None and target.trigger.kind == "command" and not allowed.command:
+        words = f"the record's trigger runs a command on this machine: {cap(target.trigger.body, 300)}"
+        yield Demand(words=words, option="--run-command")
+    names = _references(target)
+    if names and not allowed.secrets:
+        words = f"the record sends {cap(', '.join(names), 200)} of this machine to {_hosts(target)}"
+        yield Demand(words=words, option="--send-secrets")
+    endpoint = target.endpoint
+    if target.owned and not allowed.load and endpoint is not None and not endpoint.is_loopback:
+        yield Demand(words=f"the record says that {cap(endpoint.host, 80)} is yours and may be sent load", option="--i-own-this")
+
+
 def require_allowed(target: Target, allowed: Allowed) -> None:
     """Raise when a record's target does what nobody has allowed.
 
     Raises:
         UsageError: it does; the sentence says what, and the option that allows it.
     """
-    if target.trigger is not None and target.trigger.kind == "command" and not allowed.command:
-        command = cap(target.trigger.body, 300)
-        raise UsageError(f"the record's trigger runs a command on this machine: {command}; add --run-command if that is what you want")
-    names = _references(target)
-    if names and not allowed.secrets:
-        secrets = cap(", ".join(names), 200)
-        raise UsageError(f"the record sends {secrets} of this machine to {_hosts(target)}; add --send-secrets if that is what you want")
-    endpoint = target.endpoint
-    if target.owned and not allowed.load and endpoint is not None and not endpoint.is_loopback:
-        raise UsageError(f"the record says that {cap(endpoint.host, 80)} is yours and may be sent load; add --i-own-this if it is")
+    for demand in demands(target, allowed):
+        raise UsageError(f"{demand.words}; add {demand.option} if that is what you want")
 
 
 def _references(target: Target) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from wsbook import markup
-from wsbook.record import write_atomically
 from wsbook.report.page import body
 from wsbook.report.plotlyjs import packed_plotly, script_hash
 from wsbook.report.story import Story, read_story, verdict_sentence
 from wsbook.report.ticket import ticket
+from wsbook.whole import write_atomically
 
 __all__ = ["Story", "read_story", "verdict_sentence", "write_report"]
 

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from wsbook.record import write_atomically
 from wsbook.redact import Redactor
+from wsbook.whole import write_atomically
 
 __all__ = ["MARK_TAG", "clean", "mark", "write_notebook"]
 

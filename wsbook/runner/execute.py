@@ -175,12 +175,14 @@ def run_notebooks(
     *,
     record: Path,
     steps: Collection[str] = (),
+    holding: Collection[int] = (),
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> RunSummary:
     """Run the notebooks into a record folder, continuing whatever it holds.
 
     case_parameters: parameters of the notebooks; the record's own is set here. steps: the only ones to run, () for all.
-    A cell that fails is marked and the rest still runs. Pictures of plots are added when a browser and kaleido are there.
+    holding: descriptors that hold the folder; kernels share them. A cell that fails is marked and the rest still runs. Pictures of
+    plots are added when a browser and kaleido are there.
     """
     without_grammars()
     from wsbook.runner.kernels import Ready
@@ -192,12 +194,13 @@ def run_notebooks(
     parameters = {**case_parameters, "record": str(folder)}
     timeout_s = cell_timeout_s(str(parameters.get("budget") or "quick"))
     paths, environ = chosen_notebooks(steps), kernel_environ(steps)
+    (folder / "run.json").unlink(missing_ok=True)  # an earlier run's; this one may be killed
     runs, painter = [], Painter()
     ready: deque[Ready] = deque()
     try:
         for index, path in enumerate(paths):
             while len(ready) < min(_AHEAD, index + 2, len(paths) - index):
-                ready.append(Ready(folder, environ))
+                ready.append(Ready(folder, environ, holding))
             current = ready.popleft()
 
             def tell(cell: Any, number: int, count: int, name: str = path.stem) -> None:
