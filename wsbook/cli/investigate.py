@@ -70,6 +70,8 @@ def _subject(request: Request) -> Iterator[tuple[Target, str]]:
         return
     begun = _begun(request)
     if begun is not None and not begun.lab():
+        if request.fault:
+            raise UsageError(f"{request.out} holds the record of another target; choose another folder with --out")
         yield _continued(begun, request), ""
         return
     from wsbook.lab import start_lab
@@ -136,7 +138,7 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
                 folder, target, redactor_of(target), budget=request.budget, command=request.command, lab=lab, steps=asked
             )
             if record.done():
-                console.print(f"continued  {', '.join(record.done())} were finished before", style="#999999", markup=False)
+                console.print(f"continued  finished before: {', '.join(record.done())}", style="#999999", markup=False)
             budget = record.budget()
             parameters = {**parameters_of(target), "budget": budget, "record": str(folder)}
             with progress_of(console) as progress, following(target.logs, console) if request.follow else nullcontext():
