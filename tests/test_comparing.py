@@ -119,3 +119,9 @@ def test_hostile_words_stay_words(tmp_path: Path, monkeypatch, capsys) -> None:
     assert code == 1
     assert "\\x1b" in out and "[red]" in out
     assert "\x1b" not in out and "\u202e" not in out
+
+
+def test_a_hostile_name_of_a_lab_stays_words(tmp_path: Path, monkeypatch, capsys) -> None:
+    one, other = record(tmp_path / "a", lab="healthy"), record(tmp_path / "b", lab="[red]\x1b]0;owned\x07")
+    _, out, _ = wsbook(capsys, monkeypatch, "compare", one, other)
+    assert "[red]\\x1b]0;owned" in out and "\x1b" not in out

@@ -24,7 +24,7 @@ from wsbook.cli.trust import Allowed, require_allowed
 from wsbook.errors import UsageError
 from wsbook.record import Record
 from wsbook.runner import notebook_folder
-from wsbook.runner.replay import CHECKED, replay_copy
+from wsbook.runner.replay import CHECKED, replay_copy, replay_notebooks
 from wsbook.target import Target, parse_target
 from wsbook.words import VERDICT_MIME
 
@@ -152,6 +152,17 @@ def test_a_folder_with_something_in_it_is_not_written_to(tmp_path: Path, monkeyp
     code, _, err = wsbook(capsys, monkeypatch, "replay", str(folder), "--out", str(folder))
     assert code == 2
     assert "not an empty folder" in err
+
+
+def test_an_nbval_that_does_not_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wsbook.runner.replay._PYTEST", "raise SystemExit('nbval is broken here')")
+    place = Record.create(tmp_path / "again", parse_target("ws://127.0.0.1:9/")).folder
+    replayed = replay_notebooks(tmp_path / "record", {"url": "ws://127.0.0.1:9/"}, folder=place, steps=("2.2",))
+    assert [run.name for run in replayed.summary.notebooks] == ["02_network_infrastructure", "05_findings"]
+    assert {run.problem for run in replayed.summary.notebooks} == {"nbval did not run it: nbval is broken here"}
+    assert (replayed.checks, replayed.summary.complete) == ((), False)
+    assert json.loads((place / "run.json").read_text())["complete"] is False
+    assert not list(place.glob(".*"))
 
 
 class Relay:

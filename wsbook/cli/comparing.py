@@ -46,7 +46,7 @@ class Judged(Struct, frozen=True, kw_only=True):
     @property
     def name(self) -> str:
         """What was investigated, in words that do not change from run to run."""
-        return f"the lab, {self.lab}" if self.lab else cap(self.target.url, 100) or "artifacts"
+        return f"the lab, {cap(self.lab, 60)}" if self.lab else cap(self.target.url, 100) or "artifacts"
 
 
 class Comparison(Struct, frozen=True, kw_only=True):

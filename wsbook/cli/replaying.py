@@ -26,6 +26,7 @@ from wsbook.runner.pictures import Painter
 from wsbook.runner.replay import CellCheck, Replay, replay_notebooks
 from wsbook.steps import STEPS
 from wsbook.target import Target
+from wsbook.whole import hold_folder
 from wsbook.words import cap, duration_text, quantity
 
 __all__ = ["replay_record"]
@@ -64,7 +65,8 @@ def _place(out: Path | None) -> Iterator[Path]:
     if out is not None:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UsageError(f"{out} is not an empty folder; name another with --out")
-        yield out.absolute()
+        with hold_folder(out.absolute()):
+            yield out.absolute()
         return
     with tempfile.TemporaryDirectory(prefix="wsbook-replay-") as scratch:
         yield Path(scratch) / "record"
@@ -193,4 +195,4 @@ def _show(console: Console, replayed: Replay, rows: list[_Step], compared: Any, 
         )
     for run in replayed.summary.notebooks:
         if run.failed_cells:
-            console.print(f"not completed: {run.name}: {run.problem}", markup=False, soft_wrap=True)
+            console.print(f"not completed: {run.name}: {cap(run.problem, 300)}", markup=False, soft_wrap=True)
