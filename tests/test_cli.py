@@ -28,8 +28,10 @@ def wsbook(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
 
 
 MISTAKES = [
-    (["run", "shop.test/ws"], "no scheme"),
-    (["run", "http://shop.test/ws"], "scheme 'http'"),
+    (["run", "http://shop.test/ws"], "write ws://shop.test/ws"),
+    (["run", "https://shop.test/ws"], "write wss://shop.test/ws"),
+    (["run", "shop.test/ws"], "write ws:// or wss:// before it: ws://shop.test/ws"),
+    (["run", "ftp://shop.test/ws"], "scheme 'ftp'"),
     (["run", "ws://shop.test:99999/"], "not valid"),
     (["run", "ws://shop.test/", "--header", "no colon"], "Name: value"),
     (["run", "ws://shop.test/", "--hop", "app"], "NAME=ws"),
@@ -124,11 +126,28 @@ def test_the_catalogue_and_the_equipment_are_shown(monkeypatch, capsys) -> None:
     assert "proxy.upgrade-header-missing" in out
 
 
-def test_a_new_folder_has_notebooks_and_a_repository(tmp_path: Path, monkeypatch, capsys) -> None:
-    code, out, _ = wsbook(capsys, monkeypatch, "new", str(tmp_path / "case"))
+CATALOGUE = [
+    (["proxy.idle-timeout-nginx"], ["proxy.idle-timeout-nginx", "what it means", "the fix", "proxy_read_timeout 1h;"]),
+    (["proxy.idle"], ["proxy.idle-timeout-nginx", "proxy.idle-timeout-haproxy", "causes; wsbook causes SLUG"]),
+    (["nginx", "idle"], ["proxy.idle-timeout-nginx"]),
+    (["Certificate", "expired"], ["tls.cert-expired"]),
+]
+
+
+@pytest.mark.parametrize(("words", "shown"), CATALOGUE, ids=[" ".join(row[0]) for row in CATALOGUE])
+def test_causes_are_found_by_slug_or_words(words: list[str], shown: list[str], monkeypatch, capsys) -> None:
+    code, out, _ = wsbook(capsys, monkeypatch, "causes", *words)
     assert code == 0
-    assert "artifacts/" in out
-    assert {"00_start.ipynb", "05_findings.ipynb", "artifacts", ".gitignore"} <= {path.name for path in (tmp_path / "case").iterdir()}
+    assert [part for part in shown if part not in out] == []
+
+
+def test_every_command_says_what_it_does_within_eighty_columns(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in ((), ("run",), ("read",), ("load",), ("fleet",)):
+        code, out, _ = wsbook(capsys, monkeypatch, *words, "-h")
+        assert code == 0
+        assert "Usage: wsbook" in out
+        assert max(map(len, out.splitlines())) <= 80
 
 
 @pytest.mark.slow

@@ -90,6 +90,18 @@ def test_prose_stands_before_every_question_and_nothing_is_stored_but_verdicts(p
             assert not re.search(r"\d{4,}|\d ms|\d s\b", "".join(output["data"]["text/plain"])), cell["id"]
 
 
+WORDS = ("upgrade", "handshake", "hop", "ping", "close code", "Origin", "subprotocol", "heartbeat", "masked")
+"""Words of this field that somebody who knows HTTP may not know."""
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_notebook_explains_the_words_that_it_uses(path: Path) -> None:
+    prose = "\n".join(source(cell) for cell in cells(path, "markdown"))
+    explained = " ".join(re.findall(r"\*\*([^*]+)\*\*", prose))
+    used = [word for word in WORDS if re.search(rf"\b{word}s?\b", re.sub(r"`[^`]*`", "", prose))]
+    assert [word for word in used if word.rstrip("ed") not in explained] == []
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_parameters_are_the_same_literals_everywhere(path: Path) -> None:
     (cell,) = [cell for cell in cells(path) if tags(cell) == ["parameters"]]

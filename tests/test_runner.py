@@ -1,6 +1,8 @@
 """Running notebooks: failures are marked and stop nothing else, secrets and widget state stay out, plots get pictures."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +145,14 @@ def test_plots_get_a_picture_beside_their_json() -> None:
     assert painter.finish() in (1, 2)
     assert notebook["cells"][0]["outputs"][0]["data"]["image/svg+xml"].startswith("<svg")
     assert list(notebook["cells"][0]["outputs"][1]["data"]) == ["text/plain"]
+
+
+def test_pictures_do_not_take_the_command_line_for_theirs() -> None:
+    code = (
+        "import sys; sys.argv += ['--log', 'app.log']; from wsbook.runner import pictures; pictures._load_logistro(); print(sys.argv[1:])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("['--log', 'app.log']", "")
 
 
 def test_without_a_browser_plots_keep_their_text(monkeypatch: pytest.MonkeyPatch) -> None:

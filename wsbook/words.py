@@ -36,7 +36,7 @@ def size_text(size_bytes: int | None) -> str:
         return "—"
     for unit, scale in (("MiB", 1 << 20), ("KiB", 1 << 10)):
         if size_bytes >= scale:
-            return f"{size_bytes / scale:.3g} {unit}"
+            return f"{size_bytes / scale:{'.0f' if size_bytes >= 100 * scale else '.3g'}} {unit}"
     return f"{size_bytes} B"
 
 

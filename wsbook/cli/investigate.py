@@ -1,6 +1,7 @@
 """wsbook run: a target, the notebooks over it, and the table at the end. Knows no WebSocket."""
 
 import asyncio
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -120,6 +121,17 @@ def _folder(request: Request, target: Target) -> Path:
     return Path("records") / f"{now}-{endpoint.host.replace(':', '-') if endpoint else 'artifacts'}"
 
 
+def _onward(lab: str, folder: Path, *, faulty: bool) -> str:
+    """Return what may be done next. lab: its fault, "healthy" for none, "" for a target of the user's."""
+    if lab == "healthy":
+        return (
+            "that was the bundled lab; wsbook run wss://… looks at yours, wsbook run --fault proxy.upgrade-header-missing at a broken one"
+        )
+    if lab:
+        return f"that was the bundled lab, which has ended; wsbook lab --fault {lab} holds it open to look at"
+    return f"when it is mended, wsbook replay {os.path.relpath(folder)} shows what changed" if faulty else ""
+
+
 def investigate(request: Request, console: Console) -> dict[str, Any]:
     """Run the notebooks over a target, show the outcome, and return findings.json with the record's place and what failed.
 
@@ -130,13 +142,11 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
     asked = _chosen(request.steps, request.parameters.get("symptom", ""))
     started = time.monotonic()
     with _subject(request) as (target, lab):
-        folder = _folder(request, target).absolute()
+        folder, redactor = _folder(request, target).absolute(), redactor_of(target)
         require_unused(folder)
         with hold_folder(folder) as holding:
             remove_leftovers(folder)
-            record = Record.create(
-                folder, target, redactor_of(target), budget=request.budget, command=request.command, lab=lab, steps=asked
-            )
+            record = Record.create(folder, target, redactor, budget=request.budget, command=request.command, lab=lab, steps=asked)
             if record.done():
                 console.print(f"continued  finished before: {', '.join(record.done())}", style="#999999", markup=False)
             budget = record.budget()
@@ -154,7 +164,7 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
     failures = [f"{run.name}: {run.problem}" for run in summary.notebooks if run.failed_cells]
     for failure in failures:
         console.print(f"\nnot completed: {failure}", markup=False, soft_wrap=True)
-    show_outcome(console, str(report))
+    show_outcome(console, str(report), _onward(lab, folder, faulty=judgement.faulty))
     return {
         **judgement.document(),
         "record": str(folder),

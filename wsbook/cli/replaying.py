@@ -46,7 +46,6 @@ def _subject(record: Record) -> Iterator[Target]:
     """Yield the target to replay: the record's own, or a lab with the same fault."""
     target, lab = record.target(), record.lab()
     if not lab:
-        require_here(target)
         yield target_from({name: value for name, value in parameters_of(target).items() if value})
         return
     from wsbook.lab import start_lab
@@ -94,6 +93,8 @@ def replay_record(folder: Path, console: Console, *, allowed: Allowed, out: Path
     before = read_judged(folder)
     if not before.lab:  # of a lab's target nothing is used: it is started here
         require_allowed(before.target, allowed)
+        require_here(before.target)
+        redactor_of(before.target)  # a secret that is not set is told before anything is made
     steps, budget = _steps_of(record), record.budget()
     with _place(out) as place, _subject(record) as target:
         redactor = redactor_of(target)

@@ -7,22 +7,29 @@ form is a table of the inputs. Judges nothing and draws nothing itself.
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
-from wsbook.case import Case, Judgement, StepResult
+from wsbook.case import Case, Judgement, StepResult, parameters_of, require_files, target_from
 from wsbook.causes import causes
 from wsbook.chain import chain
 from wsbook.finding import Finding, Verdict
+from wsbook.folder import read_investigation
 from wsbook.observation import Observation
 from wsbook.steps import PHASES, STEPS
 from wsbook.steps.own_load import OwnLoad, own_load_command, send_own_load
+from wsbook.target import Budget, Target
 from wsbook.views import charts, charts_load, charts_moments, show, tables
 from wsbook.views.show import Shown
 from wsbook.views.step_view import StepView
 from wsbook.words import cap
+
+if TYPE_CHECKING:
+    from wsbook.views.controls import Form, StepControls
 
 __all__ = ["PARAMETERS", "Workbook", "is_interactive", "open_workbook"]
 
@@ -63,9 +70,13 @@ class Progress(Protocol):
     def __call__(self, text: str, fraction: float) -> None: ...
 
 
-def is_interactive(environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether somebody can use a form: a kernel of a Jupyter server that is not told to run in batch."""
-    return environ.get("WSBOOK_BATCH") != "1" and "JPY_SESSION_NAME" in environ
+def is_interactive(environ: Mapping[str, str] = os.environ, namespace: Mapping[str, Any] = MappingProxyType({})) -> bool:
+    """Tell whether somebody can use a form: a kernel of a Jupyter server, or of VS Code, that is not told to run in batch.
+
+    Jupyter Server names the notebook in the kernel's environment; VS Code, which starts kernels by itself, does so in the
+    notebook's namespace (microsoft/vscode-jupyter pull request 8531).
+    """
+    return environ.get("WSBOOK_BATCH") != "1" and ("JPY_SESSION_NAME" in environ or "__vsc_ipynb_file__" in namespace)
 
 
 class Workbook:
@@ -78,6 +89,9 @@ class Workbook:
         self.live = live
         self._views: list[StepView] = []
         self._shown: list[Shown] = []
+        self._form: Form | None = None
+        self._controls: dict[str, StepControls] = {}
+        self._turn = asyncio.Lock()
         self._tell: Progress = lambda text, fraction: None
         self._stop_at = time.monotonic() + case.budget.total_s
         selected = os.environ.get("WSBOOK_STEPS", "")
@@ -88,9 +102,10 @@ class Workbook:
         if self.live:
             from wsbook.views.controls import Form
 
-            form = Form(self.parameters, self.case.target.url, self.again)
-            self._tell = form.progress
-            form.show()
+            self._form = Form(self.parameters, self.case.target.url, self.again)
+            self.parameters = self._form.parameters  # as the form writes them, so that what is unchanged is equal
+            self._tell = self._form.progress
+            self._form.show()
         else:
             show.show(lambda: show.bundle_table(tables.table_inputs(self.case.target, self.case.budget.name), "no input"), view="inputs")
 
@@ -107,6 +122,19 @@ class Workbook:
         skip = step not in self._selected or (self.case.done(step) and not anew)
         return self.case.result(step) if skip else await self.case.run(step, self._tell)
 
+    @property
+    def _known(self) -> dict[str, Any]:
+        """The parameters of the case now: a lab's own where nothing was given."""
+        return {**self.parameters, **parameters_of(self.case.target)}
+
+    def _show_controls(self, step: str) -> None:
+        """Show what runs this step again, where somebody can use it."""
+        if self.live:
+            from wsbook.views.controls import StepControls
+
+            self._controls[step] = StepControls(step, self._known, lambda changes: self.step_again(step, changes))
+            self._controls[step].show()
+
     async def begin(self, *steps: str) -> None:
         """Start steps that mostly wait beside those before them; step() shows them when their turn comes."""
         self.case.begin(*(step for step in steps if step in self._selected))
@@ -114,11 +142,47 @@ class Workbook:
 
     async def step(self, step: str) -> StepView:
         """Run one step, or take it from the record when it is done there, and return its views."""
-        self._tell(f"{step} {STEPS[step].title}", 0.0)
-        view = StepView(step, await self._look(step), self.live)
-        self._views.append(view)
+        self._show_controls(step)
+        async with self._turn:
+            self._tell(f"{step} {STEPS[step].title}", 0.0)
+            view = StepView(step, await self._look(step), self.live)
+        self._views = [*(one for one in self._views if one.step != step), view]
         self._follow()
         return view
+
+    async def step_again(self, step: str, changes: Mapping[str, Any]) -> tuple[StepResult, StepResult]:
+        """Run a step again with some parameters changed, which are the notebook's from then on; return its result before and now.
+
+        The other steps keep what they saw; everything is judged anew, and every view follows. Runs come one after another. Stopped
+        or failed, everything stays as it is.
+
+        Raises:
+            UsageError: a parameter cannot be used.
+        """
+        controls = self._controls[step]
+        if self._turn.locked():
+            controls.progress("waiting until another run is over", 0.0)
+        async with self._turn:
+            case = await asyncio.to_thread(_varied, self.case, changes) if changes else self.case
+            before, after = self.case.result(step), await case.run(step, controls.progress)
+            self.case = case
+            if changes:
+                self._take({**self._known, "budget": case.budget.name, "fault": ""}, ran=(step,))
+            for view in self._views:
+                result = self.case.result(view.step)
+                if view.step == step or result != view.result:
+                    view.refresh(result)
+            self._follow()
+        return before, after
+
+    def _take(self, parameters: Mapping[str, Any], ran: Collection[str]) -> None:
+        """Make parameters those of the notebook, and show them in every form. ran: the steps that have been run with them."""
+        self.parameters = dict(parameters)
+        if self._form is not None:
+            self._form.put(self.parameters)
+            self.parameters = self._form.parameters
+        for step, controls in self._controls.items():
+            controls.put(self._known, ran=step in ran)
 
     def _follow(self) -> None:
         """Bring what hangs on the whole case up to date."""
@@ -139,18 +203,36 @@ class Workbook:
         Raises:
             UsageError: a parameter cannot be used; the screen stays as it is.
         """
-        unchanged = parameters == self.parameters
-        if not unchanged:
-            case = await asyncio.to_thread(lambda: Case.open(**{**parameters, "record": ""}))
-            self.case.close()
-            self.case, self.parameters = case, dict(parameters)
+        async with self._turn:
+            if parameters != self.parameters:
+                self.case = await asyncio.to_thread(self._opened, parameters)
+                self._take(parameters, ran=self._controls)
+            try:
+                await self._look_again()
+            finally:
+                self._follow()
+
+    def _opened(self, parameters: Mapping[str, Any]) -> Case:
+        """Return the case of other parameters, on the lab that is there when it is still the target; the case before is closed."""
+        if parameters["url"] and parameters["url"] == self.case.target.url:
+            return self.case.varied(_target(parameters), Budget.named(parameters["budget"]), keep=False)
+        case = Case.open(**{**parameters, "record": ""})
+        self.case.close()
+        return case
+
+    async def _look_again(self) -> None:
+        """Run the steps on the screen again; stopped, those that were not reached show what is known of them."""
         if self.phase == "5":
             for step in STEPS:
                 await self._look(step, anew=True)
-        for view in self._views:
+        for number, view in enumerate(self._views):
             self._tell(f"{view.step} {STEPS[view.step].title}", 0.0)
-            view.refresh(await self._look(view.step, anew=True))
-        self._follow()
+            try:
+                view.refresh(await self._look(view.step, anew=True))
+            except asyncio.CancelledError:
+                for left in self._views[number:]:
+                    left.refresh(self.case.result(left.step))
+                raise
 
     def _judgement_view(self, make: Callable[[Judgement], Mapping[str, Any]], view: str) -> None:
         self._shown.append(show.show(lambda: make(self.case.judge()), view=view, live=self.live))
@@ -252,14 +334,41 @@ def _title(finding: Finding) -> str:
     return entry.title if entry else ""
 
 
+def _target(parameters: Mapping[str, Any]) -> Target:
+    """Return the target of parameters; its files are there.
+
+    Raises:
+        UsageError: a parameter cannot be used.
+    """
+    target = target_from({name: value for name, value in parameters.items() if value and name in Target.__struct_fields__})
+    require_files(target)
+    return target
+
+
+def _varied(case: Case, changes: Mapping[str, Any]) -> Case:
+    """Return the case with some parameters changed and everything that was seen."""
+    limits = Budget.named(changes.get("budget") or case.budget.name)
+    return case.varied(_target({**parameters_of(case.target), **changes}), limits)
+
+
+def _stored(folder: Path) -> dict[str, Any]:
+    """Return the parameters that stand in the target.toml of an investigation's folder; {} without one, or when nothing is given there."""
+    stored = read_investigation(folder)
+    parameters = parameters_of(stored.target) if stored else {}
+    return {**parameters, "budget": stored.budget} if stored and any(parameters.values()) else {}
+
+
 def open_workbook(phase: str, namespace: Mapping[str, Any] | None = None, **parameters: Any) -> Workbook:
     """Open the workbook of a notebook.
 
-    phase: "0" to "5". namespace: the notebook's globals(), from which the parameters are taken by their names.
+    phase: "0" to "5". namespace: the notebook's globals(), from which the parameters are taken by their names. Where they name no
+    target, that of the investigation's folder is taken, if the kernel runs in one.
 
     Raises:
         UsageError: a parameter cannot be used.
     """
     given = {name: (namespace or {}).get(name, default) for name, default in PARAMETERS.items()} | parameters
-    live = is_interactive()
+    if not any(given[name] for name in given if name not in ("record", "budget")):
+        given = {**given, **_stored(Path.cwd())}
+    live = is_interactive(namespace=namespace or {})
     return Workbook(phase, Case.open(**given), given, live=live)
