@@ -1,8 +1,8 @@
-"""Numbers as people read them."""
+"""Numbers as people read them, and texts that steer nothing."""
 
 import pytest
 
-from wsbook.words import duration_text
+from wsbook.words import duration_text, plain
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,21 @@ from wsbook.words import duration_text
 )
 def test_durations_take_the_unit_that_they_round_to(seconds: float | None, text: str) -> None:
     assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mb\x9b", "a\\x1b[31mb\\x9b"),
+        ("\u202egpj.exe", "\\u202egpj.exe"),
+        ("zero\u200bwidth\ufeff", "zero\\u200bwidth\\ufeff"),
+        ("half \ud83d", "half \\ud83d"),
+        ("tag\U000e0041", "tag\\U000e0041"),
+        ("pay\u200dpal", "pay\\u200dpal"),
+        ("\U0001f468\u200d\U0001f469", "\U0001f468\u200d\U0001f469"),
+        ("tab\there\nline", "tab\there\nline"),
+        ("\u00fc \u4e2d \u05d1", "\u00fc \u4e2d \u05d1"),
+    ],
+)
+def test_what_steers_or_hides_is_shown_by_its_number(text: str, shown: str) -> None:
+    assert plain(text) == shown
