@@ -181,6 +181,26 @@ def test_run_leaves_a_record_and_prints_its_findings(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_run_is_one_sentence_and_leaves_its_record(number: signal.Signals, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    command = [sys.executable, "-m", "wsbook", "run", "--steps", "1.3,3.4", "--out", str(record)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
+        deadline = time.monotonic() + 60
+        while not _seen(record) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(run.pid, number)
+        _, said = run.communicate(timeout=60)
+    assert run.returncode == 3
+    assert said == "wsbook: interrupted; what was seen so far is in the record\n"
+    assert _seen(record)
+
+
+def _seen(record: Path) -> bool:
+    return (record / "target.toml").exists() and bool(Record(record).observations())
+
+
+@pytest.mark.slow
 def test_the_lab_holds_until_it_is_told_to_stop() -> None:
     command = [sys.executable, "-m", "wsbook", "lab", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as lab:

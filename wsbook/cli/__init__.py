@@ -4,6 +4,7 @@ Exit codes: 0 nothing wrong, 1 a fault was found, 2 usage, 3 the investigation c
 """
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -303,11 +304,21 @@ def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackTy
     print(_inert("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
 
 
+def _no_dead_kernel(said: logging.LogRecord) -> bool:
+    """Pass over asyncio's report of a task that nobody awaits any more because an interrupt ended its kernel."""
+    return not (said.exc_info and type(said.exc_info[1]).__name__ == "DeadKernelError")
+
+
+_TYPER_INTERRUPTED = 130
+"""What typer exits with when a command was interrupted; it lets no KeyboardInterrupt through."""
+
+
 def main() -> None:
     """Run the command; every mistake of the caller is one sentence and exit code 2."""
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # 2-3 s of import, python-jsonschema/jsonschema#1428
     signal.signal(signal.SIGTERM, _interrupt)
     sys.excepthook = _crashed
+    logging.getLogger("asyncio").addFilter(_no_dead_kernel)
     try:
         app(prog_name="wsbook")
     except (UsageError, UnreadableInputError) as error:
@@ -316,7 +327,9 @@ def main() -> None:
     except WsbookError as error:
         print(f"wsbook: {_inert(str(error))}", file=sys.stderr)
         sys.exit(INCOMPLETE)
-    except KeyboardInterrupt:
+    except SystemExit as ended:
+        if ended.code != _TYPER_INTERRUPTED:
+            raise
         print("wsbook: interrupted; what was seen so far is in the record", file=sys.stderr)
         sys.exit(INCOMPLETE)
     except BrokenPipeError:
