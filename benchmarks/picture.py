@@ -13,6 +13,8 @@ import tempfile
 import zlib
 from pathlib import Path
 
+import numpy as np
+
 from wsbook.programs import find_program
 
 FAULT = "proxy.upgrade-header-missing"
@@ -32,25 +34,49 @@ async def shoot(address: str) -> None:
         await page.goto(address)
         await page.wait_for_load_state("networkidle")
         change = await page.locator("pre:visible").first.bounding_box() or {"y": HEIGHT, "height": 0}
-        bottom = min(change["y"] + change["height"] + 8, HEIGHT)
-        await page.screenshot(path=str(PICTURE), clip={"x": 0, "y": 0, "width": WIDTH, "height": bottom}, full_page=True)
+        bottom = min(change["y"] + change["height"], HEIGHT)
+        await page.screenshot(path=str(PICTURE), clip={"x": 8, "y": 16, "width": WIDTH - 16, "height": bottom - 16}, full_page=True)
         await browser.close()
 
 
 def packed(png: bytes) -> bytes:
-    """Return the same PNG with its pixels packed as tightly as zlib can; the browser packs for speed."""
-    kept, pixels, place = [png[:8]], b"", 8
+    """Return an RGB picture with a palette of at most 256 colours; the pages that are shown have few."""
+    width, height, chunks = *struct.unpack(">II", png[16:24]), b""
+    place = 8
     while place < len(png):
         (length,) = struct.unpack(">I", png[place : place + 4])
-        name, data = png[place + 4 : place + 8], png[place + 8 : place + 8 + length]
+        chunks += png[place + 8 : place + 8 + length] if png[place + 4 : place + 8] == b"IDAT" else b""
         place += length + 12
-        if name == b"IDAT":
-            pixels += data
-            continue
-        if name == b"IEND":
-            kept.append(_chunk(b"IDAT", zlib.compress(zlib.decompress(pixels), 9)))
-        kept.append(_chunk(name, data))
-    return b"".join(kept)
+    pixels = _unfiltered(zlib.decompress(chunks), width * 3, height).reshape(-1, 3)
+    colours, places, counts = np.unique(pixels, axis=0, return_inverse=True, return_counts=True)
+    palette = colours[np.argsort(-counts)[:256]]
+    nearest = np.abs(colours[:, None, :].astype(int) - palette[None, :, :].astype(int)).sum(axis=2).argmin(axis=1)
+    indexes = nearest[places.reshape(-1)].astype(np.uint8).reshape(height, width)
+    rows = np.hstack([np.zeros((height, 1), np.uint8), indexes]).tobytes()
+    head = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    parts = {b"IHDR": head, b"PLTE": palette.astype(np.uint8).tobytes(), b"IDAT": zlib.compress(rows, 9), b"IEND": b""}
+    return png[:8] + b"".join(_chunk(name, data) for name, data in parts.items())
+
+
+def _unfiltered(data: bytes, row_bytes: int, height: int) -> np.ndarray:
+    """Undo the filters of PNG (RFC 2083 section 6) of 24-bit pixels."""
+    above, rows = bytearray(row_bytes), bytearray()
+    for number in range(height):
+        start = number * (row_bytes + 1)
+        kind, row = data[start], bytearray(data[start + 1 : start + 1 + row_bytes])
+        for i in range(row_bytes):
+            left, up, corner = (row[i - 3], above[i], above[i - 3]) if i > 2 else (0, above[i], 0)
+            row[i] = (row[i] + _guess(kind, left, up, corner)) & 255
+        rows += row
+        above = row
+    return np.frombuffer(bytes(rows), np.uint8)
+
+
+def _guess(kind: int, left: int, up: int, corner: int) -> int:
+    if kind < 4:
+        return (0, left, up, (left + up) // 2)[kind]
+    away = [abs(up - corner), abs(left - corner), abs(left + up - 2 * corner)]
+    return (left, up, corner)[away.index(min(away))]
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:

@@ -15,7 +15,6 @@ from wsbook import cli
 from wsbook.causes import causes
 from wsbook.cli.investigate import _chosen
 from wsbook.record import Record
-from wsbook.target import parse_target
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = json.loads((ROOT / "data" / "findings.schema.json").read_text(encoding="utf-8"))
@@ -153,30 +152,6 @@ def test_every_command_says_what_it_does_within_eighty_columns(monkeypatch, caps
         assert max(map(len, out.splitlines())) <= 80
 
 
-def test_two_records_are_compared(tmp_path: Path, monkeypatch, capsys) -> None:
-    def record(name: str, verdict: str, roots: dict[str, float]) -> str:
-        folder = Record.create(tmp_path / name, parse_target("ws://shop.test/ws")).folder
-        findings = [{"cause": cause, "confidence": confidence, "root": True} for cause, confidence in roots.items()]
-        (folder / "findings.json").write_text(json.dumps({"steps": {"1.3": {"verdict": verdict}}, "findings": findings}))
-        return str(folder)
-
-    broken = record("broken", "fault", {"tls.cert-expired": 0.9, "net.ipv6": 0.5})
-    mended = record("mended", "clear", {"net.ipv6": 0.6})
-    code, out, _ = wsbook(capsys, monkeypatch, "compare", broken, mended, "--json")
-    assert code == 0
-    assert json.loads(out) == {
-        "changed": {"1.3": ["fault", "clear"]},
-        "gone": ["tls.cert-expired"],
-        "new": [],
-        "surer": {"net.ipv6": [0.5, 0.6]},
-    }
-    code, out, _ = wsbook(capsys, monkeypatch, "compare", mended, broken)
-    assert code == 1
-    assert "new: tls.cert-expired" in out
-    code, out, _ = wsbook(capsys, monkeypatch, "compare", broken, broken)
-    assert (code, out.strip()) == (0, "nothing changed")
-
-
 @pytest.mark.slow
 def test_the_bench_says_which_faults_are_named(monkeypatch, capsys) -> None:
     code, out, err = wsbook(capsys, monkeypatch, "bench", "proxy.upstream-unreachable", "--json")
@@ -204,6 +179,26 @@ def test_run_leaves_a_record_and_prints_its_findings(tmp_path: Path, monkeypatch
     }
     assert "proxy.upgrade-header-missing" in (record / "report.html").read_text(encoding="utf-8")
     assert "Root cause" in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_run_is_one_sentence_and_leaves_its_record(number: signal.Signals, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    command = [sys.executable, "-m", "wsbook", "run", "--steps", "1.3,3.4", "--out", str(record)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
+        deadline = time.monotonic() + 60
+        while not _seen(record) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(run.pid, number)
+        _, said = run.communicate(timeout=60)
+    assert run.returncode == 3
+    assert said == "wsbook: interrupted; what was seen so far is in the record\n"
+    assert _seen(record)
+
+
+def _seen(record: Path) -> bool:
+    return (record / "target.toml").exists() and bool(Record(record).observations())
 
 
 @pytest.mark.slow

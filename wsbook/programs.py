@@ -1,17 +1,32 @@
 """Where the programs are that we start ourselves, proxies before all, ports for them, and what they say. Starts nothing."""
 
 import asyncio
+import ctypes
 import os
 import random
 import shutil
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 from wsbook.errors import UsageError
+from wsbook.secret import SEALED
 
-__all__ = ["PROXIES", "clean_environment", "error_lines", "find_program", "free_ports", "has_ipv6_loopback", "has_program", "program"]
+__all__ = [
+    "PROXIES",
+    "clean_environment",
+    "dying_with_us",
+    "error_lines",
+    "find_program",
+    "free_ports",
+    "has_ipv6_loopback",
+    "has_program",
+    "program",
+]
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 PROXIES = {
     "caddy": "pip install 'wsbook[lab]'",
@@ -64,8 +79,8 @@ def program(name: str, purpose: str) -> str:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """Return our environment without proxy and TLS variables, which would change what the deployment does."""
-    kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and not k.startswith(("SSL", "WEBSOCKETS_"))}
+    """Return our environment without proxy and TLS variables, which would change what the deployment does, and without secrets."""
+    kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and not k.startswith(("SSL", "WEBSOCKETS_", SEALED))}
     return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 
@@ -116,3 +131,20 @@ async def error_lines(process: asyncio.subprocess.Process) -> AsyncIterator[byte
         if not line:
             return
         yield line
+
+
+def dying_with_us() -> Callable[[], None] | None:
+    """Return what a child does before exec so that it is killed when the thread that starts it ends, and so when we are killed.
+
+    None where unsupported.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl, owner = ctypes.CDLL(None).prctl, os.getpid()
+
+    def before_exec() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != owner:
+            os._exit(1)
+
+    return before_exec

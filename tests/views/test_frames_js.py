@@ -78,8 +78,9 @@ def filled(page: Any, rows: list[dict[str, Any]] = MIXED, options: str = "{}") -
 
 
 def settle(page: Any) -> None:
-    """Wait until the table and the picture are drawn; the picture draws at most ten times a second."""
-    page.evaluate("() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 130))")
+    """Wait until the table and the picture are drawn."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.wait_for_selector(".wsb-canvas[aria-busy=false]")
 
 
 def counts(page: Any) -> dict[str, int]:
@@ -370,13 +371,27 @@ def test_a_range_drawn_in_the_picture_filters_the_table(page: Any) -> None:
     part = counts(page)["shown"]
     assert 20 < part < 40
     times = [float(cells[2]) for cells in page.evaluate(SHOWN)]
-    words = page.locator(".wsb-span").inner_text().split()
+    words = page.locator(".wsb-span", has_text=" to ").inner_text().split()
     assert float(words[0]) <= min(times) and max(times) <= float(words[2]) + 0.001
     page.get_by_role("button", name="zoom").click()
     assert page.get_by_role("button", name="zoom").get_attribute("aria-pressed") == "true"
     page.get_by_role("button", name="Clear the range of time").click()
     settle(page)
     assert counts(page)["shown"] == 94
+
+
+def test_the_silence_before_a_sockets_end_is_part_of_the_picture(page: Any) -> None:
+    filled(page).evaluate("view.end({at_s: 10, words: 'fin'})")
+    settle(page)
+    box = page.locator(".wsb-canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 80)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 80, steps=3)
+    page.mouse.up()
+    settle(page)
+    assert counts(page)["shown"] == 0
+    begin, _, end, *_ = page.locator(".wsb-span", has_text=" to ").inner_text().split()
+    assert 4 < float(begin) < 6 < 7 < float(end) < 9
 
 
 def test_a_click_in_the_picture_chooses_the_frame_and_hovering_tells_it(page: Any) -> None:

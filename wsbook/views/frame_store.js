@@ -3,6 +3,8 @@
 import { opcodeWord } from "./frame_words.js";
 
 const SLICE_MS = 10;
+const GAP_S = 0.05;
+const FEW = 64;
 /** Characters of text that are kept of all rows together. */
 export const ALL_CHARS = 64 * 1024 * 1024;
 
@@ -41,15 +43,17 @@ export function charsOf(rows) {
 }
 
 /**
- * rows: all that are kept, at most limit, and of text ALL_CHARS; the oldest go first, and dropped counts them. shown: indexes of the rows that pass the
- * filter; hits: of those that the search finds too. changed is called after each slice of a scan.
+ * rows: all that are kept, at most limit, and of text ALL_CHARS; the oldest go first, and dropped counts them. shown: indexes of the
+ * rows that pass the filter; hits: of those that the search finds too. closes: the last close frames; gaps: the longest spells between
+ * two rows, each [begin, end] in s. changed is called after each slice of a scan.
  */
 export function frameStore(limit, changed) {
   let scan = 0;
   let done = 0; // rows before this index have been looked at
   let chars = 0; // of all rows
 
-  const store = { rows: [], shown: [], hits: [], dropped: 0, filter: { ...EVERYTHING }, search: null, first_s: 0, last_s: 0 };
+  const store = { rows: [], shown: [], hits: [], closes: [], gaps: [], dropped: 0, first_s: 0, last_s: 0, search: null };
+  store.filter = { ...EVERYTHING };
 
   function look(index) {
     const row = store.rows[index];
@@ -74,6 +78,15 @@ export function frameStore(limit, changed) {
     changed();
   }
 
+  /** Note what the picture tells of all rows, so that no drawing has to look for it. */
+  function note(row, before) {
+    if (row.opcode === 8) store.closes = [...store.closes.slice(1 - FEW), row];
+    if (!before || row.at_s - before.at_s < GAP_S) return;
+    store.gaps.push([before.at_s, row.at_s]);
+    if (store.gaps.length < 2 * FEW) return;
+    store.gaps.sort((one, other) => other[1] - other[0] - (one[1] - one[0])).length = FEW;
+  }
+
   function forget(count) {
     chars -= charsOf(store.rows.splice(0, count));
     for (const name of ["shown", "hits"]) {
@@ -82,12 +95,15 @@ export function frameStore(limit, changed) {
     store.dropped += count;
     done = Math.max(0, done - count);
     store.first_s = store.rows[0]?.at_s ?? 0;
+    store.gaps = store.gaps.filter(([begin]) => begin >= store.first_s);
+    store.closes = store.closes.filter((row) => row.at_s >= store.first_s);
   }
 
   store.append = (rows) => {
     const idle = done === store.rows.length;
     for (const row of rows) {
       if (!store.rows.length) store.first_s = store.last_s = row.at_s;
+      note(row, store.rows.at(-1));
       store.rows.push(row);
       chars += row.text.length;
       if (row.at_s > store.last_s) store.last_s = row.at_s;
@@ -106,6 +122,8 @@ export function frameStore(limit, changed) {
   };
   store.clear = () => {
     store.rows = [];
+    store.closes = [];
+    store.gaps = [];
     chars = store.dropped = 0;
     store.first_s = store.last_s = 0;
     store.rescan();

@@ -60,6 +60,7 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
   const found = make("span", { class: "wsb-found", role: "status" });
   const previous = make("button", { type: "button", "aria-label": "Previous match", title: "Previous match (Shift+Enter)", onclick: () => jump(-1) }, "↑");
   const next = make("button", { type: "button", "aria-label": "Next match", title: "Next match (Enter)", onclick: () => jump(1) }, "↓");
+  const jumping = make("span", { class: "wsb-span" }, previous, next, found);
   const span = make("span", { class: "wsb-span", hidden: true });
   const following = make("button", { type: "button", "aria-pressed": String(live), hidden: !live, onclick: () => follow(!table.follow) }, "follow");
   const pausing = make("button", { type: "button", "aria-pressed": "false", hidden: !live, onclick: () => view.pause(held === null) }, "pause");
@@ -73,7 +74,7 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
     make(
       "div",
       { class: "wsb-bar", role: "toolbar", "aria-label": "Filter and search" },
-      direction, kind, least, most, query, expression, only, previous, next, found, span, make("span", { class: "wsb-grow" }), following, pausing,
+      direction, kind, least, most, query, expression, only, jumping, span, make("span", { class: "wsb-grow" }), following, pausing,
     ),
     make("div", { class: "wsb-panes" }, table.el, detail.el),
   );

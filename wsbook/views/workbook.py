@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from wsbook.case import Case, Judgement, StepResult, parameters_of, require_files, target_from
 from wsbook.causes import causes
 from wsbook.chain import chain
+from wsbook.errors import SecretMissingError
 from wsbook.finding import Finding, Verdict
 from wsbook.folder import read_investigation
 from wsbook.steps import BESIDE, PHASES, STEPS
 from wsbook.target import Budget, Target
-from wsbook.views import charts, show, tables
+from wsbook.views import charts, charts_timeline, show, tables
 from wsbook.views.own_load import show_own_load
 from wsbook.views.show import Shown
 from wsbook.views.step_view import StepView
@@ -77,9 +78,12 @@ def is_interactive(environ: Mapping[str, str] = os.environ, namespace: Mapping[s
 
 
 class Workbook:
-    """The case of one notebook and everything on its screen."""
+    """The case of one notebook and everything on its screen.
 
-    def __init__(self, phase: str, case: Case, parameters: Mapping[str, Any], *, live: bool) -> None:
+    problem: why the case is not that of the parameters, which can be put right in the form.
+    """
+
+    def __init__(self, phase: str, case: Case, parameters: Mapping[str, Any], *, live: bool, problem: str = "") -> None:
         self.phase = phase
         self.case = case
         self.parameters = dict(parameters)
@@ -90,6 +94,7 @@ class Workbook:
         self._form: Form | None = None
         self._controls: dict[str, StepControls] = {}
         self._turn = asyncio.Lock()
+        self._problem = problem
         self._tell: Progress = lambda text, fraction: None
         self._stop_at = time.monotonic() + case.budget.total_s
         selected = os.environ.get("WSBOOK_STEPS", "")
@@ -102,8 +107,11 @@ class Workbook:
 
             self._form = Form(self.parameters, self.case.target.url, self.again)
             self.parameters = self._form.parameters  # as the form writes them, so that what is unchanged is equal
-            self._tell = self._form.progress
             self._form.show()
+            if self._problem:
+                self._form.refuse(f"{self._problem}; or type it anew here, and run")
+            else:
+                self._tell = self._form.progress
         else:
             show.show(lambda: show.bundle_table(tables.table_inputs(self.case.target, self.case.budget.name), "no input"), view="inputs")
 
@@ -205,8 +213,9 @@ class Workbook:
             UsageError: a parameter cannot be used; the screen stays as it is.
         """
         async with self._turn:
-            if parameters != self.parameters:
+            if self._problem or parameters != self.parameters:
                 self.case = await asyncio.to_thread(self._opened, parameters)
+                self._problem, self._tell = "", self._form.progress if self._form else self._tell
                 self._take(parameters, ran=self._controls)
             try:
                 await self._look_again()
@@ -258,10 +267,17 @@ class Workbook:
         self._judgement_view(make, "findings")
 
     def timeline(self) -> None:
-        """Show everything that was looked at in order of time."""
-        self._judgement_view(
-            lambda _: show.bundle_table(tables.table_timeline(self.case.evidence.observations), "nothing was looked at"), "timeline"
-        )
+        """Show everything observed in order of time, as a picture of lanes and as a table."""
+
+        def picture(_: Judgement) -> Mapping[str, Any]:
+            drawn = charts_timeline.plot_timeline(self.case.evidence.observations)
+            return show.bundle_picture(drawn) if drawn else show.bundle_line("nothing was looked at")
+
+        def table(_: Judgement) -> Mapping[str, Any]:
+            return show.bundle_table(tables.table_events(self.case.evidence.observations), "nothing was looked at")
+
+        self._judgement_view(picture, "timeline")
+        self._judgement_view(table, "events")
 
     def not_looked(self) -> None:
         """Show what was not looked at, why, and what to provide."""
@@ -354,4 +370,9 @@ def open_workbook(phase: str, namespace: Mapping[str, Any] | None = None, **para
     if not any(given[name] for name in given if name not in ("record", "budget")):
         given = {**given, **_stored(Path.cwd())}
     live = is_interactive(namespace=namespace or {})
-    return Workbook(phase, Case.open(**given), given, live=live)
+    try:
+        return Workbook(phase, Case.open(**given), given, live=live)
+    except SecretMissingError as error:
+        if not live:
+            raise
+        return Workbook(phase, Case(Target(url=""), Budget.named(given["budget"])), given, live=live, problem=str(error))

@@ -120,7 +120,7 @@ class Form(Running):
             self._settle()
             file = write_investigation(Path.cwd(), self._target, budget=self._fields["budget"].value, redactor=redactor_of(self._target))
         except WsbookError as error:
-            self._label.value = f"✗ {cap(str(error), 300)}"
+            self.refuse(str(error))
             return
         held = "; a secret that was typed here must be typed again next time" if "WSBOOK_SECRET_" in file.read_text("utf-8") else ""
         self._label.value = f"saved as {cap(str(file), 160)}{held}"
