@@ -83,7 +83,7 @@ class Server:
 
     def files(self, pattern: str) -> list[Path]:
         """Return the files of this name that stand below the server's root."""
-        return sorted(self._folder.rglob(pattern))
+        return sorted(self.folder.rglob(pattern))
 
     def end_kernels(self) -> None:
         """End the kernel of every notebook, with the lab that it holds."""

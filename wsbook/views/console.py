@@ -21,6 +21,7 @@ from wsbook.folder import ARTIFACTS, is_investigation
 from wsbook.probes.console_session import ConsoleSession, names_dialect
 from wsbook.redact import Redactor
 from wsbook.steps.own_console import Dialled, attempt_of, console_har, places, session_words
+from wsbook.views.cell_loop import in_cell_loop
 from wsbook.views.console_stream import FrameStream
 from wsbook.views.modules import css, esm
 from wsbook.whole import write_atomically
@@ -88,7 +89,7 @@ class Console:
     def __init__(self, case: Callable[[], Case]) -> None:
         self._widget = _Widget()
         self._case = case
-        self._loop = asyncio.get_running_loop()
+        self._act_in_loop, self._greet_in_loop = in_cell_loop(self._act), in_cell_loop(self._greet)
         self._stream: FrameStream | None = None
         self._followed: FrameStream | None = None
         self._connection = 0
@@ -102,7 +103,7 @@ class Console:
 
     def refresh(self) -> None:
         """Offer what the case offers now."""
-        self._loop.call_soon_threadsafe(self._greet)
+        self._greet_in_loop()
 
     def stop(self) -> None:
         """End the connection at once."""
@@ -112,14 +113,12 @@ class Console:
     # What the browser asks for.
 
     def _asked(self, _: Any, content: Any, buffers: Any) -> None:
-        """Take a message to the loop of the cells, where our sockets live: JupyterLab has it delivered in a thread of its own, a subshell
-        (https://jupyter.org/enhancement-proposals/91-kernel-subshells/kernel-subshells.html).
-        """
+        """Take a message; one that is not understood is passed over."""
         try:
             asked = msgspec.convert(content, _Asked)
         except msgspec.ValidationError:
             return
-        self._loop.call_soon_threadsafe(self._act, asked)
+        self._act_in_loop(asked)
 
     def _act(self, asked: _Asked) -> None:
         match asked:

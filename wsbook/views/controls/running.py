@@ -6,6 +6,7 @@ from typing import Any
 import ipywidgets as w
 
 from wsbook.errors import WsbookError
+from wsbook.views.cell_loop import in_cell_loop
 from wsbook.words import cap
 
 __all__ = ["Running"]
@@ -21,6 +22,7 @@ class Running:
         self._stop = w.Button(description="Stop", tooltip="Stop this run", disabled=True, icon="stop", layout=w.Layout(width="auto"))
         self._bar = w.FloatProgress(value=0, min=0, max=1, layout=w.Layout(width="160px", display="none"))
         self._label = w.Label(value="ready")
+        self._begin_in_loop, self._end_in_loop = in_cell_loop(self._begin), in_cell_loop(self._end)
         self._button.on_click(self._start)
         self._stop.on_click(self._cancel)
 
@@ -48,6 +50,9 @@ class Running:
             return
         self._button.disabled, self._stop.disabled = True, False
         self._label.value = "starting"
+        self._begin_in_loop()
+
+    def _begin(self) -> None:
         self._task = asyncio.ensure_future(self._guarded())
 
     async def _guarded(self) -> None:
@@ -65,6 +70,9 @@ class Running:
             self._bar.layout.display = "none"
 
     def _cancel(self, _: Any = None) -> None:
+        self._end_in_loop()
+
+    def _end(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
