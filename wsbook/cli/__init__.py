@@ -4,10 +4,13 @@ Exit codes: 0 nothing wrong, 1 a fault was found, 2 usage, 3 the investigation c
 """
 
 import json
+import logging
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated
 
 import typer
@@ -17,6 +20,7 @@ from wsbook.cli.exits import FAULT, INCOMPLETE, OK, USAGE
 from wsbook.cli.load_command import load
 from wsbook.cli.run_command import run
 from wsbook.errors import UnreadableInputError, UsageError, WsbookError
+from wsbook.secret import SEALED
 
 __all__ = ["app", "main"]
 
@@ -65,6 +69,7 @@ def read(
     url: Annotated[str, typer.Option(help="The endpoint, to know which route of a configuration serves it.")] = "",
     follow: Annotated[bool, typer.Option("--follow", help="Print known texts as logs grow, until Ctrl-C, instead of judging.")] = False,
     prove: Annotated[bool, typer.Option("--prove", help=PROVE)] = False,
+    sarif: Annotated[Path | None, typer.Option(help="Write findings at a line of a file there too, as SARIF 2.1.0.")] = None,
     machine: Json = False,
 ) -> None:
     """Judge artifacts alone: nothing is dialled, and nothing is started but with --prove."""
@@ -73,10 +78,12 @@ def read(
 
         follow_logs(files, _console())
         raise typer.Exit(OK)
-    from wsbook.cli.reading import read_artifacts
+    from wsbook.cli.reading import read_artifacts, write_sarif
     from wsbook.cli.terminal import show_causes, show_steps
 
     judgement = read_artifacts(files, kind=kind, symptom=symptom, url=url, prove=prove)
+    if sarif is not None:
+        write_sarif(sarif, judgement, files)
     if machine:
         print(json.dumps(judgement.document()))
     else:
@@ -114,7 +121,7 @@ def open_lab(
 
 @app.command(rich_help_panel=RECORDS)
 def report(record: Annotated[Path, typer.Argument(help="Record folder.")]) -> None:
-    """Write report.html and report.md of a record again."""
+    """Write report.html, report.md and findings.sarif of a record again."""
     from wsbook.record import Record
     from wsbook.report import write_report
 
@@ -283,22 +290,46 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+def _inert(text: str) -> str:
+    """Return what a terminal may show, and what may be pasted into a ticket: no secret, no control character."""
+    from wsbook.redact import Redactor
+    from wsbook.words import plain
+
+    known = [value for name, value in os.environ.items() if name.startswith(SEALED)]
+    return "\n".join(plain(line) for line in Redactor(known).text(text).splitlines())
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a bug of ours as Python does, without secrets: whoever meets it sends it to somebody."""
+    print(_inert("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
+
+
+def _no_dead_kernel(said: logging.LogRecord) -> bool:
+    """Pass over asyncio's report of a task that nobody awaits any more because an interrupt ended its kernel."""
+    return not (said.exc_info and type(said.exc_info[1]).__name__ == "DeadKernelError")
+
+
+_TYPER_INTERRUPTED = 130
+"""What typer exits with when a command was interrupted; it lets no KeyboardInterrupt through."""
+
+
 def main() -> None:
     """Run the command; every mistake of the caller is one sentence and exit code 2."""
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # 2-3 s of import, python-jsonschema/jsonschema#1428
     signal.signal(signal.SIGTERM, _interrupt)
+    sys.excepthook = _crashed
+    logging.getLogger("asyncio").addFilter(_no_dead_kernel)
     try:
         app(prog_name="wsbook")
-    except UsageError as error:
-        print(f"wsbook: {error}", file=sys.stderr)
-        sys.exit(USAGE)
-    except UnreadableInputError as error:
-        print(f"wsbook: {error}", file=sys.stderr)
+    except (UsageError, UnreadableInputError) as error:
+        print(f"wsbook: {_inert(str(error))}", file=sys.stderr)
         sys.exit(USAGE)
     except WsbookError as error:
-        print(f"wsbook: {error}", file=sys.stderr)
+        print(f"wsbook: {_inert(str(error))}", file=sys.stderr)
         sys.exit(INCOMPLETE)
-    except KeyboardInterrupt:
+    except SystemExit as ended:
+        if ended.code != _TYPER_INTERRUPTED:
+            raise
         print("wsbook: interrupted; what was seen so far is in the record", file=sys.stderr)
         sys.exit(INCOMPLETE)
     except BrokenPipeError:

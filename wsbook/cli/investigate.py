@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import join
 from typing import Any
 
 from msgspec import Struct
@@ -21,7 +22,7 @@ from wsbook.cli.trust import Allowed, demands, require_here
 from wsbook.errors import UsageError
 from wsbook.record import Record, require_unused
 from wsbook.report import write_report
-from wsbook.runner import run_notebooks
+from wsbook.runner import prepare, run_notebooks
 from wsbook.steps import STEPS
 from wsbook.target import Budget, Target
 from wsbook.whole import hold_folder, remove_leftovers
@@ -42,7 +43,7 @@ class Request(Struct, frozen=True, kw_only=True):
     fault: str = ""
     steps: str = ""
     out: Path | None = None
-    command: str = ""
+    command: tuple[str, ...] = ()
     follow: bool = False
 
 
@@ -141,12 +142,14 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
     Budget.named(request.budget)
     asked = _chosen(request.steps, request.parameters.get("symptom", ""))
     started = time.monotonic()
+    prepare()
     with _subject(request) as (target, lab):
         folder, redactor = _folder(request, target).absolute(), redactor_of(target)
         require_unused(folder)
         with hold_folder(folder) as holding:
             remove_leftovers(folder)
-            record = Record.create(folder, target, redactor, budget=request.budget, command=request.command, lab=lab, steps=asked)
+            command = join(map(redactor.text, request.command))  # before quoting, which could hide a secret from the redactor
+            record = Record.create(folder, target, redactor, budget=request.budget, command=command, lab=lab, steps=asked)
             if record.done():
                 console.print(f"continued  finished before: {', '.join(record.done())}", style="#999999", markup=False)
             budget = record.budget()

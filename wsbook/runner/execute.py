@@ -7,9 +7,11 @@ plot. Judges nothing; the notebooks do, through the case.
 import json
 import os
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ __all__ = [
     "kernel_environ",
     "notebook_folder",
     "notebook_steps",
+    "prepare",
     "run_document",
     "run_notebooks",
     "step_of",
@@ -76,6 +79,12 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     def complete(self) -> bool:
         """Whether no cell failed."""
         return not any(run.failed_cells for run in self.notebooks)
+
+
+def prepare() -> None:
+    """Import what running notebooks takes, in a thread: whoever calls this has a lab to start meanwhile."""
+    without_grammars()
+    threading.Thread(target=import_module, args=("wsbook.runner.kernels",), name="imports").start()
 
 
 def notebook_folder() -> Path:
