@@ -12,9 +12,8 @@ import jsonschema
 import pytest
 
 from wsbook import cli
+from wsbook.causes import causes
 from wsbook.cli.investigate import _chosen
-from wsbook.record import Record
-from wsbook.target import parse_target
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = json.loads((ROOT / "data" / "findings.schema.json").read_text(encoding="utf-8"))
@@ -30,8 +29,10 @@ def wsbook(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, 
 
 
 MISTAKES = [
-    (["run", "shop.test/ws"], "no scheme"),
-    (["run", "http://shop.test/ws"], "scheme 'http'"),
+    (["run", "http://shop.test/ws"], "write ws://shop.test/ws"),
+    (["run", "https://shop.test/ws"], "write wss://shop.test/ws"),
+    (["run", "shop.test/ws"], "write ws:// or wss:// before it: ws://shop.test/ws"),
+    (["run", "ftp://shop.test/ws"], "scheme 'ftp'"),
     (["run", "ws://shop.test:99999/"], "not valid"),
     (["run", "ws://shop.test/", "--header", "no colon"], "Name: value"),
     (["run", "ws://shop.test/", "--hop", "app"], "NAME=ws"),
@@ -118,7 +119,7 @@ def test_the_catalogue_and_the_equipment_are_shown(monkeypatch, capsys) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 0
-    assert len(json.loads(capsys.readouterr().out)) == 118
+    assert len(json.loads(capsys.readouterr().out)) == len(causes())
     code, out, _ = wsbook(capsys, monkeypatch, "check", "--json")
     assert code == 0
     assert {tool["name"] for tool in json.loads(out)} >= {"browser", "caddy", "nginx", "haproxy"}
@@ -126,35 +127,28 @@ def test_the_catalogue_and_the_equipment_are_shown(monkeypatch, capsys) -> None:
     assert "proxy.upgrade-header-missing" in out
 
 
-def test_a_new_folder_has_notebooks_and_a_repository(tmp_path: Path, monkeypatch, capsys) -> None:
-    code, out, _ = wsbook(capsys, monkeypatch, "new", str(tmp_path / "case"))
+CATALOGUE = [
+    (["proxy.idle-timeout-nginx"], ["proxy.idle-timeout-nginx", "what it means", "the fix", "proxy_read_timeout 1h;"]),
+    (["proxy.idle"], ["proxy.idle-timeout-nginx", "proxy.idle-timeout-haproxy", "causes; wsbook causes SLUG"]),
+    (["nginx", "idle"], ["proxy.idle-timeout-nginx"]),
+    (["Certificate", "expired"], ["tls.cert-expired"]),
+]
+
+
+@pytest.mark.parametrize(("words", "shown"), CATALOGUE, ids=[" ".join(row[0]) for row in CATALOGUE])
+def test_causes_are_found_by_slug_or_words(words: list[str], shown: list[str], monkeypatch, capsys) -> None:
+    code, out, _ = wsbook(capsys, monkeypatch, "causes", *words)
     assert code == 0
-    assert "artifacts/" in out
-    assert {"00_start.ipynb", "05_findings.ipynb", "artifacts", ".gitignore"} <= {path.name for path in (tmp_path / "case").iterdir()}
+    assert [part for part in shown if part not in out] == []
 
 
-def test_two_records_are_compared(tmp_path: Path, monkeypatch, capsys) -> None:
-    def record(name: str, verdict: str, roots: dict[str, float]) -> str:
-        folder = Record.create(tmp_path / name, parse_target("ws://shop.test/ws")).folder
-        findings = [{"cause": cause, "confidence": confidence, "root": True} for cause, confidence in roots.items()]
-        (folder / "findings.json").write_text(json.dumps({"steps": {"1.3": {"verdict": verdict}}, "findings": findings}))
-        return str(folder)
-
-    broken = record("broken", "fault", {"tls.cert-expired": 0.9, "net.ipv6": 0.5})
-    mended = record("mended", "clear", {"net.ipv6": 0.6})
-    code, out, _ = wsbook(capsys, monkeypatch, "compare", broken, mended, "--json")
-    assert code == 0
-    assert json.loads(out) == {
-        "changed": {"1.3": ["fault", "clear"]},
-        "gone": ["tls.cert-expired"],
-        "new": [],
-        "surer": {"net.ipv6": [0.5, 0.6]},
-    }
-    code, out, _ = wsbook(capsys, monkeypatch, "compare", mended, broken)
-    assert code == 1
-    assert "new: tls.cert-expired" in out
-    code, out, _ = wsbook(capsys, monkeypatch, "compare", broken, broken)
-    assert (code, out.strip()) == (0, "nothing changed")
+def test_every_command_says_what_it_does_within_eighty_columns(monkeypatch, capsys) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in ((), ("run",), ("read",), ("load",), ("fleet",)):
+        code, out, _ = wsbook(capsys, monkeypatch, *words, "-h")
+        assert code == 0
+        assert "Usage: wsbook" in out
+        assert max(map(len, out.splitlines())) <= 80
 
 
 @pytest.mark.slow
@@ -184,6 +178,26 @@ def test_run_leaves_a_record_and_prints_its_findings(tmp_path: Path, monkeypatch
     }
     assert "proxy.upgrade-header-missing" in (record / "report.html").read_text(encoding="utf-8")
     assert "Root cause" in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_run_is_one_sentence_and_leaves_its_record(number: signal.Signals, tmp_path: Path) -> None:
+    record = tmp_path / "record"
+    command = [sys.executable, "-m", "wsbook", "run", "--steps", "1.3,3.4", "--out", str(record)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as run:
+        deadline = time.monotonic() + 60
+        while not _seen(record) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        os.killpg(run.pid, number)
+        _, said = run.communicate(timeout=60)
+    assert run.returncode == 3
+    assert said == "wsbook: interrupted; what was seen so far is in the record\n"
+    assert _seen(record)
+
+
+def _seen(record: Path) -> bool:
+    return (record / "target.toml").exists() and bool(Record(record).observations())
 
 
 @pytest.mark.slow

@@ -9,25 +9,13 @@ PACKAGE = Path(__file__).parent.parent / "wsbook"
 
 LAYERS = (
     {"errors", "secret", "target", "attempt", "observation", "facts", "evidence", "finding", "causes", "symptoms", "signatures", "words"}
-    | {
-        "secret_forms",
-        "datafile",
-        "describe",
-        "chain",
-        "literals",
-        "markup",
-        "servers",
-        "signs",
-        "spacing",
-        "precedents",
-        "programs",
-        "hosts",
-    }
-    | {"validators", "confined", "limits", "echoed", "hops", "load_plan", "load_split", "load_merge", "histogram", "clocks"},
+    | {"datafile", "describe", "chain", "literals", "markup", "servers", "signs", "spacing", "precedents", "programs", "hosts"}
+    | {"validators", "confined", "limits", "echoed", "hops", "load_plan", "load_split", "load_merge", "histogram", "clocks"}
+    | {"timeline", "secret_forms", "difference", "shifts", "whole"},
     {"wire", "equivalents"},
     {"probes", "parsers", "rules"},
     {"lab"},
-    {"record", "redact", "report", "case", "steps"},
+    {"record", "redact", "report", "case", "steps", "folder", "artifacts"},
     {"views"},
     {"runner"},
     {"cli", "__main__"},

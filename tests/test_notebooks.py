@@ -14,7 +14,7 @@ import pytest
 
 from wsbook.case import target_from
 from wsbook.runner import notebook_steps
-from wsbook.steps import STEPS
+from wsbook.steps import BESIDE, STEPS
 from wsbook.views.workbook import PARAMETERS
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
@@ -56,6 +56,20 @@ def test_check_notices_a_notebook_that_was_edited(tmp_path: Path) -> None:
     assert "02_network_infrastructure" in done.stdout
 
 
+def test_what_is_begun_ahead_is_the_same_without_notebooks() -> None:
+    code = "\n".join(source(cell) for path in NOTEBOOKS for cell in cells(path))
+    begun: dict[str, tuple[str, ...]] = {}
+    waiting: tuple[str, ...] = ()
+    for what, step in re.findall(r'await book\.(begin|step)\("([\d.]+)"\)', code):
+        if what == "begin":
+            waiting = (*waiting, step)
+        elif waiting:
+            begun[step], waiting = waiting, ()
+    assert begun == BESIDE
+    order = list(STEPS)
+    assert all(order.index(before) < order.index(step) for before, steps in BESIDE.items() for step in steps)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_form(path: Path) -> None:
     code = cells(path)
@@ -88,6 +102,18 @@ def test_prose_stands_before_every_question_and_nothing_is_stored_but_verdicts(p
         if checked:
             (output,) = cell["outputs"]
             assert not re.search(r"\d{4,}|\d ms|\d s\b", "".join(output["data"]["text/plain"])), cell["id"]
+
+
+WORDS = ("upgrade", "handshake", "hop", "ping", "close code", "Origin", "subprotocol", "heartbeat", "masked")
+"""Words of this field that somebody who knows HTTP may not know."""
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_each_notebook_explains_the_words_that_it_uses(path: Path) -> None:
+    prose = "\n".join(source(cell) for cell in cells(path, "markdown"))
+    explained = " ".join(re.findall(r"\*\*([^*]+)\*\*", prose))
+    used = [word for word in WORDS if re.search(rf"\b{word}s?\b", re.sub(r"`[^`]*`", "", prose))]
+    assert [word for word in used if word.rstrip("ed") not in explained] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -69,6 +69,26 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
         Record.create(tmp_path / "r", parse_target("ws://other.test/"))
 
 
+def test_a_lab_that_is_started_again_replaces_its_addresses_and_nothing_else(tmp_path: Path) -> None:
+    first, second = (parse_target(f"ws://127.0.0.1:{port}/ws") for port in (1, 2))
+    record = Record.create(tmp_path / "r", first, lab="net.refused", budget="standard", steps=("1.3", "2.2"))
+    record.add(seen(program="kept"))
+    record.finish("1.4", 1.0)
+    again = Record.create(tmp_path / "r", second, lab="net.refused")
+    assert again.target() == second
+    assert (again.budget(), again.lab(), again.steps()) == ("standard", "net.refused", ("1.3", "2.2"))
+    assert len(again.observations()) == 1 and again.done() == {"1.4": 1.0}
+    for lab in ("", "healthy"):
+        with pytest.raises(UsageError, match="another target"):
+            Record.create(tmp_path / "r", first, lab=lab)
+
+
+def test_what_a_killed_run_did_not_write_is_written_later(tmp_path: Path) -> None:
+    Record.create(tmp_path / "r", TARGET)
+    (tmp_path / "r" / "environment.json").unlink()
+    assert Record.create(tmp_path / "r", TARGET, command="again").read_json("environment.json")["command"] == "again"
+
+
 def test_what_is_no_record_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no record"):
         Record(tmp_path).target()

@@ -1,6 +1,8 @@
 """Running notebooks: failures are marked and stop nothing else, secrets and widget state stay out, plots get pictures."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,14 @@ def test_kernels_know_that_they_run_in_batch(tmp_path: Path, monkeypatch: pytest
     assert text_of(done.notebook, "c0") == f"1 None {tmp_path}\n"
 
 
+def test_modules_that_lie_in_the_record_are_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "colorsys.py").write_text("ours = True")
+    (tmp_path / "found_only_here.py").write_text("")
+    source = "import colorsys, importlib.util\nprint(hasattr(colorsys, 'ours'), importlib.util.find_spec('found_only_here'))"
+    done = execute_notebook(write(tmp_path / "n.ipynb", source), {}, folder=tmp_path)
+    assert text_of(done.notebook, "c0") == "False None\n"
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three small notebooks instead of the real ones."""
@@ -135,6 +145,14 @@ def test_plots_get_a_picture_beside_their_json() -> None:
     assert painter.finish() in (1, 2)
     assert notebook["cells"][0]["outputs"][0]["data"]["image/svg+xml"].startswith("<svg")
     assert list(notebook["cells"][0]["outputs"][1]["data"]) == ["text/plain"]
+
+
+def test_pictures_do_not_take_the_command_line_for_theirs() -> None:
+    code = (
+        "import sys; sys.argv += ['--log', 'app.log']; from wsbook.runner import pictures; pictures._load_logistro(); print(sys.argv[1:])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("['--log', 'app.log']", "")
 
 
 def test_without_a_browser_plots_keep_their_text(monkeypatch: pytest.MonkeyPatch) -> None:

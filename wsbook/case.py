@@ -26,9 +26,12 @@ from wsbook.target import Budget, Target, parse_target
 if TYPE_CHECKING:
     from wsbook.lab import Lab
 
-__all__ = ["Case", "Judgement", "StepResult", "parameters_of", "redactor_of", "require_files", "target_from"]
+__all__ = ["Case", "Judgement", "StepResult", "files_of", "parameters_of", "redactor_of", "require_files", "target_from"]
 
 SCHEMA = "wsbook.findings/1"
+
+_END_S = 3.0
+"""A step that is stopped closes its connections meanwhile."""
 
 
 class StepResult(Struct, frozen=True, kw_only=True):
@@ -208,6 +211,20 @@ class Case:
         """Everything observed so far."""
         return Evidence(self.target, self._seen)
 
+    def varied(self, target: Target, budget: Budget, *, keep: bool = True) -> "Case":
+        """Return the case of another target, on the same lab and in memory only: nothing is recorded because somebody tries something.
+
+        keep: with everything that was seen of this one. The two are one lab's: only one of them is to be closed.
+
+        Raises:
+            SecretMissingError: a secret that the target refers to is not set.
+        """
+        case = Case(target, budget, lab=self._lab)
+        case.foreign = self.foreign and target.trigger == self.target.trigger
+        if keep:
+            case._seen, case._durations = list(self._seen), dict(self._durations)
+        return case
+
     def add(self, *observations: Observation) -> None:
         """Keep observations, redacted, with ids; in the record too."""
         for seen in observations:
@@ -234,17 +251,31 @@ class Case:
     async def run(self, step: str, on_progress: Callable[[str, float], None] | None = None) -> StepResult:
         """Look at what a step looks at, and judge it. What it saw before is replaced. A bug of ours is an observation too.
 
+        Cancelled, it leaves what the step saw before.
+
         Raises:
             UsageError: no such step.
         """
+        before, duration_s = [seen for seen in self._seen if seen.source.step == step], self._durations.get(step)
         look = self._looks.get(step) or _Look(self, _known(step))
         look.on_progress = on_progress
         try:
             await look.task
+        except asyncio.CancelledError:
+            await look.end()
+            if duration_s is not None:
+                self._restore(step, before, duration_s)
+            raise
         finally:
             look.task.cancel()
             self._looks.pop(step, None)
         return self.result(step)
+
+    def _restore(self, step: str, seen: list[Observation], duration_s: float) -> None:
+        """Put back what a step had seen."""
+        self.forget(step)
+        self._seen += [self.record.add(one) for one in seen] if self.record else seen
+        self.finish(step, duration_s)
 
     def forget(self, step: str) -> None:
         """Note that a step is looked at from here on: what it saw before no longer counts."""
@@ -305,6 +336,7 @@ class _Look:
         self._case, self._step = case, step
         self.target, self.budget = _distrusted(case.target) if case.foreign else case.target, case.budget
         self.on_progress: Callable[[str, float], None] | None = None
+        self._ended = False
         self.task = asyncio.ensure_future(self._look())
 
     @property
@@ -312,10 +344,17 @@ class _Look:
         return self._case.evidence
 
     def add(self, *observations: Observation) -> None:
-        self._case.add(*observations)
+        if not self._ended:
+            self._case.add(*observations)
+
+    async def end(self) -> None:
+        """Stop looking; what is seen from here on does not count."""
+        self.task.cancel()
+        await asyncio.wait([self.task], timeout=_END_S)
+        self._ended = True
 
     def progress(self, text: str, fraction: float) -> None:
-        if self.on_progress:
+        if self.on_progress and not self._ended:
             self.on_progress(f"{self._step.number} {text}", fraction)
 
     async def settled(self, step: str) -> None:
@@ -357,21 +396,18 @@ def _bug(step: str, error: Exception) -> Observation:
     )
 
 
+def files_of(target: Target) -> tuple[str, ...]:
+    """Return the paths of every file and folder that a target names."""
+    single = (target.har, target.console, target.ca_file, target.schema)
+    return tuple(filter(None, (*single, *target.frontend, *target.backend, *target.configs, *target.logs)))
+
+
 def require_files(target: Target) -> None:
     """Raise for the first file or folder of the target that is not there.
 
     Raises:
         UsageError: it does not exist.
     """
-    for path in (
-        target.har,
-        target.console,
-        target.ca_file,
-        target.schema,
-        *target.frontend,
-        *target.backend,
-        *target.configs,
-        *target.logs,
-    ):
-        if path and not Path(path).exists():
+    for path in files_of(target):
+        if not Path(path).exists():
             raise UsageError(f"{path} does not exist")

@@ -8,7 +8,7 @@ from wsbook.datafile import read_table
 from wsbook.errors import UsageError
 from wsbook.finding import Severity
 
-__all__ = ["AREAS", "Cause", "cause", "causes", "explains"]
+__all__ = ["AREAS", "Cause", "cause", "causes", "explains", "find_causes"]
 
 AREAS = {
     "endpoint": "Endpoint and URL",
@@ -71,6 +71,25 @@ def cause(slug: str) -> Cause:
         near = ", ".join(get_close_matches(slug, causes(), n=3, cutoff=0.4))
         raise UsageError(f"no cause is called {slug!r}" + (f"; did you mean {near}?" if near else "; see: wsbook causes"))
     return causes()[slug]
+
+
+def find_causes(words: str) -> list[Cause]:
+    """Return the causes that a person means: that of a slug, those whose slug holds a part of one such as "proxy.", or whose text holds
+    every word.
+
+    Raises:
+        UsageError: none; the text names the nearest ones.
+    """
+    if words in causes():
+        return [cause(words)]
+    wanted = words.casefold().split()
+    if "." in words:
+        return [entry for slug, entry in causes().items() if words in slug] or [cause(words)]
+    return [entry for entry in causes().values() if all(word in _text(entry) for word in wanted)] or [cause(words)]
+
+
+def _text(entry: Cause) -> str:
+    return " ".join((entry.slug, entry.title, entry.meaning, entry.evidence)).casefold()
 
 
 def explains() -> dict[str, tuple[str, ...]]:

@@ -199,6 +199,12 @@ def _host(text: str, shown: str) -> str:
     return ascii_name
 
 
+def _meant(url: str, scheme: str, allowed: tuple[str, ...]) -> str:
+    """Return the URL with the scheme that is as secure as the one that was written, "" when there is none among those allowed."""
+    near = {"http": "ws", "https": "wss", "ws": "http", "wss": "https"}.get(scheme, "")
+    return f"; write {near}{url[len(scheme) : 120]}" if near in allowed else ""
+
+
 def parse_endpoint(url: str, schemes: Iterable[str] = ("ws", "wss", "http", "https")) -> Endpoint:
     """Return the parts of a URL.
 
@@ -212,10 +218,13 @@ def parse_endpoint(url: str, schemes: Iterable[str] = ("ws", "wss", "http", "htt
         raise UsageError(f"{shown} is empty or holds a space or control character")
     scheme, separator, _ = url.partition("://")
     if not separator:
-        raise UsageError(f"{shown} has no scheme; write {allowed[0]}://host[:port]/path")
+        example = url[:120] if re.match(r"[\w.-]+\.\w+|localhost|\[", url) else "host[:port]/path"
+        raise UsageError(
+            f"{shown} has no scheme; write {' or '.join(f'{name}://' for name in allowed[:2])} before it: {allowed[0]}://{example}"
+        )
     scheme = scheme.lower()
     if scheme not in allowed:
-        raise UsageError(f"{shown} has the scheme {scheme!r}; expected one of {', '.join(allowed)}")
+        raise UsageError(f"{shown} has the scheme {scheme!r}; expected one of {', '.join(allowed)}{_meant(url, scheme, allowed)}")
     try:
         parts = urlsplit(url)
         port = parts.port

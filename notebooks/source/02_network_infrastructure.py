@@ -2,13 +2,15 @@
 # # 2 Network and infrastructure
 #
 # Between the page and the application stand a resolver, networks, firewalls, and usually one or more reverse proxies. Each
-# of them was built for short requests and must be told to let an upgrade through and to leave a quiet connection alone.
+# of them was built for short requests and must be told to let an **upgrade** through, the request with `Upgrade: websocket` by
+# which every WebSocket begins, and to leave a quiet connection alone.
 
 # %% include parameters.py
 
 # %% [markdown] id=form-about
-# Give **hops** to get the most out of this phase: the same endpoint as it is reached at the application itself, and behind
-# each proxy. The attempt is then made at every one of them, and the first that differs is the culprit.
+# A **hop** is one program on the way. Give hops to get the most out of this phase: the same endpoint as it is reached at the
+# application itself, and behind each proxy. The attempt is then made at every one of them, and the first that differs is the culprit.
+# The configuration of a proxy, chosen or pasted under *Files*, is read line by line.
 
 # %% id=open tags=open
 from wsbook.views.workbook import open_workbook
@@ -33,8 +35,9 @@ network.table("ports")
 # %% [markdown] id=s21-proxy-about
 # A company's network may demand a forward proxy, named by environment variables such as `HTTPS_PROXY`, by a PAC file, or given here
 # as forward_proxy. Browsers ask it for a tunnel with `CONNECT`, for ws:// as well; proxies commonly allow that for port 443 only. And
-# on tunnels and VPNs large packets may vanish without a word: the handshake passes, the first long message does not. So requests and
-# messages of growing size are sent, each on a connection of its own; the kernel tells what was never acknowledged.
+# on tunnels and VPNs large packets may vanish without a word: the **handshake**, request and answer `101`, passes, the first long
+# message does not. So requests and messages of growing size are sent, each on a connection of its own; the kernel tells what was
+# never acknowledged. Some networks open TLS on the way and sign with a certificate of their own: who issued it gives them away.
 
 # %% id=s21-proxy tags=step-2.1
 network.table("proxy")
@@ -67,10 +70,11 @@ proxies.table("hops")
 
 # %% [markdown] id=s22-attempts-about
 # Where the upgrade breaks, the last good place is asked again with one thing missing each time: no `Upgrade`, HTTP/1.0,
-# another path, no key. The answer that is the same as the broken hop's tells what that hop loses.
+# another path, no `Sec-WebSocket-Key`. The answer that is the same as the broken hop's tells what that hop loses. In the
+# picture the bold words beside a row tell which of its stages took longer or shorter than the baseline's on top.
 
 # %% id=s22-attempts tags=step-2.2
-proxies.plot()
+proxies.stages()
 proxies.table("attempts")
 
 # %% [markdown] id=s22-routes-about
@@ -83,7 +87,8 @@ proxies.table("routes")
 
 # %% [markdown] id=s22-limits-about
 # A silent socket dies of the *shortest* limit on its way, whichever proxy has it: the table holds those of every configuration
-# that was read, and marks it. A heartbeat has to be faster than that. *life* limits end busy sockets too.
+# that was read, and marks it. A **heartbeat**, a small message or a **ping** (a frame that the other side must answer with a pong)
+# at an interval, has to be faster than that. *life* limits end busy sockets too.
 
 # %% id=s22-limits-table tags=step-2.2
 proxies.table("idle limits")
@@ -125,4 +130,5 @@ proxies.verdict()
 book.close()
 
 # %% [markdown] id=next
-# If every hop accepts the upgrade, go on with `03_application_logic.ipynb`.
+# If a hop breaks the upgrade, mend it, and run this phase again before you go on: later steps would only show its consequences.
+# If every hop accepts it, go on with [3 Application logic](03_application_logic.ipynb).

@@ -1,14 +1,16 @@
 # %% [markdown] id=title
 # # 3 Application logic
 #
-# The upgrade succeeds, and still updates are missing, come twice, or stop after a while. The reasons are now in the code of
-# the page, in the code of the application, in who is let in, or in how long silence is allowed to last.
+# The **upgrade**, the request by which every WebSocket begins, succeeds, and still updates are missing, come twice, or stop
+# after a while. The reasons are now in the code of the page, in the code of the application, in who is let in, or in how long
+# silence is allowed to last.
 
 # %% include parameters.py
 
 # %% [markdown] id=form-about
-# Source folders let the first two steps read; a **trigger** or a **message** lets them publish something and count who
-# receives it. The other two steps need only the endpoint.
+# Source folders let the first two steps read; a trigger or a message lets them publish something and count who
+# receives it. A **trigger** is what makes the application publish, such as an HTTP request; a **message** is a text on the socket
+# itself; `{marker}` in either is replaced by a mark that exists nowhere else. The other two steps need only the endpoint.
 
 # %% id=open tags=open
 from wsbook.views.workbook import open_workbook
@@ -57,17 +59,26 @@ page.verdict()
 #
 # </details>
 
+# %% [markdown] id=s32-begin-about
+# Step 3.3 knocks and leaves again, which breaks nobody's silence. It is done while step 3.2 waits for step 3.4: what is published
+# there would end the silence of its connections.
+
+# %% id=s32-begin
+await book.begin("3.3")
+
 # %% [markdown] id=s32-about
 # ## 3.2 Does every subscriber get every message?
 #
 # Several connections subscribe, messages with a mark are published, and each subscriber counts. If all miss all, nothing is
 # published or nothing subscribed. If some miss all, they are usually connected to another process or machine than the
-# publisher, and nothing carries messages between them. If all miss some, the publisher stumbles over a broken or a slow
-# subscriber. The bars show what each one received; the dashed line is what was published. Where subscribers may publish, each
-# of them does, and a second table says what passes from instance to instance: a bus that works in one direction only shows there.
+# publisher, and nothing carries messages between them: there is no *bus*, such as Redis. If all miss some, the publisher
+# stumbles over a broken or a slow subscriber. The bars show what each one received; the dashed line is what was published.
+# Where subscribers may publish, each of them does, and a second table says what passes from instance to instance: a bus that
+# works in one direction only shows there.
 #
-# Most servers run on one event loop, so that everybody shares its fate. Therefore quiet connections are pinged meanwhile: when all
-# of them are late at the same moment and answered at once, a blocking call held the loop. Then one subscriber misbehaves, and
+# Most servers run on one event loop, a single thread that serves all sockets in turn, so that everybody shares its fate. Therefore
+# quiet connections are sent a **ping** meanwhile, a frame that the other side must answer with a pong: when all of them are late at
+# the same moment and answered at once, a blocking call held the loop. Then one subscriber misbehaves, and
 # the others are watched.
 
 # %% id=s32-run tags=step-3.2
@@ -104,21 +115,22 @@ broadcast.verdict()
 # %% [markdown] id=s32-limits
 # <details><summary>What this does not show</summary>
 #
-# A load balancer may by chance have put all subscribers on one instance. The column *instance* tells, if the application
-# says who it is; give every instance as a hop to reach each of them on purpose. Connections in masses, floods and slow readers are
-# tried on loopback only, unless you say that the target is yours.
+# A load balancer may by chance have put all subscribers on one instance. The column *instance* tells, if the application says
+# who it is; give every instance as a **hop**, a place with a URL of its own, to reach each of them on purpose. Connections in
+# masses, floods and slow readers are tried on loopback only, unless you say that the target is yours.
 #
 # </details>
 
 # %% [markdown] id=s33-about
 # ## 3.3 Which origins may open the socket?
 #
-# CORS does not hold for WebSockets: a page of any site may open one, and the browser sends the user's cookies along. Only
-# the server can prevent that, by comparing the `Origin` header with a list. A list that is too short refuses your own page,
-# often after a domain or a port changed; none at all lets any site read on a user's behalf. Each row is an Origin, each
-# column a place, with the credentials that were given and without: what gets in only with your cookie, from a page that is
-# not yours, is the danger. Some rows look like yours and are not (`…example.com.evil.test`): a pattern that is not anchored lets
-# them in. Others are your own in a form that no browser sends: where only those get in, the list has a typing error.
+# CORS, the rules by which browsers let one site read from another, does not hold for WebSockets: a page of any site may open
+# one, and the browser sends the user's cookies along. Only the server can prevent that, by comparing the **Origin** header, in
+# which a browser names the page's site, with a list. A list that is too short refuses your own page, often after a domain or a
+# port changed; none at all lets any site read on a user's behalf. Each row is an Origin, each column a place, with the
+# credentials that were given and without: what gets in only with your cookie, from a page that is not yours, is the danger.
+# Some rows look like yours and are not (`…example.com.evil.test`): a pattern that is not anchored lets them in. Others are your
+# own in a form that no browser sends: where only those get in, the list has a typing error.
 
 # %% id=s33-run tags=step-3.3
 origins = await book.step("3.3")
@@ -127,9 +139,10 @@ origins.table("origin")
 
 # %% [markdown] id=s33-cors
 # The last column shows `Access-Control-Allow-Origin` beside each outcome, and that they have nothing to do with one another:
-# the handshake is no CORS request, so no browser looks at that header, and adding it cures nothing. The HTTP requests that
-# Socket.IO, SockJS and SignalR make *before* the socket do need it when the page is of another origin. Where one of them is
-# spoken here, the next table asks as your page and as a foreign one, and reads the answers as a browser would.
+# the **handshake**, request and answer of the upgrade, is no CORS request, so no browser looks at that header, and adding it
+# cures nothing. The HTTP requests that Socket.IO, SockJS and SignalR make *before* the socket do need it when the page is of
+# another origin. Where one of them is spoken here, the next table asks as your page and as a foreign one, and reads the answers
+# as a browser would.
 
 # %% id=s33-beside tags=step-3.3
 origins.table("cors")
@@ -149,11 +162,13 @@ origins.verdict()
 # %% [markdown] id=s34-about
 # ## 3.4 How long does a silent socket live?
 #
-# Everything on the way forgets quiet connections: proxies after a minute by default, load balancers and address translators
-# after some minutes. Some say so with a close frame, some with a TCP end, and some simply stop forwarding, which neither side
-# notices. So connections of every kind stand side by side: silent ones for rising times, others on which we send, ping, or
-# only listen. If the silent ones die and the busy ones live, a limit of silence is the cause, and the innermost place where
-# they die owns it. If the busy ones die at the same age, it is a limit of life, and no heartbeat helps.
+# A socket on which nothing is sent looks dead to everybody on the way, and so everything on the way forgets quiet connections:
+# proxies after a minute by default, load balancers and address translators after some minutes. Some say so with a close frame,
+# which carries a **close code** such as 1001, some with a TCP end, and some simply stop forwarding, which neither side notices.
+# A page then reports code 1006, or nothing at all. So connections of every kind stand side by side: silent ones for rising
+# times, others on which we send, ping, or only listen. If the silent ones die and the busy ones live, a limit of silence is the
+# cause, and the innermost place where they die owns it. If the busy ones die at the same age, it is a limit of life, and no
+# heartbeat helps.
 
 # %% id=s34-run tags=step-3.4
 heartbeat = await book.step("3.4")
@@ -162,7 +177,8 @@ heartbeat.table("idle")
 heartbeat.findings()
 
 # %% [markdown] id=s34-beats-about
-# The other half of a heartbeat is to notice who is gone. One client answers the server's pings, one stays mute, and one is cut off
+# A **heartbeat** is a small message, or a ping, that is sent at an interval only to keep the connection alive. Its other half is to
+# notice who is gone. One client answers the server's pings, one stays mute, and one is cut off
 # without a word, as a phone is that has lost its network. A server that never ends them keeps dead sockets; one that ends them
 # within a blink drops people whose network only paused. A ping should come at half of the shortest limit, not just before it.
 
@@ -184,4 +200,5 @@ heartbeat.verdict()
 book.close()
 
 # %% [markdown] id=next
-# Go on with `04_realtime_flow.ipynb` to follow single messages, or read the result in `05_findings.ipynb`.
+# Go on with [4 Real-time flow](04_realtime_flow.ipynb) to follow single messages, or read the result in
+# [5 Findings](05_findings.ipynb).

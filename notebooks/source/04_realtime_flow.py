@@ -2,7 +2,8 @@
 # # 4 Real-time flow
 #
 # The connection opens, stays open, and is let in. What remains is the message itself: where it gets to, how long it takes,
-# and what happens when there are many.
+# and what happens when there are many. On the wire a message is one **frame**, or several; a **subscriber** is whoever holds a
+# socket on which it should arrive; a **hop** is one program on the way between the application and the page.
 
 # %% include parameters.py
 
@@ -52,10 +53,10 @@ trace.plot("steps")
 trace.table("clocks")
 
 # %% [markdown] id=s41-page-about
-# When the message reaches the page and goes no further, the page itself tells why. An exception after the frame came means that the
-# handler broke on it; many applications catch it and say nothing, so that the console stays clean. A message calls itself something,
-# `"type": "order_update"` for example: when that word stands in none of the page's scripts, but one much like it does, sender and page
-# do not agree on the name, and the page drops the message as one that is not for it.
+# When the message reaches the page and goes no further, the page itself tells why. An exception after the frame came means that
+# the handler broke on it; many applications catch it and say nothing, so that the console stays clean. A message calls itself
+# something, `"type": "order_update"` for example: when that word stands in none of the page's scripts, but one much like it
+# does, sender and page do not agree on the name, and the page drops the message as one that is not for it.
 
 # %% id=s41-page tags=step-4.1
 trace.table("page")
@@ -74,10 +75,10 @@ trace.verdict()
 # %% [markdown] id=s41-limits
 # <details><summary>What this does not show</summary>
 #
-# What is lost once in ten thousand messages is not seen in five or in fifty; step 4.2 sends more. Our subscribers are not your users:
-# a message that is only for one of them, or only for who is logged in, needs the headers and the subscription of that user. What a
-# page draws on a canvas cannot be read. Between two places that are watched, nothing says which of the programs between them was slow;
-# give more of them as hops or logs. To watch a place inside the page that has no name here, write
+# What is lost once in ten thousand messages is not seen in five or in fifty; step 4.2 sends more. Our subscribers are not your
+# users: a message that is only for one of them, or only for who is logged in, needs the headers and the subscription of that
+# user. What a page draws on a canvas cannot be read. Between two places that are watched, nothing says which of the programs
+# between them was slow; give more of them as hops or logs. To watch a place inside the page that has no name here, write
 # `performance.mark("wsbook:PLACE " + text)` into it.
 #
 # </details>
@@ -124,10 +125,10 @@ volume.plot("moments")
 volume.plot("tail")
 
 # %% [markdown] id=s42-grid-about
-# Rate is not all: the same number of messages over more connections costs more, and a broadcast costs once for each listener. With the
-# budget *thorough* runs are made over a grid. Cells hold p99; darker is slower, an orange frame has lost messages, grey is void, and
-# the dashed line is the knee. Then the connections that did not get everything: if all lost a little, the server drops messages; if
-# one lost all, it is that connection, or the process behind it.
+# Rate is not all: the same number of messages over more connections costs more, and a broadcast costs once for each listener.
+# With the budget *thorough* runs are made over a grid. Cells hold p99; darker is slower, an orange frame has lost messages,
+# grey is void, and the dashed line is the knee. Then the connections that did not get everything: if all lost a little, the
+# server drops messages; if one lost all, it is that connection, or the process behind it.
 
 # %% id=s42-grid tags=step-4.2
 volume.plot("grid")
@@ -135,9 +136,9 @@ volume.plot("lossy")
 volume.table("lossy")
 
 # %% [markdown] id=s42-own-about
-# Now ask for yourself. With JupyterLab the cell below is a form: choose a rate at which the server was still well, double it, and watch
-# the lines leave one another. Nothing of it enters the record, since a colleague who runs this notebook would not have clicked
-# as you did. Without a form the cell names the command that sends the same.
+# Now ask for yourself. With JupyterLab the cell below is a form: choose a rate at which the server was still well, double it,
+# and watch the lines leave one another. Nothing of it enters the record, since a colleague who runs this notebook would not
+# have clicked as you did. Without a form the cell names the command that sends the same.
 
 # %% id=s42-own
 book.load()
@@ -159,11 +160,11 @@ volume.verdict()
 # %% [markdown] id=s42-limits
 # <details><summary>What this does not show</summary>
 #
-# One machine sends over loopback or over your network, not over a thousand phones: handshakes over TLS from many places, lossy radio and
-# address translators are not in these figures. Runs are short, and a leak takes hours. Of a server on another machine without a metrics
-# URL neither processor nor memory is known. Latency of a broadcast over several machines carries the error of their clocks. Where a
-# server numbers its own messages, losses are counted, and latencies are not, because nobody knows when they were due. The page is
-# one page in one browser on this machine, which is faster than most phones.
+# One machine sends over loopback or over your network, not over a thousand phones: what it costs to connect over TLS from many
+# places, lossy radio and address translators are not in these figures. Runs are short, and a leak takes hours. Of a server on
+# another machine without a metrics URL neither processor nor memory is known. Latency of a broadcast over several machines
+# carries the error of their clocks. Where a server numbers its own messages, losses are counted, and latencies are not, because
+# nobody knows when they were due. The page is one page in one browser on this machine, which is faster than most phones.
 #
 # `wsbook load` sends longer and larger loads from the command line, from several processes or machines, with troubles on the way, and
 # with demands such as `p99 < 50 ms` that decide its exit code.
@@ -174,4 +175,4 @@ volume.verdict()
 book.close()
 
 # %% [markdown] id=next
-# The result of all phases stands in `05_findings.ipynb`.
+# The result of all phases stands in [5 Findings](05_findings.ipynb).

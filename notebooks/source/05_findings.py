@@ -7,7 +7,8 @@
 # %% include parameters.py
 
 # %% [markdown] id=form-about
-# If a record is given, its observations are judged and only steps that it lacks are run. Without one, all steps run now.
+# If a record is given, its observations are judged and only steps that it lacks are run. Without one, all steps run now, which
+# takes about a minute with the budget *quick*. In the picture the thick frame is the innermost place that fails.
 
 # %% id=open tags=open
 from wsbook.views.workbook import open_workbook
@@ -41,7 +42,8 @@ book.findings()
 # ## The twelve steps
 #
 # *clear* means that it was looked at and nothing was wrong. *unknown* means that it could not be decided; the sentence says
-# what would decide it. *skipped* means that an earlier fault makes the question pointless.
+# what would decide it. *skipped* means that an earlier fault makes the question pointless. *not applicable* means that there was
+# nothing to look at. Follow a step into the notebook of its phase, the digit before the dot, to see its pictures and tables.
 
 # %% id=steps
 book.steps()
@@ -51,6 +53,10 @@ book.verdicts()
 
 # %% [markdown] id=timeline-about
 # ## Everything in order of time
+#
+# One axis for all that was observed: each step's own looks, the browser, marked messages, and the lines of logs and recordings,
+# by our clock where theirs is known. What stands in one column happened together; ✗ marks what was refused or failed. Days other
+# than today's, and every event beyond the first rows, are in the report.
 
 # %% id=timeline
 book.timeline()

@@ -2,6 +2,7 @@
 
 import re
 
+import ipywidgets as w
 import pandas as pd
 import pytest
 
@@ -9,7 +10,6 @@ from views.samples import HOSTILE
 from wsbook import markup
 from wsbook.finding import Finding, Severity, StepVerdict, Verdict
 from wsbook.views import show
-from wsbook.views.controls import endpoint_parts
 from wsbook.views.workbook import is_interactive
 
 
@@ -58,29 +58,23 @@ def test_a_long_table_says_how_long() -> None:
 
 
 @pytest.mark.parametrize(
-    ("environ", "live"),
+    ("environ", "namespace", "live"),
     [
-        ({}, False),
-        ({"JPY_SESSION_NAME": "x.ipynb"}, True),
-        ({"JPY_SESSION_NAME": "x.ipynb", "WSBOOK_BATCH": "1"}, False),
-        ({"JPY_PARENT_PID": "1"}, False),
+        ({}, {}, False),
+        ({"JPY_SESSION_NAME": "x.ipynb"}, {}, True),
+        ({"JPY_SESSION_NAME": "x.ipynb", "WSBOOK_BATCH": "1"}, {}, False),
+        ({"JPY_PARENT_PID": "1"}, {}, False),
+        ({}, {"__vsc_ipynb_file__": "/x.ipynb"}, True),
+        ({"WSBOOK_BATCH": "1"}, {"__vsc_ipynb_file__": "/x.ipynb"}, False),
     ],
 )
-def test_only_a_kernel_of_a_server_is_interactive(environ: dict[str, str], live: bool) -> None:
-    assert is_interactive(environ) is live
+def test_only_a_kernel_that_somebody_watches_is_interactive(environ: dict[str, str], namespace: dict[str, str], live: bool) -> None:
+    assert is_interactive(environ, namespace) is live
 
 
-@pytest.mark.parametrize(
-    ("url", "page", "parts"),
-    [
-        ("", "", {"endpoint": "–"}),
-        ("wss://shop.example/ws", "", {"scheme": "✓", "host": "✓", "port": "✓ 443, the default", "path": "✓ /ws"}),
-        ("ws://shop.example:81", "https://shop.example/", {"scheme": "✗ ws from an https page", "port": "✓ 81", "path": "? /"}),
-        ("http://shop.example/ws", "", {"endpoint": "✗"}),
-        ("ws://shop.example:99999/ws", "", {"endpoint": "✗"}),
-        ("ws://a b/", "", {"endpoint": "✗"}),
-    ],
-)
-def test_the_form_reads_an_endpoint_as_it_is_typed(url: str, page: str, parts: dict[str, str]) -> None:
-    said = dict(endpoint_parts(url, page))
-    assert all(said[name].startswith(words) for name, words in parts.items()), said
+def test_a_control_is_shown_with_a_sentence_in_its_place_and_never_with_its_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[dict[str, object]] = []
+    monkeypatch.setattr(show, "_display", lambda bundle, **_: shown.append(bundle))
+    show.show_widget(w.Text(value="s3cr3t"), "form; run the cell")
+    assert shown[0]["text/plain"] == "form; run the cell"
+    assert "s3cr3t" not in str(shown)

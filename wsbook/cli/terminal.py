@@ -1,6 +1,8 @@
 """What the terminal shows: chain, twelve steps, root causes. Plain text when the output is no terminal. Judges nothing."""
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -74,11 +76,17 @@ def show_causes(console: Console, findings: Iterable[Finding], limit: int = 3) -
         console.print(Text(f"  {cap(finding.summary, 240)}"))
         for number, proof in enumerate(finding.proofs[: 3 if index == 0 else 1]):
             where = f"{proof.where}: " if proof.where else ""
-            console.print(Text(f"  {'proof   ' if number == 0 else '        '}{cap(where + proof.text, 200)}"))
+            console.print(Text(f"  {'proof   ' if number == 0 else '        '}{cap(_from_here(where + proof.text), 200)}"))
         _block(console, "fix", finding.remedy)
         _block(console, "check", finding.check, _COMMAND)
     if len(roots) > limit:
         console.print(Text(f"\nAlso possible: {_named(roots[limit : limit + 6])}"))
+
+
+def _from_here(text: str) -> str:
+    """Return a text with paths below the current folder relative to it, so that a change can be applied as it is printed."""
+    here = Path.cwd()
+    return text if here == here.parent else text.replace(f"{here}{os.sep}", "")
 
 
 def _named(findings: Iterable[Finding]) -> str:
@@ -86,13 +94,17 @@ def _named(findings: Iterable[Finding]) -> str:
 
 
 def _block(console: Console, title: str, text: str, limit: int = 400) -> None:
-    """Print at most thirty lines; one that is longer than the window is not broken, so that a command can be copied."""
+    """Print at most thirty lines; commands and lines of a change are not broken where the window ends, so that they can be copied."""
+    changing = False
     for number, line in enumerate(text.strip().splitlines()[:30]):
-        shown = plain(line.expandtabs(4)).rstrip()  # a change of a file is nothing without its indentation
+        changing = changing or line.startswith("--- ")
+        shown = _from_here(plain(line.expandtabs(4)).rstrip())  # a change of a file is nothing without its indentation
         cut = shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
-        console.print(Text(f"  {title if number == 0 else '':<8}{cut}"), soft_wrap=limit == _COMMAND)
+        console.print(Text(f"  {title if number == 0 else '':<8}{cut}"), soft_wrap=changing or limit == _COMMAND)
 
 
-def show_outcome(console: Console, place: str) -> None:
-    """Print where the record is."""
+def show_outcome(console: Console, place: str, onward: str = "") -> None:
+    """Print where the record is, and what a person may do next."""
     console.print(Text.assemble(("\nrecord", "bold"), f"  {place}"), soft_wrap=True)
+    if onward:
+        console.print(Text.assemble(("next", "bold"), f"    {onward}"), soft_wrap=True)

@@ -112,6 +112,7 @@ class Visit(abc.ABC):
             status=self.status,
             sockets=seen.socket_count,
             console=tuple(self.capture.console),
+            console_times=tuple(self.capture.console_times),
             csp=", ".join(filter(None, (self.csp, seen.csp))),
             csp_report_only=self.csp_report_only,
             violations=tuple(seen.violations),

@@ -7,6 +7,7 @@ import importlib.util
 import os
 import queue
 import shutil
+import sys
 import threading
 import time
 from typing import Any
@@ -23,6 +24,17 @@ def can_paint() -> bool:
     """Tell whether kaleido and a browser for it are there."""
     browser = os.environ.get("BROWSER_PATH") or next(filter(None, map(shutil.which, _BROWSERS)), None)
     return importlib.util.find_spec("kaleido") is not None and browser is not None
+
+
+def _load_logistro() -> None:
+    """Load the logger of kaleido, which reads the program's command line as if it were its own, and exits over options like --log."""
+    arguments, sys.argv = sys.argv, sys.argv[:1]
+    try:
+        importlib.import_module("logistro")
+    except ImportError:  # another version of kaleido, that has none
+        return
+    finally:
+        sys.argv = arguments
 
 
 class Painter:
@@ -51,6 +63,7 @@ class Painter:
         if not can_paint():
             return
         if self._thread is None:
+            _load_logistro()
             self._thread = threading.Thread(target=self._work, name="pictures", daemon=True)
             self._thread.start()
         for cell in notebook["cells"]:

@@ -3,26 +3,38 @@
 Each plot_ function returns None when the observations hold nothing that it could draw.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import plotly.graph_objects as go
+from msgspec import Struct
 
 from wsbook.chain import Link, chain_text, first_broken
-from wsbook.describe import outcome_text
 from wsbook.facts import UpgradeFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Stage
+from wsbook.views.attempts import (
+    attempt_names,
+    attempts_of,
+    baseline_of,
+    difference_words,
+    differences,
+    durations_of,
+    end_s,
+    ending,
+    reference_of,
+    signed,
+    stages_of,
+)
 from wsbook.views.drawing import STAGE_COLOURS, VERDICT_COLOURS, Picture, column, figure, label, picture
-from wsbook.views.tables import answered_s, is_attempt
-from wsbook.words import MARKS, cap, duration_text
+from wsbook.words import MARKS, duration_text
 
 __all__ = ["plot_chain", "plot_stages"]
 
 _ROWS = 14
 _BOX, _STEP = 1.0, 1.45
-_LETTER = 0.022
-"""Width of a letter beside a bar, as part of the longest bar."""
+_LETTER_PX, _WIDTH_PX, _LEAST_PX = 5.7, 660, 260
+"""Width of a letter beside a bar, of a plot in a notebook of a laptop's screen, and of its axis at least."""
 
 
 def _box(link: Link, left: float, drawn: go.Figure) -> None:
@@ -69,36 +81,12 @@ def plot_chain(links: tuple[Link, ...]) -> Picture | None:
     return picture(drawn, f"{title}. {chain_text(links, MARKS)}")
 
 
-def _name(seen: Observation, *, with_hop: bool) -> str:
-    again = ", repeated" if seen.source.probe == "repeated" else ""
-    words, place = ", ".join(seen.source.changed), f"{seen.source.hop or seen.source.probe}{again}"
-    return cap(f"{place}: {words}" if words and with_hop else words or place, 44)
-
-
-def _ending(seen: Observation) -> str:
-    if isinstance(seen.facts, UpgradeFacts) and (seen.facts.status is not None or not seen.failure):
-        words = outcome_text(seen.facts)
-    else:
-        words = seen.failure.reason.value if seen.failure else ""
-    return f"{words}, {duration_text(answered_s(seen))}"
-
-
-def _stages(seen: Observation) -> list[Stage]:
-    """Return the stages to draw; a first message that did not come is waiting, not a stage."""
-    return [stage for stage in seen.stages if stage.ok or stage.name != "first-message"]
-
-
-def _end_s(seen: Observation) -> float:
-    return max(stage.started_s + stage.duration_s for stage in _stages(seen))
-
-
-def _stage_title(tried: list[Observation]) -> str:
-    base = next((seen for seen in tried if not seen.source.changed), tried[0])
-    slow = max(_stages(base), key=lambda stage: stage.duration_s)
-    bad = next((stage for stage in _stages(base) if not stage.ok), None)
+def _stage_title(base: Observation) -> str:
+    slow = max(stages_of(base), key=lambda stage: stage.duration_s)
+    bad = next((stage for stage in stages_of(base) if not stage.ok), None)
     if bad:
-        return f"{_ending(base)}: stopped at {bad.name}"
-    return f"{_ending(base)}: {slow.name} takes {duration_text(slow.duration_s)} of it"
+        return f"{ending(base)}: stopped at {bad.name}"
+    return f"{ending(base)}: {slow.name} takes {duration_text(slow.duration_s)} of it"
 
 
 def _refused(seen: Observation, stage: Stage) -> bool:
@@ -106,55 +94,105 @@ def _refused(seen: Observation, stage: Stage) -> bool:
     return not stage.ok or (stage.name == "upgrade" and isinstance(seen.facts, UpgradeFacts) and not seen.facts.accepted)
 
 
-def _bars(name: str, rows: list[tuple[str, Observation, Stage]], full_s: float, drawn: go.Figure) -> None:
+class _Rows(Struct, frozen=True):
+    """Attempts as rows of a waterfall, the baseline on top. full_s: the longest; own: each row fills the axis by itself."""
+
+    names: list[str]
+    tried: list[Observation]
+    full_s: float
+    own: bool
+
+    def scale(self, seen: Observation) -> float:
+        """Return by what a duration in s of this attempt is multiplied for the axis: ms, or per cent of the attempt."""
+        return 100 / (end_s(seen) or 1e-6) if self.own else 1000.0
+
+    def hover(self, seen: Observation, stage: Stage) -> str:
+        """Return one stage in words, with its difference to the baseline's."""
+        delta = differences(durations_of(self.tried[0]), seen).get(stage.name)
+        against = f" ({signed(delta)})" if delta is not None and seen is not self.tried[0] else ""
+        return f"{stage.name}: {duration_text(stage.duration_s)}{against} {label(stage.detail)}"
+
+
+def _bars(name: str, rows: _Rows, drawn: go.Figure) -> None:
     """Add one stage of every attempt as one trace; it is named in its widest bar, or in the legend when no bar is wide enough."""
-    refused = [_refused(seen, stage) for _, seen, stage in rows]
-    passed = [stage for (_, _, stage), bad in zip(rows, refused, strict=True) if not bad]
-    widest = max(passed, key=lambda stage: stage.duration_s, default=None)
-    fits = widest is not None and widest.duration_s > full_s * 0.25
-    texts = [f"{name} {duration_text(stage.duration_s)}" if fits and stage is widest else "" for _, _, stage in rows]
+    parts = [
+        (row, seen, stage) for row, seen in zip(rows.names, rows.tried, strict=True) for stage in stages_of(seen) if stage.name == name
+    ]
+    if not parts:
+        return
+    refused = [_refused(seen, stage) for _, seen, stage in parts]
+    widths = [stage.duration_s * rows.scale(seen) for _, seen, stage in parts]
+    widest = max((width for width, bad in zip(widths, refused, strict=True) if not bad), default=0.0)
+    fits = widest > (100 if rows.own else rows.full_s * 1000) * 0.25
     drawn.add_trace(
         go.Bar(
             name=name,
             orientation="h",
-            y=[row for row, _, _ in rows],
-            x=column([stage.duration_s * 1000 for _, _, stage in rows]),
-            base=[round(stage.started_s * 1000, 4) for _, _, stage in rows],  # plotly does not pack an array here
+            y=[row for row, _, _ in parts],
+            x=column([*widths]),
+            base=[round(stage.started_s * rows.scale(seen), 4) for _, seen, stage in parts],  # plotly does not pack an array here
             marker={
                 "color": [VERDICT_COLOURS[Verdict.FAULT] if bad else STAGE_COLOURS[name] for bad in refused],
                 "pattern": {"shape": ["/" if bad else "" for bad in refused]},
                 "line": {"width": 0},
             },
-            text=texts,
+            text=[
+                f"{name} {duration_text(stage.duration_s)}" if fits and width == widest else ""
+                for (_, _, stage), width in zip(parts, widths, strict=True)
+            ],
             textposition="inside",
             insidetextanchor="middle",
-            hovertext=[f"{name}: {duration_text(stage.duration_s)} {label(stage.detail)}" for _, _, stage in rows],
+            hovertext=[rows.hover(seen, stage) for _, seen, stage in parts],
             hoverinfo="text",
-            showlegend=not fits and bool(passed),
+            showlegend=not fits and not all(refused),
         )
     )
 
 
-def plot_stages(observations: Iterable[Observation]) -> Picture | None:
-    """Draw where the time of each attempt goes, on one axis; a stage that was refused is hatched."""
-    tried = [seen for seen in observations if is_attempt(seen) and _stages(seen)][:_ROWS]
-    if not tried:
+def _notes(rows: _Rows, drawn: go.Figure) -> float:
+    """Write beside each row how it ended and what differs from the baseline; return how long the axis must be for it."""
+    most = 3 if len(rows.tried) <= 4 else 2 if len(rows.tried) <= 8 else 1
+    reference = reference_of(rows.tried)
+    width_px = max(_LEAST_PX, _WIDTH_PX - _LETTER_PX * max(map(len, rows.names)))
+    long = 0.0
+    for row, seen in zip(rows.names, rows.tried, strict=True):
+        delta = difference_words(reference, seen, most)
+        delta += " against most others" if delta and seen is rows.tried[0] else ""
+        words = label(ending(seen), 44) + (f"   <b>{escape(delta)}</b>" if delta else "")
+        end = end_s(seen) * rows.scale(seen)
+        drawn.add_annotation(x=end, y=row, text=words, showarrow=False, xanchor="left", xshift=6, font={"size": 12})
+        letters = len(label(ending(seen), 44)) + (1.1 * len(delta) + 3 if delta else 0)
+        long = max(long, end / (1 - min(0.75, (letters + 2) * _LETTER_PX / width_px)))
+    return long
+
+
+def plot_stages(
+    observations: Iterable[Observation], *, chosen: Sequence[int] | None = None, baseline: int | None = None, own_axis: bool = False
+) -> Picture | None:
+    """Draw where the time of each attempt goes, the baseline on top, with what differs from it; a stage that was refused is hatched.
+
+    chosen, baseline: indexes in attempts_of(observations); None draws the first 14, against the first that changes nothing.
+    own_axis: each attempt fills the axis, in per cent of its own time.
+    """
+    every = attempts_of(observations)
+    base = baseline_of(every) if baseline is None else baseline
+    order = [base, *(index for index in (range(len(every)) if chosen is None else chosen) if index != base)][:_ROWS]
+    if not every:
         return None
+    tried, called = [every[index] for index in order], attempt_names(every)
     unique = "\u200b"  # keeps two rows of the same name apart
-    many = len({seen.source.hop for seen in tried}) > 1
-    names = [escape(_name(seen, with_hop=many)) + unique * index for index, seen in enumerate(tried)]
-    full_s = max(stage.started_s + stage.duration_s for seen in tried for stage in _stages(seen)) or 1e-6
-    title = _stage_title(tried)
+    rows = _Rows(
+        names=[escape(called[index]) + unique * number for number, index in enumerate(order)],
+        tried=tried,
+        full_s=max(end_s(seen) for seen in tried) or 1e-6,
+        own=own_axis,
+    )
+    title = _stage_title(tried[0])
     drawn = figure(title, 96 + 30 * len(tried), barmode="overlay", showlegend=True, margin={"t": 64, "r": 16})
     for name in STAGE_COLOURS:
-        rows = [(row, seen, stage) for row, seen in zip(names, tried, strict=True) for stage in _stages(seen) if stage.name == name]
-        if rows:
-            _bars(name, rows, full_s, drawn)
-    for row, seen in zip(names, tried, strict=True):
-        drawn.add_annotation(
-            x=_end_s(seen) * 1000, y=row, text=label(_ending(seen), 44), showarrow=False, xanchor="left", xshift=6, font={"size": 12}
-        )
-    room = max(_end_s(seen) + full_s * _LETTER * len(label(_ending(seen), 44)) for seen in tried)
-    drawn.update_xaxes(title={"text": "time since the attempt began (ms)"}, range=[0, room * 1000])
-    drawn.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=names, showgrid=False)
+        _bars(name, rows, drawn)
+    room = _notes(rows, drawn)
+    words = "share of the attempt's own time (%)" if own_axis else "time since the attempt began (ms)"
+    drawn.update_xaxes(title={"text": words}, range=[0, room], **({"tickvals": [0, 25, 50, 75, 100]} if own_axis else {}))
+    drawn.update_yaxes(autorange="reversed", categoryorder="array", categoryarray=rows.names, showgrid=False)
     return picture(drawn, f"{title}; {len(tried)} attempts compared")

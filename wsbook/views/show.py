@@ -12,25 +12,28 @@ from IPython import display as _ipython
 from wsbook import markup
 from wsbook.finding import Finding, StepVerdict, Verdict
 from wsbook.views.drawing import Picture
-from wsbook.words import MARKS, verdict_line
+from wsbook.words import MARKS, VERDICT_MIME, verdict_line
 
 __all__ = [
     "PLOTLY_MIME",
     "TABLE_MIME",
     "VERDICT_MIME",
+    "WIDGET_MIME",
     "Shown",
     "bundle_card",
     "bundle_line",
     "bundle_picture",
     "bundle_table",
     "bundle_verdicts",
+    "bundle_widget",
     "cells_of",
     "show",
+    "show_widget",
 ]
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
-VERDICT_MIME = "application/vnd.wsbook.verdicts+json"
 TABLE_MIME = "application/vnd.wsbook.table+json"
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 _ROWS = 60
 
 Bundle = Mapping[str, Any]
@@ -56,6 +59,16 @@ def show(make: Callable[[], Bundle], *, step: str = "", view: str = "", live: bo
     metadata = {"wsbook": {"step": step, "view": view}} if view else {}
     handle = _display(dict(make()), raw=True, metadata=metadata, display_id=True if live else None)
     return Shown(make, handle)
+
+
+def bundle_widget(widget: Any, otherwise: Bundle) -> Bundle:
+    """Return a widget; otherwise is what is shown where no widget can be: in a saved notebook, in a viewer."""
+    return {**otherwise, WIDGET_MIME: {"version_major": 2, "version_minor": 0, "model_id": widget.model_id}}
+
+
+def show_widget(widget: Any, text: str) -> None:
+    """Display a control; where nothing can draw it the text stands in its place, and not its repr with every value that it holds."""
+    _display(dict(bundle_widget(widget, bundle_line(text))), raw=True)
 
 
 def bundle_line(text: str) -> Bundle:

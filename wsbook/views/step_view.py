@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from wsbook.case import StepResult
+from wsbook.facts import SessionFacts
 from wsbook.observation import Outcome
-from wsbook.views import show, tables
+from wsbook.views import charts, show, tables
 from wsbook.views.show import Shown
 from wsbook.views.step_offers import PLOTS, TABLES, WANTING
 from wsbook.words import MARKS, cap, duration_text
@@ -27,8 +28,10 @@ class StepView:
         self._live = live
         self._shown: list[Shown] = []
 
-    def _show(self, make: Callable[[], Mapping[str, Any]], view: str) -> None:
-        self._shown.append(show.show(make, step=self.step, view=view, live=self._live))
+    def _show(self, make: Callable[[], Mapping[str, Any]], view: str) -> Shown:
+        shown = show.show(make, step=self.step, view=view, live=self._live)
+        self._shown.append(shown)
+        return shown
 
     def refresh(self, result: StepResult) -> None:
         """Show another result in every view."""
@@ -61,6 +64,44 @@ class StepView:
             return show.bundle_table(table, self._nothing(f"table {name}"))
 
         self._show(make, f"table {name}".strip())
+
+    def frames(self) -> None:
+        """Show what each socket carried: where it can be explored, a picture and a table that belong together, else a plot and a table.
+
+        Where no frame was kept, the step's first picture.
+        """
+        if self._live:
+            from wsbook.views.recorded_frames import RecordedFrames, sockets_of
+
+            widget = RecordedFrames()
+
+            def make() -> Mapping[str, Any]:
+                sockets = sockets_of(self.result.observations)
+                widget.take(sockets)
+                return show.bundle_widget(widget, self._picture("frames")) if sockets else self._picture("")
+
+            self._show(make, "frames")
+            return
+        self.plot()
+        if any(facts.frames for _, facts in tables.rows_of(self.result.observations, SessionFacts)):
+            self.table("frames")
+
+    def stages(self) -> None:
+        """Show where the time of each attempt goes, against the baseline; where it can be explored, with a control that chooses them."""
+        if not self._live:
+            self.plot("stages")
+            return
+        from wsbook.views.attempt_picker import AttemptPicker
+
+        picker = AttemptPicker(lambda: drawn.refresh())
+
+        def make() -> Mapping[str, Any]:
+            picker.take(self.result.observations)
+            picture = charts.plot_stages(self.result.observations, **picker.choice)
+            return show.bundle_picture(picture) if picture else show.bundle_line(self._nothing("plot stages"))
+
+        show.show(lambda: show.bundle_widget(picker, {"text/plain": ""}))
+        drawn = self._show(make, "plot stages")
 
     def findings(self) -> None:
         """Show the step's sentence and what was found."""

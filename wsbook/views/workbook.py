@@ -7,22 +7,27 @@ form is a table of the inputs. Judges nothing and draws nothing itself.
 import asyncio
 import os
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-
-from wsbook.case import Case, Judgement, StepResult
+from wsbook.case import Case, Judgement, StepResult, parameters_of, require_files, target_from
 from wsbook.causes import causes
 from wsbook.chain import chain
+from wsbook.errors import SecretMissingError
 from wsbook.finding import Finding, Verdict
-from wsbook.observation import Observation
-from wsbook.steps import PHASES, STEPS
-from wsbook.steps.own_load import OwnLoad, own_load_command, send_own_load
-from wsbook.views import charts, charts_load, charts_moments, show, tables
+from wsbook.folder import read_investigation
+from wsbook.steps import BESIDE, PHASES, STEPS
+from wsbook.target import Budget, Target
+from wsbook.views import charts, charts_timeline, show, tables
+from wsbook.views.own_load import show_own_load
 from wsbook.views.show import Shown
 from wsbook.views.step_view import StepView
-from wsbook.words import cap
+
+if TYPE_CHECKING:
+    from wsbook.views.console import Console
+    from wsbook.views.controls import Form, StepControls
 
 __all__ = ["PARAMETERS", "Workbook", "is_interactive", "open_workbook"]
 
@@ -63,21 +68,33 @@ class Progress(Protocol):
     def __call__(self, text: str, fraction: float) -> None: ...
 
 
-def is_interactive(environ: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether somebody can use a form: a kernel of a Jupyter server that is not told to run in batch."""
-    return environ.get("WSBOOK_BATCH") != "1" and "JPY_SESSION_NAME" in environ
+def is_interactive(environ: Mapping[str, str] = os.environ, namespace: Mapping[str, Any] = MappingProxyType({})) -> bool:
+    """Tell whether somebody can use a form: a kernel of a Jupyter server, or of VS Code, that is not told to run in batch.
+
+    Jupyter Server names the notebook in the kernel's environment; VS Code, which starts kernels by itself, does so in the
+    notebook's namespace (microsoft/vscode-jupyter pull request 8531).
+    """
+    return environ.get("WSBOOK_BATCH") != "1" and ("JPY_SESSION_NAME" in environ or "__vsc_ipynb_file__" in namespace)
 
 
 class Workbook:
-    """The case of one notebook and everything on its screen."""
+    """The case of one notebook and everything on its screen.
 
-    def __init__(self, phase: str, case: Case, parameters: Mapping[str, Any], *, live: bool) -> None:
+    problem: why the case is not that of the parameters, which can be put right in the form.
+    """
+
+    def __init__(self, phase: str, case: Case, parameters: Mapping[str, Any], *, live: bool, problem: str = "") -> None:
         self.phase = phase
         self.case = case
         self.parameters = dict(parameters)
         self.live = live
         self._views: list[StepView] = []
         self._shown: list[Shown] = []
+        self._console: Console | None = None
+        self._form: Form | None = None
+        self._controls: dict[str, StepControls] = {}
+        self._turn = asyncio.Lock()
+        self._problem = problem
         self._tell: Progress = lambda text, fraction: None
         self._stop_at = time.monotonic() + case.budget.total_s
         selected = os.environ.get("WSBOOK_STEPS", "")
@@ -88,9 +105,13 @@ class Workbook:
         if self.live:
             from wsbook.views.controls import Form
 
-            form = Form(self.parameters, self.case.target.url, self.again)
-            self._tell = form.progress
-            form.show()
+            self._form = Form(self.parameters, self.case.target.url, self.again)
+            self.parameters = self._form.parameters  # as the form writes them, so that what is unchanged is equal
+            self._form.show()
+            if self._problem:
+                self._form.refuse(f"{self._problem}; or type it anew here, and run")
+            else:
+                self._tell = self._form.progress
         else:
             show.show(lambda: show.bundle_table(tables.table_inputs(self.case.target, self.case.budget.name), "no input"), view="inputs")
 
@@ -107,6 +128,19 @@ class Workbook:
         skip = step not in self._selected or (self.case.done(step) and not anew)
         return self.case.result(step) if skip else await self.case.run(step, self._tell)
 
+    @property
+    def _known(self) -> dict[str, Any]:
+        """The parameters of the case now: a lab's own where nothing was given."""
+        return {**self.parameters, **parameters_of(self.case.target)}
+
+    def _show_controls(self, step: str) -> None:
+        """Show what runs this step again, where somebody can use it."""
+        if self.live:
+            from wsbook.views.controls import StepControls
+
+            self._controls[step] = StepControls(step, self._known, lambda changes: self.step_again(step, changes))
+            self._controls[step].show()
+
     async def begin(self, *steps: str) -> None:
         """Start steps that mostly wait beside those before them; step() shows them when their turn comes."""
         self.case.begin(*(step for step in steps if step in self._selected))
@@ -114,22 +148,61 @@ class Workbook:
 
     async def step(self, step: str) -> StepView:
         """Run one step, or take it from the record when it is done there, and return its views."""
-        self._tell(f"{step} {STEPS[step].title}", 0.0)
-        view = StepView(step, await self._look(step), self.live)
-        self._views.append(view)
+        self._show_controls(step)
+        async with self._turn:
+            self._tell(f"{step} {STEPS[step].title}", 0.0)
+            view = StepView(step, await self._look(step), self.live)
+        self._views = [*(one for one in self._views if one.step != step), view]
         self._follow()
         return view
+
+    async def step_again(self, step: str, changes: Mapping[str, Any]) -> tuple[StepResult, StepResult]:
+        """Run a step again with some parameters changed, which are the notebook's from then on; return its result before and now.
+
+        The other steps keep what they saw; everything is judged anew, and every view follows. Runs come one after another. Stopped
+        or failed, everything stays as it is.
+
+        Raises:
+            UsageError: a parameter cannot be used.
+        """
+        controls = self._controls[step]
+        if self._turn.locked():
+            controls.progress("waiting until another run is over", 0.0)
+        async with self._turn:
+            case = await asyncio.to_thread(_varied, self.case, changes) if changes else self.case
+            before, after = self.case.result(step), await case.run(step, controls.progress)
+            self.case = case
+            if changes:
+                self._take({**self._known, "budget": case.budget.name, "fault": ""}, ran=(step,))
+            for view in self._views:
+                result = self.case.result(view.step)
+                if view.step == step or result != view.result:
+                    view.refresh(result)
+            self._follow()
+        return before, after
+
+    def _take(self, parameters: Mapping[str, Any], ran: Collection[str]) -> None:
+        """Make parameters those of the notebook, and show them in every form. ran: the steps that have been run with them."""
+        self.parameters = dict(parameters)
+        if self._form is not None:
+            self._form.put(self.parameters)
+            self.parameters = self._form.parameters
+        for step, controls in self._controls.items():
+            controls.put(self._known, ran=step in ran)
 
     def _follow(self) -> None:
         """Bring what hangs on the whole case up to date."""
         self._tell("", 1.0)
         for shown in self._shown:
             shown.refresh()
+        if self._console is not None:
+            self._console.refresh()
 
     async def complete(self) -> None:
         """Run every step that the record does not hold yet, in the order of the investigation."""
         for step in STEPS:
             if step in self._selected and not self.case.done(step):
+                await self.begin(*BESIDE.get(step, ()))
                 await self._look(step)
         self._follow()
 
@@ -139,18 +212,37 @@ class Workbook:
         Raises:
             UsageError: a parameter cannot be used; the screen stays as it is.
         """
-        unchanged = parameters == self.parameters
-        if not unchanged:
-            case = await asyncio.to_thread(lambda: Case.open(**{**parameters, "record": ""}))
-            self.case.close()
-            self.case, self.parameters = case, dict(parameters)
+        async with self._turn:
+            if self._problem or parameters != self.parameters:
+                self.case = await asyncio.to_thread(self._opened, parameters)
+                self._problem, self._tell = "", self._form.progress if self._form else self._tell
+                self._take(parameters, ran=self._controls)
+            try:
+                await self._look_again()
+            finally:
+                self._follow()
+
+    def _opened(self, parameters: Mapping[str, Any]) -> Case:
+        """Return the case of other parameters, on the lab that is there when it is still the target; the case before is closed."""
+        if parameters["url"] and parameters["url"] == self.case.target.url:
+            return self.case.varied(_target(parameters), Budget.named(parameters["budget"]), keep=False)
+        case = Case.open(**{**parameters, "record": ""})
+        self.case.close()
+        return case
+
+    async def _look_again(self) -> None:
+        """Run the steps on the screen again; stopped, those that were not reached show what is known of them."""
         if self.phase == "5":
             for step in STEPS:
                 await self._look(step, anew=True)
-        for view in self._views:
+        for number, view in enumerate(self._views):
             self._tell(f"{view.step} {STEPS[view.step].title}", 0.0)
-            view.refresh(await self._look(view.step, anew=True))
-        self._follow()
+            try:
+                view.refresh(await self._look(view.step, anew=True))
+            except asyncio.CancelledError:
+                for left in self._views[number:]:
+                    left.refresh(self.case.result(left.step))
+                raise
 
     def _judgement_view(self, make: Callable[[Judgement], Mapping[str, Any]], view: str) -> None:
         self._shown.append(show.show(lambda: make(self.case.judge()), view=view, live=self.live))
@@ -175,10 +267,17 @@ class Workbook:
         self._judgement_view(make, "findings")
 
     def timeline(self) -> None:
-        """Show everything that was looked at in order of time."""
-        self._judgement_view(
-            lambda _: show.bundle_table(tables.table_timeline(self.case.evidence.observations), "nothing was looked at"), "timeline"
-        )
+        """Show everything observed in order of time, as a picture of lanes and as a table."""
+
+        def picture(_: Judgement) -> Mapping[str, Any]:
+            drawn = charts_timeline.plot_timeline(self.case.evidence.observations)
+            return show.bundle_picture(drawn) if drawn else show.bundle_line("nothing was looked at")
+
+        def table(_: Judgement) -> Mapping[str, Any]:
+            return show.bundle_table(tables.table_events(self.case.evidence.observations), "nothing was looked at")
+
+        self._judgement_view(picture, "timeline")
+        self._judgement_view(table, "events")
 
     def not_looked(self) -> None:
         """Show what was not looked at, why, and what to provide."""
@@ -203,23 +302,17 @@ class Workbook:
 
     def load(self) -> None:
         """Show a form for a load of one's own and what came of it, which is not recorded; in batch the command that sends the same."""
+        show_own_load(lambda: self.case.target, live=self.live)
+
+    def console(self) -> None:
+        """Show a console to talk to the endpoint by hand, of which nothing is recorded; in batch how to get one."""
         if not self.live:
-            show.show(lambda: show.bundle_line(f"a load of your own: {own_load_command(self.case.target)}"), view="own load")
+            show.show(lambda: show.bundle_line("a console to talk to the endpoint by hand: wsbook open, and run this cell"), view="console")
             return
-        from wsbook.views.controls import LoadForm
+        from wsbook.views.console import Console
 
-        seen: list[Observation] = []
-        shown: list[Shown] = []
-
-        async def run(figures: Mapping[str, float]) -> None:
-            wanted = msgspec.convert(figures, OwnLoad)
-            seen[:] = [await send_own_load(self.case.target, wanted, form.progress)]
-            for one in shown:
-                one.refresh()
-
-        form = LoadForm(msgspec.to_builtins(OwnLoad()), run)
-        form.show()
-        shown += [show.show(lambda: _own_picture(seen), live=True), show.show(lambda: _own_table(seen), live=True)]
+        self._console = Console(lambda: self.case)
+        self._console.show()
 
     def plan(self) -> None:
         """Show the questions of the steps in their order."""
@@ -235,31 +328,51 @@ class Workbook:
             self.case.close()
 
 
-def _own_picture(seen: list[Observation]) -> Mapping[str, Any]:
-    """Return what came of a load of one's own; the reason when nothing was sent, and a blank before the first."""
-    drawn = (plot(seen) for plot in (charts_moments.plot_moments, charts_load.plot_load))
-    picture = next((one for one in drawn if one is not None), None)
-    reason = next((one.failure.message for one in seen if one.failure), "")
-    return show.bundle_picture(picture) if picture else show.bundle_line(cap(reason, 300))
-
-
-def _own_table(seen: list[Observation]) -> Mapping[str, Any]:
-    return show.bundle_table(tables.table_load(seen), "")
-
-
 def _title(finding: Finding) -> str:
     entry = causes().get(finding.cause)
     return entry.title if entry else ""
 
 
+def _target(parameters: Mapping[str, Any]) -> Target:
+    """Return the target of parameters; its files are there.
+
+    Raises:
+        UsageError: a parameter cannot be used.
+    """
+    target = target_from({name: value for name, value in parameters.items() if value and name in Target.__struct_fields__})
+    require_files(target)
+    return target
+
+
+def _varied(case: Case, changes: Mapping[str, Any]) -> Case:
+    """Return the case with some parameters changed and everything that was seen."""
+    limits = Budget.named(changes.get("budget") or case.budget.name)
+    return case.varied(_target({**parameters_of(case.target), **changes}), limits)
+
+
+def _stored(folder: Path) -> dict[str, Any]:
+    """Return the parameters that stand in the target.toml of an investigation's folder; {} without one, or when nothing is given there."""
+    stored = read_investigation(folder)
+    parameters = parameters_of(stored.target) if stored else {}
+    return {**parameters, "budget": stored.budget} if stored and any(parameters.values()) else {}
+
+
 def open_workbook(phase: str, namespace: Mapping[str, Any] | None = None, **parameters: Any) -> Workbook:
     """Open the workbook of a notebook.
 
-    phase: "0" to "5". namespace: the notebook's globals(), from which the parameters are taken by their names.
+    phase: "0" to "5". namespace: the notebook's globals(), from which the parameters are taken by their names. Where they name no
+    target, that of the investigation's folder is taken, if the kernel runs in one.
 
     Raises:
         UsageError: a parameter cannot be used.
     """
     given = {name: (namespace or {}).get(name, default) for name, default in PARAMETERS.items()} | parameters
-    live = is_interactive()
-    return Workbook(phase, Case.open(**given), given, live=live)
+    if not any(given[name] for name in given if name not in ("record", "budget")):
+        given = {**given, **_stored(Path.cwd())}
+    live = is_interactive(namespace=namespace or {})
+    try:
+        return Workbook(phase, Case.open(**given), given, live=live)
+    except SecretMissingError as error:
+        if not live:
+            raise
+        return Workbook(phase, Case(Target(url=""), Budget.named(given["budget"])), given, live=live, problem=str(error))

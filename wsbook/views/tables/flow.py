@@ -45,16 +45,21 @@ def table_sessions(observations: Iterable[Observation]) -> pd.DataFrame:
 
 
 def table_frames(observations: Iterable[Observation], limit: int = 200) -> pd.DataFrame:
-    """Return the first frames of each socket: time since the upgrade, direction, kind, size, text."""
+    """Return the first frames of each socket, the busiest first: time since the upgrade, direction, kind, size, text.
+
+    The socket is named where there are several.
+    """
+    sockets = sorted((facts for _, facts in rows_of(observations, SessionFacts) if facts.frames), key=lambda one: -one.frame_count)
     rows = [
         {
+            "socket": f"{number} {cap(facts.url, 48)}" if len(sockets) > 1 else "",
             "at (ms)": milliseconds(one.at_s),
             "direction": direction_word(one),
             "kind": OPCODES.get(one.opcode, str(one.opcode)),
             "size (B)": one.size_bytes,
             "text": cap(one.text, 100),
         }
-        for _, facts in rows_of(observations, SessionFacts)
+        for number, facts in enumerate(sockets, start=1)
         for one in facts.frames[:limit]
     ]
-    return frame(rows, ["at (ms)", "direction", "kind", "size (B)", "text"])
+    return frame(rows, ["socket", "at (ms)", "direction", "kind", "size (B)", "text"])
