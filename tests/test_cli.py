@@ -14,6 +14,7 @@ import pytest
 from wsbook import cli
 from wsbook.causes import causes
 from wsbook.cli.investigate import _chosen
+from wsbook.record import Record
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = json.loads((ROOT / "data" / "findings.schema.json").read_text(encoding="utf-8"))
