@@ -10,7 +10,8 @@ from rich.text import Text
 
 from wsbook.errors import UsageError
 from wsbook.parsers.logs.follow import Watch
-from wsbook.words import cap
+from wsbook.secret_forms import hide_secrets
+from wsbook.words import cap, plain
 
 __all__ = ["follow_logs", "following"]
 
@@ -20,9 +21,8 @@ _EVERY_S = 0.3
 def _tell(console: Console, watch: Watch) -> None:
     for notice in watch.look():
         cause = notice.causes[0] if notice.causes else "refused"
-        console.print(
-            Text.assemble((f"{Path(notice.path).name}  ", "#999999"), (f"{cause}  ", "#D55E00"), cap(notice.text, 200)), soft_wrap=True
-        )
+        text = cap(hide_secrets(notice.text), 200)
+        console.print(Text.assemble((f"{plain(Path(notice.path).name)}  ", "#999999"), (f"{cause}  ", "#D55E00"), text), soft_wrap=True)
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def follow_logs(paths: Sequence[Path], console: Console, stop: threading.Event |
             raise UsageError(f"{path} is a folder; --follow watches files")
     stop = stop or threading.Event()
     with following([str(path) for path in paths], console):
-        console.print(f"watching {', '.join(map(str, paths))}; Ctrl-C ends", style="#999999", soft_wrap=True)
+        console.print(f"watching {plain(', '.join(map(str, paths)))}; Ctrl-C ends", style="#999999", soft_wrap=True, markup=False)
         try:
             stop.wait()
         except KeyboardInterrupt:

@@ -28,7 +28,7 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> None:
         ("Authorization: Bearer ${env:WS_TOKEN}", "text", "Bearer ${env:WS_TOKEN}", "✓ a reference"),
         ("X-Debug: 1", "text", "1", "✓ sent as it stands"),
         ("X Debug: 1", "text", "1", "✗ header 'X Debug"),
-        ("Authorization: Bearer abcdefghi", "variable", "WSBOOK_SECRET_1", "✓ a reference"),
+        ("Authorization: Bearer abcdefghi", "text", "Bearer ${env:WSBOOK_SECRET_1}", "✓ a reference"),
         ("Cookie: a", "variable", "WSBOOK_SECRET_1", "✓ a reference"),
     ],
 )

@@ -12,8 +12,8 @@ from typing import Any
 import ipywidgets as w
 
 from wsbook.errors import UsageError
-from wsbook.redact import seal
-from wsbook.secret import SECRET_HEADERS, has_reference, reference_names
+from wsbook.redact import seal_header, seal_whole
+from wsbook.secret import has_reference, reference_names
 from wsbook.target import parse_header
 from wsbook.views.controls.rows import Rows
 from wsbook.words import cap
@@ -27,19 +27,9 @@ _NAME = re.compile(r"[A-Za-z_]\w{0,79}", re.ASCII)
 _CHECKED = {"env": lambda name: name in os.environ, "file": lambda name: os.access(name, os.R_OK) and Path(name).is_file()}
 
 
-def _hide(value: str, environ: MutableMapping[str, str]) -> str:
-    """Move a whole value into environ and return the reference to it."""
-    name = f"WSBOOK_SECRET_{sum(key.startswith('WSBOOK_SECRET_') for key in environ) + 1}"
-    environ[name] = value
-    return f"${{env:{name}}}"
-
-
 def sealed_header(name: str, value: str, environ: MutableMapping[str, str]) -> str:
-    """Return a header's value with what is secret in it moved into environ; all of it where the header's name says so."""
-    begin = f"{name}: "
-    sealed = seal(f"{begin}{value}", environ).removeprefix(begin)
-    secret = name.strip().lower() in SECRET_HEADERS and value.strip() and not has_reference(sealed)
-    return _hide(value.strip(), environ) if secret else sealed
+    """Return a header's value with what is secret in it moved into environ."""
+    return seal_header(f"{name}: {value}", environ).partition(":")[2].strip() if value.strip() else value
 
 
 class _HeaderRow:
@@ -87,7 +77,7 @@ class _HeaderRow:
     def _take(self, _: Any = None) -> None:
         """Move a typed secret into the environment."""
         if self._typed.value:
-            reference = _hide(self._typed.value, os.environ)
+            reference = seal_whole(self._typed.value, os.environ)
             self._typed.value = ""
             self._put(reference)
             self._check()
@@ -112,7 +102,7 @@ class _HeaderRow:
             if sealed != self._value.value:
                 self._put(sealed)
         elif self._kind.value == "variable" and self._value.value and not _NAME.fullmatch(self._value.value.strip()):
-            self._put(_hide(self._value.value.strip(), os.environ))  # no name of a variable: the value itself was typed
+            self._put(seal_whole(self._value.value.strip(), os.environ))  # no name of a variable: the value itself was typed
         secret = self._kind.value == "secret"
         self._typed.layout.display, self._value.layout.display = ("flex", "none") if secret else ("none", "flex")
         self._value.placeholder = _HINTS[self._kind.value]
