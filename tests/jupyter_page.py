@@ -40,6 +40,12 @@ _OUTPUTS = """(id) => {
   return JSON.stringify(cells.find((cell) => cell.id === id).outputs.toJSON());
 }"""
 
+_HOLDS = """([id, words]) => {
+  const cells = [...window.jupyterapp.shell.currentWidget.content.model.cells];
+  const texts = cells.find((cell) => cell.id === id).outputs.toJSON().map((output) => String(output.data?.['text/plain']));
+  return texts.join('\\n').includes(words);
+}"""
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -47,21 +53,37 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def write_notebook(folder: Path, cells: dict[str, str], name: str = "small.ipynb") -> str:
+    """Write a notebook of code cells, id → source, and return its name: what is tested runs without all that surrounds it."""
+    made = [
+        {"id": id_, "cell_type": "code", "source": text, "metadata": {}, "outputs": [], "execution_count": None}
+        for id_, text in cells.items()
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    (folder / name).write_text(json.dumps({"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}))
+    return name
+
+
 class Server:
     """A running JupyterLab. Each notebook that a test opens is a fresh copy in a folder of its own."""
 
-    def __init__(self, address: str, folder: Path) -> None:
+    def __init__(self, address: str, folder: Path, view: str = "lab/tree") -> None:
         self.address = address
-        self._folder = folder
+        self.folder = folder
+        self.view = view
         self._count = 0
 
     def copy(self, name: str, source: Path = NOTEBOOKS) -> str:
         """Copy a notebook; return its path below the server's root."""
         self._count += 1
-        folder = self._folder / f"n{self._count}"
+        folder = self.folder / f"n{self._count}"
         folder.mkdir()
         shutil.copy(source / name, folder)
         return f"{folder.name}/{name}"
+
+    def files(self, pattern: str) -> list[Path]:
+        """Return the files of this name that stand below the server's root."""
+        return sorted(self._folder.rglob(pattern))
 
     def end_kernels(self) -> None:
         """End the kernel of every notebook, with the lab that it holds."""
@@ -77,7 +99,7 @@ class Server:
 
 @contextmanager
 def jupyterlab(place: Path, module: str = "jupyterlab") -> Iterator[Server]:
-    """Run JupyterLab, or another program of its kind, with a home of its own; end it by its own process group."""
+    """Run JupyterLab, or Jupyter Notebook as the module notebook, with a home of its own; end it by its own process group."""
     folder, settings = place / "notebooks", place / "settings"
     folder.mkdir()
     settings.mkdir()
@@ -87,7 +109,8 @@ def jupyterlab(place: Path, module: str = "jupyterlab") -> Iterator[Server]:
     names = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")
     places = {name: str(place / name) for name in names}
     options = ["--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", f"--IdentityProvider.token={TOKEN}"]
-    options += ["--LabApp.expose_app_in_browser=True", f"--LabApp.app_settings_dir={settings}", f"--ServerApp.root_dir={folder}"]
+    app = "JupyterNotebookApp" if module == "notebook" else "LabApp"
+    options += [f"--{app}.expose_app_in_browser=True", f"--{app}.app_settings_dir={settings}", f"--ServerApp.root_dir={folder}"]
     options += ["--MappingKernelManager.transport_encryption=auto", "--LabApp.extension_manager=readonly"]
     process = subprocess.Popen(
         [sys.executable, "-m", module, *options],
@@ -98,7 +121,7 @@ def jupyterlab(place: Path, module: str = "jupyterlab") -> Iterator[Server]:
     )
     try:
         _wait_for(port)
-        yield Server(f"http://127.0.0.1:{port}", folder)
+        yield Server(f"http://127.0.0.1:{port}", folder, "notebooks" if module == "notebook" else "lab/tree")
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         try:
@@ -118,11 +141,12 @@ def _wait_for(port: int) -> None:
 
 
 class Notebook:
-    """One notebook in the browser. page: Playwright's; outside: requests that left the loopback interface."""
+    """One notebook in the browser. page: Playwright's; outside: requests that left the loopback interface; file: where it is kept."""
 
-    def __init__(self, page: Any, outside: list[str]) -> None:
+    def __init__(self, page: Any, outside: list[str], file: Path) -> None:
         self.page = page
         self.outside = outside
+        self.file = file
 
     async def run_all(self) -> None:
         """Run every cell and wait until all are done."""
@@ -136,6 +160,20 @@ class Notebook:
     async def outputs(self, cell: str) -> list[dict[str, Any]]:
         """Return the outputs of a cell as the notebook keeps them."""
         return list(json.loads(await self.page.evaluate(_OUTPUTS, cell)))
+
+    async def text(self, cell: str) -> str:
+        """Return what stands as text in the outputs of a cell."""
+        return "\n".join(output["data"]["text/plain"] for output in await self.outputs(cell) if "data" in output)
+
+    async def until(self, cell: str, words: str) -> None:
+        """Wait until the outputs of a cell hold words."""
+        await self.page.wait_for_function(_HOLDS, arg=[cell, words], timeout=60_000)
+
+    async def save(self) -> str:
+        """Save the notebook with the states of its widgets, and return what the file then holds."""
+        await self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        await self.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+        return self.file.read_text(encoding="utf-8")
 
     async def dark(self) -> None:
         """Change to the dark theme."""
@@ -155,6 +193,7 @@ async def open_notebook(browser: Any, server: Server, name: str, source: Path = 
     outside: list[str] = []
     inside = (server.address, "data:", "blob:", "ws://127")
     page.on("request", lambda request: outside.append(request.url) if not request.url.startswith(inside) else None)
-    await page.goto(f"{server.address}/lab/tree/{server.copy(name, source)}?token={TOKEN}&reset")
+    place = server.copy(name, source)
+    await page.goto(f"{server.address}/{server.view}/{place}?token={TOKEN}&reset")
     await page.wait_for_function(_CONNECTED, timeout=90_000)
-    return Notebook(page, outside)
+    return Notebook(page, outside, server.folder / place)

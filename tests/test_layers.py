@@ -10,7 +10,8 @@ PACKAGE = Path(__file__).parent.parent / "wsbook"
 LAYERS = (
     {"errors", "secret", "target", "attempt", "observation", "facts", "evidence", "finding", "causes", "symptoms", "signatures", "words"}
     | {"datafile", "describe", "chain", "literals", "markup", "servers", "signs", "spacing", "precedents", "programs", "hosts"}
-    | {"validators", "confined", "limits", "echoed", "hops", "load_plan", "load_split", "load_merge", "histogram", "clocks"},
+    | {"validators", "confined", "limits", "echoed", "hops", "load_plan", "load_split", "load_merge", "histogram", "clocks"}
+    | {"timeline", "secret_forms"},
     {"wire", "equivalents"},
     {"probes", "parsers", "rules"},
     {"lab"},

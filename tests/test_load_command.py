@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from load_servers import loaded_server
 
@@ -133,11 +134,13 @@ def alive(pid: int) -> bool:
 
 
 def _begun(pid: int) -> int:
-    """Return the generator of a load once it can have sent."""
+    """Return the generator of a load once it has sent for a moment: it connects right before."""
     deadline = time.monotonic() + 60
     while not (found := children(pid)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(3.0)
+    while not psutil.Process(found[0]).net_connections("tcp") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.7)
     return found[0]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from wsbook.case import target_from
 from wsbook.runner import notebook_steps
-from wsbook.steps import STEPS
+from wsbook.steps import BESIDE, STEPS
 from wsbook.views.workbook import PARAMETERS
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
@@ -54,6 +54,20 @@ def test_check_notices_a_notebook_that_was_edited(tmp_path: Path) -> None:
     done = run(str(copy / "build.py"), "--check", folder=copy)
     assert done.returncode == 1
     assert "02_network_infrastructure" in done.stdout
+
+
+def test_what_is_begun_ahead_is_the_same_without_notebooks() -> None:
+    code = "\n".join(source(cell) for path in NOTEBOOKS for cell in cells(path))
+    begun: dict[str, tuple[str, ...]] = {}
+    waiting: tuple[str, ...] = ()
+    for what, step in re.findall(r'await book\.(begin|step)\("([\d.]+)"\)', code):
+        if what == "begin":
+            waiting = (*waiting, step)
+        elif waiting:
+            begun[step], waiting = waiting, ()
+    assert begun == BESIDE
+    order = list(STEPS)
+    assert all(order.index(before) < order.index(step) for before, steps in BESIDE.items() for step in steps)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

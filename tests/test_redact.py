@@ -73,8 +73,8 @@ def test_sealing_moves_secrets_into_the_environment() -> None:
     environ: dict[str, str] = {}
     sealed = seal("wss://host/ws?token=s3cr3t&x=1", environ)
     assert sealed == "wss://host/ws?token=${env:WSBOOK_SECRET_1}&x=1"
-    assert seal("Authorization: Bearer abcdef123", environ) == "Authorization: ${env:WSBOOK_SECRET_2}"
-    assert environ == {"WSBOOK_SECRET_1": "s3cr3t", "WSBOOK_SECRET_2": "Bearer abcdef123"}
+    assert seal("Authorization: Bearer abcdef123", environ) == "Authorization: Bearer ${env:WSBOOK_SECRET_2}"
+    assert environ == {"WSBOOK_SECRET_1": "s3cr3t", "WSBOOK_SECRET_2": "abcdef123"}
     assert seal(sealed, environ) == sealed
 
 

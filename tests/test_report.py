@@ -15,7 +15,7 @@ from wsbook.finding import Finding, Proof, Severity, StepVerdict, Verdict
 from wsbook.record import Record
 from wsbook.report import read_story, verdict_sentence, write_report
 from wsbook.report.notebooks import outputs_by_step, table_html
-from wsbook.report.page import remedy_parts
+from wsbook.report.remedy import remedy_parts
 from wsbook.report.ticket import escaped, fenced
 from wsbook.steps import STEPS
 from wsbook.target import parse_target
@@ -92,7 +92,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_sections_stand_in_their_order(folder: Path) -> None:
     page = write_report(folder).read_text()
-    heads = re.findall(r"<h2>([^<]+)</h2>", page)
+    heads = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)
     assert heads == [
         "Root cause",
         "The steps",
@@ -102,7 +102,7 @@ def test_sections_stand_in_their_order(folder: Path) -> None:
         "The executed notebooks",
     ]
     assert [page.index(f'id="step-{step}"') for step in STEPS] == sorted(page.index(f'id="step-{step}"') for step in STEPS)
-    assert page.index('class="chain"') < page.index("<h2>")
+    assert page.index('class="chain"') < page.index("<h2")
 
 
 def test_the_page_is_one_file_below_the_limit_without_an_address_to_ask(folder: Path) -> None:
@@ -173,6 +173,22 @@ def test_a_notebook_that_is_none_breaks_nothing(folder: Path, content: str) -> N
     assert write_report(folder).exists()
 
 
+@pytest.mark.parametrize(
+    ("still", "words"),
+    [
+        ((True, True), "All 2 plots have a still picture"),
+        ((True, False), "1 of 2 plots have a still picture."),
+        ((False, False), "0 of 2 plots have a still picture; kaleido or a browser for it was missing."),
+        ((), "They hold no plot."),
+    ],
+)
+def test_the_report_says_which_plots_need_a_script(folder: Path, still: tuple[bool, ...], words: str) -> None:
+    plots = [{"application/vnd.plotly.v1+json": {"data": []}} | ({"image/svg+xml": "<svg></svg>"} if one else {}) for one in still]
+    cells = [{"cell_type": "code", "metadata": {}, "source": "", "outputs": [output(plot, "", "chain") for plot in plots]}]
+    (folder / "01_initial_diagnosis.ipynb").write_text(json.dumps({"cells": cells}))
+    assert words in write_report(folder).read_text()
+
+
 def test_a_later_notebook_replaces_the_same_view() -> None:
     books = [{"cells": [{"outputs": [output({"text/plain": text}, "1.3", "plot")]}]} for text in ("old", "new")]
     assert [one.data["text/plain"] for one in outputs_by_step(books)["1.3"]] == ["new"]
@@ -219,6 +235,23 @@ def test_a_text_means_nothing_in_markdown(text: str, shown: str) -> None:
     assert escaped(text) == shown
 
 
+def test_the_ticket_folds_everything_but_the_surest_cause(folder: Path) -> None:
+    record = Record(folder)
+    content = record.read_json("findings.json")
+    content["findings"] = [finding(), finding(cause="client.no-reconnect", confidence=0.6)]
+    record.write_json("findings.json", content)
+    write_report(folder)
+    first, *folded = (folder / "report.md").read_text().split("<details>")
+    assert "## ✗ A hop does not pass on Upgrade and Connection" in first
+    assert "client.no-reconnect" not in first
+    assert [part.split("</summary>")[0].strip() for part in folded] == [
+        "<summary>1 more root cause",
+        "<summary>13 steps: 13 clear",
+        "<summary>What was not looked at",
+    ]
+    assert len(first.splitlines()) < 45
+
+
 def test_a_fence_cannot_be_ended_from_inside() -> None:
     assert fenced("a\n````\nb").splitlines()[0] == "`````"
 
@@ -250,7 +283,7 @@ async def test_in_a_browser_plots_are_live_and_nothing_hostile_runs(folder: Path
     assert await page.evaluate("() => document.documentElement.scrollWidth") <= width
     assert said == []
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
-    assert [await one.text_content() for one in await page.query_selector_all("button.copy")] == ["copy"]
+    assert [await one.text_content() for one in await page.query_selector_all("button.copy")] == ["copy"] * 2
 
 
 @needs("chromium")

@@ -96,7 +96,7 @@ def keep_artifact(folder: Path, name: str, data: bytes, *, parameter: str = "") 
     if not data.strip():
         raise UsageError(f"{shown} is empty")
     if len(data) > LIMIT_BYTES:
-        raise UsageError(f"{shown} has {size_text(len(data))}; more than {size_text(LIMIT_BYTES)} is given as a path in the field beside")
+        raise UsageError(f"{shown} has {size_text(len(data))}; more than {size_text(LIMIT_BYTES)} is given as a path in its field")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         kind = detect_kind(name, data[:HEAD_BYTES])
@@ -110,6 +110,6 @@ def keep_artifact(folder: Path, name: str, data: bytes, *, parameter: str = "") 
         raise UsageError(f"{shown} cannot be kept in {folder}: {error.strerror}") from error
     if not kind and not parameter:
         path.unlink()
-        raise UsageError(f"nobody can tell what {shown} is; choose it in the list beside and give it again")
+        raise UsageError(f"nobody can tell what {shown} is; choose it in the list and give it again")
     taken = parameter or _KINDS[kind][1]
     return Kept(path=path, kind=kind, size_bytes=len(data), lines=_lines(data), parameter=taken)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from wsbook.evidence import Evidence
 from wsbook.finding import Finding, StepVerdict, Verdict
 from wsbook.observation import Failure, Observation, Outcome, Reason, Source
 from wsbook.record import Record
-from wsbook.redact import Redactor, seal
+from wsbook.redact import Redactor, seal, seal_header, seal_protocols
 from wsbook.rules import judge
 from wsbook.rules.verdicts import judge_triage
 from wsbook.steps import STEPS, Step
@@ -31,8 +32,6 @@ SCHEMA = "wsbook.findings/1"
 
 _END_S = 3.0
 """A step that is stopped closes its connections meanwhile."""
-
-_LISTS = ("subprotocols", "headers", "hops", "frontend", "backend", "configs", "logs")
 
 
 class StepResult(Struct, frozen=True, kw_only=True):
@@ -78,6 +77,32 @@ def _split(text: str) -> list[str]:
     return [part.strip() for line in text.splitlines() for part in line.split(";") if part.strip()]
 
 
+def _plainly(text: str) -> str:
+    return seal(text, os.environ)
+
+
+def _list(text: str) -> list[str]:
+    return _split(_plainly(text))
+
+
+def _headers(text: str) -> list[str]:
+    """Return header lines; a semicolon separates them only before the name of another: a cookie has its own."""
+    lines = [line for part in text.splitlines() for line in re.split(r";\s*(?=[\w-]+\s*:)", part)]
+    return [seal_header(line.strip().removesuffix(";"), os.environ) for line in lines if line.strip()]
+
+
+def _protocols(text: str) -> list[str]:
+    return _split(seal_protocols(re.sub(r"[;\n]", ",", text), os.environ).replace(",", ";"))
+
+
+_SEALED: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("hops", "frontend", "backend", "configs", "logs"), _list),
+    "headers": _headers,
+    "subprotocols": _protocols,
+}
+"""Parameter → what makes its value of a text, with the secrets in it moved into the environment; the others are one text."""
+
+
 def target_from(parameters: dict[str, Any]) -> Target:
     """Return the target described by notebook parameters: texts, lists separated by ';' or line breaks.
 
@@ -93,8 +118,7 @@ def target_from(parameters: dict[str, Any]) -> Target:
         if name == "owned":
             known[name] = bool(value)
         else:
-            text = seal(str(value), os.environ)
-            known[name] = _split(text.replace(",", ";") if name == "subprotocols" else text) if name in _LISTS else text
+            known[name] = _SEALED.get(name, _plainly)(str(value))
     return parse_target(known.pop("url", ""), **known)
 
 

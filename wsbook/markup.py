@@ -51,10 +51,10 @@ _SHORT, _SENTENCE = 14, 60
 """Characters of a cell that is not broken, and of one that needs room."""
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool] = ()) -> str:
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[bool] = (), ids: Sequence[str] = ()) -> str:
     """Return a table of texts; numeric columns are aligned right with figures of one width.
 
-    Short cells stay on one line, and columns of sentences keep room enough for them, however narrow the screen.
+    Short cells stay on one line, and columns of sentences keep room enough for them, however narrow the screen. ids: of the rows, "" none.
     """
     rows = list(rows)
     right = [*numeric, *[False] * (len(columns) - len(numeric))]
@@ -65,7 +65,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequen
         for one, length in zip(right, longest, strict=True)
     ]
     head = "".join(element("th", text(name), scope="col", style=style[i]) for i, name in enumerate(columns))
-    body = "".join(element("tr", "".join(element("td", _cell(cell), style=style[i]) for i, cell in enumerate(row))) for row in rows)
+    named = [{"id": one} if one else {} for one in [*ids, *[""] * (len(rows) - len(ids))]]
+    cells = ("".join(element("td", _cell(cell), style=style[i]) for i, cell in enumerate(row)) for row in rows)
+    body = "".join(element("tr", inside, **values) for inside, values in zip(cells, named, strict=True))
     return element("table", f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>", class_=f"wsbook {NO_MATH}")
 
 

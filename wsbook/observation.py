@@ -1,6 +1,6 @@
 """The envelope of everything that was seen, by a probe or in a file. Outcome is about the act of looking."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from msgspec import Struct
@@ -85,7 +85,7 @@ class Source(Struct, frozen=True, kw_only=True):
 
 
 class Observation(Struct, frozen=True, kw_only=True):
-    """One act of looking: source, instant (UTC), duration, outcome, what was seen, or why nothing was.
+    """One act of looking: source, instant of its begin (UTC), duration, outcome, what was seen, or why nothing was.
 
     id: "" until a record numbers it. facts may stand beside a failure: what was learnt before it.
     """
@@ -114,10 +114,10 @@ def observed(
     stages: tuple[Stage, ...] = (),
     observed_at: datetime | None = None,
 ) -> Observation:
-    """Return an observation stamped now (or at observed_at); a failure makes the outcome FAILED."""
+    """Return an observation of a look that ends now, or began at observed_at; a failure makes the outcome FAILED."""
     return Observation(
         source=source,
-        observed_at=observed_at or datetime.now(UTC),
+        observed_at=observed_at or datetime.now(UTC) - timedelta(seconds=duration_s),
         duration_s=duration_s,
         outcome=Outcome.FAILED if failure else Outcome.ANSWERED,
         facts=facts,

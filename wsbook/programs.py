@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 from wsbook.errors import UsageError
+from wsbook.secret import SEALED
 
 __all__ = ["PROXIES", "clean_environment", "error_lines", "find_program", "free_ports", "has_ipv6_loopback", "has_program", "program"]
 
@@ -64,8 +65,8 @@ def program(name: str, purpose: str) -> str:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """Return our environment without proxy and TLS variables, which would change what the deployment does."""
-    kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and not k.startswith(("SSL", "WEBSOCKETS_"))}
+    """Return our environment without proxy and TLS variables, which would change what the deployment does, and without secrets."""
+    kept = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy") and not k.startswith(("SSL", "WEBSOCKETS_", SEALED))}
     return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1", **more}
 
 

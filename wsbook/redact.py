@@ -5,61 +5,41 @@ Knows what secrets look like and which values were used; knows nothing of files 
 
 import base64
 import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from msgspec import convert, to_builtins
 
-from wsbook.secret import SECRET_HEADERS, reference_names, resolve
+from wsbook.secret import SEALED, SECRET_HEADERS, has_reference, reference_names, resolve
+from wsbook.secret_forms import HIDDEN, cookie_spans, looks_random, names_secret, packed_texts, secret_protocols, secret_spans
 
-__all__ = ["HIDDEN", "Redactor", "seal"]
+__all__ = ["HIDDEN", "Redactor", "seal", "seal_header", "seal_protocols"]
 
-HIDDEN = "***"
-
-_NAME = (
-    r"(?:[\w.-]*(?:token|secret|passw(?:or)?d|passwd|pwd|api[_-]?key|access[_-]?key|private[_-]?key|signature|credential|jwt|ticket|session[_-]?id)"
-    r"|auth|authorization|sid|sig|key|code|session|sess(?:ion)?_?(?:id)?)"
-)
-_VALUE = r"[^\s&;,\"'<>)\]}]+"
-_PATTERNS = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?P<secret>[\s\S]{1,10000}?)-----END",
-        r"\b(?P<secret>eyJ[\w-]{5,}\.[\w-]{5,}(?:\.[\w-]*)?)",  # JWT, RFC 7519
-        r"://(?P<secret>[^/\s:@\"'<>]*:[^/\s@\"'<>]+)@",  # RFC 3986 userinfo; Redis knows passwords without a user
-        rf"[?&;]{_NAME}=(?P<secret>{_VALUE})",
-        r"\b(?:Bearer|Basic|Digest|Negotiate)\s+(?P<secret>[\w.~+/=-]{6,})",
-        r"^\s*(?:[<>]\s*)?(?:Proxy-)?Authorization\s*:\s*+(?![^\r\n]*(?:\$\{|env:))(?P<secret>[^\r\n]+)",
-        r"\b(?:Set-)?Cookie\s*:\s*+(?![^\r\n]*(?:\$\{|env:))(?P<secret>[^\r\n\"]+)",
-        rf"[\"']?\b[\w.-]*(?:token|secret|passw(?:or)?d|passwd|api[_-]?key|access[_-]?key|private[_-]?key|credentials?)[\"']?\s*[:=]\s*[\"']?(?P<secret>{_VALUE})",
-        r"\b(?P<secret>(?:AKIA|ASIA)[A-Z0-9]{16})\b",  # AWS access key id
-        r"\b(?P<secret>(?:gh[pousr]_|github_pat_|xox[abpros]-|sk_live_|sk-|glpat-|AIza)[\w-]{16,})",
-    )
-)
-_COOKIE_PAIR = re.compile(r"(?P<name>[^=;\s]+)=(?P<value>[^;]*)")
-_COOKIE_ATTRIBUTES = frozenset(["path", "domain", "expires", "max-age", "samesite", "priority"])
 _PARTS = re.compile(r"[\n;]|: ")
 """What separates values in a list of headers: ``env:NAME`` counts as a reference only as a whole value."""
 _REFERENCE = re.compile(r"\$\{(?:(?:env|file):[^}\s]+|[A-Z_][A-Z0-9_]*)\}|\$\(cat [^)\s]+\)|env:\w+")
 """To a secret: ours, and a shell's, as the commands of equivalents.py name it."""
 
+_LISTS: dict[str, Callable[[str], Iterable[tuple[int, int]]]] = {
+    "cookie": cookie_spans,
+    "set-cookie": cookie_spans,
+    "sec-websocket-protocol": secret_protocols,
+}
+"""Headers of which only parts are secret, and where these stand."""
+_LEARNT, _MOST_KNOWN, _LONGEST_NAME = 10, 400, 100
+
 T = TypeVar("T")
 
 
 def _spans(text: str) -> list[tuple[int, int]]:
-    """Return the non-overlapping spans of secrets in a text, references to secrets excepted."""
-    found = sorted(match.span("secret") for pattern in _PATTERNS for match in pattern.finditer(text))
+    """Return the spans of secrets in a text, references to secrets and what is hidden already excepted."""
     references = [match.span() for match in _REFERENCE.finditer(text)]
-    spans: list[tuple[int, int]] = []
-    for start, end in found:
-        if text[start:end].startswith(HIDDEN) or any(start < last and first < end for first, last in references):
-            continue
-        if spans and start < spans[-1][1]:
-            spans[-1] = (spans[-1][0], max(end, spans[-1][1]))
-        else:
-            spans.append((start, end))
-    return spans
+    return [
+        (start, end)
+        for start, end in secret_spans(text)
+        if not text.startswith(HIDDEN, start) and not any(start < last and first < end for first, last in references)
+    ]
 
 
 def _replace(text: str, replacement: Iterable[str]) -> str:
@@ -70,14 +50,10 @@ def _replace(text: str, replacement: Iterable[str]) -> str:
     return "".join([*pieces, text[position:]])
 
 
-def _hide_cookie(value: str) -> str:
-    """Keep the names of cookies and their attributes, which diagnosis needs, and hide every value."""
-
-    def hide(pair: re.Match[str]) -> str:
-        keep = pair["name"].lower() in _COOKIE_ATTRIBUTES
-        return pair[0] if keep else f"{pair['name']}={HIDDEN}"
-
-    return _COOKIE_PAIR.sub(hide, value) if "=" in value else HIDDEN
+def _hide_spans(value: str, spans: Iterable[tuple[int, int]]) -> str:
+    for start, end in sorted(spans, reverse=True):
+        value = f"{value[:start]}{HIDDEN}{value[end:]}"
+    return value
 
 
 class Redactor:
@@ -98,38 +74,91 @@ class Redactor:
             SecretMissingError: a reference names nothing.
         """
         names = {name for text in texts for part in (text, *_PARTS.split(text)) for name in reference_names(part.strip())}
-        return cls(resolve(f"${{{name}}}") for name in names)
+        values = [resolve(f"${{{name}}}") for name in names]
+        return cls([*values, *(value[start:end] for value in values for start, end in cookie_spans(value))])
 
     def text(self, text: str) -> str:
-        """Return the text without secrets."""
+        """Return the text without secrets; halves of characters, which no file can hold, are told by their number."""
+        if not text.isascii():
+            text = text.encode("utf-8", "backslashreplace").decode()
         for value in self._known:
             text = text.replace(value, HIDDEN)
+        if self._known:
+            packed = [span for span, inside in packed_texts(text) if any(value in inside for value in self._known)]
+            text = _hide_spans(text, packed)
         return _replace(text, (HIDDEN for _ in iter(int, 1)))
 
     def header(self, name: str, value: str) -> str:
         """Return a header's value without secrets; references stay."""
         lower = name.lower()
-        if lower in ("cookie", "set-cookie"):
-            return _hide_cookie(self.text(value)) if not _REFERENCE.fullmatch(value) else value
-        if lower in SECRET_HEADERS and not _REFERENCE.search(value):
+        if lower in _LISTS:
+            shown = self.text(value)
+            return _hide_spans(shown, _LISTS[lower](shown)) if not _REFERENCE.search(value) else shown
+        if (lower in SECRET_HEADERS or names_secret(name)) and not _REFERENCE.search(value):
             scheme, space, rest = value.partition(" ")
             return f"{scheme} {HIDDEN}" if space and rest else HIDDEN
         return self.text(value)
 
     def value(self, value: T) -> T:
-        """Return a copy of a value (struct, mapping, sequence) without secrets; header pairs are known by their name."""
-        return convert(self._walk(to_builtins(value)), type(value), strict=False)
+        """Return a copy of a value (struct, mapping, sequence) without secrets; header pairs are known by their name.
+
+        What a pair gives away is hidden in the whole of the value, and in everything that comes later.
+        """
+        built = to_builtins(value)
+        self._learn(secret for name, said in _pairs(built) for secret in _values(name, said))
+        return convert(self._walk(built), type(value), strict=False)
+
+    def _learn(self, secrets: Iterable[str]) -> None:
+        new = {form for secret in secrets if looks_random(secret, _LEARNT) for form in _forms(secret)} - set(self._known)
+        if new and len(self._known) < _MOST_KNOWN:
+            self._known = sorted([*self._known, *new], key=len, reverse=True)
 
     def _walk(self, value: Any) -> Any:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {key: self._walk(item) for key, item in value.items()}
+            walked = {self.text(key) if isinstance(key, str) else key: self._walk(item) for key, item in value.items()}
+            if _is_named(value):
+                walked["value"] = self.header(value["name"], value["value"])
+            return walked
         if isinstance(value, list | tuple):
-            if len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], str) and value[0].lower() in SECRET_HEADERS:
-                return [value[0], self.header(value[0], value[1])]
-            return [self._walk(item) for item in value]
+            return [value[0], self.header(value[0], value[1])] if _is_pair(value) else [self._walk(item) for item in value]
         return value
+
+
+def _is_pair(value: Any) -> bool:
+    return len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], str) and _tells(value[0])
+
+
+def _is_named(value: dict[Any, Any]) -> bool:
+    return isinstance(value.get("name"), str) and isinstance(value.get("value"), str) and _tells(value["name"])
+
+
+def _tells(name: str) -> bool:
+    return len(name) <= _LONGEST_NAME and (name.lower() in SECRET_HEADERS or name.lower() in _LISTS or names_secret(name))
+
+
+def _pairs(value: Any) -> Iterator[tuple[str, str]]:
+    """Yield every name with a value that is a secret because of it."""
+    if isinstance(value, dict):
+        if _is_named(value):
+            yield value["name"], value["value"]
+        for item in value.values():
+            yield from _pairs(item)
+    elif isinstance(value, list | tuple):
+        if _is_pair(value):
+            yield value[0], value[1]
+        else:
+            for item in value:
+                yield from _pairs(item)
+
+
+def _values(name: str, value: str) -> Iterator[str]:
+    """Yield the secrets in what stands behind a name: all of it, or the values of cookies, or the tokens among subprotocols."""
+    spans = _LISTS.get(name.lower())
+    if _REFERENCE.search(value):
+        return
+    yield from (value[start:end] for start, end in spans(value)) if spans else (value.rpartition(" ")[2],)
 
 
 def _forms(value: str) -> set[str]:
@@ -137,14 +166,39 @@ def _forms(value: str) -> set[str]:
     return {value, quote(value, safe=""), base64.b64encode(value.encode()).decode(), base64.urlsafe_b64encode(value.encode()).decode()}
 
 
+def seal_header(line: str, environ: MutableMapping[str, str]) -> str:
+    """Return a header line, its value sealed whole where the name, or the looks of the value, say that it is a secret; cookies too."""
+    name, colon, value = line.partition(":")
+    scheme, space, rest = value.strip().partition(" ")
+    if not colon or has_reference(value.strip()):
+        return line
+    if name.strip().lower() == "sec-websocket-protocol":
+        return f"{name}:{seal_protocols(value, environ)}"
+    if not (_tells(name.strip()) or looks_random(value.strip(), _LEARNT)):
+        return seal(line, environ)
+    if space and rest and scheme.isalnum():
+        return f"{name}: {scheme} {_sealed(rest, environ)}"
+    return f"{name}: {_sealed(value.strip(), environ)}"
+
+
+def seal_protocols(text: str, environ: MutableMapping[str, str]) -> str:
+    """Return a list of subprotocols, separated by commas, with the tokens in it sealed."""
+    for start, end in sorted(secret_protocols(text), reverse=True):
+        if not has_reference(text[start:end]):
+            text = f"{text[:start]}{_sealed(text[start:end], environ)}{text[end:]}"
+    return seal(text, environ)
+
+
+def _sealed(secret: str, environ: MutableMapping[str, str]) -> str:
+    """Return the reference to a secret, which is in environ from now on."""
+    name = f"{SEALED}{sum(key.startswith(SEALED) for key in environ) + 1}"
+    environ[name] = secret
+    return f"${{env:{name}}}"
+
+
 def seal(text: str, environ: MutableMapping[str, str]) -> str:
     """Return the text with its secrets moved into environ and ``${env:WSBOOK_SECRET_n}`` in their place.
 
     So that a secret typed on a command line reaches the probes, but neither the notebooks' parameters nor the record.
     """
-    names = []
-    for start, end in _spans(text):
-        name = f"WSBOOK_SECRET_{sum(key.startswith('WSBOOK_SECRET_') for key in environ) + 1}"
-        environ[name] = text[start:end]
-        names.append(f"${{env:{name}}}")
-    return _replace(text, names)
+    return _replace(text, [_sealed(text[start:end], environ) for start, end in _spans(text)])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wsbook.errors import SecretMissingError
 
-__all__ = ["SECRET_HEADERS", "has_reference", "reference_names", "resolve"]
+__all__ = ["SEALED", "SECRET_HEADERS", "has_reference", "reference_names", "resolve", "without_references"]
 
 SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "api-key", "apikey"}
@@ -19,6 +19,9 @@ SECRET_HEADERS = frozenset(
     | {"x-amz-security-token", "x-goog-iap-jwt-assertion", "cf-access-jwt-assertion"}
 )
 """Headers whose value is a secret whatever it looks like, in lower case."""
+
+SEALED = "WSBOOK_SECRET_"
+"""Beginning of the variables that hold what was typed in clear; programs that we start do not get them."""
 
 _REFERENCE = re.compile(r"\$\{(?P<kind>env|file):(?P<name>[^}\s]+)\}")
 _WHOLE = re.compile(r"(?P<kind>env):(?P<name>[A-Za-z_][A-Za-z0-9_]*)")
@@ -36,6 +39,11 @@ def has_reference(text: str) -> bool:
 def reference_names(text: str) -> tuple[str, ...]:
     """Return the references in the text as ``env:NAME`` or ``file:PATH``, in order."""
     return tuple(f"{m['kind']}:{m['name']}" for m in _REFERENCE.finditer(_inline(text)))
+
+
+def without_references(text: str) -> str:
+    """Return the text with a letter in the place of each reference, to see whether the rest of it is well formed."""
+    return _REFERENCE.sub("x", _inline(text))
 
 
 def resolve(text: str, environ: Mapping[str, str] | None = None) -> str:

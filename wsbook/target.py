@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from wsbook.errors import UsageError
+from wsbook.secret import without_references
 
 __all__ = ["Budget", "Endpoint", "Hop", "Target", "Trigger", "parse_endpoint", "parse_header", "parse_hop", "parse_target", "parse_trigger"]
 
@@ -336,7 +337,7 @@ def parse_target(
     if sequence and not _SINGULAR_PATH.match(sequence):
         raise UsageError(f"sequence {sequence[:80]!r} is not a JSON path such as $.seq or $.data[0].number")
     for name in (names := tuple(subprotocols)):
-        if not _TOKEN.match(name):
+        if not _TOKEN.match(without_references(name)):
             raise UsageError(f"subprotocol {name!r} is not a token (RFC 6455 section 4.1)")
     return Target(
         url=url,

@@ -13,7 +13,12 @@ __all__ = ["MARKS", "cap", "duration_text", "instant_text", "plain", "quantity",
 MARKS = {Verdict.CLEAR: "✓", Verdict.FAULT: "✗", Verdict.UNKNOWN: "?", Verdict.SKIPPED: "·", Verdict.NOT_APPLICABLE: "–"}
 """A verdict's sign; always beside its word or colour, never alone."""
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\U000e0000-\U000e007f]"
+    "|(?<=[\x00-\x7f])[\u200c\u200d]|[\u200c\u200d](?=[\x00-\x7f])"
+)
+"""What steers a terminal or a text, or cannot be seen: control characters, directions, separators, halves of characters, tags. The
+joiners of emoji and of Persian stay between letters that need them."""
 
 
 def duration_text(seconds: float | None) -> str:
@@ -50,7 +55,12 @@ def quantity(count: int, noun: str, plural: str = "") -> str:
 
 def plain(text: str) -> str:
     """Return the text with control and direction characters made visible, so that a terminal or page cannot be steered by it."""
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text.replace("\r", ""))
+    return _CONTROL.sub(_escaped, text.replace("\r", ""))
+
+
+def _escaped(match: re.Match[str]) -> str:
+    number = ord(match[0])
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def cap(text: str, limit: int = 120) -> str:

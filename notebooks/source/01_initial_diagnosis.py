@@ -10,7 +10,10 @@
 
 # %% [markdown] id=form-about
 # The form takes an endpoint, `ws://` or `wss://`, and reads its parts as you type. With nothing given the bundled lab is
-# examined. *Run this phase* repeats all four steps, and every picture and table below follows.
+# examined. Logs, configurations and recordings are chosen or pasted under *Files*. A secret that you type is moved into a variable
+# of the kernel and never kept in the notebook. *Run this phase* repeats all four steps, and every picture and table below follows;
+# *Change* above a step repeats that one with another value, and says what that changed. *Save as target.toml* keeps what is typed
+# beside the notebook, which starts with it the next time.
 
 # %% id=open tags=open
 from wsbook.views.workbook import open_workbook
@@ -18,6 +21,12 @@ from wsbook.views.workbook import open_workbook
 book = open_workbook("1", globals())
 book.form()
 book.chain()
+
+# %% [markdown] id=begin-about
+# A browser takes its time to start and to look at the page (step 1.2). It begins now, while the source is read.
+
+# %% id=begin
+await book.begin("1.2")
 
 # %% [markdown] id=s11-about
 # ## 1.1 Does the frontend dial what the backend offers?
@@ -158,6 +167,18 @@ direct.verdict()
 # out of reach from there; step 2.1 looks at that.
 #
 # </details>
+
+# %% [markdown] id=s13-console-about
+# ### By hand
+#
+# Some questions are quickest asked by talking to the endpoint oneself: does it answer a ping, does it push anything before a
+# client subscribes, with which words does it refuse a token? The console dials what the form above names, or a hop behind
+# it, with the target's headers; what a dialect's client would say is offered as a template. Every frame stands in the table
+# with its time, ping, pong and close too, which no browser shows. Nothing of this is recorded: *Export as HAR* writes what
+# was seen, without secrets, into a file that step 1.2 reads.
+
+# %% id=s13-console
+book.console()
 
 # %% [markdown] id=s14-about
 # ## 1.4 What do the logs say about handshakes?

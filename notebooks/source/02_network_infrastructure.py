@@ -10,6 +10,7 @@
 # %% [markdown] id=form-about
 # A **hop** is one program on the way. Give hops to get the most out of this phase: the same endpoint as it is reached at the
 # application itself, and behind each proxy. The attempt is then made at every one of them, and the first that differs is the culprit.
+# The configuration of a proxy, chosen or pasted under *Files*, is read line by line.
 
 # %% id=open tags=open
 from wsbook.views.workbook import open_workbook

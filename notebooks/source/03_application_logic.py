@@ -59,6 +59,13 @@ page.verdict()
 #
 # </details>
 
+# %% [markdown] id=s32-begin-about
+# Step 3.3 knocks and leaves again, which breaks nobody's silence. It is done while step 3.2 waits for step 3.4: what is published
+# there would end the silence of its connections.
+
+# %% id=s32-begin
+await book.begin("3.3")
+
 # %% [markdown] id=s32-about
 # ## 3.2 Does every subscriber get every message?
 #

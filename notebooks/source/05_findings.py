@@ -53,6 +53,10 @@ book.verdicts()
 
 # %% [markdown] id=timeline-about
 # ## Everything in order of time
+#
+# One axis for all that was observed: each step's own looks, the browser, marked messages, and the lines of logs and recordings,
+# by our clock where theirs is known. What stands in one column happened together; ✗ marks what was refused or failed. Days other
+# than today's, and every event beyond the first rows, are in the report.
 
 # %% id=timeline
 book.timeline()

@@ -58,39 +58,39 @@ async def test_a_recordings_frames_are_explored(server: Server, browser: Any, tm
     await book.run_all()
     page = book.page
     await book.show("s12-run")
-    view = page.locator(".wsb-frames").last
-    await page.locator(".wsb-rows .wsb-row").first.wait_for(timeout=20_000)
+    view = page.locator(".wsb-recorded")
+    await view.locator(".wsb-rows .wsb-row").first.wait_for(timeout=20_000)
     assert "1 sent, 300 received" in await view.locator(".wsb-status").inner_text()
     await book.shot("frames-light")
 
-    await page.locator(".wsb-search").fill('"price": 17\\d')
-    await page.get_by_role("button", name="Regular expression").click()
-    await page.wait_for_function("document.querySelector('.wsb-found').textContent === '10 matches'")
-    await page.locator(".wsb-search").press("Enter")
-    grid = page.locator(".wsb-grid")
+    await view.locator(".wsb-search").fill('"price": 17\\d')
+    await view.get_by_role("button", name="Regular expression").click()
+    await page.wait_for_function("document.querySelector('.wsb-recorded .wsb-found').textContent === '10 matches'")
+    await view.locator(".wsb-search").press("Enter")
+    grid = view.locator(".wsb-grid")
     await grid.focus()
     await grid.press("Enter")
-    assert '"price": 170' in await page.locator(".wsb-payload").inner_text()
+    assert '"price": 170' in await view.locator(".wsb-payload").inner_text()
     await book.shot("frames-detail")
 
     cells = await page.evaluate("window.jupyterapp.shell.currentWidget.content.model.cells.length")
     for key in ("d", "d", "a", "b", "x", "ArrowDown", "Shift+Enter", "Escape"):
         await grid.press(key)
     assert await page.evaluate("window.jupyterapp.shell.currentWidget.content.model.cells.length") == cells
-    await page.locator(".wsb-search").press("Escape")
+    await view.locator(".wsb-search").press("Escape")
 
-    box = await page.locator(".wsb-canvas").bounding_box()
+    box = await view.locator(".wsb-canvas").bounding_box()
     await page.mouse.move(box["x"] + box["width"] * 0.7, box["y"] + 60)
     await page.mouse.down()
     await page.mouse.move(box["x"] + box["width"] * 0.85, box["y"] + 70, steps=4)
     await page.mouse.up()
-    await page.wait_for_function("/; \\d+ shown/.test(document.querySelector('.wsb-status').textContent)")
+    await page.wait_for_function("/; \\d+ shown/.test(document.querySelector('.wsb-recorded .wsb-status').textContent)")
     await book.shot("frames-range")
     await book.dark()
     await book.shot("frames-dark")
 
-    await page.get_by_label("Socket").select_option("1")
-    await page.wait_for_function("document.querySelector('.wsb-status').textContent.startsWith('4 sent, 4 received')")
+    await view.get_by_label("Socket").select_option("1")
+    await page.wait_for_function("document.querySelector('.wsb-recorded .wsb-status').textContent.startsWith('4 sent, 4 received')")
     assert await page.evaluate("window.hit") is None
     assert "price" not in json.dumps((await book.outputs("s12-run"))[0]["data"].get("application/vnd.jupyter.widget-view+json"))
     assert book.outside == []
@@ -102,7 +102,7 @@ async def test_the_button_fills_the_view_again(server: Server, browser: Any, tmp
     await book.run_all()
     page = book.page
     await book.show("s12-run")
-    await page.locator(".wsb-rows .wsb-row").first.wait_for(timeout=20_000)
+    await page.locator(".wsb-recorded .wsb-rows .wsb-row").first.wait_for(timeout=20_000)
     log = json.loads(har.read_text())["log"]
     log["entries"] = log["entries"][:1]
     har.write_text(json.dumps({"log": log}))
@@ -110,5 +110,7 @@ async def test_the_button_fills_the_view_again(server: Server, browser: Any, tmp
     await page.get_by_role("button", name="Run this phase").click()
     await page.locator(".widget-label").get_by_text("done", exact=True).wait_for(timeout=60_000)
     await book.show("s12-run")
-    await page.wait_for_function("document.querySelector('.wsb-status')?.textContent.startsWith('4 sent, 4 received')", timeout=20_000)
+    await page.wait_for_function(
+        "document.querySelector('.wsb-recorded .wsb-status')?.textContent.startsWith('4 sent, 4 received')", timeout=20_000
+    )
     assert book.outside == []

@@ -32,7 +32,7 @@ FOLDERS = {
 }
 """Kind → samples whose lines its texts are made of."""
 OUTPUT_BYTES = 2_000_000
-BOUNDED = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+BOUNDED = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 def lines_of(kind: str) -> Iterator[str]:

@@ -33,6 +33,7 @@ BASE = timed(resolve=0.001, tcp=0.010, upgrade=0.030)
         ({"resolve": 0.001, "tcp": 0.010, "upgrade": 0.0423}, "+12.3 ms upgrade"),
         ({"resolve": 0.001, "tcp": 0.004, "upgrade": 0.080}, "+50 ms upgrade, −6 ms tcp"),
         ({"resolve": 0.001, "tcp": 0.010, "tls": 0.040, "upgrade": 0.030}, "+40 ms tls"),
+        ({"resolve": 0.003, "tcp": 0.310, "upgrade": 0.030}, "+300 ms tcp"),  # 2 ms of 343 ms are nothing
         ({"resolve": 0.001, "tcp": 5.0}, "+5.0 s tcp"),  # did not get to the upgrade
         ({"resolve": 0.1, "tcp": 0.2, "upgrade": 0.3}, "+270 ms upgrade, +190 ms tcp"),
     ],

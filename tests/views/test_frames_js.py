@@ -78,8 +78,9 @@ def filled(page: Any, rows: list[dict[str, Any]] = MIXED, options: str = "{}") -
 
 
 def settle(page: Any) -> None:
-    """Wait until the table and the picture are drawn; the picture draws at most ten times a second."""
-    page.evaluate("() => new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 130))")
+    """Wait until the table and the picture are drawn."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.wait_for_selector(".wsb-canvas[aria-busy=false]")
 
 
 def counts(page: Any) -> dict[str, int]:
@@ -223,6 +224,23 @@ def test_the_oldest_rows_go_first_and_are_counted(page: Any) -> None:
     assert f"the first {kept['dropped']:,} frames no longer kept" in page.locator(".wsb-status").inner_text()
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_large_texts_are_kept_within_a_bound_of_their_own(page: Any, paused: bool) -> None:
+    opened(page, "{live: true}")
+    page.evaluate("(paused) => view.pause(paused)", paused)
+    kept = page.evaluate(
+        """() => {
+          for (let n = 1; n <= 100; n++) view.append([frame({ n, size: 1 << 20, text: String(n % 10).repeat(1 << 20) })]);
+          return view.counts();
+        }"""
+    )
+    assert kept["held" if paused else "rows"] + kept["dropped"] == 100
+    assert 48 <= kept["held" if paused else "rows"] <= 64
+    page.evaluate("() => view.pause(false)")
+    assert page.evaluate("view.rows()[0].n") == kept["dropped"] + 1
+    assert page.evaluate("view.rows().length") == 100 - kept["dropped"]
+
+
 def test_a_paused_view_holds_rows_back_and_shows_them_later(page: Any) -> None:
     filled(page, options="{live: true}")
     page.get_by_role("button", name="pause").click()
@@ -353,13 +371,27 @@ def test_a_range_drawn_in_the_picture_filters_the_table(page: Any) -> None:
     part = counts(page)["shown"]
     assert 20 < part < 40
     times = [float(cells[2]) for cells in page.evaluate(SHOWN)]
-    words = page.locator(".wsb-span").inner_text().split()
+    words = page.locator(".wsb-span", has_text=" to ").inner_text().split()
     assert float(words[0]) <= min(times) and max(times) <= float(words[2]) + 0.001
     page.get_by_role("button", name="zoom").click()
     assert page.get_by_role("button", name="zoom").get_attribute("aria-pressed") == "true"
     page.get_by_role("button", name="Clear the range of time").click()
     settle(page)
     assert counts(page)["shown"] == 94
+
+
+def test_the_silence_before_a_sockets_end_is_part_of_the_picture(page: Any) -> None:
+    filled(page).evaluate("view.end({at_s: 10, words: 'fin'})")
+    settle(page)
+    box = page.locator(".wsb-canvas").bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 80)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 80, steps=3)
+    page.mouse.up()
+    settle(page)
+    assert counts(page)["shown"] == 0
+    begin, _, end, *_ = page.locator(".wsb-span", has_text=" to ").inner_text().split()
+    assert 4 < float(begin) < 6 < 7 < float(end) < 9
 
 
 def test_a_click_in_the_picture_chooses_the_frame_and_hovering_tells_it(page: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wsbook.case import Case
-from wsbook.errors import UsageError
+from wsbook.errors import SecretMissingError, UsageError
 from wsbook.facts import TextFacts
 from wsbook.folder import write_investigation
 from wsbook.observation import Source, observed
@@ -134,6 +134,21 @@ async def test_the_form_runs_the_phase_with_other_parameters(book: Workbook) -> 
     assert book._controls["1.3"].changes == {}
 
 
+async def test_the_lab_stays_when_a_step_of_it_was_changed(gate: asyncio.Event) -> None:
+    book = Workbook("1", Case.open(), PARAMETERS, live=True)
+    try:
+        book.form()
+        await book.step("1.3")
+        lab, url = book.case._lab, book.case.target.url
+        await book.step_again("1.3", {"origin": "https://a.test"})
+        assert book._form is not None and book._form.parameters["url"] == url
+        await book.again({**book._form.parameters, "origin": "https://b.test"})
+        assert told(book, "1.3") == ["https://b.test"]
+        assert book.case._lab is lab is not None
+    finally:
+        book.case.close()
+
+
 @pytest.mark.parametrize(
     ("given", "url"),
     [
@@ -150,3 +165,22 @@ def test_without_a_target_that_of_the_folder_is_taken(
     book = open_workbook("1", given)
     assert book.case.target.url == url
     assert book.case.budget.name == ("quick" if "url" in given else "standard")
+
+
+async def test_a_secret_that_is_not_there_can_be_typed_in_the_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gate: asyncio.Event
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NOT_THERE", raising=False)
+    write_investigation(tmp_path, parse_target("ws://127.0.0.1:9/ws", headers=["Cookie: env:NOT_THERE"]))
+    with pytest.raises(SecretMissingError):
+        open_workbook("1")
+    book = open_workbook("1", {"__vsc_ipynb_file__": "x.ipynb"})
+    book.form()
+    await book.step("1.3")
+    form = book._form
+    assert form is not None and form._label.value.startswith("✗ the variable NOT_THERE is not set")
+    monkeypatch.setenv("NOT_THERE", "here-now")
+    await book.again(form.parameters)
+    assert book.case.target.headers == (("Cookie", "${env:NOT_THERE}"),)
+    assert form._label.value == "done"

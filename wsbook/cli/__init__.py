@@ -8,7 +8,9 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated
 
 import typer
@@ -18,6 +20,7 @@ from wsbook.cli.exits import FAULT, INCOMPLETE, OK, USAGE
 from wsbook.cli.load_command import load
 from wsbook.cli.run_command import run
 from wsbook.errors import UnreadableInputError, UsageError, WsbookError
+from wsbook.secret import SEALED
 
 __all__ = ["app", "main"]
 
@@ -66,6 +69,7 @@ def read(
     url: Annotated[str, typer.Option(help="The endpoint, to know which route of a configuration serves it.")] = "",
     follow: Annotated[bool, typer.Option("--follow", help="Print known texts as logs grow, until Ctrl-C, instead of judging.")] = False,
     prove: Annotated[bool, typer.Option("--prove", help=PROVE)] = False,
+    sarif: Annotated[Path | None, typer.Option(help="Write findings at a line of a file there too, as SARIF 2.1.0.")] = None,
     machine: Json = False,
 ) -> None:
     """Judge artifacts alone: nothing is dialled, and nothing is started but with --prove."""
@@ -74,10 +78,12 @@ def read(
 
         follow_logs(files, _console())
         raise typer.Exit(OK)
-    from wsbook.cli.reading import read_artifacts
+    from wsbook.cli.reading import read_artifacts, write_sarif
     from wsbook.cli.terminal import show_causes, show_steps
 
     judgement = read_artifacts(files, kind=kind, symptom=symptom, url=url, prove=prove)
+    if sarif is not None:
+        write_sarif(sarif, judgement, files)
     if machine:
         print(json.dumps(judgement.document()))
     else:
@@ -115,7 +121,7 @@ def open_lab(
 
 @app.command(rich_help_panel=RECORDS)
 def report(record: Annotated[Path, typer.Argument(help="Record folder.")]) -> None:
-    """Write report.html and report.md of a record again."""
+    """Write report.html, report.md and findings.sarif of a record again."""
     from wsbook.record import Record
     from wsbook.report import write_report
 
@@ -278,21 +284,33 @@ _TYPER_INTERRUPTED = 130
 """What typer exits with when a command was interrupted; it lets no KeyboardInterrupt through."""
 
 
+def _inert(text: str) -> str:
+    """Return what a terminal may show, and what may be pasted into a ticket: no secret, no control character."""
+    from wsbook.redact import Redactor
+    from wsbook.words import plain
+
+    known = [value for name, value in os.environ.items() if name.startswith(SEALED)]
+    return "\n".join(plain(line) for line in Redactor(known).text(text).splitlines())
+
+
+def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a bug of ours as Python does, without secrets: whoever meets it sends it to somebody."""
+    print(_inert("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
+
+
 def main() -> None:
     """Run the command; every mistake of the caller is one sentence and exit code 2."""
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # 2-3 s of import, python-jsonschema/jsonschema#1428
     signal.signal(signal.SIGTERM, _interrupt)
     logging.getLogger("asyncio").addFilter(_no_dead_kernel)
+    sys.excepthook = _crashed
     try:
         app(prog_name="wsbook")
-    except UsageError as error:
-        print(f"wsbook: {error}", file=sys.stderr)
-        sys.exit(USAGE)
-    except UnreadableInputError as error:
-        print(f"wsbook: {error}", file=sys.stderr)
+    except (UsageError, UnreadableInputError) as error:
+        print(f"wsbook: {_inert(str(error))}", file=sys.stderr)
         sys.exit(USAGE)
     except WsbookError as error:
-        print(f"wsbook: {error}", file=sys.stderr)
+        print(f"wsbook: {_inert(str(error))}", file=sys.stderr)
         sys.exit(INCOMPLETE)
     except SystemExit as ended:
         if ended.code != _TYPER_INTERRUPTED:

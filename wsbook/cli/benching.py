@@ -13,7 +13,7 @@ from wsbook.causes import AREAS
 from wsbook.errors import UsageError
 from wsbook.lab import FAULTS
 from wsbook.lab.faults import find_fault
-from wsbook.steps import STEPS
+from wsbook.steps import BESIDE, STEPS
 
 __all__ = ["Trial", "run_bench", "show_bench"]
 
@@ -71,6 +71,7 @@ def _try(fault: str) -> Trial:
 
 async def _run_steps(case: Case) -> None:
     for step in STEPS:
+        case.begin(*BESIDE.get(step, ()))
         await case.run(step)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import join
 from typing import Any
 
 from msgspec import Struct
@@ -23,7 +24,7 @@ from wsbook.errors import UsageError
 from wsbook.record import Record
 from wsbook.report import write_report
 from wsbook.runner import Progress as RunProgress
-from wsbook.runner import run_notebooks
+from wsbook.runner import prepare, run_notebooks
 from wsbook.steps import STEPS
 from wsbook.target import Budget, Target
 
@@ -43,7 +44,7 @@ class Request(Struct, frozen=True, kw_only=True):
     fault: str = ""
     steps: str = ""
     out: Path | None = None
-    command: str = ""
+    command: tuple[str, ...] = ()
     follow: bool = False
 
 
@@ -136,9 +137,12 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
     limits = Budget.named(request.budget)
     steps = _chosen(request.steps, request.parameters.get("symptom", ""))
     started = time.monotonic()
+    prepare()
     with _subject(request) as (target, lab):
         folder = _folder(request, target).absolute()
-        Record.create(folder, target, redactor_of(target), budget=limits.name, command=request.command, lab=lab)
+        redactor = redactor_of(target)
+        command = join(map(redactor.text, request.command))  # before quoting, which could hide a secret from the redactor
+        Record.create(folder, target, redactor, budget=limits.name, command=command, lab=lab)
         parameters = {**parameters_of(target), "budget": limits.name, "record": str(folder)}
         with _progress(console) as progress, following(target.logs, console) if request.follow else nullcontext():
             summary = run_notebooks(parameters, record=folder, steps=steps, on_progress=progress)

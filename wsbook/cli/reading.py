@@ -12,7 +12,7 @@ from wsbook.parsers.symptom import parse_symptom
 from wsbook.steps.rehearsing import rehearse
 from wsbook.target import Budget, Target, parse_endpoint
 
-__all__ = ["read_artifacts"]
+__all__ = ["read_artifacts", "write_sarif"]
 
 _CONFIG_BYTES = 2**20
 """Larger files declare no log formats."""
@@ -45,3 +45,19 @@ def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", 
     if prove:
         asyncio.run(rehearse(case, case.evidence.observations))
     return case.judge()
+
+
+def write_sarif(path: Path, judgement: Judgement, files: Iterable[Path]) -> None:
+    """Write the findings that stand at a line of a file as SARIF.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    from wsbook.redact import Redactor
+    from wsbook.report import sarif_bytes
+
+    target, redactor = Target(url="", configs=tuple(map(str, files))), Redactor()
+    try:
+        path.write_bytes(sarif_bytes(map(redactor.value, judgement.findings), target))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error

@@ -141,7 +141,7 @@ def run(
     screen = make_console(machine)
     parameters, budget = completed(parameters, budget, target, screen, lab=bool(fault))
     request = Request(
-        parameters=parameters, budget=budget, fault=fault, steps=steps, out=out, command=" ".join(sys.argv[1:]), follow=follow
+        parameters=parameters, budget=budget, fault=fault, steps=steps, out=out, command=("wsbook", *sys.argv[1:]), follow=follow
     )
     document = investigate(request, screen)
     if machine:

@@ -20,8 +20,9 @@ class Violation(Struct, frozen=True, kw_only=True):
 class PageFacts(Struct, frozen=True, kw_only=True, tag="page"):
     """A page in a real browser.
 
-    sockets: WebSockets it opened. console: (level, text), first 200. csp: the page's Content-Security-Policy, from header and meta,
-    policies separated by commas as in a header, "" none; csp_report_only: likewise for the one that only reports.
+    sockets: WebSockets it opened. console: (level, text), first 200; console_times: epoch seconds of each, () in old records. csp: the
+    page's Content-Security-Policy, from header and meta, policies separated by commas as in a header, "" none; csp_report_only: likewise
+    for the one that only reports.
     changes: DOM mutations seen while we watched, after the document was parsed; change_times: epoch seconds of their bursts, first
     1,000. status: HTTP status of the page itself, None when it did not load. frames: documents in frames inside it.
     encrypted: wss URLs that were dialled where the page asked for ws, because of upgrade-insecure-requests.
@@ -34,6 +35,7 @@ class PageFacts(Struct, frozen=True, kw_only=True, tag="page"):
     status: int | None = None
     sockets: int = 0
     console: tuple[tuple[str, str], ...] = ()
+    console_times: tuple[float, ...] = ()
     csp: str = ""
     csp_report_only: str = ""
     violations: tuple[Violation, ...] = ()

@@ -47,6 +47,7 @@ class Capture:
         self.sockets: list[Socket] = []
         self.socket_count = 0
         self.console: list[tuple[str, str]] = []
+        self.console_times: list[float] = []
         self.changes = 0
         self.change_times: list[float] = []
         self.marks: list[tuple[str, str, float]] = []
@@ -151,24 +152,26 @@ class Capture:
     def _on_webSocketClosed(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         self._wire[event["requestId"]].ended_at = self._at(event["timestamp"])
 
-    def _say(self, level: str, text: str) -> None:
+    def _say(self, level: str, text: str, at: float) -> None:
         self.size_bytes += len(text)
         if len(self.console) < _CONSOLE:
+            self.console_times.append(at)
             self.console.append((level[:20], self._keep(text, _CONSOLE_TEXT)))
 
     def _on_entryAdded(self, event: Mapping[str, Any]) -> None:  # noqa: N802
-        self._say(event["entry"]["level"], event["entry"]["text"])
+        self._say(event["entry"]["level"], event["entry"]["text"], float(event["entry"]["timestamp"]) / 1000)
 
     def _on_consoleAPICalled(self, event: Mapping[str, Any]) -> None:  # noqa: N802
         words = (str(part.get("value", part.get("description", part.get("type", "")))) for part in event["args"][:20])
         text = " ".join(words)
-        self._say(event["type"], text)
-        self.lately.said.append((float(event["timestamp"]) / 1000, str(event["type"])[:20], text[:_CONSOLE_TEXT]))
+        at = float(event["timestamp"]) / 1000
+        self._say(event["type"], text, at)
+        self.lately.said.append((at, str(event["type"])[:20], text[:_CONSOLE_TEXT]))
 
     def _on_exceptionThrown(self, event: Mapping[str, Any]) -> None:  # noqa: N802
-        details = event["exceptionDetails"]
-        self.lately.throw(details, float(event["timestamp"]) / 1000)
-        self._say("error", f"{details.get('text', '')} {details.get('exception', {}).get('description', '')}".strip())
+        details, at = event["exceptionDetails"], float(event["timestamp"]) / 1000
+        self.lately.throw(details, at)
+        self._say("error", f"{details.get('text', '')} {details.get('exception', {}).get('description', '')}".strip(), at)
 
     def _tell_new(self, entry: Mapping[str, Any]) -> None:
         free = (s for s in self._wire.values() if s.url == entry["url"] and not s.script_id)

@@ -112,6 +112,7 @@ class Visit(abc.ABC):
             status=self.status,
             sockets=seen.socket_count,
             console=tuple(self.capture.console),
+            console_times=tuple(self.capture.console_times),
             csp=", ".join(filter(None, (self.csp, seen.csp))),
             csp_report_only=self.csp_report_only,
             violations=tuple(seen.violations),
@@ -145,7 +146,8 @@ def page_script(binding: str, selector: str, *, frames: bool) -> str:
 
 def stand_in_page(attempt: Attempt) -> str:
     """Return a page that does nothing but dial the attempt's URL."""
-    wanted = [msgspec.json.encode(part).decode().replace("<", "\\u003c") for part in (resolve(attempt.url), attempt.subprotocols)]
+    parts = (resolve(attempt.url), tuple(map(resolve, attempt.subprotocols)))
+    wanted = [msgspec.json.encode(part).decode().replace("<", "\\u003c") for part in parts]
     return f"<!doctype html><title>wsbook</title><script>globalThis.kept = new WebSocket({wanted[0]}, {wanted[1]})</script>"
 
 

@@ -9,12 +9,12 @@ import contextlib
 import os
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from websockets.exceptions import InvalidState
 from websockets.extensions import Extension
+from websockets.frames import Close, Opcode
 from websockets.frames import Frame as WireFrame
-from websockets.frames import Opcode
 from websockets.protocol import CLIENT, OPEN, Protocol
 
 from wsbook.attempt import Attempt
@@ -25,7 +25,10 @@ from wsbook.probes.link import ByteLink, Flight
 from wsbook.probes.meter import Meter
 from wsbook.probes.stopwatch import shown_time
 
-__all__ = ["MESSAGE_LIMIT_BYTES", "Socket"]
+__all__ = ["MESSAGE_LIMIT_BYTES", "OnFrame", "Socket"]
+
+OnFrame = Callable[[str, WireFrame, float, int], None]
+"""Called with direction, frame, age of the socket in s and the payload's bytes on the wire."""
 
 MESSAGE_LIMIT_BYTES = 16 * 1024 * 1024
 FRAMES_KEPT = 2_000
@@ -67,7 +70,7 @@ class Socket:
     frames: the first 2,000, both directions, but for our automatic pongs and close replies; frame_count counts all.
     last_received_s, last_sent_s: age of the last frame of each direction, close frames excluded. dropped: messages that nobody
     received in time. second_answer: status line of an HTTP answer that came where frames should. hung_up_s: age at which the peer's FIN
-    came, None when it did not come while we waited.
+    came, None when it did not come while we waited. read_bytes: at a time, which bounds the frames that are worked on in one go.
     """
 
     def __init__(
@@ -79,8 +82,12 @@ class Socket:
         extensions: Sequence[Extension] = (),
         subprotocol: str | None = None,
         rest: bytes = b"",
+        on_frame: OnFrame | None = None,
     ) -> None:
-        """Take over a link whose upgrade was answered at this reading of time.perf_counter(); rest: bytes after the answer."""
+        """Take over a link whose upgrade was answered at this reading of time.perf_counter(); rest: bytes after the answer.
+
+        on_frame: called with every frame of both directions in order, automatic pongs and close replies included, before it has any effect.
+        """
         self.attempt = attempt
         self.subprotocol = subprotocol
         self.ended = "open"
@@ -91,6 +98,7 @@ class Socket:
         self.frames: list[Frame] = []
         self.frame_count = 0
         self.dropped = 0
+        self.read_bytes = _READ_BYTES
         self.second_answer = ""
         self.ended_s: float | None = None
         self.last_received_s = 0.0
@@ -98,6 +106,7 @@ class Socket:
         self.hung_up_s: float | None = None
         self._link = link
         self.answered = answered
+        self._on_frame = on_frame
         self._protocol = _Client(CLIENT, state=OPEN, max_size=MESSAGE_LIMIT_BYTES)
         self._meter = Meter.around(extensions)
         self._protocol.extensions = [self._meter] if self._meter else []
@@ -147,7 +156,7 @@ class Socket:
             while self.ended == "open":
                 await self._flush()
                 await self._may_read.wait()
-                data = await self._link.recv(_READ_BYTES, None)
+                data = await self._link.recv(self.read_bytes, None)
                 if not data:
                     self.hung_up_s = self.now_s
                     self._end("fin", "peer", error_text="in the middle of a message" if self._part is not None else "")
@@ -190,6 +199,8 @@ class Socket:
         broken = self._protocol.parser_exc
         if broken is not None and self.ended == "open":
             sent = self._protocol.close_sent
+            if sent is not None:
+                self._tell_failing(sent)
             self._end("close", "us", sent.code if sent else None, sent.reason if sent else "", str(broken))
 
     def _arrived_s(self) -> float:
@@ -200,6 +211,7 @@ class Socket:
         if wire_bytes is None:
             wire_bytes = self._meter.sent_bytes if self._meter else len(frame.data)
         self.frame_count += 1
+        self._tell(direction, frame, at_s, wire_bytes)
         if frame.opcode is not Opcode.CLOSE:
             self.last_received_s = at_s if direction == "received" else self.last_received_s
             self.last_sent_s = at_s if direction == "sent" else self.last_sent_s
@@ -207,9 +219,20 @@ class Socket:
             is_text = frame.opcode is _TEXT or (frame.opcode is _CONTINUATION and self._part_is_text)
             self.frames.append(kept_frame(direction, frame, at_s, wire_bytes, is_text=is_text))
 
+    def _tell(self, direction: str, frame: WireFrame, at_s: float, wire_bytes: int) -> None:
+        if self._on_frame is not None:
+            self._on_frame(direction, frame, at_s, wire_bytes)
+
+    def _tell_failing(self, close: Close) -> None:
+        """Tell of the close frame with which we end what breaks the protocol (RFC 6455 section 7.1.7)."""
+        content = close.serialize()
+        self._tell("sent", WireFrame(Opcode.CLOSE, content), self.now_s, len(content))
+
     def _act(self, frame: WireFrame, at_s: float) -> None:
         if frame.opcode in (_TEXT, _BINARY, _CONTINUATION):
             self._assemble(frame)
+        elif frame.opcode is Opcode.PING and self._protocol.pongs:
+            self._tell("sent", WireFrame(Opcode.PONG, frame.data), self.now_s, len(frame.data))
         elif frame.opcode is Opcode.PONG:
             waiting = self._pings.pop(bytes(frame.data), None)
             if waiting is not None and not waiting.done():
@@ -218,6 +241,8 @@ class Socket:
             received = self._protocol.close_rcvd
             code = None if received is None or len(frame.data) == 0 else int(received.code)
             reason = received.reason if received is not None else ""
+            if not self._we_closed:
+                self._tell("sent", frame, self.now_s, len(frame.data))  # the protocol answers with the same
             self._end("close", "us" if self._we_closed else "peer", 1005 if code is None else code, reason)
             self.ended_s = at_s
 
@@ -235,6 +260,7 @@ class Socket:
             self._queue(data.decode("utf-8"), len(data))
         except UnicodeDecodeError as error:
             self._protocol.fail(1007, "invalid UTF-8")
+            self._tell_failing(Close(1007, "invalid UTF-8"))
             self._end("close", "us", 1007, "invalid UTF-8", f"a text message is not UTF-8: {error.reason} at byte {error.start}")
 
     def _queue(self, message: str | bytes, size: int) -> None:

@@ -103,7 +103,8 @@ class FirefoxCapture(Capture):
 
     def _logged(self, event: Mapping[str, Any]) -> None:
         level, text = str(event["level"]), str(event["text"])
-        self._say(str(event["method"]) if event["type"] == "console" else _LEVELS.get(level, level), text)
+        kind = str(event["method"]) if event["type"] == "console" else _LEVELS.get(level, level)
+        self._say(kind, text, float(event["timestamp"]) / 1000)
         if event["type"] == "javascript":
             named = (one for one in self.sockets if one.url.rstrip("/") in text and text not in one.error_text)
             broken = next((one for one in named if one.answered_at is None or one.ended_at is None), None)

@@ -71,6 +71,7 @@ def look_at_credentials(attempt: Attempt, *, step: str) -> Observation:
             attempt,
             url=resolve(attempt.url),
             headers=tuple((name, resolve(value)) for name, value in attempt.headers),
+            subprotocols=tuple(map(resolve, attempt.subprotocols)),
         )
     except SecretMissingError as error:
         return not_run(source, Reason.NOT_GIVEN, str(error))

@@ -16,7 +16,7 @@ from wsbook.errors import UsageError
 from wsbook.observation import Failure, Reason
 from wsbook.probes.marker import insert_marker
 from wsbook.probes.publish import Published
-from wsbook.secret import resolve
+from wsbook.secret import SEALED, resolve
 from wsbook.target import Trigger
 
 __all__ = ["COMMAND_S", "CommandPublisher"]
@@ -47,9 +47,12 @@ class CommandPublisher:
         """Run the command with the marker in it, until it has ended."""
         words = [insert_marker(resolve(word), mark) for word in self._words]
         sent_at, devnull = time.perf_counter(), asyncio.subprocess.DEVNULL
+        own = {name: value for name, value in os.environ.items() if not name.startswith(SEALED)}
         with tempfile.TemporaryFile() as errors:
             try:
-                process = await asyncio.create_subprocess_exec(*words, stdin=devnull, stdout=devnull, stderr=errors, start_new_session=True)
+                process = await asyncio.create_subprocess_exec(
+                    *words, stdin=devnull, stdout=devnull, stderr=errors, start_new_session=True, env=own
+                )
             except (OSError, ValueError) as error:
                 said = error.strerror if isinstance(error, OSError) else str(error)
                 return _failed(sent_at, Reason.TOOL_MISSING, f"the command {words[0][:80] if words else ''!r} cannot be started: {said}")

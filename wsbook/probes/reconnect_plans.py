@@ -51,7 +51,7 @@ def lanes(budget: str, *, burden: bool = True) -> tuple[Lanes, Lanes]:
     the page is kept away.
     """
     if budget == "quick":
-        return ((_REFUSED, _GONE), (_STALLED,)), ()
+        return ((_REFUSED,), (_GONE, _STALLED)), ()
     factor = 2.0 if budget == "standard" else 5.0
     refused, forbidden, busy = (
         replace(one, most_s=one.most_s * factor, back_s=one.back_s * factor, listen_s=2.4) for one in (_REFUSED, _FORBIDDEN, _BUSY)

@@ -104,7 +104,7 @@ def next_attempt(attempt: Attempt, location: str, number: int) -> tuple[Attempt,
             followed = replace(followed, url=to.url.replace("://", f"://{base.userinfo}@", 1))
         return followed, ()
     headers = tuple(header for header in attempt.headers if header[0].lower() in _HARMLESS and not secret.has_reference(header[1]))
-    subprotocols = tuple(name for name in attempt.subprotocols if not _TOKEN_VALUE.search(name))
+    subprotocols = tuple(name for name in attempt.subprotocols if not (secret.has_reference(name) or _TOKEN_VALUE.search(name)))
     query, cleaned = _clean_query(attempt, to)
     withheld = [name for name, value in attempt.headers if (name, value) not in headers]
     withheld += ["the URL's user and password"] if base.userinfo else []

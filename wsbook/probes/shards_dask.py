@@ -15,11 +15,12 @@ from wsbook.load_split import split_plan
 from wsbook.probes.dask_workers import Clock, clocks_of, local_size, open_workers, working
 from wsbook.probes.shard_process import Part, patience, prepare_engine, run_part
 from wsbook.probes.shards import begin_at, together
+from wsbook.secret import SEALED
 
 __all__ = ["clock_error", "run_on_workers"]
 
 _LOOK_S = 0.2
-_SEALED = b"${env:WSBOOK_SECRET_"
+_SEALED = f"${{env:{SEALED}".encode()
 """Reference to a secret that was typed in clear: it is known in our environment alone."""
 _STOPPED: set[str] = set()
 """In a worker's process: runs that are to end now."""

@@ -20,7 +20,7 @@ from wsbook.equivalents import commands
 from wsbook.errors import UsageError, WsbookError
 from wsbook.facts import Headers, TlsFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
-from wsbook.probes.connection import Socket
+from wsbook.probes.connection import OnFrame, Socket
 from wsbook.probes.dial import NoAddress, Reached, dial
 from wsbook.probes.exchange import Draft, exchange, raw_text, read_body
 from wsbook.probes.link import ByteLink
@@ -110,7 +110,7 @@ def _request(draft: Draft, attempt: Attempt, key: str) -> bytes:
         raise UsageError(str(error)) from error
 
 
-async def _upgrade(watch: Stopwatch, draft: Draft, attempt: Attempt) -> Socket | None:
+async def _upgrade(watch: Stopwatch, draft: Draft, attempt: Attempt, on_frame: OnFrame | None) -> Socket | None:
     """Walk all stages; return the open socket, None when the upgrade was not accepted."""
     key = base64.b64encode(os.urandom(16)).decode()
     request = _request(draft, attempt, key)
@@ -134,6 +134,7 @@ async def _upgrade(watch: Stopwatch, draft: Draft, attempt: Attempt) -> Socket |
             extensions=extensions,
             subprotocol=agreed_subprotocol(answer),
             rest=opened.rest,
+            on_frame=on_frame,
         )
         return socket
     finally:
@@ -145,14 +146,16 @@ def _shown_url(attempt: Attempt) -> str:
     return attempt.endpoint.url if attempt.endpoint.userinfo else attempt.url
 
 
-async def _attempt(attempt: Attempt, source: Source, first_message: bool) -> tuple[Observation, Socket | None]:
+async def _attempt(
+    attempt: Attempt, source: Source, first_message: bool, on_frame: OnFrame | None = None
+) -> tuple[Observation, Socket | None]:
     watch, moment = Stopwatch(attempt.timeout_s), datetime.now(UTC)
     draft = Draft(url=_shown_url(attempt), reached=Reached())
     socket: Socket | None = None
     failure: Failure | None = None
     try:
         async with asyncio.timeout(attempt.timeout_s + 0.25):  # a net below the stages' own budgets
-            socket = await _upgrade(watch, draft, attempt)
+            socket = await _upgrade(watch, draft, attempt, on_frame)
             if socket is not None and first_message:
                 await _first_message(watch, draft, socket)
     except Stop as stop:
@@ -194,16 +197,16 @@ async def _first_message(watch: Stopwatch, draft: Draft, socket: Socket) -> None
     watch.add("first-message", socket.answered, duration_s, message is not None, detail)
 
 
-async def open_socket(attempt: Attempt, *, step: str) -> tuple[Observation, Socket | None]:
+async def open_socket(attempt: Attempt, *, step: str, on_frame: OnFrame | None = None) -> tuple[Observation, Socket | None]:
     """Try the upgrade once and return what was seen with the open socket; None when it was not accepted.
 
-    The caller closes the socket.
+    The caller closes the socket. on_frame: as Socket has it, from the first frame on.
 
     Raises:
         UsageError: the attempt itself cannot be made: an unknown secret, an unreadable CA file, a line break in a header.
     """
     source = Source(step=step, probe="upgrade", hop=attempt.hop, changed=attempt.changed)
-    return await _attempt(attempt, source, first_message=False)
+    return await _attempt(attempt, source, False, on_frame)
 
 
 async def probe_upgrade(attempt: Attempt, *, step: str, probe: str = "upgrade") -> Observation:

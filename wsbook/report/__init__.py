@@ -1,19 +1,27 @@
-"""Makes report.html and report.md from a record: one page that needs no network, and one text for a ticket.
+"""Makes report.html, report.md and findings.sarif from a record: one page that needs no network, one text for a ticket, and what
+stands at a line of a file for code scanning.
 
 Reads the record and nothing else; dials nothing.
 """
 
+from collections.abc import Iterable
 from importlib.resources import files
 from pathlib import Path
 
+from msgspec.json import encode
+from msgspec.json import format as indent
+
 from wsbook import markup
+from wsbook.finding import Finding
 from wsbook.record import write_atomically
 from wsbook.report.page import body
 from wsbook.report.plotlyjs import packed_plotly, script_hash
+from wsbook.report.sarif import sarif
 from wsbook.report.story import Story, read_story, verdict_sentence
 from wsbook.report.ticket import ticket
+from wsbook.target import Target
 
-__all__ = ["Story", "read_story", "verdict_sentence", "write_report"]
+__all__ = ["Story", "read_story", "sarif_bytes", "verdict_sentence", "write_report"]
 
 
 def _policy(script: str) -> str:
@@ -37,14 +45,20 @@ def _page(story: Story) -> str:
     return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>{content}{packed}<script>{script}</script></body></html>\n'
 
 
+def sarif_bytes(findings: Iterable[Finding], target: Target) -> bytes:
+    """Return findings.sarif."""
+    return indent(encode(sarif(findings, target)), indent=2) + b"\n"
+
+
 def write_report(folder: Path) -> Path:
-    """Write report.html and report.md into a record; return the path of report.html.
+    """Write report.html, report.md and findings.sarif into a record; return the path of report.html.
 
     Raises:
         UsageError: the folder is no record. UnreadableInputError: a file of it is broken.
     """
     story = read_story(folder)
     write_atomically(folder / "report.md", ticket(story, verdict_sentence(story)).encode())
+    write_atomically(folder / "findings.sarif", sarif_bytes(story.findings, story.target))
     path = folder / "report.html"
     write_atomically(path, _page(story).encode("utf-8", "replace"))
     return path

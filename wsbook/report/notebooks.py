@@ -7,16 +7,17 @@ pictures stand in img elements, plots in JSON that only plotly reads.
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
 from wsbook import markup
+from wsbook.report.parts import scrolling
 from wsbook.words import cap, plain
 
-__all__ = ["Output", "code_cells", "outputs_by_step", "plot_html", "read_notebook", "table_html"]
+__all__ = ["Output", "code_cells", "count_plots", "outputs_by_step", "plot_html", "read_notebook", "table_html"]
 
 _LARGEST_BYTES = 20_000_000
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -65,15 +66,22 @@ def outputs_by_step(notebooks: list[dict[str, Any]]) -> dict[str, list[Output]]:
     return {step: list(views.values()) for step, views in found.items()}
 
 
-def table_html(content: Any) -> str:
-    """Return a stored table as HTML; "" when it is not of the form that show.py writes."""
+def count_plots(notebooks: Iterable[dict[str, Any]]) -> tuple[int, int]:
+    """Return how many plots there are, and how many of them have a still picture."""
+    bundles = [output.get("data") for notebook in notebooks for cell in notebook["cells"] for output in _outputs(cell)]
+    plots = [data for data in bundles if isinstance(data, dict) and _PLOTLY in data]
+    return len(plots), sum(_SVG in data or "image/png" in data for data in plots)
+
+
+def table_html(content: Any, label: str = "table") -> str:
+    """Return a stored table as HTML; "" when it is not of the form that show.py writes. label: names it for screen readers."""
     if not isinstance(content, dict) or not all(isinstance(content.get(name), list) for name in ("columns", "rows")):
         return ""
     columns = [str(name) for name in content["columns"]]
     rows = [[str(cell) for cell in row] for row in content["rows"] if isinstance(row, list) and len(row) == len(columns)]
     numeric = [bool(one) for one in content.get("numeric") or ()][: len(columns)]
     more = markup.element("p", markup.text(str(content["more"])), class_="soft") if content.get("more") else ""
-    return markup.element("div", markup.table(columns, rows, numeric), class_="scroll") + more
+    return scrolling(markup.table(columns, rows, numeric), label) + more
 
 
 def _still(data: dict[str, Any], words: str) -> str:
@@ -112,6 +120,11 @@ def _marks(output: dict[str, Any]) -> dict[str, Any]:
     return marked if isinstance(marked, dict) else {}
 
 
+def _place(marked: dict[str, Any]) -> str:
+    """Return the part of the page that shows a marked output, "" when none does."""
+    return f"step-{marked['step']}" if marked.get("step") else "time" if marked.get("view") in ("timeline", "events") else ""
+
+
 def _output_html(output: dict[str, Any]) -> str:
     """Return one output of a cell; plots of steps stand with their step and are only linked here."""
     data = output.get("data")
@@ -122,10 +135,10 @@ def _output_html(output: dict[str, Any]) -> str:
         return markup.preformatted(_ANSI.sub("", _joined(output.get("text", "")))[:4000])
     if not isinstance(data, dict):
         return ""
-    text, step = _joined(data.get("text/plain", ""))[:8000], _marks(output).get("step")
-    if _PLOTLY in data and step:
-        link = markup.element("a", markup.text(cap(text, 200)), href=f"#step-{step}")
-        return markup.element("p", f"plot: {link}", class_="soft")
+    text, place = _joined(data.get("text/plain", ""))[:8000], _place(_marks(output))
+    if place and (_PLOTLY in data or place == "time"):
+        link = markup.element("a", markup.text(cap(text, 200)), href=f"#{place}")
+        return markup.element("p", f"{'plot' if _PLOTLY in data else 'table'}: {link}", class_="soft")
     return plot_html(data) or table_html(data.get(_TABLE)) or markup.preformatted(text)
 
 

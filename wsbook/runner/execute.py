@@ -7,9 +7,11 @@ plot. Judges nothing; the notebooks do, through the case.
 import json
 import os
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from wsbook.record import Record, write_atomically
 from wsbook.redact import Redactor
 from wsbook.target import Budget
 
-__all__ = ["NotebookRun", "Progress", "RunSummary", "execute_notebook", "notebook_folder", "notebook_steps", "run_notebooks"]
+__all__ = ["NotebookRun", "Progress", "RunSummary", "execute_notebook", "notebook_folder", "notebook_steps", "prepare", "run_notebooks"]
 
 _WIDGET_MIMES = ("application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json")
 _MARK_TAG = "papermill-error-cell-tag"
@@ -64,6 +66,12 @@ class RunSummary(Struct, frozen=True, kw_only=True):
     def complete(self) -> bool:
         """Whether no cell failed."""
         return not any(run.failed_cells for run in self.notebooks)
+
+
+def prepare() -> None:
+    """Import what running notebooks takes, in a thread: whoever calls this has a lab to start meanwhile."""
+    _without_grammars()
+    threading.Thread(target=import_module, args=("wsbook.runner.kernels",), name="imports").start()
 
 
 def notebook_folder() -> Path:

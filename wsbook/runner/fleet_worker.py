@@ -24,6 +24,7 @@ from wsbook.record import Record
 from wsbook.redact import Redactor
 from wsbook.report import read_story, verdict_sentence, write_report
 from wsbook.report.fleet import State
+from wsbook.secret import SEALED
 from wsbook.steps import STEPS
 from wsbook.target import Budget, Target
 from wsbook.words import cap
@@ -89,7 +90,7 @@ def answer_job(job: Job) -> Answer:
 def _forget_secrets() -> None:
     """Drop what was sealed for the target before, so that the same target has the same references in whichever worker."""
     for name in set(os.environ) - _ENVIRON:
-        if name.startswith("WSBOOK_SECRET_"):
+        if name.startswith(SEALED):
             del os.environ[name]
 
 

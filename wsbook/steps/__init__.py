@@ -15,7 +15,7 @@ from wsbook.steps.origin import look_origin
 from wsbook.steps.trace import look_trace
 from wsbook.steps.volume import look_volume
 
-__all__ = ["PHASES", "STEPS", "Looking", "Step"]
+__all__ = ["BESIDE", "PHASES", "STEPS", "Looking", "Step"]
 
 PHASES = {"1": "Initial diagnosis", "2": "Network and infrastructure", "3": "Application logic", "4": "Real-time flow"}
 
@@ -49,3 +49,6 @@ STEPS = _steps(
     ("4.2", "What happens as the rate rises?", look_volume),
 )
 """The steps in the order of the investigation; "0" is triage."""
+
+BESIDE = {"1.1": ("1.2",), "3.1": ("3.4",), "3.2": ("3.3",)}
+"""Step → those that are begun before it, as they mostly wait: for a browser, for silence to last, for that silence to be over."""

@@ -63,6 +63,7 @@ async def look_backend(look: Looking) -> None:
         return
     effort, places = _EFFORTS[look.budget.name], _places(look, attempt)
     whole = False
+    await look.settled("3.3")  # its connections come and go, which would be heard in the pings
     if publishes:
         await look.settled("3.4")  # broadcasts would break the silence that is measured there
     async with pulses(places, step="3.2", each=_EACH, every_s=_EVERY_S) as watch:

@@ -18,9 +18,12 @@ __all__ = ["look_frontend"]
 
 
 async def look_frontend(look: Looking) -> None:
-    """Read the frontend's source for what breaks real-time updates, then interrupt the page's socket and watch what it does."""
-    await look_patterns(look, "3.1", "frontend", look.target.frontend)
-    await _look_live(look)
+    """Read the frontend's source for what breaks real-time updates; meanwhile interrupt the page's socket and watch what it does."""
+    reading = asyncio.ensure_future(look_patterns(look, "3.1", "frontend", look.target.frontend))
+    try:
+        await _look_live(look)
+    finally:
+        await reading
 
 
 async def _look_live(look: Looking) -> None:

@@ -27,8 +27,8 @@ __all__ = [
     "stages_of",
 ]
 
-_LEAST_S, _LEAST_SHARE = 0.001, 0.25
-"""What two attempts differ by from one second to the next on a quiet machine is below this."""
+_LEAST_S, _LEAST_SHARE, _LEAST_OF_ALL = 0.001, 0.25, 0.03
+"""What two attempts differ by from one second to the next on a quiet machine is below this: in s, of the stage, of the attempt."""
 _ENOUGH = 4
 
 
@@ -95,9 +95,16 @@ class Reference(Struct, frozen=True, kw_only=True):
 
     def beyond(self, other: Observation) -> dict[str, float]:
         """Return the differences of an attempt that are more than noise, the largest first."""
-        known, told = self.durations_s, differences(self.durations_s, other)
-        least = {name: _LEAST_SHARE * max(known.get(name, 0.0), known.get(name, 0.0) + delta) for name, delta in told.items()}
-        return {name: delta for name, delta in told.items() if abs(delta) >= max(_LEAST_S, least[name], self.noise_s.get(name, 0.0))}
+        least_s = max(_LEAST_S, _LEAST_OF_ALL * end_s(other))
+        return {
+            name: delta
+            for name, delta in differences(self.durations_s, other).items()
+            if abs(delta) >= max(least_s, self.noise_s.get(name, 0.0), _LEAST_SHARE * self._longer_s(name, delta))
+        }
+
+    def _longer_s(self, name: str, delta: float) -> float:
+        """Return the longer duration of the two that differ by delta."""
+        return self.durations_s.get(name, 0.0) + max(0.0, delta)
 
 
 def reference_of(tried: Sequence[Observation]) -> Reference:

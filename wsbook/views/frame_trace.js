@@ -32,16 +32,13 @@ function colours(el) {
 }
 
 /** The longest spells without a frame, of which each takes an eighth of the span at least; ended_s: when the socket ended, null unknown. */
-function silences(rows, from, to, ended_s) {
-  const found = [];
+function silences(store, from, to, ended_s) {
   const least = Math.max((to - from) / 8, 0.05);
-  const last = ended_s === null ? rows.length - 1 : rows.length;
-  for (let index = 1; index <= last; index++) {
-    const begin = rows[index - 1].at_s;
-    const end = rows[index]?.at_s ?? ended_s;
-    if (end - begin >= least && end > from && begin < to) found.push([begin, end]);
-  }
-  return found.sort((one, other) => other[1] - other[0] - (one[1] - one[0])).slice(0, 3);
+  const last = ended_s !== null && store.rows.length ? [[store.last_s, ended_s]] : [];
+  return [...store.gaps, ...last]
+    .filter(([begin, end]) => end - begin >= least && end > from && begin < to)
+    .sort((one, other) => other[1] - other[0] - (one[1] - one[0]))
+    .slice(0, 3);
 }
 
 /** For each pixel and lane the largest frame: its index and size; at most one stick a pixel is drawn however many frames there are. */
@@ -84,6 +81,7 @@ export function frameTrace(store, { onpick, onrange }) {
   let selected;
   let ended = null; // {at_s, words} of a socket whose end is known otherwise than by a close frame
   let timer = 0;
+  let cost_ms = 0; // of the last drawing: what is dear is drawn less often
 
   function span() {
     if (zoom) return zoom;
@@ -94,8 +92,10 @@ export function frameTrace(store, { onpick, onrange }) {
 
   function draw() {
     timer = 0;
+    canvas.setAttribute("aria-busy", "false");
     const width = el.clientWidth;
     if (!width) return;
+    const begin = performance.now();
     const ratio = window.devicePixelRatio || 1;
     if (canvas.width !== Math.round(width * ratio)) {
       canvas.width = Math.round(width * ratio);
@@ -127,6 +127,7 @@ export function frameTrace(store, { onpick, onrange }) {
     for (let at = 0; at < width; at++) if (hits[at]) pen.fillRect(at - 1, 0, 2, 4);
     drawChosen(colour, middle, y);
     pen.restore();
+    cost_ms = performance.now() - begin;
   }
 
   function drawAxes(colour, width, middle, y, most) {
@@ -168,7 +169,7 @@ export function frameTrace(store, { onpick, onrange }) {
     const { x, from, to } = drawn;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
-    for (const [begin, end] of silences(store.rows, from, to, ended?.at_s ?? null)) {
+    for (const [begin, end] of silences(store, from, to, ended?.at_s ?? null)) {
       const left = Math.max(LEFT, x(begin)) + 5;
       const right = Math.min(x(to), x(end)) - 5;
       if (right - left < 30) continue;
@@ -220,9 +221,7 @@ export function frameTrace(store, { onpick, onrange }) {
 
   function drawCloses(colour, width) {
     const { x, from, to } = drawn;
-    const closes = store.rows
-      .filter((row) => row.opcode === 8)
-      .map((row) => ({ at_s: row.at_s, words: `close ${/^\d{4}/.exec(row.text)?.[0] ?? ""} ${row.direction}` }));
+    const closes = store.closes.map((row) => ({ at_s: row.at_s, words: `close ${/^\d{4}/.exec(row.text)?.[0] ?? ""} ${row.direction}` }));
     if (ended) closes.push(ended);
     let taken = -Infinity;
     for (const one of closes.filter(({ at_s }) => at_s >= from && at_s <= to).slice(-4)) {
@@ -300,6 +299,7 @@ export function frameTrace(store, { onpick, onrange }) {
   canvas.addEventListener("pointerdown", (event) => {
     if (event.button || !drawn) return;
     canvas.setPointerCapture(event.pointerId);
+    tip.hidden = true;
     drag = { left: event.offsetX, from: timeAt(event.offsetX), to: timeAt(event.offsetX), moved: false };
   });
   canvas.addEventListener("pointermove", (event) => {
@@ -332,13 +332,14 @@ export function frameTrace(store, { onpick, onrange }) {
     canvas,
     isZoomed: () => zoom !== null,
     span,
-    /** Draw soon; at most ten times a second unless at once. */
+    /** Draw soon; at most ten times a second, and for an eighth of the time, unless at once. */
     refresh(atOnce = false) {
       if (atOnce && timer) {
         clearTimeout(timer);
         timer = 0;
       }
-      timer ||= setTimeout(() => requestAnimationFrame(draw), atOnce ? 0 : 100);
+      canvas.setAttribute("aria-busy", "true");
+      timer ||= setTimeout(() => requestAnimationFrame(draw), atOnce ? 0 : Math.max(100, 8 * cost_ms));
     },
     select(row) {
       selected = row;

@@ -1,7 +1,7 @@
 // A list of frames as a picture and a table that belong together, with filter, search and one frame in full.
 
 import { frameDetail } from "./frame_detail.js";
-import { EVERYTHING, frameStore, place } from "./frame_store.js";
+import { EVERYTHING, charsOf, frameStore, place, surplus } from "./frame_store.js";
 import { frameTable, make } from "./frame_table.js";
 import { frameTrace } from "./frame_trace.js";
 import { countText, durationText, kindOf, pattern } from "./frame_words.js";
@@ -37,6 +37,7 @@ function sentence(counts, store) {
 export function framesView(el, { height = 380, live = false, limit = LIMIT } = {}) {
   const counts = { all: 0, sent: 0, received: 0, control: 0 };
   let held = null; // rows that came while paused
+  let heldChars = 0;
   let isOpen = false;
 
   const store = frameStore(limit, () => changed());
@@ -59,6 +60,7 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
   const found = make("span", { class: "wsb-found", role: "status" });
   const previous = make("button", { type: "button", "aria-label": "Previous match", title: "Previous match (Shift+Enter)", onclick: () => jump(-1) }, "↑");
   const next = make("button", { type: "button", "aria-label": "Next match", title: "Next match (Enter)", onclick: () => jump(1) }, "↓");
+  const jumping = make("span", { class: "wsb-span" }, previous, next, found);
   const span = make("span", { class: "wsb-span", hidden: true });
   const following = make("button", { type: "button", "aria-pressed": String(live), hidden: !live, onclick: () => follow(!table.follow) }, "follow");
   const pausing = make("button", { type: "button", "aria-pressed": "false", hidden: !live, onclick: () => view.pause(held === null) }, "pause");
@@ -72,7 +74,7 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
     make(
       "div",
       { class: "wsb-bar", role: "toolbar", "aria-label": "Filter and search" },
-      direction, kind, least, most, query, expression, only, previous, next, found, span, make("span", { class: "wsb-grow" }), following, pausing,
+      direction, kind, least, most, query, expression, only, jumping, span, make("span", { class: "wsb-grow" }), following, pausing,
     ),
     make("div", { class: "wsb-panes" }, table.el, detail.el),
   );
@@ -223,7 +225,10 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
     append(rows) {
       if (held) {
         for (const row of rows) held.push(row);
-        if (held.length > 2 * limit) held.splice(0, held.length - limit);
+        heldChars += charsOf(rows);
+        const gone = held.splice(0, surplus(held, limit, heldChars));
+        heldChars -= charsOf(gone);
+        store.dropped += gone.length;
         return tell();
       }
       for (const row of rows) counts[kindOf(row)]++;
@@ -235,6 +240,7 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
     clear() {
       Object.assign(counts, { all: 0, sent: 0, received: 0, control: 0 });
       held = held && [];
+      heldChars = 0;
       table.select(null);
       store.clear();
       trace.zoom(null);
@@ -253,6 +259,7 @@ export function framesView(el, { height = 380, live = false, limit = LIMIT } = {
     pause(wanted) {
       const rows = held;
       held = wanted ? (held ?? []) : null;
+      heldChars = wanted ? heldChars : 0;
       pausing.setAttribute("aria-pressed", String(wanted));
       if (!wanted && rows?.length) view.append(rows);
       tell();

@@ -10,6 +10,7 @@ function renderRecorded({ model, el }) {
   const about = make("p", { class: "wsb-about" });
   const above = make("div", { class: "wsb-frames", "data-lm-suppress-shortcuts": "true" }, choice, about);
   const place = make("div");
+  el.classList.add("wsb-recorded");
   el.append(above, place);
   const view = framesView(place, { height: 330 });
   const ask = (socket) => model.send({ kind: "ask", view: me, socket });

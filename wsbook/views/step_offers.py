@@ -29,15 +29,15 @@ Table = Callable[[Iterable[Observation]], pd.DataFrame]
 Plot = Callable[[Iterable[Observation]], Picture | None]
 
 TABLES: dict[str, dict[str, Table]] = {
-    "0": {"seen": tables.table_timeline},
-    "1.1": {"pairs": tables.table_pairs, "endpoints": tables.table_endpoints, "seen": tables.table_timeline},
+    "0": {"seen": tables.table_seen},
+    "1.1": {"pairs": tables.table_pairs, "endpoints": tables.table_endpoints, "seen": tables.table_seen},
     "1.2": {
         "browser": tables.table_browser,
         "attempts": tables.table_attempts,
         "cookies": tables.table_cookies,
         "sessions": tables.table_sessions,
         "frames": tables.table_frames,
-        "seen": tables.table_timeline,
+        "seen": tables.table_seen,
     },
     "1.3": {
         "attempts": tables.table_attempts,
@@ -58,14 +58,14 @@ TABLES: dict[str, dict[str, Table]] = {
         "access": tables.table_access,
         "logged": tables.table_logged,
         "templates": tables.table_templates,
-        "seen": tables.table_timeline,
+        "seen": tables.table_seen,
     },
     "2.1": {
         "ports": tables.table_ports,
         "proxy": tables.table_proxy,
         "packets": tables.table_packets,
         "tls": tables.table_tls,
-        "seen": tables.table_timeline,
+        "seen": tables.table_seen,
     },
     "2.2": {
         "hops": tables.table_hops,

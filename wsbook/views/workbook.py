@@ -12,23 +12,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-
 from wsbook.case import Case, Judgement, StepResult, parameters_of, require_files, target_from
 from wsbook.causes import causes
 from wsbook.chain import chain
+from wsbook.errors import SecretMissingError
 from wsbook.finding import Finding, Verdict
 from wsbook.folder import read_investigation
-from wsbook.observation import Observation
-from wsbook.steps import PHASES, STEPS
-from wsbook.steps.own_load import OwnLoad, own_load_command, send_own_load
+from wsbook.steps import BESIDE, PHASES, STEPS
 from wsbook.target import Budget, Target
-from wsbook.views import charts, charts_load, charts_moments, show, tables
+from wsbook.views import charts, charts_timeline, show, tables
+from wsbook.views.own_load import show_own_load
 from wsbook.views.show import Shown
 from wsbook.views.step_view import StepView
-from wsbook.words import cap
 
 if TYPE_CHECKING:
+    from wsbook.views.console import Console
     from wsbook.views.controls import Form, StepControls
 
 __all__ = ["PARAMETERS", "Workbook", "is_interactive", "open_workbook"]
@@ -80,18 +78,23 @@ def is_interactive(environ: Mapping[str, str] = os.environ, namespace: Mapping[s
 
 
 class Workbook:
-    """The case of one notebook and everything on its screen."""
+    """The case of one notebook and everything on its screen.
 
-    def __init__(self, phase: str, case: Case, parameters: Mapping[str, Any], *, live: bool) -> None:
+    problem: why the case is not that of the parameters, which can be put right in the form.
+    """
+
+    def __init__(self, phase: str, case: Case, parameters: Mapping[str, Any], *, live: bool, problem: str = "") -> None:
         self.phase = phase
         self.case = case
         self.parameters = dict(parameters)
         self.live = live
         self._views: list[StepView] = []
         self._shown: list[Shown] = []
+        self._console: Console | None = None
         self._form: Form | None = None
         self._controls: dict[str, StepControls] = {}
         self._turn = asyncio.Lock()
+        self._problem = problem
         self._tell: Progress = lambda text, fraction: None
         self._stop_at = time.monotonic() + case.budget.total_s
         selected = os.environ.get("WSBOOK_STEPS", "")
@@ -104,8 +107,11 @@ class Workbook:
 
             self._form = Form(self.parameters, self.case.target.url, self.again)
             self.parameters = self._form.parameters  # as the form writes them, so that what is unchanged is equal
-            self._tell = self._form.progress
             self._form.show()
+            if self._problem:
+                self._form.refuse(f"{self._problem}; or type it anew here, and run")
+            else:
+                self._tell = self._form.progress
         else:
             show.show(lambda: show.bundle_table(tables.table_inputs(self.case.target, self.case.budget.name), "no input"), view="inputs")
 
@@ -189,11 +195,14 @@ class Workbook:
         self._tell("", 1.0)
         for shown in self._shown:
             shown.refresh()
+        if self._console is not None:
+            self._console.refresh()
 
     async def complete(self) -> None:
         """Run every step that the record does not hold yet, in the order of the investigation."""
         for step in STEPS:
             if step in self._selected and not self.case.done(step):
+                await self.begin(*BESIDE.get(step, ()))
                 await self._look(step)
         self._follow()
 
@@ -204,8 +213,9 @@ class Workbook:
             UsageError: a parameter cannot be used; the screen stays as it is.
         """
         async with self._turn:
-            if parameters != self.parameters:
+            if self._problem or parameters != self.parameters:
                 self.case = await asyncio.to_thread(self._opened, parameters)
+                self._problem, self._tell = "", self._form.progress if self._form else self._tell
                 self._take(parameters, ran=self._controls)
             try:
                 await self._look_again()
@@ -257,10 +267,17 @@ class Workbook:
         self._judgement_view(make, "findings")
 
     def timeline(self) -> None:
-        """Show everything that was looked at in order of time."""
-        self._judgement_view(
-            lambda _: show.bundle_table(tables.table_timeline(self.case.evidence.observations), "nothing was looked at"), "timeline"
-        )
+        """Show everything observed in order of time, as a picture of lanes and as a table."""
+
+        def picture(_: Judgement) -> Mapping[str, Any]:
+            drawn = charts_timeline.plot_timeline(self.case.evidence.observations)
+            return show.bundle_picture(drawn) if drawn else show.bundle_line("nothing was looked at")
+
+        def table(_: Judgement) -> Mapping[str, Any]:
+            return show.bundle_table(tables.table_events(self.case.evidence.observations), "nothing was looked at")
+
+        self._judgement_view(picture, "timeline")
+        self._judgement_view(table, "events")
 
     def not_looked(self) -> None:
         """Show what was not looked at, why, and what to provide."""
@@ -285,23 +302,17 @@ class Workbook:
 
     def load(self) -> None:
         """Show a form for a load of one's own and what came of it, which is not recorded; in batch the command that sends the same."""
+        show_own_load(lambda: self.case.target, live=self.live)
+
+    def console(self) -> None:
+        """Show a console to talk to the endpoint by hand, of which nothing is recorded; in batch how to get one."""
         if not self.live:
-            show.show(lambda: show.bundle_line(f"a load of your own: {own_load_command(self.case.target)}"), view="own load")
+            show.show(lambda: show.bundle_line("a console to talk to the endpoint by hand: wsbook open, and run this cell"), view="console")
             return
-        from wsbook.views.controls import LoadForm
+        from wsbook.views.console import Console
 
-        seen: list[Observation] = []
-        shown: list[Shown] = []
-
-        async def run(figures: Mapping[str, float]) -> None:
-            wanted = msgspec.convert(figures, OwnLoad)
-            seen[:] = [await send_own_load(self.case.target, wanted, form.progress)]
-            for one in shown:
-                one.refresh()
-
-        form = LoadForm(msgspec.to_builtins(OwnLoad()), run)
-        form.show()
-        shown += [show.show(lambda: _own_picture(seen), live=True), show.show(lambda: _own_table(seen), live=True)]
+        self._console = Console(lambda: self.case)
+        self._console.show()
 
     def plan(self) -> None:
         """Show the questions of the steps in their order."""
@@ -315,18 +326,6 @@ class Workbook:
         """Give back what the case holds; in JupyterLab it stays open for the form."""
         if not self.live:
             self.case.close()
-
-
-def _own_picture(seen: list[Observation]) -> Mapping[str, Any]:
-    """Return what came of a load of one's own; the reason when nothing was sent, and a blank before the first."""
-    drawn = (plot(seen) for plot in (charts_moments.plot_moments, charts_load.plot_load))
-    picture = next((one for one in drawn if one is not None), None)
-    reason = next((one.failure.message for one in seen if one.failure), "")
-    return show.bundle_picture(picture) if picture else show.bundle_line(cap(reason, 300))
-
-
-def _own_table(seen: list[Observation]) -> Mapping[str, Any]:
-    return show.bundle_table(tables.table_load(seen), "")
 
 
 def _title(finding: Finding) -> str:
@@ -371,4 +370,9 @@ def open_workbook(phase: str, namespace: Mapping[str, Any] | None = None, **para
     if not any(given[name] for name in given if name not in ("record", "budget")):
         given = {**given, **_stored(Path.cwd())}
     live = is_interactive(namespace=namespace or {})
-    return Workbook(phase, Case.open(**given), given, live=live)
+    try:
+        return Workbook(phase, Case.open(**given), given, live=live)
+    except SecretMissingError as error:
+        if not live:
+            raise
+        return Workbook(phase, Case(Target(url=""), Budget.named(given["budget"])), given, live=live, problem=str(error))

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from wsbook.attempt import Attempt
 from wsbook.facts import Credential, Headers
-from wsbook.secret import SECRET_HEADERS
+from wsbook.secret import SECRET_HEADERS, has_reference
 from wsbook.wire.dialects.objects import parse_object
 
 __all__ = [
@@ -119,7 +119,7 @@ def _plain_subprotocols(offered: tuple[str, ...]) -> tuple[str, ...]:
     kept: list[str] = []
     for number, name in enumerate(offered):
         marked = number > 0 and offered[number - 1].lower() in _MARKERS
-        if not (marked or _IN_SUBPROTOCOL.match(name) or (name.lower() in _MARKERS and number + 1 < len(offered))):
+        if not (marked or has_reference(name) or _IN_SUBPROTOCOL.match(name) or (name.lower() in _MARKERS and number + 1 < len(offered))):
             kept.append(name)
     return tuple(kept)
 

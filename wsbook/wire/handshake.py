@@ -16,6 +16,7 @@ from websockets.headers import parse_extension
 from wsbook import __version__
 from wsbook.attempt import Attempt
 from wsbook.facts import Check, Headers
+from wsbook.secret import resolve
 from wsbook.signs import agent_mark, mark_of_key
 from wsbook.wire.answer import Answer
 
@@ -209,7 +210,7 @@ def _subprotocol(attempt: Attempt, answer: Answer) -> Check:
     shown = ", ".join(values)[:200]
     if len(values) > 1 or "," in values[0]:
         return Check(name="subprotocol", ok=False, detail=f"more than one selected: {shown}")
-    if values[0] not in attempt.subprotocols:
+    if values[0] not in map(resolve, attempt.subprotocols):
         return Check(name="subprotocol", ok=False, detail=f"{shown} selected, {offered or 'none'} offered")
     return Check(name="subprotocol", ok=True, detail=f"{shown} selected")
 

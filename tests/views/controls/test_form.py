@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ipywidgets as w
 import pytest
 
 from wsbook.folder import read_investigation
@@ -54,6 +55,26 @@ async def test_enter_runs_with_what_is_typed_and_secrets_become_references() -> 
     assert ran[0]["trigger"] == "POST http://shop.test/p?key=${env:WSBOOK_SECRET_2} {marker}"
     assert ran[0]["headers"] == "X-Debug: 1"
     assert os.environ["WSBOOK_SECRET_1"] == "abcdefgh1"
+    assert not [state for state in states(form) if "abcdefgh" in state]
+
+
+def states(form: Form) -> list[str]:
+    """Return the state of every control of the form, which Jupyter may save with the notebook."""
+    seen, left = [], [form._view]
+    while left:
+        one = left.pop()
+        seen.append(str(one.get_state()))
+        left += one.children if isinstance(one, w.Box) else ()
+    assert len(seen) > 50
+    return seen
+
+
+@pytest.mark.parametrize("typed", ["https://shop.test/ws?token=abcdefgh1", "wss://shop.test/ws?token=abcdefgh1 "])
+def test_what_is_said_of_an_address_does_not_repeat_its_secret(typed: str) -> None:
+    form, _ = form_of(url=typed)
+    said = [form._meant.description, form._meant.tooltip, *(part.value for part in form._parts.children)]
+    assert form._meant.description.startswith("Use wss://shop.test/ws?token=***")
+    assert not [text for text in said if "abcdefgh" in text]
 
 
 async def test_what_is_no_endpoint_does_not_run_and_what_was_meant_is_offered() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wsbook.facts import TemplateFacts
 from wsbook.observation import Observation, Source, observed
 from wsbook.parsers.pages import Page
+from wsbook.secret_forms import hide_secrets
 
 if TYPE_CHECKING:
     from drain3.drain import Drain
@@ -57,7 +58,7 @@ class Templates:
 
     def _add(self, line: str, number: int) -> None:
         self._seen += 1
-        text = HEAD.sub("", line[:LINE_CHARS])
+        text = HEAD.sub("", hide_secrets(line[:LINE_CHARS]))  # before a part of a secret is taken for a number
         for pattern, name in PARTS:
             text = pattern.sub(name, text)
         cluster, _ = self._miner().add_log_message(" ".join(text.split()[:TOKENS]))

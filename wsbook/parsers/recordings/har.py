@@ -53,10 +53,10 @@ TAIL = 200
 HEADER_CHARS = 2_048
 HEADERS_CHARS = 32_768
 CLOSE_OPCODE = 8
-LIVES = ("webinspector", "chrome", "edge", "http toolkit")
+LIVES = ("webinspector", "chrome", "edge", "http toolkit", "wsbook")
 """Recorders whose time of an entry is the whole life of the socket."""
-TOOLS = ("webinspector", "chrome", "edge")
-"""Developer tools of Chrome and its kin."""
+TOOLS = ("webinspector", "chrome", "edge", "wsbook")
+"""Developer tools of Chrome and its kin, and our console, which writes as they do."""
 HUNG_S = 5.0
 SECRET = frozenset(("authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "x-auth-token"))
 
@@ -126,8 +126,9 @@ def _frames(messages: list[Message], start: float, budget: _Budget) -> tuple[Fra
     for message in messages:
         if message.type == "error":
             continue
-        size = raw_size(message.data)
-        text = raw_text(message.data)[:FRAME_CHARS] if size < 65_536 and budget.chars > 0 else ""
+        written = raw_size(message.data)
+        size = message.size if message.size is not None and 0 <= message.size < 1e15 else written
+        text = raw_text(message.data)[:FRAME_CHARS] if written < 65_536 and budget.chars > 0 else ""
         budget.chars -= len(text)
         direction = "sent" if message.type in ("send", "request", "sent") else "received"
         at_s = max(0.0, seconds_of(message.time) - start)

@@ -60,12 +60,16 @@ class Response(Struct):
 
 
 class Message(Struct):
-    """One message. type: send, receive, or error, whose data is then the browser's text and whose opcode is -1."""
+    """One message. type: send, receive, or error, whose data is then the browser's text and whose opcode is -1.
+
+    size: of the payload in bytes where the recorder tells it, as our console does; None elsewhere.
+    """
 
     type: str = ""
     time: float = 0.0
     opcode: int = 1
     data: Raw = field(default_factory=Raw)
+    size: int | None = field(default=None, name="_sizeBytes")
 
 
 class Timings(Struct):

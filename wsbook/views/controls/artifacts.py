@@ -32,7 +32,8 @@ class Artifacts:
             tooltip="text to keep as a file",
             layout=w.Layout(width="98%", height="5em"),
         )
-        self._keep = w.Button(description="Keep this text", tooltip="Keep the pasted text as a file", icon="paste", layout=_AUTO)
+        self._keep = w.Button(description="Keep this text", tooltip="Keep the pasted text as a file", icon="paste")
+        self._keep.layout = w.Layout(width="auto", align_self="flex-start", margin="2px 2px 8px 2px")
         self._said = w.VBox()
         self._files.observe(self._chosen, "value")
         self._keep.on_click(self._pasted)

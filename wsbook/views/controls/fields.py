@@ -13,7 +13,7 @@ from wsbook.views.controls.headers import header_rows
 from wsbook.views.controls.hops import hop_rows
 from wsbook.views.controls.rows import Rows
 
-__all__ = ["Field", "groups", "make_fields", "step_fields", "words_of"]
+__all__ = ["Field", "groups", "make_fields", "on_enter", "step_fields", "words_of"]
 
 _BUDGETS = ("quick", "standard", "thorough")
 _SHOWN_WIDTH = "110px"
@@ -92,7 +92,7 @@ class Field:
 
 
 def _beside(words: str, widget: Any) -> Any:
-    label = w.Label(value=words, layout=w.Layout(width=_SHOWN_WIDTH, justify_content="flex-end"))
+    label = w.Label(value=words, layout=w.Layout(flex=f"0 0 {_SHOWN_WIDTH}", justify_content="flex-end"))
     widget.layout.flex = "1 1 auto"
     return w.HBox([label, widget])
 
@@ -100,3 +100,9 @@ def _beside(words: str, widget: Any) -> Any:
 def make_fields(names: Iterable[str], values: Mapping[str, Any]) -> dict[str, Field]:
     """Return the fields of these names, each with its value."""
     return {name: Field(name, values[name]) for name in names}
+
+
+def on_enter(widget: Any, act: Callable[[], None]) -> None:
+    """Call act when Enter is pressed in a text; other controls are left alone."""
+    if isinstance(widget, w.Text):
+        widget.on_msg(lambda _, content, __: act() if content.get("event") == "submit" else None)

@@ -16,17 +16,19 @@ from wsbook import markup
 from wsbook.case import redactor_of, target_from
 from wsbook.errors import WsbookError
 from wsbook.folder import ARTIFACTS, is_investigation, write_investigation
+from wsbook.redact import Redactor
 from wsbook.target import Target
 from wsbook.views.controls.artifacts import Artifacts
 from wsbook.views.controls.endpoint import endpoint_parts, meant_endpoint
-from wsbook.views.controls.fields import Field, groups, make_fields
+from wsbook.views.controls.fields import Field, groups, make_fields, on_enter
+from wsbook.views.controls.fold import Fold
 from wsbook.views.controls.running import Running
 from wsbook.views.show import show_widget
 from wsbook.words import cap
 
 __all__ = ["Form"]
 
-_FILES = "Files: source, configurations, logs, recordings"
+_FILES = "Files"
 
 
 @cache
@@ -65,7 +67,7 @@ class Form(Running):
 
     def _wire(self) -> None:
         self._url.observe(self._parse, "value")
-        self._url.on_msg(lambda _, content, __: self._start() if content.get("event") == "submit" else None)  # the Enter key
+        on_enter(self._url, self._start)
         self._fields["page_url"].observe(self._parse)
         self._meant.on_click(self._use_meant)
         self._save.on_click(self._keep)
@@ -74,7 +76,7 @@ class Form(Running):
         parts = endpoint_parts(self._url.value, self._fields["page_url"].value)
         meant = meant_endpoint(self._url.value) if self._url.value.strip() else ""
         self._parts.children = tuple(w.Label(value=f"{name} {words}", layout=w.Layout(margin="0 22px 0 0")) for name, words in parts)
-        self._meant.description = self._meant.tooltip = f"Use {cap(meant, 80)}"
+        self._meant.description = self._meant.tooltip = f"Use {cap(Redactor().text(meant), 80)}" if meant else ""
         self._meant.layout.display = "flex" if meant else "none"
         self._button.disabled = self.running or any(words.startswith("✗") and name == "endpoint" for name, words in parts)
 
@@ -118,7 +120,7 @@ class Form(Running):
             self._settle()
             file = write_investigation(Path.cwd(), self._target, budget=self._fields["budget"].value, redactor=redactor_of(self._target))
         except WsbookError as error:
-            self._label.value = f"✗ {cap(str(error), 300)}"
+            self.refuse(str(error))
             return
         held = "; a secret that was typed here must be typed again next time" if "WSBOOK_SECRET_" in file.read_text("utf-8") else ""
         self._label.value = f"saved as {cap(str(file), 160)}{held}"
@@ -131,12 +133,19 @@ class Form(Running):
                 shutil.copytree(passing, folder, dirs_exist_ok=True)
                 field.value = field.value.replace(str(passing), str(folder))
 
-    def show(self) -> None:
-        """Display the form."""
-        pages = [w.VBox([self._fields[name].widget for name in names]) for names in groups().values()]
-        pages = [w.VBox([self.handed.widget, page]) if title == _FILES else page for title, page in zip(groups(), pages, strict=True)]
-        more = w.Accordion(children=pages, titles=tuple(groups()), selected_index=None)
+    def _page(self, title: str, names: list[str]) -> Any:
+        fields = [self._fields[name].widget for name in names]
+        return w.VBox([self.handed.widget, *fields] if title == _FILES else fields, layout=w.Layout(margin="4px 0 8px 0"))
+
+    @property
+    def _view(self) -> Any:
+        folds = [Fold(title, self._page(title, names)) for title, names in groups().items()]
+        more = w.HBox([fold.button for fold in folds], layout=w.Layout(flex_flow="row wrap"))
         first = w.HBox([self._url, self._button, self._stop, self._save], layout=w.Layout(flex_flow="row wrap"))
         style = w.HTML(markup.PLOT_STYLE, layout=w.Layout(display="none"))
         about = w.HBox([self._parts, self._meant], layout=w.Layout(flex_flow="row wrap"))
-        show_widget(w.VBox([style, first, about, more, self._state]), "form of the target; run the cell to use it")
+        return w.VBox([style, first, about, more, *(fold.content for fold in folds), self._state])
+
+    def show(self) -> None:
+        """Display the form."""
+        show_widget(self._view, "form of the target; run the cell to use it")

@@ -15,7 +15,7 @@ from wsbook.errors import UsageError
 from wsbook.redact import seal
 from wsbook.secret import SECRET_HEADERS, has_reference, reference_names
 from wsbook.target import parse_header
-from wsbook.views.controls.rows import Rows, labelled
+from wsbook.views.controls.rows import Rows
 from wsbook.words import cap
 
 __all__ = ["header_rows", "sealed_header"]
@@ -50,19 +50,15 @@ class _HeaderRow:
         self._changed = changed
         self._putting = False
         self._name = w.Text(value=name.strip(), placeholder="Authorization", description="header", layout=w.Layout(width="17em"))
-        self._name.style.description_width = "4em"
-        self._kind = w.Dropdown(options=tuple(_KINDS), value="variable", layout=w.Layout(width="7em"))
-        room = w.Layout(flex="1 1 14em", min_width="10em")
-        self._value = w.Text(continuous_update=False, layout=room)
-        self._typed = w.Password(continuous_update=False, placeholder="moved into a variable when you leave the field", layout=room)
+        self._kind = w.Dropdown(options=tuple(_KINDS), value="variable", description="from", layout=w.Layout(width="12em"))
+        room = {"flex": "1 1 14em", "min_width": "10em"}
+        self._value = w.Text(continuous_update=False, description="value", tooltip="value of the header, or its place", layout=room)
+        hint = "moved into a variable when you leave the field"
+        self._typed = w.Password(continuous_update=False, description="secret", tooltip=hint, placeholder=hint, layout=room)
         self._verdict = w.Label()
-        self.controls: tuple[Any, ...] = (
-            labelled(self._name, "name of the header"),
-            labelled(self._kind, "where the value is"),
-            labelled(self._value, "value of the header, or its place"),
-            labelled(self._typed, "secret value"),
-            self._verdict,
-        )
+        self.controls: tuple[Any, ...] = (self._name, self._kind, self._value, self._typed, self._verdict)
+        for control in self.controls[:-1]:
+            control.style.description_width = "4em"
         self._put(value.strip())
         for field in (self._name, self._kind, self._value):
             field.observe(self._check, "value")

@@ -8,7 +8,7 @@ import ipywidgets as w
 from wsbook.errors import UsageError
 from wsbook.target import parse_endpoint, parse_hop
 from wsbook.views.controls.endpoint import meant_endpoint
-from wsbook.views.controls.rows import Rows, labelled
+from wsbook.views.controls.rows import Rows
 from wsbook.words import cap
 
 __all__ = ["hop_rows"]
@@ -21,10 +21,11 @@ class _HopRow:
         name, _, url = text.partition("=")
         self._changed = changed
         self._name = w.Text(value=name.strip(), placeholder="app", description="hop", layout=w.Layout(width="13em"))
-        self._name.style.description_width = "3em"
-        self._url = w.Text(value=url.strip(), placeholder="ws://127.0.0.1:8000/ws", layout=w.Layout(flex="1 1 18em", min_width="12em"))
+        room = w.Layout(flex="1 1 18em", min_width="12em")
+        self._url = w.Text(value=url.strip(), placeholder="ws://127.0.0.1:8000/ws", description="at", tooltip="URL of the hop", layout=room)
+        self._name.style.description_width, self._url.style.description_width = "3em", "2em"
         self._verdict = w.Label()
-        self.controls: tuple[Any, ...] = (labelled(self._name, "name of the hop"), labelled(self._url, "URL of the hop"), self._verdict)
+        self.controls: tuple[Any, ...] = (self._name, self._url, self._verdict)
         for field in (self._name, self._url):
             field.observe(self._check, "value")
         self._check()

@@ -5,9 +5,7 @@ from typing import Any, Protocol
 
 import ipywidgets as w
 
-__all__ = ["Row", "Rows", "labelled"]
-
-_REMOVE_WIDTH = "2.4em"
+__all__ = ["Row", "Rows"]
 
 
 class Row(Protocol):
@@ -20,12 +18,6 @@ class Row(Protocol):
         """The entry as it is typed."""
 
 
-def labelled(control: Any, name: str) -> Any:
-    """Return a control without a visible label of its own, with a name for those who do not see it."""
-    control.tooltip = name
-    return control
-
-
 class Rows:
     """A list of entries. make: a row of a text, "" for an empty one; changed: what is called when the list is another."""
 
@@ -35,7 +27,8 @@ class Rows:
         self._rows: list[Row] = []
         self._told: list[Callable[[], None]] = []
         self._box = w.VBox()
-        add = w.Button(description=f"Add a {noun}", tooltip=f"Add a {noun}", icon="plus", layout=w.Layout(width="auto"))
+        add = w.Button(description=f"Add a {noun}", tooltip=f"Add a {noun}", icon="plus")
+        add.layout = w.Layout(width="auto", align_self="flex-start")
         add.on_click(lambda _: self._add(""))
         self.widget = w.VBox([self._box, add])
         self.value = value
@@ -74,6 +67,6 @@ class Rows:
         self._box.children = tuple(self._line(row, number) for number, row in enumerate(self._rows, 1))
 
     def _line(self, row: Row, number: int) -> Any:
-        remove = w.Button(icon="trash", tooltip=f"Remove {self._noun} {number}", layout=w.Layout(width=_REMOVE_WIDTH))
+        remove = w.Button(description="Remove", tooltip=f"Remove {self._noun} {number}", icon="trash", layout=w.Layout(width="auto"))
         remove.on_click(lambda _: self._remove(row))
         return w.HBox([*row.controls, remove], layout=w.Layout(flex_flow="row wrap"))

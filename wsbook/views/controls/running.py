@@ -34,6 +34,10 @@ class Running:
         self._bar.value = fraction
         self._bar.layout.display = "flex" if text else "none"
 
+    def refuse(self, why: str) -> None:
+        """Say why nothing was run."""
+        self._label.value = f"✗ {cap(why, 340)}"
+
     @property
     def running(self) -> bool:
         """Whether what the button started is not over yet."""
@@ -53,9 +57,9 @@ class Running:
         except asyncio.CancelledError:
             self._label.value = "stopped; the views show what was seen so far"
         except WsbookError as error:
-            self._label.value = f"✗ {cap(str(error), 300)}"
+            self.refuse(str(error))
         except Exception as error:  # shown, never passed over
-            self._label.value = f"✗ error in wsbook: {type(error).__name__}: {cap(str(error), 300)}"
+            self.refuse(f"error in wsbook: {type(error).__name__}: {error}")
         finally:
             self._button.disabled, self._stop.disabled = False, True
             self._bar.layout.display = "none"

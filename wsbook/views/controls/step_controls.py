@@ -7,7 +7,8 @@ import ipywidgets as w
 
 from wsbook.case import StepResult
 from wsbook.finding import Verdict
-from wsbook.views.controls.fields import make_fields, step_fields, words_of
+from wsbook.views.controls.fields import make_fields, on_enter, step_fields, words_of
+from wsbook.views.controls.fold import Fold
 from wsbook.views.controls.running import Running
 from wsbook.views.show import show_widget
 from wsbook.words import MARKS, cap, duration_text
@@ -25,20 +26,15 @@ class StepControls(Running):
     def __init__(
         self, step: str, parameters: Mapping[str, Any], run: Callable[[Mapping[str, Any]], Awaitable[tuple[StepResult, StepResult]]]
     ) -> None:
-        super().__init__("Run again", f"Run step {step} again with the values beside", primary=False)
+        super().__init__(f"Run {step} again", f"Run step {step} again, with the values that stand under Change", primary=False)
         self.step = step
         self._run = run
         self._fields = make_fields(step_fields(step), parameters)
         self._ran = self.values
-        self._box = w.VBox([field.widget for field in self._fields.values()], layout=w.Layout(display="none"))
-        tip = f"Show what step {step} can be run with"
-        self._open = w.ToggleButton(description="Change", tooltip=tip, icon="sliders", layout=w.Layout(width="auto"))
-        self._open.observe(self._unfold, "value")
-        if "url" in self._fields:
-            self._fields["url"].widget.on_msg(lambda _, content, __: self._start() if content.get("event") == "submit" else None)
-
-    def _unfold(self, _: Any) -> None:
-        self._box.layout.display = "flex" if self._open.value else "none"
+        content = w.VBox([field.widget for field in self._fields.values()])
+        self._fold = Fold("Change", content, tip=f"Show what step {step} can be run with")
+        for field in self._fields.values():
+            on_enter(field.widget, self._start)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -70,8 +66,8 @@ class StepControls(Running):
 
     def show(self) -> None:
         """Display the controls."""
-        first = w.HBox([self._button, self._stop, self._open, self._state], layout=w.Layout(flex_flow="row wrap"))
-        show_widget(w.VBox([first, self._box]), f"controls of step {self.step}; run the cell to use them")
+        first = w.HBox([self._button, self._stop, self._fold.button, self._state], layout=w.Layout(flex_flow="row wrap"))
+        show_widget(w.VBox([first, self._fold.content]), f"controls of step {self.step}; run the cell to use them")
 
 
 def _compared(before: StepResult, after: StepResult, changed: Sequence[str]) -> str:

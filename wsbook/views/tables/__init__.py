@@ -19,7 +19,7 @@ from wsbook.views.tables.handshake import (
 )
 from wsbook.views.tables.heartbeat import table_beats, table_idle
 from wsbook.views.tables.hops import table_hops
-from wsbook.views.tables.judgement import table_findings, table_inputs, table_not_looked, table_steps, table_timeline
+from wsbook.views.tables.judgement import table_events, table_findings, table_inputs, table_not_looked, table_seen, table_steps
 from wsbook.views.tables.listener import table_certificates, table_listener, table_redirects
 from wsbook.views.tables.load import table_load, table_lossy, table_page_load, table_thresholds
 from wsbook.views.tables.logs import table_access, table_logged, table_signatures, table_templates
@@ -55,6 +55,7 @@ __all__ = [
     "table_dialect",
     "table_echo",
     "table_endpoints",
+    "table_events",
     "table_findings",
     "table_frames",
     "table_framing",
@@ -82,6 +83,7 @@ __all__ = [
     "table_redirects",
     "table_rehearsals",
     "table_routes",
+    "table_seen",
     "table_server",
     "table_sessions",
     "table_signatures",
@@ -91,7 +93,6 @@ __all__ = [
     "table_talks",
     "table_templates",
     "table_thresholds",
-    "table_timeline",
     "table_tls",
     "table_trace",
 ]

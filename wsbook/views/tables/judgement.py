@@ -9,10 +9,11 @@ from wsbook.finding import Finding, StepVerdict, Verdict
 from wsbook.observation import Observation, Outcome
 from wsbook.steps import PHASES
 from wsbook.target import Target
+from wsbook.timeline import timeline
 from wsbook.views.tables.frames import frame
 from wsbook.words import MARKS, cap, duration_text, instant_text
 
-__all__ = ["table_findings", "table_inputs", "table_not_looked", "table_steps", "table_timeline"]
+__all__ = ["table_events", "table_findings", "table_inputs", "table_not_looked", "table_seen", "table_steps"]
 
 
 def table_inputs(target: Target, budget: str) -> pd.DataFrame:
@@ -59,8 +60,8 @@ def table_steps(steps: Iterable[StepVerdict]) -> pd.DataFrame:
     return frame(rows, ["phase", "step", "verdict", "summary"])
 
 
-def table_timeline(observations: Iterable[Observation]) -> pd.DataFrame:
-    """Return everything that was looked at, in order of time (UTC)."""
+def table_seen(observations: Iterable[Observation]) -> pd.DataFrame:
+    """Return what was looked at, one row for each look, in order of time (UTC)."""
     rows = [
         {
             "time (UTC)": instant_text(seen.observed_at),
@@ -72,6 +73,22 @@ def table_timeline(observations: Iterable[Observation]) -> pd.DataFrame:
         for seen in sorted(observations, key=lambda seen: seen.observed_at)
     ]
     return frame(rows, ["time (UTC)", "step", "where", "took", "seen"])
+
+
+def table_events(observations: Iterable[Observation]) -> pd.DataFrame:
+    """Return every event of the timeline in its order (UTC, by our clock), probes, logs, recordings and the browser together."""
+    rows = [
+        {
+            "time (UTC)": instant_text(event.instant, date=not period.ours),
+            "lane": lane.name,
+            "took": duration_text(event.lasted_s) if event.lasted_s else "",
+            "what": f"✗ {event.what}" if event.bad else event.what,
+            "where": event.where,
+        }
+        for period in timeline(observations).periods
+        for lane, event in period.ordered
+    ]
+    return frame(rows, ["time (UTC)", "lane", "took", "what", "where"])
 
 
 def table_not_looked(observations: Iterable[Observation]) -> pd.DataFrame:
