@@ -62,8 +62,8 @@ def _entry(number: int, text: str) -> dict[str, object]:
     return {
         "startedDateTime": "2026-03-12T10:00:00.000Z", "time": 1, "_resourceType": "websocket", "serverIPAddress": text, "comment": text,
         "request": {
-            "method": "GET", "url": f"wss://h.test/ws{number}?{_one_line(text)}", "httpVersion": text, "headers": headers, "queryString": [],
-            "cookies": [{"name": text, "value": text}], "headersSize": -1, "bodySize": -1,
+            "method": "GET", "url": f"wss://h.test/ws{number}?{_one_line(text)}", "httpVersion": text, "headers": headers,
+            "queryString": [], "cookies": [{"name": text, "value": text}], "headersSize": -1, "bodySize": -1,
         },
         "response": {
             "status": 101 if number % 2 else 403, "statusText": text, "httpVersion": "HTTP/1.1", "headers": headers, "cookies": [],

@@ -15,7 +15,6 @@ from wsbook import cli
 from wsbook.causes import causes
 from wsbook.cli.investigate import _chosen
 from wsbook.record import Record
-from wsbook.target import parse_target
 
 ROOT = Path(__file__).parent.parent
 SCHEMA = json.loads((ROOT / "data" / "findings.schema.json").read_text(encoding="utf-8"))
@@ -151,30 +150,6 @@ def test_every_command_says_what_it_does_within_eighty_columns(monkeypatch, caps
         assert code == 0
         assert "Usage: wsbook" in out
         assert max(map(len, out.splitlines())) <= 80
-
-
-def test_two_records_are_compared(tmp_path: Path, monkeypatch, capsys) -> None:
-    def record(name: str, verdict: str, roots: dict[str, float]) -> str:
-        folder = Record.create(tmp_path / name, parse_target("ws://shop.test/ws")).folder
-        findings = [{"cause": cause, "confidence": confidence, "root": True} for cause, confidence in roots.items()]
-        (folder / "findings.json").write_text(json.dumps({"steps": {"1.3": {"verdict": verdict}}, "findings": findings}))
-        return str(folder)
-
-    broken = record("broken", "fault", {"tls.cert-expired": 0.9, "net.ipv6": 0.5})
-    mended = record("mended", "clear", {"net.ipv6": 0.6})
-    code, out, _ = wsbook(capsys, monkeypatch, "compare", broken, mended, "--json")
-    assert code == 0
-    assert json.loads(out) == {
-        "changed": {"1.3": ["fault", "clear"]},
-        "gone": ["tls.cert-expired"],
-        "new": [],
-        "surer": {"net.ipv6": [0.5, 0.6]},
-    }
-    code, out, _ = wsbook(capsys, monkeypatch, "compare", mended, broken)
-    assert code == 1
-    assert "new: tls.cert-expired" in out
-    code, out, _ = wsbook(capsys, monkeypatch, "compare", broken, broken)
-    assert (code, out.strip()) == (0, "nothing changed")
 
 
 @pytest.mark.slow

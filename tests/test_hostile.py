@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from misbehaving import Behave, Peer, misbehaving
+from misbehaving import Behave, Peer, head, misbehaving
 
 from wsbook.case import Case
 from wsbook.finding import Verdict
@@ -17,6 +17,7 @@ from wsbook.observation import Reason
 STEPS = ("1.3", "2.1", "2.2", "3.3", "3.4", "4.2")
 QUICK_S = 45.0
 LIMIT_KIB = 300 * 1024
+ACCEPTED = head()
 
 
 async def silent(peer: Peer) -> None:
@@ -55,6 +56,14 @@ async def flood(peer: Peer) -> None:
     await peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
     while True:
         await peer.send(b"x" * 1_000_000)
+
+
+async def chatter(peer: Peer) -> None:
+    """Accept, and send without an end what nobody asked for."""
+    await peer.send(ACCEPTED.replace(b"ACCEPT", peer.accept))
+    message = b"<b>" * 20_000
+    while True:
+        await peer.send(b"\x81\x7e" + len(message).to_bytes(2, "big") + message)
 
 
 ROWS: list[tuple[Behave, set[str]]] = [
@@ -102,6 +111,17 @@ async def main():
 asyncio.run(main())
 print(re.search(r"VmHWM:\s+(\d+) kB", open("/proc/self/status").read())[1])
 """
+
+
+@pytest.mark.slow
+async def test_a_server_that_never_stops_talking_is_left_in_time(tmp_path: Path) -> None:
+    started = time.monotonic()
+    async with misbehaving(way=chatter) as server:
+        case = Case.open(url=server.url("/way"), record=str(tmp_path / "record"))
+        result = await asyncio.wait_for(case.run("1.3"), QUICK_S)
+    assert time.monotonic() - started <= QUICK_S
+    assert {"echo", "upgrade"} <= {seen.source.probe for seen in result.observations}
+    assert (tmp_path / "record" / "observations.jsonl").stat().st_size < 2_000_000
 
 
 @pytest.mark.slow

@@ -69,6 +69,26 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
         Record.create(tmp_path / "r", parse_target("ws://other.test/"))
 
 
+def test_a_lab_that_is_started_again_replaces_its_addresses_and_nothing_else(tmp_path: Path) -> None:
+    first, second = (parse_target(f"ws://127.0.0.1:{port}/ws") for port in (1, 2))
+    record = Record.create(tmp_path / "r", first, lab="net.refused", budget="standard", steps=("1.3", "2.2"))
+    record.add(seen(program="kept"))
+    record.finish("1.4", 1.0)
+    again = Record.create(tmp_path / "r", second, lab="net.refused")
+    assert again.target() == second
+    assert (again.budget(), again.lab(), again.steps()) == ("standard", "net.refused", ("1.3", "2.2"))
+    assert len(again.observations()) == 1 and again.done() == {"1.4": 1.0}
+    for lab in ("", "healthy"):
+        with pytest.raises(UsageError, match="another target"):
+            Record.create(tmp_path / "r", first, lab=lab)
+
+
+def test_what_a_killed_run_did_not_write_is_written_later(tmp_path: Path) -> None:
+    Record.create(tmp_path / "r", TARGET)
+    (tmp_path / "r" / "environment.json").unlink()
+    assert Record.create(tmp_path / "r", TARGET, command="again").read_json("environment.json")["command"] == "again"
+
+
 def test_what_is_no_record_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no record"):
         Record(tmp_path).target()
@@ -78,3 +98,28 @@ def test_what_is_no_record_is_said(tmp_path: Path) -> None:
     (tmp_path / "target.toml").write_text("[target]\nurl = 5")
     with pytest.raises(UnreadableInputError, match="does not describe"):
         Record(tmp_path).target()
+
+
+def test_a_record_that_nobody_could_read_keeps_no_more_facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wsbook.record.MOST_BYTES", 2_000_000)
+    record = Record.create(tmp_path / "r", TARGET)
+    for _ in range(4):
+        last = record.add(observed(Source(step="1.4", probe="log"), TextFacts(kind="backend_log", program="x " * 500_000)))
+    assert last.facts is None and last.failure is not None and "2 MB" in last.failure.message
+    assert (tmp_path / "r" / "observations.jsonl").stat().st_size < 4_000_000
+    assert len(record.observations()) == 4
+
+
+def test_line_ends_of_unicode_end_no_line(tmp_path: Path) -> None:
+    record = Record.create(tmp_path / "r", TARGET)
+    record.add(seen(program="one\u2028two\x85three\u2029four"))
+    assert len((tmp_path / "r" / "observations.jsonl").read_text(encoding="utf-8").splitlines()) == 1
+    (again,) = record.observations()
+    assert isinstance(again.facts, TextFacts) and again.facts.program == "one\u2028two\x85three\u2029four"
+
+
+def test_halves_of_characters_break_no_record(tmp_path: Path) -> None:
+    record = Record.create(tmp_path / "r", TARGET)
+    written = record.add(seen(program="half \ud83d of one"))
+    assert isinstance(written.facts, TextFacts) and written.facts.program == "half \\ud83d of one"
+    assert record.observations() == [written]

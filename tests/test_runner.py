@@ -91,6 +91,14 @@ def test_kernels_know_that_they_run_in_batch(tmp_path: Path, monkeypatch: pytest
     assert text_of(done.notebook, "c0") == f"1 None {tmp_path}\n"
 
 
+def test_modules_that_lie_in_the_record_are_not_imported(tmp_path: Path) -> None:
+    (tmp_path / "colorsys.py").write_text("ours = True")
+    (tmp_path / "found_only_here.py").write_text("")
+    source = "import colorsys, importlib.util\nprint(hasattr(colorsys, 'ours'), importlib.util.find_spec('found_only_here'))"
+    done = execute_notebook(write(tmp_path / "n.ipynb", source), {}, folder=tmp_path)
+    assert text_of(done.notebook, "c0") == "False None\n"
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three small notebooks instead of the real ones."""

@@ -26,7 +26,7 @@ from wsbook.target import Budget, Target, parse_target
 if TYPE_CHECKING:
     from wsbook.lab import Lab
 
-__all__ = ["Case", "Judgement", "StepResult", "parameters_of", "redactor_of", "require_files", "target_from"]
+__all__ = ["Case", "Judgement", "StepResult", "files_of", "parameters_of", "redactor_of", "require_files", "target_from"]
 
 SCHEMA = "wsbook.findings/1"
 
@@ -396,21 +396,18 @@ def _bug(step: str, error: Exception) -> Observation:
     )
 
 
+def files_of(target: Target) -> tuple[str, ...]:
+    """Return the paths of every file and folder that a target names."""
+    single = (target.har, target.console, target.ca_file, target.schema)
+    return tuple(filter(None, (*single, *target.frontend, *target.backend, *target.configs, *target.logs)))
+
+
 def require_files(target: Target) -> None:
     """Raise for the first file or folder of the target that is not there.
 
     Raises:
         UsageError: it does not exist.
     """
-    for path in (
-        target.har,
-        target.console,
-        target.ca_file,
-        target.schema,
-        *target.frontend,
-        *target.backend,
-        *target.configs,
-        *target.logs,
-    ):
-        if path and not Path(path).exists():
+    for path in files_of(target):
+        if not Path(path).exists():
             raise UsageError(f"{path} does not exist")

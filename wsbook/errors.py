@@ -5,10 +5,11 @@ What a peer does is data and never an exception: see observation.Failure.
     WsbookError
     ├── UsageError         the caller asked for something that makes no sense
     │   └── SecretMissingError  a secret reference names nothing
-    └── UnreadableInputError    a file that cannot be understood as what it should be
+    ├── UnreadableInputError    a file that cannot be understood as what it should be
+    └── UnwritableError    a file of ours that cannot be written: disk full, no permission
 """
 
-__all__ = ["SecretMissingError", "UnreadableInputError", "UsageError", "WsbookError"]
+__all__ = ["SecretMissingError", "UnreadableInputError", "UnwritableError", "UsageError", "WsbookError"]
 
 
 class WsbookError(Exception):
@@ -29,3 +30,7 @@ class SecretMissingError(UsageError):
 
 class UnreadableInputError(WsbookError):
     """A file that exists but cannot be read as the kind of artifact it was given as."""
+
+
+class UnwritableError(WsbookError):
+    """A file of a record that cannot be written; the text names it and the reason that the system gives."""

@@ -7,7 +7,7 @@ from math import prod
 from msgspec import Struct
 from msgspec.structs import replace
 
-__all__ = ["STEP_TITLES", "Finding", "Proof", "Severity", "StepVerdict", "Verdict", "rank"]
+__all__ = ["NOT_RUN", "STEP_TITLES", "Finding", "Proof", "Severity", "StepVerdict", "Verdict", "rank"]
 
 STEP_TITLES = {
     "1.1": "endpoint in the code",
@@ -24,6 +24,9 @@ STEP_TITLES = {
     "4.2": "volume",
 }
 """The twelve steps of the investigation, in order."""
+
+NOT_RUN = "not run"
+"""The sentence of a step that nobody has looked at yet."""
 
 NOT_A_FAULT = "redherring.not-a-fault"
 """What looks like a fault and is none: a cause of the catalogue, so that it can be the answer."""

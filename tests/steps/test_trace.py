@@ -7,6 +7,7 @@ import pytest
 
 from wsbook import cli
 from wsbook.case import Case, target_from
+from wsbook.errors import UsageError
 from wsbook.facts import TraceFacts
 from wsbook.observation import Outcome, Reason
 from wsbook.probes.publish_redis import channel_of
@@ -32,7 +33,9 @@ async def test_without_anything_it_says_what_to_give() -> None:
 def _record(folder: Path, touched: Path, **more: Any) -> Path:
     """Make a record as somebody else's, whose trigger is a command."""
     target = parse_target("ws://127.0.0.1:9/ws", trigger=f"RUN /usr/bin/touch {touched} {{marker}}", **more)
-    Record.create(folder, target).write_json("findings.json", {"steps": {}, "findings": [], "root_causes": []})
+    record = Record.create(folder, target)
+    record.finish("4.1", 1.0)
+    record.write_json("findings.json", {"steps": {}, "findings": [], "root_causes": []})
     return folder
 
 
@@ -58,13 +61,13 @@ def test_replay_starts_no_command_of_a_record(tmp_path: Path, wsbook: Any, capsy
 def test_replay_starts_it_when_the_person_says_so(tmp_path: Path, wsbook: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def investigate(request: Any, console: Any) -> dict[str, Any]:
-        asked.append(request)
-        return {"steps": {}, "findings": [], "root_causes": []}
+    def replay_notebooks(record: Path, parameters: dict[str, Any], **more: Any) -> None:
+        asked.append(parameters)
+        raise UsageError("far enough")
 
-    monkeypatch.setattr("wsbook.cli.investigate.investigate", investigate)
+    monkeypatch.setattr("wsbook.cli.replaying.replay_notebooks", replay_notebooks)
     wsbook("replay", str(_record(tmp_path / "record", tmp_path / "touched")), "--run-command")
-    trigger = target_from(asked[0].parameters).trigger
+    trigger = target_from({name: value for name, value in asked[0].items() if name != "budget"}).trigger
     assert trigger is not None and trigger.kind == "command" and not trigger.foreign
 
 

@@ -132,18 +132,30 @@ def report(record: Annotated[Path, typer.Argument(help="Record folder.")]) -> No
 @app.command(rich_help_panel=RECORDS)
 def replay(
     record: Annotated[Path, typer.Argument(help="Record folder.")],
+    out: Annotated[Path | None, typer.Option(help="Keep the replay as a record in this new folder.")] = None,
     run_command: Annotated[
         bool, typer.Option("--run-command", help="Let the command run that stands in the record as its trigger (RUN …); read it first.")
     ] = False,
+    send_secrets: Annotated[
+        bool, typer.Option("--send-secrets", help="Send the variables and files of this machine that the record names to its endpoint.")
+    ] = False,
+    i_own_this: Annotated[bool, typer.Option("--i-own-this", help="Allow load against the record's host.")] = False,
     machine: Json = False,
 ) -> None:
-    """Run a record again, and show which steps changed."""
-    from wsbook.cli.investigate import replay_record
+    """Run a record's notebooks again, compare their verdicts with nbval, and show which steps changed.
 
-    changes = replay_record(record, _console(machine), run_command=run_command)
+    No code of the record is run: the notebooks are this version's. Exit codes: 0 the same, 1 something changed, 3 it could not be done.
+    """
+    from wsbook.cli.replaying import replay_record
+    from wsbook.cli.trust import Allowed
+
+    allowed = Allowed(command=run_command, secrets=send_secrets, load=i_own_this)
+    replayed = replay_record(record, _console(machine), allowed=allowed, out=out)
     if machine:
-        print(json.dumps(changes))
-    raise typer.Exit(FAULT if changes["changed"] else OK)
+        print(json.dumps(replayed))
+    if replayed["incomplete"]:
+        raise typer.Exit(INCOMPLETE)
+    raise typer.Exit(OK if replayed["same"] else FAULT)
 
 
 @app.command(rich_help_panel=RECORDS)
@@ -152,15 +164,18 @@ def compare(
     after: Annotated[Path, typer.Argument(help="Record folder of a later run.")],
     machine: Json = False,
 ) -> None:
-    """Show what changed between two records."""
-    from wsbook.cli.comparing import compare_records, show_difference
+    """Show what changed between two records: findings, steps, and timings that shifted by more than their noise.
 
-    changes = compare_records(before, after)
+    Exit code 1 when the later one has a root cause that the earlier one has not.
+    """
+    from wsbook.cli.comparing import compare_records, comparison_document, show_comparison
+
+    compared = compare_records(before, after)
     if machine:
-        print(json.dumps(changes))
+        print(json.dumps(comparison_document(compared)))
     else:
-        show_difference(_console(), changes)
-    raise typer.Exit(FAULT if changes["new"] else OK)
+        show_comparison(_console(), compared)
+    raise typer.Exit(FAULT if compared.difference.new else OK)
 
 
 app.command(rich_help_panel=MANY)(load)
@@ -275,15 +290,6 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _no_dead_kernel(said: logging.LogRecord) -> bool:
-    """Pass over asyncio's report of a task that nobody awaits any more because an interrupt ended its kernel."""
-    return not (said.exc_info and type(said.exc_info[1]).__name__ == "DeadKernelError")
-
-
-_TYPER_INTERRUPTED = 130
-"""What typer exits with when a command was interrupted; it lets no KeyboardInterrupt through."""
-
-
 def _inert(text: str) -> str:
     """Return what a terminal may show, and what may be pasted into a ticket: no secret, no control character."""
     from wsbook.redact import Redactor
@@ -298,12 +304,21 @@ def _crashed(kind: type[BaseException], error: BaseException, trace: TracebackTy
     print(_inert("".join(traceback.format_exception(kind, error, trace))), file=sys.stderr)
 
 
+def _no_dead_kernel(said: logging.LogRecord) -> bool:
+    """Pass over asyncio's report of a task that nobody awaits any more because an interrupt ended its kernel."""
+    return not (said.exc_info and type(said.exc_info[1]).__name__ == "DeadKernelError")
+
+
+_TYPER_INTERRUPTED = 130
+"""What typer exits with when a command was interrupted; it lets no KeyboardInterrupt through."""
+
+
 def main() -> None:
     """Run the command; every mistake of the caller is one sentence and exit code 2."""
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # 2-3 s of import, python-jsonschema/jsonschema#1428
     signal.signal(signal.SIGTERM, _interrupt)
-    logging.getLogger("asyncio").addFilter(_no_dead_kernel)
     sys.excepthook = _crashed
+    logging.getLogger("asyncio").addFilter(_no_dead_kernel)
     try:
         app(prog_name="wsbook")
     except (UsageError, UnreadableInputError) as error:

@@ -1,10 +1,9 @@
-"""wsbook run and replay: a target, the notebooks over it, and the table at the end. Knows no WebSocket."""
+"""wsbook run: a target, the notebooks over it, and the table at the end. Knows no WebSocket."""
 
 import asyncio
 import os
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,21 +13,21 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from wsbook.case import Case, parameters_of, redactor_of, require_files, target_from
-from wsbook.cli.comparing import difference, show_difference, stored_findings
 from wsbook.cli.following import following
+from wsbook.cli.progress import progress_of
 from wsbook.cli.terminal import show_causes, show_head, show_outcome, show_steps
+from wsbook.cli.trust import Allowed, demands, require_here
 from wsbook.errors import UsageError
-from wsbook.record import Record
+from wsbook.record import Record, require_unused
 from wsbook.report import write_report
-from wsbook.runner import Progress as RunProgress
 from wsbook.runner import prepare, run_notebooks
 from wsbook.steps import STEPS
 from wsbook.target import Budget, Target
+from wsbook.whole import hold_folder, remove_leftovers
 
-__all__ = ["Request", "investigate", "replay_record"]
+__all__ = ["Request", "investigate"]
 
 _TRIAGE = "0"
 
@@ -71,10 +70,48 @@ def _subject(request: Request) -> Iterator[tuple[Target, str]]:
         require_files(target)
         yield target, ""
         return
+    begun = _begun(request)
+    if begun is not None and not begun.lab():
+        if request.fault:
+            raise UsageError(f"{request.out} holds the record of another target; choose another folder with --out")
+        yield _continued(begun, request), ""
+        return
     from wsbook.lab import start_lab
 
-    with start_lab(request.fault) as lab:
-        yield replace(lab.target(), symptom=str(request.parameters.get("symptom", ""))), request.fault or "healthy"
+    symptom = str(request.parameters.get("symptom", "")) or (begun.target().symptom if begun else "")
+    with start_lab(_fault(request, begun)) as lab:
+        yield replace(lab.target(), symptom=symptom), lab.fault or "healthy"
+
+
+def _begun(request: Request) -> Record | None:
+    """Return the record that is continued, None when a new one is made."""
+    record = Record(request.out) if request.out is not None else None
+    return record if record is not None and record.exists else None
+
+
+def _fault(request: Request, begun: Record | None) -> str:
+    """Return the fault that the lab shall have: as asked for, or that of the lab whose record is continued."""
+    recorded = begun.lab() if begun else ""
+    if request.fault and recorded and request.fault != recorded:
+        raise UsageError(f"{request.out} holds the record of the lab with {recorded}; choose another folder with --out")
+    return request.fault or recorded.replace("healthy", "")
+
+
+def _continued(begun: Record, request: Request) -> Target:
+    """Return the target of a record that is continued by its folder alone, which somebody else may have written."""
+    target = begun.target()
+    for demand in demands(target, Allowed(load=bool(request.parameters.get("owned")))):
+        raise UsageError(f"{demand.words}; to continue it, give the endpoint and its options again")
+    require_here(target)
+    return target_from({name: value for name, value in parameters_of(target).items() if value})
+
+
+def _steps(request: Request, record: Record) -> tuple[str, ...]:
+    """Return the steps to run: those asked for, or those that a record was begun with and not brought to its end; () means all."""
+    asked = _chosen(request.steps, str(request.parameters.get("symptom", "")))
+    run = record.read_json("run.json")
+    ended = isinstance(run, dict) and run.get("complete") is True
+    return asked or (() if ended else record.steps())
 
 
 def _folder(request: Request, target: Target) -> Path:
@@ -96,62 +133,35 @@ def _onward(lab: str, folder: Path, *, faulty: bool) -> str:
     return f"when it is mended, wsbook replay {os.path.relpath(folder)} shows what changed" if faulty else ""
 
 
-def _say(progress: RunProgress) -> str:
-    title = f"{progress.step} {STEPS[progress.step].title}" if progress.step in STEPS else ""
-    return f"{progress.notebook:<26} {title}".rstrip()
-
-
-@contextmanager
-def _progress(console: Console) -> Iterator[Callable[[RunProgress], None]]:
-    """Yield a function that shows how far the run is: a bar per notebook, or one line a step where the output is no terminal."""
-    if not console.is_terminal:
-        told: set[str] = set()
-
-        def line(progress: RunProgress) -> None:
-            text = _say(progress)
-            if progress.step and text not in told:
-                told.add(text)
-                console.print(text, style="#999999", soft_wrap=True)
-
-        yield line
-        return
-    with Progress(
-        TextColumn("{task.description:<48.48}"), BarColumn(bar_width=24), TimeElapsedColumn(), console=console, transient=True
-    ) as bar:
-        tasks: dict[str, TaskID] = {}
-
-        def move(progress: RunProgress) -> None:
-            if progress.notebook not in tasks:
-                tasks[progress.notebook] = bar.add_task(progress.notebook, total=progress.cells)
-            bar.update(tasks[progress.notebook], description=_say(progress), completed=progress.cell)
-
-        yield move
-
-
 def investigate(request: Request, console: Console) -> dict[str, Any]:
     """Run the notebooks over a target, show the outcome, and return findings.json with the record's place and what failed.
 
     Raises:
         UsageError: something that was asked for cannot be done.
     """
-    limits = Budget.named(request.budget)
-    steps = _chosen(request.steps, request.parameters.get("symptom", ""))
+    Budget.named(request.budget)
+    asked = _chosen(request.steps, request.parameters.get("symptom", ""))
     started = time.monotonic()
     prepare()
     with _subject(request) as (target, lab):
-        folder = _folder(request, target).absolute()
-        redactor = redactor_of(target)
-        command = join(map(redactor.text, request.command))  # before quoting, which could hide a secret from the redactor
-        Record.create(folder, target, redactor, budget=limits.name, command=command, lab=lab)
-        parameters = {**parameters_of(target), "budget": limits.name, "record": str(folder)}
-        with _progress(console) as progress, following(target.logs, console) if request.follow else nullcontext():
-            summary = run_notebooks(parameters, record=folder, steps=steps, on_progress=progress)
-    case = Case.resume(folder)
-    if request.follow and case.done("1.4"):
-        asyncio.run(case.run("1.4"))
-    judgement = case.judge()
-    report = write_report(folder)
-    show_head(console, judgement.target, case.evidence.observations, limits.name, time.monotonic() - started)
+        folder, redactor = _folder(request, target).absolute(), redactor_of(target)
+        require_unused(folder)
+        with hold_folder(folder) as holding:
+            remove_leftovers(folder)
+            command = join(map(redactor.text, request.command))  # before quoting, which could hide a secret from the redactor
+            record = Record.create(folder, target, redactor, budget=request.budget, command=command, lab=lab, steps=asked)
+            if record.done():
+                console.print(f"continued  finished before: {', '.join(record.done())}", style="#999999", markup=False)
+            budget = record.budget()
+            parameters = {**parameters_of(target), "budget": budget, "record": str(folder)}
+            with progress_of(console) as progress, following(target.logs, console) if request.follow else nullcontext():
+                summary = run_notebooks(parameters, record=folder, steps=_steps(request, record), holding=(holding,), on_progress=progress)
+            case = Case.resume(folder)
+            if request.follow and case.done("1.4"):
+                asyncio.run(case.run("1.4"))
+            judgement = case.judge()
+            report = write_report(folder)
+    show_head(console, judgement.target, case.evidence.observations, budget, time.monotonic() - started)
     show_steps(console, judgement.steps)
     show_causes(console, judgement.findings)
     failures = [f"{run.name}: {run.problem}" for run in summary.notebooks if run.failed_cells]
@@ -164,27 +174,3 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
         "seconds": round(time.monotonic() - started, 2),
         "incomplete": failures,
     }
-
-
-def replay_record(folder: Path, console: Console, *, run_command: bool = False) -> dict[str, Any]:
-    """Run a record's investigation again in a scratch folder and return what changed: step → [before, after], causes gone and new.
-
-    run_command: the person has read the command that stands in the record as trigger, and lets it run.
-
-    Raises:
-        UsageError: the folder is no record, or holds no judgement; or its trigger is a command that nobody has let run.
-    """
-    record, before = Record(folder), stored_findings(folder)
-    target = record.target()
-    if target.trigger is not None and target.trigger.kind == "command" and not run_command:
-        command = "".join(char if char.isprintable() else "?" for char in target.trigger.body[:300])
-        raise UsageError(f"the record's trigger runs a command on this machine: {command}; add --run-command if that is what you want")
-    lab = record.lab()
-    with tempfile.TemporaryDirectory(prefix="wsbook-replay-") as scratch:
-        parameters = {} if lab else {name: value for name, value in parameters_of(target).items() if value}
-        fault = "" if lab == "healthy" else lab
-        request = Request(parameters=parameters, budget=record.budget(), fault=fault, out=Path(scratch) / "record")
-        after = investigate(request, console)
-    changes = difference(before, after)
-    show_difference(console, changes)
-    return changes

@@ -301,6 +301,11 @@ class Socket:
         self._queued_bytes -= len(message.encode()) if isinstance(message, str) else len(message)
         return message
 
+    async def receive_before(self, end: float) -> str | bytes | None:
+        """Return the next whole message; None from an instant (time.perf_counter) on, however many a peer still sends."""
+        left_s = end - time.perf_counter()
+        return await self.receive(left_s) if left_s > 0 else None
+
     async def wait_ended(self, timeout_s: float) -> bool:
         """Wait for the end, without receiving; tell whether it came in time. Messages stay in the queue."""
         end = asyncio.get_running_loop().time() + timeout_s

@@ -51,7 +51,7 @@ def _text(filling: str = "") -> bytes:
 async def _echo(socket: Socket, text: bytes, wait_s: float) -> tuple[bool, str]:
     """Return whether this text comes back, other messages aside, and what came instead."""
     end, others = time.perf_counter() + wait_s, 0
-    while (got := await socket.receive(max(0.0, end - time.perf_counter()))) is not None:
+    while (got := await socket.receive_before(end)) is not None:
         if (got if isinstance(got, bytes) else got.encode()) == text:
             return True, ""
         others += 1

@@ -121,7 +121,7 @@ def _got(waits: Sequence[asyncio.Future[bool]]) -> bool:
 
 async def _gets(socket: Socket, mark: bytes, wait_s: float) -> bool:
     end = time.perf_counter() + wait_s
-    while (data := await socket.receive(max(0.0, end - time.perf_counter()))) is not None:
+    while (data := await socket.receive_before(end)) is not None:
         if mark in (data.encode() if isinstance(data, str) else data):
             return True
     return False

@@ -1,7 +1,6 @@
 """One part of a run of load as a process of its own: a plan goes in, progress comes out meanwhile, a run at the end."""
 
 import contextlib
-import ctypes
 import json
 import os
 import signal
@@ -19,13 +18,13 @@ from msgspec.json import decode, encode
 
 from wsbook.facts.load import LoadRun
 from wsbook.load_plan import LoadPlan
+from wsbook.programs import dying_with_us
 
 __all__ = ["Part", "patience", "prepare_engine", "run_part"]
 
 ENGINE = (sys.executable, "-m", "wsbook.probes.generator")
 """What runs a plan: JSON on standard input, a run on standard output, lines of progress on standard error."""
 _SPARE_S, _GRACE_S, _LOOK_S = 45.0, 8.0, 0.1
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _LINE, _TAIL = 65_536, 400
 
 
@@ -74,7 +73,7 @@ def run_part(plan: LoadPlan, *, on_progress: Callable[[dict[str, Any]], None], s
     thread that called this, on Linux, and when it takes longer than patience allows.
     """
     process = subprocess.Popen(
-        ENGINE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=_dying_with_us()
+        ENGINE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, preexec_fn=dying_with_us()
     )
     said: list[bytes] = []
     tail: list[str] = []
@@ -150,17 +149,3 @@ def _made(code: int, said: bytes, tail: list[str], late: bool) -> Part:
         return Part(why="did not report in time")
     ended = f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return Part(why=f"{ended}{f': {tail[0]}' if tail else ''}")
-
-
-def _dying_with_us() -> Callable[[], None] | None:
-    """Return what a child does before exec so that it is killed when we are; None where unsupported."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl, owner = ctypes.CDLL(None).prctl, os.getpid()
-
-    def before_exec() -> None:
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != owner:
-            os._exit(1)
-
-    return before_exec

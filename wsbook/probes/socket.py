@@ -66,7 +66,7 @@ async def _try(socket: Socket, kind: str, message: str | bytes, token: str, wait
     if not await socket.send(message):
         return EchoTrial(kind=kind, size_bytes=size, ok=False, detail=f"not sent: {how_ended(socket)}")
     end, other = started + wait_s, 0
-    while (got := await socket.receive(max(0.0, end - time.perf_counter()))) is not None:
+    while (got := await socket.receive_before(end)) is not None:
         if type(got) is type(message) and got == message:
             sent, received = (_on_the_wire(socket, direction, size) for direction in ("sent", "received"))
             rtt_s = time.perf_counter() - started

@@ -13,13 +13,13 @@ from msgspec.json import format as indent
 
 from wsbook import markup
 from wsbook.finding import Finding
-from wsbook.record import write_atomically
 from wsbook.report.page import body
 from wsbook.report.plotlyjs import packed_plotly, script_hash
 from wsbook.report.sarif import sarif
 from wsbook.report.story import Story, read_story, verdict_sentence
 from wsbook.report.ticket import ticket
 from wsbook.target import Target
+from wsbook.whole import write_atomically
 
 __all__ = ["Story", "read_story", "sarif_bytes", "verdict_sentence", "write_report"]
 

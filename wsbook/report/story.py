@@ -8,7 +8,7 @@ from msgspec import Struct, ValidationError, convert
 from wsbook.chain import Link, chain
 from wsbook.errors import UnreadableInputError
 from wsbook.evidence import Evidence
-from wsbook.finding import PROVEN, Finding, StepVerdict, Verdict
+from wsbook.finding import NOT_RUN, PROVEN, Finding, StepVerdict, Verdict
 from wsbook.observation import Observation
 from wsbook.record import Record
 from wsbook.report.notebooks import Output, outputs_by_step, read_notebook
@@ -39,7 +39,7 @@ class Story(Struct, frozen=True, kw_only=True):
 
 def _judged(record: Record, target: Target, observations: list[Observation]) -> tuple[tuple[Finding, ...], tuple[StepVerdict, ...]]:
     stored = record.read_json("findings.json")
-    if stored is None:
+    if stored is None or _is_behind(stored, record):
         from wsbook.rules import judge
 
         return judge(Evidence(target, observations))
@@ -49,6 +49,14 @@ def _judged(record: Record, target: Target, observations: list[Observation]) -> 
     except (KeyError, AttributeError, TypeError, ValidationError) as error:
         raise UnreadableInputError(f"{record.folder / 'findings.json'} is not of the schema wsbook.findings/1: {error}") from error
     return findings, steps
+
+
+def _is_behind(stored: Any, record: Record) -> bool:
+    """Whether a killed run has finished steps that its stored judgement knows nothing of."""
+    said = stored.get("steps") if isinstance(stored, dict) else None
+    return isinstance(said, dict) and any(
+        isinstance(said.get(step), dict) and said[step].get("summary") == NOT_RUN for step in record.done()
+    )
 
 
 def read_story(folder: Path) -> Story:

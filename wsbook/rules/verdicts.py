@@ -19,7 +19,7 @@ from wsbook.facts import (
     TraceFacts,
     UpgradeFacts,
 )
-from wsbook.finding import STEP_TITLES, Finding, Severity, StepVerdict, Verdict
+from wsbook.finding import NOT_RUN, STEP_TITLES, Finding, Severity, StepVerdict, Verdict
 from wsbook.observation import Observation, Outcome, Reason
 from wsbook.rules.cluster import spread_of
 from wsbook.rules.outcome import say
@@ -168,4 +168,4 @@ def _not_looked(seen: list[Observation]) -> tuple[Verdict, str]:
     for entry in seen:
         if entry.failure is not None:
             return Verdict.UNKNOWN, entry.failure.message
-    return Verdict.NOT_APPLICABLE, "not run"
+    return Verdict.NOT_APPLICABLE, NOT_RUN

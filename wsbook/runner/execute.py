@@ -19,15 +19,28 @@ from typing import Any
 from msgspec import Struct
 
 from wsbook.errors import UsageError
-from wsbook.record import Record, write_atomically
+from wsbook.record import Record
 from wsbook.redact import Redactor
+from wsbook.runner.cleaning import clean, mark, write_notebook
 from wsbook.target import Budget
 
-__all__ = ["NotebookRun", "Progress", "RunSummary", "execute_notebook", "notebook_folder", "notebook_steps", "prepare", "run_notebooks"]
+__all__ = [
+    "NotebookRun",
+    "Progress",
+    "RunSummary",
+    "cell_timeout_s",
+    "chosen_notebooks",
+    "execute_notebook",
+    "kernel_environ",
+    "notebook_folder",
+    "notebook_steps",
+    "prepare",
+    "run_document",
+    "run_notebooks",
+    "step_of",
+    "without_grammars",
+]
 
-_WIDGET_MIMES = ("application/vnd.jupyter.widget-view+json", "application/vnd.jupyter.widget-state+json")
-_MARK_TAG = "papermill-error-cell-tag"
-"""Papermill removes cells with this tag when it runs a notebook again."""
 _SPARE_S = 60.0
 _AHEAD = 3
 """Kernels alive at a time, the running one included: a short notebook is over before the kernel that it starts is ready."""
@@ -70,7 +83,7 @@ class RunSummary(Struct, frozen=True, kw_only=True):
 
 def prepare() -> None:
     """Import what running notebooks takes, in a thread: whoever calls this has a lab to start meanwhile."""
-    _without_grammars()
+    without_grammars()
     threading.Thread(target=import_module, args=("wsbook.runner.kernels",), name="imports").start()
 
 
@@ -90,55 +103,24 @@ def notebook_folder() -> Path:
 def notebook_steps(path: Path) -> tuple[str, ...]:
     """Return the steps that a notebook runs, from the tags of its cells."""
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return tuple(dict.fromkeys(step for cell in cells if (step := _step_of(cell))))
+    return tuple(dict.fromkeys(step for cell in cells if (step := step_of(cell))))
 
 
-def _without_grammars() -> None:
+def without_grammars() -> None:
     """Keep nbformat from building grammars that nothing here uses, 2 s of every start (python-jsonschema/jsonschema#1428)."""
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
-def _step_of(cell: Mapping[str, Any]) -> str:
+def step_of(cell: Mapping[str, Any]) -> str:
+    """Return the step that a cell belongs to, from its tags; "" for none."""
     tags = cell.get("metadata", {}).get("tags", ())
     return next((tag.removeprefix("step-") for tag in tags if tag.startswith("step-")), "")
 
 
-def _environ(steps: Collection[str]) -> dict[str, str]:
+def kernel_environ(steps: Collection[str]) -> dict[str, str]:
     """Return the environment of the kernels: batch, and which steps are wanted."""
     kept = {name: value for name, value in os.environ.items() if name not in ("JPY_SESSION_NAME", "WSBOOK_STEPS")}
     return {**kept, "WSBOOK_BATCH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **({"WSBOOK_STEPS": ",".join(steps)} if steps else {})}
-
-
-def _mark(notebook: dict[str, Any], failed: Collection[str]) -> None:
-    """Put a note at the top and before each failed cell in the place of papermill's, so that nobody takes this for complete."""
-    notebook["cells"] = [cell for cell in notebook["cells"] if _MARK_TAG not in cell["metadata"].get("tags", ())]
-    if not failed:
-        return
-    note = {"cell_type": "markdown", "metadata": {"tags": [_MARK_TAG]}}
-    cells: list[dict[str, Any]] = [{**note, "id": "failed-top", "source": f"**Not complete**: {len(failed)} of the cells failed."}]
-    for cell in notebook["cells"]:
-        if cell.get("id") in failed:
-            cells.append({**note, "id": f"failed-{cell['id']}"[:64], "source": "**The next cell failed.**"})
-        cells.append(cell)
-    notebook["cells"] = cells
-
-
-def _clean(notebook: dict[str, Any], redactor: Redactor) -> None:
-    """Drop widget state and hide secrets in outputs and parameters; our own cells stay as they are."""
-    notebook["metadata"].pop("widgets", None)
-    kept = notebook["metadata"].get("papermill", {})
-    if kept:
-        notebook["metadata"]["papermill"] = redactor.value(
-            {k: v for k, v in kept.items() if k not in ("environment_variables", "input_path", "output_path")}
-        )
-    for cell in notebook["cells"]:
-        for output in cell.get("outputs", ()):
-            for mime in _WIDGET_MIMES:
-                output.get("data", {}).pop(mime, None)
-        if cell.get("outputs"):
-            cell["outputs"] = redactor.value(cell["outputs"])
-        if "injected-parameters" in cell.get("metadata", {}).get("tags", ()):
-            cell["source"], cell["id"] = redactor.text(cell["source"]), "injected-parameters"
 
 
 def execute_notebook(
@@ -155,14 +137,14 @@ def execute_notebook(
     folder: where the kernel runs, default the notebook's. ready: a kernel that is started already; it is stopped afterwards.
     timeout_s bounds each cell. A cell that fails, takes too long or kills its kernel is marked, and never raised.
     """
-    _without_grammars()
+    without_grammars()
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
     from wsbook.runner.kernels import ENGINE, Ready, Trouble
 
     started, trouble = time.monotonic(), Trouble()
-    kernel = ready or Ready(folder or path.parent, _environ(()))
+    kernel = ready or Ready(folder or path.parent, kernel_environ(()))
     options = {"ready": kernel, "trouble": trouble, "on_cell": on_cell}
     try:
         papermill.execute_notebook(
@@ -175,8 +157,8 @@ def execute_notebook(
     notebook = json.loads(json.dumps(trouble.notebook))
     for cell in notebook["cells"]:
         cell["source"] = "".join(cell["source"])
-    _clean(notebook, Redactor.of(map(str, parameters.values())))
-    _mark(notebook, trouble.failed)
+    clean(notebook, Redactor.of(map(str, parameters.values())))
+    mark(notebook, trouble.failed)
     return NotebookRun(
         name=path.stem,
         notebook=notebook,
@@ -186,14 +168,15 @@ def execute_notebook(
     )
 
 
-def _chosen(steps: Collection[str]) -> list[Path]:
+def chosen_notebooks(steps: Collection[str]) -> list[Path]:
+    """Return the notebooks that run any of the steps, and the last, which judges; all of them for ()."""
     paths = sorted(notebook_folder().glob("[0-9]*.ipynb"))
     return [path for path in paths if not steps or path.stem.startswith("05") or set(notebook_steps(path)) & set(steps)]
 
 
-def _write(run: NotebookRun, folder: Path) -> None:
-    text = json.dumps(run.notebook, indent=1, ensure_ascii=False) + "\n"
-    write_atomically(folder / f"{run.name}.ipynb", text.encode())
+def cell_timeout_s(budget: str) -> float:
+    """Return how long one cell may take: the whole budget, and time to start and end what it needs."""
+    return Budget.named(budget).total_s + _SPARE_S
 
 
 def run_notebooks(
@@ -201,14 +184,16 @@ def run_notebooks(
     *,
     record: Path,
     steps: Collection[str] = (),
+    holding: Collection[int] = (),
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> RunSummary:
     """Run the notebooks into a record folder, continuing whatever it holds.
 
     case_parameters: parameters of the notebooks; the record's own is set here. steps: the only ones to run, () for all.
-    A cell that fails is marked and the rest still runs. Pictures of plots are added when a browser and kaleido are there.
+    holding: descriptors that hold the folder; kernels share them. A cell that fails is marked and the rest still runs. Pictures of
+    plots are added when a browser and kaleido are there.
     """
-    _without_grammars()
+    without_grammars()
     from wsbook.runner.kernels import Ready
     from wsbook.runner.pictures import Painter
 
@@ -216,22 +201,23 @@ def run_notebooks(
     folder = record.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     parameters = {**case_parameters, "record": str(folder)}
-    timeout_s = Budget.named(str(parameters.get("budget") or "quick")).total_s + _SPARE_S
-    paths, environ = _chosen(steps), _environ(steps)
+    timeout_s = cell_timeout_s(str(parameters.get("budget") or "quick"))
+    paths, environ = chosen_notebooks(steps), kernel_environ(steps)
+    (folder / "run.json").unlink(missing_ok=True)  # an earlier run's; this one may be killed
     runs, painter = [], Painter()
     ready: deque[Ready] = deque()
     try:
         for index, path in enumerate(paths):
             while len(ready) < min(_AHEAD, index + 2, len(paths) - index):
-                ready.append(Ready(folder, environ))
+                ready.append(Ready(folder, environ, holding))
             current = ready.popleft()
 
             def tell(cell: Any, number: int, count: int, name: str = path.stem) -> None:
-                on_progress(Progress(notebook=name, step=_step_of(cell), cell=number, cells=count))
+                on_progress(Progress(notebook=name, step=step_of(cell), cell=number, cells=count))
 
             painter.pause(not (_WAITING & set(notebook_steps(path)) or index + 1 == len(paths)))
             run = execute_notebook(path, parameters, folder=folder, ready=current, timeout_s=timeout_s, on_cell=tell)
-            _write(run, folder)
+            write_notebook(run.notebook, folder / f"{run.name}.ipynb")
             painter.paint(run.notebook)
             runs.append(run)
             on_progress(Progress(notebook=path.stem, step="", cell=len(run.notebook["cells"]), cells=len(run.notebook["cells"])))
@@ -241,14 +227,15 @@ def run_notebooks(
         ran_s = time.monotonic() - started
         pictures = painter.finish()
     for run in runs:
-        _write(run, folder)
+        write_notebook(run.notebook, folder / f"{run.name}.ipynb")
     spent = {run.name: round(run.duration_s, 2) for run in runs} | {"pictures": round(time.monotonic() - started - ran_s, 2)}
     summary = RunSummary(notebooks=tuple(runs), pictures=pictures, duration_s=round(time.monotonic() - started, 2), spent_s=spent)
-    Record(folder, Redactor.of(map(str, parameters.values()))).write_json("run.json", _run_document(summary))
+    Record(folder, Redactor.of(map(str, parameters.values()))).write_json("run.json", run_document(summary))
     return summary
 
 
-def _run_document(summary: RunSummary) -> dict[str, Any]:
+def run_document(summary: RunSummary) -> dict[str, Any]:
+    """Return the content of run.json."""
     return {
         "schema": "wsbook.run/1",
         "complete": summary.complete,

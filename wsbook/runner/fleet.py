@@ -19,12 +19,12 @@ from msgspec.json import decode, encode
 from msgspec.structs import replace
 
 from wsbook.errors import UsageError
-from wsbook.record import write_atomically
 from wsbook.report.fleet import FleetRow, State, fleet_page
 from wsbook.runner.fleet_hands import Hand, dask_hands, local_hands
 from wsbook.runner.fleet_targets import Entry
 from wsbook.runner.fleet_worker import Answer, Job
 from wsbook.target import Budget
+from wsbook.whole import write_atomically
 
 __all__ = ["FleetPlan", "finished_rows", "run_fleet", "time_limit"]
 

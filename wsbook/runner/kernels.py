@@ -3,8 +3,9 @@
 Imports papermill, so nothing but the runner imports it, and late. Knows cells and kernels, nothing of steps or findings.
 """
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,17 @@ from nbformat.notebooknode import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
+from wsbook.programs import dying_with_us
+
 __all__ = ["ENGINE", "Ready", "Trouble"]
 
 ENGINE = "wsbook"
 _node: Any = NotebookNode  # not annotated there
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _WARM = "--IPKernelApp.exec_lines=import wsbook.views.workbook"
+_APART = ("--IPKernelApp.ignore_cwd=True", "--HistoryManager.enabled=False")
+"""The kernel runs in the record's folder, which may be somebody else's: modules that lie there are not imported. Cells of notebooks are
+no commands that somebody typed, and stay out of the person's history."""
 
 
 class _Manager(KernelManager):
@@ -29,11 +35,16 @@ class _Manager(KernelManager):
 
 
 class Ready:
-    """A kernel process that imports what notebooks need while another notebook still runs."""
+    """A kernel process that imports what notebooks need while another notebook still runs.
 
-    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+    It ends when we do: of itself a kernel looks for its parent only once it has started, and then once a second.
+    """
+
+    def __init__(self, folder: Path, environ: dict[str, str], holding: Collection[int] = ()) -> None:
+        """Start the process. holding: descriptors that it shares with us, so that what they hold is held until it has ended, too."""
         self.manager = _Manager(kernel_name="python3", transport_encryption="auto")
-        self.manager.start_kernel(cwd=str(folder), env=environ, extra_arguments=[_WARM])
+        options = {"pass_fds": tuple(holding), "preexec_fn": dying_with_us()} if os.name == "posix" else {}
+        self.manager.start_kernel(cwd=str(folder), env=environ, extra_arguments=[_WARM, *_APART], **options)
 
     def stop(self) -> None:
         """End the process at once; what it had to close, its notebook has closed."""

@@ -19,11 +19,11 @@ from wsbook.case import Case, parameters_of
 from wsbook.errors import UsageError, WsbookError
 from wsbook.folder import ARTIFACTS, is_investigation
 from wsbook.probes.console_session import ConsoleSession, names_dialect
-from wsbook.record import write_atomically
 from wsbook.redact import Redactor
 from wsbook.steps.own_console import Dialled, attempt_of, console_har, places, session_words
 from wsbook.views.console_stream import FrameStream
 from wsbook.views.modules import css, esm
+from wsbook.whole import write_atomically
 from wsbook.wire.closing import check_close
 from wsbook.wire.dialects.templates import open_places, templates
 from wsbook.wire.typed import ENDINGS, FORMS, typed_message

@@ -12,7 +12,7 @@ from IPython import display as _ipython
 from wsbook import markup
 from wsbook.finding import Finding, StepVerdict, Verdict
 from wsbook.views.drawing import Picture
-from wsbook.words import MARKS, verdict_line
+from wsbook.words import MARKS, VERDICT_MIME, verdict_line
 
 __all__ = [
     "PLOTLY_MIME",
@@ -32,7 +32,6 @@ __all__ = [
 ]
 
 PLOTLY_MIME = "application/vnd.plotly.v1+json"
-VERDICT_MIME = "application/vnd.wsbook.verdicts+json"
 TABLE_MIME = "application/vnd.wsbook.table+json"
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 _ROWS = 60

@@ -103,7 +103,7 @@ class Asking:
     async def hear(self, socket: Socket, wanted: Callable[[str | bytes], T | None], wait_s: float | None = None) -> T | None:
         """Return what wanted makes of the first message that it makes something of; None when none comes in time, wait_s by default."""
         end = time.perf_counter() + (self.wait_s if wait_s is None else wait_s)
-        while (got := await socket.receive(max(0.0, end - time.perf_counter()))) is not None:
+        while (got := await socket.receive_before(end)) is not None:
             if (found := wanted(got)) is not None:
                 return found
         return None
