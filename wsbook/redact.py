@@ -14,7 +14,7 @@ from msgspec import convert, to_builtins
 from wsbook.secret import SEALED, SECRET_HEADERS, has_reference, reference_names, resolve
 from wsbook.secret_forms import HIDDEN, cookie_spans, looks_random, names_secret, packed_texts, secret_protocols, secret_spans
 
-__all__ = ["HIDDEN", "Redactor", "seal", "seal_header", "seal_protocols"]
+__all__ = ["HIDDEN", "Redactor", "seal", "seal_header", "seal_protocols", "sealed"]
 
 _PARTS = re.compile(r"[\n;]|: ")
 """What separates values in a list of headers: ``env:NAME`` counts as a reference only as a whole value."""
@@ -177,19 +177,19 @@ def seal_header(line: str, environ: MutableMapping[str, str]) -> str:
     if not (_tells(name.strip()) or looks_random(value.strip(), _LEARNT)):
         return seal(line, environ)
     if space and rest and scheme.isalnum():
-        return f"{name}: {scheme} {_sealed(rest, environ)}"
-    return f"{name}: {_sealed(value.strip(), environ)}"
+        return f"{name}: {scheme} {sealed(rest, environ)}"
+    return f"{name}: {sealed(value.strip(), environ)}"
 
 
 def seal_protocols(text: str, environ: MutableMapping[str, str]) -> str:
     """Return a list of subprotocols, separated by commas, with the tokens in it sealed."""
     for start, end in sorted(secret_protocols(text), reverse=True):
         if not has_reference(text[start:end]):
-            text = f"{text[:start]}{_sealed(text[start:end], environ)}{text[end:]}"
+            text = f"{text[:start]}{sealed(text[start:end], environ)}{text[end:]}"
     return seal(text, environ)
 
 
-def _sealed(secret: str, environ: MutableMapping[str, str]) -> str:
+def sealed(secret: str, environ: MutableMapping[str, str]) -> str:
     """Return the reference to a secret, which is in environ from now on."""
     name = f"{SEALED}{sum(key.startswith(SEALED) for key in environ) + 1}"
     environ[name] = secret
@@ -201,4 +201,4 @@ def seal(text: str, environ: MutableMapping[str, str]) -> str:
 
     So that a secret typed on a command line reaches the probes, but neither the notebooks' parameters nor the record.
     """
-    return _replace(text, [_sealed(text[start:end], environ) for start, end in _spans(text)])
+    return _replace(text, [sealed(text[start:end], environ) for start, end in _spans(text)])
