@@ -26,7 +26,7 @@ from wsbook.target import Budget, Target, parse_target
 if TYPE_CHECKING:
     from wsbook.lab import Lab
 
-__all__ = ["Case", "Judgement", "StepResult", "files_of", "parameters_of", "redactor_of", "require_files", "target_from"]
+__all__ = ["Case", "Judgement", "StepResult", "files_of", "header_lines", "parameters_of", "redactor_of", "require_files", "target_from"]
 
 SCHEMA = "wsbook.findings/1"
 
@@ -85,10 +85,14 @@ def _list(text: str) -> list[str]:
     return _split(_plainly(text))
 
 
-def _headers(text: str) -> list[str]:
-    """Return header lines; a semicolon separates them only before the name of another: a cookie has its own."""
+def header_lines(text: str) -> list[str]:
+    """Return the header lines in a text; a semicolon separates them only before the name of another: a cookie has its own."""
     lines = [line for part in text.splitlines() for line in re.split(r";\s*(?=[\w-]+\s*:)", part)]
-    return [seal_header(line.strip().removesuffix(";"), os.environ) for line in lines if line.strip()]
+    return [line.strip().removesuffix(";") for line in lines if line.strip()]
+
+
+def _headers(text: str) -> list[str]:
+    return [seal_header(line, os.environ) for line in header_lines(text)]
 
 
 def _protocols(text: str) -> list[str]:

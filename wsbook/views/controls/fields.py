@@ -8,7 +8,8 @@ from typing import Any
 import ipywidgets as w
 
 from wsbook.datafile import read_table
-from wsbook.redact import seal
+from wsbook.redact import seal, seal_protocols
+from wsbook.secret import has_reference
 from wsbook.views.controls.headers import header_rows
 from wsbook.views.controls.hops import hop_rows
 from wsbook.views.controls.rows import Rows
@@ -86,8 +87,9 @@ class Field:
     def seal(self) -> None:
         """Move secrets in the text into the environment, and show references in their place."""
         if self._kind == "text":
-            sealed = seal(self.value, os.environ)
-            if sealed != self.value:
+            protocols = self.name == "subprotocols"
+            sealed = seal_protocols(self.value.replace(";", ","), os.environ) if protocols else seal(self.value, os.environ)
+            if has_reference(sealed) and sealed != self.value:
                 self.value = sealed
 
 

@@ -17,6 +17,7 @@ from wsbook.case import redactor_of, target_from
 from wsbook.errors import WsbookError
 from wsbook.folder import ARTIFACTS, is_investigation, write_investigation
 from wsbook.redact import Redactor
+from wsbook.secret import SEALED
 from wsbook.target import Target
 from wsbook.views.controls.artifacts import Artifacts
 from wsbook.views.controls.endpoint import endpoint_parts, meant_endpoint
@@ -122,7 +123,7 @@ class Form(Running):
         except WsbookError as error:
             self.refuse(str(error))
             return
-        held = "; a secret that was typed here must be typed again next time" if "WSBOOK_SECRET_" in file.read_text("utf-8") else ""
+        held = "; a secret that was typed here must be typed again next time" if SEALED in file.read_text("utf-8") else ""
         self._label.value = f"saved as {cap(str(file), 160)}{held}"
 
     def _settle(self) -> None:

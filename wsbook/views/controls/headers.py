@@ -5,12 +5,13 @@ A secret that is typed is moved into the kernel's environment at once; neither a
 
 import os
 import re
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as w
 
+from wsbook.case import header_lines
 from wsbook.errors import UsageError
 from wsbook.redact import seal_header, seal_whole
 from wsbook.secret import has_reference, reference_names
@@ -18,7 +19,7 @@ from wsbook.target import parse_header
 from wsbook.views.controls.rows import Rows
 from wsbook.words import cap
 
-__all__ = ["header_rows", "sealed_header"]
+__all__ = ["header_rows"]
 
 _KINDS = {"variable": "env", "file": "file", "text": "", "secret": ""}
 _HINTS = {"variable": "NAME of the variable that holds the value", "file": "/path/of/the/file", "text": "value", "secret": ""}
@@ -27,9 +28,9 @@ _NAME = re.compile(r"[A-Za-z_]\w{0,79}", re.ASCII)
 _CHECKED = {"env": lambda name: name in os.environ, "file": lambda name: os.access(name, os.R_OK) and Path(name).is_file()}
 
 
-def sealed_header(name: str, value: str, environ: MutableMapping[str, str]) -> str:
-    """Return a header's value with what is secret in it moved into environ."""
-    return seal_header(f"{name}: {value}", environ).partition(":")[2].strip() if value.strip() else value
+def _sealed_value(name: str, value: str) -> str:
+    """Return a header's value with what is secret in it moved into the environment."""
+    return seal_header(f"{name}:{value}", os.environ).removeprefix(f"{name}:").strip()
 
 
 class _HeaderRow:
@@ -97,10 +98,10 @@ class _HeaderRow:
     def _check(self, _: Any = None) -> None:
         if self._putting:
             return
-        if self._kind.value == "text":
-            sealed = sealed_header(self._name.value, self._value.value, os.environ)
-            if sealed != self._value.value:
-                self._put(sealed)
+        if self._kind.value == "text" and self._value.value.strip():
+            kept = _sealed_value(self._name.value, self._value.value)
+            if kept != self._value.value:
+                self._put(kept)
         elif self._kind.value == "variable" and self._value.value and not _NAME.fullmatch(self._value.value.strip()):
             self._put(seal_whole(self._value.value.strip(), os.environ))  # no name of a variable: the value itself was typed
         secret = self._kind.value == "secret"
@@ -117,4 +118,4 @@ def _is_there(reference: str) -> bool:
 
 def header_rows(value: str = "") -> Rows:
     """Return the rows of the headers that a text names, as in the notebooks' parameter."""
-    return Rows("header", _HeaderRow, value)
+    return Rows("header", _HeaderRow, header_lines, value)

@@ -52,6 +52,10 @@ class _HopRow:
         self._changed()
 
 
+def _entries(text: str) -> list[str]:
+    return [part.strip() for line in text.splitlines() for part in line.split(";") if part.strip()]
+
+
 def hop_rows(value: str = "") -> Rows:
     """Return the rows of the hops that a text names, as in the notebooks' parameter."""
-    return Rows("hop", _HopRow, value)
+    return Rows("hop", _HopRow, _entries, value)

@@ -19,10 +19,13 @@ class Row(Protocol):
 
 
 class Rows:
-    """A list of entries. make: a row of a text, "" for an empty one; changed: what is called when the list is another."""
+    """A list of entries. make: a row of a text, "" for an empty one; split: the entries in a text."""
 
-    def __init__(self, noun: str, make: Callable[[str, Callable[[], None]], Row], value: str = "") -> None:
+    def __init__(
+        self, noun: str, make: Callable[[str, Callable[[], None]], Row], split: Callable[[str], list[str]], value: str = ""
+    ) -> None:
         self._make = make
+        self._split = split
         self._noun = noun
         self._rows: list[Row] = []
         self._told: list[Callable[[], None]] = []
@@ -41,8 +44,7 @@ class Rows:
     @value.setter
     def value(self, text: str) -> None:
         if text != self.value or not self._rows:
-            entries = [part.strip() for line in text.splitlines() for part in line.split(";") if part.strip()]
-            self._rows = [self._make(entry, self._changed) for entry in entries]
+            self._rows = [self._make(entry, self._changed) for entry in self._split(text)]
             self._draw()
             self._changed()
 
