@@ -3,6 +3,7 @@
 Knows nothing of steps or results: it calls what it is given, in a task whose errors it shows.
 """
 
+import atexit
 import shutil
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,8 +35,10 @@ _FILES = "Files"
 
 @cache
 def _passing_folder() -> Path:
-    """Return a folder that lasts as long as the machine keeps its temporary files; only its owner can read it."""
-    return Path(tempfile.mkdtemp(prefix="wsbook-artifacts-"))
+    """Return a folder that only its owner can read and that goes with the kernel: what was handed over may hold secrets."""
+    folder = Path(tempfile.mkdtemp(prefix="wsbook-artifacts-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _artifact_folder() -> Path:
