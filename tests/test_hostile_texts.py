@@ -91,8 +91,8 @@ async def test_the_terminal_gets_no_control_character(case: Case) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["run", "ws://a\x1b[31mb/"], "control character"),
-        (["run", "ws://user:pa55w0rd99@h:99999/?token=Zq81LmXw02PvKr77"], "not valid"),
+        (["load", "ws://a\x1b[31mb/"], "control character"),
+        (["load", "ws://user:pa55w0rd99@h:99999/?token=Zq81LmXw02PvKr77"], "not valid"),
         (["read", "\u202enothing.log"], "does not exist"),
     ],
 )
