@@ -177,8 +177,17 @@ class Notebook:
 
     async def dark(self) -> None:
         """Change to the dark theme."""
-        await self.page.evaluate("() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
-        await self.page.wait_for_selector('body[data-jp-theme-light="false"]', state="attached")
+        await self._theme("JupyterLab Dark", "false")
+
+    async def light(self) -> None:
+        """Change to the light theme, which is that of the begin; a test before may have left the dark one."""
+        await self._theme("JupyterLab Light", "true")
+
+    async def _theme(self, name: str, light: str) -> None:
+        if await self.page.locator(f'body[data-jp-theme-light="{light}"]').count():
+            return
+        await self.page.evaluate("(theme) => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", name)
+        await self.page.wait_for_selector(f'body[data-jp-theme-light="{light}"]', state="attached")
         await self.page.wait_for_timeout(500)
 
     async def shot(self, name: str) -> None:
@@ -196,4 +205,6 @@ async def open_notebook(browser: Any, server: Server, name: str, source: Path = 
     place = server.copy(name, source)
     await page.goto(f"{server.address}/{server.view}/{place}?token={TOKEN}&reset")
     await page.wait_for_function(_CONNECTED, timeout=90_000)
-    return Notebook(page, outside, server.folder / place)
+    book = Notebook(page, outside, server.folder / place)
+    await book.light()
+    return book

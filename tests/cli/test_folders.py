@@ -153,3 +153,14 @@ def test_a_made_folder_says_the_same_as_its_parameters(tmp_path: Path) -> None:
     found = read_investigation(made(tmp_path / "case", "ws://shop.test/ws"))
     assert found is not None
     assert {name: value for name, value in parameters_of(found.target).items() if value} == {"url": "ws://shop.test/ws"}
+
+
+def test_a_command_in_the_current_folder_is_not_run_unless_the_folder_is_named(tmp_path: Path, monkeypatch) -> None:
+    folder = made(tmp_path / "case", "wss://shop.test/ws")
+    text = (folder / "target.toml").read_text()
+    (folder / "target.toml").write_text(f'{text}\n[target.trigger]\nmethod = "RUN"\nurl = ""\nbody = "touch found"\n')
+    monkeypatch.chdir(folder)
+    with pytest.raises(UsageError, match=r"runs a command on this machine: touch found; add --target target\.toml"):
+        completed({}, "", None, quiet(), lab=False)
+    assert completed({}, "", folder, quiet(), lab=False)[0]["trigger"] == "RUN touch found"
+    assert completed({"trigger": "POST http://shop.test/publish"}, "", None, quiet(), lab=False)[0]["trigger"].startswith("POST")

@@ -114,7 +114,7 @@ async def test_a_thousand_frames_a_second_are_all_there(server: Server, browser:
     await page.locator(".wsb-search").fill('"seq": 4321,')
     await page.get_by_role("button", name="only matches").click()
     await page.wait_for_function("() => document.querySelector('.wsb-console').wsbConsole.counts().shown === 1")
-    await page.locator(".wsb-rows .wsb-row").click()
+    await page.locator(".wsb-rows .wsb-row").filter(has_text='"seq": 4321,').click()
     await book.shot("console-search")
     await page.locator(".wsb-search").fill("")
     await page.get_by_role("combobox", name="Direction").select_option("sent")

@@ -9,6 +9,7 @@ from rich.text import Text
 from wsbook.case import parameters_of
 from wsbook.errors import UsageError
 from wsbook.folder import read_investigation
+from wsbook.words import cap
 
 __all__ = ["completed"]
 
@@ -26,7 +27,8 @@ def completed(parameters: dict[str, Any], budget: str, target: Path | None, cons
     typed. lab: a fault of the lab was asked for, so that no folder is looked at.
 
     Raises:
-        UsageError: target is no investigation's. UnreadableInputError: it is broken.
+        UsageError: target is no investigation's; or the folder's was not asked for by name, and runs a command, as one that somebody
+            else made may do. UnreadableInputError: it is broken.
     """
     if target is None and (lab or _names_something(parameters)):
         return parameters, budget or "quick"
@@ -37,6 +39,10 @@ def completed(parameters: dict[str, Any], budget: str, target: Path | None, cons
         if target is not None:
             raise UsageError(f"{target} is no {_FILE} of an investigation; wsbook new DIR makes one, wsbook replay runs a record again")
         return parameters, budget or "quick"
+    trigger = found.target.trigger
+    if target is None and trigger is not None and trigger.kind == "command" and "trigger" not in parameters:
+        words = f"the {_FILE} of this folder runs a command on this machine: {cap(trigger.body, 300)}"
+        raise UsageError(f"{words}; add --target {_FILE} if that is what you want")
     told = {name: value for name, value in parameters_of(found.target).items() if value}
     words = "the target is that of" if _names_something(told) else "the lab is investigated, since no target is named yet in"
     console.print(Text(f"{words} {(folder / _FILE).absolute()}", style="#999999"), soft_wrap=True)
