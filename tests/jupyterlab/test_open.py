@@ -119,5 +119,11 @@ async def test_nothing_is_asked_and_the_lab_of_a_notebook_ends_too(tmp_path: Pat
             await page.wait_for_timeout(200)
         family = lab.family()
         assert len(family) >= before + 3
+        await page.get_by_title("Files", exact=True).click()
+        large = {"name": "app.log", "mimeType": "text/plain", "buffer": b"x" * 12 * 2**20}
+        async with page.expect_file_chooser() as choosing:
+            await page.get_by_role("button", name="Choose files").click()
+        await (await choosing.value).set_files(large)
+        await page.get_by_text("12 MiB; more than 7 MiB").first.wait_for(timeout=30_000)
         lab.interrupt()
         assert not psutil.wait_procs(family, timeout=15)[1]

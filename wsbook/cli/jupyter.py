@@ -28,6 +28,9 @@ _LOG = "jupyterlab.log"
 _STAMP = re.compile(r"^\[\w [^\]]{0,60}\] (?:ERROR: )?")
 _READY_S = 90.0
 _END_S = 20.0
+_SERVER = {"ServerApp": {"tornado_settings": {"websocket_max_message_size": 64 * 2**20}}}
+"""A file chosen in a form comes as one message, and Tornado drops the connection at 10 MiB, before
+the form can say that it is too large."""
 _NO_NEWS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 """Without it JupyterLab asks at its first start whether it may fetch news."""
 
@@ -74,6 +77,7 @@ def _running(folder: Path, scratch: Path, browser: bool, port: int) -> Iterator[
     settings = scratch / "config" / "labconfig"
     settings.mkdir(parents=True)
     (settings / "default_setting_overrides.json").write_text(json.dumps(_NO_NEWS), encoding="utf-8")
+    (scratch / "config" / "jupyter_server_config.json").write_text(json.dumps(_SERVER), encoding="utf-8")
     options = ["--ServerApp.ip=127.0.0.1", "--MappingKernelManager.transport_encryption=auto", "--log-level=ERROR"]
     options += [f"--ServerApp.root_dir={folder.absolute()}", f"--LabApp.default_url=/lab/tree/{_FIRST}"]
     options += [] if browser else ["--no-browser"]
