@@ -10,7 +10,7 @@ from wsbook.attempt import OTHER_SCHEME
 from wsbook.evidence import Evidence
 from wsbook.facts import TlsScanFacts
 from wsbook.observation import Observation
-from wsbook.rules.own_traces import only_ours
+from wsbook.rules.own_traces import only_ours, without_ours
 
 START = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -40,3 +40,13 @@ def test_whole_seconds(second: float, ours: bool) -> None:
 
 def test_nothing_was_tried() -> None:
     assert only_ours(Evidence(TARGET, []))([START.timestamp()]) is False
+
+
+@pytest.mark.parametrize(
+    ("seen_before", "kept"),
+    [([BASELINE, VARIANT], [3.0, 5.0]), ([SCAN], [0.05, 2.05, 3.0, 5.0]), ([], [0.05, 2.05, 3.0, 5.0])],
+    ids=["attempts of either kind", "no attempt", "nothing was tried"],
+)
+def test_instants_without_those_of_our_attempts(seen_before: list[Observation], kept: list[float]) -> None:
+    times = [START.timestamp() + seconds for seconds in (0.05, 2.05, 3.0, 5.0)]
+    assert without_ours(Evidence(TARGET, seen_before))(times) == tuple(START.timestamp() + seconds for seconds in kept)

@@ -1,9 +1,12 @@
 """The pace of refused attempts in logs: one short distance is a client without backoff, a few shared seconds are not."""
 
-import pytest
-from observations import roots, seen
+from datetime import UTC, datetime
 
-from wsbook.facts import SignatureFacts
+import pytest
+from msgspec.structs import replace
+from observations import answer, roots, seen
+
+from wsbook.facts import AccessFacts, SignatureFacts
 
 SLUG = "client.reconnect-no-backoff"
 
@@ -36,3 +39,21 @@ def test_the_pace_of_refused_attempts(times: list[float], told: bool) -> None:
         signature="access-ws-403", program="nginx", count=len(times), text="GET /ws 403", times=tuple(1.7e9 + time for time in times)
     )
     assert (SLUG in roots(seen(line, step="1.4", probe="log", hop=""))) is told
+
+
+@pytest.mark.parametrize(
+    ("ours_s", "told"), [(None, True), (2.0, False), (50.0, True)], ids=["none of ours", "one is ours", "ours came later"]
+)
+def test_an_attempt_of_ours_is_none_of_the_clients(ours_s: float | None, told: bool) -> None:
+    line = AccessFacts(
+        program="",
+        method="GET",
+        path="/ws",
+        status=426,
+        count=3,
+        times=(1.7e9, 1.7e9 + 1.1, 1.7e9 + 2.1),
+        text="GET /ws 426",
+        upgrade=False,
+    )
+    tried = [] if ours_s is None else [replace(answer(426), observed_at=datetime.fromtimestamp(1.7e9 + ours_s, UTC), duration_s=0.2)]
+    assert (SLUG in roots(seen(line, step="1.4", probe="log", hop=""), *tried)) is told

@@ -9,7 +9,7 @@ from wsbook.facts import FramingFacts, Http2Facts, SizeFacts, TlsScanFacts, Upgr
 from wsbook.observation import Observation, Outcome
 from wsbook.signs import find_marks
 
-__all__ = ["attempt_marks", "only_ours", "provoked"]
+__all__ = ["attempt_marks", "only_ours", "provoked", "without_ours"]
 
 _ROUNDED_S = 0.02
 """What a log's fraction of a second may have been cut off by."""
@@ -45,6 +45,21 @@ def only_ours(evidence: Evidence) -> Callable[[Sequence[float], Sequence[str]], 
         return bool(times) and all(_within(time, changed, whole) and not _within(time, unchanged, whole) for time in times)
 
     return ours
+
+
+def without_ours(evidence: Evidence) -> Callable[[Sequence[float]], tuple[float, ...]]:
+    """Return a function that leaves out the instants (epoch seconds) at which an upgrade attempt of ours, of any kind, was on its way.
+
+    A repetition of what a browser sent looks like the browser in a log, and comes when we choose.
+    """
+    tried = [(seen.observed_at.timestamp(), seen.duration_s) for seen, _ in evidence.upgrades if not seen.source.artifact]
+    spans = [(start, start + duration) for start, duration in tried]
+
+    def others(times: Sequence[float]) -> tuple[float, ...]:
+        whole = all(time == int(time) for time in times)
+        return tuple(time for time in times if not _within(time, spans, whole))
+
+    return others if spans else tuple
 
 
 def _odd(evidence: Evidence) -> Iterator[Observation]:

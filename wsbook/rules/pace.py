@@ -8,7 +8,7 @@ from wsbook.evidence import Evidence
 from wsbook.facts import AccessFacts, ClosingsFacts, SignatureFacts
 from wsbook.finding import Finding
 from wsbook.rules.make import fault, proof
-from wsbook.rules.own_traces import only_ours
+from wsbook.rules.own_traces import only_ours, without_ours
 from wsbook.signs import is_socket_path
 from wsbook.words import duration_text
 
@@ -42,10 +42,11 @@ def judge_pace(evidence: Evidence) -> Iterator[Finding]:
 
 def _judge_requests(evidence: Evidence) -> Iterator[Finding]:
     """Judge the distances between requests for one socket path that were refused alike."""
+    others = without_ours(evidence)
     for seen, facts in evidence.of(AccessFacts):
         if facts.status < 400 or facts.marked or not (facts.upgrade or is_socket_path(facts.path)):
             continue
-        if gaps := _constant_gaps(facts.times):
+        if gaps := _constant_gaps(others(facts.times)):
             usual = median(gaps)
             summary = (
                 f"{facts.count} requests for {facts.path} answered {facts.status}, one each {duration_text(usual)} without a longer pause"
@@ -55,11 +56,11 @@ def _judge_requests(evidence: Evidence) -> Iterator[Finding]:
 
 def _judge_refused(evidence: Evidence) -> Iterator[Finding]:
     """Judge the distances between the instants of refused attempts in one log."""
-    ours = only_ours(evidence)
+    ours, others = only_ours(evidence), without_ours(evidence)
     for seen, facts in evidence.of(SignatureFacts):
         if not facts.signature.startswith(_REFUSED) or ours(facts.times, facts.marks):
             continue
-        if gaps := _constant_gaps(facts.times):
+        if gaps := _constant_gaps(others(facts.times)):
             usual = duration_text(median(gaps))
             summary = f"{facts.count} refused attempts, one each {usual} without a longer pause: “{facts.text[:80]}”"
             yield fault("client.reconnect-no-backoff", 0.85 if len(gaps) > _FEWEST else 0.84, summary, proof(seen, facts.text))
