@@ -65,7 +65,7 @@ def test_links_and_pictures_lead_to_files(page: str) -> None:
 def test_the_picture_has_a_text_and_is_small() -> None:
     ((alt, path),) = re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", README)
     assert len(alt) > 60
-    assert 10_000 < (ROOT / path).stat().st_size <= 150 * 1024
+    assert 10_000 < (ROOT / path).stat().st_size <= 200 * 1024
 
 
 def test_files_that_are_named_exist() -> None:
