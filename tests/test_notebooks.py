@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from wsbook.case import target_from
+from wsbook.parameters import target_from
 from wsbook.runner import notebook_steps
 from wsbook.steps import BESIDE, STEPS
 from wsbook.views.workbook import PARAMETERS

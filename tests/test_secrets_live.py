@@ -10,7 +10,8 @@ import pytest
 from misbehaving import Behave, Peer, head, misbehaving
 from secret_search import found_in, parts_of
 
-from wsbook.case import Case, target_from
+from wsbook.case import Case
+from wsbook.parameters import target_from
 from wsbook.report import write_report
 
 TOKEN, COOKIE, PASSWORD = "Zq81LmXw02PvKr77", "c0okIE9Value3xYz", "pA55-w0rd!Xy"

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from wsbook.case import parameters_of
 from wsbook.cli.folders import make_folder
 from wsbook.cli.from_folder import completed
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.folder import read_investigation
+from wsbook.parameters import parameters_of
 from wsbook.target import Target
 
 TEMPLATE = files("wsbook.cli").joinpath("new_target.toml").read_text(encoding="utf-8")

@@ -8,9 +8,9 @@ import pytest
 from misbehaving import close_frame, echoes, frame, head, misbehaving
 from msgspec.structs import replace
 
-from wsbook.case import redactor_of
 from wsbook.errors import UsageError
 from wsbook.facts import SessionFacts, UpgradeFacts
+from wsbook.parameters import redactor_of
 from wsbook.parsers.recordings.har import parse_har
 from wsbook.probes.console_session import ConsoleSession
 from wsbook.probes.frame_ring import FrameRing

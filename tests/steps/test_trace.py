@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from wsbook import cli
-from wsbook.case import Case, target_from
+from wsbook.case import Case
 from wsbook.errors import UsageError
 from wsbook.facts import TraceFacts
 from wsbook.observation import Outcome, Reason
+from wsbook.parameters import target_from
 from wsbook.probes.publish_redis import channel_of
 from wsbook.record import Record
 from wsbook.target import Budget, parse_target

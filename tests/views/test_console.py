@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from misbehaving import echoes, frame, head, misbehaving
 
-from wsbook.case import Case, target_from
+from wsbook.case import Case
+from wsbook.parameters import target_from
 from wsbook.probes.console_session import ConsoleSession
 from wsbook.probes.frame_ring import FrameRing
 from wsbook.record import Record

@@ -9,7 +9,7 @@ import pytest
 import wsbook.views
 from wsbook.views.modules import css, esm
 
-FOLDER = Path(wsbook.views.__file__).parent
+FOLDER = Path(wsbook.views.__file__).parent / "web"
 SCRIPTS = sorted(path.name for path in FOLDER.glob("*.js"))
 FORBIDDEN = (
     "innerHTML",

@@ -6,9 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from wsbook.case import parameters_of
 from wsbook.errors import UsageError
 from wsbook.folder import read_investigation
+from wsbook.parameters import parameters_of
 from wsbook.words import cap
 
 __all__ = ["completed"]

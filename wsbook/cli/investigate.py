@@ -14,12 +14,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 from rich.console import Console
 
-from wsbook.case import Case, parameters_of, redactor_of, require_files, target_from
+from wsbook.case import Case
 from wsbook.cli.following import following
 from wsbook.cli.progress import progress_of
 from wsbook.cli.terminal import show_causes, show_head, show_outcome, show_steps
 from wsbook.cli.trust import Allowed, demands, require_here
 from wsbook.errors import UsageError
+from wsbook.parameters import parameters_of, redactor_of, require_files, target_from
 from wsbook.record import Record, require_unused
 from wsbook.report import write_report
 from wsbook.runner import prepare, run_notebooks

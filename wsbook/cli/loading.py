@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.text import Text
 
 from wsbook.attempt import attempt_for
-from wsbook.case import redactor_of, require_files, target_from
 from wsbook.cli.load_shown import live_text, plan_text, show_load
 from wsbook.errors import UsageError
 from wsbook.facts import LoadFacts, LoadRun
 from wsbook.load_plan import LINE_FAULTS, LineFault, LoadPlan
 from wsbook.observation import Observation, Outcome
+from wsbook.parameters import redactor_of, require_files, target_from
 from wsbook.probes.load import AUTO, ENDED_EARLY, Engine, grid, probe_load, ramp
 from wsbook.probes.load_search import Search
 from wsbook.probes.load_thresholds import Demand, parse_demand, parse_seconds

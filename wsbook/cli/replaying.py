@@ -12,13 +12,14 @@ from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
-from wsbook.case import Case, parameters_of, redactor_of, target_from
+from wsbook.case import Case
 from wsbook.cli.comparing import Judged, comparison, comparison_document, read_judged, show_difference, show_timings
 from wsbook.cli.progress import progress_of
 from wsbook.cli.terminal import show_outcome
 from wsbook.cli.trust import Allowed, require_allowed, require_here
 from wsbook.errors import UsageError
 from wsbook.finding import STEP_TITLES
+from wsbook.parameters import parameters_of, redactor_of, target_from
 from wsbook.record import Record
 from wsbook.report import write_report
 from wsbook.runner.cleaning import write_notebook

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from wsbook.case import files_of, parameters_of
 from wsbook.errors import UsageError
+from wsbook.parameters import files_of, parameters_of
 from wsbook.secret import reference_names
 from wsbook.target import Target, parse_endpoint
 from wsbook.words import cap, quantity

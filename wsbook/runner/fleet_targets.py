@@ -13,8 +13,8 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from wsbook.case import redactor_of, require_files, target_from
 from wsbook.errors import UnreadableInputError, UsageError
+from wsbook.parameters import redactor_of, require_files, target_from
 from wsbook.redact import Redactor
 from wsbook.target import Target, parse_endpoint
 

@@ -17,9 +17,10 @@ from typing import BinaryIO
 from msgspec import DecodeError, Struct
 from msgspec.json import decode, encode
 
-from wsbook.case import Case, parameters_of, redactor_of, require_files, target_from
+from wsbook.case import Case
 from wsbook.errors import WsbookError
 from wsbook.finding import Verdict
+from wsbook.parameters import parameters_of, redactor_of, require_files, target_from
 from wsbook.record import Record
 from wsbook.redact import Redactor
 from wsbook.report import read_story, verdict_sentence, write_report

@@ -15,9 +15,10 @@ import msgspec
 from IPython import display as _ipython
 from msgspec import Struct
 
-from wsbook.case import Case, parameters_of
+from wsbook.case import Case
 from wsbook.errors import UsageError, WsbookError
 from wsbook.folder import ARTIFACTS, is_investigation
+from wsbook.parameters import parameters_of
 from wsbook.probes.console_session import ConsoleSession, names_dialect
 from wsbook.redact import Redactor
 from wsbook.steps.own_console import Dialled, attempt_of, console_har, places, session_words

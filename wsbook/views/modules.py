@@ -1,4 +1,4 @@
-"""The JavaScript and CSS beside the views, joined to the one ES module and the one style sheet that a widget wants.
+"""The JavaScript and CSS of web/, joined to the one ES module and the one style sheet that a widget wants.
 
 A file imports only names of other files of this folder, and exports declarations; joining leaves both words out, so each top-level
 name may stand in one file only.
@@ -15,7 +15,7 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\b)", r
 
 
 def _read(name: str) -> str:
-    return files("wsbook.views").joinpath(name).read_text(encoding="utf-8")
+    return files("wsbook.views").joinpath("web", name).read_text(encoding="utf-8")
 
 
 def _needed(name: str, known: dict[str, str]) -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wsbook.case import Case, Judgement, StepResult, parameters_of, require_files, target_from
+from wsbook.case import Case, Judgement, StepResult
 from wsbook.causes import causes
 from wsbook.chain import chain
 from wsbook.errors import SecretMissingError
 from wsbook.finding import Finding, Verdict
 from wsbook.folder import read_investigation
+from wsbook.parameters import parameters_of, require_files, target_from
 from wsbook.steps import BESIDE, PHASES, STEPS
 from wsbook.target import Budget, Target
 from wsbook.views import charts, charts_timeline, show, tables

@@ -14,9 +14,9 @@ from typing import Any
 import ipywidgets as w
 
 from wsbook import markup
-from wsbook.case import redactor_of, target_from
 from wsbook.errors import WsbookError
 from wsbook.folder import ARTIFACTS, is_investigation, write_investigation
+from wsbook.parameters import redactor_of, target_from
 from wsbook.redact import Redactor
 from wsbook.secret import SEALED
 from wsbook.target import Target

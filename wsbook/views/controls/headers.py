@@ -11,8 +11,8 @@ from typing import Any
 
 import ipywidgets as w
 
-from wsbook.case import header_lines
 from wsbook.errors import UsageError
+from wsbook.parameters import header_lines
 from wsbook.redact import seal_header, seal_whole
 from wsbook.secret import has_reference, reference_names
 from wsbook.target import parse_header
