@@ -23,9 +23,9 @@ _EVERY_CELL = """async () => {
 }"""
 
 
-def given(folder: Path, parameters: dict[str, str]) -> None:
-    """Write the notebook of phase 1 with these parameters."""
-    notebook = json.loads((NOTEBOOKS / "01_initial_diagnosis.ipynb").read_text(encoding="utf-8"))
+def given(name: str, folder: Path, parameters: dict[str, str]) -> None:
+    """Write a notebook with these parameters."""
+    notebook = json.loads((NOTEBOOKS / name).read_text(encoding="utf-8"))
     cell = next(cell for cell in notebook["cells"] if "parameters" in cell["metadata"].get("tags", ()))
     lines = "".join(cell["source"]).splitlines()
     changed = [f"{name}: str = {parameters[name]!r}" if (name := line.partition(":")[0]) in parameters else line for line in lines]
@@ -37,7 +37,12 @@ async def hits(book: Notebook) -> Any:
     return await book.page.evaluate("() => window.hit ?? null")
 
 
-async def test_nothing_hostile_runs(server: Server, browser: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("notebook", "looked_at"),
+    [("01_initial_diagnosis.ipynb", ("s12-run", "s13-run", "s14-run")), ("05_findings.ipynb", ("roots", "faults", "timeline"))],
+    ids=["steps", "findings"],
+)
+async def test_nothing_hostile_runs(notebook: str, looked_at: tuple[str, ...], server: Server, browser: Any, tmp_path: Path) -> None:
     paths = {name: tmp_path / name for name in artifacts()}
     for name, content in artifacts().items():
         paths[name].write_bytes(content)
@@ -45,7 +50,7 @@ async def test_nothing_hostile_runs(server: Server, browser: Any, tmp_path: Path
     async with misbehaving(way=refusing) as peer:
         parameters = {"url": peer.url("/way"), "har": str(paths["recording.har"]), "console": str(paths["console.txt"])}
         parameters |= {"logs": f"{paths['app.log']}; {paths['access.log']}", "frontend": str(paths["client.js"])}
-        given(tmp_path, {**parameters, "symptom": "<img src=x onerror=window.hit=20>"})
+        given(notebook, tmp_path, {**parameters, "symptom": "<img src=x onerror=window.hit=20>"})
         book = await open_notebook(browser, server, "hostile.ipynb", source=tmp_path)
         book.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
         await book.run_all()
@@ -56,8 +61,8 @@ async def test_nothing_hostile_runs(server: Server, browser: Any, tmp_path: Path
     assert (await hits(book), dialogs, book.outside) == (None, [], [])
     assert await book.page.locator(".jp-OutputArea-output :is(iframe, svg[onload], img[onerror], [onmouseover])").count() == 0
     assert await book.page.locator(".jp-OutputArea-output a[href^='javascript' i]").count() == 0
-    for step in ("s12", "s13", "s14"):
-        await book.show(f"{step}-run")
-        await book.shot(f"hostile-{step}")
+    for cell in looked_at:
+        await book.show(cell)
+        await book.shot(f"hostile-{cell}")
     await book.dark()
-    await book.shot("hostile-dark")
+    await book.shot(f"hostile-{notebook[:2]}-dark")
