@@ -76,11 +76,15 @@ def preformatted(value: str, **values: str) -> str:
     return element("pre", text("\n".join(plain(line) for line in value.splitlines())), **values)
 
 
+_BROKEN_BETWEEN_WORDS = "margin:2px 0;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere"
+"""JupyterLab breaks preformatted text anywhere."""
+
+
 def card(title: str, lines: Iterable[tuple[str, str]], *, colour: str = "#D55E00") -> str:
     """Return a card with a coloured edge: title, then (label, text) lines; a text with line breaks keeps them."""
     body = ""
     for name, value in lines:
-        shown = preformatted(value, style="margin:2px 0;white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere") if "\n" in value else text(cap(value, 600))
+        shown = preformatted(value, style=_BROKEN_BETWEEN_WORDS) if "\n" in value else text(cap(value, 600))
         body += element("dt", text(name), style="font-weight:600;margin-top:6px") + element("dd", shown, style="margin-left:0")
     head = element("div", text(title), style="font-weight:700;font-size:1.1em")
     frame = f"border-left:4px solid {colour};padding:4px 14px;margin:10px 0;max-width:72ch"
