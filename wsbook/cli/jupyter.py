@@ -54,9 +54,9 @@ def open_jupyterlab(place: Path | None, console: Console, *, browser: bool = Tru
     console.print(Text(f"starting JupyterLab on {folder.absolute()}"), soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="wsbook-open-") as scratch, _running(folder, Path(scratch), browser, port) as (server, token):
         address = _address(server, Path(scratch))
-        console.print(Text(f"\n  {address}lab/tree/{_FIRST}?token={token}\n", style="bold"), soft_wrap=True)
-        console.print("Ctrl-C ends it, with its kernels and what they started")
         try:
+            console.print(Text(f"\n  {address}lab/tree/{_FIRST}?token={token}\n", style="bold"), soft_wrap=True)
+            console.print("Ctrl-C ends it, with its kernels and what they started")
             server.wait()
         except KeyboardInterrupt:
             console.print("\nending the kernels")
