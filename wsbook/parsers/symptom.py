@@ -154,6 +154,7 @@ def _close_code(plain: str) -> int | None:
             rf"\b{CLOSING}[\s:='\"(]*(?:code|with|status)?[\s:='\"(]*{NOT_PORT}([1-4]\d{{3}})\b(?![.:]\d){COUNTED}", plain
         )
     ]
+    said += [int(code) for code in re.findall(rf"{NOT_PORT}([1-4]\d{{3}}) (?:clos\w+|disconnect\w*|exit) code\b", plain)]
     known = [code for code in (*alone, *said) if code in KNOWN_CLOSE or code == 1000 or code >= 3000]
     return next((code for code in known if code != 1006), known[0] if known else None)
 

@@ -1,0 +1,28 @@
+"""A symptom alone, as people type it, gives ranked candidates, each with its cheapest test."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from wsbook.case import Case
+from wsbook.causes import causes
+from wsbook.finding import Verdict
+from wsbook.parsers.symptom import parse_symptom
+from wsbook.target import Budget, Target
+
+PHRASINGS = tomllib.loads(Path(__file__).with_name("symptom_phrasings.toml").read_text(encoding="utf-8"))
+
+
+def test_there_are_enough_and_they_name_known_causes() -> None:
+    assert len(PHRASINGS) >= 200
+    assert {cause for expected in PHRASINGS.values() for cause in expected} <= set(causes())
+
+
+@pytest.mark.parametrize(("said", "expected"), PHRASINGS.items(), ids=lambda value: value[:60] if isinstance(value, str) else "")
+def test_a_cause_is_among_the_first_three(said: str, expected: list[str]) -> None:
+    case = Case(Target(url="", symptom=said), Budget.named("quick"))
+    case.add(parse_symptom(said, step="0"))
+    roots = [finding for finding in case.judge().findings if finding.root]
+    assert {finding.cause for finding in roots[:3]} & set(expected), [finding.cause for finding in roots[:5]]
+    assert all(finding.check and finding.verdict is not Verdict.CLEAR and finding.confidence < 0.9 for finding in roots)
