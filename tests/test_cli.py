@@ -143,6 +143,27 @@ def test_causes_are_found_by_slug_or_words(words: list[str], shown: list[str], m
     assert [part for part in shown if part not in out] == []
 
 
+SYMPTOMS = [
+    ([], ["502 Bad Gateway", "32 symptoms; wsbook symptoms WORDS"]),
+    (["1006", "after", "60", "s", "idle", "behind", "nginx"], ["proxy.idle-timeout-nginx", "told, not measured"]),
+    (["blah"], ["nothing is known of “blah”"]),
+]
+
+
+@pytest.mark.parametrize(("words", "shown"), SYMPTOMS, ids=["list", "words", "unknown words"])
+def test_a_symptom_gives_ranked_causes(words: list[str], shown: list[str], monkeypatch, capsys) -> None:
+    code, out, _ = wsbook(capsys, monkeypatch, "symptoms", *words)
+    assert code == 0
+    assert [part for part in shown if part not in out] == []
+
+
+def test_symptoms_can_be_read_by_programs(monkeypatch, capsys) -> None:
+    known = json.loads(wsbook(capsys, monkeypatch, "symptoms", "--json")[1])
+    assert known["handshake-502"] == "502 Bad Gateway"
+    first = json.loads(wsbook(capsys, monkeypatch, "symptoms", "502 from nginx", "--json")[1])[0]
+    assert first["cause"] == "proxy.upstream-unreachable" and first["check"]
+
+
 def test_every_command_says_what_it_does_within_eighty_columns(monkeypatch, capsys) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     for words in ((), ("run",), ("read",), ("load",), ("fleet",)):

@@ -7,8 +7,10 @@ import pytest
 
 from wsbook.case import Case
 from wsbook.causes import causes
+from wsbook.facts import SymptomFacts
 from wsbook.finding import Verdict
 from wsbook.parsers.symptom import parse_symptom
+from wsbook.symptoms import symptoms
 from wsbook.target import Budget, Target
 
 PHRASINGS = tomllib.loads(Path(__file__).with_name("symptom_phrasings.toml").read_text(encoding="utf-8"))
@@ -17,6 +19,12 @@ PHRASINGS = tomllib.loads(Path(__file__).with_name("symptom_phrasings.toml").rea
 def test_there_are_enough_and_they_name_known_causes() -> None:
     assert len(PHRASINGS) >= 200
     assert {cause for expected in PHRASINGS.values() for cause in expected} <= set(causes())
+
+
+@pytest.mark.parametrize("slug", symptoms())
+def test_the_title_of_a_symptom_chosen_from_the_list_is_heard_as_it(slug: str) -> None:
+    facts = parse_symptom(symptoms()[slug].title, step="0").facts
+    assert isinstance(facts, SymptomFacts) and facts.symptoms[:1] == (slug,)
 
 
 @pytest.mark.parametrize(("said", "expected"), PHRASINGS.items(), ids=lambda value: value[:60] if isinstance(value, str) else "")

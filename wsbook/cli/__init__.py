@@ -256,6 +256,27 @@ def causes(
 
 
 @app.command(rich_help_panel=KNOWLEDGE)
+def symptoms(
+    words: Annotated[list[str] | None, typer.Argument(metavar="[WORDS]", help="What people see; without it the known symptoms.")] = None,
+    machine: Json = False,
+) -> None:
+    """Show what a symptom may stand for: causes by rank, each with the cheapest test that separates it. Nothing is looked at."""
+    from wsbook.cli.knowledge import show_candidates, show_symptoms
+    from wsbook.cli.reading import candidates_of
+    from wsbook.symptoms import symptoms as known
+
+    said = " ".join(words or ())
+    if not said:
+        print(json.dumps({slug: one.title for slug, one in known().items()})) if machine else show_symptoms(_console())
+        return
+    found = candidates_of(said)
+    if machine:
+        print(json.dumps([{"cause": one.cause, "confidence": one.confidence, "check": one.check} for one in found]))
+        return
+    show_candidates(_console(), said, found)
+
+
+@app.command(rich_help_panel=KNOWLEDGE)
 def check(machine: Json = False) -> None:
     """Show what is installed and which steps it enables."""
     from wsbook.cli.equipment import equipment

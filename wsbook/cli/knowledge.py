@@ -6,10 +6,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from wsbook.causes import Cause
+from wsbook.causes import Cause, causes
 from wsbook.cli.equipment import Tool
+from wsbook.finding import Finding
+from wsbook.symptoms import symptoms
+from wsbook.words import cap
 
-__all__ = ["show_catalogue", "show_equipment"]
+__all__ = ["show_candidates", "show_catalogue", "show_equipment", "show_symptoms"]
 
 _PARTS = {"meaning": "what it means", "evidence": "how it is told", "remedy": "the fix", "test": "the cheapest test"}
 
@@ -36,6 +39,32 @@ def _show_cause(console: Console, entry: Cause) -> None:
         console.print(Text.assemble("\n", (title, "bold"), "\n", getattr(entry, name).strip()))
     for number, reference in enumerate(entry.references):
         console.print(Text(("\n" if number == 0 else "") + reference), style="#999999", soft_wrap=True)
+
+
+def show_symptoms(console: Console) -> None:
+    """Print the symptoms of the field, each with the three causes that it stands for most often."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column()
+    for one in symptoms().values():
+        likely = sorted(one.candidates, key=lambda candidate: -candidate.prior)[:3]
+        table.add_row(Text.assemble((one.title, "bold"), "\n", (", ".join(candidate.cause for candidate in likely), "#999999")))
+    console.print(table)
+    console.print(f"\n{len(symptoms())} symptoms; wsbook symptoms WORDS ranks the causes of yours", style="#999999")
+
+
+def show_candidates(console: Console, said: str, found: Sequence[Finding]) -> None:
+    """Print the causes that words may stand for, each with its cheapest test."""
+    if not found:
+        console.print(Text(f"nothing is known of “{cap(said, 100)}”; a status, a close code, an age, or who is concerned would help"))
+        return
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column()
+    for one in found:
+        title = causes()[one.cause].title if one.cause in causes() else ""
+        table.add_row(f"{one.confidence:.0%}", Text.assemble((one.cause, "bold"), f"  {title}\n", (one.check, "#999999")))
+    console.print(table)
+    console.print("\ntold, not measured: wsbook run with --symptom looks, and what it measures outranks this", style="#999999")
 
 
 def show_equipment(console: Console, tools: Sequence[Tool]) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 
 from wsbook.case import Case, Judgement
 from wsbook.errors import UsageError
+from wsbook.finding import Finding
 from wsbook.parsers.read import read_artifact, read_words
 from wsbook.parsers.symptom import parse_symptom
 from wsbook.steps.rehearsing import rehearse
 from wsbook.target import Budget, Target, parse_endpoint
 
-__all__ = ["read_artifacts", "write_sarif"]
+__all__ = ["candidates_of", "read_artifacts", "write_sarif"]
 
 _CONFIG_BYTES = 2**20
 """Larger files declare no log formats."""
@@ -45,6 +46,13 @@ def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", 
     if prove:
         asyncio.run(rehearse(case, case.evidence.observations))
     return case.judge()
+
+
+def candidates_of(symptom: str) -> list[Finding]:
+    """Return the causes that a symptom alone may stand for, likeliest first; nothing else is known."""
+    case = Case(Target(url="", symptom=symptom), Budget.named("quick"))
+    case.add(parse_symptom(symptom, step="0"))
+    return [finding for finding in case.judge().findings if finding.root]
 
 
 def write_sarif(path: Path, judgement: Judgement, files: Iterable[Path]) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from wsbook.folder import read_investigation
 from wsbook.views.controls import Form
+from wsbook.views.controls.fields import Field
 from wsbook.views.workbook import PARAMETERS
 
 CONFIG = "server {\n  location /ws { proxy_pass http://app; }\n}\n"
@@ -115,3 +116,11 @@ def test_a_saved_secret_is_a_reference_and_it_is_said_that_it_is_needed_again(pl
     form._save.click()
     assert "must be typed again" in form._label.value
     assert "abcdefgh1" not in (place / "target.toml").read_text()
+
+
+def test_a_symptom_is_typed_or_chosen_from_the_list() -> None:
+    field = Field("symptom", "1006 after lunch")
+    assert len(field.widget.options) == 32
+    assert field.value == "1006 after lunch"
+    field.value = field.widget.options[9]
+    assert field.value == "502 Bad Gateway"

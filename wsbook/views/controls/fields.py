@@ -10,6 +10,7 @@ import ipywidgets as w
 from wsbook.datafile import read_table
 from wsbook.redact import seal, seal_protocols
 from wsbook.secret import has_reference
+from wsbook.symptoms import symptoms
 from wsbook.views.controls.headers import header_rows
 from wsbook.views.controls.hops import hop_rows
 from wsbook.views.controls.rows import Rows
@@ -61,6 +62,9 @@ class Field:
             return w.Dropdown(options=_BUDGETS, description=words, tooltip=words, style=style)
         if self._kind == "switch":
             return w.Checkbox(description=words, indent=False, layout=layout)
+        if self._kind == "symptom":
+            titles = [one.title for one in symptoms().values()]
+            return w.Combobox(options=titles, description=words, placeholder=hint, tooltip=hint, layout=layout, style=style)
         return w.Text(description=words, placeholder=hint, tooltip=hint or words, layout=layout, style=style)
 
     @property
@@ -75,7 +79,7 @@ class Field:
         elif self._kind == "switch":
             self.widget.value = bool(value)
         else:
-            self.widget.value = str(value) if self._kind == "text" or value in _BUDGETS else _BUDGETS[0]
+            self.widget.value = str(value) if self._kind != "budget" or value in _BUDGETS else _BUDGETS[0]
 
     def observe(self, changed: Callable[[], None]) -> None:
         """Call changed whenever the value is another."""
@@ -86,7 +90,7 @@ class Field:
 
     def seal(self) -> None:
         """Move secrets in the text into the environment, and show references in their place."""
-        if self._kind == "text":
+        if self._kind in ("text", "symptom"):
             protocols = self.name == "subprotocols"
             sealed = seal_protocols(self.value.replace(";", ","), os.environ) if protocols else seal(self.value, os.environ)
             if has_reference(sealed) and sealed != self.value:
