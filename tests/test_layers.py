@@ -11,7 +11,7 @@ LAYERS = (
     {"errors", "secret", "target", "attempt", "observation", "facts", "evidence", "finding", "causes", "symptoms", "signatures", "words"}
     | {"datafile", "describe", "chain", "literals", "markup", "servers", "signs", "spacing", "precedents", "programs", "hosts"}
     | {"validators", "confined", "limits", "echoed", "hops", "load_plan", "load_split", "load_merge", "histogram", "clocks"}
-    | {"timeline", "secret_forms", "difference", "shifts", "whole"},
+    | {"timeline", "secret_forms", "accuracy", "difference", "shifts", "whole"},
     {"wire", "equivalents"},
     {"probes", "parsers", "rules"},
     {"lab"},

@@ -291,17 +291,25 @@ def check(machine: Json = False) -> None:
 
 @app.command(rich_help_panel=KNOWLEDGE)
 def bench(
-    faults: Annotated[Many | None, typer.Argument(help="Slugs; by default every fault of the lab, and the healthy lab.")] = None,
+    faults: Annotated[
+        Many | None, typer.Argument(help="Slugs; by default every fault of the lab, the healthy lab three times, and the artifact samples.")
+    ] = None,
+    sample: Annotated[int, typer.Option(help="Only about so many faults of the lab, spread over the catalogue; 0 for all.")] = 0,
+    write: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what came of it as JSON.")] = None,
     machine: Json = False,
 ) -> None:
-    """Investigate the lab with each of its faults and show which are named."""
+    """Investigate what has a known answer, and show how often it is named: the lab with each of its faults, and the artifact samples."""
     from msgspec import to_builtins
 
-    from wsbook.cli.benching import run_bench, show_bench
+    from wsbook.cli.benching import lab_trials, sample_trials, sampled, show_bench, write_accuracy
+    from wsbook.lab import FAULTS
 
     console = _console(machine)
-    trials = list(run_bench(faults or (), console))
+    chosen = faults or ["", *sampled(list(FAULTS), sample), *([] if sample else ["", ""])]
+    trials = [*lab_trials(chosen, console), *(() if faults else sample_trials(console))]
     show_bench(console, trials)
+    if write:
+        write_accuracy(write, trials)
     if machine:
         print(json.dumps([{**to_builtins(trial), "first": trial.first} for trial in trials]))
     raise typer.Exit(OK if all(trial.first for trial in trials if not trial.problem) else FAULT)

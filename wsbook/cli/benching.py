@@ -1,72 +1,87 @@
-"""wsbook bench: does the investigation name the lab's faults, and nothing on the healthy lab? Runs the steps without notebooks."""
+"""wsbook bench: does the investigation name the lab's faults, and nothing on the healthy lab? And the artifact samples?
+
+Runs the steps without notebooks.
+"""
 
 import asyncio
+import json
+import os
+import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
-from wsbook.case import Case
+from wsbook import __version__
+from wsbook.accuracy import Trial, accuracy, by_area, reliability
+from wsbook.case import Case, Judgement
 from wsbook.causes import AREAS
-from wsbook.errors import UsageError
+from wsbook.datafile import shipped_folder
+from wsbook.errors import UnreadableInputError, UsageError
+from wsbook.finding import Verdict
 from wsbook.lab import FAULTS
 from wsbook.lab.faults import find_fault
+from wsbook.parsers.read import read_text
 from wsbook.steps import BESIDE, STEPS
+from wsbook.target import Budget, Target
+from wsbook.whole import write_atomically
 
-__all__ = ["Trial", "run_bench", "show_bench"]
+__all__ = ["lab_trials", "sample_trials", "sampled", "show_bench", "write_accuracy"]
 
-
-class Trial(Struct, frozen=True, kw_only=True):
-    """One investigation of the lab. fault: "" healthy. named: root causes that are faults, surest first. problem: why it could not run."""
-
-    fault: str
-    named: tuple[str, ...]
-    seconds: float
-    problem: str = ""
-
-    @property
-    def cause(self) -> str:
-        """The cause that should be named, "" none."""
-        return find_fault(self.fault).named if self.fault else ""
-
-    @property
-    def first(self) -> bool:
-        """Whether the planted fault comes first, or nothing was named on the healthy lab."""
-        return self.named[:1] == ((self.cause,) if self.fault else ()) and not self.problem
-
-    @property
-    def among_three(self) -> bool:
-        """Whether the planted fault is among the first three."""
-        return self.cause in self.named[:3] if self.fault else self.first
+_SAMPLES = "faults_*.jsonl", "healthy_*.jsonl"
 
 
-def run_bench(faults: Iterable[str], console: Console) -> Iterator[Trial]:
-    """Yield one trial after the other, the healthy lab ("") included when it is asked for; a line of progress each.
+class _Sample(Struct, frozen=True, kw_only=True):
+    """A line of data/samples/cases. cause "": nothing is wrong. also: causes that are true as well."""
+
+    id: str
+    kind: str
+    cause: str
+    artifact: str
+    symptom: str = ""
+    also: tuple[str, ...] = ()
+
+
+def _named(judgement: Judgement) -> dict[str, float]:
+    return {found.cause: round(found.confidence, 3) for found in judgement.findings if found.root and found.verdict is Verdict.FAULT}
+
+
+def sampled(names: Sequence[str], count: int) -> list[str]:
+    """Return about so many names, spread evenly over all of them; 0 returns all."""
+    if not 0 < count < len(names):
+        return list(names)
+    return [names[index * len(names) // count] for index in range(count)]
+
+
+def lab_trials(faults: Sequence[str], console: Console) -> Iterator[Trial]:
+    """Yield one trial of the lab after the other, "" the healthy one; a line of progress each.
 
     Raises:
         UsageError: an unknown fault.
     """
-    chosen = list(faults) or ["", *FAULTS]
-    for fault in chosen:
+    for fault in faults:
         if fault and fault not in FAULTS:
             raise UsageError(f"the lab has no fault {fault!r}; see: wsbook lab --list")
-    for number, fault in enumerate(chosen, start=1):
-        console.print(f"{number} of {len(chosen)}  {fault or 'healthy'}", style="#999999", highlight=False)
-        yield _try(fault)
+    for number, fault in enumerate(faults, start=1):
+        console.print(f"{number} of {len(faults)}  {fault or 'healthy'}", style="#999999", highlight=False)
+        yield _try_lab(fault)
 
 
-def _try(fault: str) -> Trial:
+def _try_lab(fault: str) -> Trial:
     started = time.monotonic()
+    told: dict[str, Any] = {"kind": "lab", "name": fault, "cause": find_fault(fault).named if fault else ""}
     try:
         with Case.open(fault=fault) as case:
             asyncio.run(_run_steps(case))
-            judgement = case.judge()
+            named = _named(case.judge())
     except UsageError as error:  # a program that this fault needs is not installed
-        return Trial(fault=fault, named=(), seconds=time.monotonic() - started, problem=str(error))
-    named = tuple(found.cause for found in judgement.findings if found.root and found.verdict == "fault")
-    return Trial(fault=fault, named=named, seconds=round(time.monotonic() - started, 2))
+        return Trial(**told, seconds=round(time.monotonic() - started, 2), problem=str(error))
+    return Trial(**told, named=tuple(named), sure=tuple(named.values()), seconds=round(time.monotonic() - started, 2))
 
 
 async def _run_steps(case: Case) -> None:
@@ -75,21 +90,71 @@ async def _run_steps(case: Case) -> None:
         await case.run(step)
 
 
-def show_bench(console: Console, trials: list[Trial]) -> None:
-    """Print the table per area of the catalogue, and the faults that were missed."""
-    table = Table("area", "faults", "first", "in three", "missed", "median s", box=None, pad_edge=False)
-    for area, title in AREAS.items():
-        own = [trial for trial in trials if trial.fault.startswith(f"{area}.") and not trial.problem]
+def sample_trials(console: Console) -> Iterator[Trial]:
+    """Yield a trial of each artifact sample that is shipped, the artifact alone, without its symptom."""
+    from msgspec.json import decode
+
+    folder = shipped_folder("data") / "samples" / "cases"
+    paths = [path for pattern in _SAMPLES for path in sorted(folder.glob(pattern))]
+    samples = [decode(line, type=_Sample) for path in paths for line in path.read_bytes().splitlines()]
+    console.print(f"{len(samples)} artifacts", style="#999999", highlight=False)
+    for sample in samples:
+        yield _try_sample(sample)
+
+
+def _try_sample(sample: _Sample) -> Trial:
+    started = time.monotonic()
+    case = Case(Target(url=""), Budget.named("quick"))
+    told: dict[str, Any] = {"kind": "artifact", "name": sample.id, "cause": sample.cause, "also": sample.also}
+    try:
+        case.add(*read_text(sample.artifact, kind=sample.kind))
+    except UnreadableInputError as error:
+        return Trial(**told, problem=str(error))
+    named = _named(case.judge())
+    return Trial(**told, named=tuple(named), sure=tuple(named.values()), seconds=round(time.monotonic() - started, 2))
+
+
+def show_bench(console: Console, trials: Sequence[Trial]) -> None:
+    """Print the table per area of the catalogue, how sure was how right, and the trials whose cause did not come first."""
+    for kind, title in (("lab", "faults of the lab"), ("artifact", "artifact samples")):
+        own = [trial for trial in trials if trial.kind == kind]
         if own:
-            seconds = sorted(trial.seconds for trial in own)[len(own) // 2]
-            first, three = sum(trial.first for trial in own), sum(trial.among_three for trial in own)
-            table.add_row(title, str(len(own)), str(first), str(three), str(len(own) - three), f"{seconds:.1f}")
+            _show_kind(console, title, own)
+
+
+def _show_kind(console: Console, title: str, trials: Sequence[Trial]) -> None:
+    table = Table(title, "tried", "first", "in three", "missed", "median s", box=None, pad_edge=False)
+    for score in by_area(trials):
+        table.add_row(
+            AREAS[score.area], str(score.trials), str(score.first), str(score.among_three), str(score.missed), f"{score.seconds:.1f}"
+        )
     console.print(table)
+    healthy = [trial for trial in trials if not trial.cause and not trial.problem]
+    if healthy:
+        console.print(f"nothing wrong: {len(healthy)} tried, {sum(not trial.first for trial in healthy)} false alarms", highlight=False)
+    said = [one for one in reliability(trials) if one.said]
+    console.print("; ".join(f"{one.low:.0%} to {one.high:.0%} sure: {one.true} of {one.said} true" for one in said), highlight=False)
     for trial in trials:
         if trial.problem:
-            console.print(f"not run: {trial.fault}: {trial.problem}", markup=False, highlight=False)
+            console.print(f"not run: {trial.name}: {trial.problem}", markup=False, highlight=False)
         elif not trial.first:
             words = ", ".join(trial.named[:3]) or "nothing"
-            console.print(
-                f"{'missed' if trial.fault else 'false alarm'}: {trial.fault or 'healthy'}: named {words}", markup=False, highlight=False
-            )
+            what = "not first" if trial.cause else "false alarm"
+            console.print(f"{what}: {trial.name or 'healthy'} ({trial.cause}): named {words}", markup=False, highlight=False)
+    console.print()
+
+
+def write_accuracy(path: Path, trials: Sequence[Trial]) -> None:
+    """Write what the trials gave, with when and where they were made.
+
+    Raises:
+        UnwritableError: it cannot be written.
+    """
+    made = {
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "wsbook": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+    }
+    write_atomically(path, (json.dumps({**accuracy(trials), "made": made}, indent=1) + "\n").encode())

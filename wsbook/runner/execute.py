@@ -12,13 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-from wsbook.errors import UsageError
+from wsbook.datafile import shipped_folder
 from wsbook.record import Record
 from wsbook.redact import Redactor
 from wsbook.runner.cleaning import clean, mark, write_notebook
@@ -88,16 +87,12 @@ def prepare() -> None:
 
 
 def notebook_folder() -> Path:
-    """Return the folder of the notebooks: shipped inside the package, or beside it in a checkout.
+    """Return the folder of the notebooks.
 
     Raises:
-        UsageError: they are in neither place.
+        UsageError: they are not installed.
     """
-    package = Path(str(files("wsbook")))
-    for folder in (package / "_shipped" / "notebooks", package.parent / "notebooks"):
-        if (folder / "05_findings.ipynb").exists():
-            return folder
-    raise UsageError("the notebooks are not installed; install wsbook again")
+    return shipped_folder("notebooks")
 
 
 def notebook_steps(path: Path) -> tuple[str, ...]:
