@@ -29,6 +29,19 @@ def test_a_trial(one: Trial, first: bool, among_three: bool) -> None:
     assert (one.first, one.among_three) == (first, among_three)
 
 
+@pytest.mark.parametrize(
+    ("named", "complete"),
+    [((NGINX, TLS), True), ((TLS, NGINX), True), ((NGINX,), False), ((NGINX, TLS, WRONG), False), ((), False)],
+    ids=["both", "in another order", "one only", "one invented", "nothing"],
+)
+def test_faults_planted_together(named: tuple[str, ...], complete: bool) -> None:
+    one = trial(NGINX, *named, kind="combination", name="a+b", also=(TLS,))
+    assert one.complete is complete
+    document = accuracy([one])["combination"]
+    assert (document["all_named"], document["nothing_invented"]) == (int({NGINX, TLS} <= set(named)), int(set(named) <= {NGINX, TLS}))
+    assert document["not_complete"] == ({} if complete else {"a+b": list(named)})
+
+
 def test_areas_stand_in_the_order_of_the_catalogue_without_what_did_not_run() -> None:
     trials = [trial(NGINX, NGINX, seconds=8.0), trial(NGINX, WRONG, NGINX), trial(TLS, seconds=3.0), trial(""), trial(WRONG, problem="no")]
     scores = [(one.area, one.trials, one.first, one.among_three, one.missed, one.seconds) for one in by_area(trials)]

@@ -20,8 +20,9 @@ _STEPS = (0.0, 0.3, 0.5, 0.7, 0.9, 1.01)
 class Trial(Struct, frozen=True, kw_only=True):
     """One investigation with a known answer.
 
-    kind: lab or artifact. name: the fault or the case, "" for the healthy lab. cause: what should be named, "" nothing. also: causes that
-    are true as well. named: root causes that are faults, surest first; sure: their confidences. problem: why it could not run.
+    kind: lab, combination or artifact. name: the fault, the faults joined by +, or the case; "" for the healthy lab. cause: what should be
+    named, "" nothing. also: causes that are true as well; of a combination those that were planted beside. named: root causes that are
+    faults, surest first; sure: their confidences. problem: why it could not run.
     """
 
     kind: str
@@ -42,6 +43,16 @@ class Trial(Struct, frozen=True, kw_only=True):
     def among_three(self) -> bool:
         """Whether the planted cause is among the first three."""
         return self.cause in self.named[:3] if self.cause else self.first
+
+    @property
+    def complete(self) -> bool:
+        """Whether every cause that was planted is named, and nothing else."""
+        return set(self.named) == {self.cause, *self.also} and not self.problem
+
+    @property
+    def right(self) -> bool:
+        """Whether it ended as it should: of a combination complete, else first."""
+        return self.complete if self.kind == "combination" else self.first
 
 
 class AreaScore(Struct, frozen=True, kw_only=True):
@@ -102,7 +113,21 @@ def reliability(trials: Iterable[Trial]) -> list[Reliability]:
 
 def accuracy(trials: Sequence[Trial]) -> dict[str, Any]:
     """Return the document of all trials, by kind: scores by area and in all, false alarms, reliability, and every trial that missed."""
-    return {"schema": SCHEMA, **{kind: _of_kind([trial for trial in trials if trial.kind == kind]) for kind in ("lab", "artifact")}}
+    kinds = {kind: [trial for trial in trials if trial.kind == kind] for kind in ("lab", "combination", "artifact")}
+    scores = {kind: _of_kind(own) for kind, own in kinds.items() if kind != "combination"}
+    return {"schema": SCHEMA, **scores, "combination": _of_combinations(kinds["combination"])}
+
+
+def _of_combinations(trials: Sequence[Trial]) -> dict[str, Any]:
+    ran = _ran(trials)
+    planted = {trial.name: {trial.cause, *trial.also} for trial in ran}
+    return {
+        "trials": len(ran),
+        "all_named": sum(planted[trial.name] <= set(trial.named) for trial in ran),
+        "nothing_invented": sum(set(trial.named) <= planted[trial.name] for trial in ran),
+        "not_complete": {trial.name: list(trial.named) for trial in ran if not trial.complete},
+        "not_run": {trial.name: trial.problem for trial in trials if trial.problem},
+    }
 
 
 def _of_kind(trials: Sequence[Trial]) -> dict[str, Any]:

@@ -294,6 +294,7 @@ def bench(
     faults: Annotated[
         Many | None, typer.Argument(help="Slugs; by default every fault of the lab, the healthy lab three times, and the artifact samples.")
     ] = None,
+    together: Annotated[bool, typer.Option("--together", help="Faults that are planted together, instead.")] = False,
     sample: Annotated[int, typer.Option(help="Only about so many faults of the lab, spread over the catalogue; 0 for all.")] = 0,
     write: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what came of it as JSON.")] = None,
     machine: Json = False,
@@ -302,17 +303,17 @@ def bench(
     from msgspec import to_builtins
 
     from wsbook.cli.benching import lab_trials, sample_trials, sampled, show_bench, write_accuracy
-    from wsbook.lab import FAULTS
+    from wsbook.lab import COMBINATIONS, FAULTS
 
     console = _console(machine)
-    chosen = faults or ["", *sampled(list(FAULTS), sample), *([] if sample else ["", ""])]
-    trials = [*lab_trials(chosen, console), *(() if faults else sample_trials(console))]
+    chosen = faults or (sampled(COMBINATIONS, sample) if together else ["", *sampled(list(FAULTS), sample), *([] if sample else ["", ""])])
+    trials = [*lab_trials(chosen, console), *(() if faults or together else sample_trials(console))]
     show_bench(console, trials)
     if write:
         write_accuracy(write, trials)
     if machine:
         print(json.dumps([{**to_builtins(trial), "first": trial.first} for trial in trials]))
-    raise typer.Exit(OK if all(trial.first for trial in trials if not trial.problem) else FAULT)
+    raise typer.Exit(OK if all(trial.right for trial in trials if not trial.problem) else FAULT)
 
 
 def _interrupt(*_: object) -> None:

@@ -24,7 +24,6 @@ from wsbook.causes import AREAS
 from wsbook.datafile import shipped_folder
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.finding import Verdict
-from wsbook.lab import FAULTS
 from wsbook.lab.faults import find_fault
 from wsbook.parsers.read import read_text
 from wsbook.steps import BESIDE, STEPS
@@ -59,14 +58,13 @@ def sampled(names: Sequence[str], count: int) -> list[str]:
 
 
 def lab_trials(faults: Sequence[str], console: Console) -> Iterator[Trial]:
-    """Yield one trial of the lab after the other, "" the healthy one; a line of progress each.
+    """Yield one trial of the lab after the other, "" the healthy one, several faults joined by +; a line of progress each.
 
     Raises:
-        UsageError: an unknown fault.
+        UsageError: an unknown fault, or faults that cannot be planted together.
     """
     for fault in faults:
-        if fault and fault not in FAULTS:
-            raise UsageError(f"the lab has no fault {fault!r}; see: wsbook lab --list")
+        find_fault(fault)
     for number, fault in enumerate(faults, start=1):
         console.print(f"{number} of {len(faults)}  {fault or 'healthy'}", style="#999999", highlight=False)
         yield _try_lab(fault)
@@ -74,12 +72,14 @@ def lab_trials(faults: Sequence[str], console: Console) -> Iterator[Trial]:
 
 def _try_lab(fault: str) -> Trial:
     started = time.monotonic()
-    told: dict[str, Any] = {"kind": "lab", "name": fault, "cause": find_fault(fault).named if fault else ""}
+    planted = find_fault(fault)
+    kind = "combination" if planted.others else "lab"
+    told: dict[str, Any] = {"kind": kind, "name": fault, "cause": planted.named if fault else "", "also": planted.others}
     try:
         with Case.open(fault=fault) as case:
             asyncio.run(_run_steps(case))
             named = _named(case.judge())
-    except UsageError as error:  # a program that this fault needs is not installed
+    except (UsageError, LookupError) as error:  # a program that this fault needs is not installed, or two change the same lines
         return Trial(**told, seconds=round(time.monotonic() - started, 2), problem=str(error))
     return Trial(**told, named=tuple(named), sure=tuple(named.values()), seconds=round(time.monotonic() - started, 2))
 
@@ -120,6 +120,17 @@ def show_bench(console: Console, trials: Sequence[Trial]) -> None:
         own = [trial for trial in trials if trial.kind == kind]
         if own:
             _show_kind(console, title, own)
+    if together := [trial for trial in trials if trial.kind == "combination"]:
+        _show_combinations(console, together)
+
+
+def _show_combinations(console: Console, trials: Sequence[Trial]) -> None:
+    console.print(f"faults planted together: all named and nothing else in {sum(one.complete for one in trials)} of {len(trials)}")
+    for trial in trials:
+        if not trial.complete:
+            words = trial.problem or f"named {', '.join(trial.named) or 'nothing'}"
+            console.print(f"not complete: {trial.name}: {words}", markup=False, highlight=False)
+    console.print()
 
 
 def _show_kind(console: Console, title: str, trials: Sequence[Trial]) -> None:

@@ -4,6 +4,8 @@ A fault is called after the cause that an investigation should name, or says whi
 """
 
 from difflib import get_close_matches
+from functools import reduce
+from typing import Any
 
 from msgspec import Struct, convert
 
@@ -11,7 +13,7 @@ from wsbook.datafile import read_table
 from wsbook.errors import UsageError
 from wsbook.programs import PROXIES
 
-__all__ = ["FAULTS", "Edit", "Fault", "edit_text", "find_fault"]
+__all__ = ["COMBINATIONS", "FAULTS", "Edit", "Fault", "edit_text", "find_fault"]
 
 _CONFIGS = {"proxy/Caddyfile": "caddy", "proxy/nginx.conf": "nginx", "proxy/haproxy.cfg": "haproxy", "proxy/httpd.conf": "apache"}
 
@@ -37,7 +39,8 @@ class Fault(Struct, frozen=True, kw_only=True):
     proxies that can show it, where the edits do not tell. relay: habit and options of a machine on the way (relay.py, gateway.py), ""
     none. reload_s: the proxy takes its configuration anew after each so many seconds, as after a renewed certificate. headers: what its
     owner gives to be let in. token: the value of WSBOOK_LAB_TOKEN, to which they and path may refer as to a secret.
-    visited: somebody was connected to each instance before, and has left.
+    visited: somebody was connected to each instance before, and has left. others: causes beside the named one, where several faults are
+    planted together.
     """
 
     slug: str
@@ -62,6 +65,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     token: str = ""
     cause: str = ""
     visited: bool = False
+    others: tuple[str, ...] = ()
 
     @property
     def named(self) -> str:
@@ -99,17 +103,44 @@ def _read() -> dict[str, Fault]:
 
 FAULTS: dict[str, Fault] = _read()
 
+COMBINATIONS: tuple[str, ...] = tuple(read_table("lab/combinations.toml")["together"])
+"""Names of faults that are planted together, joined by +, for find_fault."""
+
 _HEALTHY = Fault(slug="", shows="nothing: everything works")
 
 
-def find_fault(slug: str) -> Fault:
-    """Return one fault; the healthy deployment for an empty slug.
+def _together(one: Fault, other: Fault) -> Fault:
+    """Return a fault that is both.
 
     Raises:
-        UsageError: no such fault; the text names the nearest.
+        UsageError: they want different values of one option, or no proxy can show both.
+    """
+    merged: dict[str, Any] = {}
+    for name, default in zip(Fault.__struct_fields__[2:], Fault.__struct_defaults__, strict=True):
+        given = [value for value in (getattr(one, name), getattr(other, name)) if value != default]
+        if len(given) == 2 and given[0] != given[1] and name not in _JOINED:
+            raise UsageError(f"{one.slug} and {other.slug} cannot be planted together: both set {name}")
+        merged |= {name: given[0]} if given else {}
+    proxies = tuple(name for name in one.proxies if name in other.proxies)
+    if not proxies:
+        raise UsageError(f"{one.slug} and {other.slug} cannot be planted together: no proxy shows both")
+    merged |= {"edits": one.edits + other.edits, "shown_by": proxies, "cause": one.named, "others": (*one.others, other.named)}
+    return Fault(slug=f"{one.slug}+{other.slug}", shows=f"{one.shows}; {other.shows}", **merged)
+
+
+_JOINED = frozenset({"edits", "shown_by", "cause", "others"})
+
+
+def find_fault(slug: str) -> Fault:
+    """Return one fault, or several together, joined by +; the healthy deployment for an empty slug.
+
+    Raises:
+        UsageError: no such fault, and the text names the nearest; or they cannot be planted together.
     """
     if not slug:
         return _HEALTHY
+    if "+" in slug:
+        return reduce(_together, map(find_fault, slug.split("+")))
     if slug not in FAULTS:
         near = get_close_matches(slug, FAULTS, n=1, cutoff=0.0)
         raise UsageError(f"the lab has no fault {slug!r}; the nearest is {near[0]}")
