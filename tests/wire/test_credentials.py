@@ -40,6 +40,8 @@ def test_names_and_values() -> None:
     assert credential_values(headers)[0] == "5f3a9c02d1"
     assert set(credential_values(headers)) == {"5f3a9c02d1", "5f3a9c02", "dXNlcjpw"}
     assert not has_hidden_credential("Cookie", "session=5f3a9c")
+    assert has_hidden_credential("Cookie", "(18 characters)")
+    assert not has_hidden_credential("X-Note", "(18 characters)")
 
 
 def jwt(**claims: object) -> str:

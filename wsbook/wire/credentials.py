@@ -22,6 +22,8 @@ __all__ = [
 
 _HIDDEN = "***"
 _CREDENTIALS = frozenset({"cookie", "authorization", "proxy-authorization"})
+_COUNTED = re.compile(r"\(\d+ characters\)")
+"""What a recording's reader keeps of a credential: its length, which can be a cause (parsers/recordings/har.py)."""
 _PAIR = re.compile(r"\s*(?P<name>[^=;]*)=(?P<value>[^;]*)")
 
 
@@ -57,8 +59,8 @@ def _hidden(name: str, value: str) -> str:
 
 
 def has_hidden_credential(name: str, value: str) -> bool:
-    """Tell whether a header carries a credential whose value was hidden when it was recorded."""
-    return name.lower() in _CREDENTIALS and (_HIDDEN in value or not value.strip())
+    """Tell whether a header carries a credential whose value was hidden when it was recorded, or when the recording was read."""
+    return name.lower() in _CREDENTIALS and (_HIDDEN in value or not value.strip() or bool(_COUNTED.fullmatch(value)))
 
 
 _PARAMETER = re.compile(
