@@ -1,7 +1,6 @@
 """Files are whole or not there, and one run at a time writes to a folder."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -23,6 +22,36 @@ with hold_folder(Path(sys.argv[1])) as descriptor:
     time.sleep(60)
 """
 
+SMALL_DISK = """
+import resource, sys
+from pathlib import Path
+from wsbook.errors import UnwritableError
+from wsbook.whole import append_line, write_atomically
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+folder = Path(sys.argv[1])
+"""
+FULL_FILE = """
+write_atomically(folder / "a.json", b"old")
+try:
+    write_atomically(folder / "a.json", b"x" * 5000)
+except UnwritableError as error:
+    assert str(error).endswith("a.json cannot be written: File too large"), error
+else:
+    sys.exit("nothing was said")
+"""
+CUT_LINE = """
+lines = folder / "lines"
+append_line(lines, b"first")
+try:
+    append_line(lines, b"x" * 5000)
+except UnwritableError:
+    with lines.open("r+b") as file:
+        file.truncate(100)
+    append_line(lines, b"last")
+else:
+    sys.exit("nothing was said")
+"""
+
 
 def test_a_file_is_replaced_and_nothing_is_left(tmp_path: Path) -> None:
     for content in (b"old", b"new"):
@@ -37,33 +66,20 @@ def test_what_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
         append_line(tmp_path, b"")
 
 
-@pytest.fixture
-def small_disk() -> object:
-    """Let no file grow beyond 4 KiB, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def on_a_small_disk(code: str, folder: Path) -> None:
+    """Run code where no file can grow beyond 4 KiB, as on a disk that is full: in a process of its own, since tests may write to a file."""
+    done = subprocess.run([sys.executable, "-c", SMALL_DISK + code, str(folder)], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_a_full_disk_keeps_what_was_there(tmp_path: Path) -> None:
-    write_atomically(tmp_path / "a.json", b"old")
-    with pytest.raises(UnwritableError, match=r"a\.json cannot be written: File too large"):
-        write_atomically(tmp_path / "a.json", b"x" * 5000)
+    on_a_small_disk(FULL_FILE, tmp_path)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.json": b"old"}
 
 
-@pytest.mark.usefixtures("small_disk")
 def test_a_line_that_was_cut_spoils_no_other(tmp_path: Path) -> None:
-    lines = tmp_path / "lines"
-    append_line(lines, b"first")
-    with pytest.raises(UnwritableError):
-        append_line(lines, b"x" * 5000)
-    with lines.open("r+b") as file:
-        file.truncate(100)
-    append_line(lines, b"last")
-    assert [line[:5] for line in lines.read_bytes().splitlines()] == [b"first", b"xxxxx", b"last"]
+    on_a_small_disk(CUT_LINE, tmp_path)
+    assert [line[:5] for line in (tmp_path / "lines").read_bytes().splitlines()] == [b"first", b"xxxxx", b"last"]
 
 
 def test_leftovers_of_killed_runs_go(tmp_path: Path) -> None:
