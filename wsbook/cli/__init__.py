@@ -317,7 +317,10 @@ def bench(
 
 
 def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+    """End as Ctrl-C ends it: what runs in asyncio is cancelled in order (asyncio.Runner), everything else is interrupted."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 def _inert(text: str) -> str:
