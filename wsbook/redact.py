@@ -6,6 +6,7 @@ Knows what secrets look like and which values were used; knows nothing of files 
 import base64
 import re
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from itertools import count
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -191,7 +192,7 @@ def seal_protocols(text: str, environ: MutableMapping[str, str]) -> str:
 
 def seal_whole(secret: str, environ: MutableMapping[str, str]) -> str:
     """Return the reference to a secret, which is in environ from now on."""
-    name = f"{SEALED}{sum(key.startswith(SEALED) for key in environ) + 1}"
+    name = next(name for number in count(1) if (name := f"{SEALED}{number}") not in environ)
     environ[name] = secret
     return f"${{env:{name}}}"
 

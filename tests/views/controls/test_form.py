@@ -10,6 +10,7 @@ import ipywidgets as w
 import pytest
 
 from wsbook.folder import read_investigation
+from wsbook.secret import SEALED
 from wsbook.views.controls import Form
 from wsbook.views.controls.fields import Field
 from wsbook.views.workbook import PARAMETERS
@@ -20,9 +21,9 @@ CONFIG = "server {\n  location /ws { proxy_pass http://app; }\n}\n"
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    for number in range(1, 5):  # what a test moves into the environment goes away with it
-        monkeypatch.setenv(f"WSBOOK_SECRET_{number}", "")
-        monkeypatch.delenv(f"WSBOOK_SECRET_{number}")
+    for name in {*filter(lambda name: name.startswith(SEALED), os.environ), *(f"{SEALED}{number}" for number in range(1, 5))}:
+        monkeypatch.setenv(name, "")  # what other tests left is away meanwhile, and what a test moves into the environment goes with it
+        monkeypatch.delenv(name)
     return tmp_path
 
 
