@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from wsbook.case import Case
 from wsbook.causes import causes
+from wsbook.cli.reading import candidates_of
 from wsbook.facts import SymptomFacts
 from wsbook.finding import Verdict
 from wsbook.parsers.symptom import parse_symptom
 from wsbook.symptoms import symptoms
-from wsbook.target import Budget, Target
 
 PHRASINGS = tomllib.loads(Path(__file__).with_name("symptom_phrasings.toml").read_text(encoding="utf-8"))
 
@@ -29,8 +28,6 @@ def test_the_title_of_a_symptom_chosen_from_the_list_is_heard_as_it(slug: str) -
 
 @pytest.mark.parametrize(("said", "expected"), PHRASINGS.items(), ids=lambda value: value[:60] if isinstance(value, str) else "")
 def test_a_cause_is_among_the_first_three(said: str, expected: list[str]) -> None:
-    case = Case(Target(url="", symptom=said), Budget.named("quick"))
-    case.add(parse_symptom(said, step="0"))
-    roots = [finding for finding in case.judge().findings if finding.root]
+    roots = candidates_of(said)
     assert {finding.cause for finding in roots[:3]} & set(expected), [finding.cause for finding in roots[:5]]
     assert all(finding.check and finding.verdict is not Verdict.CLEAR and finding.confidence < 0.9 for finding in roots)

@@ -36,9 +36,7 @@ def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", 
     served: dict[str, Any] = (
         {"endpoint_path": endpoint.path, "endpoint_host": endpoint.host, "endpoint_port": endpoint.port} if endpoint else {}
     )
-    case = Case(Target(url=url, symptom=symptom), Budget.named("quick"))
-    if symptom:
-        case.add(parse_symptom(symptom, step="0"))
+    case = _told(symptom, url)
     for path in paths:
         others = [str(other) for other in paths if other != path and other.is_file() and other.stat().st_size < _CONFIG_BYTES]
         case.add(*read_artifact(str(path), kind=kind, configs=others, **served))
@@ -50,9 +48,15 @@ def read_artifacts(files: Iterable[Path], *, kind: str = "", symptom: str = "", 
 
 def candidates_of(symptom: str) -> list[Finding]:
     """Return the causes that a symptom alone may stand for, likeliest first; nothing else is known."""
-    case = Case(Target(url="", symptom=symptom), Budget.named("quick"))
-    case.add(parse_symptom(symptom, step="0"))
-    return [finding for finding in case.judge().findings if finding.root]
+    return [finding for finding in _told(symptom).judge().findings if finding.root]
+
+
+def _told(symptom: str, url: str = "") -> Case:
+    """Return a case that knows what was told and nothing else."""
+    case = Case(Target(url=url, symptom=symptom), Budget.named("quick"))
+    if symptom:
+        case.add(parse_symptom(symptom, step="0"))
+    return case
 
 
 def write_sarif(path: Path, judgement: Judgement, files: Iterable[Path]) -> None:

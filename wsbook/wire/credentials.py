@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 from wsbook.attempt import Attempt
 from wsbook.facts import Credential, Headers
 from wsbook.secret import SECRET_HEADERS, has_reference
+from wsbook.secret_forms import HIDDEN
 from wsbook.wire.dialects.objects import parse_object
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "without_credentials",
 ]
 
-_HIDDEN = "***"
 _CREDENTIALS = frozenset({"cookie", "authorization", "proxy-authorization"})
 _COUNTED = re.compile(r"\(\d+ characters\)")
 """What a recording's reader keeps of a credential: its length, which can be a cause (parsers/recordings/har.py)."""
@@ -53,14 +53,14 @@ def _hidden(name: str, value: str) -> str:
     if name not in _CREDENTIALS:
         return value
     if name == "cookie":
-        return "; ".join(f"{pair['name'].strip()}={_HIDDEN}" for pair in _PAIR.finditer(value)) or _HIDDEN
+        return "; ".join(f"{pair['name'].strip()}={HIDDEN}" for pair in _PAIR.finditer(value)) or HIDDEN
     scheme, space, _ = value.partition(" ")
-    return f"{scheme} {_HIDDEN}" if space else _HIDDEN
+    return f"{scheme} {HIDDEN}" if space else HIDDEN
 
 
 def has_hidden_credential(name: str, value: str) -> bool:
     """Tell whether a header carries a credential whose value was hidden when it was recorded, or when the recording was read."""
-    return name.lower() in _CREDENTIALS and (_HIDDEN in value or not value.strip() or bool(_COUNTED.fullmatch(value)))
+    return name.lower() in _CREDENTIALS and (HIDDEN in value or not value.strip() or bool(_COUNTED.fullmatch(value)))
 
 
 _PARAMETER = re.compile(
