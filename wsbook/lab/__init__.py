@@ -4,6 +4,6 @@ It knows nothing of probes, rules or findings: it is what they look at.
 """
 
 from wsbook.lab.deployment import Lab, describe, start_lab
-from wsbook.lab.faults import COMBINATIONS, FAULTS, Edit, Fault
+from wsbook.lab.faults import COMBINATIONS, FAULTS, STACKS, Edit, Fault
 
-__all__ = ["COMBINATIONS", "FAULTS", "Edit", "Fault", "Lab", "describe", "start_lab"]
+__all__ = ["COMBINATIONS", "FAULTS", "STACKS", "Edit", "Fault", "Lab", "describe", "start_lab"]

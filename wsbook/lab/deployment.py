@@ -19,6 +19,7 @@ from wsbook.lab.certificates import write_certificate, write_resigned
 from wsbook.lab.faults import Fault, edit_text, find_fault
 from wsbook.lab.processes import EarlyEndError, Held, Process, hold, wait_until_ready
 from wsbook.lab.proxies import CONFIGS, Proxy, read_template, set_up_proxy
+from wsbook.lab.servers import server_program, start_command
 from wsbook.programs import PROXIES, clean_environment, free_ports, has_ipv6_loopback, has_program, program
 from wsbook.target import Target, parse_target
 
@@ -209,7 +210,7 @@ def _start(fault: Fault, proxy: str, path: str, folder: Path, *, keep: bool, rea
 def _write_sources(fault: Fault, folder: Path) -> None:
     package = files("wsbook.lab")
     sources = {f"frontend/{name}": package.joinpath("frontend", name) for name in _PAGE_FILES}
-    sources |= {f"backend/{name}": package.joinpath(source) for name, source in _server_files(fault).items()}
+    sources |= {f"backend/{name}": package.joinpath(*source.split("/")) for name, source in _server_files(fault).items()}
     for name in ("frontend", "backend", "proxy", "logs"):
         (folder / name).mkdir()
     for name, source in sources.items():
@@ -217,6 +218,9 @@ def _write_sources(fault: Fault, folder: Path) -> None:
 
 
 def _server_files(fault: Fault) -> dict[str, str]:
+    if fault.server:
+        program = server_program(fault.server)
+        return {f"server{Path(program).suffix}": program, **({"bus.py": "bus.py"} if fault.bus else {})}
     wanted = {"bus.py": fault.bus, "polling.py": fault.polling}
     return {name: source for name, source in _SERVER_FILES.items() if wanted.get(name, True)}
 
@@ -262,15 +266,17 @@ def _backend_processes(fault: Fault, folder: Path, ports: dict[str, int]) -> lis
     )
     more = "".join(f" --allow-origin {origin}" for origin in origins)
     commands = {"bus": f"python bus.py {ports['bus']}"} if fault.bus else {}
+    start = start_command(fault.server)
     for name in fault.instances:
         bus = f" --bus 127.0.0.1:{ports['bus']}" if fault.bus and name not in fault.off_bus else ""
-        commands[name] = f"python server.py --name {name} --port {ports[f'ws_{name}']} --http-port {ports[f'http_{name}']}{bus}{more}"
+        commands[name] = f"{start} --name {name} --port {ports[f'ws_{name}']} --http-port {ports[f'http_{name}']}{bus}{more}"
     text = "".join(f"{name}: {command}\n" for name, command in commands.items())
     (folder / "backend" / "Procfile").write_text(text, encoding="utf-8")
     return [_backend_process(name, command, folder) for name, command in commands.items()]
 
 
 def _backend_process(name: str, command: str, folder: Path) -> Process:
-    argv = (sys.executable, *shlex.split(command)[1:])
+    program, *arguments = shlex.split(command)
+    argv = (sys.executable if program == "python" else program, *arguments)
     output = str(folder / "logs" / f"{name}.log")
     return Process(name=name, argv=argv, cwd=str(folder / "backend"), env=clean_environment(), output=output, gentle=False)

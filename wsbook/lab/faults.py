@@ -1,6 +1,7 @@
-"""The faults that the lab can show, read from faults.toml: changes of the healthy deployment's own files and options.
+"""What the lab can show beside its healthy deployment: faults (faults.toml) and other healthy stacks (stacks.toml).
 
-A fault is called after the cause that an investigation should name, or says which one that is. Knows nothing of processes and ports.
+Both are changes of the deployment's own files and options. A fault is called after the cause that an investigation should name, or says
+which one that is; of a stack nothing should be named. Knows nothing of processes and ports.
 """
 
 from difflib import get_close_matches
@@ -13,7 +14,7 @@ from wsbook.datafile import read_table
 from wsbook.errors import UsageError
 from wsbook.programs import PROXIES
 
-__all__ = ["COMBINATIONS", "FAULTS", "Edit", "Fault", "edit_text", "find_fault"]
+__all__ = ["COMBINATIONS", "FAULTS", "STACKS", "Edit", "Fault", "edit_text", "find_fault"]
 
 _CONFIGS = {"proxy/Caddyfile": "caddy", "proxy/nginx.conf": "nginx", "proxy/haproxy.cfg": "haproxy", "proxy/httpd.conf": "apache"}
 
@@ -28,7 +29,7 @@ class Edit(Struct, frozen=True, kw_only=True):
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """One fault.
+    """One fault, or a healthy stack.
 
     slug: its name, which is the cause that an investigation should name, unless cause says another. shows: the symptom in a few words.
     tls: kind of certificate (certificates.py), empty for plain HTTP. scheme: what the page dials when it is not what the proxy serves.
@@ -39,7 +40,8 @@ class Fault(Struct, frozen=True, kw_only=True):
     proxies that can show it, where the edits do not tell. relay: habit and options of a machine on the way (relay.py, gateway.py), ""
     none. reload_s: the proxy takes its configuration anew after each so many seconds, as after a renewed certificate. headers: what its
     owner gives to be let in. token: the value of WSBOOK_LAB_TOKEN, to which they and path may refer as to a secret.
-    visited: somebody was connected to each instance before, and has left. others: causes beside the named one, where several faults are
+    visited: somebody was connected to each instance before, and has left. server: the program in servers/ that is the application, ""
+    backend.py. healthy: nothing is wrong with it. others: causes beside the named one, where several faults are
     planted together.
     """
 
@@ -65,12 +67,14 @@ class Fault(Struct, frozen=True, kw_only=True):
     token: str = ""
     cause: str = ""
     visited: bool = False
+    server: str = ""
+    healthy: bool = False
     others: tuple[str, ...] = ()
 
     @property
     def named(self) -> str:
-        """The cause of the catalogue that an investigation should name."""
-        return self.cause or self.slug
+        """The cause of the catalogue that an investigation should name, "" none."""
+        return "" if self.healthy else self.cause or self.slug
 
     @property
     def habit(self) -> str:
@@ -96,17 +100,20 @@ class Fault(Struct, frozen=True, kw_only=True):
         return tuple(name for name in PROXIES if name in changed or not changed)
 
 
-def _read() -> dict[str, Fault]:
-    table = read_table("lab/faults.toml")
-    return {slug: convert({"slug": slug, **fields}, Fault) for slug, fields in table.items()}
+def _read(file: str, *, healthy: bool = False) -> dict[str, Fault]:
+    table = read_table(f"lab/{file}")
+    return {slug: convert({"slug": slug, "healthy": healthy, **fields}, Fault) for slug, fields in table.items()}
 
 
-FAULTS: dict[str, Fault] = _read()
+FAULTS: dict[str, Fault] = _read("faults.toml")
+
+STACKS: dict[str, Fault] = _read("stacks.toml", healthy=True)
+"""Healthy deployments of other make, by name; joined with + to a fault, that fault on another stack."""
 
 COMBINATIONS: tuple[str, ...] = tuple(read_table("lab/combinations.toml")["together"])
 """Names of faults that are planted together, joined by +, for find_fault."""
 
-_HEALTHY = Fault(slug="", shows="nothing: everything works")
+_HEALTHY = Fault(slug="", shows="nothing: everything works", healthy=True)
 
 
 def _together(one: Fault, other: Fault) -> Fault:
@@ -124,15 +131,17 @@ def _together(one: Fault, other: Fault) -> Fault:
     proxies = tuple(name for name in one.proxies if name in other.proxies)
     if not proxies:
         raise UsageError(f"{one.slug} and {other.slug} cannot be planted together: no proxy shows both")
-    merged |= {"edits": one.edits + other.edits, "shown_by": proxies, "cause": one.named, "others": (*one.others, other.named)}
+    causes = tuple(filter(None, (one.named, *one.others, other.named, *other.others)))
+    merged |= {"edits": one.edits + other.edits, "shown_by": proxies, "healthy": not causes}
+    merged |= {"cause": causes[0], "others": causes[1:]} if causes else {}
     return Fault(slug=f"{one.slug}+{other.slug}", shows=f"{one.shows}; {other.shows}", **merged)
 
 
-_JOINED = frozenset({"edits", "shown_by", "cause", "others"})
+_JOINED = frozenset({"edits", "shown_by", "healthy", "cause", "others"})
 
 
 def find_fault(slug: str) -> Fault:
-    """Return one fault, or several together, joined by +; the healthy deployment for an empty slug.
+    """Return one fault or healthy stack, or several together, joined by +; the healthy deployment for an empty slug.
 
     Raises:
         UsageError: no such fault, and the text names the nearest; or they cannot be planted together.
@@ -141,10 +150,11 @@ def find_fault(slug: str) -> Fault:
         return _HEALTHY
     if "+" in slug:
         return reduce(_together, map(find_fault, slug.split("+")))
-    if slug not in FAULTS:
-        near = get_close_matches(slug, FAULTS, n=1, cutoff=0.0)
+    known = FAULTS | STACKS
+    if slug not in known:
+        near = get_close_matches(slug, known, n=1, cutoff=0.0)
         raise UsageError(f"the lab has no fault {slug!r}; the nearest is {near[0]}")
-    return FAULTS[slug]
+    return known[slug]
 
 
 def edit_text(fault: Fault, file: str, text: str) -> str:
