@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from wsbook.describe import describe
 from wsbook.evidence import Evidence
 from wsbook.facts import (
@@ -9,6 +11,7 @@ from wsbook.facts import (
     BroadcastFacts,
     EndpointFacts,
     IdleFacts,
+    InquiryFacts,
     LoadFacts,
     PageFacts,
     PageLoadFacts,
@@ -38,8 +41,15 @@ _LIKELY = 0.25
 
 def judge_steps(evidence: Evidence, findings: Iterable[Finding]) -> tuple[StepVerdict, ...]:
     """Return the verdict of every step, in order."""
-    ranked = list(findings)
-    return tuple(_judge_step(step, title, evidence, ranked) for step, title in STEP_TITLES.items())
+    ranked, inquiry = list(findings), evidence.first(InquiryFacts)
+    verdicts = (_judge_step(step, title, evidence, ranked) for step, title in STEP_TITLES.items())
+    return tuple(_not_needed(one, inquiry[1].sure) if inquiry and inquiry[1].sure else one for one in verdicts)
+
+
+def _not_needed(verdict: StepVerdict, sure: str) -> StepVerdict:
+    """Return the verdict of a step that was not looked at because a cause was sure before, with that reason."""
+    left = verdict.summary == NOT_RUN
+    return replace(verdict, verdict=Verdict.SKIPPED, summary=f"not needed: {sure} was sure before") if left else verdict
 
 
 def judge_triage(evidence: Evidence, findings: Iterable[Finding]) -> StepVerdict:
