@@ -171,6 +171,6 @@ def rivals(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     roots = [finding for finding in findings if finding.root and finding.verdict in (Verdict.FAULT, Verdict.UNKNOWN)]
     if not roots or roots[0].confidence >= SURE:
         return ()
-    seen = {proof.observation for proof in roots[0].evidence}
+    seen = {proof.observation for proof in roots[0].evidence if proof.observation}
     close = [other for other in roots[1:] if seen & {proof.observation for proof in other.evidence}]
     return (roots[0], *close) if close else ()
