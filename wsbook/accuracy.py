@@ -18,7 +18,8 @@ KINDS = {
     "healthy": "healthy stacks of the lab",
     "together": "faults planted together",
     "until-sure": "faults of the lab, until one cause is sure",
-    "artifact": "artifact samples",
+    "artifact": "artifact samples, alone",
+    "told": "artifact samples with what was told",
 }
 """What is tried, in words."""
 
@@ -30,10 +31,10 @@ class Trial(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One investigation with a known answer.
 
     kind: one of KINDS. name: the fault, the faults joined by +, the stack, or the case; "" for the healthy lab. cause: what should be
-    named, "" nothing. also: causes that are true as well; of faults planted together those beside the first. named: root causes that
-    are faults, surest first; sure: their confidences; severe: whether each is an error. seconds: until the cause that is first in the
-    end stood first, or until all was looked at where none is named; whole_s: the whole investigation. round: 2 and more when the same
-    is tried again. problem: why it could not run.
+    named, "" nothing. also: causes that are true as well; of faults planted together those beside the first. named: root causes, surest
+    first, of the lab those that are faults; sure: their confidences; severe: whether each is a fault that breaks updates. seconds: until
+    the cause that is first in the end stood first, or until all was looked at where none is named; whole_s: the whole investigation.
+    round: 2 and more when the same is tried again. problem: why it could not run.
     """
 
     kind: str
@@ -138,7 +139,7 @@ def joined(before: Iterable[Trial], now: Iterable[Trial]) -> list[Trial]:
 def accuracy(trials: Sequence[Trial]) -> dict[str, Any]:
     """Return the document of all trials: for each kind its scores, then reliability over all of them, and the trials themselves."""
     kinds = {kind: [trial for trial in trials if trial.kind == kind] for kind in KINDS}
-    live = [trial for kind, own in kinds.items() if kind != "artifact" for trial in own]
+    live = [trial for kind, own in kinds.items() if kind not in ("artifact", "told") for trial in own]
     return {
         "schema": SCHEMA,
         **{kind: _of_kind(kind, own) for kind, own in kinds.items() if own},

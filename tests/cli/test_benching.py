@@ -76,13 +76,15 @@ def test_artifacts_are_tried_alone_and_what_came_of_it_is_written(tmp_path: Path
     (folder / "healthy_made.jsonl").write_text(json.dumps({"id": "h", "kind": "backend_log", "cause": "", "artifact": "INFO started\n"}))
     monkeypatch.setattr(benching, "shipped_folder", lambda name: tmp_path)
     trials = list[Trial]()
-    Bench(kinds=("artifact",)).run(console, trials.append)
+    Bench(kinds=("artifact", "told")).run(console, trials.append)
     assert [(one.name, one.first, bool(one.problem)) for one in trials] == [
         ("a1", True, False),
         ("a2", False, False),
         ("a3", False, True),
         ("h", True, False),
+        ("a1", True, False),
     ]
+    assert [one.kind for one in trials] == ["artifact"] * 4 + ["told"]
     show_bench(console, trials)
     assert "not first: a2 (tls.cert-expired): named proxy.upgrade-header-missing" in said(console)
     assert "nothing wrong: 1 tried, 0 false alarms" in said(console)

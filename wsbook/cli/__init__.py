@@ -294,7 +294,9 @@ def bench(
     names: Annotated[Many | None, typer.Argument(help="Faults or stacks of the lab; several faults at once are joined by +.")] = None,
     only: Annotated[
         Many | None,
-        typer.Option(metavar="KIND", help="fault, healthy, together, until-sure or artifact; again for more. By default all, over 2 h."),
+        typer.Option(
+            metavar="KIND", help="fault, healthy, together, until-sure, artifact or told; again for more. Default: all, over 2 h."
+        ),
     ] = None,
     sample: Annotated[int, typer.Option(help="Only about so many of each kind, spread over the catalogue; 0 for all.")] = 0,
     write: Annotated[

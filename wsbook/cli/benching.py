@@ -29,6 +29,7 @@ from wsbook.inquiry import find_cause
 from wsbook.lab import COMBINATIONS, FAULTS, STACKS
 from wsbook.lab.faults import find_fault
 from wsbook.parsers.read import read_text
+from wsbook.parsers.symptom import parse_symptom
 from wsbook.steps import BESIDE, STEPS
 from wsbook.target import Budget, Target
 from wsbook.whole import write_atomically
@@ -59,7 +60,7 @@ class _Watch:
 
     def note(self) -> None:
         """Look at what stands first now."""
-        first = next(iter(_named(self._case.judge())), "")
+        first = next(iter(_outcome(self._case.judge(), "")["named"]), "")
         if first != self.first:
             self.first, self.since_s = first, self.now_s
 
@@ -68,15 +69,18 @@ class _Watch:
         return round(time.monotonic() - self.began, 2)
 
 
-def _named(judgement: Judgement) -> dict[str, tuple[float, bool]]:
-    """Return the root causes that are faults, surest first → (confidence, whether it is an error)."""
-    roots = [found for found in judgement.findings if found.root and found.verdict is Verdict.FAULT]
-    return {found.cause: (round(found.confidence, 3), found.severity is Severity.ERROR) for found in roots}
+_NAMED = {"artifact": (Verdict.FAULT, Verdict.UNKNOWN), "told": (Verdict.FAULT, Verdict.UNKNOWN)}
+"""Files alone rarely prove a fault: there a cause that is merely possible is named too."""
 
 
-def _outcome(judgement: Judgement) -> dict[str, Any]:
-    named = _named(judgement)
-    return {"named": tuple(named), "sure": tuple(sure for sure, _ in named.values()), "severe": tuple(bad for _, bad in named.values())}
+def _outcome(judgement: Judgement, kind: str) -> dict[str, Any]:
+    """Return the root causes, surest first, with their confidences, and whether each is a fault that breaks updates."""
+    roots = [found for found in judgement.findings if found.root and found.verdict in _NAMED.get(kind, (Verdict.FAULT,))]
+    return {
+        "named": tuple(found.cause for found in roots),
+        "sure": tuple(round(found.confidence, 3) for found in roots),
+        "severe": tuple(found.verdict is Verdict.FAULT and found.severity is Severity.ERROR for found in roots),
+    }
 
 
 def sampled(names: Sequence[str], count: int) -> list[str]:
@@ -132,8 +136,10 @@ class Bench(Struct, frozen=True, kw_only=True):
         for number, (kind, name, turn) in enumerate(plan, start=1):
             console.print(f"{number} of {len(plan)}  {kind}  {name or 'healthy'}", style="#999999", highlight=False)
             keep(_try_lab(kind, name, turn))
-        for sample in _samples() if "artifact" in self.kinds and not self.names else ():
-            keep(_try_sample(sample))
+        for kind in ("artifact", "told") if not self.names else ():
+            for sample in _samples() if kind in self.kinds else ():
+                if kind == "artifact" or sample.symptom:
+                    keep(_try_sample(kind, sample))
 
 
 def _kind_of(name: str, kinds: tuple[str, ...]) -> str:
@@ -150,7 +156,7 @@ def _try_lab(kind: str, name: str, turn: int) -> Trial:
         with Case.open(fault=name) as case:
             watch = _Watch(case)
             asyncio.run(_look(case, watch) if kind != "until-sure" else _find(case, watch))
-            outcome = _outcome(case.judge())
+            outcome = _outcome(case.judge(), kind)
     except (UsageError, LookupError) as error:  # a program that this fault needs is not installed, or two change the same lines
         return Trial(**told, problem=str(error))
     seconds = watch.since_s if outcome["named"] else watch.now_s
@@ -175,16 +181,17 @@ def _samples() -> list[_Sample]:
     return [decode(line, type=_Sample) for path in paths for line in path.read_bytes().splitlines()]
 
 
-def _try_sample(sample: _Sample) -> Trial:
-    """Return what comes of an artifact alone, without its symptom."""
+def _try_sample(kind: str, sample: _Sample) -> Trial:
+    """Return what comes of an artifact, alone or with what was told of it."""
     started = time.monotonic()
-    case = Case(Target(url=""), Budget.named("quick"))
-    told: dict[str, Any] = {"kind": "artifact", "name": sample.id, "cause": sample.cause, "also": sample.also}
+    symptom = sample.symptom if kind == "told" else ""
+    case = Case(Target(url="", symptom=symptom), Budget.named("quick"))
+    told: dict[str, Any] = {"kind": kind, "name": sample.id, "cause": sample.cause, "also": sample.also}
     try:
-        case.add(*read_text(sample.artifact, kind=sample.kind))
+        case.add(*([parse_symptom(symptom, step="0")] if symptom else []), *read_text(sample.artifact, kind=sample.kind))
     except UnreadableInputError as error:
         return Trial(**told, problem=str(error))
-    outcome = _outcome(case.judge())
+    outcome = _outcome(case.judge(), kind)
     return Trial(**told, **outcome, seconds=round(time.monotonic() - started, 2))
 
 
@@ -223,7 +230,7 @@ def _missed(trial: Trial) -> str:
     name = trial.name or "healthy"
     if trial.problem:
         return f"not run: {name}: {trial.problem}"
-    if trial.right and (trial.cause or not trial.named):
+    if trial.right and (trial.cause or trial.kind != "healthy" or not trial.named):
         return ""
     words = ", ".join(trial.named) or "nothing"
     if not trial.cause:
