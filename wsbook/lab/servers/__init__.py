@@ -16,7 +16,7 @@ __all__ = ["SERVERS", "Server", "server_files", "start_command"]
 
 
 class Server(Struct, frozen=True, kw_only=True):
-    """One program. file: its name beside this file. packages: of Python, or of Node.js where the command is its. beside: what it imports."""
+    """One program. file: its name beside this one. packages: of Python, of Node.js where node starts it. beside: files that it imports."""
 
     file: str
     packages: tuple[str, ...]

@@ -5,62 +5,75 @@ import json
 import logging
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 from ticker import Bus, arguments, parse_command, ticks
 
 log = logging.getLogger("ticker")
 
 HEARTBEAT_S = 20.0
-SEND_S = 10.0
+MAX_WAITING = 5000
 
 routes = web.RouteTableDef()
 
 
+class Member:
+    """One socket and the queue that waits for it, so that a slow one delays nobody else."""
+
+    def __init__(self, ws: web.WebSocketResponse) -> None:
+        self.ws = ws
+        self.subscribed = False
+        self.queue: asyncio.Queue[str | bytes] = asyncio.Queue(MAX_WAITING)
+        self.closing: asyncio.Task[bool] | None = None
+
+    def tell(self, message: str | bytes) -> None:
+        """Send soon; give up a member that does not take what waits for it."""
+        try:
+            self.queue.put_nowait(message)
+        except asyncio.QueueFull:
+            self.closing = self.closing or asyncio.create_task(self.ws.close(code=WSCloseCode.TRY_AGAIN_LATER))
+
+    async def send_out(self) -> None:
+        """Send what waits, in order."""
+        with suppress(ConnectionError):  # it has gone meanwhile
+            while True:
+                message = await self.queue.get()
+                await (self.ws.send_str(message) if isinstance(message, str) else self.ws.send_bytes(message))
+
+
 class Room:
-    """Who is connected to this instance; each has a queue, emptied by a task of its own."""
+    """Who is connected to this instance."""
 
     def __init__(self, name: str, bus: str, origins: list[str]) -> None:
         self.name, self.origins = name, frozenset(origins)
-        self.queues: dict[web.WebSocketResponse, asyncio.Queue[str | bytes]] = {}
-        self.subscribers: set[web.WebSocketResponse] = set()
+        self.members: set[Member] = set()
         self.recent: deque[str] = deque(maxlen=12)
         self.bus = Bus(bus, self.deliver)
 
     def deliver(self, text: str) -> None:
         """Tell everybody here."""
         self.recent.append(text)
-        for queue in self.queues.values():
-            queue.put_nowait(text)
+        for member in self.members:
+            member.tell(text)
 
     async def tick(self) -> None:
         """Send prices to the subscribers."""
         async for tick in ticks():
-            for ws in self.subscribers:
-                self.queues[ws].put_nowait(json.dumps(tick))
+            for member in self.members:
+                if member.subscribed:
+                    member.tell(json.dumps(tick))
 
-    async def send_out(self, ws: web.WebSocketResponse) -> None:
-        """Send what waits for one socket; close one that does not take it."""
-        queue = self.queues[ws]
-        try:
-            while True:
-                message = await queue.get()
-                async with asyncio.timeout(SEND_S):
-                    await (ws.send_str(message) if isinstance(message, str) else ws.send_bytes(message))
-        except (TimeoutError, ConnectionError) as error:
-            log.info("closing a socket that takes nothing: %r", error)
-            await ws.close()
-
-    def receive(self, ws: web.WebSocketResponse, data: str | bytes) -> None:
+    def receive(self, member: Member, data: str | bytes) -> None:
         """Act on one message."""
         command = parse_command(data) if isinstance(data, str) else {}
         if command.get("type") == "subscribe":
-            self.subscribers.add(ws)
-            self.queues[ws].put_nowait(json.dumps({"type": "subscribed", "topic": command.get("topic")}))
+            member.subscribed = True
+            member.tell(json.dumps({"type": "subscribed", "topic": command.get("topic")}))
         elif command.get("type") == "publish":
             self.bus.publish(str(data))
         else:
-            self.queues[ws].put_nowait(data)
+            member.tell(data)
 
 
 ROOM = web.AppKey("room", Room)
@@ -74,18 +87,18 @@ async def websocket_handler(request: web.Request) -> web.WebSocketResponse:
         raise web.HTTPForbidden(text="origin not allowed")
     ws = web.WebSocketResponse(heartbeat=HEARTBEAT_S)
     await ws.prepare(request)
-    room.queues[ws] = asyncio.Queue()
-    sender = asyncio.create_task(room.send_out(ws))
+    member = Member(ws)
+    room.members.add(member)
+    sender = asyncio.create_task(member.send_out())
     try:
         async for msg in ws:
             if msg.type in (WSMsgType.TEXT, WSMsgType.BINARY):
-                room.receive(ws, msg.data)
+                room.receive(member, msg.data)
             elif msg.type is WSMsgType.ERROR:
                 log.warning("connection closed with exception %s", ws.exception())
     finally:
         sender.cancel()
-        room.subscribers.discard(ws)
-        del room.queues[ws]
+        room.members.discard(member)
     return ws
 
 
@@ -110,7 +123,7 @@ async def latest(request: web.Request) -> web.Response:
 async def healthz(request: web.Request) -> web.Response:
     """Tell whether this instance can serve."""
     room = request.app[ROOM]
-    return web.json_response({"instance": room.name, "sockets": len(room.queues)}, status=200 if room.bus.ready else 503)
+    return web.json_response({"instance": room.name, "sockets": len(room.members)}, status=200 if room.bus.ready else 503)
 
 
 async def background(app: web.Application) -> AsyncIterator[None]:

@@ -13,7 +13,7 @@ from fastapi import Depends, FastAPI, Header, HTTPException, Request, Response, 
 from fastapi.requests import HTTPConnection
 from ticker import Bus, arguments, parse_command, ticks
 
-SEND_S = 10.0
+MAX_WAITING = 5000
 
 
 class Client:
@@ -22,19 +22,22 @@ class Client:
     def __init__(self, websocket: WebSocket) -> None:
         self.websocket = websocket
         self.subscribed = False
-        self.queue: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self.queue: asyncio.Queue[str | bytes] = asyncio.Queue(MAX_WAITING)
+        self.closing: asyncio.Task[None] | None = None
+
+    def tell(self, message: str | bytes) -> None:
+        """Send soon; give up a client that does not take what waits for it."""
+        if not self.queue.full():
+            self.queue.put_nowait(message)
+        elif self.closing is None:
+            self.closing = asyncio.create_task(self.websocket.close(status.WS_1013_TRY_AGAIN_LATER))
 
     async def send_out(self) -> None:
-        """Send what waits, in order; give up a client that does not take it."""
-        try:
+        """Send what waits, in order."""
+        with suppress(WebSocketDisconnect, RuntimeError):  # it has gone meanwhile
             while True:
                 message = await self.queue.get()
-                async with asyncio.timeout(SEND_S):
-                    await (self.websocket.send_text(message) if isinstance(message, str) else self.websocket.send_bytes(message))
-        except TimeoutError:
-            await self.websocket.close(status.WS_1013_TRY_AGAIN_LATER)
-        except (WebSocketDisconnect, RuntimeError):  # it has gone meanwhile
-            return
+                await (self.websocket.send_text(message) if isinstance(message, str) else self.websocket.send_bytes(message))
 
 
 class Hub:
@@ -50,25 +53,25 @@ class Hub:
         """Tell every client of this instance."""
         self.recent.append(text)
         for client in self.clients:
-            client.queue.put_nowait(text)
+            client.tell(text)
 
     async def tick(self) -> None:
         """Send prices to the subscribers."""
         async for tick in ticks():
             for client in self.clients:
                 if client.subscribed:
-                    client.queue.put_nowait(json.dumps(tick))
+                    client.tell(json.dumps(tick))
 
     def receive(self, client: Client, message: str | bytes) -> None:
         """Act on one message of a client."""
         command = parse_command(message) if isinstance(message, str) else {}
         if command.get("type") == "subscribe":
             client.subscribed = True
-            client.queue.put_nowait(json.dumps({"type": "subscribed", "topic": command.get("topic")}))
+            client.tell(json.dumps({"type": "subscribed", "topic": command.get("topic")}))
         elif command.get("type") == "publish":
             self.bus.publish(str(message))
         else:
-            client.queue.put_nowait(message)
+            client.tell(message)
 
 
 @asynccontextmanager
