@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from dialect_servers import NODE, needs_node
-from lab.lab_client import answer_of, http, open_socket, publish, received
+from lab.lab_client import answer_of, http, log, open_socket, publish, received
 from websockets.asyncio.client import ClientConnection
 
 from wsbook.errors import UsageError
@@ -19,6 +19,13 @@ from wsbook.lab.servers import SERVERS, server_files
 UNKNOWN_PATH = {"fastapi": 403}
 """Starlette closes a WebSocket without a route before it accepts it; the others answer 404."""
 OTHER_ORIGIN = {"socketio": 400}
+LOGGED = {
+    "fastapi": '"WebSocket /ws" [accepted]',
+    "aiohttp": "INFO:aiohttp.access:",
+    "tornado": "101 GET /ws (127.0.0.1)",
+    "socketio": "INFO:aiohttp.access:",
+    "node": "client connected",
+}
 _MARKS = {"node": needs_node("ws")}
 
 
@@ -119,14 +126,8 @@ async def test_origins_and_paths_are_checked(lab: Lab) -> None:
 async def test_the_log_is_the_librarys_own(lab: Lab) -> None:
     await answer_of(lab, lab.hops["app"])
     await asyncio.sleep(0.2)
-    text = Path(lab.logs[0]).read_text()
-    marks = {
-        "fastapi": '"WebSocket /ws" [accepted]',
-        "aiohttp": "INFO:aiohttp.access:",
-        "tornado": "101 GET /ws (127.0.0.1)",
-        "node": "client connected",
-    }
-    assert marks.get(library(lab), "INFO:aiohttp.access:") in text
+    text = log(lab, "a.log")
+    assert LOGGED[library(lab)] in text
     assert "Traceback" not in text
 
 
