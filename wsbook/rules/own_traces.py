@@ -5,7 +5,7 @@ from math import floor
 
 from wsbook.attempt import LATE_S
 from wsbook.evidence import Evidence
-from wsbook.facts import FramingFacts, Http2Facts, SizeFacts, TlsScanFacts, UpgradeFacts
+from wsbook.facts import AffinityFacts, DialectFacts, FramingFacts, Http2Facts, SizeFacts, TlsScanFacts, UpgradeFacts
 from wsbook.observation import Observation, Outcome
 from wsbook.signs import find_marks
 
@@ -48,11 +48,12 @@ def only_ours(evidence: Evidence) -> Callable[[Sequence[float], Sequence[str]], 
 
 
 def without_ours(evidence: Evidence) -> Callable[[Sequence[float]], tuple[float, ...]]:
-    """Return a function that leaves out the instants (epoch seconds) at which an upgrade attempt of ours, of any kind, was on its way.
+    """Return a function that leaves out the instants (epoch seconds) at which an attempt of ours, of any kind, was on its way.
 
-    A repetition of what a browser sent looks like the browser in a log, and comes when we choose.
+    A repetition of what a browser sent looks like the browser in a log, and comes when we choose; so do the requests of a dialect's client.
     """
-    tried = [(seen.observed_at.timestamp(), seen.duration_s) for seen, _ in evidence.upgrades if not seen.source.artifact]
+    asked = (seen for seen in evidence.observations if isinstance(seen.facts, UpgradeFacts | DialectFacts | AffinityFacts))
+    tried = [(seen.observed_at.timestamp(), seen.duration_s) for seen in asked if not seen.source.artifact]
     spans = [(start, start + duration) for start, duration in tried]
 
     def others(times: Sequence[float]) -> tuple[float, ...]:
