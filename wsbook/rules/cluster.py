@@ -110,7 +110,7 @@ def _judge_sessions(evidence: Evidence, seen: Observation, facts: AffinityFacts,
         where += f"; not sent along: {', '.join(facts.withheld)}" if facts.withheld else ""
         proofs = [proof(seen, f"{words}: {said}" if said else words), *_configured(evidence)]
         if alone := sockets_alone(evidence, talks[0].dialect):
-            yield clear(_SLUG, f"{words}; the page's client begins by a WebSocket, which is one request", alone, *proofs, confidence=0.8)
+            yield clear(_SLUG, f"{words}; the page's client begins by a WebSocket, which is one request", *proofs, alone, confidence=0.8)
         else:
             yield fault(_SLUG, 0.95 if lost < requests else 0.85, words + where, *proofs)
     elif bare_lost:

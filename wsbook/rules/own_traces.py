@@ -14,7 +14,7 @@ __all__ = ["attempt_marks", "only_ours", "provoked", "without_ours"]
 _ROUNDED_S = 0.02
 """What a log's fraction of a second may have been cut off by."""
 
-_ODD_PROBES = frozenset({"echo", "framing", "size", "compression", "dialect"})
+_ODD_PROBES = frozenset({"echo", "framing", "size", "compression", "dialect", "affinity"})
 """Probes that send what an application does not expect."""
 
 _ZONE_S = 900.0
@@ -71,7 +71,10 @@ def provoked(evidence: Evidence) -> frozenset[str]:
     """Return the causes that our own messages may have left in a log: lines without an instant prove nothing about them."""
     refused = any(facts.refused_bytes is not None for _, facts in evidence.of(SizeFacts))
     ended = any(trial.ended for _, facts in evidence.of(FramingFacts) for trial in facts.trials)
-    return frozenset((["frame.message-too-big"] if refused else []) + (["backend.exception-in-handler"] if ended else []))
+    lost = any(facts.pairs_lost for _, facts in evidence.of(DialectFacts))
+    lost = lost or any(talk.lost for _, facts in evidence.of(AffinityFacts) for talk in facts.conversations)
+    left = {"frame.message-too-big": refused, "backend.exception-in-handler": ended, "cluster.no-sticky-session": lost}
+    return frozenset(slug for slug, left_it in left.items() if left_it)
 
 
 def attempt_marks(facts: UpgradeFacts) -> tuple[str, ...]:
