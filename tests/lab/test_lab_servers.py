@@ -3,13 +3,17 @@
 import asyncio
 import json
 import os
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from conftest import needs
 from dialect_servers import NODE, needs_node
-from lab.lab_client import answer_of, http, log, open_socket, publish, received
+from lab.lab_client import answer_of, eventually, http, log, open_socket, publish, received
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosedError
 
 from wsbook.errors import UsageError
 from wsbook.lab import STACKS, Fault, Lab, start_lab
@@ -170,3 +174,59 @@ def test_a_stack_is_healthy_and_what_is_planted_on_it_is_named(stack: Fault) -> 
     assert stack.server in ("", *SERVERS)
     planted = find_fault(f"{stack.slug}+origin.not-in-allowlist")
     assert (planted.named, planted.others, planted.server, planted.healthy) == ("origin.not-in-allowlist", (), stack.server, False)
+
+
+async def test_a_handler_that_raises_on_fastapi() -> None:
+    with start_lab("fastapi.exception-in-handler", ready_s=30.0) as lab:
+        async with open_socket(lab, lab.hops["app"]) as socket:
+            await socket.send(lab.message)
+            with pytest.raises(ConnectionClosedError, match="no close frame"):
+                await asyncio.wait_for(socket.recv(), 5)
+        assert await eventually(lambda: "KeyError: 'since'" in log(lab, "a.log"))
+
+
+async def test_a_client_that_left_keeps_events_from_others_on_fastapi() -> None:
+    with start_lab("fastapi.exception-kills-broadcast", ready_s=30.0) as lab:
+        sockets = [await open_socket(lab, lab.hops["app"]) for _ in range(8)]
+        for socket in sockets[::2]:
+            await socket.close()
+        assert await publish(lab, b'{"n": 1}') == 202
+        got = [len(await received(socket)) for socket in sockets[1::2]]
+        assert sum(got) < len(got)
+        for socket in sockets[1::2]:
+            await socket.close()
+
+
+async def test_a_blocking_call_on_fastapi() -> None:
+    with start_lab("fastapi.blocking-call", ready_s=30.0) as lab:
+        async with open_socket(lab, lab.hops["app"]) as socket:
+            begins = [time.monotonic()]
+            for _ in range(12):
+                await (await socket.ping())
+                begins.append(time.monotonic())
+                await asyncio.sleep(0.1)
+        assert max(after - before for before, after in pairwise(begins)) > 0.25
+
+
+async def test_prices_end_without_a_word_on_aiohttp() -> None:
+    with start_lab("aiohttp.background-task-died", ready_s=30.0) as lab:
+        async with open_socket(lab, lab.hops["app"]) as socket:
+            await socket.send(lab.message)
+            assert len(await received(socket, 1.5)) <= 10
+            await socket.ping()
+        assert "Traceback" not in log(lab, "a.log")
+
+
+@needs("nginx")
+async def test_a_host_that_was_rewritten_on_tornado() -> None:
+    with start_lab("tornado.origin-other-host", proxy="nginx", ready_s=30.0) as lab:
+        assert [(await answer_of(lab, origin=origin))[0] for origin in (lab.page_url.rstrip("/"), None)] == [403, 101]
+
+
+@needs_node("ws")
+async def test_large_messages_on_node() -> None:
+    with start_lab("node.message-too-big", ready_s=30.0) as lab:
+        async with open_socket(lab) as socket:
+            await socket.send("x" * 5000)
+            with pytest.raises(ConnectionClosedError, match="1009"):
+                await asyncio.wait_for(socket.recv(), 5)
