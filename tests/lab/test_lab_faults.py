@@ -17,9 +17,10 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from wsbook.causes import causes
 from wsbook.errors import UsageError
-from wsbook.lab import FAULTS, Fault, start_lab
-from wsbook.lab.faults import edit_text
+from wsbook.lab import FAULTS, STACKS, Fault, start_lab
+from wsbook.lab.faults import edit_text, find_fault
 from wsbook.lab.proxies import CONFIGS, read_template
+from wsbook.lab.servers import SERVERS
 from wsbook.secret import resolve
 
 _MARKS = {"caddy": (), **{name: (needs(name),) for name in ("nginx", "haproxy", "apache")}}
@@ -30,24 +31,30 @@ def on(slug: str, *proxies: str) -> list[Any]:
     return [pytest.param(slug, name, marks=_MARKS[name], id=f"{slug}-{name}") for name in proxies or FAULTS[slug].proxies]
 
 
-def original(file: str) -> str:
+def original(fault: Fault, file: str) -> str:
     folder, _, name = file.partition("/")
     if folder == "proxy":
         return read_template({config: proxy for proxy, config in CONFIGS.items()}[name])
-    return files("wsbook.lab").joinpath(*(("frontend", name) if folder == "frontend" else (name.replace("server", "backend"),))).read_text()
+    program = ("servers", SERVERS[fault.server].file) if fault.server else ("backend.py",)
+    place = ("frontend", name) if folder == "frontend" else program if name.startswith("server.") else (name,)
+    return files("wsbook.lab").joinpath(*place).read_text()
 
 
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("fault", [*FAULTS.values(), *STACKS.values()], ids=[*FAULTS, *STACKS])
 def test_declarations_change_what_they_say(fault: Fault) -> None:
     for file in {edit.file for edit in fault.edits}:
-        before, after = original(file), edit_text(fault, file, original(file))
+        before, after = original(fault, file), edit_text(fault, file, original(fault, file))
         assert list(unified_diff(before.splitlines(), after.splitlines()))
         if file.endswith(".py"):
             compile(after, file, "exec")
-    assert fault.edits or fault.tls or fault.origins or fault.host or fault.relay or fault.visited
-    assert fault.named in causes()
+    assert fault.edits or fault.tls or fault.origins or fault.host or fault.relay or fault.visited or (fault.healthy and _is_other(fault))
+    assert fault.healthy or fault.named in causes()
     assert fault.named != fault.cause or fault.slug not in causes()
     assert fault.proxies
+
+
+def _is_other(stack: Fault) -> bool:
+    return bool(stack.server) or stack.proxies != find_fault("").proxies
 
 
 REFUSALS = [

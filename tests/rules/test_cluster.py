@@ -3,7 +3,7 @@
 import pytest
 from observations import answer, findings, roots, seen, verdicts
 
-from wsbook.facts import AffinityFacts, Conversation, DialectFacts, DialectStep, RouteFacts, Visit
+from wsbook.facts import AffinityFacts, Conversation, DialectFacts, DialectStep, RouteFacts, UpgradeFacts, Visit
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
 from wsbook.rules.cluster import spread_of
@@ -119,6 +119,13 @@ def test_sessions(observation: Observation, verdict: Verdict | None, sure: float
 def test_a_lost_session_shows_where_the_file_says_how_it_balances() -> None:
     found = said(affinity("abab", talks=(talk("cookie", 2),)), route("roundrobin"))[SLUG]
     assert any(proof.where == "nginx.conf:7" for proof in found.evidence)
+
+
+@pytest.mark.parametrize(("query", "verdict"), [("", Verdict.CLEAR), ("&sid=abc", Verdict.FAULT)])
+def test_a_lost_session_matters_to_clients_that_poll(query: str, verdict: Verdict) -> None:
+    opened = UpgradeFacts(url=f"ws://shop.test/socket.io/?EIO=4&transport=websocket{query}", accepted=True, status=101)
+    found = said(affinity("abab", talks=(talk("cookie", 2),)), seen(opened, step="1.2", probe="browser"))[SLUG]
+    assert found.verdict is verdict
 
 
 def test_sessions_that_could_not_be_held_are_in_doubt() -> None:

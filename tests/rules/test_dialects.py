@@ -3,7 +3,7 @@
 import pytest
 from observations import TARGET, answer, findings, seen
 
-from wsbook.facts import DialectFacts, DialectStep, EndpointFacts, UpgradeFacts
+from wsbook.facts import Companion, DialectFacts, DialectStep, EndpointFacts, Frame, RecordingFacts, SessionFacts, UpgradeFacts
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
 from wsbook.target import Target, parse_target
@@ -127,6 +127,68 @@ def plain(path: str = "/ws") -> Observation:
 )
 def test_a_plain_client_at_an_endpoint_of_a_library(observations: list[Observation], mismatch: bool) -> None:
     assert (MISMATCH in faults(*observations)) is mismatch
+
+
+EIO = "ws://shop.test/socket.io/?EIO=4&transport=websocket"
+AT_SOCKET_IO = parse_target(EIO)
+
+
+def by_hand(url: str = EIO) -> Observation:
+    facts = EndpointFacts(side="frontend", library="native", file="app.js", line=3, expression=url, url=url, path="/socket.io/")
+    return seen(facts, step="1.1", probe="source", hop="")
+
+
+def sent_by_the_page(*texts: str, url: str = EIO, probe: str = "browser") -> Observation:
+    opened = Frame(at_s=0.0, direction="received", opcode=1, size_bytes=9, text='0{"sid":"x"}')
+    said = tuple(Frame(at_s=0.1, direction="sent", opcode=1, size_bytes=len(text), text=text) for text in texts)
+    return seen(SessionFacts(url=url, frames=(opened, *said), ended="open"), step="1.2", probe=probe)
+
+
+@pytest.mark.parametrize(
+    ("observations", "verdict"),
+    [
+        ([by_hand(), sent_by_the_page("40")], None),
+        ([by_hand(), sent_by_the_page("40", probe="har")], None),
+        ([by_hand(), sent_by_the_page('{"type": "subscribe"}')], Verdict.FAULT),
+        ([by_hand(), sent_by_the_page()], Verdict.FAULT),
+        ([by_hand()], Verdict.UNKNOWN),
+        ([by_hand(), sent_by_the_page("40", probe="session")], Verdict.UNKNOWN),
+        ([by_hand("ws://shop.test/socket.io/")], Verdict.FAULT),
+    ],
+    ids=["joins", "joined in a recording", "speaks JSON", "says nothing", "not seen", "we joined ourselves", "path alone"],
+)
+def test_a_client_that_speaks_the_dialect_by_hand(observations: list[Observation], verdict: Verdict | None) -> None:
+    found = [one for one in findings(dialect("engine.io", FINE), *observations, target=AT_SOCKET_IO) if one.cause == MISMATCH]
+    assert next((one.verdict for one in found if one.verdict is not Verdict.CLEAR), None) is verdict
+
+
+def opened_by_the_page(url: str, *, accepted: bool = True) -> Observation:
+    return seen(UpgradeFacts(url=url, accepted=accepted, status=101 if accepted else 400), step="1.2", probe="browser")
+
+
+def polled(path: str) -> Observation:
+    companion = Companion(url=f"http://shop.test{path}", count=3, first_s=1.0, last_s=2.0)
+    return seen(RecordingFacts(companions=(companion,)), step="1.2", probe="har", hop="")
+
+
+@pytest.mark.parametrize(
+    ("observations", "fault"),
+    [
+        ([], True),
+        ([opened_by_the_page(EIO)], False),
+        ([opened_by_the_page(f"{EIO}&sid=abc")], True),
+        ([opened_by_the_page(EIO), opened_by_the_page(f"{EIO}&sid=abc")], True),
+        ([opened_by_the_page(EIO, accepted=False)], True),
+        ([opened_by_the_page(EIO), polled("/socket.io/")], True),
+        ([opened_by_the_page(EIO), polled("/publish")], False),
+        ([opened_by_the_page("ws://shop.test/ws")], True),
+        ([by_hand()], False),
+        ([by_hand(), dials("socket.io")], True),
+    ],
+)
+def test_a_client_of_sockets_alone_needs_no_stickiness(observations: list[Observation], fault: bool) -> None:
+    spoken = dialect("engine.io", FINE, refused("engine.io-1"), pairs=6, pairs_lost=3)
+    assert (STICKY in faults(spoken, *observations, target=AT_SOCKET_IO)) is fault
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from observations import seen
 
 from wsbook.evidence import Evidence
-from wsbook.facts import OutageFacts, PatternFacts
+from wsbook.facts import OutageFacts, PatternFacts, RehearsalFacts, Trial
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
@@ -46,6 +46,17 @@ def test_a_measurement_speaks_against_what_code_suggests(suggestion: Finding) ->
     assert lowered.verdict is Verdict.UNKNOWN and lowered.confidence == 0.2
     assert "measured: open again after 1.2 s" in lowered.summary
     assert kept.verdict is Verdict.CLEAR
+
+
+def test_a_rehearsal_shows_what_a_file_does_and_a_measurement_whether_that_harms() -> None:
+    sticky = "cluster.no-sticky-session"
+    rehearsal = RehearsalFacts(product="caddy", version="2", file="Caddyfile", url="/ws", before=Trial())
+    tried = seen(rehearsal, step="2.2", probe="rehearsal", hop="")
+    suggestion = fault(sticky, 0.6, "Caddyfile:9: picked at random", proof(CODE, "x"), proof(tried, "one with this change, 2 without"))
+    found = with_measurements(
+        Evidence(parse_target("ws://shop.test/ws"), [CODE, LIVE, tried]), [suggestion, clear(sticky, "one request", proof(LIVE, "x"))]
+    )
+    assert [one.verdict for one in found] == [Verdict.UNKNOWN, Verdict.CLEAR]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from observations import TARGET, answer, seen
 
 from wsbook.attempt import OTHER_SCHEME
 from wsbook.evidence import Evidence
-from wsbook.facts import TlsScanFacts
+from wsbook.facts import AffinityFacts, Conversation, DialectFacts, Facts, FrameTrial, FramingFacts, SizeFacts, TlsScanFacts
 from wsbook.observation import Observation
-from wsbook.rules.own_traces import only_ours, without_ours
+from wsbook.rules.own_traces import only_ours, provoked, without_ours
 
 START = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -50,3 +50,21 @@ def test_nothing_was_tried() -> None:
 def test_instants_without_those_of_our_attempts(seen_before: list[Observation], kept: list[float]) -> None:
     times = [START.timestamp() + seconds for seconds in (0.05, 2.05, 3.0, 5.0)]
     assert without_ours(Evidence(TARGET, seen_before))(times) == tuple(START.timestamp() + seconds for seconds in kept)
+
+
+LOST = Conversation(dialect="engine.io", series="plain", requests=4, lost=2)
+ENDED = FrameTrial(name="an unmasked frame", section="5.1", must=True, ok=True, detail="closed", ended=True)
+
+
+@pytest.mark.parametrize(
+    ("facts", "causes"),
+    [
+        (AffinityFacts(url=TARGET.url, conversations=(LOST,)), {"cluster.no-sticky-session"}),
+        (AffinityFacts(url=TARGET.url, conversations=(replace(LOST, lost=0),)), set()),
+        (DialectFacts(url=TARGET.url, dialect="engine.io", pairs=4, pairs_lost=1), {"cluster.no-sticky-session"}),
+        (FramingFacts(url=TARGET.url, trials=(ENDED,)), {"backend.exception-in-handler"}),
+        (SizeFacts(url=TARGET.url, accepted_bytes=1024, limit_bytes=4096, refused_bytes=2048), {"frame.message-too-big"}),
+    ],
+)
+def test_what_our_messages_and_sessions_leave_in_a_log(facts: Facts, causes: set[str]) -> None:
+    assert provoked(Evidence(TARGET, [seen(facts, probe="a probe")])) == causes

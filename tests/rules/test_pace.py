@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from observations import answer, roots, seen
 
-from wsbook.facts import AccessFacts, SignatureFacts
+from wsbook.facts import AccessFacts, AffinityFacts, DialectFacts, SignatureFacts
 
 SLUG = "client.reconnect-no-backoff"
 
@@ -57,3 +57,20 @@ def test_an_attempt_of_ours_is_none_of_the_clients(ours_s: float | None, told: b
     )
     tried = [] if ours_s is None else [replace(answer(426), observed_at=datetime.fromtimestamp(1.7e9 + ours_s, UTC), duration_s=0.2)]
     assert (SLUG in roots(seen(line, step="1.4", probe="log", hop=""), *tried)) is told
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        AffinityFacts(url="ws://shop.test/socket.io/"),
+        DialectFacts(url="ws://shop.test/socket.io/", dialect="engine.io"),
+        None,
+    ],
+    ids=["sessions", "dialect", "nothing of ours"],
+)
+def test_requests_of_our_own_client_of_a_dialect_are_none_of_the_clients(asked: AffinityFacts | DialectFacts | None) -> None:
+    times = tuple(1.7e9 + 0.06 * number for number in range(6))
+    line = AccessFacts(program="", method="POST", path="/socket.io/", status=400, count=6, times=times, text="POST 400", upgrade=False)
+    began = datetime.fromtimestamp(1.7e9 - 1, UTC)
+    tried = [replace(seen(asked, step="2.2", probe="affinity"), observed_at=began, duration_s=3.0)] if asked else []
+    assert (SLUG in roots(seen(line, step="1.4", probe="log", hop=""), *tried)) is (asked is None)

@@ -81,6 +81,9 @@ def event(
     return seen(facts, step="4.1", probe="trace", failure=failed)
 
 
+ENDED = {"app": {"ended": "fin by peer"}, "page frame": {"ended": "close 1006"}}
+
+
 def events(*rows: Times, **options: Any) -> list[Observation]:
     return [event(row, number=number, repeats=len(rows), **options) for number, row in enumerate(rows)]
 
@@ -184,6 +187,7 @@ ROWS: list[tuple[str, list[Observation], list[str]]] = [
     ),
     # a hop
     ("its socket had ended", events(*[{"app": 0.001, "endpoint": None}] * 5, more={"endpoint": {"ended": "close 1001 by peer"}}), []),
+    ("every socket had ended, the page's too", events(*[{"app": None, "page frame": None}] * 3, more=ENDED), []),
     ("the page's socket had ended", events(*[{"app": 0.001, "page frame": None}] * 5, more={"page frame": {"ended": "fin"}}), []),
     ("lost at the proxy", events(*[{"log a": 0.001, "app": 0.001, "endpoint": None}] * 5), [LOST]),
     ("lost at the proxy, of one instance", events(*[{"app@a": 0.001, "app-b@b": 0.002, "endpoint@a": None}] * 5), [LOST]),

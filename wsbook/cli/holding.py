@@ -12,11 +12,11 @@ __all__ = ["hold_lab", "list_faults"]
 
 
 def list_faults(console: Console) -> None:
-    """Print the faults that the lab can have."""
-    from wsbook.lab import FAULTS
+    """Print the faults that the lab can have, and the healthy stacks."""
+    from wsbook.lab import FAULTS, STACKS
 
-    for slug, fault in sorted(FAULTS.items()):
-        console.print(f"{slug:<36} {cause(fault.named).title if not fault.cause else fault.shows}", markup=False)
+    for slug, fault in (*sorted(FAULTS.items()), *sorted(STACKS.items())):
+        console.print(f"{slug:<36} {cause(slug).title if fault.named == slug else fault.shows}", markup=False)
 
 
 def hold_lab(fault: str, proxy: str, console: Console, *, machine: bool) -> None:

@@ -19,7 +19,7 @@ from wsbook.lab.certificates import write_certificate, write_resigned
 from wsbook.lab.faults import Fault, edit_text, find_fault
 from wsbook.lab.processes import EarlyEndError, Held, Process, hold, wait_until_ready
 from wsbook.lab.proxies import CONFIGS, Proxy, read_template, set_up_proxy
-from wsbook.lab.servers import server_program, start_command
+from wsbook.lab.servers import server_files, start_command
 from wsbook.programs import PROXIES, clean_environment, free_ports, has_ipv6_loopback, has_program, program
 from wsbook.target import Target, parse_target
 
@@ -27,6 +27,7 @@ __all__ = ["Lab", "describe", "start_lab"]
 
 _PAGE_FILES = ("index.html", "app.js", "style.css", "icon.svg")
 _SERVER_FILES = {"server.py": "backend.py", "bus.py": "bus.py", "polling.py": "polling.py"}
+_CONFIG_FILES = frozenset(f"proxy/{config}" for config in CONFIGS.values())
 _PORTS = ("proxy", "relay", "ws_a", "ws_b", "ws_c", "http_a", "http_b", "http_c", "bus", "dead")
 _PLAIN = re.compile(r"[\w./+~-]+")
 _STARTS = 3  # another process may take a port between our choice of it and the start
@@ -60,7 +61,7 @@ class Lab:
         self.logs: tuple[str, ...] = tuple(str(folder / "logs" / f"{name}.log") for name in fault.instances)
         self.ca_file = ca_file
         self.trigger = f"POST {self.page_url}publish " + '{"type": "event", "text": "{marker}"}'
-        self.message = '{"type": "subscribe", "topic": "ticks"}'
+        self.message = fault.message
         self.subprotocols = fault.subprotocols
         self.headers = fault.headers
         self.pids: dict[str, int] = {}
@@ -213,14 +214,15 @@ def _write_sources(fault: Fault, folder: Path) -> None:
     sources |= {f"backend/{name}": package.joinpath(*source.split("/")) for name, source in _server_files(fault).items()}
     for name in ("frontend", "backend", "proxy", "logs"):
         (folder / name).mkdir()
+    if absent := {edit.file for edit in fault.edits} - {*sources, *_CONFIG_FILES}:
+        raise LookupError(f"{fault.slug} changes {', '.join(sorted(absent))}, which this deployment does not have")
     for name, source in sources.items():
         (folder / name).write_text(edit_text(fault, name, source.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def _server_files(fault: Fault) -> dict[str, str]:
     if fault.server:
-        program = server_program(fault.server)
-        return {f"server{Path(program).suffix}": program, **({"bus.py": "bus.py"} if fault.bus else {})}
+        return server_files(fault.server) | ({"bus.py": "bus.py"} if fault.bus else {})
     wanted = {"bus.py": fault.bus, "polling.py": fault.polling}
     return {name: source for name, source in _SERVER_FILES.items() if wanted.get(name, True)}
 

@@ -41,8 +41,8 @@ class Fault(Struct, frozen=True, kw_only=True):
     none. reload_s: the proxy takes its configuration anew after each so many seconds, as after a renewed certificate. headers: what its
     owner gives to be let in. token: the value of WSBOOK_LAB_TOKEN, to which they and path may refer as to a secret.
     visited: somebody was connected to each instance before, and has left. server: the program in servers/ that is the application, ""
-    backend.py. healthy: nothing is wrong with it. others: causes beside the named one, where several faults are
-    planted together.
+    backend.py. message: what a client says to be given prices. healthy: nothing is wrong with it. others: causes beside the named one,
+    where several faults are planted together.
     """
 
     slug: str
@@ -68,6 +68,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     cause: str = ""
     visited: bool = False
     server: str = ""
+    message: str = '{"type": "subscribe", "topic": "ticks"}'
     healthy: bool = False
     others: tuple[str, ...] = ()
 

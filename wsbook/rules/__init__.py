@@ -29,6 +29,7 @@ from wsbook.rules.forward_proxy import judge_forward_proxy
 from wsbook.rules.forwards import judge_forwards
 from wsbook.rules.growth import judge_growth
 from wsbook.rules.handshake import judge_handshake
+from wsbook.rules.hang_ups import judge_hang_ups
 from wsbook.rules.heartbeat import judge_heartbeat
 from wsbook.rules.hop_traces import judge_traces
 from wsbook.rules.hops import judge_hops
@@ -84,6 +85,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_plain,
     judge_tls,
     judge_listener,
+    judge_hang_ups,
     judge_handshake,
     judge_answers,
     judge_tolerance,

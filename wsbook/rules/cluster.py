@@ -13,6 +13,7 @@ from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import GATEWAY
+from wsbook.rules.page_dialect import sockets_alone
 from wsbook.words import quantity
 
 __all__ = ["Spread", "judge_cluster", "spread_of"]
@@ -108,7 +109,10 @@ def _judge_sessions(evidence: Evidence, seen: Observation, facts: AffinityFacts,
         where = f"; connections spread over {spread.words}" if len(spread.counts) > 1 else ""
         where += f"; not sent along: {', '.join(facts.withheld)}" if facts.withheld else ""
         proofs = [proof(seen, f"{words}: {said}" if said else words), *_configured(evidence)]
-        yield fault(_SLUG, 0.95 if lost < requests else 0.85, words + where, *proofs)
+        if alone := sockets_alone(evidence, talks[0].dialect):
+            yield clear(_SLUG, f"{words}; the page's client begins by a WebSocket, which is one request", *proofs, alone, confidence=0.8)
+        else:
+            yield fault(_SLUG, 0.95 if lost < requests else 0.85, words + where, *proofs)
     elif bare_lost:
         bound = f" {', '.join(facts.bound or facts.cookies)}" if facts.cookies else ""
         words = f"sessions hold with the cookie{bound}, all of {requests} requests; without it {bare_lost} of {bare} meet another process"

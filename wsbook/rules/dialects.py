@@ -9,6 +9,7 @@ from wsbook.finding import Finding
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import baseline
+from wsbook.rules.page_dialect import PLAIN, answers_as_client, is_by_hand, sockets_alone
 from wsbook.wire.dialects.detect import recognise
 from wsbook.wire.dialects.graphql import LEGACY, TRANSPORT
 from wsbook.wire.dialects.refusals import refusals
@@ -16,9 +17,8 @@ from wsbook.wire.dialects.refusals import refusals
 __all__ = ["judge_dialects"]
 
 _MISMATCH = "endpoint.protocol-library-mismatch"
+_STICKY = "cluster.no-sticky-session"
 _ENOUGH_PAIRS = 4
-_PLAIN = frozenset({"native", "ws", "reconnecting-websocket", "partysocket", "react-use-websocket"})
-"""Clients that hand the application each message as it came."""
 _OVER_PLAIN = frozenset({"graphql", "stomp", "actioncable", "mqtt", "phoenix"})
 """Dialects of messages alone: an application may well speak them by itself over a plain client."""
 _EIO = re.compile(r"[?&]EIO=(\d)")
@@ -30,11 +30,11 @@ def judge_dialects(evidence: Evidence) -> Iterator[Finding]:
         if seen.source.changed:
             continue
         found = [
-            *_judge_refusals(seen, facts),
+            *_judge_refusals(evidence, seen, facts),
             *_judge_version(evidence, seen, facts),
             *_judge_absence(evidence, seen, facts),
             *_judge_plain_client(evidence, seen, facts),
-            *_judge_pairs(seen, facts),
+            *_judge_pairs(evidence, seen, facts),
             *_judge_subprotocol(evidence, seen, facts),
             *_judge_settings(seen, facts),
         ]
@@ -48,7 +48,7 @@ def _named(step: DialectStep) -> str:
     return f"{step.name}: {step.detail}"
 
 
-def _judge_refusals(seen: Observation, facts: DialectFacts) -> Iterator[Finding]:
+def _judge_refusals(evidence: Evidence, seen: Observation, facts: DialectFacts) -> Iterator[Finding]:
     """Explain each refusal that the dialect knows; where it was only guessed from the path, an answer proves nothing."""
     if not facts.spoken and facts.basis == "path":
         return
@@ -59,6 +59,8 @@ def _judge_refusals(seen: Observation, facts: DialectFacts) -> Iterator[Finding]
             continue
         told.add(known.id)
         for slug, sure in known.causes:
+            if slug == _STICKY and sockets_alone(evidence, facts.dialect):
+                continue
             summary = f"{facts.dialect}, {step.name}: {step.detail[:100]}: {known.means}"
             yield fault(slug, sure, summary, proof(seen, _named(step)), remedy="", check="")
 
@@ -114,26 +116,31 @@ def _judge_plain_client(evidence: Evidence, seen: Observation, facts: DialectFac
     plain = [
         (place, dialled)
         for place, dialled in evidence.of(EndpointFacts)
-        if dialled.side == "frontend" and dialled.library in _PLAIN and dialled.path == path
+        if dialled.side == "frontend" and dialled.library in PLAIN and dialled.path == path
     ]
-    if not facts.spoken or facts.basis != "said" or facts.dialect in _OVER_PLAIN or own or not plain:
+    answered = answers_as_client(evidence, facts.dialect)
+    if not facts.spoken or facts.basis != "said" or facts.dialect in _OVER_PLAIN or own or not plain or answered:
         return
     place, dialled = plain[0]
+    if answered is None and is_by_hand(dialled, facts.dialect):
+        words = f"the page dials {facts.dialect} with {dialled.library} and the query of its client: whether it speaks it was not seen"
+        yield unknown(_MISMATCH, 0.3, words, proof(place, dialled.expression, f"{dialled.file}:{dialled.line}"))
+        return
     summary = f"the endpoint speaks {facts.dialect}, the page dials it with {dialled.library} and understands none of its packets"
     proofs = [proof(place, dialled.expression, f"{dialled.file}:{dialled.line}"), proof(seen, facts.why)]
     yield fault(_MISMATCH, 0.85, summary, *proofs)
 
 
-def _judge_pairs(seen: Observation, facts: DialectFacts) -> Iterator[Finding]:
+def _judge_pairs(evidence: Evidence, seen: Observation, facts: DialectFacts) -> Iterator[Finding]:
     lost, pairs = facts.pairs_lost, facts.pairs
     words = f"{lost} of {pairs} sessions were unknown to the request after the first, which took another connection"
-    if lost:
+    if lost and (alone := sockets_alone(evidence, facts.dialect)):
+        yield clear(_STICKY, f"{words}; the page's client begins by a WebSocket, which is one request", proof(seen, words), alone)
+    elif lost:
         sure = 0.95 if lost < pairs else 0.8
-        yield fault("cluster.no-sticky-session", sure, words, proof(seen, words))
+        yield fault(_STICKY, sure, words, proof(seen, words))
     elif pairs >= _ENOUGH_PAIRS:
-        yield clear(
-            "cluster.no-sticky-session", f"{pairs} of {pairs} sessions were known to the request after the first", proof(seen, words)
-        )
+        yield clear(_STICKY, f"{pairs} of {pairs} sessions were known to the request after the first", proof(seen, words))
 
 
 def _judge_subprotocol(evidence: Evidence, seen: Observation, facts: DialectFacts) -> Iterator[Finding]:

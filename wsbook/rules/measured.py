@@ -1,11 +1,12 @@
 """What code only suggests, beside what an experiment showed: the experiment outranks, and a finding that both support carries both."""
 
 from collections.abc import Iterable, Iterator
+from types import UnionType
 
 from msgspec.structs import replace
 
 from wsbook.evidence import Evidence
-from wsbook.facts import PatternFacts
+from wsbook.facts import PatternFacts, RehearsalFacts
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Observation
 
@@ -19,6 +20,7 @@ _DISPROVED = frozenset(
         "client.no-reconnect",
         "client.no-resubscribe-after-reconnect",
         "client.reconnect-no-backoff",
+        "cluster.no-sticky-session",
         "origin.not-checked",
     }
 )
@@ -40,7 +42,7 @@ def with_measurements(evidence: Evidence, findings: Iterable[Finding]) -> Iterat
     for finding in every:
         if finding in suggested and finding.cause in shown:
             continue
-        if finding in suggested and finding.cause in clear:
+        if finding.cause in clear and (finding in suggested or _is_suggested(finding, known, PatternFacts | RehearsalFacts)):
             yield _refuted(finding, clear[finding.cause])
         elif shown.get(finding.cause) is finding:
             yield _supported(finding, [one for one in suggested if one.cause == finding.cause])
@@ -57,10 +59,11 @@ def _is_measured(finding: Finding, known: dict[str, Observation]) -> bool:
     return any(not (seen.source.artifact or isinstance(seen.facts, PatternFacts)) for seen in _seen_by(finding, known)[:1])
 
 
-def _is_suggested(finding: Finding, known: dict[str, Observation]) -> bool:
+def _is_suggested(finding: Finding, known: dict[str, Observation], kinds: type | UnionType = PatternFacts) -> bool:
+    """Whether it rests on these kinds of facts alone: a rehearsal shows what a file does, not that anybody is harmed by it."""
     seen = _seen_by(finding, known)
     unsettled = finding.verdict in (Verdict.FAULT, Verdict.UNKNOWN) and finding.confidence > 0
-    return unsettled and bool(seen) and all(isinstance(one.facts, PatternFacts) for one in seen)
+    return unsettled and bool(seen) and all(isinstance(one.facts, kinds) for one in seen)
 
 
 def _supported(finding: Finding, suggestions: Iterable[Finding]) -> Finding:

@@ -5,7 +5,7 @@ from math import floor
 
 from wsbook.attempt import LATE_S
 from wsbook.evidence import Evidence
-from wsbook.facts import FramingFacts, Http2Facts, SizeFacts, TlsScanFacts, UpgradeFacts
+from wsbook.facts import AffinityFacts, DialectFacts, FramingFacts, Http2Facts, SizeFacts, TlsScanFacts, UpgradeFacts
 from wsbook.observation import Observation, Outcome
 from wsbook.signs import find_marks
 
@@ -14,7 +14,7 @@ __all__ = ["attempt_marks", "only_ours", "provoked", "without_ours"]
 _ROUNDED_S = 0.02
 """What a log's fraction of a second may have been cut off by."""
 
-_ODD_PROBES = frozenset({"echo", "framing", "size", "compression", "dialect"})
+_ODD_PROBES = frozenset({"echo", "framing", "size", "compression", "dialect", "affinity"})
 """Probes that send what an application does not expect."""
 
 _ZONE_S = 900.0
@@ -48,11 +48,12 @@ def only_ours(evidence: Evidence) -> Callable[[Sequence[float], Sequence[str]], 
 
 
 def without_ours(evidence: Evidence) -> Callable[[Sequence[float]], tuple[float, ...]]:
-    """Return a function that leaves out the instants (epoch seconds) at which an upgrade attempt of ours, of any kind, was on its way.
+    """Return a function that leaves out the instants (epoch seconds) at which an attempt of ours, of any kind, was on its way.
 
-    A repetition of what a browser sent looks like the browser in a log, and comes when we choose.
+    A repetition of what a browser sent looks like the browser in a log, and comes when we choose; so do the requests of a dialect's client.
     """
-    tried = [(seen.observed_at.timestamp(), seen.duration_s) for seen, _ in evidence.upgrades if not seen.source.artifact]
+    asked = (seen for seen in evidence.observations if isinstance(seen.facts, UpgradeFacts | DialectFacts | AffinityFacts))
+    tried = [(seen.observed_at.timestamp(), seen.duration_s) for seen in asked if not seen.source.artifact]
     spans = [(start, start + duration) for start, duration in tried]
 
     def others(times: Sequence[float]) -> tuple[float, ...]:
@@ -70,7 +71,10 @@ def provoked(evidence: Evidence) -> frozenset[str]:
     """Return the causes that our own messages may have left in a log: lines without an instant prove nothing about them."""
     refused = any(facts.refused_bytes is not None for _, facts in evidence.of(SizeFacts))
     ended = any(trial.ended for _, facts in evidence.of(FramingFacts) for trial in facts.trials)
-    return frozenset((["frame.message-too-big"] if refused else []) + (["backend.exception-in-handler"] if ended else []))
+    lost = any(facts.pairs_lost for _, facts in evidence.of(DialectFacts))
+    lost = lost or any(talk.lost for _, facts in evidence.of(AffinityFacts) for talk in facts.conversations)
+    left = {"frame.message-too-big": refused, "backend.exception-in-handler": ended, "cluster.no-sticky-session": lost}
+    return frozenset(slug for slug, left_it in left.items() if left_it)
 
 
 def attempt_marks(facts: UpgradeFacts) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from itertools import islice, pairwise
 from statistics import median
 
 from wsbook.evidence import Evidence
-from wsbook.facts import Frame, SessionFacts
+from wsbook.facts import EchoFacts, Frame, SessionFacts
 from wsbook.finding import Finding, Proof
 from wsbook.rules.lives import Life, data_of, lives_of, numbers_of
 from wsbook.rules.make import fault, proof, unknown
@@ -32,6 +32,7 @@ _CANDIDATES = 20
 
 def judge_traffic(evidence: Evidence) -> Iterator[Finding]:
     """Judge the frames of every socket that a browser, a recording or a dump shows."""
+    compressed = _passes_compressed(evidence)
     for life in lives_of(evidence):
         if life.session is not None:
             for judge in (
@@ -40,10 +41,10 @@ def judge_traffic(evidence: Evidence) -> Iterator[Finding]:
                 _judge_copies,
                 _judge_beats,
                 _judge_silence,
-                _judge_first_frames,
                 _judge_last_frames,
             ):
                 yield from judge(life, life.session)
+            yield from _judge_first_frames(life, life.session, compressed)
 
 
 def _proof(life: Life, words: str) -> Proof:
@@ -160,8 +161,15 @@ def _judge_silence(life: Life, session: SessionFacts) -> Iterator[Finding]:
             yield unknown(slug, likely, words, _proof(life, words))
 
 
-def _judge_first_frames(life: Life, session: SessionFacts) -> Iterator[Finding]:
-    """A socket that agreed on compression and broke before any message came."""
+def _passes_compressed(evidence: Evidence) -> bool:
+    """Whether messages of ours came back unharmed that had travelled compressed."""
+    trials = [trial for _, facts in evidence.of(EchoFacts) for trial in facts.trials]
+    packed = [trial for trial in trials if trial.sent_wire_bytes is not None and trial.sent_wire_bytes < trial.size_bytes]
+    return bool(packed) and all(trial.ok for trial in packed)
+
+
+def _judge_first_frames(life: Life, session: SessionFacts, compressed: bool) -> Iterator[Finding]:
+    """A socket that agreed on compression and broke before any message came. compressed: others pass so."""
     deflate = any("permessage-deflate" in name for name in life.upgrade.extensions)
     young = session.age_s is not None and session.age_s <= _AT_ONCE_S
     abnormal = (
@@ -170,6 +178,9 @@ def _judge_first_frames(life: Life, session: SessionFacts) -> Iterator[Finding]:
     if not (deflate and young and abnormal) or data_of(session.frames) or life.by_the_page:
         return
     words = f"101 with permessage-deflate, then broken after {duration_text(session.age_s)} without one message"
+    if compressed:
+        yield unknown("frame.compression-broken", 0.15, f"{words}, and messages of ours came back compressed", _proof(life, words))
+        return
     yield fault("frame.compression-broken", 0.5, words, _proof(life, words))
     yield unknown("backend.multiple-upgrade-handlers", 0.35, words, _proof(life, words))
 

@@ -28,6 +28,8 @@ _FAILS = re.compile(
     r"|\.(?:json|raise_for_status|model_validate\w*|parse_\w+|fetch\w*|execute|executemany|recv|receive\w*|readexactly|xread\w*|blpop|brpop"
     r"|get_message|poll|getone|consume|connect|subscribe|request|query|scalars?|listen|objects\.\w+)$|^(?:int|float|open|Decimal)$"
 )
+_READS_NUMBER = re.compile(r"(?:int|float|Decimal)$")
+_A_NUMBER = re.compile(r"(?:time|math|random|statistics|datetime|loop|asyncio)\.|(?:len|round|sum|min|max|abs|monotonic|perf_counter)\(")
 _CLIENT_GET = re.compile(r"(?i)(?:session|client|http\w*|api|redis|cache|r|c|conn|db|pool)\.(?:get|post|put|publish|hget|hgetall|head)$")
 _SOCKET_PARAMETER = re.compile(r"(?i)\b(?:ws|websocket|socket|sid)\b|WebSocket")
 _RECEIVING = re.compile(r"(?i)\b(?:ws|websocket|websocket_\w+|self)\.(?:receive\w*|recv|iter_\w+)\(|\bin\s+(?:ws|websocket|self\.ws)\s*:")
@@ -160,7 +162,7 @@ def _is_guarded(node: "SgNode", loop: "SgNode") -> bool:
 def _may_fail(flow: PythonFlow, function: Function, call: "SgNode") -> bool:
     name = function.file.called(call)
     if _FAILS.search(name):
-        return not re.match(r"(?:int|float|Decimal)$", name) or bool(re.search(r"\(\s*[a-z_]\w*[\[(.]", call.text()))
+        return _fails(name, call)
     if _CLIENT_GET.search(name):
         return "await " in text_of(call.parent()) or not re.search(r"\.get$", name)
     target = flow.target(call, function.file, function.owner)
@@ -168,7 +170,18 @@ def _may_fail(flow: PythonFlow, function: Function, call: "SgNode") -> bool:
         return False
     if re.search(r"\btry\b|suppress\(|return_exceptions", target.body.text()):
         return False
-    return any(_FAILS.search(target.file.called(inner)) or _sends_to_one(inner) for inner in own_nodes(target.body, "call"))
+    return any(_fails(target.file.called(inner), inner) or _sends_to_one(inner) for inner in own_nodes(target.body, "call"))
+
+
+def _fails(name: str, call: "SgNode") -> bool:
+    """Tell whether a call fails now and then; a number is read from what came from elsewhere, not from what is one already."""
+    if not _FAILS.search(name):
+        return False
+    if not _READS_NUMBER.match(name):
+        return True
+    given = text_of(call.field("arguments")).removeprefix("(").strip()
+    counted = any(inner.kind() == "binary_operator" for inner in (call.field("arguments") or call).children())
+    return not counted and re.match(r"[a-z_]\w*[\[(.]", given) is not None and not _A_NUMBER.match(given)
 
 
 def _sends_to_one(call: "SgNode") -> bool:
