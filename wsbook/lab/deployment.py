@@ -60,7 +60,7 @@ class Lab:
         self.logs: tuple[str, ...] = tuple(str(folder / "logs" / f"{name}.log") for name in fault.instances)
         self.ca_file = ca_file
         self.trigger = f"POST {self.page_url}publish " + '{"type": "event", "text": "{marker}"}'
-        self.message = '{"type": "subscribe", "topic": "ticks"}'
+        self.message = fault.message
         self.subprotocols = fault.subprotocols
         self.headers = fault.headers
         self.pids: dict[str, int] = {}
