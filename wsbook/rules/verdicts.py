@@ -59,9 +59,13 @@ def _judge_step(step: str, title: str, evidence: Evidence, findings: list[Findin
     own = [finding for finding in findings if _rests_on(finding, seen)]
     faults = [finding for finding in own if finding.verdict is Verdict.FAULT]
     named = next((finding.summary for finding in faults if finding.step == step), "")
-    symptom = named or next(filter(None, map(_symptom, seen)), "") or next((_own_words(finding, seen) for finding in faults), "")
+    weighed = _weighed(seen, own)
+    symptom = named or next(filter(None, (_symptom(one) for one in seen if not weighed or not isinstance(one.facts, IdleFacts))), "")
+    symptom = symptom or next((_own_words(finding, seen) for finding in faults), "")
     if symptom:
         verdict, summary = Verdict.FAULT, symptom
+    elif weighed:
+        verdict, summary = Verdict.UNKNOWN, weighed[0].summary
     elif looked:
         verdict, summary = _without_fault(seen, looked, own)
     else:
@@ -84,6 +88,12 @@ def _own_words(finding: Finding, seen: list[Observation]) -> str:
     """Return what this step contributed to a finding that another step names."""
     ids = {entry.id for entry in seen}
     return next(proof.text for proof in finding.evidence if proof.observation in ids)
+
+
+def _weighed(seen: list[Observation], own: list[Finding]) -> list[Finding]:
+    """Return what rules say of silent sockets that ended where they doubt that it is a fault: the end alone is no symptom then."""
+    ended = [entry for entry in seen if isinstance(entry.facts, IdleFacts) and not entry.facts.survived]
+    return [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, ended)]
 
 
 def _symptom(seen: Observation) -> str:
