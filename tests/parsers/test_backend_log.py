@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from time import process_time
 
@@ -225,3 +226,16 @@ def test_what_a_client_sent_is_no_message_of_the_program_that_logged_it() -> Non
     ]
     assert causes[0] == "proxy.upstream-unreachable"
     assert not {"backend.middleware-breaks-upgrade", "frame.compression-broken", "proxy.upgrade-header-missing"} & set(causes)
+
+
+def test_the_life_of_a_connection_tells_its_end_and_whether_it_was_ours() -> None:
+    lines = [
+        '2026-03-01 12:00:00,000 INFO 10.0.0.9:50123 - "GET /ws HTTP/1.1" 101 agent="wsbook/1.0 (0123abcd)"',
+        '2026-03-01 12:00:00,100 INFO 10.0.0.9:50124 - "GET /ws HTTP/1.1" 101 agent="Mozilla/5.0"',
+        "2026-03-01 12:00:01,500 INFO 10.0.0.9:50123 closed code=1008 reason='' age=1.5s",
+        "2026-03-01 12:00:02,500 INFO 10.0.0.9:50124 closed code=1008 reason='' age=2.4s",
+        "10.0.0.9:50125 closed code=1008 reason='' age=3s",
+    ]
+    lives = facts_of(parse_backend_log(lines, artifact="x"), SessionFacts)
+    end = datetime(2026, 3, 1, 12, 0, 1, 500_000, tzinfo=UTC).timestamp()
+    assert [(life.ended_at, life.marks) for life in lives] == [(end, ("0123abcd",)), (end + 1, ()), (None, ())]
