@@ -12,6 +12,8 @@ from conftest import needs
 from lab.lab_client import answer_of, http, lifetime, log, open_socket, publish, received
 from websockets.exceptions import ConnectionClosed
 
+from wsbook.case import Case
+from wsbook.finding import Verdict
 from wsbook.lab import FAULTS, STACKS, Fault, Lab, start_lab
 from wsbook.lab.faults import edit_text, find_fault
 from wsbook.lab.proxies import CONFIGS, read_template
@@ -251,3 +253,14 @@ def test_a_fault_on_a_stack_is_named_and_keeps_the_stack() -> None:
     both = find_fault("stack.push-only+client.no-reconnect")
     assert (both.named, both.healthy, both.message) == ("client.no-reconnect", False, "")
     assert find_fault("stack.tls+stack.nginx").healthy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slug", ["stack.strict-messages", "stack.first-message-token", "stack.push-only"])
+async def test_our_own_messages_and_our_silence_are_not_held_against_a_server(slug: str) -> None:
+    with await asyncio.to_thread(lambda: Case.open(fault=slug)) as case:
+        for step in ("1.3", "1.4", "3.4"):
+            await case.run(step)
+        judgement = case.judge()
+    assert [found.summary for found in judgement.findings if found.verdict is Verdict.FAULT] == []
+    assert [step.step for step in judgement.steps if step.verdict is Verdict.FAULT] == []
