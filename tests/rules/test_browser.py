@@ -249,7 +249,7 @@ def test_a_page_that_does_not_load_is_no_clear_step() -> None:
     unloaded = PageFacts(url="https://shop.test/", browser="Chromium 156")
     failures = [
         (Failure(stage="page", reason=Reason.CERTIFICATE, message="the page did not load"), "fault"),
-        (Failure(stage="page", reason=Reason.TIMEOUT, message="the page did not load in time"), "clear"),
+        (Failure(stage="page", reason=Reason.TIMEOUT, message="the page did not load in time"), "unknown"),
     ]
     for failure, expected in failures:
         assert verdicts(seen(unloaded, step="1.2", probe="browser", hop="browser", failure=failure))["1.2"] == expected

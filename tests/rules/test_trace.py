@@ -399,3 +399,24 @@ def test_a_burst(observation: Observation, options: dict[str, Any], causes: list
 def test_a_burst_says_nothing_where_single_events_are_lost_too() -> None:
     found = findings(*events(*[{"app": 0.001, "endpoint": None}] * 5), burst(("app", 50), ("endpoint", 0)))
     assert not any("single events pass" in one.summary for one in found)
+
+
+PAST_THE_PAGE = events(*[{"app": 0.001, "endpoint": 0.002, **dict.fromkeys(PAGE)}] * 5)
+BURST_OF_ALL = seen(
+    BurstFacts(sent=50, took_s=0.5, places=(BurstPlace(name="endpoint", kind="endpoint", received=50),)), step="4.1", probe="trace"
+)
+
+
+@pytest.mark.parametrize(
+    ("observations", "verdict"),
+    [
+        (PAST_THE_PAGE, "unknown"),
+        ([*PAST_THE_PAGE, BURST_OF_ALL], "unknown"),
+        (events(*[rendered()] * 5), "clear"),
+        (events(*[FINE] * 5), "clear"),
+    ],
+    ids=["the page got none", "and all of a burst came to our socket", "the page showed all", "no page was watched"],
+)
+def test_events_that_pass_by_a_page_leave_the_step_in_doubt(observations: list[Observation], verdict: str) -> None:
+    assert roots(*observations) == []
+    assert verdicts(*observations)["4.1"] == verdict

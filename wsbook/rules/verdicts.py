@@ -69,9 +69,13 @@ def _judge_step(step: str, title: str, evidence: Evidence, findings: list[Findin
     own = [finding for finding in findings if _rests_on(finding, seen)]
     faults = [finding for finding in own if finding.verdict is Verdict.FAULT]
     named = next((finding.summary for finding in faults if finding.step == step), "")
-    symptom = named or next(filter(None, map(_symptom, seen)), "") or next((_own_words(finding, seen) for finding in faults), "")
+    weighed = _weighed(seen, own)
+    symptom = named or next(filter(None, (_symptom(one) for one in seen if not weighed or not isinstance(one.facts, IdleFacts))), "")
+    symptom = symptom or next((_own_words(finding, seen) for finding in faults), "")
     if symptom:
         verdict, summary = Verdict.FAULT, symptom
+    elif weighed:
+        verdict, summary = Verdict.UNKNOWN, weighed[0].summary
     elif looked:
         verdict, summary = _without_fault(seen, looked, own)
     else:
@@ -94,6 +98,12 @@ def _own_words(finding: Finding, seen: list[Observation]) -> str:
     """Return what this step contributed to a finding that another step names."""
     ids = {entry.id for entry in seen}
     return next(proof.text for proof in finding.evidence if proof.observation in ids)
+
+
+def _weighed(seen: list[Observation], own: list[Finding]) -> list[Finding]:
+    """Return what rules say of silent sockets that ended where they doubt that it is a fault: the end alone is no symptom then."""
+    ended = [entry for entry in seen if isinstance(entry.facts, IdleFacts) and not entry.facts.survived]
+    return [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, ended)]
 
 
 def _symptom(seen: Observation) -> str:
@@ -134,6 +144,8 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
         return Verdict.UNKNOWN, (likely or doubtful)[0].summary
     if clear:
         return Verdict.CLEAR, clear[0].summary
+    if _opened_nothing(useful):
+        return Verdict.UNKNOWN, "the page opened no socket while it was watched; it may wait for a click or a login"
     asked = [entry for entry in useful if entry.source.step == "3.3"]
     if doubtful := [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, asked)]:
         return Verdict.UNKNOWN, doubtful[0].summary
@@ -142,18 +154,32 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     if dialled and not any(facts.url or facts.path or facts.origin for facts in dialled):
         return Verdict.UNKNOWN, f"the URL of {dialled[0].expression[:100]} cannot be told from the source"
     if sources:
-        return Verdict.CLEAR, f"no known defect in {quantity(sum(facts.items for facts in sources), 'source file')}"
+        skipped = next((entry.failure.message for entry in seen if entry.failure and entry.failure.reason is Reason.SKIPPED), "")
+        words = f"no known defect in {quantity(sum(facts.items for facts in sources), 'source file')}"
+        return Verdict.CLEAR, f"{words}; {skipped}" if skipped else words
     return Verdict.CLEAR, describe(_most_telling(useful), 120)
+
+
+def _opened_nothing(useful: list[Observation]) -> bool:
+    """Tell whether pages were watched, and neither they nor anything else of the step has seen a socket."""
+    pages = [entry.facts for entry in useful if isinstance(entry.facts, PageFacts)]
+    others = any(isinstance(entry.facts, UpgradeFacts | SessionFacts) for entry in useful)
+    return bool(pages) and not others and not any(page.sockets for page in pages)
 
 
 def _left_open(useful: list[Observation], doubtful: list[Finding], clear: list[Finding]) -> list[Finding]:
     """Return what leaves a trace or a load in doubt: a likely possibility, or runs of which none tells anything."""
     runs = [entry for entry in useful if isinstance(entry.facts, LoadFacts)]
     flow = [entry for entry in useful if isinstance(entry.facts, (TraceFacts, LoadFacts, PageLoadFacts))]
-    told = {one.cause for one in clear}
-    likely = [one for one in doubtful if one.confidence >= _LIKELY and one.cause not in told and _rests_on(one, flow)]
+    told = set().union(*map(_claims, clear))
+    likely = [one for one in doubtful if one.confidence >= _LIKELY and _rests_on(one, flow) and told.isdisjoint(_claims(one))]
     void = [one for one in doubtful if _rests_on(one, runs)] if not any(_rests_on(one, runs) for one in clear) else []
     return likely or void
+
+
+def _claims(finding: Finding) -> set[tuple[str, str]]:
+    """Return (cause, observation) of what a finding speaks of."""
+    return {(finding.cause, proof.observation) for proof in finding.evidence}
 
 
 def _answers(seen: list[Observation]) -> bool:
