@@ -223,8 +223,7 @@ def test_pauses_count_from_the_end_of_the_attempt_before(pauses: list[int], last
 
 
 def test_who_was_never_greeted_by_its_server_is_judged_less_surely() -> None:
-    (real,), (stood_in,) = (
-        [one for one in findings(outage(facts)) if one.cause == "client.no-reconnect"] for facts in (AWAY, STOOD_IN_AWAY)
-    )
+    judged = [findings(outage(facts)) for facts in (AWAY, STOOD_IN_AWAY)]
+    real, stood_in = (next(one for one in found if one.cause == "client.no-reconnect") for found in judged)
     assert real.confidence > stood_in.confidence > 0.75
     assert "in the place of the server" in stood_in.summary and "in the place" not in real.summary

@@ -59,7 +59,8 @@ async def probe_outages(
 
     publishing: how the endpoint is reached beside the page, to publish with trigger, or with message, which holds {marker}; None
     publishes nothing. stand_in: where no attempt of the page is accepted, a silent server of our own accepts in the endpoint's place, so
-    that it is seen all the same what the page does with a socket that ends; for pages that wait for no greeting. A page that opens its socket elsewhere is an observation that was not run, which names where.
+    that it is seen all the same what the page does with a socket that ends; for pages that wait for no greeting.
+    A page that opens its socket elsewhere is an observation that was not run, which names where.
     """
     source = Source(step=step, probe="reconnect", hop="browser")
     if not browser_available(executable):
