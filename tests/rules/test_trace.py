@@ -380,6 +380,8 @@ def burst(
         (burst(("app", 50), ("endpoint", 49), tail=True), {}, []),
         (burst(("app", 50), ("endpoint", 20), tail=True), {}, [LOST]),
         (burst(("app", 50), ("endpoint", 20), tail=True, watched_s=0.85), {}, []),
+        (burst(("app", 50), ("endpoint", 20), tail=True, ended="close 1001"), {}, []),
+        (burst(("app", 50), ("endpoint", 20), ended="close 1001"), {}, [LOST]),
         (burst(("app", 20), ("endpoint", 20), refused=20), {}, [LOST]),
         (burst(("app", 30), ("endpoint", 30), refused=20), {}, []),
         (burst(("broker", 50), ("app", 20), ("endpoint", 20)), {}, [LOST]),

@@ -136,7 +136,8 @@ ROWS: list[tuple[str, Observation, list[str]]] = [
     ("closed for the size of a message", load(run(lost=400, lossy=(ended(1009),))), ["frame.message-too-big"]),
     ("closed for the rate", load(run(lost=400, lossy=(ended(1013),))), [RATE]),
     ("closed by an exception", load(run(lost=400, lossy=(ended(1011),))), ["backend.exception-in-handler"]),
-    ("broken off", load(run(lost=400, lossy=(ended(None, "rst"),))), [LOST]),
+    ("broken off", load(run(lost=400, lossy=(ended(None, "rst"),))), []),
+    ("closed for being idle", load(run(lost=400, lossy=(ended(1001),))), []),
     ("more lost than on those that ended", load(run(lost=500, lossy=(ended(1013),))), [LOST]),
     ("a threshold is for who set it", load(run(), thresholds=(Threshold(text="p99 < 1 ms", value="4 ms", holds=False),)), []),
     # what could not leave

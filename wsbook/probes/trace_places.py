@@ -67,15 +67,18 @@ class Places:
 
     def _page_burst(self, first: int, count: int, ranks: Mapping[int, int] | None) -> Iterator[BurstPlace]:
         seen: dict[tuple[str, str], list[tuple[float, int, int]]] = {}
+        ended: dict[tuple[str, str], str] = {}
         for number in range(count):
             for place in self._page_places(first + number):
                 here = seen.setdefault((place.name, place.kind), [])
+                ended[place.name, place.kind] = place.ended
                 if place.at_s is not None:
                     here.append((place.at_s, number, place.count))
         for (name, kind), found in seen.items():
             if kind != "mark":
                 order = [number for _, number, _ in sorted(found)]
-                yield burst_place(name, kind, order, count, sum(often - 1 for _, _, often in found), ranks)
+                told = burst_place(name, kind, order, count, sum(often - 1 for _, _, often in found), ranks)
+                yield replace(told, ended=ended[name, kind])
 
     def sightings(self) -> int:
         """Return how often anything of the run was seen anywhere so far."""

@@ -171,7 +171,7 @@ def _ended(seen: Observation, ended: Sequence[LossyConnection], words: str) -> F
     code = f" with {first.close_code}" if first.close_code is not None else f" ({first.ended})"
     summary = f"{words}, all on {quantity(len(ended), 'connection')} that ended meanwhile{code}"
     slug = _CODES.get(first.close_code or 0, "")
-    return fault(slug, 0.7, summary, proof(seen, summary)) if slug else fault(_LOST, 0.6, summary, proof(seen, summary))
+    return fault(slug, 0.7, summary, proof(seen, summary)) if slug else unknown(_LOST, 0.4, summary, proof(seen, summary))
 
 
 # What is too much, or late
