@@ -394,6 +394,15 @@ def test_a_burst(observation: Observation, options: dict[str, Any], causes: list
     assert roots(*events(*[FINE] * 5, **options), observation) == causes
 
 
+@pytest.mark.parametrize(("ended", "causes"), [("", [LOST]), ("close 1001", [])])
+def test_a_page_that_connects_anew_meanwhile_has_lost_nothing_of_a_burst(ended: str, causes: list[str]) -> None:
+    many = burst(("app", 50), ("endpoint", 50))
+    frame = BurstPlace(name="page frame", kind="frame", received=42, missing=tuple(range(8)), ended=ended)
+    assert isinstance(many.facts, BurstFacts)
+    many = replace(many, facts=replace(many.facts, places=(*many.facts.places, frame)))
+    assert roots(*events(*[rendered()] * 5), many) == causes
+
+
 def test_a_burst_says_nothing_where_single_events_are_lost_too() -> None:
     found = findings(*events(*[{"app": 0.001, "endpoint": None}] * 5), burst(("app", 50), ("endpoint", 0)))
     assert not any("single events pass" in one.summary for one in found)

@@ -109,7 +109,7 @@ class TraceFacts(Struct, frozen=True, kw_only=True, tag="trace"):
 
 class BurstPlace(Struct, frozen=True, kw_only=True):
     """What one place saw of a burst: distinct events, more copies of them, and those that came after a later one. ended: how its socket
-    had ended, "" when it was open to the end or is none."""
+    had ended, "" when it was open to the end or is none; of a page's frames, how one ended meanwhile, or before one that it opened."""
 
     name: str
     kind: str

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from math import inf
 from pathlib import Path
 
 from msgspec import Struct
@@ -57,28 +58,29 @@ class Places:
     def _page_places(self, number: int) -> list[Place]:
         return self.page.places(marker(self._run.marker, number)) if self.page is not None else []
 
-    def burst(self, first: int, count: int, *, side_by_side: bool) -> Iterator[BurstPlace]:
-        """Yield what each place saw of a burst. Of events that were set off side by side the first place on the wire tells the order."""
+    def burst(self, first: int, count: int, *, side_by_side: bool, since: float = inf) -> Iterator[BurstPlace]:
+        """Yield what each place saw of a burst. Of events that were set off side by side the first place on the wire tells the order.
+
+        since: when it began, in epoch seconds, to tell whether the page's socket is another one.
+        """
         told = next(filter(None, (watch.came(first, count) for watch in self.on_wire)), [])
         ranks = {number: rank for rank, number in enumerate(told)} if side_by_side else None
         for watch in self.watches:
             yield watch.burst(first, count, ranks)
-        yield from self._page_burst(first, count, ranks)
+        renewed = self.page.renewed(since) if self.page is not None else ""
+        yield from (replace(place, ended=renewed if place.kind == "frame" else "") for place in self._page_burst(first, count, ranks))
 
     def _page_burst(self, first: int, count: int, ranks: Mapping[int, int] | None) -> Iterator[BurstPlace]:
         seen: dict[tuple[str, str], list[tuple[float, int, int]]] = {}
-        ended: dict[tuple[str, str], str] = {}
         for number in range(count):
             for place in self._page_places(first + number):
                 here = seen.setdefault((place.name, place.kind), [])
-                ended[place.name, place.kind] = place.ended
                 if place.at_s is not None:
                     here.append((place.at_s, number, place.count))
         for (name, kind), found in seen.items():
             if kind != "mark":
                 order = [number for _, number, _ in sorted(found)]
-                told = burst_place(name, kind, order, count, sum(often - 1 for _, _, often in found), ranks)
-                yield replace(told, ended=ended[name, kind])
+                yield burst_place(name, kind, order, count, sum(often - 1 for _, _, often in found), ranks)
 
     def sightings(self) -> int:
         """Return how often anything of the run was seen anywhere so far."""
