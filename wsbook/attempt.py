@@ -44,6 +44,7 @@ __all__ = [
     "NO_TOKENS",
     "NO_UPGRADE",
     "NULL_ORIGIN",
+    "OFFERED_PATH",
     "ONE_ADDRESS",
     "ONE_BROKEN",
     "ONE_FLOODS",
@@ -119,6 +120,7 @@ NO_SUBPROTOCOL = "no subprotocol"
 NO_UPGRADE = "no Upgrade header"
 RANDOM_PATH = "random path"
 THE_ENDPOINTS_PATH = "the endpoint's path"
+OFFERED_PATH = "a path that the backend offers"
 THE_ENDPOINTS_HOST = "the endpoint's Host"
 AS_FORWARDED = "with what a proxy adds"
 NO_TOKENS = "no Upgrade and Connection"

@@ -1,6 +1,6 @@
 """Findings, verdicts and the ranking of root causes. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from math import prod
 
@@ -144,7 +144,11 @@ def _joined(group: list[Finding]) -> Finding:
     )
 
 
-def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> tuple[Finding, ...]:
+def rank(
+    findings: Iterable[Finding],
+    explains: Mapping[str, Iterable[str]],
+    independent: Callable[[Finding, str], bool] = lambda finding, cause: False,
+) -> tuple[Finding, ...]:
     """Return the findings with root and explained_by set, root causes first, surest first.
 
     Where there is no fault, a text that looks like one and is harmless is the answer, and root. Where faults are in doubt (DOUBTED),
@@ -152,6 +156,7 @@ def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> 
     A candidate far less sure than the surest fault is no root: it may be listed, and names nothing.
     explains: slug → slugs of the causes that it explains; "area.*" stands for all of an area. A fault is explained when a proven
     fault (confidence >= PROVEN) that explains it is nearly as sure (NEAR); of two that explain each other the surer one does.
+    independent: tells whether a finding was seen in such a way that this cause cannot have brought it about.
     """
     joined = _strongest(findings)
     faults = {f.cause: f for f in joined if f.verdict is Verdict.FAULT}
@@ -164,6 +169,7 @@ def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> 
             if other.cause != slug
             and other.confidence >= max(PROVEN, NEAR * faults[slug].confidence)
             and {slug, area} & set(explains.get(other.cause, ()))
+            and not independent(faults[slug], other.cause)
             and not (slug in explains and {other.cause} & set(explains[slug]) and faults[slug].confidence >= other.confidence)
         )
 

@@ -189,6 +189,20 @@ def test_an_empty_answer_is_the_hops_own_when_it_lacks_what_the_hop_passes_on() 
     assert roots(answer(101, hop="app"), *gets, unknown, passed_on)[0] == "proxy.path-rewrite-wrong"
 
 
+def test_an_answer_of_another_instance_is_the_applications_too() -> None:
+    """The hop balances: it was a plain GET that met this instance, and the upgrade another one."""
+    a, b = ((*APP, ("X-Served-By", name)) for name in ("a", "b"))
+    gets = [
+        answer(426, hop="app", changed=NO_UPGRADE, headers=a, body="upgrade required"),
+        answer(426, changed=NO_UPGRADE, headers=a, body="upgrade required"),
+    ]
+    strange = answer(404, hop="app", changed=RANDOM_PATH, headers=a, body="no route")
+    upgrade = answer(426, headers=b, body="upgrade required")
+    assert roots(answer(101, hop="app"), *gets, strange, upgrade) == ["proxy.upgrade-header-missing"]
+    own = answer(426, headers=NGINX, body="upgrade required")
+    assert roots(answer(101, hop="app"), *gets, strange, own)[1:] == ["proxy.websocket-support-disabled"]
+
+
 def test_an_application_that_wants_the_public_host_is_answered_without_it() -> None:
     refused = {"body": "invalid origin", "headers": APP}
     tried = [answer(403, hop="app", **refused), answer(101, hop="app", changed=THE_ENDPOINTS_HOST), *ASKED, answer(403, **refused)]

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from observations import TARGET, answer, seen
 
-from wsbook.attempt import OTHER_SCHEME
+from wsbook.attempt import NO_CREDENTIALS, OTHER_SCHEME
 from wsbook.evidence import Evidence
 from wsbook.facts import AffinityFacts, Conversation, DialectFacts, Facts, FrameTrial, FramingFacts, SizeFacts, TlsScanFacts
 from wsbook.observation import Observation
@@ -36,6 +36,17 @@ def test_instants(after_s: list[float], ours: bool) -> None:
 @pytest.mark.parametrize(("second", "ours"), [(0.0, False), (2.0, True), (4.0, True), (7.0, False)])
 def test_whole_seconds(second: float, ours: bool) -> None:
     assert only_ours(Evidence(TARGET, [BASELINE, VARIANT, SCAN]))([float(int(START.timestamp())) + second]) is ours
+
+
+@pytest.mark.parametrize(
+    ("status", "ours"),
+    [(0, False), (101, False), (401, True), (500, False)],
+    ids=["unknown", "the baseline's", "the variant's", "nobody's"],
+)
+def test_an_answer_that_only_a_variant_got_is_its_trace(status: int, ours: bool) -> None:
+    beside = at(answer(401, changed=NO_CREDENTIALS), 0.02)
+    question = only_ours(Evidence(TARGET, [BASELINE, beside]))
+    assert question([START.timestamp() + 0.05], (), status) is ours
 
 
 def test_nothing_was_tried() -> None:

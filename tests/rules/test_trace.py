@@ -384,6 +384,8 @@ def burst(
         (burst(("app", 50), ("endpoint", 49), tail=True), {}, []),
         (burst(("app", 50), ("endpoint", 20), tail=True), {}, [LOST]),
         (burst(("app", 50), ("endpoint", 20), tail=True, watched_s=0.85), {}, []),
+        (burst(("app", 50), ("endpoint", 20), tail=True, ended="close 1001"), {}, []),
+        (burst(("app", 50), ("endpoint", 20), ended="close 1001"), {}, [LOST]),
         (burst(("app", 20), ("endpoint", 20), refused=20), {}, [LOST]),
         (burst(("app", 30), ("endpoint", 30), refused=20), {}, []),
         (burst(("broker", 50), ("app", 20), ("endpoint", 20)), {}, [LOST]),
@@ -394,6 +396,15 @@ def burst(
 )
 def test_a_burst(observation: Observation, options: dict[str, Any], causes: list[str]) -> None:
     assert roots(*events(*[FINE] * 5, **options), observation) == causes
+
+
+@pytest.mark.parametrize(("ended", "causes"), [("", [LOST]), ("close 1001", [])])
+def test_a_page_that_connects_anew_meanwhile_has_lost_nothing_of_a_burst(ended: str, causes: list[str]) -> None:
+    many = burst(("app", 50), ("endpoint", 50))
+    frame = BurstPlace(name="page frame", kind="frame", received=42, missing=tuple(range(8)), ended=ended)
+    assert isinstance(many.facts, BurstFacts)
+    many = replace(many, facts=replace(many.facts, places=(*many.facts.places, frame)))
+    assert roots(*events(*[rendered()] * 5), many) == causes
 
 
 def test_a_burst_says_nothing_where_single_events_are_lost_too() -> None:

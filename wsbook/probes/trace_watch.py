@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.facts import BurstPlace, Headers, Place
 from wsbook.probes.connection import Socket
@@ -115,7 +116,8 @@ class Watch:
     def burst(self, first: int, count: int, ranks: Mapping[int, int] | None = None) -> BurstPlace:
         """Return what was seen of the events from first on. ranks: as in burst_place()."""
         order = self.came(first, count)
-        return burst_place(self.name, self.kind, order, count, sum(self.counts[first + n] - 1 for n in order), ranks)
+        seen = burst_place(self.name, self.kind, order, count, sum(self.counts[first + n] - 1 for n in order), ranks)
+        return replace(seen, ended=_how_ended(self._socket) if self._socket else "")
 
 
 def _how_ended(socket: Socket) -> str:

@@ -34,6 +34,7 @@ from wsbook.rules.heartbeat import judge_heartbeat
 from wsbook.rules.hop_traces import judge_traces
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
+from wsbook.rules.independent import independent_of
 from wsbook.rules.interception import judge_interception
 from wsbook.rules.listener import judge_listener
 from wsbook.rules.logged import judge_logged
@@ -159,7 +160,7 @@ def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, .
     found += judge_refusals(evidence, found)
     found += judge_possible(evidence, found)
     found += judge_words(evidence, found)
-    ranked = rank(weigh_told(evidence, found), explains())
+    ranked = rank(weigh_told(evidence, found), explains(), independent_of(evidence))
     if _nobody_complains(evidence):
         ranked = tuple(replace(finding, root=finding.root and finding.verdict is not Verdict.UNKNOWN) for finding in ranked)
     repeated = {seen.id: dict(facts.commands).get("curl", "") for seen, facts in evidence.upgrades if seen.id}

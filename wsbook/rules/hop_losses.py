@@ -112,8 +112,15 @@ def _kept_headers(evidence: Evidence, good: Place, bad: Place) -> dict[str, str]
 
 
 def _is_passed_on(kept: Mapping[str, str], inner: UpgradeFacts, outer: UpgradeFacts) -> bool:
-    """Tell whether the outer answer can be the inner one: what the hop leaves in other answers stands in this one too."""
-    return all(value in (outer.header(name) or "") for name, value in kept.items() if inner.header(name) == value)
+    """Tell whether the outer answer can be the inner one: what the hop leaves in other answers stands in this one too.
+
+    The value of an X- header may be another instance's.
+    """
+    return all(
+        bool(outer.header(name)) if name.startswith("x-") else value in (outer.header(name) or "")
+        for name, value in kept.items()
+        if inner.header(name) == value
+    )
 
 
 def find_losses(evidence: Evidence, good: Place, bad: Place) -> list[Match]:

@@ -1,5 +1,6 @@
 """What programs printed, what source says, what browsers reported: texts that stand for causes by themselves."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -58,6 +59,7 @@ _LIKELY = 0.2
 """Below this a text only hints: it is listed as unknown."""
 _ASIDE = 0.1
 """What a text is worth that tells of other requests than those of WebSockets."""
+_ANSWERED = re.compile(r'HTTP/\d(?:\.\d)?" (\d{3})\b')
 
 
 def judge_texts(evidence: Evidence) -> Iterator[Finding]:
@@ -65,7 +67,7 @@ def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     disproved = _disproved(evidence)
     ours, own, aside = only_ours(evidence), provoked(evidence), asides(evidence)
     for seen, facts in evidence.of(SignatureFacts):
-        for slug, weight in () if ours(facts.times, facts.marks) else facts.causes:
+        for slug, weight in () if ours(facts.times, facts.marks, _status_in(facts.text)) else facts.causes:
             outranked = disproved(slug) or (slug in own and not facts.times)
             likely = min(weight, _ASIDE) if _connects(slug) and aside(seen, facts, slug) else weight
             yield _printed(seen, facts.text, facts.count, slug, likely, outranked=outranked)
@@ -75,6 +77,12 @@ def judge_texts(evidence: Evidence) -> Iterator[Finding]:
             counts = refused_there and seen.source.probe == "browser"  # what fails in the browser today is not disproved outside of it
             yield _printed(seen, hit.text, 1, slug, weight, outranked=disproved(slug) and not counts)
     yield from _judge_patterns(evidence, disproved)
+
+
+def _status_in(text: str) -> int:
+    """Return the HTTP status of an access log's line, 0 in any other text."""
+    found = _ANSWERED.search(text)
+    return int(found[1]) if found else 0
 
 
 def _disproved(evidence: Evidence) -> Callable[[str], bool]:

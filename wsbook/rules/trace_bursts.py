@@ -71,15 +71,18 @@ def _judge_lost(trace: Trace, seen: Observation, facts: BurstFacts, taken: int) 
 
 
 def burst_lost(facts: BurstFacts, place: BurstPlace) -> int:
-    """Return how many events were lost before this place: those that later ones overtook, and a long tail that was watched in vain.
+    """Return how many events were lost before this place: those that later ones overtook, and a long tail that was watched in vain,
+    unless the socket had ended. A page whose socket was another one meanwhile has lost nothing that was sent to it.
 
     Which triggers were refused is not told, so as many may be missing everywhere.
     """
+    if place.ended and place.kind == "frame":
+        return 0
     missing = set(place.missing) or set(range(place.received, facts.sent))
     last = max((number for number in range(facts.sent) if number not in missing), default=-1)
     inside = sum(number < last for number in missing)
     tail = len(missing) - inside
-    if tail < max(_TAIL, _TAIL_SHARE * facts.sent) or facts.watched_s - facts.took_s < TIME_TO_ARRIVE_S:
+    if place.ended or tail < max(_TAIL, _TAIL_SHARE * facts.sent) or facts.watched_s - facts.took_s < TIME_TO_ARRIVE_S:
         tail = 0
     return max(0, inside + tail - facts.refused)
 
