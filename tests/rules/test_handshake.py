@@ -45,6 +45,10 @@ def test_an_answer_names_its_cause(observation: Observation, cause: str | None) 
     assert roots(observation, target=parse_target("ws://shop.test/ws"))[:1] == ([cause] if cause else [])
 
 
+def test_an_answer_that_names_its_limit_needs_no_other_explanation() -> None:
+    assert roots(answer(429), target=parse_target("ws://shop.test/ws")) == ["load.rate-limited"]
+
+
 TLS_ROWS: list[tuple[str, list[Observation], str]] = [
     ("expired", [failed("tls", Reason.CERTIFICATE, tls=EXPIRED, url=HTTPS.url)], "tls.cert-expired"),
     ("expired and works unchecked", [failed("tls", Reason.CERTIFICATE, tls=EXPIRED), answer(101, changed=UNVERIFIED)], "tls.cert-expired"),

@@ -24,6 +24,7 @@ ROWS: list[tuple[str, list[Observation], str | None]] = [
     ("accepted", three((101, ""), (426, "upgrade"), (404, "no")), None),
     ("like a plain GET", three((200, "<html>app"), (200, "<html>app"), (404, "nothing here")), "proxy.upgrade-header-missing"),
     ("like an unknown path", three((403, ""), (404, "not found"), (403, "")), "endpoint.wrong-path"),
+    ("a route that takes no GET", three((405, "no"), (405, "no"), (404, "x")), "handshake.invalid-exchange"),
     ("every upgrade fails", three((500, "error"), (404, "not found"), (500, "error")), "backend.middleware-breaks-upgrade"),
     ("all alike, the proxy's page", three((404, NGINX_PAGE), (404, NGINX_PAGE), (404, NGINX_PAGE)), "proxy.ws-location-missing"),
     (
@@ -45,6 +46,11 @@ ROWS: list[tuple[str, list[Observation], str | None]] = [
 @pytest.mark.parametrize(("observations", "cause"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_three_answers_tell(observations: list[Observation], cause: str | None) -> None:
     assert roots(*observations, target=ALONE)[:1] == ([cause] if cause else [])
+
+
+def test_the_proxys_own_400_is_about_the_request_and_not_its_place() -> None:
+    named = roots(*three((400, NGINX_PAGE), (400, NGINX_PAGE), (400, NGINX_PAGE)), target=ALONE)
+    assert not {"proxy.ws-location-missing", "endpoint.wrong-path"} & set(named)
 
 
 def test_what_a_change_cures_is_explained_by_the_change() -> None:

@@ -47,6 +47,8 @@ def _judge(evidence: Evidence) -> Iterator[Finding]:
         words = f"every request for this path is answered {status}, an upgrade or not: it is refused before anybody looks at the upgrade"
         yield fault("proxy.security-layer-blocks", 0.48, words, *proofs)
         yield fault("auth.credential-not-sent", 0.46, words, *proofs)
+    elif like_a_get and not like_unknown and status == 405:
+        return  # a route that takes no GET takes no upgrade either, and rules/handshake.py says so
     elif like_a_get and not like_unknown:
         words = f"the upgrade is answered {status}, exactly like a plain GET of the same path: nobody sees that it is one"
         yield fault("proxy.upgrade-header-missing", 0.75, words, *proofs)
@@ -86,6 +88,8 @@ def _judge_everything_alike(own: UpgradeFacts, proofs: list[Proof]) -> Iterator[
     if server:
         yield fault("backend.wrong-server-type", 0.8 * server.weight, f"{words} ({server.note})", *proofs)
         yield fault("endpoint.wrong-path", 0.4, words, *proofs)
+    elif _is_proxys_page(own) and own.status == 400:
+        return  # the proxy refuses the request itself, before it looks for a location: other rules know its pages
     elif _is_proxys_page(own):
         yield fault("proxy.ws-location-missing", 0.7, f"{words}, with the proxy's own page", *proofs)
         yield fault("endpoint.wrong-path", 0.4, words, *proofs)
