@@ -4,7 +4,7 @@ import pytest
 from observations import TARGET, answer, failed, findings, roots, verdicts
 
 from wsbook import attempt as labels
-from wsbook.attempt import NO_UPGRADE, RANDOM_PATH, THE_ENDPOINTS_HOST, THE_ENDPOINTS_PATH
+from wsbook.attempt import MARKED_QUERY, NO_UPGRADE, RANDOM_PATH, THE_ENDPOINTS_HOST, THE_ENDPOINTS_PATH
 from wsbook.facts import AccessFacts, EndpointFacts, PatternFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Reason
@@ -252,6 +252,7 @@ def logged(path: str, status: int = 404, mark: str = "0a1b2c3d") -> Observation:
     [
         ([answer(404, request_headers=AGENT), logged("/")], 0.65),
         ([answer(404, request_headers=AGENT), logged("/"), answer(101, hop="app")], 0.93),
+        ([answer(404), answer(404, changed=MARKED_QUERY, url="ws://shop.test/ws?wsbook=0a1b2c3d"), logged("/")], 0.65),
         ([answer(404, request_headers=AGENT), logged("/ws")], None),
         ([answer(404, request_headers=AGENT), logged("/", mark="ffffffff")], None),
         ([answer(404, request_headers=AGENT), logged("/", status=200)], None),
@@ -259,7 +260,17 @@ def logged(path: str, status: int = 404, mark: str = "0a1b2c3d") -> Observation:
         ([answer(101, request_headers=AGENT), logged("/", status=101)], None),
         ([answer(404, request_headers=AGENT)], None),
     ],
-    ids=["changed", "changed, and offered", "as sent", "another's", "another answer", "a known path", "accepted", "no log"],
+    ids=[
+        "changed",
+        "changed, and offered",
+        "by the mark in the query",
+        "as sent",
+        "another's",
+        "another answer",
+        "a known path",
+        "accepted",
+        "no log",
+    ],
 )
 def test_the_path_under_which_our_attempt_was_logged(observations: list[Observation], confidence: float | None) -> None:
     found = [one.confidence for one in findings(*observations) if one.cause == "proxy.path-rewrite-wrong" and "was logged" in one.summary]

@@ -96,9 +96,14 @@ def inner_hops(evidence: Evidence) -> list[tuple[str, Seen]]:
 
 
 def refusals(evidence: Evidence) -> list[Seen]:
-    """Return the upgrades that failed at the endpoint, in a browser or in a recording; the experiments' variants are left out."""
+    """Return the upgrades that failed at the endpoint, in a browser or in a recording; the experiments' variants are left out.
+
+    So is a browser without a page where headers are given with which the endpoint accepts: no browser can be told to send them.
+    """
     own = baseline(evidence)
+    needs = [name for name, _ in evidence.target.headers] if own and own[1].accepted and not evidence.target.page_url else []
     others = [(seen, facts) for seen, facts in evidence.upgrades if seen.source.probe != "upgrade" and not seen.source.changed]
+    others = [one for one in others if one[0].source.artifact or all(one[1].request_header(name) is not None for name in needs)]
     tried = [*([own] if own else []), *others]
     return [(seen, facts) for seen, facts in tried if not facts.accepted and not _given_up(seen)]
 

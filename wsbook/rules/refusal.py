@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from wsbook.attempt import NO_UPGRADE, RANDOM_PATH
 from wsbook.evidence import Evidence
-from wsbook.facts import UpgradeFacts
+from wsbook.facts import RouteFacts, UpgradeFacts
 from wsbook.finding import Finding, Proof
 from wsbook.rules.make import fault, proof
 from wsbook.rules.outcome import answerer, baseline, inner_hops, same_answer, say
@@ -49,6 +49,8 @@ def _judge(evidence: Evidence) -> Iterator[Finding]:
         yield fault("auth.credential-not-sent", 0.46, words, *proofs)
     elif like_a_get and not like_unknown and status == 405:
         return  # a route that takes no GET takes no upgrade either, and rules/handshake.py says so
+    elif like_a_get and not like_unknown and status == 404:
+        yield from _judge_unknown_to_one(evidence, proofs)
     elif like_a_get and not like_unknown:
         words = f"the upgrade is answered {status}, exactly like a plain GET of the same path: nobody sees that it is one"
         yield fault("proxy.upgrade-header-missing", 0.75, words, *proofs)
@@ -61,6 +63,20 @@ def _judge(evidence: Evidence) -> Iterator[Finding]:
         words = f"the proxy hands this path to an application, which answers {status}: it may get another path than was asked"
         yield fault("proxy.path-rewrite-wrong", 0.47, words, *proofs)
         yield fault("endpoint.wrong-path", 0.43, words, *proofs)
+
+
+def _judge_unknown_to_one(evidence: Evidence, proofs: list[Proof]) -> Iterator[Finding]:
+    """Somebody who takes this path and not others does not find it: it gets another path, another one is right, or it sees no upgrade."""
+    words = "whoever takes this path answers 404, an upgrade or not, and somebody else answers an unknown path"
+    yield fault("proxy.path-rewrite-wrong", 0.47, words, *proofs)
+    if not _passes_upgrade(evidence):
+        yield fault("proxy.upgrade-header-missing", 0.45, words, *proofs)
+    yield fault("endpoint.wrong-path", 0.43, words, *proofs)
+
+
+def _passes_upgrade(evidence: Evidence) -> bool:
+    """Whether a configuration was given in which the route of the endpoint passes Upgrade on."""
+    return any(facts.serves and facts.upgrade is not None and facts.upgrade.value == "forwarded" for _, facts in evidence.of(RouteFacts))
 
 
 def _judge_every_upgrade(own: UpgradeFacts, proofs: list[Proof]) -> Iterator[Finding]:
