@@ -49,6 +49,7 @@ from wsbook.rules.page_load import judge_page_load
 from wsbook.rules.plain import judge_plain
 from wsbook.rules.ports import judge_ports
 from wsbook.rules.possible import judge_possible
+from wsbook.rules.reasons import judge_reasons
 from wsbook.rules.reconnect import judge_reconnect
 from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
@@ -86,6 +87,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_listener,
     judge_handshake,
     judge_answers,
+    judge_reasons,
     judge_tolerance,
     judge_endpoint,
     judge_dialects,
