@@ -1,13 +1,14 @@
 """The first hop that breaks the upgrade, and how."""
 
 import pytest
+from msgspec.structs import replace
 from observations import TARGET, answer, failed, findings, roots, verdicts
 
 from wsbook import attempt as labels
 from wsbook.attempt import MARKED_QUERY, NO_UPGRADE, RANDOM_PATH, THE_ENDPOINTS_HOST, THE_ENDPOINTS_PATH
-from wsbook.facts import AccessFacts, EndpointFacts, PatternFacts
+from wsbook.facts import AccessFacts, EndpointFacts, PatternFacts, SignatureFacts
 from wsbook.finding import Verdict
-from wsbook.observation import Observation, Reason
+from wsbook.observation import Observation, Reason, Source
 from wsbook.target import parse_target
 
 NGINX = (("Server", "nginx"), ("Content-Type", "text/html"))
@@ -295,3 +296,24 @@ def test_http2_to_an_application_that_speaks_http1(outer: Observation, inner: in
     )
     found = findings(seen(facts, step="2.2", probe="caddyfile", hop=""), answer(inner, hop="app"), outer)
     assert any(one.cause == "proxy.h2-to-upstream" and "speaks HTTP/2" in one.summary for one in found) is told
+
+
+def line(text: str) -> Observation:
+    from observations import seen
+
+    causes = (("proxy.upstream-unreachable", 0.25),)
+    facts = SignatureFacts(signature="x", program="nginx", count=1, text=text, causes=causes)
+    return replace(seen(facts, step="1.4", probe="log", hop=""), source=Source(step="1.4", probe="log", artifact="error.log", line=3))
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("upstream prematurely closed connection while reading response header from upstream", "endpoint.plain-to-tls-port"),
+        ("connect() failed (111: Connection refused) while connecting to upstream", "proxy.upstream-unreachable"),
+        ("upstream timed out (110) while reading response header from upstream", "proxy.upstream-unreachable"),
+    ],
+    ids=["it was reached", "it was not", "it was slow"],
+)
+def test_a_502_whose_log_says_that_the_upstream_was_reached(text: str, first: str) -> None:
+    assert roots(answer(502), line(text), target=parse_target("ws://shop.test/ws"))[0] == first

@@ -25,6 +25,8 @@ ROWS: list[tuple[str, list[Observation], str | None]] = [
     ("like a plain GET", three((200, "<html>app"), (200, "<html>app"), (404, "nothing here")), "proxy.upgrade-header-missing"),
     ("like an unknown path", three((403, ""), (404, "not found"), (403, "")), "endpoint.wrong-path"),
     ("unknown to whoever takes this path", three((404, "no"), (404, "no"), (404, NGINX_PAGE)), "proxy.path-rewrite-wrong"),
+    ("no server of sockets answers so", three((406, "no"), (400, "upgrade"), (404, "x")), "proxy.security-layer-blocks"),
+    ("this path stumbles", three((500, "oops"), (500, "oops"), (404, "x")), "backend.exception-in-handler"),
     ("a route that takes no GET", three((405, "no"), (405, "no"), (404, "x")), "handshake.invalid-exchange"),
     ("every upgrade fails", three((500, "error"), (404, "not found"), (500, "error")), "backend.middleware-breaks-upgrade"),
     ("all alike, the proxy's page", three((404, NGINX_PAGE), (404, NGINX_PAGE), (404, NGINX_PAGE)), "proxy.ws-location-missing"),

@@ -15,7 +15,9 @@ from wsbook.servers import plain_server
 
 __all__ = ["judge_refusal"]
 
-_TELLING = frozenset({200, 400, 403, 404, 405, 426, 500})
+_TELLING = frozenset({200, 400, 403, 404, 405, 406, 418, 419, 426, 451, 500})
+_OF_FILTERS = frozenset({406, 418, 419, 451})
+"""Statuses that no server of WebSockets answers, and filters before them do."""
 _PROXY_PAGES = ("<center>nginx", "<center>openresty", "<address>apache", "apache server at", "<center>tengine")
 """What proxies print on error pages of their own, in lower case."""
 
@@ -43,7 +45,12 @@ def _judge(evidence: Evidence) -> Iterator[Finding]:
         proof(strange[-1][0], f"upgrade of an unknown path: {say(*strange[-1])}"),
     ]
     status = own[1].status
-    if like_a_get and status in (401, 403):
+    if status in _OF_FILTERS:
+        also = ", and not a plain GET of the same path" if not like_a_get else ""
+        yield fault(
+            "proxy.security-layer-blocks", 0.6 if also else 0.5, f"the upgrade is answered {status}{also}: a filter refuses it", *proofs
+        )
+    elif like_a_get and status in (401, 403):
         words = f"every request for this path is answered {status}, an upgrade or not: it is refused before anybody looks at the upgrade"
         yield fault("proxy.security-layer-blocks", 0.48, words, *proofs)
         yield fault("auth.credential-not-sent", 0.46, words, *proofs)
