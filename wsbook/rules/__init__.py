@@ -39,6 +39,7 @@ from wsbook.rules.logged import judge_logged
 from wsbook.rules.make import complete
 from wsbook.rules.measured import with_measurements
 from wsbook.rules.messages import judge_compression, judge_framing, judge_sizes
+from wsbook.rules.near_paths import judge_near_paths
 from wsbook.rules.network import judge_network
 from wsbook.rules.numbers import judge_numbers
 from wsbook.rules.origin import judge_origin
@@ -90,6 +91,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_reasons,
     judge_tolerance,
     judge_endpoint,
+    judge_near_paths,
     judge_dialects,
     judge_forwards,
     judge_hops,
