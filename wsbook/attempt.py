@@ -29,6 +29,7 @@ __all__ = [
     "LATE_S",
     "LISTED_ORIGIN",
     "LOOPBACK_ORIGIN",
+    "LOWER_PATH",
     "MARKED_QUERY",
     "NO_ALPN",
     "NO_COOKIES",
@@ -67,6 +68,7 @@ __all__ = [
     "PREFIXED_ORIGIN",
     "RANDOM_PATH",
     "REDIRECTED",
+    "SINGLE_SLASHES",
     "SLASH_ORIGIN",
     "SUBDOMAIN_ORIGIN",
     "SUFFIXED_ORIGIN",
@@ -134,6 +136,8 @@ NO_QUERY = "no query"
 FORWARDED_HTTP = "X-Forwarded-Proto: http added"
 WITH_SLASH = "with a trailing slash"
 WITHOUT_SLASH = "without the trailing slash"
+LOWER_PATH = "the path in small letters"
+SINGLE_SLASHES = "the path without double slashes"
 OTHER_SCHEME = "ws instead of wss, or the reverse"
 UNVERIFIED = "certificate not checked"
 NO_SERVER_NAME = "no SNI"

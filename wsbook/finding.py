@@ -155,8 +155,9 @@ def rank(
     what is merely possible is root behind them.
     A candidate far less sure than the surest fault is no root: it may be listed, and names nothing.
     explains: slug → slugs of the causes that it explains; "area.*" stands for all of an area. A fault is explained when a proven
-    fault (confidence >= PROVEN) that explains it is nearly as sure (NEAR); of two that explain each other the surer one does.
-    independent: tells whether a finding was seen in such a way that this cause cannot have brought it about.
+    fault (confidence >= PROVEN) that explains it is nearly as sure (NEAR), and so is the root at the end of the explanation; of two that
+    explain each other the surer one does. independent: tells whether a finding was seen in such a way that this cause cannot have
+    brought it about.
     """
     joined = _strongest(findings)
     faults = {f.cause: f for f in joined if f.verdict is Verdict.FAULT}
@@ -173,13 +174,23 @@ def rank(
             and not (slug in explains and {other.cause} & set(explains[slug]) and faults[slug].confidence >= other.confidence)
         )
 
+    causes_of = {slug: explained(slug) for slug in faults}
+
+    def ends_near(slug: str, least: float, passed: tuple[str, ...] = ()) -> bool:
+        """Tell whether an explanation, followed to its root, ends at a fault that is sure enough."""
+        return any(
+            ends_near(by, least, (*passed, by)) if causes_of[by] else faults[by].confidence >= least
+            for by in causes_of[slug]
+            if by not in passed
+        )
+
     surest = max((f.confidence for f in joined if f.verdict in (Verdict.FAULT, Verdict.UNKNOWN)), default=0.0)
     certain = max((f.confidence for f in faults.values()), default=0.0) >= DOUBTED
     allowed = (Verdict.FAULT,) if certain else (Verdict.FAULT, Verdict.UNKNOWN)
     far = FARTHER if surest >= SHOWN else FAR
     ranked = []
     for finding in joined:
-        by = explained(finding.cause) if finding.verdict is Verdict.FAULT else ()
+        by = causes_of[finding.cause] if finding.verdict is Verdict.FAULT and ends_near(finding.cause, NEAR * finding.confidence) else ()
         candidate = finding.verdict in allowed and finding.confidence > max(0.0, far * surest)
         candidate = candidate and (finding.verdict is Verdict.FAULT or finding.cause not in faults)
         candidate = candidate or (not faults and finding.verdict is Verdict.CLEAR and finding.cause == NOT_A_FAULT)

@@ -40,6 +40,7 @@ ROWS: list[tuple[str, list[Observation], str | None]] = [
     ),
     ("silently", [rung("endpoint", 8, 6.0, ended="silence"), *APP_LIVES], "proxy.idle-timeout-silent"),
     ("the application itself", [*DIES, rung("app", 5, 3.0), rung("app", 8, 3.0)], "heartbeat.absent-or-too-slow"),
+    ("sent away at once", [rung("endpoint", 5, 0.001), rung("endpoint", 8, 0.001), rung("endpoint", 8, 0.001, traffic="client")], None),
     ("busy ones die too", [*DIES, rung("endpoint", 8, 3.0, traffic="client"), *APP_LIVES], "proxy.max-lifetime"),
     (
         "busy ones die at the application too",

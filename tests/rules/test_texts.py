@@ -1,8 +1,8 @@
 """Texts that stand for causes, and what outranks them."""
 
-from observations import answer, findings, roots, seen, verdicts
+from observations import answer, failed, findings, roots, seen, verdicts
 
-from wsbook.facts import AccessFacts, PatternFacts, SessionFacts, SignatureFacts, SymptomFacts
+from wsbook.facts import AccessFacts, PatternFacts, SessionFacts, SignatureFacts, SymptomFacts, TlsFacts, TlsScanFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Failure, Observation, Reason
 
@@ -108,3 +108,12 @@ def test_what_is_merely_possible_is_no_root_cause_of_a_working_endpoint() -> Non
     assert [found.root for found in findings(hint)] == [True]
     assert not [found for found in findings(hint, answer(101)) if found.root]
     assert [found.cause for found in findings(hint, answer(101), told) if found.root][:1] == ["client.parse-error-swallowed"]
+
+
+def test_no_plain_text_is_suspected_where_tls_is_spoken() -> None:
+    text = printed(("endpoint.tls-to-plain-port", 0.75))
+    silent = failed("tls", Reason.TLS_ALERT)
+    spoken = TlsScanFacts(host="shop.test", port=443, tls=TlsFacts(server_name="shop.test", version="TLSv1.3"))
+    scan = seen(spoken, step="1.3", probe="tls")
+    assert "endpoint.tls-to-plain-port" in roots(text, silent)
+    assert "endpoint.tls-to-plain-port" not in roots(text, silent, scan)

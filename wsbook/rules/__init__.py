@@ -41,6 +41,7 @@ from wsbook.rules.logged import judge_logged
 from wsbook.rules.make import complete
 from wsbook.rules.measured import with_measurements
 from wsbook.rules.messages import judge_compression, judge_framing, judge_sizes
+from wsbook.rules.near_paths import judge_near_paths
 from wsbook.rules.network import judge_network
 from wsbook.rules.numbers import judge_numbers
 from wsbook.rules.origin import judge_origin
@@ -51,6 +52,7 @@ from wsbook.rules.page_load import judge_page_load
 from wsbook.rules.plain import judge_plain
 from wsbook.rules.ports import judge_ports
 from wsbook.rules.possible import judge_possible
+from wsbook.rules.reasons import judge_reasons
 from wsbook.rules.reconnect import judge_reconnect
 from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
@@ -89,8 +91,10 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_hang_ups,
     judge_handshake,
     judge_answers,
+    judge_reasons,
     judge_tolerance,
     judge_endpoint,
+    judge_near_paths,
     judge_dialects,
     judge_forwards,
     judge_hops,

@@ -15,13 +15,14 @@ from wsbook.facts import (
     RedirectFacts,
     SignatureFacts,
     SizeFacts,
+    TlsScanFacts,
     UpgradeFacts,
 )
 from wsbook.finding import PROVEN, Finding
 from wsbook.observation import Observation
 from wsbook.rules.aside import asides
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.outcome import baseline
+from wsbook.rules.outcome import baseline, reached_upstream
 from wsbook.rules.own_traces import only_ours, provoked
 from wsbook.signatures import Hit, matcher
 
@@ -99,6 +100,10 @@ def _disproved(evidence: Evidence) -> Callable[[str], bool]:
     shocked = shocked or any(facts.ended_by for _, facts in evidence.of(FramingFacts))
     shocked = shocked or any(facts.refused_bytes is not None for _, facts in evidence.of(SizeFacts))
 
+    speaks_tls = any(facts.tls is not None for _, facts in evidence.of(TlsScanFacts)) or any(
+        facts.tls is not None and facts.tls.version for seen, facts in evidence.upgrades if seen.source.hop == "endpoint"
+    )
+    reached = reached_upstream(evidence) is not None
     leads_on = any(facts.ended == "accepted" for _, facts in evidence.of(RedirectFacts))
 
     def disproved(slug: str) -> bool:
@@ -106,6 +111,10 @@ def _disproved(evidence: Evidence) -> Callable[[str], bool]:
             return True  # the redirect leads to where the upgrade is accepted, not to itself
         if shocked and slug == "backend.exception-in-handler":
             return True  # our own message, which is none of the application's, ended the socket
+        if reached and slug == "proxy.upstream-unreachable":
+            return True
+        if speaks_tls and slug == "endpoint.tls-to-plain-port":
+            return True
         if certificate_seen and slug.startswith("tls."):
             return True  # rules/tls.py has judged the certificate itself
         if answered and slug in _UNANSWERED_SLUGS:
