@@ -9,13 +9,16 @@ from wsbook.facts import FramingFacts, Http2Facts, SizeFacts, TlsScanFacts, Upgr
 from wsbook.observation import Observation, Outcome
 from wsbook.signs import find_marks
 
-__all__ = ["attempt_marks", "only_ours", "provoked", "without_ours"]
+__all__ = ["BY_ODD_MESSAGES", "attempt_marks", "only_ours", "provoked", "without_ours"]
 
 _ROUNDED_S = 0.02
 """What a log's fraction of a second may have been cut off by."""
 
 _ODD_PROBES = frozenset({"echo", "framing", "size", "compression", "dialect"})
 """Probes that send what an application does not expect."""
+
+BY_ODD_MESSAGES = frozenset({"backend.exception-in-handler", "message.format-mismatch"})
+"""What a handler's traceback stands for: that of a text that it cannot parse, too, when the text was ours."""
 
 _ZONE_S = 900.0
 """Logs that name no zone may be off by whole quarters of an hour."""
@@ -70,7 +73,7 @@ def provoked(evidence: Evidence) -> frozenset[str]:
     """Return the causes that our own messages may have left in a log: lines without an instant prove nothing about them."""
     refused = any(facts.refused_bytes is not None for _, facts in evidence.of(SizeFacts))
     ended = any(trial.ended for _, facts in evidence.of(FramingFacts) for trial in facts.trials)
-    return frozenset((["frame.message-too-big"] if refused else []) + (["backend.exception-in-handler"] if ended else []))
+    return (frozenset({"frame.message-too-big"}) if refused else frozenset()) | (BY_ODD_MESSAGES if ended else frozenset())
 
 
 def attempt_marks(facts: UpgradeFacts) -> tuple[str, ...]:
