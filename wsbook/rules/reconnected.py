@@ -6,6 +6,7 @@ Only what the page did is judged; where nothing came that could be compared, tha
 from collections.abc import Iterator
 
 from wsbook.facts import OutageFacts
+from wsbook.facts.reconnect import OURS
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.interruptions import Outages, evident, shown_outage
@@ -53,9 +54,12 @@ def _unsaid(facts: OutageFacts) -> tuple[str, ...]:
 
 
 def _unheard(facts: OutageFacts) -> tuple[str, ...]:
-    """Return the kinds that came more than once before and not at all after, or the marked message that came before and not after."""
-    after = {name for name, _ in facts.heard_after}
-    kinds = tuple(name for name, count in facts.heard_before if count >= 2 and name not in after)
+    """Return the kinds that came more than once before and not at all after, or the marked message that came before and not after.
+
+    What another interruption beside this one published comes when that one does.
+    """
+    after, foreign = {name for name, _ in facts.heard_after}, facts.control_before is None
+    kinds = tuple(name for name, count in facts.heard_before if count >= 2 and name not in after and not (foreign and name.endswith(OURS)))
     return kinds or (("message that was published",) if facts.control_before and facts.control_after is False else ())
 
 
