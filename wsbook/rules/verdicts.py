@@ -115,6 +115,9 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     if (broken or missing) and not _answers(useful):
         failure = (broken or missing)[0].failure
         return Verdict.UNKNOWN, failure.message if failure else ""
+    pages = [entry.facts for entry in useful if isinstance(entry.facts, PageFacts) and entry.source.probe == "browser"]
+    if pages and not any(facts.sockets for facts in pages):
+        return Verdict.UNKNOWN, _without_socket(pages)
     clear = [finding for finding in own if finding.verdict is Verdict.CLEAR and finding.severity is not Severity.INFO]
     clear.sort(key=lambda finding: finding.step != seen[0].source.step)  # what the catalogue counts to this step comes first
     told = [entry for entry in useful if isinstance(entry.facts, _WATCHED)]
@@ -134,6 +137,13 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     if sources:
         return Verdict.CLEAR, f"no known defect in {quantity(sum(facts.items for facts in sources), 'source file')}"
     return Verdict.CLEAR, describe(_most_telling(useful), 120)
+
+
+def _without_socket(pages: list[PageFacts]) -> str:
+    """Say that pages opened no socket, with the error that ended a script: what stands after it never ran."""
+    thrown = (text.partition("\n")[0] for facts in pages for level, text in facts.console if level == "error" and "Uncaught" in text)
+    error = next(thrown, "")
+    return f"the page opened no socket while it was watched{f', and a script of it ended with {error[:150]}' if error else ''}"
 
 
 def _left_open(useful: list[Observation], doubtful: list[Finding], clear: list[Finding]) -> list[Finding]:
