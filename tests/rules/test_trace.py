@@ -395,3 +395,9 @@ def test_a_burst(observation: Observation, options: dict[str, Any], causes: list
 def test_a_burst_says_nothing_where_single_events_are_lost_too() -> None:
     found = findings(*events(*[{"app": 0.001, "endpoint": None}] * 5), burst(("app", 50), ("endpoint", 0)))
     assert not any("single events pass" in one.summary for one in found)
+
+
+def test_a_page_that_gets_no_frame_leaves_the_trace_in_doubt() -> None:
+    reached = events(*[{"app": 0.001, "endpoint": 0.002}] * 5)
+    assert verdicts(*reached)["4.1"] == "clear"
+    assert verdicts(*events(*[{"app": 0.001, "endpoint": 0.002, **dict.fromkeys(PAGE)}] * 5))["4.1"] == "unknown"
