@@ -108,7 +108,10 @@ class TraceFacts(Struct, frozen=True, kw_only=True, tag="trace"):
 
 
 class BurstPlace(Struct, frozen=True, kw_only=True):
-    """What one place saw of a burst: distinct events, more copies of them, and those that came after a later one."""
+    """What one place saw of a burst: distinct events, more copies of them, and those that came after a later one.
+
+    joined: messages that were several JSON documents, one after another.
+    """
 
     name: str
     kind: str
@@ -116,6 +119,7 @@ class BurstPlace(Struct, frozen=True, kw_only=True):
     duplicated: int = 0
     reordered: int = 0
     missing: tuple[int, ...] = ()
+    joined: int = 0
 
 
 class BurstFacts(Struct, frozen=True, kw_only=True, tag="burst"):
