@@ -123,7 +123,8 @@ def _judge_sent_away(seen: Observation, runs: Sequence[LoadRun]) -> list[Finding
         for how, count in run.ended:
             code = int(how.removeprefix("close ")) if how.removeprefix("close ").isdigit() else 0
             if code in _CODES:
-                words = f"{count} of {quantity(run.opened or run.connections, 'connection')} closed by the peer with {code}, at {load_text(run)}"
+                all_of = quantity(run.opened or run.connections, "connection")
+                words = f"{count} of {all_of} closed by the peer with {code}, at {load_text(run)}"
                 return [fault(_CODES[code], 0.7, words, proof(seen, words))]
     return []
 
