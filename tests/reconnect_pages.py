@@ -64,6 +64,7 @@ setInterval(() => { if (ws && ws.readyState === 1 && Date.now() - heard > 20000)
     "constant-jitter": _loop("setTimeout(connect, 1000 + 1000 * Math.random());"),
     "linear": _loop("setTimeout(connect, 400 * ++tries);"),
     "uncapped": _loop("setTimeout(connect, 300 * 3 ** tries++);"),
+    "patient-no-catch-up": _loop("setTimeout(connect, 300 * 5 ** tries++);", "subscribe(ws);"),
     "gives-up": _loop("if (tries++ < 3) setTimeout(connect, 300 * tries);"),
     "watched": """
 let ws;

@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 from conftest import needs
+from msgspec.structs import replace
 from reconnect_pages import MESSAGE, serving
 
 from wsbook.attempt import attempt_for
@@ -21,6 +22,7 @@ from wsbook.rules.reconnect import judge_reconnect
 from wsbook.target import Target, parse_target
 
 REFUSED = Outage(way="rst", answer="refuse", most_s=4.0, back_s=4.0)
+PUBLISHED = replace(REFUSED, publishes=True)
 GONE = Outage(way="close", answer="open", close_code=1001, most_s=3.0, back_s=0.0)
 STALLED = Outage(way="stall", answer="open", most_s=1.0, back_s=0.0)
 
@@ -41,6 +43,8 @@ async def interrupted(page: str, *outages: Outage) -> tuple[Target, list[Observa
 HABITS = [
     ("watchdog", (REFUSED, STALLED), set()),
     ("duplicated", (REFUSED,), {"client.duplicate-listeners"}),
+    ("uncapped", (PUBLISHED,), set()),
+    ("patient-no-catch-up", (PUBLISHED,), {"client.no-catch-up-after-reconnect"}),
 ]
 
 

@@ -59,6 +59,8 @@ AWAY = replace(
 )
 """A page that stays away."""
 
+BY_CLOCK = replace(BACK, reopened_s=None, pending_s=(12.0,), leapt_s=12.0, early_s=22.0, published=(4, 5))
+
 STALL = replace(
     BACK,
     way="stall",
@@ -133,6 +135,15 @@ ROWS: list[tuple[str, str, Sequence[OutageFacts], Verdict | None]] = [
     ),
     ("two sockets dial", "client.reconnect-no-backoff", [replace(BACK, open_before=2, redials=dialled(*[0.2] * 9))], None),
     ("subscribes again", "client.no-resubscribe-after-reconnect", [BACK], CLEAR),
+    (
+        "had heard what another interruption published",
+        "client.no-resubscribe-after-reconnect",
+        [BACK, replace(BACK, heard_before=(("op=said, published here", 4),), heard_after=(), control_before=None, control_after=None)],
+        CLEAR,
+    ),
+    ("is back by its clock and catches up", "client.no-catch-up-after-reconnect", [BY_CLOCK], CLEAR),
+    ("is back by its clock and does not", "client.no-catch-up-after-reconnect", [replace(BY_CLOCK, missed=(4, 5))], FAULT),
+    ("would be back by its clock", "client.no-catch-up-after-reconnect", [replace(BY_CLOCK, open_sockets=0)], None),
     (
         "does not subscribe again",
         "client.no-resubscribe-after-reconnect",

@@ -2,7 +2,7 @@
 
 from observations import answer, failed, findings, roots, seen, verdicts
 
-from wsbook.facts import AccessFacts, PatternFacts, SessionFacts, SignatureFacts, SymptomFacts, TlsFacts, TlsScanFacts
+from wsbook.facts import AccessFacts, EchoFacts, EchoTrial, PatternFacts, SessionFacts, SignatureFacts, SymptomFacts, TlsFacts, TlsScanFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Failure, Observation, Reason
 
@@ -34,6 +34,16 @@ def test_an_upgrade_that_succeeds_now_outranks_an_old_line_about_connecting() ->
     assert roots(printed(("origin.not-in-allowlist", 0.9)), answer(101)) == []
     assert roots(printed(("origin.not-in-allowlist", 0.9)), answer(403))[0] == "origin.not-in-allowlist"
     assert roots(printed(("backend.exception-kills-broadcast", 0.8)), answer(101)) == ["backend.exception-kills-broadcast"]
+
+
+def test_a_traceback_that_our_own_message_left_accuses_nobody() -> None:
+    texts = printed(("message.format-mismatch", 0.45)), printed(("backend.exception-in-handler", 0.6))
+    ended = EchoTrial(kind="text", size_bytes=24, ok=False, detail="nothing came back: the connection ended (close 1011)")
+    quiet = EchoTrial(kind="text", size_bytes=24, ok=False, detail="nothing came back within 2 s")
+    assert roots(*texts, seen(EchoFacts(url="ws://h/", echoes=None, trials=(ended,)), probe="echo")) == []
+    assert len(roots(*texts, seen(EchoFacts(url="ws://h/", echoes=None, trials=(quiet,)), probe="echo"))) == 2
+    (told,) = findings(texts[0], seen(EchoFacts(url="ws://h/", echoes=None, trials=(ended,)), probe="echo"))
+    assert told.verdict is Verdict.UNKNOWN and "message of ours" in told.summary
 
 
 def test_a_harmless_text_is_clear() -> None:

@@ -407,6 +407,21 @@ def test_a_page_that_connects_anew_meanwhile_has_lost_nothing_of_a_burst(ended: 
     assert roots(*events(*[rendered()] * 5), many) == causes
 
 
+@pytest.mark.parametrize(
+    ("joined", "shown", "verdict"),
+    [(9, 1, Verdict.FAULT), (9, 50, Verdict.CLEAR), (0, 1, None), (9, None, Verdict.UNKNOWN)],
+    ids=["only single ones are shown", "the page takes them apart", "nothing was joined", "no page"],
+)
+def test_several_documents_in_a_message(joined: int, shown: int | None, verdict: Verdict | None) -> None:
+    wire = BurstPlace(name="endpoint", kind="endpoint", received=50, joined=joined)
+    page = [BurstPlace(name=f"page {kind}", kind=kind, received=count) for kind, count in (("frame", 50), ("document", shown or 0))]
+    places = (wire, *page) if shown is not None else (wire,)
+    seen_burst = seen(BurstFacts(sent=50, took_s=0.1, places=places, watched_s=2.0), step="4.1", probe="trace")
+    singles = events(*[rendered() if shown is not None else FINE] * 5)
+    told = [one.verdict for one in findings(*singles, seen_burst) if one.cause == FORMAT and "JSON documents" in one.summary]
+    assert told == ([verdict] if verdict else [])
+
+
 def test_a_burst_says_nothing_where_single_events_are_lost_too() -> None:
     found = findings(*events(*[{"app": 0.001, "endpoint": None}] * 5), burst(("app", 50), ("endpoint", 0)))
     assert not any("single events pass" in one.summary for one in found)

@@ -129,6 +129,8 @@ ROWS: list[tuple[str, Observation, list[str]]] = [
     ("every run void", load(run(lost=500, void="the generator was late")), []),
     ("one of two runs void", load(run(), run(lost=500, void="the generator was late")), []),
     ("no run", load(), []),
+    ("sent away for the rate", load(run(lost=3, ended=(("close 4429", 1),))), ["load.rate-limited"]),
+    ("closed as usual", load(run(ended=(("close 1000", 1),))), []),
     ("no message left", load(run(sent=0, received=0, asked=4, opened=4, ended=(("garbage", 4),))), []),
     ("lost in our own trouble", load(run(lost=500, spells=(Spell(name="cut rst", begin_s=1, end_s=2),))), []),
     ("lost while we watched", load(run(lost=500, spells=(Spell(name="idle", begin_s=1, end_s=2),))), [LOST]),

@@ -81,6 +81,11 @@ class OutageFacts(Struct, frozen=True, kw_only=True, tag="outage"):
     control_after: bool | None = None
     errors: tuple[str, ...] = ()
 
+    @property
+    def connected(self) -> bool:
+        """Whether the page has a connection again, if need be by its clock put forward, so that it can be compared with the old one."""
+        return self.reopened_s is not None or (self.early_s is not None and self.way != "stall" and self.open_sockets > 0)
+
 
 def delays(redials: Iterable[Redial]) -> tuple[float, ...]:
     """Return the pause before each attempt: from the loss before the first, then from the end of the one before; at least 0."""

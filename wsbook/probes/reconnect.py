@@ -158,10 +158,7 @@ class _Run:
         bench.relay.recover()
         await self._return(bench, loss, recovered + outage.back_s)
         self._last = await self._after(bench, outage, loss, lost)
-        after, again = self._last or (None, None)
         end, attempts = time.monotonic(), bench.attempts(loss)
-        pending = await bench.pending_s(loss) if self._last is None else ()
-        missed = [number for number in lost if not bench.seen(marker(self._mark, number))]
         facts = OutageFacts(
             url=self._url,
             stood_in=self._stood_in,
@@ -175,25 +172,39 @@ class _Run:
             redials=tuple(_redial(line, loss) for line in attempts[:_REDIALS]),
             reopened_s=_reopened(bench, loss, end) if self._last else None,
             reloaded=bench.loads > loads,
-            pending_s=pending,
+            pending_s=await bench.pending_s(loss) if self._last is None else (),
             listened_s=outage.listen_s,
             said_before=bench.said(0.0, loss),
-            said_after=bench.said(loss),
             heard_before=before.kinds,
-            heard_after=after.kinds if after else (),
             runs_before=before.runs,
-            runs_after=after.runs if after else None,
-            repeated=repeated(before.counts, after.counts) if after else (),
             open_before=open_before,
-            open_sockets=bench.open_now(loss if outage.way == "stall" else 0.0),
             published=tuple(lost),
-            missed=tuple(missed),
             control_before=control,
-            control_after=again,
             errors=bench.errors(told),
         )
-        return (
-            facts if self._last or pending is None or is_final(outage.answer, outage.close_code) else await self._leapt(bench, facts, end)
+        facts = self._compared(bench, outage, loss, facts, before, self._last)
+        if self._last or facts.pending_s is None or is_final(outage.answer, outage.close_code):
+            return facts
+        facts = await self._leapt(bench, facts, end)
+        if facts.early_s is None or outage.way == "stall":
+            return facts
+        late = await self._after(bench, outage, loss, lost)
+        return self._compared(bench, outage, loss, facts, before, late) if late else facts
+
+    def _compared(
+        self, bench: Bench, outage: Outage, loss: float, facts: OutageFacts, before: Heard, new: tuple[Heard, bool | None] | None
+    ) -> OutageFacts:
+        """Return the facts with what came since the loss, and on the new connection if there is one."""
+        after, again = new or (None, None)
+        return replace(
+            facts,
+            said_after=bench.said(loss),
+            heard_after=after.kinds if after else (),
+            runs_after=after.runs if after else None,
+            repeated=repeated(before.counts, after.counts) if after else (),
+            open_sockets=bench.open_now(loss if outage.way == "stall" else 0.0),
+            missed=tuple(number for number in facts.published if not bench.seen(marker(self._mark, number))),
+            control_after=again,
         )
 
     async def _leapt(self, bench: Bench, facts: OutageFacts, since: float) -> OutageFacts:

@@ -10,13 +10,16 @@ from wsbook.facts import AffinityFacts, DialectFacts, FramingFacts, Http2Facts, 
 from wsbook.observation import Observation, Outcome
 from wsbook.signs import find_marks
 
-__all__ = ["attempt_marks", "only_ours", "provoked", "without_ours"]
+__all__ = ["BY_ODD_MESSAGES", "attempt_marks", "only_ours", "provoked", "without_ours"]
 
 _ROUNDED_S = 0.02
 """What a log's fraction of a second may have been cut off by."""
 
 _ODD_PROBES = frozenset({"echo", "framing", "size", "compression", "dialect", "affinity"})
 """Probes that send what an application does not expect."""
+
+BY_ODD_MESSAGES = frozenset({"backend.exception-in-handler", "message.format-mismatch"})
+"""What a handler's traceback stands for: that of a text that it cannot parse, too, when the text was ours."""
 
 _ZONE_S = 900.0
 """Logs that name no zone may be off by whole quarters of an hour."""
@@ -91,7 +94,7 @@ def provoked(evidence: Evidence) -> frozenset[str]:
     ended = any(trial.ended for _, facts in evidence.of(FramingFacts) for trial in facts.trials)
     lost = any(facts.pairs_lost for _, facts in evidence.of(DialectFacts))
     lost = lost or any(talk.lost for _, facts in evidence.of(AffinityFacts) for talk in facts.conversations)
-    left = {"frame.message-too-big": refused, "backend.exception-in-handler": ended, "cluster.no-sticky-session": lost}
+    left = {"frame.message-too-big": refused, "cluster.no-sticky-session": lost, **dict.fromkeys(BY_ODD_MESSAGES, ended)}
     return frozenset(slug for slug, left_it in left.items() if left_it)
 
 

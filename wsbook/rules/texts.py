@@ -23,7 +23,7 @@ from wsbook.observation import Observation
 from wsbook.rules.aside import asides
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import baseline, reached_upstream
-from wsbook.rules.own_traces import only_ours, provoked
+from wsbook.rules.own_traces import BY_ODD_MESSAGES, only_ours, provoked
 from wsbook.signatures import Hit, matcher
 
 __all__ = ["judge_texts"]
@@ -58,6 +58,7 @@ _UNANSWERED_SLUGS = frozenset(
 
 _LIKELY = 0.2
 """Below this a text only hints: it is listed as unknown."""
+_OURS = "messages of ours may have left it"
 _ASIDE = 0.1
 """What a text is worth that tells of other requests than those of WebSockets."""
 _ANSWERED = re.compile(r'HTTP/\d(?:\.\d)?" (\d{3})\b')
@@ -69,14 +70,14 @@ def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     ours, own, aside = only_ours(evidence), provoked(evidence), asides(evidence)
     for seen, facts in evidence.of(SignatureFacts):
         for slug, weight in () if ours(facts.times, facts.marks, _status_in(facts.text)) else facts.causes:
-            outranked = disproved(slug) or (slug in own and not facts.times)
+            against = disproved(slug) or (_OURS if slug in own and not facts.times else "")
             likely = min(weight, _ASIDE) if _connects(slug) and aside(seen, facts, slug) else weight
-            yield _printed(seen, facts.text, facts.count, slug, likely, outranked=outranked)
+            yield _printed(seen, facts.text, facts.count, slug, likely, against)
     refused_there = any(seen.source.probe == "browser" and not facts.accepted for seen, facts in evidence.upgrades)
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
             counts = refused_there and seen.source.probe == "browser"  # what fails in the browser today is not disproved outside of it
-            yield _printed(seen, hit.text, 1, slug, weight, outranked=disproved(slug) and not counts)
+            yield _printed(seen, hit.text, 1, slug, weight, "" if counts else disproved(slug))
     yield from _judge_patterns(evidence, disproved)
 
 
@@ -86,8 +87,8 @@ def _status_in(text: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _disproved(evidence: Evidence) -> Callable[[str], bool]:
-    """Return the question whether today's measurements speak against a cause. Our own experiments leave refusals in the logs too."""
+def _disproved(evidence: Evidence) -> Callable[[str], str]:
+    """Return what today's measurements say against a cause, "" nothing. Our own experiments leave refusals in the logs too."""
     tried = baseline(evidence)
     opens = tried is not None and tried[1].accepted
     answered = tried is not None and tried[1].status is not None
@@ -106,20 +107,24 @@ def _disproved(evidence: Evidence) -> Callable[[str], bool]:
     reached = reached_upstream(evidence) is not None
     leads_on = any(facts.ended == "accepted" for _, facts in evidence.of(RedirectFacts))
 
-    def disproved(slug: str) -> bool:
+    def disproved(slug: str) -> str:
         if leads_on and slug == "proxy.forwarded-headers-wrong":
-            return True  # the redirect leads to where the upgrade is accepted, not to itself
-        if shocked and slug == "backend.exception-in-handler":
-            return True  # our own message, which is none of the application's, ended the socket
+            return "the redirect leads to where the upgrade is accepted"
+        if shocked and slug in BY_ODD_MESSAGES:
+            return "a message of ours, which is none of the application's, ended a socket"
         if reached and slug == "proxy.upstream-unreachable":
-            return True
+            return "the upstream was reached"
         if speaks_tls and slug == "endpoint.tls-to-plain-port":
-            return True
+            return "the port speaks TLS"
         if certificate_seen and slug.startswith("tls."):
-            return True  # rules/tls.py has judged the certificate itself
+            return "the certificate itself was looked at"
         if answered and slug in _UNANSWERED_SLUGS:
-            return True
-        return (opens and _connects(slug)) or (carries and slug in _FRAME_SLUGS) or (reaches_all and slug in _BROADCAST_SLUGS)
+            return "an upgrade is answered now"
+        if opens and _connects(slug):
+            return "an upgrade succeeds now"
+        if carries and slug in _FRAME_SLUGS:
+            return "frames pass unharmed now"
+        return "a broadcast reaches everybody now" if reaches_all and slug in _BROADCAST_SLUGS else ""
 
     return disproved
 
@@ -131,13 +136,13 @@ def _connects(slug: str) -> bool:
     return slug in _CONNECT_SLUGS or slug.startswith(_CONNECT_PREFIXES) or cause(slug).step in _CONNECT_STEPS
 
 
-def _printed(seen: Observation, text: str, count: int, slug: str, weight: float, *, outranked: bool) -> Finding:
+def _printed(seen: Observation, text: str, count: int, slug: str, weight: float, against: str) -> Finding:
     times = f" ({count} times)" if count > 1 else ""
     summary = f"{_speaker(seen)}: “{text[:150]}”{times}"
     if slug == "redherring.not-a-fault":
         return clear(slug, f"{summary}, which is harmless", proof(seen, text))
-    if outranked:
-        return unknown(slug, 0.0, f"{summary}, and an upgrade succeeds now", proof(seen, text))
+    if against:
+        return unknown(slug, 0.0, f"{summary}, and {against}", proof(seen, text))
     return (fault if weight >= _LIKELY else unknown)(slug, weight, summary, proof(seen, text))
 
 
@@ -165,7 +170,7 @@ def _live_hits(evidence: Evidence) -> Iterator[tuple[Observation, Hit]]:
         yield from ((seen, hit) for hit in console.scan([facts.error_text.replace("\n", " ")]) if facts.error_text)
 
 
-def _judge_patterns(evidence: Evidence, disproved: Callable[[str], bool]) -> Iterator[Finding]:
+def _judge_patterns(evidence: Evidence, disproved: Callable[[str], str]) -> Iterator[Finding]:
     """Source shows what could go wrong; where it was tried and did not, or the pattern is weak, it stays a possibility."""
     for seen, facts in evidence.of(PatternFacts):
         if facts.ok:

@@ -29,6 +29,7 @@ def judge_burst(evidence: Evidence, trace: Trace) -> Iterator[Finding]:
         if taken < _FEWEST or facts.watched_s < TIME_TO_ARRIVE_S:
             continue
         yield from _judge_lost(trace, seen, facts, taken)
+        yield from _judge_joined(trace, seen, facts)
         yield from _judge_order(trace, seen, facts)
         yield from _judge_copies(trace, seen, facts)
 
@@ -68,6 +69,22 @@ def _judge_lost(trace: Trace, seen: Observation, facts: BurstFacts, taken: int) 
         yield unknown("load.pubsub-overrun", 0.45, words, proof(seen, words))
         return
     yield fault("message.lost", 0.88, f"{words}: what drops them holds a limited number, or takes a limited rate", proof(seen, words))
+
+
+def _judge_joined(trace: Trace, seen: Observation, facts: BurstFacts) -> Iterator[Finding]:
+    """Messages of several JSON documents, as they come when many are gathered: a page that reads one in each misses them."""
+    joined = next((place for place in facts.places if place.kind in _WIRE and place.joined), None)
+    if joined is None:
+        return
+    words = f"{_burst(facts)}, {joined.name} got {quantity(joined.joined, 'message')} of several JSON documents one after another"
+    frame, shown = (next((place for place in facts.places if place.kind == kind), None) for kind in ("frame", "document"))
+    if shown is None or frame is None or not _singles(trace, shown.name):
+        yield unknown("message.format-mismatch", 0.4, f"{words}: who parses a message as a whole fails", proof(seen, words))
+    elif shown.received < 0.5 * frame.received:
+        words += f", and the page shows {shown.received} of {frame.received} whose frames it got, though it shows single ones"
+        yield fault("message.format-mismatch", 0.75, words, proof(seen, words))
+    else:
+        yield clear("message.format-mismatch", f"{words}, and the page shows {shown.received}", proof(seen, words))
 
 
 def burst_lost(facts: BurstFacts, place: BurstPlace) -> int:

@@ -135,6 +135,10 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     if (broken or missing) and not _answers(useful):
         failure = (broken or missing)[0].failure
         return Verdict.UNKNOWN, failure.message if failure else ""
+    pages = [entry.facts for entry in useful if isinstance(entry.facts, PageFacts) and entry.source.probe == "browser"]
+    others = any(isinstance(entry.facts, UpgradeFacts | SessionFacts) for entry in useful)
+    if pages and not others and not any(facts.sockets for facts in pages):
+        return Verdict.UNKNOWN, _without_socket(pages)
     clear = [finding for finding in own if finding.verdict is Verdict.CLEAR and finding.severity is not Severity.INFO]
     clear.sort(key=lambda finding: finding.step != seen[0].source.step)  # what the catalogue counts to this step comes first
     told = [entry for entry in useful if isinstance(entry.facts, _WATCHED)]
@@ -144,8 +148,6 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
         return Verdict.UNKNOWN, (likely or doubtful)[0].summary
     if clear:
         return Verdict.CLEAR, clear[0].summary
-    if _opened_nothing(useful):
-        return Verdict.UNKNOWN, "the page opened no socket while it was watched; it may wait for a click or a login"
     asked = [entry for entry in useful if entry.source.step == "3.3"]
     if doubtful := [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, asked)]:
         return Verdict.UNKNOWN, doubtful[0].summary
@@ -160,11 +162,12 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     return Verdict.CLEAR, describe(_most_telling(useful), 120)
 
 
-def _opened_nothing(useful: list[Observation]) -> bool:
-    """Tell whether pages were watched, and neither they nor anything else of the step has seen a socket."""
-    pages = [entry.facts for entry in useful if isinstance(entry.facts, PageFacts)]
-    others = any(isinstance(entry.facts, UpgradeFacts | SessionFacts) for entry in useful)
-    return bool(pages) and not others and not any(page.sockets for page in pages)
+def _without_socket(pages: list[PageFacts]) -> str:
+    """Say that pages opened no socket, with the error that ended a script: what stands after it never ran."""
+    thrown = (text.partition("\n")[0] for facts in pages for level, text in facts.console if level == "error" and "Uncaught" in text)
+    error = next(thrown, "")
+    why = f", and a script of it ended with {error[:150]}" if error else "; it may wait for a click or a login"
+    return f"the page opened no socket while it was watched{why}"
 
 
 def _left_open(useful: list[Observation], doubtful: list[Finding], clear: list[Finding]) -> list[Finding]:

@@ -100,7 +100,12 @@ def load_text(run: LoadRun) -> str:
 
 
 def _judge_messages(seen: Observation, facts: LoadFacts, runs: Sequence[LoadRun]) -> Iterator[Finding]:
-    found = [*_judge_lost(seen, runs), *_judge_doubled(seen, runs), *_judge_moved(seen, runs), *_judge_unsent(seen, runs)]
+    found = [
+        *(_judge_sent_away(seen, runs) or _judge_lost(seen, runs)),
+        *_judge_doubled(seen, runs),
+        *_judge_moved(seen, runs),
+        *_judge_unsent(seen, runs),
+    ]
     yield from found
     if not any(finding.cause in (_LOST, _TWICE, _MOVED) for finding in found):
         yield _whole(seen, facts, runs)
@@ -119,6 +124,18 @@ def _whole(seen: Observation, facts: LoadFacts, runs: Sequence[LoadRun]) -> Find
 
 
 # What is missing
+
+
+def _judge_sent_away(seen: Observation, runs: Sequence[LoadRun]) -> list[Finding]:
+    """Connections that the peer closed with a code that says why: what they and their listeners miss follows from that."""
+    for run in runs:
+        for how, count in run.ended:
+            code = int(how.removeprefix("close ")) if how.removeprefix("close ").isdigit() else 0
+            if code in _CODES:
+                all_of = quantity(run.opened or run.connections, "connection")
+                words = f"{count} of {all_of} closed by the peer with {code}, at {load_text(run)}"
+                return [fault(_CODES[code], 0.7, words, proof(seen, words))]
+    return []
 
 
 def _judge_lost(seen: Observation, runs: Sequence[LoadRun]) -> Iterator[Finding]:
