@@ -339,6 +339,18 @@ SERVER_IDIOMS = [
         ),
     ),
     (
+        "any.wsgi-in-plain-workers",
+        "pasted text",
+        "[Service]\nExecStart=/srv/venv/bin/gunicorn --workers 3 site.wsgi:application\n",
+        "[Service]\nExecStart=/srv/venv/bin/gunicorn -k uvicorn.workers.UvicornWorker --workers 3 site.asgi:application\n",
+    ),
+    (
+        "send.several-processes",
+        "pasted text",
+        "bind = '0.0.0.0:80'\nworkers = 4\nworker_class = 'uvicorn.workers.UvicornWorker'\n",
+        "bind = '0.0.0.0:80'\nworkers = 1\nworker_class = 'uvicorn.workers.UvicornWorker'\n",
+    ),
+    (
         "send.within-one-process",
         "a.java",
         "class A { Map<String, WebSocketSession> m = new HashMap<String, WebSocketSession>(); }",
