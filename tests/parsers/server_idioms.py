@@ -339,6 +339,12 @@ SERVER_IDIOMS = [
         ),
     ),
     (
+        "py.handler-unguarded",
+        "a.py",
+        "async def live(websocket):\n    async for raw in websocket:\n        take(json.loads(raw))\n",
+        "async def follow():\n    async with websockets.connect(u) as websocket:\n        async for raw in websocket:\n            take(json.loads(raw))\n",
+    ),
+    (
         "any.wsgi-in-plain-workers",
         "pasted text",
         "[Service]\nExecStart=/srv/venv/bin/gunicorn --workers 3 site.wsgi:application\n",
