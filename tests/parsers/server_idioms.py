@@ -345,6 +345,12 @@ SERVER_IDIOMS = [
         "async def follow():\n    async with websockets.connect(u) as websocket:\n        async for raw in websocket:\n            take(json.loads(raw))\n",
     ),
     (
+        "serve.beside-a-development-server",
+        "a.js",
+        "const pages = next({ dev }); const app = express(); const live = expressWs(app); app.ws('/live', talk)",
+        "const app = express(); const live = expressWs(app); app.ws('/live', talk)",
+    ),
+    (
         "any.wsgi-in-plain-workers",
         "pasted text",
         "[Service]\nExecStart=/srv/venv/bin/gunicorn --workers 3 site.wsgi:application\n",

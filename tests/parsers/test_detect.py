@@ -29,6 +29,8 @@ CONTENTS = [
     ("browser_console", "WebSocket connection to 'wss://a.example/rt' failed: "),
     ("browser_console", "InvalidStateError: An attempt was made to use an object that is not, or is no longer, usable\n    at Feed.send"),
     ("frontend_source", "Echo.private('orders.' + id)\n    .listen('.shipped', draw)"),
+    ("backend_source", "const tell = (text) => {\n  for (const [client] of clients) {\n    client.send(text);\n  }\n};"),
+    ("traefik", "app:\n  labels:\n    - traefik.frontend.rule=PathPrefix:/live\n    - traefik.port=80"),
     ("backend_source", "[Unit]\nDescription=site\n[Service]\nExecStart=/srv/venv/bin/gunicorn site.wsgi:application"),
     ("backend_source", "[program:site]\ndirectory=/srv/site\ncommand=/srv/venv/bin/daphne site.asgi:application"),
     ("backend_source", "bind = '0.0.0.0:8000'\nworkers = 4\nworker_class = 'uvicorn.workers.UvicornWorker'\npreload_app = True"),

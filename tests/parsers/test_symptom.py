@@ -260,6 +260,7 @@ PHRASINGS = [
     ("more than 500 users can't connect, worker_connections are not enough", "load.connection-cap"),
     ("accept: too many open files", "load.fd-limit-or-leak"),
     ("429 when the whole office connects at the same time", "load.rate-limited"),
+    ("the page is served over https and ws to the same server does nothing", "endpoint.mixed-content"),
     ("sockets fail as long as a user is signed in, after signing out they connect", "handshake.headers-too-large"),
     ("while one client waits for its report everybody else is stuck", "backend.blocking-call-in-event-loop"),
     ("wifi is pulled and the server never notices that the client is gone", "heartbeat.none-half-open"),
