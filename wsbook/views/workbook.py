@@ -20,7 +20,7 @@ from wsbook.finding import Finding, Verdict
 from wsbook.folder import read_investigation
 from wsbook.inquiry import find_cause, next_choice
 from wsbook.parameters import parameters_of, require_files, target_from
-from wsbook.rules.inquiry import suspects
+from wsbook.rules.inquiry import settled, suspects
 from wsbook.steps import BESIDE, PHASES, STEPS
 from wsbook.target import Budget, Target
 from wsbook.views import charts, charts_timeline, show, tables
@@ -213,9 +213,10 @@ class Workbook:
             )
 
         def line(judged: Judgement) -> Mapping[str, Any]:
-            choice = next_choice(self.case)
-            words = f"step {choice.step}, about {choice.cost_s:g} s, decides {choice.share:.0%} of it" if choice else "nothing is left"
-            return show.bundle_line(f"to look at next: {words}")
+            sure, choice = settled(self.case.evidence, judged.findings, self.case.looked), next_choice(self.case)
+            if sure or choice is None:
+                return show.bundle_line(f"{sure.cause} is sure" if sure else "nothing is left to look at")
+            return show.bundle_line(f"to look at next: step {choice.step}, about {choice.cost_s:g} s, decides {choice.share:.0%} of it")
 
         def table(judged: Judgement) -> Mapping[str, Any]:
             suspected = suspects(self.case.evidence, judged.findings, self.case.looked)

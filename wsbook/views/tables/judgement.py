@@ -117,11 +117,16 @@ def table_not_looked(observations: Iterable[Observation]) -> pd.DataFrame:
     return frame(rows, ["step", "what", "why", "detail"])
 
 
+_SHOWN = 0.005
+"""A suspicion that rounds to nothing is not shown."""
+
+
 def table_suspects(suspects: Mapping[str, float], limit: int = 6) -> pd.DataFrame:
     """Return the causes that are suspected most, each with its part of all suspicion, the step that finds it, and its cheapest test."""
     rows = [
         {"suspect": slug, "of all suspicion": f"{share:.0%}", "step": cause(slug).step, "cheapest test": cap(cause(slug).test, 240)}
         for slug, share in list(suspects.items())[:limit]
+        if share >= _SHOWN
     ]
     return frame(rows, ["suspect", "of all suspicion", "step", "cheapest test"])
 
