@@ -112,5 +112,16 @@ def test_a_fault_is_tried_in_both_ways(console: Console) -> None:
     for kinds in (("fault",), ("until-sure",)):
         Bench(kinds=kinds, names=("tls.cert-expired",)).run(console, trials.append)
     whole, short = trials
+    assert "1 of 1  until-sure  tls.cert-expired: tls.cert-expired" in said(console)
     assert whole.first and short.first and whole.sure[0] >= 0.9
     assert 0 < short.seconds <= short.whole_s < whole.whole_s
+
+
+@pytest.mark.slow
+def test_several_trials_at_once(console: Console) -> None:
+    trials = list[Trial]()
+    Bench(kinds=("until-sure",), names=("tls.cert-expired", "tls.self-signed", "origin.not-in-allowlist"), jobs=2).run(
+        console, trials.append
+    )
+    assert {trial.name: trial.named[:1] for trial in trials} == {trial.name: (trial.name,) for trial in trials}
+    assert len(trials) == 3

@@ -299,6 +299,7 @@ def bench(
         ),
     ] = None,
     sample: Annotated[int, typer.Option(help="Only about so many of each kind, spread over the catalogue; 0 for all.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Trials at once; more than processors disturb what is measured.")] = 1,
     write: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write what came of it as JSON; other trials that the file holds stay.")
     ] = None,
@@ -314,7 +315,7 @@ def bench(
     from wsbook.cli.benching import Bench, chosen_kinds, read_trials, show_bench, write_accuracy
 
     console, trials = _console(machine), list[Trial]()
-    wanted = Bench(kinds=chosen_kinds(only or ()), names=tuple(names or ()), sample=sample)
+    wanted = Bench(kinds=chosen_kinds(only or ()), names=tuple(names or ()), sample=sample, jobs=jobs)
     before = read_trials(write) if write else []
     try:
         wanted.run(console, trials.append)

@@ -8,8 +8,10 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -105,12 +107,13 @@ def chosen_kinds(only: Iterable[str]) -> tuple[str, ...]:
 
 class Bench(Struct, frozen=True, kw_only=True):
     """Which trials to run. kinds: of KINDS. names: faults or stacks of the lab instead of all, () for all. sample: about so many of each
-    kind, 0 for all. rounds: how often each healthy stack is tried."""
+    kind, 0 for all. rounds: how often each healthy stack is tried. jobs: trials at once."""
 
     kinds: tuple[str, ...]
     names: tuple[str, ...] = ()
     sample: int = 0
     rounds: int = 3
+    jobs: int = 1
 
     def plan(self) -> list[tuple[str, str, int]]:
         """Return (kind, name, round) of every trial of the lab.
@@ -131,15 +134,27 @@ class Bench(Struct, frozen=True, kw_only=True):
         ]
 
     def run(self, console: Console, keep: Callable[[Trial], None]) -> None:
-        """Run one trial after the other, with a line of progress each, and hand over what came of it."""
+        """Run the trials, with a line of progress each, and hand over what came of it."""
         plan = self.plan()
-        for number, (kind, name, turn) in enumerate(plan, start=1):
-            console.print(f"{number} of {len(plan)}  {kind}  {name or 'healthy'}", style="#999999", highlight=False)
-            keep(_try_lab(kind, name, turn))
+        for number, trial in enumerate(self._tried(plan), start=1):
+            told = "not run" if trial.problem else ", ".join(trial.named) or "nothing named"
+            console.print(f"{number} of {len(plan)}  {trial.kind}  {trial.name or 'healthy'}: {told}", style="#999999", highlight=False)
+            keep(trial)
         for kind in ("artifact", "told") if not self.names else ():
             for sample in _samples() if kind in self.kinds else ():
                 if kind == "artifact" or sample.symptom:
                     keep(_try_sample(kind, sample))
+
+    def _tried(self, plan: Sequence[tuple[str, str, int]]) -> Iterator[Trial]:
+        """Yield what came of each trial as it ends; several at once have a process each, as a lab's secrets stand in the environment."""
+        if self.jobs == 1:
+            yield from (_try_lab(*one) for one in plan)
+            return
+        with ProcessPoolExecutor(self.jobs, mp_context=get_context("spawn")) as pool:
+            try:
+                yield from (done.result() for done in as_completed([pool.submit(_try_lab, *one) for one in plan]))
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _kind_of(name: str, kinds: tuple[str, ...]) -> str:
