@@ -306,6 +306,18 @@ SERVER_IDIOMS = [
         "for c := range hub.clients {\n if err := c.conn.WriteMessage(1, m); err != nil {\n  hub.drop(c)\n }\n}",
     ),
     (
+        "send.loop-leaves-on-error",
+        "a.go",
+        "for id, c := range hub.clients {\n if err := c.WriteMessage(1, m); err != nil {\n  break\n }\n}",
+        "for m := range c.send {\n if err := c.conn.WriteMessage(1, m); err != nil {\n  return\n }\n}",
+    ),
+    (
+        "send.task-dies-alone",
+        "a.go",
+        "go func() {\n for e := range source {\n  if err := hub.Tell(e); err != nil {\n   return\n  }\n }\n}()\n// websocket",
+        "go func() {\n for e := range queue {\n  if err := conn.WriteJSON(e); err != nil {\n   return\n  }\n }\n}()\n// websocket",
+    ),
+    (
         "send.two-at-once",
         "a.cs",
         "Parallel.ForEach(sockets, s => s.SendAsync(m, t, true, ct)); // websocket",
