@@ -20,8 +20,9 @@ from wsbook.finding import PROVEN, Finding
 from wsbook.observation import Observation
 from wsbook.rules.aside import asides
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.outcome import baseline
-from wsbook.rules.own_traces import only_ours, provoked
+from wsbook.rules.outcome import baseline, cured_by_origin
+from wsbook.rules.own_traces import names_our_origin, only_ours, provoked
+from wsbook.rules.page_dialect import sockets_alone
 from wsbook.signatures import Hit, matcher
 
 __all__ = ["judge_texts"]
@@ -63,17 +64,19 @@ _ASIDE = 0.1
 def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     """Judge signatures in logs, console and bodies, source patterns, and the console of a page that was opened."""
     disproved = _disproved(evidence)
-    ours, own, aside = only_ours(evidence), provoked(evidence), asides(evidence)
+    ours, own, aside, cured = only_ours(evidence), provoked(evidence), asides(evidence), cured_by_origin(evidence)
     for seen, facts in evidence.of(SignatureFacts):
-        for slug, weight in () if ours(facts.times, facts.marks) else facts.causes:
-            outranked = disproved(slug) or (slug in own and not facts.times)
+        for slug, weight in () if ours(facts.times, facts.marks) or names_our_origin(facts.text) else facts.causes:
+            outranked = disproved(slug) or (slug in own and not facts.times) or (cured and _lies_before_origin(slug))
             likely = min(weight, _ASIDE) if _connects(slug) and aside(seen, facts, slug) else weight
             yield _printed(seen, facts.text, facts.count, slug, likely, outranked=outranked)
     refused_there = any(seen.source.probe == "browser" and not facts.accepted for seen, facts in evidence.upgrades)
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
             counts = refused_there and seen.source.probe == "browser"  # what fails in the browser today is not disproved outside of it
-            yield _printed(seen, hit.text, 1, slug, weight, outranked=disproved(slug) and not counts)
+            yield _printed(
+                seen, hit.text, 1, slug, weight, outranked=(disproved(slug) and not counts) or (cured and _lies_before_origin(slug))
+            )
     yield from _judge_patterns(evidence, disproved)
 
 
@@ -93,6 +96,8 @@ def _disproved(evidence: Evidence) -> Callable[[str], bool]:
 
     leads_on = any(facts.ended == "accepted" for _, facts in evidence.of(RedirectFacts))
 
+    alone = sockets_alone(evidence, "engine.io") or sockets_alone(evidence, "signalr")
+
     def disproved(slug: str) -> bool:
         if leads_on and slug == "proxy.forwarded-headers-wrong":
             return True  # the redirect leads to where the upgrade is accepted, not to itself
@@ -101,6 +106,8 @@ def _disproved(evidence: Evidence) -> Callable[[str], bool]:
         if certificate_seen and slug.startswith("tls."):
             return True  # rules/tls.py has judged the certificate itself
         if answered and slug in _UNANSWERED_SLUGS:
+            return True
+        if slug == "cluster.no-sticky-session" and alone:
             return True
         return (opens and _connects(slug)) or (carries and slug in _FRAME_SLUGS) or (reaches_all and slug in _BROADCAST_SLUGS)
 
@@ -112,6 +119,11 @@ def _connects(slug: str) -> bool:
     if slug == "origin.not-checked":
         return False
     return slug in _CONNECT_SLUGS or slug.startswith(_CONNECT_PREFIXES) or cause(slug).step in _CONNECT_STEPS
+
+
+def _lies_before_origin(slug: str) -> bool:
+    """Tell whether what keeps upgrades out lets them through where another Origin is accepted; a filter may look at Origin as well."""
+    return _connects(slug) and slug != "proxy.security-layer-blocks" and not slug.startswith("origin.")
 
 
 def _printed(seen: Observation, text: str, count: int, slug: str, weight: float, *, outranked: bool) -> Finding:
