@@ -64,6 +64,7 @@ setInterval(() => { if (ws && ws.readyState === 1 && Date.now() - heard > 20000)
     "constant-jitter": _loop("setTimeout(connect, 1000 + 1000 * Math.random());"),
     "linear": _loop("setTimeout(connect, 400 * ++tries);"),
     "uncapped": _loop("setTimeout(connect, 300 * 3 ** tries++);"),
+    "patient-no-catch-up": _loop("setTimeout(connect, 300 * 5 ** tries++);", "subscribe(ws);"),
     "gives-up": _loop("if (tries++ < 3) setTimeout(connect, 300 * tries);"),
     "watched": """
 let ws;
@@ -92,8 +93,8 @@ const feed = new EventTarget();
 
 
 class _Server:
-    def __init__(self, pages: Mapping[str, str], files: Mapping[str, str]) -> None:
-        self.pages, self.files = pages, files
+    def __init__(self, pages: Mapping[str, str], files: Mapping[str, str], refused: int = 0) -> None:
+        self.pages, self.files, self.refused = pages, files, refused
         self.subscribed: set[ServerConnection] = set()
         self.every: set[ServerConnection] = set()
         self.said: deque[str] = deque(maxlen=50)
@@ -101,7 +102,7 @@ class _Server:
     def answer(self, socket: ServerConnection, request: Request) -> Response | None:
         path = request.path.partition("?")[0]
         if "upgrade" in request.headers:
-            return None
+            return socket.respond(http.HTTPStatus(self.refused), "no sockets here\n") if self.refused else None
         name = path.strip("/")
         if name in self.files:
             return _response(self.files[name], "text/javascript")
@@ -137,9 +138,12 @@ def _response(body: str, kind: str) -> Response:
 
 
 @contextlib.asynccontextmanager
-async def serving(pages: Mapping[str, str] = PAGES, files: Mapping[str, str] | None = None) -> AsyncIterator[str]:
-    """Yield host:port of the server; each page is at its name, the socket at /feed, files at their names."""
-    server = _Server(pages, files or {})
+async def serving(pages: Mapping[str, str] = PAGES, files: Mapping[str, str] | None = None, *, refused: int = 0) -> AsyncIterator[str]:
+    """Yield host:port of the server; each page is at its name, the socket at /feed, files at their names.
+
+    refused: status that every upgrade gets, 0 lets them in.
+    """
+    server = _Server(pages, files or {}, refused)
     async with serve(server.session, "127.0.0.1", 0, process_request=server.answer, ping_interval=None) as listening:
         ticking = asyncio.ensure_future(server.tick())
         try:

@@ -36,6 +36,12 @@ def test_a_doubtful_cause_does_not_explain_a_sure_one() -> None:
     assert roots(finding("a.a", 0.6), finding("b.b", 0.95), explains={"a.a": ("b.b",)}) == ["b.b", "a.a"]
 
 
+def test_a_chain_explains_no_more_than_its_root_is_sure() -> None:
+    chain = {"a.a": ("b.b",), "b.b": ("c.c",)}
+    assert roots(finding("a.a", 0.58), finding("b.b", 0.75), finding("c.c", 0.95), explains=chain) == ["c.c", "a.a"]
+    assert roots(finding("a.a", 0.72), finding("b.b", 0.75), finding("c.c", 0.95), explains=chain) == ["a.a"]
+
+
 def test_an_unproven_cause_explains_nothing() -> None:
     assert set(roots(finding("a.a", 0.4), finding("b.b", 0.9), explains={"a.a": ("b.b",)})) == {"a.a", "b.b"}
     assert roots(finding("a.a", 0.3), finding("b.b", 0.9)) == ["b.b"]

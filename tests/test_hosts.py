@@ -10,7 +10,8 @@ HOSTS = {
     INNER_NAME: "backend redis-0 Backend. ws.shop.svc api.default.svc.cluster.local nas.local box.lan host.docker.internal a.home.arpa",
     INNER_ADDRESS: "10.0.0.7 172.20.1.1 192.168.1.9 100.64.3.2 169.254.7.7 fd12::1 [fe80::1%eth0]",
     # Addresses for examples stand for public ones (RFC 5737, RFC 3849).
-    PUBLIC: "shop.example local.shop.example mylocalhost.example 8.8.8.8 2606:4700::1 172.32.0.1 203.0.113.9 192.0.2.1 2001:db8::7",
+    PUBLIC: "shop.example local.shop.example mylocalhost.example 8.8.8.8 2606:4700::1 172.32.0.1 203.0.113.9 192.0.2.1 2001:db8::7"
+    " something xxx your-server my_domain foo",
 }
 
 

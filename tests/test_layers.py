@@ -15,7 +15,7 @@ LAYERS = (
     {"wire", "equivalents"},
     {"probes", "parsers", "rules"},
     {"lab"},
-    {"record", "redact", "report", "case", "parameters", "steps", "folder", "artifacts"},
+    {"record", "redact", "report", "case", "parameters", "steps", "folder", "artifacts", "inquiry"},
     {"views"},
     {"runner"},
     {"cli", "__main__"},

@@ -1,5 +1,6 @@
 """What the README and CONTRIBUTING tell is so: commands can be typed, files are there, figures are those of the code."""
 
+import json
 import re
 import shlex
 import sys
@@ -12,7 +13,8 @@ import typer
 
 from wsbook.causes import causes
 from wsbook.cli import app
-from wsbook.cli.reference import BEGIN, END, main, reference, replaced
+from wsbook.cli.accuracy_page import accuracy_page
+from wsbook.cli.reference import ACCURACY_BEGIN, ACCURACY_END, BEGIN, END, main, reference, replaced
 from wsbook.lab import FAULTS
 from wsbook.steps import STEPS
 
@@ -62,10 +64,18 @@ def test_links_and_pictures_lead_to_files(page: str) -> None:
     assert [target for target in targets if not (ROOT / target).exists()] == []
 
 
-def test_the_picture_has_a_text_and_is_small() -> None:
-    ((alt, path),) = re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", README)
-    assert len(alt) > 60
-    assert 10_000 < (ROOT / path).stat().st_size <= 200 * 1024
+def test_pictures_have_a_text_and_are_small() -> None:
+    pictures = re.findall(r"!\[([^\]]+)\]\(([^)]+)\)", README)
+    assert len(pictures) == 2
+    for alt, path in pictures:
+        assert len(alt) > 60
+        assert 4_000 < (ROOT / path).stat().st_size <= 200 * 1024
+
+
+def test_the_picture_of_confidence_shows_what_was_measured() -> None:
+    said = json.loads((ROOT / "data" / "accuracy.json").read_text())["reliability"]
+    drawn = (ROOT / "data" / "pictures" / "reliability.svg").read_text()
+    assert all(f"{one['true']} of {one['said']}" in drawn for one in said if one["said"])
 
 
 def test_files_that_are_named_exist() -> None:
@@ -89,12 +99,13 @@ def test_the_reference_is_that_of_the_commands() -> None:
 
 def test_the_reference_is_written_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.md"
-    page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    accuracy = f"{ACCURACY_BEGIN}\n\n{accuracy_page()}\n\n{ACCURACY_END}\n"
+    page.write_text(f"before\n{BEGIN}\nold\n{END}\n{accuracy}after\n")
     assert main([str(page), "--check"]) == 1
     assert "run python -m wsbook.cli.reference" in capsys.readouterr().out
     assert main([str(page)]) == 0
     assert main([str(page), "--check"]) == 0
-    assert page.read_text() == f"before\n{BEGIN}\n\n{reference()}\n\n{END}\nafter\n"
+    assert page.read_text() == f"before\n{BEGIN}\n\n{reference()}\n\n{END}\n{accuracy}after\n"
     with pytest.raises(ValueError, match="lacks"):
         replaced("no markers")
 

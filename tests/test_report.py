@@ -252,6 +252,19 @@ def test_the_ticket_folds_everything_but_the_surest_cause(folder: Path) -> None:
     assert len(first.splitlines()) < 45
 
 
+def test_what_cannot_be_told_apart_is_said_in_page_and_ticket(folder: Path) -> None:
+    record, told = Record(folder), "cannot be told apart"
+    content, proof = record.read_json("findings.json"), (Proof(text="answered 403", observation="1.3-1"),)
+    one = finding(cause="origin.not-in-allowlist", confidence=0.6, evidence=proof)
+    for other, said in ((proof, True), ((Proof(text="answered 403", observation="3.1-1"),), False)):
+        content["findings"] = [one, finding(cause="auth.credential-not-sent", confidence=0.5, evidence=other)]
+        record.write_json("findings.json", content)
+        write_report(folder)
+        for name in ("report.md", "report.html"):
+            assert (told in (folder / name).read_text()) is said
+        assert ("- auth.credential-not-sent, 50%: " in (folder / "report.md").read_text()) is said
+
+
 def test_a_fence_cannot_be_ended_from_inside() -> None:
     assert fenced("a\n````\nb").splitlines()[0] == "`````"
 

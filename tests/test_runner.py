@@ -132,6 +132,16 @@ def test_only_the_notebooks_of_chosen_steps_run(folder: Path) -> None:
     assert text_of(summary.notebooks[-1].notebook, "c0") == "2.1\n"
 
 
+def test_every_notebook_knows_that_one_sure_cause_is_enough(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "import os; print(os.environ.get('WSBOOK_UNTIL_SURE'))"
+    for name in ("01_a", "02_b", "05_findings"):
+        write(runner.notebook_folder() / f"{name}.ipynb", source)
+    monkeypatch.setenv("WSBOOK_UNTIL_SURE", "left over")
+    for wanted, said in ((True, "1\n"), (False, "None\n")):
+        summary = run_notebooks({}, record=folder, until_sure=wanted)
+        assert [text_of(run.notebook, "c0") for run in summary.notebooks] == [said] * 3
+
+
 @pytest.mark.skipif(not can_paint(), reason="needs kaleido and a browser")
 def test_plots_get_a_picture_beside_their_json() -> None:
     notebook = {

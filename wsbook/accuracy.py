@@ -5,24 +5,36 @@ from itertools import pairwise
 from statistics import median
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, to_builtins
 
 from wsbook.causes import AREAS
 
-__all__ = ["SCHEMA", "AreaScore", "Reliability", "Trial", "accuracy", "by_area", "reliability"]
+__all__ = ["KINDS", "SCHEMA", "AreaScore", "Reliability", "Trial", "accuracy", "by_area", "joined", "reliability"]
 
 SCHEMA = "wsbook.accuracy/1"
+
+KINDS = {
+    "fault": "faults of the lab",
+    "healthy": "healthy stacks of the lab",
+    "together": "faults planted together",
+    "until-sure": "faults of the lab, until one cause is sure",
+    "artifact": "artifact samples, alone",
+    "told": "artifact samples with what was told",
+}
+"""What is tried, in words."""
 
 _STEPS = (0.0, 0.3, 0.5, 0.7, 0.9, 1.01)
 """Borders of the classes of confidence."""
 
 
-class Trial(Struct, frozen=True, kw_only=True):
+class Trial(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One investigation with a known answer.
 
-    kind: lab, combination or artifact. name: the fault, the faults joined by +, or the case; "" for the healthy lab. cause: what should be
-    named, "" nothing. also: causes that are true as well; of a combination those that were planted beside. named: root causes that are
-    faults, surest first; sure: their confidences. problem: why it could not run.
+    kind: one of KINDS. name: the fault, the faults joined by +, the stack, or the case; "" for the healthy lab. cause: what should be
+    named, "" nothing. also: causes that are true as well; of faults planted together those beside the first. named: root causes, surest
+    first, of the lab those that are faults; sure: their confidences; severe: whether each is a fault that breaks updates. seconds: until
+    the cause that is first in the end stood first, or until all was looked at where none is named; whole_s: the whole investigation.
+    round: 2 and more when the same is tried again. problem: why it could not run.
     """
 
     kind: str
@@ -30,14 +42,22 @@ class Trial(Struct, frozen=True, kw_only=True):
     cause: str
     named: tuple[str, ...] = ()
     sure: tuple[float, ...] = ()
+    severe: tuple[bool, ...] = ()
     also: tuple[str, ...] = ()
     seconds: float = 0.0
+    whole_s: float = 0.0
+    round: int = 1
     problem: str = ""
 
     @property
+    def alarm(self) -> bool:
+        """Whether a fault that breaks updates was named where nothing is wrong."""
+        return not self.cause and any(self.severe)
+
+    @property
     def first(self) -> bool:
-        """Whether the planted cause comes first, or nothing was named where nothing is wrong."""
-        return self.named[:1] == ((self.cause,) if self.cause else ()) and not self.problem
+        """Whether the planted cause comes first, or no error was named where nothing is wrong."""
+        return not self.problem and (self.named[:1] == (self.cause,) if self.cause else not self.alarm)
 
     @property
     def among_three(self) -> bool:
@@ -51,12 +71,12 @@ class Trial(Struct, frozen=True, kw_only=True):
 
     @property
     def right(self) -> bool:
-        """Whether it ended as it should: of a combination complete, else first."""
-        return self.complete if self.kind == "combination" else self.first
+        """Whether it ended as it should: of faults planted together complete, else first."""
+        return self.complete if self.kind == "together" else self.first
 
 
 class AreaScore(Struct, frozen=True, kw_only=True):
-    """The trials of one area of the catalogue. seconds: their median."""
+    """The trials of one area of the catalogue. seconds: the median until the diagnosis."""
 
     area: str
     trials: int
@@ -111,35 +131,53 @@ def reliability(trials: Iterable[Trial]) -> list[Reliability]:
     return classes
 
 
+def joined(before: Iterable[Trial], now: Iterable[Trial]) -> list[Trial]:
+    """Return all trials, each once: what was tried again replaces what came of it before."""
+    return list({(trial.kind, trial.name, trial.round): trial for trial in (*before, *now)}.values())
+
+
 def accuracy(trials: Sequence[Trial]) -> dict[str, Any]:
-    """Return the document of all trials, by kind: scores by area and in all, false alarms, reliability, and every trial that missed."""
-    kinds = {kind: [trial for trial in trials if trial.kind == kind] for kind in ("lab", "combination", "artifact")}
-    scores = {kind: _of_kind(own) for kind, own in kinds.items() if kind != "combination"}
-    return {"schema": SCHEMA, **scores, "combination": _of_combinations(kinds["combination"])}
-
-
-def _of_combinations(trials: Sequence[Trial]) -> dict[str, Any]:
-    ran = _ran(trials)
-    planted = {trial.name: {trial.cause, *trial.also} for trial in ran}
+    """Return the document of all trials: for each kind its scores, then reliability over all of them, and the trials themselves."""
+    kinds = {kind: [trial for trial in trials if trial.kind == kind] for kind in KINDS}
+    live = [trial for kind, own in kinds.items() if kind not in ("artifact", "told") for trial in own]
     return {
-        "trials": len(ran),
-        "all_named": sum(planted[trial.name] <= set(trial.named) for trial in ran),
-        "nothing_invented": sum(set(trial.named) <= planted[trial.name] for trial in ran),
-        "not_complete": {trial.name: list(trial.named) for trial in ran if not trial.complete},
-        "not_run": {trial.name: trial.problem for trial in trials if trial.problem},
+        "schema": SCHEMA,
+        **{kind: _of_kind(kind, own) for kind, own in kinds.items() if own},
+        "reliability": [{"low": one.low, "high": one.high, "said": one.said, "true": one.true} for one in reliability(live)],
+        "trials": to_builtins(trials),
     }
 
 
-def _of_kind(trials: Sequence[Trial]) -> dict[str, Any]:
+def _of_kind(kind: str, trials: Sequence[Trial]) -> dict[str, Any]:
     ran = _ran(trials)
+    tables = {"together": _of_together, "healthy": _of_healthy}
+    missed = {f"{trial.name} {trial.round}" if trial.round > 1 else trial.name: list(trial.named[:3]) for trial in ran if not trial.right}
+    not_run = {trial.name: trial.problem for trial in trials if trial.problem}
+    return {**tables.get(kind, _of_faults)(ran), "missed": missed, "not_run": not_run}
+
+
+def _of_together(ran: Sequence[Trial]) -> dict[str, Any]:
+    planted = [{trial.cause, *trial.also} for trial in ran]
+    return {
+        "trials": len(ran),
+        "complete": sum(trial.complete for trial in ran),
+        "all_named": sum(one <= set(trial.named) for one, trial in zip(planted, ran, strict=True)),
+        "nothing_invented": sum(set(trial.named) <= one for one, trial in zip(planted, ran, strict=True)),
+    }
+
+
+def _of_healthy(ran: Sequence[Trial]) -> dict[str, Any]:
+    warned = {trial.name: list(trial.named) for trial in ran if trial.named and not trial.alarm}
+    stacks = len({trial.name for trial in ran})
+    return {"trials": len(ran), "stacks": stacks, "false_alarms": sum(trial.alarm for trial in ran), "warned": warned}
+
+
+def _of_faults(ran: Sequence[Trial]) -> dict[str, Any]:
     faulty, healthy = [trial for trial in ran if trial.cause], [trial for trial in ran if not trial.cause]
     return {
         "areas": {score.area: _plain(score) for score in by_area(ran)},
         "all": _plain(_score("", faulty)),
-        "healthy": {"trials": len(healthy), "false_alarms": sum(not trial.first for trial in healthy)},
-        "reliability": [{"low": one.low, "high": one.high, "said": one.said, "true": one.true} for one in reliability(ran)],
-        "not_first": {trial.name: list(trial.named[:3]) for trial in ran if not trial.first},
-        "not_run": {trial.name: trial.problem for trial in trials if trial.problem},
+        **({"healthy": {"trials": len(healthy), "false_alarms": sum(trial.alarm for trial in healthy)}} if healthy else {}),
     }
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "LATE_S",
     "LISTED_ORIGIN",
     "LOOPBACK_ORIGIN",
+    "LOWER_PATH",
     "MARKED_QUERY",
     "NO_ALPN",
     "NO_COOKIES",
@@ -44,6 +45,7 @@ __all__ = [
     "NO_TOKENS",
     "NO_UPGRADE",
     "NULL_ORIGIN",
+    "OFFERED_PATH",
     "ONE_ADDRESS",
     "ONE_BROKEN",
     "ONE_FLOODS",
@@ -66,6 +68,7 @@ __all__ = [
     "PREFIXED_ORIGIN",
     "RANDOM_PATH",
     "REDIRECTED",
+    "SINGLE_SLASHES",
     "SLASH_ORIGIN",
     "SUBDOMAIN_ORIGIN",
     "SUFFIXED_ORIGIN",
@@ -119,6 +122,7 @@ NO_SUBPROTOCOL = "no subprotocol"
 NO_UPGRADE = "no Upgrade header"
 RANDOM_PATH = "random path"
 THE_ENDPOINTS_PATH = "the endpoint's path"
+OFFERED_PATH = "a path that the backend offers"
 THE_ENDPOINTS_HOST = "the endpoint's Host"
 AS_FORWARDED = "with what a proxy adds"
 NO_TOKENS = "no Upgrade and Connection"
@@ -132,6 +136,8 @@ NO_QUERY = "no query"
 FORWARDED_HTTP = "X-Forwarded-Proto: http added"
 WITH_SLASH = "with a trailing slash"
 WITHOUT_SLASH = "without the trailing slash"
+LOWER_PATH = "the path in small letters"
+SINGLE_SLASHES = "the path without double slashes"
 OTHER_SCHEME = "ws instead of wss, or the reverse"
 UNVERIFIED = "certificate not checked"
 NO_SERVER_NAME = "no SNI"

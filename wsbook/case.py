@@ -203,6 +203,18 @@ class Case:
         self._seen += [self.record.add(one) for one in seen] if self.record else seen
         self.finish(step, duration_s)
 
+    async def abandon(self) -> None:
+        """Stop the steps that were begun beside others and are not needed any more; they count as not looked at."""
+        for step, look in list(self._looks.items()):
+            await look.end()
+            self._looks.pop(step, None)
+            self.forget(step)
+
+    @property
+    def looked(self) -> tuple[str, ...]:
+        """The steps that have been run, now or in the record."""
+        return tuple(self._durations)
+
     def forget(self, step: str) -> None:
         """Note that a step is looked at from here on: what it saw before no longer counts."""
         self._seen = [seen for seen in self._seen if seen.source.step != step]

@@ -305,6 +305,11 @@ def _symptom(facts: f.SymptomFacts) -> str:
     return f"told: {facts.text}"
 
 
+def _inquiry(facts: f.InquiryFacts) -> str:
+    order = ", ".join(look.step for look in facts.looks) or "nothing"
+    return f"looked at {order}" + (f" and stopped: {facts.sure} is sure" if facts.sure else "; no cause was sure")
+
+
 def _tls_scan(facts: f.TlsScanFacts) -> str:
     words = {True: "accepted", False: "refused", None: "cannot be offered from here"}
     asked = {True: ", asks for a client certificate", False: ", asks for no client certificate", None: ""}[facts.client_certificate]
@@ -384,6 +389,7 @@ _SENTENCES: dict[type, Callable[[Any], str]] = {
     f.CookieFacts: _cookies,
     f.SymptomFacts: _symptom,
     f.WordsFacts: _words,
+    f.InquiryFacts: _inquiry,
     f.TlsScanFacts: _tls_scan,
     f.Http2Facts: _http2,
     f.RedirectFacts: _redirects,

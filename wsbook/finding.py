@@ -1,6 +1,6 @@
 """Findings, verdicts and the ranking of root causes. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from math import prod
 
@@ -144,14 +144,20 @@ def _joined(group: list[Finding]) -> Finding:
     )
 
 
-def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> tuple[Finding, ...]:
+def rank(
+    findings: Iterable[Finding],
+    explains: Mapping[str, Iterable[str]],
+    independent: Callable[[Finding, str], bool] = lambda finding, cause: False,
+) -> tuple[Finding, ...]:
     """Return the findings with root and explained_by set, root causes first, surest first.
 
     Where there is no fault, a text that looks like one and is harmless is the answer, and root. Where faults are in doubt (DOUBTED),
     what is merely possible is root behind them.
     A candidate far less sure than the surest fault is no root: it may be listed, and names nothing.
     explains: slug → slugs of the causes that it explains; "area.*" stands for all of an area. A fault is explained when a proven
-    fault (confidence >= PROVEN) that explains it is nearly as sure (NEAR); of two that explain each other the surer one does.
+    fault (confidence >= PROVEN) that explains it is nearly as sure (NEAR), and so is the root at the end of the explanation; of two that
+    explain each other the surer one does. independent: tells whether a finding was seen in such a way that this cause cannot have
+    brought it about.
     """
     joined = _strongest(findings)
     faults = {f.cause: f for f in joined if f.verdict is Verdict.FAULT}
@@ -164,7 +170,18 @@ def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> 
             if other.cause != slug
             and other.confidence >= max(PROVEN, NEAR * faults[slug].confidence)
             and {slug, area} & set(explains.get(other.cause, ()))
+            and not independent(faults[slug], other.cause)
             and not (slug in explains and {other.cause} & set(explains[slug]) and faults[slug].confidence >= other.confidence)
+        )
+
+    causes_of = {slug: explained(slug) for slug in faults}
+
+    def ends_near(slug: str, least: float, passed: tuple[str, ...] = ()) -> bool:
+        """Tell whether an explanation, followed to its root, ends at a fault that is sure enough."""
+        return any(
+            ends_near(by, least, (*passed, by)) if causes_of[by] else faults[by].confidence >= least
+            for by in causes_of[slug]
+            if by not in passed
         )
 
     surest = max((f.confidence for f in joined if f.verdict in (Verdict.FAULT, Verdict.UNKNOWN)), default=0.0)
@@ -173,7 +190,7 @@ def rank(findings: Iterable[Finding], explains: Mapping[str, Iterable[str]]) -> 
     far = FARTHER if surest >= SHOWN else FAR
     ranked = []
     for finding in joined:
-        by = explained(finding.cause) if finding.verdict is Verdict.FAULT else ()
+        by = causes_of[finding.cause] if finding.verdict is Verdict.FAULT and ends_near(finding.cause, NEAR * finding.confidence) else ()
         candidate = finding.verdict in allowed and finding.confidence > max(0.0, far * surest)
         candidate = candidate and (finding.verdict is Verdict.FAULT or finding.cause not in faults)
         candidate = candidate or (not faults and finding.verdict is Verdict.CLEAR and finding.cause == NOT_A_FAULT)

@@ -1,6 +1,7 @@
 """What a host means by its name or address alone: this machine, an inner network, or the public internet. Resolves nothing."""
 
 import ipaddress
+import re
 
 __all__ = ["is_inner", "is_inner_address", "is_inner_name", "is_own_machine"]
 
@@ -13,6 +14,10 @@ _INNER = tuple(
 """RFC 1918, RFC 6598, RFC 3927, RFC 4193, RFC 4291. Addresses for examples (RFC 5737, RFC 3849) stand for public ones."""
 _SUFFIXES = (".local", ".internal", ".svc", ".cluster.local", ".lan", ".docker", ".localdomain", ".home", ".home.arpa")
 """Names that no public resolver knows (RFC 6762, RFC 8375, ICANN's .internal) or that container networks give."""
+_STANDS_FOR_A_NAME = re.compile(
+    r"some(?:thing|where|host|server|domain)|x{2,}|(?:my|your)[-_]?(?:\w+[-_])*(?:host|server|domain|site|url|ip)|hostname|domain|foo|bar"
+)
+"""What people write where they hide or leave open the real name; nobody dials it."""
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -34,7 +39,7 @@ def is_own_machine(host: str) -> bool:
 def is_inner_name(host: str) -> bool:
     """Tell whether a name can only be meant for an inner network: one label, or a suffix that is not public."""
     name = host.rstrip(".").lower()
-    if not name or _address(name) is not None or is_own_machine(name):
+    if not name or _STANDS_FOR_A_NAME.fullmatch(name) or _address(name) is not None or is_own_machine(name):
         return False
     return "." not in name or name.endswith(_SUFFIXES)
 

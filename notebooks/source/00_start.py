@@ -92,6 +92,16 @@ direct.verdict()
 #
 # </details>
 
+# %% [markdown] id=suspects-about
+# ## What is suspected, and what would separate it?
+#
+# The outcome of the first upgrade leaves some causes and rules out others; what was told moves them up or down. Each of the likeliest
+# has a test that separates it from its look-alikes, and a step that makes it. The step to look at next is the one that decides the
+# most suspicion in a second. `wsbook run --until-sure` goes on in that order and stops as soon as one cause is sure.
+
+# %% id=suspects
+await book.suspects()
+
 # %% [markdown] id=plan-about
 # ## What will be looked at
 #

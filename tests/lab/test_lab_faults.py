@@ -71,6 +71,8 @@ REFUSALS = [
     ("endpoint.protocol-library-mismatch", ("caddy",), 404, "no route for /socket.io/", 404),
     ("backend.ws-library-missing", ("caddy",), 404, "Not Found", 404),
     ("handshake.redirected", (), 301, "", 101),
+    ("auth.token-not-sent", ("caddy",), 401, "a token is required", 401),
+    ("subprotocol.not-offered", ("caddy",), 400, "", 400),
     ("proxy.forwarded-headers-wrong", (), 301, "https only", 301),
     ("backend.upgrade-header-exact-compare", ("nginx",), 400, "bad request", 101),
     ("proxy.security-layer-blocks", (), 403, "", 101),

@@ -130,6 +130,8 @@ NODE = [
      "import { Server } from 'socket.io'; const io = new Server(http); const raw = new WebSocketServer({ noServer: true }); http.on('upgrade', (q, s, h) => { if (q.url === '/raw') raw.handleUpgrade(q, s, h, go) })"),
     ("node.two-servers", "import { Server } from 'socket.io'; const io = new Server(http); http.on('upgrade', (q, s, h) => { if (q.url === '/raw') raw.handleUpgrade(q, s, h, go); else s.destroy() })",
      "import { Server } from 'socket.io'; const io = new Server(http); http.on('upgrade', (q, s, h) => { if (q.url === '/raw') raw.handleUpgrade(q, s, h, go) })"),
+    ("node.two-servers", "const live = require('socket.io'); const raw = require('ws'); const http = createServer(); live(http); new raw.Server({ server: http, path: '/raw' })",
+     "const live = require('socket.io'); const raw = require('ws'); const http = createServer(); live(http); new raw.Server({ server: other, path: '/raw' })"),
     ("node.two-servers", "srv.on('upgrade', (q, s, h) => { if (q.url.startsWith('/a')) x.handleUpgrade(q, s, h, f) }); srv.on('upgrade', (q, s, h) => { if (q.url.startsWith('/a/b')) y.handleUpgrade(q, s, h, f) })",
      "srv.on('upgrade', (q, s, h) => { if (q.url.startsWith('/a')) x.handleUpgrade(q, s, h, f) }); srv.on('upgrade', (q, s, h) => { if (q.url.startsWith('/b')) y.handleUpgrade(q, s, h, f) })"),
     ("node.buffer-taken-for-text", WS + "wss.on('connection', (ws) => ws.on('message', (m) => { if (m === 'ping') ws.send('pong') }))",

@@ -877,6 +877,24 @@ PAGE_IDIOMS = [
         "ws.onmessage = e => { setState({ ...state, items: [...state.items, JSON.parse(e.data)] }) }",
     ),
     (
+        "page.dev-proxy-drops-upgrades",
+        "vue.config.js",
+        "module.exports = { devServer: { proxy: { '/': { target: u, ws: true, headers: { Connection: 'keep-alive' } } } } }",
+        "module.exports = { devServer: { proxy: { '/': { target: u, ws: true, headers: { 'X-From': 'dev' } } } } }",
+    ),
+    (
+        "page.hears-no-beats",
+        "a.ts",
+        "new Client({ brokerURL: u, heartbeatIncoming: 0, heartbeatOutgoing: 10000 })",
+        "new Client({ brokerURL: u, heartbeatIncoming: 10000, heartbeatOutgoing: 10000 })",
+    ),
+    (
+        "js.echo-name-without-dot",
+        "a.js",
+        "Echo.private('room').listen('App.Events.Shipped', draw)",
+        "Echo.private('room').listen('.App.Events.Shipped', draw)",
+    ),
+    (
         "page.dev-proxy-without-upgrades",
         "vue.config.js",
         "module.exports = { devServer: { proxy: { '/ws': { target: 'http://localhost:8080' } } } }",

@@ -339,6 +339,30 @@ SERVER_IDIOMS = [
         ),
     ),
     (
+        "py.handler-unguarded",
+        "a.py",
+        "async def live(websocket):\n    async for raw in websocket:\n        take(json.loads(raw))\n",
+        "async def follow():\n    async with websockets.connect(u) as websocket:\n        async for raw in websocket:\n            take(json.loads(raw))\n",
+    ),
+    (
+        "serve.beside-a-development-server",
+        "a.js",
+        "const pages = next({ dev }); const app = express(); const live = expressWs(app); app.ws('/live', talk)",
+        "const app = express(); const live = expressWs(app); app.ws('/live', talk)",
+    ),
+    (
+        "any.wsgi-in-plain-workers",
+        "pasted text",
+        "[Service]\nExecStart=/srv/venv/bin/gunicorn --workers 3 site.wsgi:application\n",
+        "[Service]\nExecStart=/srv/venv/bin/gunicorn -k uvicorn.workers.UvicornWorker --workers 3 site.asgi:application\n",
+    ),
+    (
+        "send.several-processes",
+        "pasted text",
+        "bind = '0.0.0.0:80'\nworkers = 4\nworker_class = 'uvicorn.workers.UvicornWorker'\n",
+        "bind = '0.0.0.0:80'\nworkers = 1\nworker_class = 'uvicorn.workers.UvicornWorker'\n",
+    ),
+    (
         "send.within-one-process",
         "a.java",
         "class A { Map<String, WebSocketSession> m = new HashMap<String, WebSocketSession>(); }",

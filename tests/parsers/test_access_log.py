@@ -29,6 +29,10 @@ ROWS = [
     ("      Request finished HTTP/1.1 GET http://a.test/rt?id=x - 101 - - 60012.5ms", ("kestrel", "http://a.test/rt?id=x", 101, "1.1", 60.0125, "", True)),
     ('{"start_time":"2026-03-12T10:00:01.443Z","method":"GET","path":"/rt","protocol":"HTTP/1.1","response_code":101,"response_flags":"SI","duration":300001}', ("envoy", "/rt", 101, "1.1", 300.001, "SI", None)),
     ('{"level":30,"time":1773309600123,"req":{"method":"GET","url":"/rt"},"res":{"statusCode":426},"responseTime":3}', ("", "/rt", 426, "", 0.003, "", None)),
+    ("WARNING:tornado.access:404 GET /rt?x=1 (127.0.0.1) 0.53ms", ("tornado", "/rt?x=1", 404, "", 0.00053, "", None)),
+    ("[W 260312 10:00:01 web:2348] 403 GET /rt (::1) 1.20ms", ("tornado", "/rt", 403, "", 0.0012, "", None)),
+    ('[GIN] 2026/03/12 - 10:00:01 | 404 |       12.5ms |       127.0.0.1 | GET      "/rt"', ("gin", "/rt", 404, "", 0.0125, "", None)),
+    ("GET /rt 404 1.250 ms - 139", ("", "/rt", 404, "", 0.00125, "", None)),
     ('"GET /rt" 502 x 3904 12:00:04', ("", "/rt", 502, "", None, "", None)),
 ]  # fmt: skip
 

@@ -40,6 +40,9 @@ BROKEN = {
     "rewrite to http": (LONG + "RewriteEngine On\n" + PAIR.replace("ws://", "http://") + PLAIN, "", MISSING),
     "engine off": (LONG + PAIR + PLAIN, "", {"apache.rewrite-engine-off"}),
     "path lost": (LONG + "RewriteEngine On\n" + PAIR.replace("$1", "") + PLAIN, "", {"apache.rewrite-drops-path"}),
+    "variable unmarked": (
+        LONG + "RewriteEngine On\n" + PAIR.replace("/$1", "/{REQUEST_URI}") + PLAIN, "", {"apache.variable-unmarked"},
+    ),
     "case": (
         LONG + "RewriteEngine On\n" + PAIR.replace("=websocket [NC]", "^WebSocket$") + PLAIN, "", {"apache.handshake-test-too-strict"},
     ),

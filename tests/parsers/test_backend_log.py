@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from time import process_time
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.facts import AccessFacts, SessionFacts, SignatureFacts, TextFacts
 from wsbook.observation import Observation
-from wsbook.parsers.instants import find_instant, find_seconds, parse_instant
+from wsbook.parsers.instants import find_instant, find_seconds, parse_instant, record_instant
 from wsbook.parsers.lines import LINE_CHARS, LineReader, decode, split_lines
 from wsbook.parsers.logs.backend_log import parse_backend_log
 from wsbook.parsers.read import read_artifact, read_text
@@ -225,3 +226,62 @@ def test_what_a_client_sent_is_no_message_of_the_program_that_logged_it() -> Non
     ]
     assert causes[0] == "proxy.upstream-unreachable"
     assert not {"backend.middleware-breaks-upgrade", "frame.compression-broken", "proxy.upgrade-header-missing"} & set(causes)
+
+
+def test_the_life_of_a_connection_tells_its_end_and_whether_it_was_ours() -> None:
+    lines = [
+        '2026-03-01 12:00:00,000 INFO 10.0.0.9:50123 - "GET /ws HTTP/1.1" 101 agent="wsbook/1.0 (0123abcd)"',
+        '2026-03-01 12:00:00,100 INFO 10.0.0.9:50124 - "GET /ws HTTP/1.1" 101 agent="Mozilla/5.0"',
+        "2026-03-01 12:00:01,500 INFO 10.0.0.9:50123 closed code=1008 reason='' age=1.5s",
+        "2026-03-01 12:00:02,500 INFO 10.0.0.9:50124 closed code=1008 reason='' age=2.4s",
+        "10.0.0.9:50125 closed code=1008 reason='' age=3s",
+    ]
+    lives = facts_of(parse_backend_log(lines, artifact="x"), SessionFacts)
+    end = datetime(2026, 3, 1, 12, 0, 1, 500_000, tzinfo=UTC).timestamp()
+    assert [(life.ended_at, life.marks) for life in lives] == [(end, ("0123abcd",)), (end + 1, ()), (None, ())]
+
+
+def lines_of(text: str) -> list[str]:
+    return text.strip("\n").splitlines()
+
+
+PYTHON = lines_of("""
+2026-03-01 12:00:00,500 ERROR websockets.server connection handler failed
+Traceback (most recent call last):
+  File "/app/server.py", line 112, in receive
+    await socket.send(message)
+
+The above exception was the direct cause of the following exception:
+
+websockets.exceptions.ConnectionClosedOK: received 1000 (OK); then sent 1000 (OK)
+""")
+JAVA = lines_of("""
+2026-03-01 12:00:00.500 ERROR o.s.w.s.h.ExceptionWebSocketHandlerDecorator - Unhandled exception
+java.io.IOException: Broken pipe
+\tat java.base/sun.nio.ch.SocketDispatcher.write0(Native Method)
+""")
+
+
+@pytest.mark.parametrize(
+    ("lines", "index", "known"),
+    [
+        (PYTHON, 7, True),
+        (JAVA, 1, True),
+        ([PYTHON[0], "the cache is cold", *PYTHON[1:]], 8, False),
+        (PYTHON[1:], 6, False),
+        ([PYTHON[0], "websockets: sending failed"], 1, False),
+    ],
+    ids=["a traceback", "a stack of Java", "of a record without an instant", "the beginning is not there", "a line of its own"],
+)
+def test_a_traceback_has_the_instant_of_its_record(lines: list[str], index: int, known: bool) -> None:
+    at = datetime(2026, 3, 1, 12, 0, 0, 500_000, tzinfo=UTC).timestamp()
+    assert record_instant(lines, range(len(lines)), index) == (at if known else None)
+
+
+def test_lines_that_were_left_out_break_a_record() -> None:
+    assert record_instant([PYTHON[0], PYTHON[7]], [1, 8], 1) is None
+
+
+def test_known_texts_in_a_traceback_have_its_instant() -> None:
+    found = facts_of(parse_backend_log(PYTHON, artifact="x"), SignatureFacts)
+    assert {one.signature: len(one.times) for one in found}["send-after-close"] == 1

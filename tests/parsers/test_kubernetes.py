@@ -69,7 +69,7 @@ def test_chooses_the_longest_path_and_rewrites_it() -> None:
         (ingress('ingress.kubernetes.io/affinity: "cookie"'), ["k8s.annotation-prefix"]),
         (ingress(f"{NGINX}proxy-read-timeout: 3600"), ["k8s.annotation-not-a-string"]),
         (ingress(f'{NGINX}proxy-read-timeout: "1h"'), ["k8s.annotation-unit"]),
-        (ingress(f'{NGINX}proxy-read-timeout: "60"', "nginx.org/websocket-services: s0"), ["k8s.annotation-other-controller"]),
+        (ingress(f'{NGINX}proxy-read-timeout: "60"', "nginx.org/websocket-services: s0"), ["k8s.annotation-needless"]),
         (ingress(f"{NGINX}backend-protocol: GRPC"), ["k8s.h2-to-upstream"]),
         (ingress(f"{NGINX}rewrite-target: /", paths=("/ws",)), ["k8s.rewrite-drops-path"]),
         (ingress(paths=("/socket.io",)), ["k8s.no-stickiness"]),

@@ -166,6 +166,8 @@ def test_judges_which_location_serves_without_a_path(text: str, serves: list[boo
             "proxy",
         ),
         ("location /ws { proxy_pass http://b:443; }", "nginx.plain-to-tls-port", "endpoint"),
+        ("location /ws { proxy_pass https://b:81; }\nlocation / { proxy_pass http://b:81; }", "proxy.tls-beside-plain", "endpoint.tls"),
+        ("location /ws { proxy_pass http://b:81; }\nlocation / { proxy_pass https://b:81; }", "proxy.plain-beside-tls", "endpoint.plain"),
         ("location /ws/ { proxy_pass http://b/ws; }", "nginx.slash-glued", "proxy"),
         ("location /socket.io/ { proxy_pass http://b/; }", "nginx.library-prefix-stripped", "proxy"),
         (
@@ -190,6 +192,8 @@ def test_names_defects_that_a_route_cannot_say(text: str, pattern: str, cause: s
         f"upstream b {{ ip_hash; server x; server y; }} server {{ location /socket.io/ {{ proxy_pass http://b; {GOOD} }} }}",
         "location /ws { proxy_pass http://b; proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade;\n"
         "proxy_set_header Connection upgrade; proxy_set_header Host $host; proxy_set_header X-Forwarded-Proto $scheme; }",
+        "server {\n# proxy_pass https://b:81;\nlocation /api { proxy_pass http://b:81; } "
+        f"location /ws {{ proxy_pass http://b:81; {GOOD} }} }}",
         f"server {{ location /events {{ proxy_pass http://b; proxy_buffering off; }} location /ws {{ proxy_pass http://b; {GOOD} }} }}",
     ],
 )

@@ -260,6 +260,14 @@ PHRASINGS = [
     ("more than 500 users can't connect, worker_connections are not enough", "load.connection-cap"),
     ("accept: too many open files", "load.fd-limit-or-leak"),
     ("429 when the whole office connects at the same time", "load.rate-limited"),
+    ("the page is served over https and ws to the same server does nothing", "endpoint.mixed-content"),
+    ("sockets fail as long as a user is signed in, after signing out they connect", "handshake.headers-too-large"),
+    ("while one client waits for its report everybody else is stuck", "backend.blocking-call-in-event-loop"),
+    ("wifi is pulled and the server never notices that the client is gone", "heartbeat.none-half-open"),
+    ("the backlog of a phone in a pocket grows without limit until the process is killed", "load.slow-consumer-no-backpressure"),
+    ("socket.io and our own ws server share the port, now invalid websocket frame", "backend.multiple-upgrade-handlers"),
+    ("with a second worker the handshake fails with 400", "cluster.no-sticky-session"),
+    ("constructor throws and nothing shows in the network tab", "endpoint.url-invalid"),
     ("QueuePool limit reached once 15 websockets are open", "load.db-pool-held-by-socket"),
 ]
 

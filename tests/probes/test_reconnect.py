@@ -6,10 +6,12 @@ from collections import Counter
 
 import pytest
 from conftest import needs
+from msgspec.structs import replace
 from reconnect_pages import MESSAGE, serving
 
 from wsbook.attempt import attempt_for
 from wsbook.evidence import Evidence
+from wsbook.facts import OutageFacts
 from wsbook.facts.reconnect import is_final
 from wsbook.finding import Verdict
 from wsbook.observation import Observation, Outcome, Reason
@@ -20,6 +22,7 @@ from wsbook.rules.reconnect import judge_reconnect
 from wsbook.target import Target, parse_target
 
 REFUSED = Outage(way="rst", answer="refuse", most_s=4.0, back_s=4.0)
+PUBLISHED = replace(REFUSED, publishes=True)
 GONE = Outage(way="close", answer="open", close_code=1001, most_s=3.0, back_s=0.0)
 STALLED = Outage(way="stall", answer="open", most_s=1.0, back_s=0.0)
 
@@ -40,6 +43,8 @@ async def interrupted(page: str, *outages: Outage) -> tuple[Target, list[Observa
 HABITS = [
     ("watchdog", (REFUSED, STALLED), set()),
     ("duplicated", (REFUSED,), {"client.duplicate-listeners"}),
+    ("uncapped", (PUBLISHED,), set()),
+    ("patient-no-catch-up", (PUBLISHED,), {"client.no-catch-up-after-reconnect"}),
 ]
 
 
@@ -52,6 +57,20 @@ async def test_a_page_is_judged_by_what_it_did(page: str, outages: tuple[Outage,
     told = list(judge_reconnect(Evidence(there, found)))
     assert {one.cause for one in told if one.verdict is Verdict.FAULT} == faults
     assert {one.cause for one in told if one.verdict is Verdict.CLEAR} >= {"client.no-reconnect"} - faults
+
+
+@pytest.mark.slow
+@needs("chromium")
+@pytest.mark.parametrize(("page", "verdict"), [("healthy", Verdict.CLEAR), ("none", Verdict.FAULT)])
+async def test_a_page_that_is_refused_is_seen_with_a_socket_of_ours(page: str, verdict: Verdict) -> None:
+    async with serving(refused=426) as host:
+        there = target(host, page)
+        stood_in = await probe_outages(there.page_url, there.url, [REFUSED], step="3.1", stand_in=True)
+        refused = await probe_outages(there.page_url, there.url, [GONE], step="3.1")
+    assert [isinstance(seen.facts, OutageFacts) and seen.facts.stood_in for seen in stood_in] == [True]
+    told = {one.cause: one.verdict for one in judge_reconnect(Evidence(there, stood_in))}
+    assert told["client.no-reconnect"] is verdict
+    assert [seen.outcome for seen in refused] == [Outcome.NOT_RUN]
 
 
 @needs("chromium")

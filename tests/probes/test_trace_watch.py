@@ -26,6 +26,14 @@ def test_copies_swaps_and_losses_of_a_burst() -> None:
     assert watch.burst(5, 5) == BurstPlace(name="endpoint", kind="endpoint", received=4, duplicated=2, reordered=1, missing=(3,))
 
 
+def test_messages_of_several_documents_are_counted_in_a_burst() -> None:
+    watch = Watch("endpoint", "endpoint", Run(marker="wsbook-0", set_off=10))
+    watch.note([0], 0.0, '{"n": 0}')
+    watch.note([5, 6], 1.0, '{"n": 5}\n{"n": 6}')
+    watch.note([7, 8], 2.0, '[{"n": 7}, {"n": 8}]')
+    assert watch.burst(5, 5).joined == 1
+
+
 def test_events_that_went_side_by_side_have_the_order_of_the_first_place() -> None:
     ranks = {number: rank for rank, number in enumerate([2, 0, 1, 4])}
     assert burst_place("endpoint", "endpoint", [2, 0, 1, 4], 5, ranks=ranks).reordered == 0

@@ -268,6 +268,16 @@ def test_subscribers_without_senders(subscribers: list[Subscriber], changed: str
     assert roots(told) == causes
 
 
+@pytest.mark.parametrize(("missed", "causes"), [((2, 3), []), (ALL, []), ((0, 1, 2), [LOST])], ids=["behind", "all", "and some before"])
+def test_a_socket_that_ended_misses_nothing_behind_its_end(missed: tuple[int, ...], causes: list[str]) -> None:
+    others = [subscriber(number, "a", ()) for number in (0, 1)]
+    third = [replace(subscriber(2, "a", missed), ended=ended) for ended in ("close", "")]
+    told, open_ = (seen(BroadcastFacts(messages=4, subscribers=(*others, one)), step="3.2", probe="broadcast") for one in third)
+    assert roots(told) == causes
+    assert roots(open_) != []
+    assert all(one.verdict is not Verdict.CLEAR for one in findings(told) if one.cause == NO_BUS)
+
+
 @pytest.mark.parametrize(
     ("endpoint", "direct", "causes"),
     [

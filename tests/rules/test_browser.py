@@ -10,10 +10,11 @@ from observations import TARGET, answer, findings, roots, seen, verdicts
 from wsbook import attempt as labels
 from wsbook.evidence import Evidence
 from wsbook.facts import Cookie, CookieFacts, PageFacts, SessionFacts, TlsFacts, UpgradeFacts, Violation
-from wsbook.finding import Verdict
+from wsbook.finding import StepVerdict, Verdict
 from wsbook.observation import Failure, Observation, Reason, Stage
 from wsbook.rules.browser import judge_browser
 from wsbook.rules.repeated import judge_difference, judge_repeated
+from wsbook.rules.verdicts import judge_steps
 
 URL = TARGET.url
 SENT = (("Host", "shop.test"), ("Origin", "http://shop.test"), ("Connection", "Upgrade"), ("Cookie", "session=***"))
@@ -249,7 +250,19 @@ def test_a_page_that_does_not_load_is_no_clear_step() -> None:
     unloaded = PageFacts(url="https://shop.test/", browser="Chromium 156")
     failures = [
         (Failure(stage="page", reason=Reason.CERTIFICATE, message="the page did not load"), "fault"),
-        (Failure(stage="page", reason=Reason.TIMEOUT, message="the page did not load in time"), "clear"),
+        (Failure(stage="page", reason=Reason.TIMEOUT, message="the page did not load in time"), "unknown"),
     ]
     for failure, expected in failures:
         assert verdicts(seen(unloaded, step="1.2", probe="browser", hop="browser", failure=failure))["1.2"] == expected
+
+
+def test_a_page_that_opens_no_socket_leaves_its_step_in_doubt() -> None:
+    def judged(sockets: int, *console: tuple[str, str]) -> StepVerdict:
+        facts = PageFacts(url="https://shop.test/", browser="Chromium 156", status=200, sockets=sockets, console=console)
+        page = seen(facts, step="1.2", probe="browser", hop="browser")
+        return next(one for one in judge_steps(Evidence(TARGET, [page]), []) if one.step == "1.2")
+
+    thrown = ("error", "Uncaught SyntaxError: Identifier 'top' has already been declared\n    at app.js:3")
+    assert judged(1).verdict is judged(1, thrown).verdict is Verdict.CLEAR
+    assert judged(0).verdict is judged(0, thrown).verdict is Verdict.UNKNOWN
+    assert "has already been declared" in judged(0, thrown).summary and "script" not in judged(0).summary

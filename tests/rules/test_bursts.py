@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
-from observations import answer, findings
+from observations import answer, findings, seen
 
 from wsbook.attempt import CONNECTION_LIST, FOREIGN_ORIGIN, NO_EXTENSIONS, OTHER_CASE, RANDOM_PATH
+from wsbook.facts import CycleFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
 
@@ -44,3 +45,16 @@ def test_the_numbers_are_told() -> None:
     first = findings(answer(101), *burst(403, 404, 503, 503, 503, retry="7"))[0]
     assert (first.cause, first.root) == ("load.rate-limited", True)
     assert first.summary == "of 5 upgrades at once the first 2 were answered, the other 3 got 503, retry after 7 s"
+
+
+@pytest.mark.parametrize(
+    ("paused", "left", "named"),
+    [(None, None, "load.rate-limited"), (True, None, "load.rate-limited"), (False, True, "load.connection-cap")],
+    ids=["nothing more known", "one more after a pause", "one more when one had left"],
+)
+def test_cycles_tell_whether_it_is_the_rate_or_the_number(paused: bool | None, left: bool | None, named: str) -> None:
+    cycles = CycleFacts(
+        warm_up=0, closed=1, hung_up=0, broken=0, at_once=4, connect_s=0.1, refused=1, after_pause=paused, after_leaving=left
+    )
+    told = findings(answer(101), *burst(403, 404, 503, 503, 503), seen(cycles, step="3.2", probe="cycles"))
+    assert [one.cause for one in told if one.verdict is Verdict.FAULT and one.root] == [named]

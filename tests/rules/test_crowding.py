@@ -11,10 +11,10 @@ SLOW, COST = "load.slow-consumer-no-backpressure", "load.broadcast-cost"
 MESSAGES, EVERY_S = 100, 0.01
 
 
-def neighbour(index: int, late: float | None = 0.01, after: int = MESSAGES, before: float | None = 0.01) -> Neighbour:
+def neighbour(index: int, late: float | None = 0.01, after: int = MESSAGES, before: float | None = 0.01, ended: str = "") -> Neighbour:
     """Return one to whom each message from after on takes this long; None: never comes."""
     during = tuple(late if number >= after else 0.01 for number in range(MESSAGES))
-    return Neighbour(index=index, instance="", before=(before,) * 8, during=during)
+    return Neighbour(index=index, instance="", before=(before,) * 8, during=during, ended=ended)
 
 
 def held(index: int, from_number: int = 50, until_s: float = 3.0) -> Neighbour:
@@ -52,6 +52,20 @@ ROWS = [
     ("one waits until it reads", crowd(neighbour(0), held(1)), SLOW, Verdict.FAULT, 0.95),
     ("they wait until it is given up", crowd(held(0, until_s=2.0), odd_ended="rst"), SLOW, Verdict.FAULT, 0.85),
     ("they never get theirs", crowd(neighbour(0), neighbour(1, late=None, after=50)), SLOW, Verdict.FAULT, 0.8),
+    (
+        "they end themselves",
+        crowd(neighbour(0, late=None, after=50, ended="close"), neighbour(1, late=None, after=50, ended="close"), odd_ended="close"),
+        SLOW,
+        Verdict.UNKNOWN,
+        0.05,
+    ),
+    (
+        "one ends, the other never gets its own",
+        crowd(neighbour(0, late=None, after=50, ended="close"), neighbour(1, late=None, after=50)),
+        SLOW,
+        Verdict.FAULT,
+        0.8,
+    ),
     ("a busy time that ends by itself", crowd(held(0, until_s=1.7)), SLOW, Verdict.UNKNOWN, 0.3),
     ("slow before as well", crowd(neighbour(0, late=2.0, after=0, before=1.0)), SLOW, Verdict.UNKNOWN, 0.2),
     ("a flood, all on time", crowd(kind="floods", odd_sent=200), COST, Verdict.CLEAR, 0.5),

@@ -55,6 +55,8 @@ PATH, LIBRARY = "endpoint.wrong-path", "endpoint.protocol-library-mismatch"
         ((dials("wss://shop.test/ws"), offers("/ws")), {PATH: CLEAR}),
         ((dials("wss://shop.test/ws"), offers("/api/ws")), {PATH: FAULT}),
         ((dials("wss://shop.test/ws"), offers("/ws/")), {PATH: FAULT}),
+        ((answer(301), dials("wss://shop.test/ws"), offers("/ws/")), {"handshake.redirected": FAULT}),
+        ((answer(301), dials("wss://shop.test/ws"), offers("/live")), {PATH: FAULT}),
         ((dials("wss://shop.test/ws"), offers("*/ws")), {PATH: CLEAR}),
         ((dials("wss://shop.test/ws"), offers(None, "websockets", port=80)), {PATH: CLEAR}),
         ((dials("wss://shop.test/ws"),), {}),

@@ -1,12 +1,13 @@
 """Answers that name their cause by themselves."""
 
 import pytest
+from msgspec.structs import replace
 from observations import TARGET, answer, failed, findings, roots, verdicts
 
 from wsbook.attempt import UNVERIFIED
 from wsbook.facts import TlsFacts
 from wsbook.finding import Verdict
-from wsbook.observation import Observation, Reason
+from wsbook.observation import Observation, Reason, Source
 from wsbook.target import parse_target
 
 HTTPS = parse_target("wss://shop.test/ws")
@@ -45,6 +46,10 @@ def test_an_answer_names_its_cause(observation: Observation, cause: str | None) 
     assert roots(observation, target=parse_target("ws://shop.test/ws"))[:1] == ([cause] if cause else [])
 
 
+def test_an_answer_that_names_its_limit_needs_no_other_explanation() -> None:
+    assert roots(answer(429), target=parse_target("ws://shop.test/ws")) == ["load.rate-limited"]
+
+
 TLS_ROWS: list[tuple[str, list[Observation], str]] = [
     ("expired", [failed("tls", Reason.CERTIFICATE, tls=EXPIRED, url=HTTPS.url)], "tls.cert-expired"),
     ("expired and works unchecked", [failed("tls", Reason.CERTIFICATE, tls=EXPIRED), answer(101, changed=UNVERIFIED)], "tls.cert-expired"),
@@ -73,6 +78,32 @@ def test_the_same_refusal_in_a_browser_is_judged_by_the_same_rule() -> None:
     seen_by_browser = answer(302, headers=(("Location", "/login"),), probe="har", step="1.2")
     assert roots(seen_by_browser)[0] == "handshake.redirected"
     assert verdicts(seen_by_browser)["1.2"] == "fault"
+
+
+GIVEN = ["Authorization: Bearer x"]
+
+
+@pytest.mark.parametrize(
+    ("direct", "page", "headers", "named"),
+    [
+        (101, "", GIVEN, False),
+        (101, "https://shop.test/", GIVEN, True),
+        (101, "", [], True),
+        (401, "", GIVEN, True),
+    ],
+    ids=["a browser without a page has no credentials", "a page that is refused", "nothing was given", "refused with them too"],
+)
+def test_what_no_browser_sends_is_not_missed_in_one_of_ours(direct: int, page: str, headers: list[str], named: bool) -> None:
+    browser = answer(401, hop="browser", step="1.2", probe="browser")
+    target = parse_target("ws://shop.test/ws", page_url=page, headers=headers)
+    assert ("auth.credential-not-sent" in roots(answer(direct), browser, target=target)) is named
+
+
+def test_silence_in_the_browser_alone_is_a_possibility() -> None:
+    silent = replace(failed("upgrade", Reason.TIMEOUT, hop="browser"), source=Source(step="1.2", probe="browser", hop="browser"))
+    assert "handshake.timeout" in {one.cause for one in findings(silent) if one.verdict is Verdict.FAULT}
+    both = findings(answer(404), silent)
+    assert {one.verdict for one in both if one.cause == "handshake.timeout"} == {Verdict.UNKNOWN}
 
 
 def test_health_is_clear() -> None:

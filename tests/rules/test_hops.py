@@ -1,13 +1,14 @@
 """The first hop that breaks the upgrade, and how."""
 
 import pytest
+from msgspec.structs import replace
 from observations import TARGET, answer, failed, findings, roots, verdicts
 
 from wsbook import attempt as labels
-from wsbook.attempt import NO_UPGRADE, RANDOM_PATH, THE_ENDPOINTS_HOST, THE_ENDPOINTS_PATH
-from wsbook.facts import AccessFacts, EndpointFacts, PatternFacts
+from wsbook.attempt import MARKED_QUERY, NO_UPGRADE, RANDOM_PATH, THE_ENDPOINTS_HOST, THE_ENDPOINTS_PATH
+from wsbook.facts import AccessFacts, EndpointFacts, PatternFacts, SignatureFacts
 from wsbook.finding import Verdict
-from wsbook.observation import Observation, Reason
+from wsbook.observation import Observation, Reason, Source
 from wsbook.target import parse_target
 
 NGINX = (("Server", "nginx"), ("Content-Type", "text/html"))
@@ -204,6 +205,20 @@ def test_a_header_that_names_the_instance_differs_from_answer_to_answer() -> Non
     assert roots(*tried, answer(404, headers=(("Via", "1.1 proxy"),), **refused))[0] != "proxy.upgrade-header-missing"
 
 
+def test_an_answer_of_another_instance_is_the_applications_too() -> None:
+    """The hop balances: it was a plain GET that met this instance, and the upgrade another one."""
+    a, b = ((*APP, ("X-Served-By", name)) for name in ("a", "b"))
+    gets = [
+        answer(426, hop="app", changed=NO_UPGRADE, headers=a, body="upgrade required"),
+        answer(426, changed=NO_UPGRADE, headers=a, body="upgrade required"),
+    ]
+    strange = answer(404, hop="app", changed=RANDOM_PATH, headers=a, body="no route")
+    upgrade = answer(426, headers=b, body="upgrade required")
+    assert roots(answer(101, hop="app"), *gets, strange, upgrade) == ["proxy.upgrade-header-missing"]
+    own = answer(426, headers=NGINX, body="upgrade required")
+    assert roots(answer(101, hop="app"), *gets, strange, own)[1:] == ["proxy.websocket-support-disabled"]
+
+
 def test_an_application_that_wants_the_public_host_is_answered_without_it() -> None:
     refused = {"body": "invalid origin", "headers": APP}
     tried = [answer(403, hop="app", **refused), answer(101, hop="app", changed=THE_ENDPOINTS_HOST), *ASKED, answer(403, **refused)]
@@ -267,6 +282,7 @@ def logged(path: str, status: int = 404, mark: str = "0a1b2c3d") -> Observation:
     [
         ([answer(404, request_headers=AGENT), logged("/")], 0.65),
         ([answer(404, request_headers=AGENT), logged("/"), answer(101, hop="app")], 0.93),
+        ([answer(404), answer(404, changed=MARKED_QUERY, url="ws://shop.test/ws?wsbook=0a1b2c3d"), logged("/")], 0.65),
         ([answer(404, request_headers=AGENT), logged("/ws")], None),
         ([answer(404, request_headers=AGENT), logged("/", mark="ffffffff")], None),
         ([answer(404, request_headers=AGENT), logged("/", status=200)], None),
@@ -274,7 +290,17 @@ def logged(path: str, status: int = 404, mark: str = "0a1b2c3d") -> Observation:
         ([answer(101, request_headers=AGENT), logged("/", status=101)], None),
         ([answer(404, request_headers=AGENT)], None),
     ],
-    ids=["changed", "changed, and offered", "as sent", "another's", "another answer", "a known path", "accepted", "no log"],
+    ids=[
+        "changed",
+        "changed, and offered",
+        "by the mark in the query",
+        "as sent",
+        "another's",
+        "another answer",
+        "a known path",
+        "accepted",
+        "no log",
+    ],
 )
 def test_the_path_under_which_our_attempt_was_logged(observations: list[Observation], confidence: float | None) -> None:
     found = [one.confidence for one in findings(*observations) if one.cause == "proxy.path-rewrite-wrong" and "was logged" in one.summary]
@@ -299,3 +325,24 @@ def test_http2_to_an_application_that_speaks_http1(outer: Observation, inner: in
     )
     found = findings(seen(facts, step="2.2", probe="caddyfile", hop=""), answer(inner, hop="app"), outer)
     assert any(one.cause == "proxy.h2-to-upstream" and "speaks HTTP/2" in one.summary for one in found) is told
+
+
+def line(text: str) -> Observation:
+    from observations import seen
+
+    causes = (("proxy.upstream-unreachable", 0.25),)
+    facts = SignatureFacts(signature="x", program="nginx", count=1, text=text, causes=causes)
+    return replace(seen(facts, step="1.4", probe="log", hop=""), source=Source(step="1.4", probe="log", artifact="error.log", line=3))
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("upstream prematurely closed connection while reading response header from upstream", "endpoint.plain-to-tls-port"),
+        ("connect() failed (111: Connection refused) while connecting to upstream", "proxy.upstream-unreachable"),
+        ("upstream timed out (110) while reading response header from upstream", "proxy.upstream-unreachable"),
+    ],
+    ids=["it was reached", "it was not", "it was slow"],
+)
+def test_a_502_whose_log_says_that_the_upstream_was_reached(text: str, first: str) -> None:
+    assert roots(answer(502), line(text), target=parse_target("ws://shop.test/ws"))[0] == first

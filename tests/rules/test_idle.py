@@ -1,7 +1,7 @@
 """Silence that kills: after how long, and at which hop."""
 
 import pytest
-from observations import answer, findings, roots, rung, seen
+from observations import answer, findings, roots, rung, seen, verdicts
 
 from wsbook.facts import RouteFacts, Setting
 from wsbook.finding import Verdict
@@ -40,6 +40,7 @@ ROWS: list[tuple[str, list[Observation], str | None]] = [
     ),
     ("silently", [rung("endpoint", 8, 6.0, ended="silence"), *APP_LIVES], "proxy.idle-timeout-silent"),
     ("the application itself", [*DIES, rung("app", 5, 3.0), rung("app", 8, 3.0)], "heartbeat.absent-or-too-slow"),
+    ("sent away at once", [rung("endpoint", 5, 0.001), rung("endpoint", 8, 0.001), rung("endpoint", 8, 0.001, traffic="client")], None),
     ("busy ones die too", [*DIES, rung("endpoint", 8, 3.0, traffic="client"), *APP_LIVES], "proxy.max-lifetime"),
     (
         "busy ones die at the application too",
@@ -94,3 +95,40 @@ def test_health_says_how_far_it_looked() -> None:
 def test_a_short_limit_in_a_configuration_is_no_fault_by_itself() -> None:
     assert roots(route("nginx")) == []
     assert [found.verdict for found in findings(route("nginx")) if found.cause == "proxy.idle-timeout-nginx"] == [Verdict.UNKNOWN]
+
+
+LETS_IN = [
+    *(rung("endpoint", silence_s, traffic="none", age_s=silence_s) for silence_s in (1.0, 1.4)),
+    rung("endpoint", 2, 2.0, ended="close", age_s=3.0, close_code=4401),
+    rung("endpoint", 6.1, 1.6, ended="close", age_s=3.0, close_code=4401),
+    rung("endpoint", 21, 3.0, ended="close", age_s=3.0, close_code=4401),
+    rung("endpoint", 21, 3.0, traffic="ping", ended="close", age_s=3.0, close_code=4401, interval_s=0.5),
+    rung("endpoint", 21, 3.0, traffic="pong", ended="close", age_s=3.0, close_code=4401, interval_s=0.5),
+]
+GREETED = rung("endpoint", 21, traffic="listen", age_s=21.0)
+
+
+def test_who_has_to_say_one_message_first_is_not_ended_by_silence() -> None:
+    """As a server that closes those who do not log in soon: whoever said its message lives in silence."""
+    assert roots(*LETS_IN, GREETED) == []
+    (found,) = [one for one in findings(*LETS_IN, GREETED) if one.cause == "heartbeat.absent-or-too-slow"]
+    assert found.verdict is Verdict.UNKNOWN
+    assert "one message in the beginning is enough" in found.summary
+    assert verdicts(*LETS_IN, GREETED)["3.4"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        [rung("endpoint", 21, 3.0, traffic="listen", ended="close", age_s=3.0)],
+        [rung("endpoint", 21, 3.0, traffic="ping", age_s=3.0), rung("endpoint", 21, 3.0, traffic="listen", age_s=3.0)],
+    ],
+    ids=["the first message does not help", "nor does anything else"],
+)
+def test_a_first_message_that_does_not_help_leaves_the_fault(others: list[Observation]) -> None:
+    assert roots(rung("endpoint", 8, 3.0, age_s=3.0), *others) != []
+    assert verdicts(rung("endpoint", 8, 3.0, age_s=3.0), *others)["3.4"] == "fault"
+
+
+def test_silence_that_ends_sockets_is_a_fault_of_the_step_although_its_owner_is_a_guess() -> None:
+    assert verdicts(*DIES)["3.4"] == "fault"

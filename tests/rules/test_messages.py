@@ -143,6 +143,14 @@ def test_unusual_frames(outcomes: list[tuple[bool, bool | None]], verdict: Verdi
         assert (found[0].severity, found[0].confidence < 0.5) == (Severity.WARNING, True)
 
 
+def test_a_peer_that_closes_at_once_looks_at_no_frames() -> None:
+    watched = answer(101, step="3.3")
+    away = replace(watched, facts=replace(watched.facts, ended="close", close_code=1011))
+    broken = framing((True, True), (True, False))
+    assert [one.verdict for one in of("frame.protocol-violation", broken, watched)] == [Verdict.FAULT]
+    assert of("frame.protocol-violation", broken, away) == []
+
+
 def test_an_end_that_we_provoked_is_not_the_handlers() -> None:
     traceback = seen(
         SignatureFacts(signature="x", program="many", count=1, text="Traceback", causes=(("backend.exception-in-handler", 0.7),)),

@@ -1,9 +1,10 @@
 """Too strict for the page's own origin, or open to any site; a refusal for another reason is neither."""
 
 import pytest
+from msgspec.structs import replace
 from observations import FOREIGN, answer, findings, roots
 
-from wsbook.attempt import NO_CREDENTIALS, NO_ORIGIN, RANDOM_PATH, SUFFIXED_ORIGIN
+from wsbook.attempt import NO_CREDENTIALS, NO_ORIGIN, OFFERED_PATH, RANDOM_PATH, SUFFIXED_ORIGIN, THE_ENDPOINTS_HOST
 from wsbook.finding import Verdict
 from wsbook.observation import Observation
 from wsbook.target import parse_target
@@ -43,3 +44,31 @@ def test_open_to_any_site_needs_a_cookie_that_matters() -> None:
     assert roots(*hijack, target=WITH_COOKIE) == ["origin.not-checked"]
     assert roots(*hijack[:2], try_(101, NO_CREDENTIALS), target=WITH_COOKIE) == []
     assert roots(*hijack) == []
+
+
+BEHIND = parse_target("wss://shop.test/ws", headers=["Cookie: session=***"], hops=["app=ws://10.0.0.5:8000/ws"])
+
+
+def placed(status: int, hop: str, *changed: str) -> Observation:
+    found = answer(status, hop=hop, step="3.3")
+    return replace(found, source=replace(found.source, probe="origin" if changed else "upgrade", changed=changed))
+
+
+@pytest.mark.parametrize(
+    ("hop", "base"),
+    [("app", ()), ("app", (THE_ENDPOINTS_HOST,)), ("endpoint", (OFFERED_PATH,))],
+    ids=["hop", "public Host", "offered path"],
+)
+@pytest.mark.parametrize(
+    ("own", "foreign", "bare", "named"),
+    [(101, 101, 401, True), (101, 403, 401, False), (101, 101, 101, False), (404, 101, 401, False)],
+    ids=["open to any page", "checked", "knows no users", "lets nobody in"],
+)
+def test_a_check_is_looked_for_behind_an_endpoint_that_lets_nobody_in(
+    hop: str, base: tuple[str, ...], own: int, foreign: int, bare: int, named: bool
+) -> None:
+    inside = [placed(own, hop, *base), placed(foreign, hop, *base, FOREIGN), placed(bare, hop, *base, FOREIGN, NO_CREDENTIALS)]
+    refused = [answer(426), try_(426, FOREIGN)]
+    assert ("origin.not-checked" in roots(*refused, *inside, target=BEHIND)) is named
+    let_in = [answer(101), try_(403, FOREIGN)]
+    assert "origin.not-checked" not in roots(*let_in, placed(403, hop, *base, FOREIGN), target=BEHIND)

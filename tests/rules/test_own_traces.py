@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 from observations import TARGET, answer, seen
 
-from wsbook.attempt import OTHER_SCHEME
+from wsbook.attempt import NO_CREDENTIALS, OTHER_SCHEME
 from wsbook.evidence import Evidence
 from wsbook.facts import AffinityFacts, Conversation, DialectFacts, DialectStep, Facts, FrameTrial, FramingFacts, SizeFacts, TlsScanFacts
 from wsbook.observation import Observation
@@ -38,6 +38,17 @@ def test_whole_seconds(second: float, ours: bool) -> None:
     assert only_ours(Evidence(TARGET, [BASELINE, VARIANT, SCAN]))([float(int(START.timestamp())) + second]) is ours
 
 
+@pytest.mark.parametrize(
+    ("status", "ours"),
+    [(0, False), (101, False), (401, True), (500, False)],
+    ids=["unknown", "the baseline's", "the variant's", "nobody's"],
+)
+def test_an_answer_that_only_a_variant_got_is_its_trace(status: int, ours: bool) -> None:
+    beside = at(answer(401, changed=NO_CREDENTIALS), 0.02)
+    question = only_ours(Evidence(TARGET, [BASELINE, beside]))
+    assert question([START.timestamp() + 0.05], (), status) is ours
+
+
 def test_nothing_was_tried() -> None:
     assert only_ours(Evidence(TARGET, []))([START.timestamp()]) is False
 
@@ -65,7 +76,7 @@ ENDED = FrameTrial(name="an unmasked frame", section="5.1", must=True, ok=True, 
         (DialectFacts(url=TARGET.url, dialect="engine.io", pairs=4, pairs_lost=1), {"cluster.no-sticky-session"}),
         (DialectFacts(url=TARGET.url, dialect="engine.io", steps=(VERSION,)), {"endpoint.protocol-library-mismatch"}),
         (DialectFacts(url=TARGET.url, dialect="engine.io", steps=(replace(VERSION, ok=True),)), set()),
-        (FramingFacts(url=TARGET.url, trials=(ENDED,)), {"backend.exception-in-handler"}),
+        (FramingFacts(url=TARGET.url, trials=(ENDED,)), {"backend.exception-in-handler", "message.format-mismatch"}),
         (SizeFacts(url=TARGET.url, accepted_bytes=1024, limit_bytes=4096, refused_bytes=2048), {"frame.message-too-big"}),
     ],
 )

@@ -59,6 +59,8 @@ AWAY = replace(
 )
 """A page that stays away."""
 
+BY_CLOCK = replace(BACK, reopened_s=None, pending_s=(12.0,), leapt_s=12.0, early_s=22.0, published=(4, 5))
+
 STALL = replace(
     BACK,
     way="stall",
@@ -71,6 +73,10 @@ STALL = replace(
     leapt_s=300.0,
     open_sockets=0,
 )
+
+UNHEARD = {"heard_before": (), "heard_after": (), "published": (), "control_before": None, "control_after": None}
+STOOD_IN, STOOD_IN_AWAY = (replace(facts, stood_in=True, **UNHEARD) for facts in (BACK, AWAY))
+"""The same pages, refused by their server: we took their sockets in its place."""
 
 TURNED_AWAY = replace(
     AWAY, redials=(*dialled(0.4, 0.8, opened=False), *(Redial(at_s=at, fate="answered", status=401, ended_s=at) for at in (6.0, 8.5)))
@@ -89,6 +95,11 @@ ROWS: list[tuple[str, str, Sequence[OutageFacts], Verdict | None]] = [
     ("came back", "client.no-reconnect", [BACK], CLEAR),
     ("loaded itself anew", "client.no-reconnect", [replace(AWAY, reloaded=True)], CLEAR),
     ("stays away", "client.no-reconnect", [AWAY], FAULT),
+    ("stays away from a socket of ours", "client.no-reconnect", [STOOD_IN_AWAY], FAULT),
+    ("came back to a socket of ours", "client.no-reconnect", [STOOD_IN], CLEAR),
+    ("at once, to a socket of ours", "client.reconnect-no-backoff", [replace(STOOD_IN, redials=dialled(*[0.01] * 20))], FAULT),
+    ("a socket of ours says nothing that could be missed", "client.no-resubscribe-after-reconnect", [STOOD_IN], UNKNOWN),
+    ("nothing is published over a socket of ours", "client.no-catch-up-after-reconnect", [STOOD_IN], None),
     ("gave up", "client.no-reconnect", [replace(AWAY, redials=dialled(0.3, 0.6, 0.9, opened=False))], FAULT),
     ("comes back from a clean close only", "client.no-reconnect", [AWAY, replace(BACK, way="close", close_code=1001)], FAULT),
     ("would dial later", "client.no-reconnect", [replace(AWAY, pending_s=(12.0,), leapt_s=12.0, early_s=22.0)], CLEAR),
@@ -124,6 +135,15 @@ ROWS: list[tuple[str, str, Sequence[OutageFacts], Verdict | None]] = [
     ),
     ("two sockets dial", "client.reconnect-no-backoff", [replace(BACK, open_before=2, redials=dialled(*[0.2] * 9))], None),
     ("subscribes again", "client.no-resubscribe-after-reconnect", [BACK], CLEAR),
+    (
+        "had heard what another interruption published",
+        "client.no-resubscribe-after-reconnect",
+        [BACK, replace(BACK, heard_before=(("op=said, published here", 4),), heard_after=(), control_before=None, control_after=None)],
+        CLEAR,
+    ),
+    ("is back by its clock and catches up", "client.no-catch-up-after-reconnect", [BY_CLOCK], CLEAR),
+    ("is back by its clock and does not", "client.no-catch-up-after-reconnect", [replace(BY_CLOCK, missed=(4, 5))], FAULT),
+    ("would be back by its clock", "client.no-catch-up-after-reconnect", [replace(BY_CLOCK, open_sockets=0)], None),
     (
         "does not subscribe again",
         "client.no-resubscribe-after-reconnect",
@@ -211,3 +231,10 @@ def test_pauses_count_from_the_end_of_the_attempt_before(pauses: list[int], last
         redials.append(Redial(at_s=at, fate="unanswered", ended_s=at + lasts_s))
         at += lasts_s
     assert delays(redials) == pytest.approx(tuple(pauses), abs=1e-6)
+
+
+def test_who_was_never_greeted_by_its_server_is_judged_less_surely() -> None:
+    judged = [findings(outage(facts)) for facts in (AWAY, STOOD_IN_AWAY)]
+    real, stood_in = (next(one for one in found if one.cause == "client.no-reconnect") for found in judged)
+    assert real.confidence > stood_in.confidence > 0.75
+    assert "in the place of the server" in stood_in.summary and "in the place" not in real.summary

@@ -166,6 +166,12 @@ SEVERAL: list[tuple[str, list[Observation], str, bool]] = [
     ("growing", attempts([1, 2, 4, 8, 16]), "client.reconnect-no-backoff", False),
     ("growing from very little", attempts([0.1, 0.2, 0.4, 0.8, 1.6]), "client.reconnect-no-backoff", False),
     ("jittered very little", attempts([0.01, 0.02, 0.04, 0.03, 0.06]), "client.reconnect-no-backoff", True),
+    (
+        "always a tenth of a second, until the browser slows it down",
+        attempts([0.11] * 8 + [0.14, 0.2, 0.27, 0.35]),
+        "client.reconnect-no-backoff",
+        True,
+    ),
     ("growing to a cap", attempts([1, 2, 4, 5, 5, 5]), "client.reconnect-no-backoff", False),
     ("jittered", attempts([3.1, 1.2, 4.4, 2.2, 4.0]), "client.reconnect-no-backoff", False),
     ("too few", attempts([0.05] * 3), "client.reconnect-no-backoff", False),

@@ -1,10 +1,10 @@
 """A refusal with nothing known behind it: the endpoint's other answers tell who refused, and why."""
 
 import pytest
-from observations import answer, roots
+from observations import answer, roots, seen
 
 from wsbook.attempt import NO_ORIGIN, NO_UPGRADE, RANDOM_PATH
-from wsbook.facts import Headers
+from wsbook.facts import Headers, RouteFacts, Setting
 from wsbook.observation import Observation
 from wsbook.target import parse_target
 
@@ -24,6 +24,10 @@ ROWS: list[tuple[str, list[Observation], str | None]] = [
     ("accepted", three((101, ""), (426, "upgrade"), (404, "no")), None),
     ("like a plain GET", three((200, "<html>app"), (200, "<html>app"), (404, "nothing here")), "proxy.upgrade-header-missing"),
     ("like an unknown path", three((403, ""), (404, "not found"), (403, "")), "endpoint.wrong-path"),
+    ("unknown to whoever takes this path", three((404, "no"), (404, "no"), (404, NGINX_PAGE)), "proxy.path-rewrite-wrong"),
+    ("no server of sockets answers so", three((406, "no"), (400, "upgrade"), (404, "x")), "proxy.security-layer-blocks"),
+    ("this path stumbles", three((500, "oops"), (500, "oops"), (404, "x")), "backend.exception-in-handler"),
+    ("a route that takes no GET", three((405, "no"), (405, "no"), (404, "x")), "handshake.invalid-exchange"),
     ("every upgrade fails", three((500, "error"), (404, "not found"), (500, "error")), "backend.middleware-breaks-upgrade"),
     ("all alike, the proxy's page", three((404, NGINX_PAGE), (404, NGINX_PAGE), (404, NGINX_PAGE)), "proxy.ws-location-missing"),
     (
@@ -45,6 +49,20 @@ ROWS: list[tuple[str, list[Observation], str | None]] = [
 @pytest.mark.parametrize(("observations", "cause"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 def test_three_answers_tell(observations: list[Observation], cause: str | None) -> None:
     assert roots(*observations, target=ALONE)[:1] == ([cause] if cause else [])
+
+
+def test_the_proxys_own_400_is_about_the_request_and_not_its_place() -> None:
+    named = roots(*three((400, NGINX_PAGE), (400, NGINX_PAGE), (400, NGINX_PAGE)), target=ALONE)
+    assert not {"proxy.ws-location-missing", "endpoint.wrong-path"} & set(named)
+
+
+@pytest.mark.parametrize(("forwarded", "blamed"), [("forwarded", False), ("absent", True)])
+def test_a_configuration_that_passes_upgrade_is_not_blamed_for_a_404(forwarded: str, blamed: bool) -> None:
+    upgrade = Setting(value=forwarded, file="p.conf", line=9)
+    facts = RouteFacts(product="nginx", file="p.conf", line=5, matcher="/", serves=True, upgrade=upgrade)
+    route = seen(facts, step="2.2", probe="config", hop="")
+    named = roots(*three((404, "no"), (404, "no"), (404, NGINX_PAGE)), route, target=ALONE)
+    assert ("proxy.upgrade-header-missing" in named) is blamed
 
 
 def test_what_a_change_cures_is_explained_by_the_change() -> None:

@@ -2,12 +2,13 @@
 
 import pytest
 from msgspec.structs import replace
-from observations import findings, roots, seen
+from observations import answer, findings, roots, seen
 
 from wsbook.facts import RouteFacts, Setting
 from wsbook.finding import Verdict
 from wsbook.limits import idle_limits
 from wsbook.observation import Observation
+from wsbook.target import parse_target
 
 
 def setting(value: str | None) -> Setting | None:
@@ -84,3 +85,14 @@ def test_the_shortest_idle_limit_of_a_chain_is_named(observations: list[Observat
     said = [found for found in findings(*observations) if found.verdict is Verdict.UNKNOWN and "silence" in found.summary]
     assert words in " ".join(found.summary for found in sorted(said, key=lambda found: -found.confidence)[:1])
     assert bool(said) == bool(words)
+
+
+@pytest.mark.parametrize(
+    ("arrives", "status", "named"),
+    [("/", 404, True), ("/ws", 404, False), ("/ws/", 404, False), ("/", 426, False), ("/", 101, False), (None, 404, False)],
+    ids=["rewritten", "as asked", "a slash", "known there", "accepted", "unknown"],
+)
+def test_a_rewritten_path_that_is_not_found(arrives: str | None, status: int, named: bool) -> None:
+    facts = RouteFacts(product="nginx", file="p.conf", line=5, matcher="/", serves=True, upstream_path=arrives)
+    found = findings(answer(status), seen(facts, step="2.2", probe="config", hop=""), target=parse_target("ws://shop.test/ws"))
+    assert any("turns /ws into" in one.summary for one in found) is named

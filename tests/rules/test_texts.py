@@ -1,10 +1,10 @@
 """Texts that stand for causes, and what outranks them."""
 
 import pytest
-from observations import answer, findings, roots, seen, verdicts
+from observations import answer, failed, findings, roots, seen, verdicts
 
 from wsbook.attempt import NO_ORIGIN
-from wsbook.facts import AccessFacts, PatternFacts, SessionFacts, SignatureFacts, SymptomFacts
+from wsbook.facts import AccessFacts, EchoFacts, EchoTrial, PatternFacts, SessionFacts, SignatureFacts, SymptomFacts, TlsFacts, TlsScanFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Failure, Observation, Reason
 from wsbook.wire.origins import FOREIGN
@@ -50,6 +50,16 @@ def test_an_upgrade_that_succeeds_with_another_origin_outranks_lines_about_what_
 def test_a_line_about_the_origin_that_we_made_up_is_ours(origin: str, told: bool) -> None:
     line = printed(("origin.not-in-allowlist", 0.9), text=f"{origin} is not an accepted origin.")
     assert ("origin.not-in-allowlist" in roots(line, answer(400))) is told
+
+
+def test_a_traceback_that_our_own_message_left_accuses_nobody() -> None:
+    texts = printed(("message.format-mismatch", 0.45)), printed(("backend.exception-in-handler", 0.6))
+    ended = EchoTrial(kind="text", size_bytes=24, ok=False, detail="nothing came back: the connection ended (close 1011)")
+    quiet = EchoTrial(kind="text", size_bytes=24, ok=False, detail="nothing came back within 2 s")
+    assert roots(*texts, seen(EchoFacts(url="ws://h/", echoes=None, trials=(ended,)), probe="echo")) == []
+    assert len(roots(*texts, seen(EchoFacts(url="ws://h/", echoes=None, trials=(quiet,)), probe="echo"))) == 2
+    (told,) = findings(texts[0], seen(EchoFacts(url="ws://h/", echoes=None, trials=(ended,)), probe="echo"))
+    assert told.verdict is Verdict.UNKNOWN and "message of ours" in told.summary
 
 
 def test_a_harmless_text_is_clear() -> None:
@@ -124,3 +134,12 @@ def test_what_is_merely_possible_is_no_root_cause_of_a_working_endpoint() -> Non
     assert [found.root for found in findings(hint)] == [True]
     assert not [found for found in findings(hint, answer(101)) if found.root]
     assert [found.cause for found in findings(hint, answer(101), told) if found.root][:1] == ["client.parse-error-swallowed"]
+
+
+def test_no_plain_text_is_suspected_where_tls_is_spoken() -> None:
+    text = printed(("endpoint.tls-to-plain-port", 0.75))
+    silent = failed("tls", Reason.TLS_ALERT)
+    spoken = TlsScanFacts(host="shop.test", port=443, tls=TlsFacts(server_name="shop.test", version="TLSv1.3"))
+    scan = seen(spoken, step="1.3", probe="tls")
+    assert "endpoint.tls-to-plain-port" in roots(text, silent)
+    assert "endpoint.tls-to-plain-port" not in roots(text, silent, scan)

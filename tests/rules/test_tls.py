@@ -89,6 +89,7 @@ def test_which_certificate_is_wrong(observation: Observation, slug: str, words: 
     found = first(observation)
     assert found.cause == slug
     assert words in found.summary
+    assert [one.cause for one in findings(observation) if one.verdict is Verdict.FAULT and one.cause.startswith("tls.")] == [slug]
 
 
 def test_an_address_and_deep_names_say_why() -> None:

@@ -384,6 +384,8 @@ def burst(
         (burst(("app", 50), ("endpoint", 49), tail=True), {}, []),
         (burst(("app", 50), ("endpoint", 20), tail=True), {}, [LOST]),
         (burst(("app", 50), ("endpoint", 20), tail=True, watched_s=0.85), {}, []),
+        (burst(("app", 50), ("endpoint", 20), tail=True, ended="close 1001"), {}, []),
+        (burst(("app", 50), ("endpoint", 20), ended="close 1001"), {}, [LOST]),
         (burst(("app", 20), ("endpoint", 20), refused=20), {}, [LOST]),
         (burst(("app", 30), ("endpoint", 30), refused=20), {}, []),
         (burst(("broker", 50), ("app", 20), ("endpoint", 20)), {}, [LOST]),
@@ -396,6 +398,51 @@ def test_a_burst(observation: Observation, options: dict[str, Any], causes: list
     assert roots(*events(*[FINE] * 5, **options), observation) == causes
 
 
+@pytest.mark.parametrize(("ended", "causes"), [("", [LOST]), ("close 1001", [])])
+def test_a_page_that_connects_anew_meanwhile_has_lost_nothing_of_a_burst(ended: str, causes: list[str]) -> None:
+    many = burst(("app", 50), ("endpoint", 50))
+    frame = BurstPlace(name="page frame", kind="frame", received=42, missing=tuple(range(8)), ended=ended)
+    assert isinstance(many.facts, BurstFacts)
+    many = replace(many, facts=replace(many.facts, places=(*many.facts.places, frame)))
+    assert roots(*events(*[rendered()] * 5), many) == causes
+
+
+@pytest.mark.parametrize(
+    ("joined", "shown", "verdict"),
+    [(9, 1, Verdict.FAULT), (9, 50, Verdict.CLEAR), (0, 1, None), (9, None, Verdict.UNKNOWN)],
+    ids=["only single ones are shown", "the page takes them apart", "nothing was joined", "no page"],
+)
+def test_several_documents_in_a_message(joined: int, shown: int | None, verdict: Verdict | None) -> None:
+    wire = BurstPlace(name="endpoint", kind="endpoint", received=50, joined=joined)
+    page = [BurstPlace(name=f"page {kind}", kind=kind, received=count) for kind, count in (("frame", 50), ("document", shown or 0))]
+    places = (wire, *page) if shown is not None else (wire,)
+    seen_burst = seen(BurstFacts(sent=50, took_s=0.1, places=places, watched_s=2.0), step="4.1", probe="trace")
+    singles = events(*[rendered() if shown is not None else FINE] * 5)
+    told = [one.verdict for one in findings(*singles, seen_burst) if one.cause == FORMAT and "JSON documents" in one.summary]
+    assert told == ([verdict] if verdict else [])
+
+
 def test_a_burst_says_nothing_where_single_events_are_lost_too() -> None:
     found = findings(*events(*[{"app": 0.001, "endpoint": None}] * 5), burst(("app", 50), ("endpoint", 0)))
     assert not any("single events pass" in one.summary for one in found)
+
+
+PAST_THE_PAGE = events(*[{"app": 0.001, "endpoint": 0.002, **dict.fromkeys(PAGE)}] * 5)
+BURST_OF_ALL = seen(
+    BurstFacts(sent=50, took_s=0.5, places=(BurstPlace(name="endpoint", kind="endpoint", received=50),)), step="4.1", probe="trace"
+)
+
+
+@pytest.mark.parametrize(
+    ("observations", "verdict"),
+    [
+        (PAST_THE_PAGE, "unknown"),
+        ([*PAST_THE_PAGE, BURST_OF_ALL], "unknown"),
+        (events(*[rendered()] * 5), "clear"),
+        (events(*[FINE] * 5), "clear"),
+    ],
+    ids=["the page got none", "and all of a burst came to our socket", "the page showed all", "no page was watched"],
+)
+def test_events_that_pass_by_a_page_leave_the_step_in_doubt(observations: list[Observation], verdict: str) -> None:
+    assert roots(*observations) == []
+    assert verdicts(*observations)["4.1"] == verdict

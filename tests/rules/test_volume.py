@@ -129,6 +129,8 @@ ROWS: list[tuple[str, Observation, list[str]]] = [
     ("every run void", load(run(lost=500, void="the generator was late")), []),
     ("one of two runs void", load(run(), run(lost=500, void="the generator was late")), []),
     ("no run", load(), []),
+    ("sent away for the rate", load(run(lost=3, ended=(("close 4429", 1),))), ["load.rate-limited"]),
+    ("closed as usual", load(run(ended=(("close 1000", 1),))), []),
     ("no message left", load(run(sent=0, received=0, asked=4, opened=4, ended=(("garbage", 4),))), []),
     ("lost in our own trouble", load(run(lost=500, spells=(Spell(name="cut rst", begin_s=1, end_s=2),))), []),
     ("lost while we watched", load(run(lost=500, spells=(Spell(name="idle", begin_s=1, end_s=2),))), [LOST]),
@@ -136,7 +138,8 @@ ROWS: list[tuple[str, Observation, list[str]]] = [
     ("closed for the size of a message", load(run(lost=400, lossy=(ended(1009),))), ["frame.message-too-big"]),
     ("closed for the rate", load(run(lost=400, lossy=(ended(1013),))), [RATE]),
     ("closed by an exception", load(run(lost=400, lossy=(ended(1011),))), ["backend.exception-in-handler"]),
-    ("broken off", load(run(lost=400, lossy=(ended(None, "rst"),))), [LOST]),
+    ("broken off", load(run(lost=400, lossy=(ended(None, "rst"),))), []),
+    ("closed for being idle", load(run(lost=400, lossy=(ended(1001),))), []),
     ("more lost than on those that ended", load(run(lost=500, lossy=(ended(1013),))), [LOST]),
     ("a threshold is for who set it", load(run(), thresholds=(Threshold(text="p99 < 1 ms", value="4 ms", holds=False),)), []),
     # what could not leave
@@ -234,10 +237,18 @@ def test_a_void_run_has_its_sentence() -> None:
     )
 
 
-@pytest.mark.parametrize(("counted", "slug"), [({"lost": 3}, LOST), ({"duplicated": 3}, TWICE), ({"reordered": 3}, MOVED)])
-def test_what_a_void_run_counted_is_a_possibility(counted: dict[str, int], slug: str) -> None:
+@pytest.mark.parametrize(
+    ("counted", "slug", "verdict", "sure"),
+    [
+        ({"lost": 3}, LOST, Verdict.UNKNOWN, 0.4),
+        ({"duplicated": 3}, TWICE, Verdict.FAULT, 0.75),
+        ({"reordered": 3}, MOVED, Verdict.FAULT, 0.75),
+        ({}, LOST, Verdict.UNKNOWN, 0.0),
+    ],
+)
+def test_a_late_generator_makes_no_copies_and_changes_no_order(counted: dict[str, int], slug: str, verdict: Verdict, sure: float) -> None:
     found = findings(load(run(**counted), void="the generator itself was 40 ms late"))
-    assert [(one.cause, one.verdict, one.confidence) for one in found] == [(slug, Verdict.UNKNOWN, 0.4)]
+    assert [(one.cause, one.verdict, one.confidence) for one in found] == [(slug, verdict, sure)]
 
 
 @pytest.mark.parametrize(

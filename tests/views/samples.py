@@ -33,8 +33,10 @@ from wsbook.facts import (
     HeartbeatFacts,
     Http2Facts,
     IdleFacts,
+    InquiryFacts,
     LoadFacts,
     LoadRun,
+    Look,
     NameFacts,
     Neighbour,
     OutageFacts,
@@ -144,6 +146,7 @@ def everything(text: str = HOSTILE) -> list[Observation]:
     )
     return [
         seen("0", SymptomFacts(text=text)),
+        seen("0", InquiryFacts(looks=(Look(step="1.3", share=0.4, separates=(text,), began_s=0.1, took_s=1.2, first=text),), sure=text)),
         seen("1.1", EndpointFacts(side="frontend", library=text, file=text, line=3, expression=text, url=text, path=text, condition=text)),
         seen("1.1", EndpointFacts(side="backend", library=text, file=text, line=3, expression=text, path=text, bind=text, version=text)),
         seen("1.1", ForwardFacts(product=text, file=text, line=3, prefix="/", upstream=text, added=text)),

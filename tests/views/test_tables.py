@@ -8,6 +8,8 @@ from wsbook.facts import (
     Cookie,
     CookieFacts,
     EndpointFacts,
+    InquiryFacts,
+    Look,
     PageFacts,
     Place,
     RehearsalFacts,
@@ -167,6 +169,16 @@ def test_findings_and_steps_keep_their_order() -> None:
     assert tables.table_findings([finding])["sure"].tolist() == ["97%"]
     verdict = StepVerdict(step="1.3", title="direct test", verdict=Verdict.UNKNOWN, summary="s")
     assert tables.table_steps([verdict])["verdict"].tolist() == ["? unknown"]
+
+
+def test_suspects_have_their_test_and_looks_their_reason() -> None:
+    table = tables.table_suspects({"origin.not-in-allowlist": 0.4, "net.ipv6": 0.1, "tls.cert-expired": 0.05}, limit=2)
+    assert table["suspect"].tolist() == ["origin.not-in-allowlist", "net.ipv6"]
+    assert table["of all suspicion"].tolist() == ["40%", "10%"] and table["step"].tolist() == ["3.3", "2.1"]
+    assert "Origin" in table["cheapest test"][0]
+    look = Look(step="2.2", share=0.387, separates=("a.b", "c.d"), began_s=1.0, took_s=2.5, first="a.b")
+    looks = tables.table_looks([seen("0", InquiryFacts(looks=(look,), sure="a.b"))])
+    assert looks.iloc[0].tolist() == ["2.2", "39%", "a.b, c.d", "2.5 s", "a.b"]
 
 
 def test_every_parameter_has_a_default() -> None:

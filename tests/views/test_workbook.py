@@ -14,7 +14,7 @@ from wsbook.folder import write_investigation
 from wsbook.observation import Source, observed
 from wsbook.steps import STEPS, Looking, Step
 from wsbook.target import parse_target
-from wsbook.views import show
+from wsbook.views import show, workbook
 from wsbook.views.controls import StepControls
 from wsbook.views.workbook import PARAMETERS, Workbook, open_workbook
 
@@ -184,3 +184,26 @@ async def test_a_secret_that_is_not_there_can_be_typed_in_the_form(
     await book.again(form.parameters)
     assert book.case.target.headers == (("Cookie", "${env:NOT_THERE}"),)
     assert form._label.value == "done"
+
+
+async def test_the_first_notebook_shows_suspects_and_the_others_only_what_was_looked_at(
+    gate: asyncio.Event, tmp_path: Path, shown: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {**GIVEN, "record": str(tmp_path / "record")}
+    first = Workbook("0", Case.open(**given), given, live=False)
+    await first.suspects()
+    words = "".join(str(bundle["text/plain"]) for bundle in shown)
+    assert "cheapest test" in words and "to look at next: step" in words and first.case.looked == ()
+
+    monkeypatch.setenv("WSBOOK_UNTIL_SURE", "1")
+    looked: list[Any] = []
+
+    async def find(case: Case, tell: Any) -> None:
+        looked.append(await case.run("1.3"))
+
+    monkeypatch.setattr(workbook, "find_cause", find)
+    await Workbook("0", Case.open(**given), given, live=False).suspects()
+    assert [result.step for result in looked] == ["1.3"]
+    later = Workbook("1", Case.open(**given), given, live=False)
+    assert [(await later.step(step)).result.duration_s > 0 for step in ("1.1", "1.3")] == [False, True]
+    assert later.case.looked == ("1.3",)

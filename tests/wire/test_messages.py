@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsbook.causes import causes
-from wsbook.wire.messages import errors_in, is_heartbeat, is_subscription, number_of, opened
+from wsbook.wire.messages import documents_in, errors_in, is_heartbeat, is_subscription, number_of, opened
 
 HEARTBEATS = [
     "2",
@@ -175,3 +175,20 @@ def test_any_text_gets_an_answer(text: str) -> None:
     assert isinstance(is_subscription(text), bool)
     assert len(errors_in(text)) <= 10
     assert number_of(text) is None or number_of(text)[1] >= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ('{"a": 1}', 1),
+        ('{"a": 1}\n{"b": "}{"}\n', 2),
+        ("[1][2] {}", 3),
+        ('{"type":1}\x1e{"type":6}\x1e', 0),
+        ("1 2", 0),
+        ('{"a": 1} and more', 0),
+        ("", 0),
+        ("[" * 100_000, 0),
+    ],
+)
+def test_documents_one_after_another(text: str, count: int) -> None:
+    assert documents_in(text) == count

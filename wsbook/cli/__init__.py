@@ -291,28 +291,40 @@ def check(machine: Json = False) -> None:
 
 @app.command(rich_help_panel=KNOWLEDGE)
 def bench(
-    faults: Annotated[
-        Many | None, typer.Argument(help="Slugs; by default every fault of the lab, the healthy lab three times, and the artifact samples.")
+    names: Annotated[Many | None, typer.Argument(help="Faults or stacks of the lab; several faults at once are joined by +.")] = None,
+    only: Annotated[
+        Many | None,
+        typer.Option(
+            metavar="KIND", help="fault, healthy, together, until-sure, artifact or told; again for more. Default: all, over 2 h."
+        ),
     ] = None,
-    together: Annotated[bool, typer.Option("--together", help="Faults that are planted together, instead.")] = False,
-    sample: Annotated[int, typer.Option(help="Only about so many faults of the lab, spread over the catalogue; 0 for all.")] = 0,
-    write: Annotated[Path | None, typer.Option(metavar="FILE", help="Write what came of it as JSON.")] = None,
+    sample: Annotated[int, typer.Option(help="Only about so many of each kind, spread over the catalogue; 0 for all.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Trials at once; more than processors disturb what is measured.")] = 1,
+    write: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write what came of it as JSON; other trials that the file holds stay.")
+    ] = None,
     machine: Json = False,
 ) -> None:
-    """Investigate what has a known answer, and show how often it is named: the lab with each of its faults, and the artifact samples."""
+    """Investigate what has a known answer, and show how often it is named: faults of the lab, healthy stacks, artifact samples.
+
+    Each fault is planted in a real deployment on loopback. Ctrl-C shows and writes what has been tried until then.
+    """
     from msgspec import to_builtins
 
-    from wsbook.cli.benching import lab_trials, sample_trials, sampled, show_bench, write_accuracy
-    from wsbook.lab import COMBINATIONS, FAULTS
+    from wsbook.accuracy import Trial
+    from wsbook.cli.benching import Bench, chosen_kinds, read_trials, show_bench, write_accuracy
 
-    console = _console(machine)
-    chosen = faults or (sampled(COMBINATIONS, sample) if together else ["", *sampled(list(FAULTS), sample), *([] if sample else ["", ""])])
-    trials = [*lab_trials(chosen, console), *(() if faults or together else sample_trials(console))]
-    show_bench(console, trials)
-    if write:
-        write_accuracy(write, trials)
-    if machine:
-        print(json.dumps([{**to_builtins(trial), "first": trial.first} for trial in trials]))
+    console, trials = _console(machine), list[Trial]()
+    wanted = Bench(kinds=chosen_kinds(only or ()), names=tuple(names or ()), sample=sample, jobs=jobs)
+    before = read_trials(write) if write else []
+    try:
+        wanted.run(console, trials.append)
+    finally:
+        show_bench(console, trials)
+        if write:
+            write_accuracy(write, before, trials)
+        if machine:
+            print(json.dumps([{**to_builtins(trial), "right": trial.right} for trial in trials]))
     raise typer.Exit(OK if all(trial.right for trial in trials if not trial.problem) else FAULT)
 
 

@@ -1,4 +1,4 @@
-"""wsbook bench: does the investigation name the lab's faults, and nothing on the healthy lab? And the artifact samples?
+"""wsbook bench: does the investigation name what was planted, and nothing where nothing is wrong? The lab, and artifact samples.
 
 Runs the steps without notebooks.
 """
@@ -8,29 +8,35 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import DecodeError, Struct, ValidationError, convert
+from msgspec.json import decode
 from rich.console import Console
 from rich.table import Table
 
 from wsbook import __version__
-from wsbook.accuracy import Trial, accuracy, by_area, reliability
+from wsbook.accuracy import KINDS, AreaScore, Trial, accuracy, by_area, joined, reliability
 from wsbook.case import Case, Judgement
 from wsbook.causes import AREAS
 from wsbook.datafile import shipped_folder
 from wsbook.errors import UnreadableInputError, UsageError
-from wsbook.finding import Verdict
+from wsbook.finding import Severity, Verdict
+from wsbook.inquiry import find_cause
+from wsbook.lab import COMBINATIONS, FAULTS, STACKS
 from wsbook.lab.faults import find_fault
 from wsbook.parsers.read import read_text
+from wsbook.parsers.symptom import parse_symptom
 from wsbook.steps import BESIDE, STEPS
 from wsbook.target import Budget, Target
 from wsbook.whole import write_atomically
 
-__all__ = ["lab_trials", "sample_trials", "sampled", "show_bench", "write_accuracy"]
+__all__ = ["Bench", "chosen_kinds", "read_trials", "sampled", "show_bench", "write_accuracy"]
 
 _SAMPLES = "faults_*.jsonl", "healthy_*.jsonl"
 
@@ -46,8 +52,37 @@ class _Sample(Struct, frozen=True, kw_only=True):
     also: tuple[str, ...] = ()
 
 
-def _named(judgement: Judgement) -> dict[str, float]:
-    return {found.cause: round(found.confidence, 3) for found in judgement.findings if found.root and found.verdict is Verdict.FAULT}
+class _Watch:
+    """Notes after each step which cause stands first, and since when."""
+
+    def __init__(self, case: Case) -> None:
+        self._case = case
+        self.began = time.monotonic()
+        self.first, self.since_s = "", 0.0
+
+    def note(self) -> None:
+        """Look at what stands first now."""
+        first = next(iter(_outcome(self._case.judge(), "")["named"]), "")
+        if first != self.first:
+            self.first, self.since_s = first, self.now_s
+
+    @property
+    def now_s(self) -> float:
+        return round(time.monotonic() - self.began, 2)
+
+
+_NAMED = {"artifact": (Verdict.FAULT, Verdict.UNKNOWN), "told": (Verdict.FAULT, Verdict.UNKNOWN)}
+"""Files alone rarely prove a fault: there a cause that is merely possible is named too."""
+
+
+def _outcome(judgement: Judgement, kind: str) -> dict[str, Any]:
+    """Return the root causes, surest first, with their confidences, and whether each is a fault that breaks updates."""
+    roots = [found for found in judgement.findings if found.root and found.verdict in _NAMED.get(kind, (Verdict.FAULT,))]
+    return {
+        "named": tuple(found.cause for found in roots),
+        "sure": tuple(round(found.confidence, 3) for found in roots),
+        "severe": tuple(found.verdict is Verdict.FAULT and found.severity is Severity.ERROR for found in roots),
+    }
 
 
 def sampled(names: Sequence[str], count: int) -> list[str]:
@@ -57,106 +92,183 @@ def sampled(names: Sequence[str], count: int) -> list[str]:
     return [names[index * len(names) // count] for index in range(count)]
 
 
-def lab_trials(faults: Sequence[str], console: Console) -> Iterator[Trial]:
-    """Yield one trial of the lab after the other, "" the healthy one, several faults joined by +; a line of progress each.
+def chosen_kinds(only: Iterable[str]) -> tuple[str, ...]:
+    """Return the kinds of trials that are wanted, () meaning all of them.
 
     Raises:
-        UsageError: an unknown fault, or faults that cannot be planted together.
+        UsageError: there is no such kind.
     """
-    for fault in faults:
-        find_fault(fault)
-    for number, fault in enumerate(faults, start=1):
-        console.print(f"{number} of {len(faults)}  {fault or 'healthy'}", style="#999999", highlight=False)
-        yield _try_lab(fault)
+    wanted = tuple(only)
+    for kind in wanted:
+        if kind not in KINDS:
+            raise UsageError(f"there are no trials of kind {kind!r}; there are {', '.join(KINDS)}")
+    return tuple(kind for kind in KINDS if not wanted or kind in wanted)
 
 
-def _try_lab(fault: str) -> Trial:
-    started = time.monotonic()
-    planted = find_fault(fault)
-    kind = "combination" if planted.others else "lab"
-    told: dict[str, Any] = {"kind": kind, "name": fault, "cause": planted.named if fault else "", "also": planted.others}
+class Bench(Struct, frozen=True, kw_only=True):
+    """Which trials to run. kinds: of KINDS. names: faults or stacks of the lab instead of all, () for all. sample: about so many of each
+    kind, 0 for all. rounds: how often each healthy stack is tried. jobs: trials at once."""
+
+    kinds: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    sample: int = 0
+    rounds: int = 3
+    jobs: int = 1
+
+    def plan(self) -> list[tuple[str, str, int]]:
+        """Return (kind, name, round) of every trial of the lab.
+
+        Raises:
+            UsageError: an unknown fault, or faults that cannot be planted together.
+        """
+        if self.names:
+            return [(_kind_of(name, self.kinds), name, 1) for name in self.names]
+        every = {"fault": list(FAULTS), "healthy": ["", *STACKS], "together": list(COMBINATIONS), "until-sure": list(FAULTS)}
+        rounds = {"healthy": 1 if self.sample else self.rounds}
+        return [
+            (kind, name, number)
+            for kind, names in every.items()
+            if kind in self.kinds
+            for number in range(1, rounds.get(kind, 1) + 1)
+            for name in sampled(names, self.sample)
+        ]
+
+    def run(self, console: Console, keep: Callable[[Trial], None]) -> None:
+        """Run the trials, with a line of progress each, and hand over what came of it."""
+        plan = self.plan()
+        for number, trial in enumerate(self._tried(plan), start=1):
+            told = "not run" if trial.problem else ", ".join(trial.named) or "nothing named"
+            console.print(f"{number} of {len(plan)}  {trial.kind}  {trial.name or 'healthy'}: {told}", style="#999999", highlight=False)
+            keep(trial)
+        for kind in ("artifact", "told") if not self.names else ():
+            for sample in _samples() if kind in self.kinds else ():
+                if kind == "artifact" or sample.symptom:
+                    keep(_try_sample(kind, sample))
+
+    def _tried(self, plan: Sequence[tuple[str, str, int]]) -> Iterator[Trial]:
+        """Yield what came of each trial as it ends; several at once have a process each, as a lab's secrets stand in the environment."""
+        if self.jobs == 1:
+            yield from (_try_lab(*one) for one in plan)
+            return
+        with ProcessPoolExecutor(self.jobs, mp_context=get_context("spawn")) as pool:
+            try:
+                yield from (done.result() for done in as_completed([pool.submit(_try_lab, *one) for one in plan]))
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _kind_of(name: str, kinds: tuple[str, ...]) -> str:
+    planted = find_fault(name)
+    if planted.healthy:
+        return "healthy"
+    return "together" if planted.others else "until-sure" if kinds == ("until-sure",) else "fault"
+
+
+def _try_lab(kind: str, name: str, turn: int) -> Trial:
+    planted = find_fault(name)
+    told: dict[str, Any] = {"kind": kind, "name": name, "cause": planted.named, "also": planted.others, "round": turn}
     try:
-        with Case.open(fault=fault) as case:
-            asyncio.run(_run_steps(case))
-            named = _named(case.judge())
+        with Case.open(fault=name) as case:
+            watch = _Watch(case)
+            asyncio.run(_look(case, watch) if kind != "until-sure" else _find(case, watch))
+            outcome = _outcome(case.judge(), kind)
     except (UsageError, LookupError) as error:  # a program that this fault needs is not installed, or two change the same lines
-        return Trial(**told, seconds=round(time.monotonic() - started, 2), problem=str(error))
-    return Trial(**told, named=tuple(named), sure=tuple(named.values()), seconds=round(time.monotonic() - started, 2))
+        return Trial(**told, problem=str(error))
+    seconds = watch.since_s if outcome["named"] else watch.now_s
+    return Trial(**told, **outcome, seconds=seconds, whole_s=watch.now_s)
 
 
-async def _run_steps(case: Case) -> None:
+async def _look(case: Case, watch: _Watch) -> None:
     for step in STEPS:
         case.begin(*BESIDE.get(step, ()))
         await case.run(step)
+        watch.note()
 
 
-def sample_trials(console: Console) -> Iterator[Trial]:
-    """Yield a trial of each artifact sample that is shipped, the artifact alone, without its symptom."""
-    from msgspec.json import decode
+async def _find(case: Case, watch: _Watch) -> None:
+    await find_cause(case)
+    watch.note()
 
+
+def _samples() -> list[_Sample]:
     folder = shipped_folder("data") / "samples" / "cases"
     paths = [path for pattern in _SAMPLES for path in sorted(folder.glob(pattern))]
-    samples = [decode(line, type=_Sample) for path in paths for line in path.read_bytes().splitlines()]
-    console.print(f"{len(samples)} artifacts", style="#999999", highlight=False)
-    for sample in samples:
-        yield _try_sample(sample)
+    return [decode(line, type=_Sample) for path in paths for line in path.read_bytes().splitlines()]
 
 
-def _try_sample(sample: _Sample) -> Trial:
+def _try_sample(kind: str, sample: _Sample) -> Trial:
+    """Return what comes of an artifact, alone or with what was told of it."""
     started = time.monotonic()
-    case = Case(Target(url=""), Budget.named("quick"))
-    told: dict[str, Any] = {"kind": "artifact", "name": sample.id, "cause": sample.cause, "also": sample.also}
+    symptom = sample.symptom if kind == "told" else ""
+    case = Case(Target(url="", symptom=symptom), Budget.named("quick"))
+    told: dict[str, Any] = {"kind": kind, "name": sample.id, "cause": sample.cause, "also": sample.also}
     try:
-        case.add(*read_text(sample.artifact, kind=sample.kind))
+        case.add(*([parse_symptom(symptom, step="0")] if symptom else []), *read_text(sample.artifact, kind=sample.kind))
     except UnreadableInputError as error:
         return Trial(**told, problem=str(error))
-    named = _named(case.judge())
-    return Trial(**told, named=tuple(named), sure=tuple(named.values()), seconds=round(time.monotonic() - started, 2))
+    outcome = _outcome(case.judge(), kind)
+    return Trial(**told, **outcome, seconds=round(time.monotonic() - started, 2))
 
 
 def show_bench(console: Console, trials: Sequence[Trial]) -> None:
-    """Print the table per area of the catalogue, how sure was how right, and the trials whose cause did not come first."""
-    for kind, title in (("lab", "faults of the lab"), ("artifact", "artifact samples")):
+    """Print a table for each kind, how sure was how right, and the trials that did not end as they should."""
+    for kind, title in KINDS.items():
         own = [trial for trial in trials if trial.kind == kind]
-        if own:
-            _show_kind(console, title, own)
-    if together := [trial for trial in trials if trial.kind == "combination"]:
-        _show_combinations(console, together)
+        ran = [trial for trial in own if not trial.problem]
+        if not own:
+            continue
+        if kind == "together":
+            right = sum(trial.complete for trial in ran)
+            console.print(f"{title}: all named and nothing else in {right} of {len(ran)}", highlight=False)
+        elif scores := by_area(ran):
+            console.print(_score_table(title, scores))
+        if healthy := [trial for trial in ran if not trial.cause]:
+            console.print(f"nothing wrong: {len(healthy)} tried, {sum(trial.alarm for trial in healthy)} false alarms", highlight=False)
+        said = [one for one in reliability(own) if one.said]
+        console.print("; ".join(f"{one.low:.0%} to {one.high:.0%} sure: {one.true} of {one.said} true" for one in said), highlight=False)
+        for trial in own:
+            if line := _missed(trial):
+                console.print(line, markup=False, highlight=False)
+        console.print()
 
 
-def _show_combinations(console: Console, trials: Sequence[Trial]) -> None:
-    console.print(f"faults planted together: all named and nothing else in {sum(one.complete for one in trials)} of {len(trials)}")
-    for trial in trials:
-        if not trial.complete:
-            words = trial.problem or f"named {', '.join(trial.named) or 'nothing'}"
-            console.print(f"not complete: {trial.name}: {words}", markup=False, highlight=False)
-    console.print()
-
-
-def _show_kind(console: Console, title: str, trials: Sequence[Trial]) -> None:
+def _score_table(title: str, scores: Sequence[AreaScore]) -> Table:
     table = Table(title, "tried", "first", "in three", "missed", "median s", box=None, pad_edge=False)
-    for score in by_area(trials):
-        table.add_row(
-            AREAS[score.area], str(score.trials), str(score.first), str(score.among_three), str(score.missed), f"{score.seconds:.1f}"
-        )
-    console.print(table)
-    healthy = [trial for trial in trials if not trial.cause and not trial.problem]
-    if healthy:
-        console.print(f"nothing wrong: {len(healthy)} tried, {sum(not trial.first for trial in healthy)} false alarms", highlight=False)
-    said = [one for one in reliability(trials) if one.said]
-    console.print("; ".join(f"{one.low:.0%} to {one.high:.0%} sure: {one.true} of {one.said} true" for one in said), highlight=False)
-    for trial in trials:
-        if trial.problem:
-            console.print(f"not run: {trial.name}: {trial.problem}", markup=False, highlight=False)
-        elif not trial.first:
-            words = ", ".join(trial.named[:3]) or "nothing"
-            what = "not first" if trial.cause else "false alarm"
-            console.print(f"{what}: {trial.name or 'healthy'} ({trial.cause}): named {words}", markup=False, highlight=False)
-    console.print()
+    for score in scores:
+        counts = (score.trials, score.first, score.among_three, score.missed)
+        table.add_row(AREAS[score.area], *map(str, counts), f"{score.seconds:.1f}")
+    return table
 
 
-def write_accuracy(path: Path, trials: Sequence[Trial]) -> None:
-    """Write what the trials gave, with when and where they were made.
+def _missed(trial: Trial) -> str:
+    """Return what was wrong with a trial, "" when nothing was; a warning where nothing is wrong is told, and is no miss."""
+    name = trial.name or "healthy"
+    if trial.problem:
+        return f"not run: {name}: {trial.problem}"
+    if trial.right and (trial.cause or trial.kind != "healthy" or not trial.named):
+        return ""
+    words = ", ".join(trial.named) or "nothing"
+    if not trial.cause:
+        return f"{'false alarm' if trial.alarm else 'warned'}: {name}: named {words}"
+    return f"{'not complete' if trial.kind == 'together' else 'not first'}: {name} ({trial.cause}): named {words}"
+
+
+def read_trials(path: Path) -> list[Trial]:
+    """Return the trials that a file holds already, none when there is no file.
+
+    Raises:
+        UsageError: it is no file of ours.
+    """
+    if not path.exists():
+        return []
+    try:
+        return convert(decode(path.read_bytes())["trials"], list[Trial])
+    except (OSError, DecodeError, ValidationError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} holds no trials of wsbook bench; name another file") from error
+
+
+def write_accuracy(path: Path, before: Iterable[Trial], now: Sequence[Trial]) -> None:
+    """Write what the trials gave, with when and where the latest were made; those of before that were not tried again stay.
 
     Raises:
         UnwritableError: it cannot be written.
@@ -168,4 +280,8 @@ def write_accuracy(path: Path, trials: Sequence[Trial]) -> None:
         "system": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
     }
-    write_atomically(path, (json.dumps({**accuracy(trials), "made": made}, indent=1) + "\n").encode())
+    document = {"made": made, **accuracy(joined(before, now))}
+    trials = document.pop("trials")
+    rows = ",\n  ".join(json.dumps(trial) for trial in trials)
+    text = json.dumps(document, indent=1)[:-2] + f',\n "trials": [\n  {rows}\n ]\n}}\n'
+    write_atomically(path, text.encode())

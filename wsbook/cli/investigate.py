@@ -36,7 +36,8 @@ _TRIAGE = "0"
 class Request(Struct, frozen=True, kw_only=True):
     """What the user asked for. parameters: texts as in the notebooks. steps: "" means all. out: None means a new folder.
 
-    follow: watch the logs meanwhile, and read them again at the end, with what the later steps left in them.
+    until_sure: look at what separates the suspects, until one cause is sure. follow: watch the logs meanwhile, and read them again at the
+    end, with what the later steps left in them.
     """
 
     parameters: dict[str, Any]
@@ -46,6 +47,7 @@ class Request(Struct, frozen=True, kw_only=True):
     out: Path | None = None
     command: tuple[str, ...] = ()
     follow: bool = False
+    until_sure: bool = False
 
 
 def _chosen(steps: str, symptom: str) -> tuple[str, ...]:
@@ -142,6 +144,8 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
     """
     Budget.named(request.budget)
     asked = _chosen(request.steps, request.parameters.get("symptom", ""))
+    if asked and request.until_sure:
+        raise UsageError("--steps says what to look at, and --until-sure lets that be chosen; give one of them")
     started = time.monotonic()
     prepare()
     with _subject(request) as (target, lab):
@@ -156,7 +160,10 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
             budget = record.budget()
             parameters = {**parameters_of(target), "budget": budget, "record": str(folder)}
             with progress_of(console) as progress, following(target.logs, console) if request.follow else nullcontext():
-                summary = run_notebooks(parameters, record=folder, steps=_steps(request, record), holding=(holding,), on_progress=progress)
+                chosen = _steps(request, record)
+                summary = run_notebooks(
+                    parameters, record=folder, steps=chosen, until_sure=request.until_sure, holding=(holding,), on_progress=progress
+                )
             case = Case.resume(folder)
             if request.follow and case.done("1.4"):
                 asyncio.run(case.run("1.4"))

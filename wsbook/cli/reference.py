@@ -1,7 +1,7 @@
-"""The reference of the commands in the README, made from the commands themselves.
+"""What is made in the README: the reference of the commands, from the commands themselves, and the accuracy, from data/accuracy.json.
 
-python -m wsbook.cli.reference README.md            write it between its two markers
-python -m wsbook.cli.reference README.md --check    exit 1 when it differs
+python -m wsbook.cli.reference README.md            write both, each between its two markers
+python -m wsbook.cli.reference README.md --check    exit 1 when one differs
 """
 
 import inspect
@@ -13,10 +13,12 @@ from typing import Any
 import typer
 
 from wsbook.cli import app
+from wsbook.cli.accuracy_page import accuracy_page
 
 __all__ = ["reference", "replaced"]
 
 BEGIN, END = "<!-- commands: made by python -m wsbook.cli.reference README.md -->", "<!-- end of commands -->"
+ACCURACY_BEGIN, ACCURACY_END = "<!-- accuracy: made by python -m wsbook.cli.reference README.md -->", "<!-- end of accuracy -->"
 _VALUES = {int: "N", float: "N", str: "TEXT"}
 """Type of an option's default → what stands for its value where the option names nothing; those without a default take a path."""
 
@@ -76,20 +78,25 @@ def reference() -> str:
 
 
 def replaced(text: str) -> str:
-    """Return a text with the reference between its markers.
+    """Return a text with what is made between each pair of markers.
 
     Raises:
         ValueError: a marker is missing.
     """
-    before, _, rest = text.partition(BEGIN)
-    _, marker, after = rest.partition(END)
-    if not marker:
-        raise ValueError(f"the text lacks the lines {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{reference()}\n\n{END}{after}"
+    for (begin, end), make in _MADE.items():
+        before, _, rest = text.partition(begin)
+        _, marker, after = rest.partition(end)
+        if not marker:
+            raise ValueError(f"the text lacks the lines {begin} and {end}")
+        text = f"{before}{begin}\n\n{make()}\n\n{end}{after}"
+    return text
+
+
+_MADE = {(BEGIN, END): reference, (ACCURACY_BEGIN, ACCURACY_END): accuracy_page}
 
 
 def main(arguments: list[str]) -> int:
-    """Write or check the reference in a file; return the exit code."""
+    """Write or check what is made in a file; return the exit code."""
     path = Path(arguments[0])
     text = path.read_text(encoding="utf-8")
     if "--check" not in arguments:
@@ -97,7 +104,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if text == replaced(text):
         return 0
-    print(f"the reference of the commands in {path} differs from them; run python -m wsbook.cli.reference {path}")
+    print(f"what is made in {path} differs from its sources; run python -m wsbook.cli.reference {path}")
     return 1
 
 

@@ -106,6 +106,14 @@ def run(
         str, typer.Option(metavar="NAME", rich_help_panel=LOOKING, help="quick (45 s, the default), standard (3 min) or thorough (15 min).")
     ] = "",
     steps: Annotated[str, typer.Option(metavar="STEPS", rich_help_panel=LOOKING, help="Only these steps: 1.1,2.2")] = "",
+    until_sure: Annotated[
+        bool,
+        typer.Option(
+            "--until-sure",
+            rich_help_panel=LOOKING,
+            help="Look first at what separates the suspects at the least cost, and stop as soon as one cause is sure.",
+        ),
+    ] = False,
     follow: Annotated[
         bool, typer.Option("--follow", rich_help_panel=LOOKING, help="Watch the logs while probing, and read them again at the end.")
     ] = False,
@@ -141,8 +149,9 @@ def run(
     screen = make_console(machine)
     parameters, budget = completed(parameters, budget, target, screen, lab=bool(fault))
     request = Request(
-        parameters=parameters, budget=budget, fault=fault, steps=steps, out=out, command=("wsbook", *sys.argv[1:]), follow=follow
-    )
+        parameters=parameters, budget=budget, fault=fault, steps=steps, until_sure=until_sure, out=out, follow=follow,
+        command=("wsbook", *sys.argv[1:]),
+    )  # fmt: skip
     document = investigate(request, screen)
     if machine:
         print(json.dumps(document))

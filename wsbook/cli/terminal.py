@@ -9,9 +9,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from wsbook.causes import cause
 from wsbook.chain import chain, chain_text
 from wsbook.finding import Finding, StepVerdict, Verdict
 from wsbook.observation import Observation
+from wsbook.rules.inquiry import rivals
 from wsbook.steps import PHASES
 from wsbook.target import Target
 from wsbook.words import MARKS, cap, duration_text, plain
@@ -69,6 +71,7 @@ def show_causes(console: Console, findings: Iterable[Finding], limit: int = 3) -
         console.print("\nNo fault was found.")
         if roots:
             console.print(Text(f"Merely possible, by words alone: {_named(roots[:limit])}"))
+            _show_rivals(console, roots)
         return
     for index, finding in enumerate(roots[:limit]):
         word = "Root cause" if finding.verdict is Verdict.FAULT else "Candidate"
@@ -81,6 +84,16 @@ def show_causes(console: Console, findings: Iterable[Finding], limit: int = 3) -
         _block(console, "check", finding.check, _COMMAND)
     if len(roots) > limit:
         console.print(Text(f"\nAlso possible: {_named(roots[limit : limit + 6])}"))
+    _show_rivals(console, roots)
+
+
+def _show_rivals(console: Console, roots: Iterable[Finding], limit: int = 4) -> None:
+    """Print which candidates cannot be told apart with what is at hand, each with the test that separates it."""
+    close = rivals(roots)[:limit]
+    if close:
+        console.print(Text("\nThese cannot be told apart with the evidence at hand. What separates them:"))
+    for finding in close:
+        console.print(Text(f"  {finding.cause} {finding.confidence:.0%}: {cap(cause(finding.cause).test, 300)}"))
 
 
 def _from_here(text: str) -> str:

@@ -9,6 +9,7 @@ from wsbook.facts.cluster import AffinityFacts, Conversation, Visit
 from wsbook.facts.dialect import DialectFacts, DialectStep
 from wsbook.facts.handshake import Certificate, Check, Headers, TlsFacts, UpgradeFacts
 from wsbook.facts.heartbeat import HalfOpenFacts, HeartbeatFacts, IdleFacts
+from wsbook.facts.inquiry import InquiryFacts, Look
 from wsbook.facts.listener import Http2Facts, RedirectFacts, RedirectHop, TlsScanFacts, VersionTrial
 from wsbook.facts.load import Generator, Knee, LoadFacts, LoadRun, LossyConnection, Moment, PageLoadFacts, PageMoment, Threshold
 from wsbook.facts.log import (
@@ -89,11 +90,13 @@ __all__ = [
     "HeartbeatFacts",
     "Http2Facts",
     "IdleFacts",
+    "InquiryFacts",
     "Knee",
     "LoadFacts",
     "LoadRun",
     "LogLine",
     "LoggedAttemptFacts",
+    "Look",
     "LossyConnection",
     "MarkedLineFacts",
     "Moment",
@@ -204,4 +207,5 @@ Facts = (
     | CrowdFacts
     | CredentialFacts
     | CorsFacts
+    | InquiryFacts
 )

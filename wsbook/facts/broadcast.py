@@ -9,7 +9,7 @@ class Subscriber(Struct, frozen=True, kw_only=True):
     """One receiver of a broadcast. instance: what identifies its backend process, "" unknown. missed: sequence numbers.
 
     least_copies, most_copies: how often a message came that came at all. place: "endpoint" or the hop where it is connected, "" in old
-    records.
+    records. ended: how its socket ended, "" when it was open to the end.
     """
 
     index: int
@@ -21,6 +21,7 @@ class Subscriber(Struct, frozen=True, kw_only=True):
     least_copies: int = 1
     most_copies: int = 1
     place: str = ""
+    ended: str = ""
 
 
 class Sender(Struct, frozen=True, kw_only=True):

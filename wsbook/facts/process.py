@@ -108,13 +108,15 @@ class PulseFacts(Struct, frozen=True, kw_only=True, tag="pulses"):
 class Neighbour(Struct, frozen=True, kw_only=True):
     """One subscriber beside a badly behaving one: how long each message took to reach it, in s, None never.
 
-    before: of the messages while all behaved; during: of those after. instance: "" unknown.
+    before: of the messages while all behaved; during: of those after. instance: "" unknown. ended: how its own socket ended, "" when it
+    did not.
     """
 
     index: int
     instance: str
     before: tuple[float | None, ...]
     during: tuple[float | None, ...]
+    ended: str = ""
 
 
 class CrowdFacts(Struct, frozen=True, kw_only=True, tag="crowd"):

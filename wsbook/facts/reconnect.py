@@ -33,7 +33,8 @@ class OutageFacts(Struct, frozen=True, kw_only=True, tag="outage"):
     way: how it was lost: close (with close_code), rst, fin, stall (no byte passes any more). answer: what new attempts got while it
     lasted: open (a connection is possible again at once), refuse (RST), stall, an HTTP status such as "503", or dismiss (the upgrade is
     accepted, and the socket closed at once with close_code). lasted_s: for so long.
-    url: of the socket, without its query. number: which interruption of this loaded page it was, from 1.
+    url: of the socket, without its query. stood_in: the endpoint had refused the page, and a silent server of ours took its sockets.
+    number: which interruption of this loaded page it was, from 1.
     noticed_s: when the page knew, by its close event or by another attempt. redials: in order, those after recovery too.
     reopened_s: when a connection opened again. reloaded: the page loaded itself again.
     pending_s: when the page's timers that had not fired since the loss would have, counted from the end of watched_s; None when they
@@ -54,6 +55,7 @@ class OutageFacts(Struct, frozen=True, kw_only=True, tag="outage"):
     lasted_s: float
     watched_s: float
     url: str = ""
+    stood_in: bool = False
     number: int = 1
     close_code: int | None = None
     noticed_s: float | None = None
@@ -78,6 +80,11 @@ class OutageFacts(Struct, frozen=True, kw_only=True, tag="outage"):
     control_before: bool | None = None
     control_after: bool | None = None
     errors: tuple[str, ...] = ()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the page has a connection again, if need be by its clock put forward, so that it can be compared with the old one."""
+        return self.reopened_s is not None or (self.early_s is not None and self.way != "stall" and self.open_sockets > 0)
 
 
 def delays(redials: Iterable[Redial]) -> tuple[float, ...]:

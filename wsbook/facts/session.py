@@ -24,7 +24,8 @@ class SessionFacts(Struct, frozen=True, kw_only=True, tag="session"):
 
     frames: the first 2,000; frame_count counts all. ended: close (closing handshake), fin, rst, silence, open (still open when
     we stopped looking), unknown. closed_by: peer, us, or "" when unknown. close_code: None when no close frame was seen.
-    age_s: from 101 to the end, None unknown. idle_s: silence before the end, None unknown.
+    age_s: from 101 to the end, None unknown. idle_s: silence before the end, None unknown. ended_at: epoch seconds, and marks: those of
+    our own probe that the connection's request carried (signs.py), both as a log tells them; None and () when it does not.
     """
 
     url: str
@@ -37,6 +38,8 @@ class SessionFacts(Struct, frozen=True, kw_only=True, tag="session"):
     age_s: float | None = None
     idle_s: float | None = None
     error_text: str = ""
+    ended_at: float | None = None
+    marks: tuple[str, ...] = ()
 
 
 class EchoTrial(Struct, frozen=True, kw_only=True):

@@ -108,7 +108,9 @@ class TraceFacts(Struct, frozen=True, kw_only=True, tag="trace"):
 
 
 class BurstPlace(Struct, frozen=True, kw_only=True):
-    """What one place saw of a burst: distinct events, more copies of them, and those that came after a later one."""
+    """What one place saw of a burst: distinct events, more copies of them, and those that came after a later one. ended: how its socket
+    had ended, "" when it was open to the end or is none; of a page's frames, how one ended meanwhile, or before one that it opened.
+    joined: messages that were several JSON documents, one after another."""
 
     name: str
     kind: str
@@ -116,6 +118,8 @@ class BurstPlace(Struct, frozen=True, kw_only=True):
     duplicated: int = 0
     reordered: int = 0
     missing: tuple[int, ...] = ()
+    ended: str = ""
+    joined: int = 0
 
 
 class BurstFacts(Struct, frozen=True, kw_only=True, tag="burst"):

@@ -39,10 +39,10 @@ class Fault(Struct, frozen=True, kw_only=True):
     processes; off_bus: those of them that are not connected. polling: the application serves polling.py beside server.py. shown_by: the
     proxies that can show it, where the edits do not tell. relay: habit and options of a machine on the way (relay.py, gateway.py), ""
     none. reload_s: the proxy takes its configuration anew after each so many seconds, as after a renewed certificate. headers: what its
-    owner gives to be let in. token: the value of WSBOOK_LAB_TOKEN, to which they and path may refer as to a secret.
-    visited: somebody was connected to each instance before, and has left. server: the program in servers/ that is the application, ""
-    backend.py. message: what a client says to be given prices. healthy: nothing is wrong with it. others: causes beside the named one,
-    where several faults are planted together.
+    owner gives to be let in. token: the value of WSBOOK_LAB_TOKEN, to which they and path may refer as to a secret. message: what a client
+    sends first to be told prices, "" nothing. visited: somebody was connected to each instance before, and has left. server: the program
+    in servers/ that is the application, "" backend.py. healthy: nothing is wrong with it. others: causes beside the named one, where
+    several faults are planted together.
     """
 
     slug: str
@@ -65,10 +65,10 @@ class Fault(Struct, frozen=True, kw_only=True):
     reload_s: float = 0.0
     headers: tuple[str, ...] = ()
     token: str = ""
+    message: str = '{"type": "subscribe", "topic": "ticks"}'
     cause: str = ""
     visited: bool = False
     server: str = ""
-    message: str = '{"type": "subscribe", "topic": "ticks"}'
     healthy: bool = False
     others: tuple[str, ...] = ()
 

@@ -6,7 +6,8 @@ the handshake, so that messages can be read. Standard library only.
     gateway.py sift  --listen PORT --to PORT --word event      a message from the server that holds the word vanishes
     gateway.py plant --listen PORT --to PORT --lose 10000      each so many-th message from the server vanishes
                      --double 500 --swap 700                   comes twice; comes after the one that follows it
-                     --delay 0.05                              everything from the server comes so many seconds later
+                     --delay 0.05 --uplink 0.05                everything from the server, or to it, comes so many seconds later
+                     --late 100                                each so many-th piece from the server, and what follows it, LATE_S later
                      --stall 1.0 --after 5.0                   everything stands still once, so long after the first message
 """
 
@@ -18,7 +19,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Iterator
 
-HEAD_S, GONE_S, SWAP_S, READ_BYTES, WAITING = 5.0, 1.0, 0.2, 262_144, 4096
+HEAD_S, GONE_S, SWAP_S, LATE_S, READ_BYTES, WAITING = 5.0, 1.0, 0.2, 0.2, 262_144, 4096
 """What the server still says to a client that has gone is waited for GONE_S. A message that waits for the one after it goes on after
 SWAP_S, in place, when none came. WAITING: pieces that one connection delays."""
 
@@ -86,11 +87,12 @@ class Gateway:
 
 
 class Outlet:
-    """One connection's way to its client: in order, later by the delay, and not while everything stands still."""
+    """One direction of a connection: in order, later by the delay, and not while everything stands still."""
 
-    def __init__(self, gateway: Gateway, writer: asyncio.StreamWriter) -> None:
-        self.gateway, self.writer = gateway, writer
+    def __init__(self, gateway: Gateway, writer: asyncio.StreamWriter, delay_s: float) -> None:
+        self.gateway, self.writer, self.delay_s = gateway, writer, delay_s
         self.waiting: deque[tuple[float, bytes]] = deque()
+        self.pieces = 0
         self.held = b""
         self.held_at = 0.0
         self.more = asyncio.Event()
@@ -98,8 +100,11 @@ class Outlet:
         self.ended = False
 
     def put(self, data: bytes) -> None:
-        """Send this after the delay."""
-        self.waiting.append((time.monotonic() + self.gateway.options.delay, data))
+        """Send this after the delay, and after what was put before."""
+        self.pieces += 1
+        late = self.gateway.options.late
+        due = time.monotonic() + self.delay_s + (LATE_S if late and self.pieces % late == 0 else 0.0)
+        self.waiting.append((due, data))
         self.more.set()
 
     def message(self, data: bytes) -> None:
@@ -116,6 +121,17 @@ class Outlet:
         if self.held and what != "lost":
             self.gateway.did["swapped"] += 1
             self.release()
+
+    async def has_room(self) -> None:
+        """Wait while too much waits."""
+        while len(self.waiting) > WAITING:
+            self.room.clear()
+            await self.room.wait()
+
+    def end(self) -> None:
+        """Note that nothing more comes."""
+        self.ended = True
+        self.more.set()
 
     def release(self) -> None:
         """Let a held message go."""
@@ -147,13 +163,19 @@ class Outlet:
             await asyncio.wait_for(self.more.wait(), rest_s if self.held else None)
 
 
-async def inward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def inward(reader: asyncio.StreamReader, outlet: Outlet) -> None:
     """Pass on what a client sends."""
-    while data := await reader.read(READ_BYTES):
-        writer.write(data)
-        await writer.drain()
-    if writer.can_write_eof():
-        writer.write_eof()
+    sending = asyncio.ensure_future(outlet.run())
+    try:
+        while data := await reader.read(READ_BYTES):
+            outlet.put(data)
+            await outlet.has_room()
+        outlet.end()
+        await sending
+    finally:
+        sending.cancel()
+    if outlet.writer.can_write_eof():
+        outlet.writer.write_eof()
 
 
 async def outward(reader: asyncio.StreamReader, outlet: Outlet, upgraded: bool) -> None:
@@ -164,11 +186,8 @@ async def outward(reader: asyncio.StreamReader, outlet: Outlet, upgraded: bool) 
     while data := await reader.read(READ_BYTES):
         for piece, whole in messages.take(data) if messages else ((data, False),):
             outlet.message(piece) if whole else outlet.put(piece)
-        while len(outlet.waiting) > WAITING:
-            outlet.room.clear()
-            await outlet.room.wait()
-    outlet.ended = True
-    outlet.more.set()
+        await outlet.has_room()
+    outlet.end()
 
 
 def plain(head: bytes) -> bytes:
@@ -186,10 +205,11 @@ async def join(gateway: Gateway, reader: asyncio.StreamReader, writer: asyncio.S
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith((b"connection:", b"keep-alive:"))]
         head = b"\r\n".join([lines[0], b"Connection: close", *lines[1:]])
     inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", gateway.options.to)
-    outlet, tasks = Outlet(gateway, writer), list[asyncio.Future[None]]()
+    outlet, tasks = Outlet(gateway, writer, gateway.options.delay), list[asyncio.Future[None]]()
+    inlet = Outlet(gateway, inner_writer, gateway.options.uplink)
     try:
-        inner_writer.write(plain(head))
-        work = (inward(reader, inner_writer), outward(inner_reader, outlet, upgraded), outlet.run())
+        inlet.put(plain(head))
+        work = (inward(reader, inlet), outward(inner_reader, outlet, upgraded), outlet.run())
         tasks += [asyncio.ensure_future(one) for one in work]
         told = asyncio.gather(*tasks[1:])
         await asyncio.wait((tasks[0], told), return_when=asyncio.FIRST_COMPLETED)
@@ -236,9 +256,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--listen", type=int, required=True, metavar="PORT")
     parser.add_argument("--to", type=int, required=True, metavar="PORT")
     parser.add_argument("--word", default="")
-    for name in ("lose", "double", "swap"):
+    for name in ("lose", "double", "swap", "late"):
         parser.add_argument(f"--{name}", type=int, default=0, metavar="EACH")
-    for name in ("delay", "stall", "after"):
+    for name in ("delay", "uplink", "stall", "after"):
         parser.add_argument(f"--{name}", type=float, default=0.0, metavar="SECONDS")
     return parser.parse_args(argv)
 

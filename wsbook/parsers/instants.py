@@ -1,9 +1,10 @@
 """Instants in log lines, in every usual notation. Must not know which program wrote a line."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
-__all__ = ["find_age", "find_count", "find_instant", "find_seconds", "find_silence", "parse_instant"]
+__all__ = ["find_age", "find_count", "find_instant", "find_seconds", "find_silence", "parse_instant", "record_instant"]
 
 MONTHS = dict(zip(("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), range(1, 13), strict=True))
 
@@ -22,6 +23,12 @@ EPOCH = re.compile(r'(?<![\d.\w])(?:"?(?:ts|time|t|timestamp|_time|at)"?[=:]\s?)
 ASSUMED_YEAR = 1970
 """Year of stamps that name none: only distances between them mean anything. Clock-only stamps get 1 January of it."""
 HEAD_CHARS = 400
+CONTINUED = re.compile(
+    r"\s|$|[+|] |(?:Traceback|Caused by|During handling of|The above exception|Exception Group Traceback)\b|\.\.\. \d+ more"
+    r"|(?:[\w$]+\.)*[\w$]*(?:Error|Exception|Closed\w*|Interrupt|Exit|Timeout)(?::|$)"
+)
+"""A line of a traceback or stack, which belongs to the record above it."""
+RECORD_LINES = 120
 
 
 def _zone(text: str | None) -> timezone:
@@ -59,6 +66,19 @@ def find_instant(line: str) -> float | None:
     if found := EPOCH.search(head):
         return parse_instant(found["n"])
     return _epoch(found) if (found := CLOCK.search(head)) else None
+
+
+def record_instant(lines: Sequence[str], numbers: Sequence[int], index: int) -> float | None:
+    """Return the instant of a line, or of the record that it continues, as the last line of a traceback does; None when there is none.
+
+    numbers: of the lines, as some may have been left out.
+    """
+    for at in range(index, max(0, index - RECORD_LINES) - 1, -1):
+        if numbers[index] - numbers[at] != index - at:
+            return None
+        if (time := find_instant(lines[at])) is not None or not CONTINUED.match(lines[at]):
+            return time
+    return None
 
 
 def parse_instant(value: object) -> float | None:

@@ -21,20 +21,24 @@ WHOLE_BYTES = 4 * 2**20
 
 
 class Page(Struct):
-    """Lines without their ends, and their numbers from 1. count, size_bytes: of the whole stretch. sieved: other lines were left out."""
+    """Lines without their ends, and their numbers from 1. count, size_bytes: of the whole stretch. sieved: other lines were left out.
+
+    large: of a file so large that they may be, which depends on what is installed.
+    """
 
     lines: list[str]
     numbers: Sequence[int]
     count: int
     size_bytes: int
     sieved: bool = False
+    large: bool = False
 
     def where(self, chosen: Sequence[bool], value: bool) -> "Page":
         """Return a page of the lines for which chosen has this value."""
         if all(one is value for one in chosen):
             return self
         places = [place for place, one in enumerate(chosen) if one is value]
-        return Page([self.lines[place] for place in places], [self.numbers[place] for place in places], 0, 0)
+        return Page([self.lines[place] for place in places], [self.numbers[place] for place in places], 0, 0, large=self.large)
 
 
 def pages(source: Iterable[str], sieve: Callable[[], Sieve | None] = lambda: None, most: int | None = None) -> Iterator[Page]:
@@ -72,7 +76,7 @@ def _gathered(found: Iterable[Page]) -> Iterator[Page]:
 
 def _joined(one: Page, other: Page) -> Page:
     lines, numbers = one.lines + other.lines, [*one.numbers, *other.numbers]
-    return Page(lines, numbers, one.count + other.count, one.size_bytes + other.size_bytes, True)
+    return Page(lines, numbers, one.count + other.count, one.size_bytes + other.size_bytes, True, True)
 
 
 def _file_pages(reader: LineReader, sieve: Callable[[], Sieve | None], most: int | None) -> Iterator[Page]:
@@ -90,5 +94,5 @@ def _file_pages(reader: LineReader, sieve: Callable[[], Sieve | None], most: int
             places = chosen.lines(block)
             lines = [str(block[begin:end], reader.encoding, "replace") for begin, end in places]
             numbers, count = number_lines(block, places, first)
-        yield Page([unwrap(line[:LINE_CHARS].removesuffix("\r")) for line in lines], numbers, count, len(block), chosen is not None)
+        yield Page([unwrap(line[:LINE_CHARS].removesuffix("\r")) for line in lines], numbers, count, len(block), chosen is not None, large)
         first += count

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from wsbook.observation import Observation, Source, observed
-from wsbook.parsers.instants import find_instant
+from wsbook.parsers.instants import find_instant, record_instant
 from wsbook.parsers.pages import Page
 from wsbook.signatures import FastMatcher, Matcher, Tally
 from wsbook.signs import find_marks
@@ -36,6 +36,10 @@ def scan_page(page: Page, search: Matcher | FastMatcher, tally: Tally) -> set[in
     for hit in search.scan(lines):
         seen.add(hit.index)
         line = lines[hit.index]
-        time = find_instant(line) if tally.wants_time(hit) else None
+        time = _instant(page, lines, hit.index) if tally.wants_time(hit) else None
         tally.add(hit, page.numbers[hit.index], time, find_marks(line))
     return seen
+
+
+def _instant(page: Page, lines: list[str], index: int) -> float | None:
+    return find_instant(lines[index]) if page.large else record_instant(lines, page.numbers, index)

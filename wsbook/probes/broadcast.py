@@ -82,6 +82,7 @@ class _Listener:
             least_copies=min(times.values(), default=1),
             most_copies=max(times.values(), default=1),
             place=self.place,
+            ended="" if self.socket.ended == "open" else self.socket.ended,
         )
 
 

@@ -297,7 +297,13 @@ def _facts(kind: str, run: _Run, first: int, middle: int, released: float, odd_s
         size_bytes=run.padding or len(run.run) + 4,
         padded=run.padding > 0,
         neighbours=tuple(
-            Neighbour(index=index, instance=one.signals.get(sign, ""), before=run.took(one, before), during=run.took(one, during))
+            Neighbour(
+                index=index,
+                instance=one.signals.get(sign, ""),
+                before=run.took(one, before),
+                during=run.took(one, during),
+                ended="" if one.socket.ended == "open" else one.socket.ended,
+            )
             for index, one in enumerate(run.members)
         ),
         sent_s=tuple(round(run.sent[number] - start, 4) for number in during),

@@ -1,6 +1,7 @@
 """A controlled experiment: the same attempt with one thing changed, side by side. It must not judge what flips the outcome."""
 
 import asyncio
+import re
 import secrets
 import time
 from collections.abc import Iterable
@@ -95,6 +96,10 @@ def _path_variants(attempt: Attempt) -> list[Attempt]:
         variants.append(attempt.change(labels.WITHOUT_SLASH, url=_with_path(attempt.url, path.rstrip("/"))))
     elif path != "/":
         variants.append(attempt.change(labels.WITH_SLASH, url=_with_path(attempt.url, f"{path}/")))
+    if "//" in path:
+        variants.append(attempt.change(labels.SINGLE_SLASHES, url=_with_path(attempt.url, re.sub("/+", "/", path))))
+    if path != path.lower():
+        variants.append(attempt.change(labels.LOWER_PATH, url=_with_path(attempt.url, path.lower())))
     return variants
 
 

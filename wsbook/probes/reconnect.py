@@ -52,18 +52,21 @@ async def probe_outages(
     publishing: Attempt | None = None,
     trigger: Trigger | None = None,
     message: str = "",
+    stand_in: bool = False,
     on_progress: Progress | None = None,
 ) -> list[Observation]:
     """Interrupt the page's socket at url in each of these ways, one after the other, and return one observation for each.
 
     publishing: how the endpoint is reached beside the page, to publish with trigger, or with message, which holds {marker}; None
-    publishes nothing. A page that opens its socket elsewhere is an observation that was not run, which names where.
+    publishes nothing. stand_in: where no attempt of the page is accepted, a silent server of our own accepts in the endpoint's place, so
+    that it is seen all the same what the page does with a socket that ends; for pages that wait for no greeting.
+    A page that opens its socket elsewhere is an observation that was not run, which names where.
     """
     source = Source(step=step, probe="reconnect", hop="browser")
     if not browser_available(executable):
         return [not_run(source, Reason.TOOL_MISSING, MISSING)]
     say = on_progress or (lambda text, fraction: None)
-    run = _Run(source, url, say)
+    run = _Run(source, url, say, stand_in=stand_in)
     say("starting the browser behind the relay", 0.0)
     try:
         async with AsyncExitStack() as stack:
@@ -89,13 +92,14 @@ async def _publisher(stack: AsyncExitStack, attempt: Attempt | None, trigger: Tr
 class _Run:
     """The interruptions of one page, one after the other."""
 
-    def __init__(self, source: Source, url: str, say: Progress) -> None:
+    def __init__(self, source: Source, url: str, say: Progress, *, stand_in: bool) -> None:
         self.found: list[Observation] = []
         self.publisher: Publisher | None = None
         self._source, self._url, self._say = source, resolve(url).partition("?")[0], say
         self._mark, self._sequence, self._number = run_marker(), 0, 0
         self._last: tuple[Heard, bool | None] | None = None
         self._publishes = False
+        self._may_stand_in, self._stood_in = stand_in, False
 
     async def all(self, bench: Bench, outages: Sequence[Outage]) -> None:
         """Interrupt in each way; the page is loaded anew when it did not come back from the one before."""
@@ -116,6 +120,15 @@ class _Run:
         """See to it that the page holds an open socket through the relay; return why it does not."""
         if self._last is not None and bench.open_now():
             return None
+        begin = time.monotonic()
+        failure = await self._load(bench)
+        if failure is None or not (self._may_stand_in and bench.page.loaded and bench.attempts(begin)):
+            return failure
+        self._may_stand_in, self._stood_in, self.publisher = False, True, None
+        bench.stand_in()
+        return await self._load(bench)
+
+    async def _load(self, bench: Bench) -> Failure | None:
         bench.relay.recover()
         bench.relay.cut("fin")
         self._number, self._last, begin = 0, None, time.monotonic()
@@ -145,12 +158,10 @@ class _Run:
         bench.relay.recover()
         await self._return(bench, loss, recovered + outage.back_s)
         self._last = await self._after(bench, outage, loss, lost)
-        after, again = self._last or (None, None)
         end, attempts = time.monotonic(), bench.attempts(loss)
-        pending = await bench.pending_s(loss) if self._last is None else ()
-        missed = [number for number in lost if not bench.seen(marker(self._mark, number))]
         facts = OutageFacts(
             url=self._url,
+            stood_in=self._stood_in,
             way=outage.way,
             answer=outage.answer,
             close_code=outage.close_code,
@@ -161,25 +172,39 @@ class _Run:
             redials=tuple(_redial(line, loss) for line in attempts[:_REDIALS]),
             reopened_s=_reopened(bench, loss, end) if self._last else None,
             reloaded=bench.loads > loads,
-            pending_s=pending,
+            pending_s=await bench.pending_s(loss) if self._last is None else (),
             listened_s=outage.listen_s,
             said_before=bench.said(0.0, loss),
-            said_after=bench.said(loss),
             heard_before=before.kinds,
-            heard_after=after.kinds if after else (),
             runs_before=before.runs,
-            runs_after=after.runs if after else None,
-            repeated=repeated(before.counts, after.counts) if after else (),
             open_before=open_before,
-            open_sockets=bench.open_now(loss if outage.way == "stall" else 0.0),
             published=tuple(lost),
-            missed=tuple(missed),
             control_before=control,
-            control_after=again,
             errors=bench.errors(told),
         )
-        return (
-            facts if self._last or pending is None or is_final(outage.answer, outage.close_code) else await self._leapt(bench, facts, end)
+        facts = self._compared(bench, outage, loss, facts, before, self._last)
+        if self._last or facts.pending_s is None or is_final(outage.answer, outage.close_code):
+            return facts
+        facts = await self._leapt(bench, facts, end)
+        if facts.early_s is None or outage.way == "stall":
+            return facts
+        late = await self._after(bench, outage, loss, lost)
+        return self._compared(bench, outage, loss, facts, before, late) if late else facts
+
+    def _compared(
+        self, bench: Bench, outage: Outage, loss: float, facts: OutageFacts, before: Heard, new: tuple[Heard, bool | None] | None
+    ) -> OutageFacts:
+        """Return the facts with what came since the loss, and on the new connection if there is one."""
+        after, again = new or (None, None)
+        return replace(
+            facts,
+            said_after=bench.said(loss),
+            heard_after=after.kinds if after else (),
+            runs_after=after.runs if after else None,
+            repeated=repeated(before.counts, after.counts) if after else (),
+            open_sockets=bench.open_now(loss if outage.way == "stall" else 0.0),
+            missed=tuple(number for number in facts.published if not bench.seen(marker(self._mark, number))),
+            control_after=again,
         )
 
     async def _leapt(self, bench: Bench, facts: OutageFacts, since: float) -> OutageFacts:

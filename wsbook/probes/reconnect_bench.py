@@ -23,6 +23,7 @@ from wsbook.probes.marker import MARKER
 from wsbook.probes.reconnect_runs import Counts, Runs
 from wsbook.probes.relay import Line, Relay, open_relay
 from wsbook.probes.relay_tls import own_ending
+from wsbook.probes.stand_in import open_stand_in
 from wsbook.target import Endpoint, parse_endpoint
 from wsbook.wire.kinds import kind_of, settled
 from wsbook.wire.messages import is_heartbeat
@@ -55,8 +56,9 @@ def _family(path: str) -> str:
 class Bench:
     """The page, its relay, and questions about both. Times are time.monotonic() where nothing else is said."""
 
-    def __init__(self, relay: Relay, page: Page, endpoint: Endpoint, page_path: str) -> None:
+    def __init__(self, relay: Relay, page: Page, endpoint: Endpoint, page_path: str, instead: int) -> None:
         self.relay, self.page = relay, page
+        self._instead = instead
         self._endpoint, self._page_path = endpoint, page_path
         self._families = {_family(endpoint.path)}
         self._epoch = time.time() - time.monotonic()
@@ -139,6 +141,10 @@ class Bench:
         return leapt_s
 
     # Connections
+
+    def stand_in(self) -> None:
+        """Let a silent server of our own accept the page's sockets from now on, in the endpoint's place."""
+        self.relay.stand_in(self._instead)
 
     def attempts(self, since: float) -> list[Line]:
         """Return the page's attempts to reach the endpoint since then, upgrades and the requests of a polling transport."""
@@ -291,7 +297,7 @@ async def open_bench(page_url: str, url: str, *, ca_file: str = "", executable: 
         flags = [rule, _NO_NETWORK_OF_ITS_OWN, *await _pins(() if same else (page_url,), ca_file, pin)]
         script = (Path(__file__).parent / "reconnect_page.js").read_text(encoding="utf-8")
         opened = await stack.enter_async_context(open_page(page_url, executable=executable, flags=flags, scripts=[script]))
-        bench = Bench(relay, opened, endpoint, page.path)
+        bench = Bench(relay, opened, endpoint, page.path, await stack.enter_async_context(open_stand_in()))
         stack.push_async_callback(bench.end)
         await bench.prepare()
         yield bench

@@ -54,6 +54,7 @@ class Relay:
         self._outward, self._inward = Manner(), Manner()
         self._held = False
         self._refusing = False
+        self._instead = 0
         self._status: int | None = None
         self._dismissal: int | None = None
         self._concerned: Callable[[str], bool] = lambda path: False
@@ -79,6 +80,10 @@ class Relay:
     def dismiss(self, code: int) -> None:
         """Let the target accept every new socket, and close it with this code at once; where TLS passes untouched nothing changes."""
         self._refusing, self._status, self._dismissal = False, None, code
+
+    def stand_in(self, port: int) -> None:
+        """Lead new upgrades to this port of this machine instead of the target, for good; where TLS passes untouched nothing changes."""
+        self._instead = port
 
     def cut(self, how: str = "rst") -> int:
         """End every connection at both sides, with "fin" or "rst"; return how many there were."""
@@ -194,7 +199,7 @@ class Relay:
     async def _pass(self, line: Line, client: Ends, first: bytes) -> None:
         try:
             async with asyncio.timeout(_DIAL_S):
-                target = await self._dial()
+                target = await self._dial(line)
         except (OSError, TimeoutError):
             line.treated = "unreached"
             drop(client[1], reset=True)
@@ -207,7 +212,9 @@ class Relay:
         finally:
             self._ways.discard(way)
 
-    async def _dial(self) -> Ends:
+    async def _dial(self, line: Line) -> Ends:
+        if self._instead and line.kind == "upgrade":
+            return await asyncio.open_connection("127.0.0.1", self._instead)
         if self._ending is None:
             return await asyncio.open_connection(self._host, self._port)
         return await asyncio.open_connection(

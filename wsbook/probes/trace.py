@@ -227,7 +227,7 @@ class _Tracer:
         if count < _BURST_FEWEST or self._fails():
             return
         self._say(f"{count} events at once", 0.8)
-        first, begin, refusals = self._run.set_off, time.perf_counter(), 0
+        first, begin, since, refusals = self._run.set_off, time.perf_counter(), time.time(), 0
 
         async def lane() -> None:
             nonlocal refusals
@@ -238,7 +238,7 @@ class _Tracer:
         await asyncio.gather(*(lane() for _ in range(lanes)))
         sent, took_s = self._run.set_off - first, time.perf_counter() - begin
         await self._all_there(first, sent, end)
-        found = tuple(self._places.burst(first, sent, side_by_side=lanes > 1))
+        found = tuple(self._places.burst(first, sent, side_by_side=lanes > 1, since=since))
         watched_s = time.perf_counter() - begin
         facts = BurstFacts(sent=sent, took_s=took_s, places=found, refused=refusals, watched_s=watched_s, side_by_side=lanes)
         self._burst = observed(self._source, facts, duration_s=facts.watched_s)

@@ -13,7 +13,7 @@ from wsbook.facts import PageEvent, Place
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.browser import MISSING, open_page
 from wsbook.probes.browser_capture import Capture
-from wsbook.probes.browser_sockets import is_open
+from wsbook.probes.browser_sockets import Socket, is_open
 from wsbook.probes.browser_visit import BrowserError, BrowserMissingError
 from wsbook.probes.instances import Signals, signals_of
 from wsbook.probes.page_event import PageWatcher
@@ -34,6 +34,9 @@ class PageWatching(Protocol):
 
     def places(self, marker: str) -> list[Place]:
         """Return the places of the page where the event may have been seen."""
+
+    def renewed(self, since: float) -> str:
+        """Return how a socket of the page ended since then (epoch seconds), or before one that it opened since; "" when none did."""
 
     @property
     def sightings(self) -> int:
@@ -56,6 +59,13 @@ class _Watched:
         found = self._watcher.places(marker)
         return [replace(place, ended=self._ended()) if place.kind == "frame" and not place.count else place for place in found]
 
+    def renewed(self, since: float) -> str:
+        """Return how a socket of the page ended since then (epoch seconds), or before one that it opened since; "" when none did."""
+        opened = [socket for socket in self._capture.sockets if is_open(socket)]
+        ended = sorted((socket for socket in opened if socket.ended_at is not None), key=lambda socket: socket.ended_at or 0.0)
+        fresh = any((socket.answered_at or 0.0) >= since for socket in opened)
+        return _told(ended[-1]) if ended and (fresh or (ended[-1].ended_at or 0.0) >= since) else ""
+
     @property
     def sightings(self) -> int:
         """How often the page's places saw any event so far."""
@@ -76,8 +86,13 @@ class _Watched:
         last = max(opened, key=lambda socket: socket.ended_at or 0.0, default=None)
         if last is None or any(socket.ended_at is None for socket in opened):
             return ""
-        code = "" if last.code is None else str(last.code)
-        return " ".join(filter(None, ("close", code, last.close_reason[:200], "by the page" if last.by_page else "")))
+        return _told(last)
+
+
+def _told(socket: Socket) -> str:
+    """Return how a socket of the page ended."""
+    code = "" if socket.code is None else str(socket.code)
+    return " ".join(filter(None, ("close", code, socket.close_reason[:200], "by the page" if socket.by_page else "")))
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from math import inf
 from pathlib import Path
 
 from msgspec import Struct
@@ -57,13 +58,17 @@ class Places:
     def _page_places(self, number: int) -> list[Place]:
         return self.page.places(marker(self._run.marker, number)) if self.page is not None else []
 
-    def burst(self, first: int, count: int, *, side_by_side: bool) -> Iterator[BurstPlace]:
-        """Yield what each place saw of a burst. Of events that were set off side by side the first place on the wire tells the order."""
+    def burst(self, first: int, count: int, *, side_by_side: bool, since: float = inf) -> Iterator[BurstPlace]:
+        """Yield what each place saw of a burst. Of events that were set off side by side the first place on the wire tells the order.
+
+        since: when it began, in epoch seconds, to tell whether the page's socket is another one.
+        """
         told = next(filter(None, (watch.came(first, count) for watch in self.on_wire)), [])
         ranks = {number: rank for rank, number in enumerate(told)} if side_by_side else None
         for watch in self.watches:
             yield watch.burst(first, count, ranks)
-        yield from self._page_burst(first, count, ranks)
+        renewed = self.page.renewed(since) if self.page is not None else ""
+        yield from (replace(place, ended=renewed if place.kind == "frame" else "") for place in self._page_burst(first, count, ranks))
 
     def _page_burst(self, first: int, count: int, ranks: Mapping[int, int] | None) -> Iterator[BurstPlace]:
         seen: dict[tuple[str, str], list[tuple[float, int, int]]] = {}

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook.facts import BurstPlace, Headers, Place
 from wsbook.probes.connection import Socket
 from wsbook.probes.instances import Signals, signals_of
 from wsbook.probes.keeping import Keeping
 from wsbook.probes.marker import find_markers
-from wsbook.wire.messages import is_heartbeat
+from wsbook.wire.messages import documents_in, is_heartbeat
 
 __all__ = ["Run", "Stamped", "Watch", "follow_socket"]
 
@@ -55,6 +56,7 @@ class Watch:
         self.quotes: dict[int, list[tuple[float, str]]] = {}
         self.overheard: list[tuple[float, str]] = []
         self.others: Counter[int] = Counter()
+        self.joined: Counter[int] = Counter()
         self._bytes_left = _ALL_CONTENT_BYTES
         self._heard: Counter[int] = Counter()
 
@@ -65,6 +67,8 @@ class Watch:
 
     def note(self, numbers: Sequence[int], at: float, content: str | bytes | None = None) -> None:
         """Take the events that were seen at once; content: the message that carried them."""
+        if len(numbers) > 1 and isinstance(content, str) and documents_in(content) > 1:
+            self.joined[max(numbers)] += 1
         for number in numbers:
             if number >= self._run.set_off:
                 continue
@@ -115,7 +119,9 @@ class Watch:
     def burst(self, first: int, count: int, ranks: Mapping[int, int] | None = None) -> BurstPlace:
         """Return what was seen of the events from first on. ranks: as in burst_place()."""
         order = self.came(first, count)
-        return burst_place(self.name, self.kind, order, count, sum(self.counts[first + n] - 1 for n in order), ranks)
+        seen = burst_place(self.name, self.kind, order, count, sum(self.counts[first + n] - 1 for n in order), ranks)
+        joined = sum(times for number, times in self.joined.items() if number >= first)
+        return replace(seen, joined=joined, ended=_how_ended(self._socket) if self._socket else "")
 
 
 def _how_ended(socket: Socket) -> str:

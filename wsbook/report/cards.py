@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 
 from wsbook import markup
-from wsbook.causes import causes
+from wsbook.causes import cause, causes
 from wsbook.finding import PROVEN, Finding, Proof, Verdict
 from wsbook.report.parts import evidence_link, fold, marked, section
 from wsbook.report.remedy import check_parts, is_diff, new_lines, remedy_parts
+from wsbook.rules.inquiry import rivals
 from wsbook.words import quantity
 
 __all__ = ["finding_list", "root_causes"]
@@ -19,7 +20,15 @@ def root_causes(findings: Sequence[Finding], known: frozenset[str]) -> str:
     roots = [finding for finding in findings if finding.root]
     cards = [_card(root, [f for f in findings if root.cause in f.explained_by], known) for root in roots]
     title = "Root causes" if len(cards) != 1 else "Root cause"
-    return section(title, "".join(cards) or markup.element("p", "No root cause was found."), "roots")
+    return section(title, ("".join(cards) or markup.element("p", "No root cause was found.")) + _rivals(roots), "roots")
+
+
+def _rivals(roots: Sequence[Finding]) -> str:
+    """Return which candidates cannot be told apart, each with the test that separates it; "" where one is sure, or alone."""
+    close = rivals(roots)
+    tests = (markup.element("li", markup.text(f"{one.cause}, {one.confidence:.0%}: {cause(one.cause).test}")) for one in close)
+    words = "These cannot be told apart with the evidence at hand. What separates them:"
+    return markup.element("p", words) + markup.element("ul", "".join(tests)) if close else ""
 
 
 def finding_list(findings: Sequence[Finding]) -> str:

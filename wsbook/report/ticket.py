@@ -1,13 +1,15 @@
 """report.md: what belongs into a ticket, short. Peers' text stands in code spans and fences that it cannot end."""
 
 import re
+from collections.abc import Sequence
 
-from wsbook.causes import causes
+from wsbook.causes import cause, causes
 from wsbook.chain import chain_text
 from wsbook.finding import Finding, Proof, Verdict
 from wsbook.observation import Outcome
 from wsbook.report.remedy import check_parts, remedy_parts
 from wsbook.report.story import Story
+from wsbook.rules.inquiry import rivals
 from wsbook.words import MARKS, cap, plain, quantity
 
 __all__ = ["escaped", "fenced", "ticket"]
@@ -37,12 +39,19 @@ def ticket(story: Story, sentence: str) -> str:
     lines += _card(surest) if surest is not None else []
     if others:
         lines += _folded(quantity(len(others), "more root cause"), [line for root in others for line in _card(root)])
+    lines += _rivals(story.roots)
     lines += _folded(_counts(story), _steps(story))
     lines += _folded("What was not looked at", _not_looked(story))
     command = str(story.environment.get("command") or "")
     lines += ["Repeat:", "", fenced(command, "sh"), ""] if command else []
     lines += [f"{quantity(len(story.observations), 'observation')}; details with plots and timeline: `report.html` in the same folder."]
     return "\n".join(lines) + "\n"
+
+
+def _rivals(roots: Sequence[Finding]) -> list[str]:
+    """Return which candidates cannot be told apart, each with the test that separates it."""
+    tests = [f"- {escaped(one.cause)}, {one.confidence:.0%}: {escaped(cause(one.cause).test, 600)}" for one in rivals(roots)]
+    return ["These cannot be told apart with the evidence at hand. What separates them:", "", *tests, ""] if tests else []
 
 
 def _card(root: Finding) -> list[str]:

@@ -34,12 +34,14 @@ from wsbook.rules.heartbeat import judge_heartbeat
 from wsbook.rules.hop_traces import judge_traces
 from wsbook.rules.hops import judge_hops
 from wsbook.rules.idle import judge_idle
+from wsbook.rules.independent import independent_of
 from wsbook.rules.interception import judge_interception
 from wsbook.rules.listener import judge_listener
 from wsbook.rules.logged import judge_logged
 from wsbook.rules.make import complete
 from wsbook.rules.measured import with_measurements
 from wsbook.rules.messages import judge_compression, judge_framing, judge_sizes
+from wsbook.rules.near_paths import judge_near_paths
 from wsbook.rules.network import judge_network
 from wsbook.rules.numbers import judge_numbers
 from wsbook.rules.origin import judge_origin
@@ -50,6 +52,7 @@ from wsbook.rules.page_load import judge_page_load
 from wsbook.rules.plain import judge_plain
 from wsbook.rules.ports import judge_ports
 from wsbook.rules.possible import judge_possible
+from wsbook.rules.reasons import judge_reasons
 from wsbook.rules.reconnect import judge_reconnect
 from wsbook.rules.recordings import judge_recordings
 from wsbook.rules.refusal import judge_refusal
@@ -88,8 +91,10 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_hang_ups,
     judge_handshake,
     judge_answers,
+    judge_reasons,
     judge_tolerance,
     judge_endpoint,
+    judge_near_paths,
     judge_dialects,
     judge_forwards,
     judge_hops,
@@ -159,7 +164,7 @@ def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, .
     found += judge_refusals(evidence, found)
     found += judge_possible(evidence, found)
     found += judge_words(evidence, found)
-    ranked = rank(weigh_told(evidence, found), explains())
+    ranked = rank(weigh_told(evidence, found), explains(), independent_of(evidence))
     if _nobody_complains(evidence):
         ranked = tuple(replace(finding, root=finding.root and finding.verdict is not Verdict.UNKNOWN) for finding in ranked)
     repeated = {seen.id: dict(facts.commands).get("curl", "") for seen, facts in evidence.upgrades if seen.id}

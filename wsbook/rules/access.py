@@ -24,7 +24,9 @@ def judge_access(evidence: Evidence) -> Iterator[Finding]:
     tried = baseline(evidence)
     works = tried is not None and tried[1].accepted
     ours = only_ours(evidence)
-    rows = [row for row in evidence.of(AccessFacts) if _is_upgrade(evidence, row[1]) and not ours(row[1].times, row[1].marks)]
+    rows = [
+        row for row in evidence.of(AccessFacts) if _is_upgrade(evidence, row[1]) and not ours(row[1].times, row[1].marks, row[1].status)
+    ]
     for seen, facts in rows:
         yield from judge_termination(seen, facts)
         if (facts.status in (101, 200) or _is_tcp(facts)) and facts.durations_s:

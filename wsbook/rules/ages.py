@@ -64,8 +64,11 @@ def ends_by_age(rungs: Sequence[Rung]) -> float | None:
 
 
 def only_messages_count(rungs: Sequence[Rung]) -> float | None:
-    """Return the age at which sockets end that sent no message, pings or not, where those live that did; None when it is not so."""
-    talking = [facts for _, facts in rungs if facts.traffic == "client"]
+    """Return the age at which sockets end that sent no message, pings or not, where those live that did; None when it is not so.
+
+    Where no message was known that could be sent again and again, those that said one in the beginning tell.
+    """
+    talking = [facts for _, facts in rungs if facts.traffic == "client"] or [facts for _, facts in rungs if facts.traffic == "listen"]
     others = [rung for rung in rungs if rung[1].traffic in ("none", "ping", "pong") and rung[1].delay_s == 0]
     pinged = [rung for rung in others if rung[1].traffic == "ping"]
     age_s = _one_age(others)

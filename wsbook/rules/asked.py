@@ -50,10 +50,10 @@ def _site(host: str) -> str:
 def _judge_host(life: Life) -> Iterator[Finding]:
     """A public Origin beside an internal Host, and a refusal: a proxy replaced Host, and a check compares them.
 
-    Not in a browser's recording, which holds the Host that the browser itself sent.
+    Not in a browser's recording nor in a browser that we watch: they hold the Host that the browser itself sent.
     """
     facts = life.upgrade
-    if life.seen.source.probe == "har":
+    if life.seen.source.probe in ("har", "browser"):
         return
     origin, host = _host(facts.request_header("origin") or ""), _host(facts.request_header("host") or "")
     if facts.status == 403 and origin and host and not _is_inside(origin) and _is_inside(host):

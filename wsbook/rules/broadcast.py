@@ -108,6 +108,12 @@ def _judge_complete(evidence: Evidence, seen: Observation, facts: BroadcastFacts
     total = len(facts.subscribers)
     names = sorted({one.instance for one in facts.subscribers if one.instance})
     words = f"all {total} subscribers got all {facts.messages} messages"
+    if gone := [one for one in facts.subscribers if one.ended and one.missed]:
+        summary = (
+            f"the sockets of {len(gone)} of {total} subscribers ended before all of {facts.messages} messages had come; no other misses any"
+        )
+        yield unknown(_NO_BUS, 0.05, summary, proof(seen, summary))
+        return
     if len(names) == 1 and (others := _other_instances(evidence, names[0])):
         summary = f"{words}, all at instance {names[0]}; nothing is said of {others}, where none of them was connected"
         yield unknown(_NO_BUS, 0.15, summary, proof(seen, summary))

@@ -175,7 +175,7 @@ def _self_signed_words(tls: TlsFacts, endpoint: str) -> str:
 
 
 def _judge_issuer(tls: TlsFacts, endpoint: str, proofs: list[Proof]) -> Iterator[Finding]:
-    """No trusted issuer was found. Either one between leaf and root is missing, or the authority is a private one.
+    """No trusted issuer was found. Either one between leaf and root is missing, or the authority is a private one: the likelier is named.
 
     A public authority writes into each certificate where its issuer can be fetched (AIA), a private one seldom does.
     """
@@ -195,6 +195,8 @@ def _judge_issuer(tls: TlsFacts, endpoint: str, proofs: list[Proof]) -> Iterator
         words = f"{endpoint} sends {len(chain)} certificates, and none of this machine's authorities is {missing}"
     if last.issuer_url:
         words += f" (offered at {last.issuer_url[:80]})"
-    yield fault("tls.incomplete-chain", incomplete, words, *proofs)
     private = 0.6 if incomplete < 0.5 else 0.4 if incomplete < 0.7 else 0.15
-    yield fault("tls.self-signed", private, f"no trusted issuer for the certificate of {endpoint}: {missing} is unknown here", *proofs)
+    is_gap = incomplete > private
+    yield (fault if is_gap else unknown)("tls.incomplete-chain", incomplete, words, *proofs)
+    alone = f"no trusted issuer for the certificate of {endpoint}: {missing} is unknown here"
+    yield (unknown if is_gap else fault)("tls.self-signed", private, alone, *proofs)

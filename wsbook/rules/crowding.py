@@ -24,10 +24,17 @@ _KEPT = 0.5
 
 
 def late_of(facts: CrowdFacts, one: Neighbour) -> list[int]:
-    """Return the messages of during that were late for this neighbour, or never came."""
+    """Return the messages of during that were late for this neighbour, or never came; without the last ones where its socket ended."""
     usual = [took for took in one.before if took is not None]
     bound = max(_LATE_S, _LATE_TIMES * (median(usual) if usual else 0.0))
-    return [number for number, took in enumerate(one.during) if took is None or took > bound]
+    came = [number for number, took in enumerate(one.during) if took is not None]
+    end = len(one.during) if not one.ended else max(came, default=-1) + 1
+    return [number for number, took in enumerate(one.during[:end]) if took is None or took > bound]
+
+
+def _gone(facts: CrowdFacts) -> int:
+    """Return how many of the others could not get everything because their own sockets ended."""
+    return sum(bool(one.ended) and None in one.during for one in facts.neighbours)
 
 
 def judge_crowds(evidence: Evidence) -> Iterator[Finding]:
@@ -56,6 +63,10 @@ def _lost_anyway(evidence: Evidence) -> bool:
 def _judge_starved(seen: Observation, facts: CrowdFacts, lost_anyway: bool) -> Iterator[Finding]:
     held = [one for one in facts.neighbours if late_of(facts, one)]
     total = len(facts.neighbours)
+    if not held and (gone := _gone(facts)):
+        words = f"while one subscriber read nothing, the sockets of {gone} of {total} others ended: who is held up was not seen"
+        yield unknown(_SLOW, 0.05, words, proof(seen, words))
+        return
     if not held:
         yield from _judge_kept(seen, facts)
         return
@@ -121,6 +132,6 @@ def _judge_flooded(seen: Observation, facts: CrowdFacts) -> Iterator[Finding]:
     if late and worst:
         words = f"while one subscriber sent {rate}{ended}, {len(late)} of {total} others got theirs up to {duration_text(worst)} late"
         yield unknown(_COST, 0.3, words, proof(seen, words))
-    elif not late and facts.odd_sent:
+    elif not late and not _gone(facts) and facts.odd_sent:
         words = f"while one subscriber sent {rate}{ended}, all {total} others got theirs within {duration_text(worst)}"
         yield clear(_COST, words, proof(seen, words), confidence=0.5)

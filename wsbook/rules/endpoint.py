@@ -120,7 +120,10 @@ def _judge_path(evidence: Evidence, pair: Pair, every: list[Pair]) -> Iterator[F
     told = {"slash": ": only the slash at the end differs", "case": ": only upper and lower case differ"}.get(part, "")
     words = f"the page dials {client.path}{arrives}, the backend offers {server.path}{told}"
     sure = 0.9 if refused else 0.8 if part != "path" or not client.condition else 0.6
-    yield fault("endpoint.wrong-path", sure if pair.ours else 0.4, words, *_proofs(pair))
+    slug = (
+        "handshake.redirected" if part == "slash" and tried is not None and 300 <= (tried[1].status or 0) < 400 else "endpoint.wrong-path"
+    )
+    yield fault(slug, sure if pair.ours else 0.4, words, *_proofs(pair))
 
 
 def _judge_port(evidence: Evidence, pair: Pair) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from wsbook.facts import EchoFacts, UpgradeFacts
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation, Reason
 from wsbook.rules.bursts import judge_bursts
-from wsbook.rules.make import clear, fault, proof
+from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import answerer, baseline, refusals, say
 from wsbook.rules.redirects import judge_redirect
 from wsbook.words import duration_text
@@ -27,7 +27,7 @@ def judge_handshake(evidence: Evidence) -> Iterator[Finding]:
         elif facts.status is not None:
             yield from _judge_status(evidence, seen, facts)
         if facts.status in (None, 101) and seen.failure is not None:
-            yield from _judge_silence(seen, facts)
+            yield from _judge_silence(evidence, seen, facts)
     tried = baseline(evidence)
     if tried and tried[1].accepted:
         yield clear("handshake.invalid-exchange", f"upgrade {say(*tried)}, all checks passed", proof(tried[0], "101 Switching Protocols"))
@@ -94,13 +94,16 @@ def _judge_size(evidence: Evidence, facts: UpgradeFacts, evident: Proof) -> Iter
         yield fault("handshake.headers-too-large", 0.85, words, evident)
 
 
-def _judge_silence(seen: Observation, facts: UpgradeFacts) -> Iterator[Finding]:
-    failure = seen.failure
+def _judge_silence(evidence: Evidence, seen: Observation, facts: UpgradeFacts) -> Iterator[Finding]:
+    failure, own = seen.failure, baseline(evidence)
     assert failure is not None
     if failure.stage != "upgrade":
         return
     evident = proof(seen, failure.message)
-    if failure.reason is Reason.TIMEOUT:
+    if failure.reason is Reason.TIMEOUT and own is not None and own[1].status is not None and not seen.source.artifact:
+        words = f"no answer within {duration_text(seen.duration_s)} in the browser, where the direct test was {say(*own)}"
+        yield unknown("handshake.timeout", 0.35, words, evident, proof(own[0], say(*own)))  # one that serves a single client at a time
+    elif failure.reason is Reason.TIMEOUT:
         yield fault("handshake.timeout", 0.8, f"no answer to the upgrade within {duration_text(seen.duration_s)}", evident)
     elif failure.reason in (Reason.MALFORMED, Reason.TOO_LARGE) and not facts.raw.startswith(("\x15\x03", "\x16\x03")):
         yield fault("handshake.invalid-exchange", 0.75, f"the answer to the upgrade is no HTTP/1.1: {failure.message[:80]}", evident)

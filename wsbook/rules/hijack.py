@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from wsbook import attempt as labels
 from wsbook.evidence import Evidence
 from wsbook.facts import CookieFacts, Credential, CredentialFacts
-from wsbook.finding import Finding, Proof, Severity
+from wsbook.finding import Finding, Proof, Severity, Verdict
 from wsbook.rules.entry import Entry, Kind, entry_of, same_visitor
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.wire.credentials import cookie_names
 
-__all__ = ["judge_hijack"]
+__all__ = ["judge_hijack", "judge_hijack_inside"]
 
 _SLUG = "origin.not-checked"
 _GAPS = {
@@ -26,6 +26,10 @@ _GAPS = {
     labels.OTHER_LETTER_ORIGIN: ("a dot of the pattern stands for any letter", r"\. for each dot"),
 }
 """Look-alike that gets in where a foreign one does not → (what is wrong with the comparison, what it needs)."""
+_BASES = (labels.THE_ENDPOINTS_HOST, labels.OFFERED_PATH)
+"""How a place is asked that accepts only so."""
+_INSIDE = 0.9
+"""How sure what is seen inside tells of what the endpoint will do once it is mended: a proxy may have a check of its own."""
 _REMEDY = """Compare Origin as a whole with an exact list during the handshake:
   {origin}
 In a regular expression, write {needs}."""
@@ -57,7 +61,7 @@ def _given(evidence: Evidence) -> _Given:
 
 
 class _Trials(Struct, frozen=True):
-    """The attempts at the endpoint by their changes."""
+    """The attempts at one place by their changes."""
 
     own: Entry
     again: Entry | None
@@ -103,6 +107,33 @@ def _ambient_pair(trials: _Trials, given: _Given, origin: str) -> tuple[Entry | 
     with_all = trials.get(origin) if origin else trials.own
     reduced = trials.get(origin, labels.ONLY_AMBIENT) if given.secret else None
     return reduced or (None if given.secret else with_all), trials.get(origin, labels.NO_CREDENTIALS)
+
+
+def judge_hijack_inside(evidence: Evidence) -> Iterator[Finding]:
+    """Judge whether foreign pages get in at a hop, or at a path that the backend offers, while the endpoint lets nobody in."""
+    for name in (*(hop.name for hop in evidence.target.hops), "endpoint"):
+        for base in ((), *((label,) for label in _BASES)):
+            by = _tried_at(evidence, name, base)
+            own, foreign = by.get(()), by.get((labels.FOREIGN_ORIGIN,))
+            if own is None or foreign is None or not own.opened or not foreign.opened:
+                continue
+            found = _judge_foreign(evidence, _Trials(own, None, by), _given(evidence), foreign)
+            if found.verdict is Verdict.FAULT:
+                where = f"{name}, asked for {own.facts.url.partition('?')[0]}"
+                yield replace(found, confidence=round(_INSIDE * found.confidence, 3), summary=f"at {where}: {found.summary}")
+                return
+
+
+def _tried_at(evidence: Evidence, name: str, base: tuple[str, ...]) -> dict[tuple[str, ...], Entry]:
+    """Return the attempts at a place that have exactly these of _BASES, by their other changes."""
+    tried = [
+        ((seen, facts), tuple(label for label in seen.source.changed if label not in _BASES))
+        for seen, facts in evidence.upgrades
+        if seen.source.hop == name
+        and seen.source.probe in ("upgrade", "origin")
+        and tuple(label for label in seen.source.changed if label in _BASES) == base
+    ]
+    return {changed: entry_of(one) for one, changed in tried}
 
 
 def _matters(trials: _Trials, bare: Entry | None, known: Entry | None = None) -> bool | None:

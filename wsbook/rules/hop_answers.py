@@ -11,7 +11,7 @@ from wsbook.hops import Break, Place, changes_text, header_changes, same_answer
 from wsbook.observation import Reason
 from wsbook.rules.hop_losses import Match, find_losses, find_silences, judged_by_experiment, tried_at
 from wsbook.rules.make import fault, proof, unknown
-from wsbook.rules.outcome import GATEWAY, cured_by_origin, say
+from wsbook.rules.outcome import GATEWAY, cured_by_origin, reached_upstream, say
 
 __all__ = ["judge_gateway", "judge_refused", "judge_silent"]
 
@@ -185,6 +185,12 @@ def judge_gateway(evidence: Evidence, good: Place | None, bad: Place, unreached:
     slow = status == 504 and bad.seen.duration_s > 1
     silences = find_silences(evidence, good, bad) if good and status != 503 else []
     timed = bool(silences) and silences[0].score == 1.0
+    if good is None and (line := reached_upstream(evidence)):
+        said = proof(*line)
+        words = f"{bad.name} answers {status}, and a log says that it did reach its upstream, which ended the connection without an answer"
+        yield unknown("proxy.upstream-unreachable", 0.3, words, said, *proofs)
+        yield fault("endpoint.plain-to-tls-port", 0.5, f"{words}: perhaps it expects TLS", said, *proofs)
+        return
     sure = 0.4 if timed else 0.55 if slow or _trouble_with_tls(evidence, good) else 0.72 if silences else 0.88 if good else 0.7
     yield fault("proxy.upstream-unreachable", sure, words, *proofs)
     for match in silences:

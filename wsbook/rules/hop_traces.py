@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
+from wsbook.attempt import MARKED_QUERY
 from wsbook.evidence import Evidence
 from wsbook.facts import AccessFacts, EndpointFacts
 from wsbook.finding import Finding
@@ -17,11 +18,15 @@ _UNKNOWN_PATH = frozenset({403, 404, 500})
 
 
 def judge_traces(evidence: Evidence) -> Iterator[Finding]:
-    """Judge a refused attempt that somebody logged with another path than it was sent with, and with the same status."""
+    """Judge a refused attempt that somebody logged with another path than it was sent with, and with the same status.
+
+    The one with our mark in its query is found where a log shows no User-Agent.
+    """
     tried = baseline(evidence)
     if tried is None or tried[1].accepted or tried[1].status not in _UNKNOWN_PATH:
         return
-    sent, marks = _path(tried[1].url), set(attempt_marks(tried[1]))
+    sent = _path(tried[1].url)
+    marks = {mark for one in (tried, *evidence.attempts(changed=MARKED_QUERY)) for mark in attempt_marks(one[1])}
     for seen, facts in evidence.of(AccessFacts):
         arrived = _path(facts.path)
         if marks.isdisjoint(facts.marks) or facts.status != tried[1].status or arrived == sent:

@@ -20,7 +20,7 @@ def shown_outage(facts: OutageFacts) -> str:
     meanwhile = {"open": "", "refuse": ", new connections refused", "stall": ", new connections stalled", "dismiss": " of each connection"}
     words = f"{way}{meanwhile.get(facts.answer, f', upgrades answered {facts.answer}')}"
     held = f" for {facts.lasted_s:.2g} s" if facts.answer not in ("open", "dismiss") else ""
-    return f"{words}{held}"
+    return f"{words}{held}{', of a socket that we accepted in the place of the server' if facts.stood_in else ''}"
 
 
 def evident(seen: Observation, facts: OutageFacts, words: str) -> Proof:

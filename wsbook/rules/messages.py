@@ -9,6 +9,7 @@ from wsbook.evidence import Evidence
 from wsbook.facts import CompressionFacts, FramingFacts, SessionFacts, SignatureFacts, SizeFacts, Stream, SymptomFacts
 from wsbook.finding import PROVEN, Finding, Proof, Severity
 from wsbook.observation import Observation
+from wsbook.rules.entry import entry_of
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.own_traces import only_ours
 from wsbook.wire.limits import limits_between
@@ -128,8 +129,8 @@ def _needed(evidence: Evidence, accepted_bytes: int) -> Iterator[Proof]:
 def judge_framing(evidence: Evidence) -> Iterator[Finding]:
     """Judge what a peer made of unusual frames: at most a warning, because few clients send them."""
     for seen, facts in evidence.of(FramingFacts):
-        if seen.source.changed or any(trial.ok is None for trial in facts.trials):
-            continue  # a peer that answers nothing breaks no rule of its own
+        if seen.source.changed or any(trial.ok is None for trial in facts.trials) or _sends_away(evidence):
+            continue  # a peer that answers nothing breaks no rule of its own, and one that closes at once does not look at frames
         broken = [trial for trial in facts.trials if trial.must and trial.ok is False]
         told = [proof(seen, f"{trial.name} (RFC 6455 section {trial.section}): {trial.detail}") for trial in broken]
         if broken:
@@ -141,6 +142,12 @@ def judge_framing(evidence: Evidence) -> Iterator[Finding]:
             good = sum(trial.ok is True for trial in facts.trials)
             words = f"{good} of {quantity(len(facts.trials), 'unusual frame sequence')} handled as RFC 6455 asks"
             yield clear("frame.protocol-violation", words, proof(seen, words))
+
+
+def _sends_away(evidence: Evidence) -> bool:
+    """Whether the endpoint closes what it has just accepted."""
+    watched = evidence.attempts(step="3.3")
+    return bool(watched) and watched[-1][1].accepted and entry_of(watched[-1]).refused
 
 
 # Compression

@@ -12,7 +12,7 @@ from wsbook import attempt as labels
 from wsbook.evidence import Evidence
 from wsbook.finding import Finding, Proof
 from wsbook.rules.entry import Entry, Kind, entry_of, speaks_of_origin
-from wsbook.rules.hijack import judge_hijack
+from wsbook.rules.hijack import judge_hijack, judge_hijack_inside
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.origin_hops import HopView, judge_origin_hops, view_hops
 from wsbook.rules.outcome import Seen, baseline, same_answer
@@ -68,6 +68,8 @@ def judge_origin(evidence: Evidence) -> Iterator[Finding]:
         yield from judge_hijack(evidence, matrix.own, matrix.again)
     elif matrix.own.refused:
         yield from _judge_strict(evidence, matrix)
+    if not matrix.own.opened:
+        yield from judge_hijack_inside(evidence)
     yield from judge_origin_hops(evidence)
 
 

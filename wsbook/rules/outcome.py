@@ -3,7 +3,7 @@
 import re
 
 from wsbook.evidence import Evidence
-from wsbook.facts import UpgradeFacts
+from wsbook.facts import SignatureFacts, UpgradeFacts
 from wsbook.hops import same_answer
 from wsbook.observation import Observation, Reason
 from wsbook.words import duration_text
@@ -17,6 +17,7 @@ __all__ = [
     "inner_hops",
     "is_transparent",
     "proxy_products",
+    "reached_upstream",
     "refusals",
     "same_answer",
     "say",
@@ -24,6 +25,9 @@ __all__ = [
 
 GATEWAY = frozenset({502, 503, 504})
 """What proxies answer where nothing behind them does (RFC 9110 section 15.6)."""
+
+_REACHED = re.compile(r"(?i)while reading response header from upstream|error reading status line from remote|upstream sent invalid header")
+"""What proxies log of an upstream that took the connection: nginx, Apache (AH01102)."""
 
 Seen = tuple[Observation, UpgradeFacts]
 
@@ -95,10 +99,23 @@ def inner_hops(evidence: Evidence) -> list[tuple[str, Seen]]:
     return [(name, seen) for name, seen in found if seen is not None]
 
 
+def reached_upstream(evidence: Evidence) -> tuple[Observation, str] | None:
+    """Return the line of a log by which a proxy did reach its upstream; None when there is none, or another says that it did not."""
+    lines = [(seen, facts.text) for seen, facts in evidence.of(SignatureFacts) if seen.source.artifact]
+    if any("while connecting to upstream" in text for _, text in lines):
+        return None
+    return next((one for one in lines if _REACHED.search(one[1]) and "timed out" not in one[1]), None)
+
+
 def refusals(evidence: Evidence) -> list[Seen]:
-    """Return the upgrades that failed at the endpoint, in a browser or in a recording; the experiments' variants are left out."""
+    """Return the upgrades that failed at the endpoint, in a browser or in a recording; the experiments' variants are left out.
+
+    So is a browser without a page where headers are given with which the endpoint accepts: no browser can be told to send them.
+    """
     own = baseline(evidence)
+    needs = [name for name, _ in evidence.target.headers] if own and own[1].accepted and not evidence.target.page_url else []
     others = [(seen, facts) for seen, facts in evidence.upgrades if seen.source.probe != "upgrade" and not seen.source.changed]
+    others = [one for one in others if one[0].source.artifact or all(one[1].request_header(name) is not None for name in needs)]
     tried = [*([own] if own else []), *others]
     return [(seen, facts) for seen, facts in tried if not facts.accepted and not _given_up(seen)]
 

@@ -1,7 +1,8 @@
 """Which lines of a log are only the echo of our own experiments: an experiment is meant to be refused, and proves nothing by it."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import floor
+from typing import NamedTuple
 
 from wsbook.attempt import LATE_S
 from wsbook.evidence import Evidence
@@ -10,13 +11,16 @@ from wsbook.observation import Observation, Outcome
 from wsbook.signs import find_marks
 from wsbook.wire.origins import FOREIGN
 
-__all__ = ["attempt_marks", "names_our_origin", "only_ours", "provoked", "without_ours"]
+__all__ = ["BY_ODD_MESSAGES", "attempt_marks", "names_our_origin", "only_ours", "provoked", "without_ours"]
 
 _ROUNDED_S = 0.02
 """What a log's fraction of a second may have been cut off by."""
 
 _ODD_PROBES = frozenset({"echo", "framing", "size", "compression", "dialect", "affinity"})
 """Probes that send what an application does not expect."""
+
+BY_ODD_MESSAGES = frozenset({"backend.exception-in-handler", "message.format-mismatch"})
+"""What a handler's traceback stands for: that of a text that it cannot parse, too, when the text was ours."""
 
 _OTHER_VERSION = "EIO="
 """Names the steps of a dialect's client that ask for one version of several."""
@@ -25,30 +29,47 @@ _ZONE_S = 900.0
 """Logs that name no zone may be off by whole quarters of an hour."""
 
 
-def only_ours(evidence: Evidence) -> Callable[[Sequence[float], Sequence[str]], bool]:
-    """Return the question whether lines of a log with these instants (epoch seconds) and marks are nothing but traces of our experiments.
+class _Span(NamedTuple):
+    """An attempt of ours, from when to when. status: of its answer, None without one."""
+
+    start: float
+    end: float
+    variant: bool
+    status: int | None
+
+
+def only_ours(evidence: Evidence) -> Callable[..., bool]:
+    """Return the question whether lines of a log with these instants (epoch seconds), marks and HTTP status (0 unknown) are nothing but
+    traces of our experiments.
 
     Marks, where every line has one, decide: lines of an unchanged attempt count as a user's, any others are ours, also those of earlier
     runs. Otherwise all of the instants must fall into our variants. No instants: not known to be ours. An instant that an unchanged
-    attempt shares counts as that attempt's.
+    attempt shares counts as that attempt's, unless it was variants alone that were answered with that status.
     """
     own = {mark for seen, facts in evidence.upgrades if not seen.source.changed for mark in attempt_marks(facts)}
-    tried = [
-        (seen.observed_at.timestamp(), seen.duration_s, bool(seen.source.changed) or not isinstance(seen.facts, UpgradeFacts))
-        for seen in evidence.observations
-        if isinstance(seen.facts, UpgradeFacts | TlsScanFacts | Http2Facts)
-    ]
-    changed = [(start, start + duration) for start, duration, variant in tried if variant]
-    changed += [(seen.observed_at.timestamp(), seen.observed_at.timestamp() + seen.duration_s) for seen in _odd(evidence)]
-    unchanged = [(start, start + duration) for start, duration, variant in tried if not variant]
+    tried = [_span(seen) for seen in evidence.observations if isinstance(seen.facts, UpgradeFacts | TlsScanFacts | Http2Facts)]
+    every = [*tried, *(_span(seen)._replace(variant=True) for seen in _odd(evidence))]
 
-    def ours(times: Sequence[float], marks: Sequence[str] = ()) -> bool:
+    def ours(times: Sequence[float], marks: Sequence[str] = (), status: int = 0) -> bool:
         if marks and tried:
             return own.isdisjoint(marks)
-        whole = all(time == int(time) for time in times)
-        return bool(times) and all(_within(time, changed, whole) and not _within(time, unchanged, whole) for time in times)
+        alike = [one for one in every if one.status == status]
+        return bool(times) and (_of_variants(times, every) or (status > 0 and _of_variants(times, alike)))
 
     return ours
+
+
+def _span(seen: Observation) -> _Span:
+    start, facts = seen.observed_at.timestamp(), seen.facts
+    status = facts.status if isinstance(facts, UpgradeFacts) else None
+    return _Span(start, start + seen.duration_s, bool(seen.source.changed) or not isinstance(facts, UpgradeFacts), status)
+
+
+def _of_variants(times: Sequence[float], spans: Iterable[_Span]) -> bool:
+    """Whether all of the instants fall into variants, and none into an attempt as users make it."""
+    whole, kept = all(time == int(time) for time in times), tuple(spans)
+    changed, unchanged = ([(one.start, one.end) for one in kept if one.variant is kind] for kind in (True, False))
+    return all(_within(time, changed, whole) and not _within(time, unchanged, whole) for time in times)
 
 
 def without_ours(evidence: Evidence) -> Callable[[Sequence[float]], tuple[float, ...]]:
@@ -80,9 +101,9 @@ def provoked(evidence: Evidence) -> frozenset[str]:
     versions = [step for _, facts in evidence.of(DialectFacts) for step in facts.steps if _OTHER_VERSION in step.name and not step.ok]
     left = {
         "frame.message-too-big": refused,
-        "backend.exception-in-handler": ended,
         "cluster.no-sticky-session": lost,
         "endpoint.protocol-library-mismatch": bool(versions),
+        **dict.fromkeys(BY_ODD_MESSAGES, ended),
     }
     return frozenset(slug for slug, left_it in left.items() if left_it)
 

@@ -52,11 +52,8 @@ def own_left_out(facts: BroadcastFacts) -> bool:
 
 def missing_of(facts: BroadcastFacts) -> dict[int, frozenset[int]]:
     """Return index of subscriber → messages that it should have received and did not."""
-    own: dict[int, set[int]] = {}
-    if own_left_out(facts):
-        for number, sender in enumerate(senders_of(facts)):
-            own.setdefault(-1 if sender.subscriber is None else sender.subscriber, set()).add(number)
-    return {one.index: frozenset(one.missed) - own.get(one.index, set()) for one in facts.subscribers}
+    excused = _excused(facts)
+    return {one.index: frozenset(one.missed) - excused[one.index] for one in facts.subscribers}
 
 
 def reach_of(facts: BroadcastFacts) -> Reach:
@@ -96,11 +93,21 @@ def lost_between(facts: BroadcastFacts) -> str:
 
 
 def _excused(facts: BroadcastFacts) -> dict[int, frozenset[int]]:
-    """Return index of subscriber → its own messages, where the application does not return those."""
+    """Return index of subscriber → what it cannot get: its own messages, where the application does not return those, and the last
+    ones, where its socket had ended."""
     left_out = own_left_out(facts)
     by = enumerate(senders_of(facts))
     own = [(sender.subscriber, number) for number, sender in by if left_out]
-    return {one.index: frozenset(number for index, number in own if index == one.index) for one in facts.subscribers}
+    return {
+        one.index: frozenset(number for index, number in own if index == one.index) | _after_its_end(one, facts.messages)
+        for one in facts.subscribers
+    }
+
+
+def _after_its_end(one: Subscriber, messages: int) -> frozenset[int]:
+    """Return the messages behind the last that came to a socket that ended: with it, as far as can be told."""
+    last = max((number for number in range(messages) if number not in set(one.missed)), default=-1)
+    return frozenset(range(last + 1, messages)) if one.ended else frozenset()
 
 
 def _groups(facts: BroadcastFacts, missed: dict[int, frozenset[int]], excused: dict[int, frozenset[int]]) -> tuple[tuple[Group, ...], bool]:

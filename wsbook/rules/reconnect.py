@@ -22,6 +22,8 @@ _HASTY_S = 1.0
 """A constant pause below this is no backoff whatever the jitter: each of a thousand clients dials more often than once a second."""
 _LONG_S, _MANY = 15.0, 5
 """From so long an outage with so many attempts on, a pause that has not grown does not grow."""
+_STOOD_IN = 0.85
+"""How sure it is that a page stays away that was never greeted by its server, which we stood in for."""
 _FEW = 3
 _EQUAL = 0.05
 """Jitter below this share is what timers do by themselves."""
@@ -56,7 +58,8 @@ def _judge_return(outages: Outages) -> Iterator[Finding]:
         words = "; ".join(f"after {shown_outage(facts)} {_without_return(facts)}" for _, facts in shown[:3])
         partly = f"; it came back after {shown_outage(back[0][1])}" if back else ""
         proofs = [evident(seen, facts, _without_return(facts)) for seen, facts in shown]
-        yield fault(slug, 0.95, f"the page does not come back: {words}{partly}", *proofs)
+        sure = _STOOD_IN if all(facts.stood_in for _, facts in shown) else 0.95
+        yield fault(slug, sure, f"the page does not come back: {words}{partly}", *proofs)
     elif lost:
         seen, facts = lost[0]
         yield unknown(slug, 0.4, f"{_without_return(facts)}; a timer of the page may still dial", evident(seen, facts, _timers(facts)))

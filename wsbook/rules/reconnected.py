@@ -6,6 +6,7 @@ Only what the page did is judged; where nothing came that could be compared, tha
 from collections.abc import Iterator
 
 from wsbook.facts import OutageFacts
+from wsbook.facts.reconnect import OURS
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.interruptions import Outages, evident, shown_outage
@@ -17,7 +18,7 @@ __all__ = ["judge_catching_up", "judge_handlers", "judge_sockets", "judge_subscr
 
 def judge_subscription(outages: Outages) -> Iterator[Finding]:
     """Judge whether the page asked again for what it had asked for, and hears it."""
-    back = [(seen, facts) for seen, facts in outages if facts.reopened_s is not None and not facts.reloaded and facts.open_sockets]
+    back = [(seen, facts) for seen, facts in outages if facts.connected and not facts.reloaded and facts.open_sockets]
     asked_less = [(seen, facts) for seen, facts in back if _unheard(facts) and _unsaid(facts)]
     same = [(seen, facts) for seen, facts in back if facts.heard_before and facts.heard_after]
     quiet = [(seen, facts) for seen, facts in back if facts.heard_before and not facts.heard_after and _unheard(facts)]
@@ -53,16 +54,19 @@ def _unsaid(facts: OutageFacts) -> tuple[str, ...]:
 
 
 def _unheard(facts: OutageFacts) -> tuple[str, ...]:
-    """Return the kinds that came more than once before and not at all after, or the marked message that came before and not after."""
-    after = {name for name, _ in facts.heard_after}
-    kinds = tuple(name for name, count in facts.heard_before if count >= 2 and name not in after)
+    """Return the kinds that came more than once before and not at all after, or the marked message that came before and not after.
+
+    What another interruption beside this one published comes when that one does.
+    """
+    after, foreign = {name for name, _ in facts.heard_after}, facts.control_before is None
+    kinds = tuple(name for name, count in facts.heard_before if count >= 2 and name not in after and not (foreign and name.endswith(OURS)))
     return kinds or (("message that was published",) if facts.control_before and facts.control_after is False else ())
 
 
 def judge_catching_up(outages: Outages) -> Iterator[Finding]:
     """Judge whether the page has got what was published while it was away."""
     slug = "client.no-catch-up-after-reconnect"
-    back = [(seen, facts) for seen, facts in outages if facts.published and facts.reopened_s is not None]
+    back = [(seen, facts) for seen, facts in outages if facts.published and facts.connected]
     known = [(seen, facts) for seen, facts in back if facts.control_after]
     missing = [(seen, facts) for seen, facts in known if facts.missed]
     if missing:
@@ -83,7 +87,7 @@ def judge_catching_up(outages: Outages) -> Iterator[Finding]:
 def judge_handlers(outages: Outages) -> Iterator[Finding]:
     """Judge whether a message is handled as often as before."""
     slug = "client.duplicate-listeners"
-    back = [(seen, facts) for seen, facts in outages if facts.reopened_s is not None and facts.open_sockets and not facts.reloaded]
+    back = [(seen, facts) for seen, facts in outages if facts.connected and facts.open_sockets and not facts.reloaded]
     grown = [(seen, facts, words) for seen, facts in back if (words := _more_runs(facts))]
     if grown:
         seen, facts, words = grown[0]
@@ -106,7 +110,7 @@ def _more_runs(facts: OutageFacts) -> str:
 def judge_sockets(outages: Outages) -> Iterator[Finding]:
     """Judge whether the page holds one socket, before and after."""
     slug = "client.double-connect"
-    back = [(seen, facts) for seen, facts in outages if facts.open_before and facts.reopened_s is not None]
+    back = [(seen, facts) for seen, facts in outages if facts.open_before and facts.connected]
     more = [(seen, facts) for seen, facts in back if facts.open_sockets > facts.open_before]
     several = [(seen, facts) for seen, facts in outages if facts.open_before > 1]
     if more:

@@ -22,6 +22,8 @@ __all__ = ["judge_recordings"]
 _SHORT_S = 5.0
 """A socket that lived less did not serve."""
 _ATTEMPTS = 5
+_EARLY = 8
+"""Waits that tell the page's own spacing: a browser slows down attempts that go on failing, the more the longer."""
 _STORM_S = 1.0
 _NOTICED_S = 0.3
 """Waits that grow and stay below this spare nobody."""
@@ -74,11 +76,12 @@ def _judge_spacing(group: list[Life]) -> Iterator[Finding]:
         waits = [b.started_s - (a.ended_s or a.started_s) for a, b in pairwise(run)]
         if len(run) < _ATTEMPTS or min(waits) < -0.05:
             continue
-        usual, grow = median(waits), _grow(waits)
+        own = waits[:_EARLY]
+        usual, grow = median(own), _grow(own)
         words = f"{len(run)} attempts in a row failed, with waits of {duration_text(max(0.0, min(waits)))} to {duration_text(max(waits))}"
         seen = proof(run[-1].seen, words)
-        even = max(waits) - min(waits) <= max(_EVEN * usual, 0.1)
-        if usual < _STORM_S and not (grow and waits[-1] >= _NOTICED_S):
+        even = max(own) - min(own) <= max(_EVEN * usual, 0.1)
+        if usual < _STORM_S and not (grow and own[-1] >= _NOTICED_S):
             yield fault("client.reconnect-no-backoff", 0.75, f"{words}: a storm", seen)
         elif grow:
             yield clear("client.reconnect-no-backoff", f"{words}: they grow", seen)

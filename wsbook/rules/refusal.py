@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from wsbook.attempt import NO_UPGRADE, RANDOM_PATH
 from wsbook.evidence import Evidence
-from wsbook.facts import UpgradeFacts
+from wsbook.facts import RouteFacts, UpgradeFacts
 from wsbook.finding import Finding, Proof
 from wsbook.rules.make import fault, proof
 from wsbook.rules.outcome import answerer, baseline, inner_hops, same_answer, say
@@ -15,7 +15,9 @@ from wsbook.servers import plain_server
 
 __all__ = ["judge_refusal"]
 
-_TELLING = frozenset({200, 400, 403, 404, 405, 426, 500})
+_TELLING = frozenset({200, 400, 403, 404, 405, 406, 418, 419, 426, 451, 500})
+_OF_FILTERS = frozenset({406, 418, 419, 451})
+"""Statuses that no server of WebSockets answers, and filters before them do."""
 _PROXY_PAGES = ("<center>nginx", "<center>openresty", "<address>apache", "apache server at", "<center>tengine")
 """What proxies print on error pages of their own, in lower case."""
 
@@ -43,10 +45,24 @@ def _judge(evidence: Evidence) -> Iterator[Finding]:
         proof(strange[-1][0], f"upgrade of an unknown path: {say(*strange[-1])}"),
     ]
     status = own[1].status
-    if like_a_get and status in (401, 403):
+    if status in _OF_FILTERS:
+        also = ", and not a plain GET of the same path" if not like_a_get else ""
+        yield fault(
+            "proxy.security-layer-blocks", 0.6 if also else 0.5, f"the upgrade is answered {status}{also}: a filter refuses it", *proofs
+        )
+    elif like_a_get and status in (401, 403):
         words = f"every request for this path is answered {status}, an upgrade or not: it is refused before anybody looks at the upgrade"
         yield fault("proxy.security-layer-blocks", 0.48, words, *proofs)
         yield fault("auth.credential-not-sent", 0.46, words, *proofs)
+    elif like_a_get and not like_unknown and status == 405:
+        return  # a route that takes no GET takes no upgrade either, and rules/handshake.py says so
+    elif like_a_get and not like_unknown and status == 404:
+        yield from _judge_unknown_to_one(evidence, proofs)
+    elif like_a_get and not like_unknown and status == 500:
+        words = "an upgrade and a plain GET of this path both end in 500, and an unknown path does not: what serves this path stumbles"
+        yield fault("backend.exception-in-handler", 0.48, words, *proofs)
+        yield fault("proxy.upgrade-header-missing", 0.44, f"{words}, perhaps for want of an upgrade", *proofs)
+        yield fault("backend.middleware-breaks-upgrade", 0.42, words, *proofs)
     elif like_a_get and not like_unknown:
         words = f"the upgrade is answered {status}, exactly like a plain GET of the same path: nobody sees that it is one"
         yield fault("proxy.upgrade-header-missing", 0.75, words, *proofs)
@@ -59,6 +75,20 @@ def _judge(evidence: Evidence) -> Iterator[Finding]:
         words = f"the proxy hands this path to an application, which answers {status}: it may get another path than was asked"
         yield fault("proxy.path-rewrite-wrong", 0.47, words, *proofs)
         yield fault("endpoint.wrong-path", 0.43, words, *proofs)
+
+
+def _judge_unknown_to_one(evidence: Evidence, proofs: list[Proof]) -> Iterator[Finding]:
+    """Somebody who takes this path and not others does not find it: it gets another path, another one is right, or it sees no upgrade."""
+    words = "whoever takes this path answers 404, an upgrade or not, and somebody else answers an unknown path"
+    yield fault("proxy.path-rewrite-wrong", 0.47, words, *proofs)
+    if not _passes_upgrade(evidence):
+        yield fault("proxy.upgrade-header-missing", 0.45, words, *proofs)
+    yield fault("endpoint.wrong-path", 0.43, words, *proofs)
+
+
+def _passes_upgrade(evidence: Evidence) -> bool:
+    """Whether a configuration was given in which the route of the endpoint passes Upgrade on."""
+    return any(facts.serves and facts.upgrade is not None and facts.upgrade.value == "forwarded" for _, facts in evidence.of(RouteFacts))
 
 
 def _judge_every_upgrade(own: UpgradeFacts, proofs: list[Proof]) -> Iterator[Finding]:
@@ -86,6 +116,8 @@ def _judge_everything_alike(own: UpgradeFacts, proofs: list[Proof]) -> Iterator[
     if server:
         yield fault("backend.wrong-server-type", 0.8 * server.weight, f"{words} ({server.note})", *proofs)
         yield fault("endpoint.wrong-path", 0.4, words, *proofs)
+    elif _is_proxys_page(own) and own.status == 400:
+        return  # the proxy refuses the request itself, before it looks for a location: other rules know its pages
     elif _is_proxys_page(own):
         yield fault("proxy.ws-location-missing", 0.7, f"{words}, with the proxy's own page", *proofs)
         yield fault("endpoint.wrong-path", 0.4, words, *proofs)

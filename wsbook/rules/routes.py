@@ -8,6 +8,7 @@ from wsbook.finding import Finding
 from wsbook.limits import idle_limits
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
+from wsbook.rules.outcome import baseline, inner_hops, say
 
 __all__ = ["IDLE_SLUGS", "judge_routes"]
 
@@ -160,8 +161,19 @@ def _judge_upstream_path(evidence: Evidence, seen: Observation, facts: RouteFact
     """The path that the backend gets against the routes that it offers."""
     endpoint = evidence.target.endpoint
     offers = {entry.path for _, entry in evidence.of(EndpointFacts) if entry.side == "backend" and entry.path}
-    if not facts.serves or endpoint is None or facts.upstream_path is None or not offers:
+    if not facts.serves or endpoint is None or facts.upstream_path is None:
         return
-    if facts.upstream_path not in offers and endpoint.path in offers:
+    if not offers:
+        yield from _judge_refused_path(evidence, seen, facts, endpoint.path)
+    elif facts.upstream_path not in offers and endpoint.path in offers:
         summary = f"{facts.product} {facts.matcher} turns {endpoint.path} into {facts.upstream_path}, which the backend does not offer"
         yield fault("proxy.path-rewrite-wrong", 0.85, summary, proof(seen, summary, _at(facts, None)))
+
+
+def _judge_refused_path(evidence: Evidence, seen: Observation, facts: RouteFacts, asked: str) -> Iterator[Finding]:
+    """Nobody told what the application offers; it refuses, as one does that does not know a path, another path than was asked."""
+    tried = baseline(evidence)
+    changed = (facts.upstream_path or "/").rstrip("/") != asked.rstrip("/")
+    if changed and tried is not None and tried[1].status == 404 and not any(one.accepted for _, (_, one) in inner_hops(evidence)):
+        summary = f"{facts.product} {facts.matcher} turns {asked} into {facts.upstream_path}, and the answer is 404"
+        yield fault("proxy.path-rewrite-wrong", 0.6, summary, proof(seen, summary, _at(facts, None)), proof(tried[0], say(*tried)))

@@ -32,6 +32,7 @@ _TRAFFIC = {"client": "with a message of ours each", "ping": "with a ping of our
 _CHATTY = ("client", "ping", "pong")
 _APART, _APART_S = 0.15, 0.8
 """Silences whose ends differ by more were not ended by one limit."""
+_AT_ONCE_S = 0.5
 
 
 class Silence(Struct, frozen=True, kw_only=True):
@@ -74,8 +75,9 @@ def agree(rungs: Sequence[Rung]) -> bool:
 
 
 def rungs_at(evidence: Evidence, hop: str) -> list[Rung]:
-    """Return every rung that was tried at a place."""
-    return list(evidence.of(IdleFacts, where=lambda seen: seen.source.hop == hop))
+    """Return every rung that was tried at a place; a socket that was sent away as soon as it was open tells nothing of silence."""
+    every = evidence.of(IdleFacts, where=lambda seen: seen.source.hop == hop)
+    return [rung for rung in every if rung[1].survived or age_of(rung[1]) >= _AT_ONCE_S]
 
 
 def age_of(facts: IdleFacts) -> float:

@@ -8,6 +8,7 @@ from wsbook.finding import Finding
 from wsbook.observation import Observation
 from wsbook.rules.known import causes_of_age
 from wsbook.rules.make import fault, proof, unknown
+from wsbook.rules.own_traces import only_ours
 from wsbook.words import duration_text
 
 __all__ = ["judge_sessions"]
@@ -34,9 +35,10 @@ _UNTOLD = 0.4
 
 
 def judge_sessions(evidence: Evidence) -> Iterator[Finding]:
-    """Judge every socket that somebody else closed, or that broke."""
+    """Judge every socket that somebody else closed, or that broke; those of a log that our own odd messages provoked left out."""
+    ours = only_ours(evidence)
     for seen, facts in evidence.of(SessionFacts):
-        if facts.closed_by == "us" or facts.ended == "open":
+        if facts.closed_by == "us" or facts.ended == "open" or (facts.ended_at is not None and ours((facts.ended_at,), facts.marks)):
             continue
         if facts.close_code in _BY_CODE:
             yield from _judge_code(seen, facts)

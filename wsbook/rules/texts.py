@@ -1,5 +1,6 @@
 """What programs printed, what source says, what browsers reported: texts that stand for causes by themselves."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,14 +15,15 @@ from wsbook.facts import (
     RedirectFacts,
     SignatureFacts,
     SizeFacts,
+    TlsScanFacts,
     UpgradeFacts,
 )
 from wsbook.finding import PROVEN, Finding
 from wsbook.observation import Observation
 from wsbook.rules.aside import asides
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.outcome import baseline, cured_by_origin
-from wsbook.rules.own_traces import names_our_origin, only_ours, provoked
+from wsbook.rules.outcome import baseline, cured_by_origin, reached_upstream
+from wsbook.rules.own_traces import BY_ODD_MESSAGES, names_our_origin, only_ours, provoked
 from wsbook.rules.page_dialect import sockets_alone
 from wsbook.signatures import Hit, matcher
 
@@ -57,8 +59,11 @@ _UNANSWERED_SLUGS = frozenset(
 
 _LIKELY = 0.2
 """Below this a text only hints: it is listed as unknown."""
+_CURED = "an upgrade with another Origin succeeds now"
+_OURS = "messages of ours may have left it"
 _ASIDE = 0.1
 """What a text is worth that tells of other requests than those of WebSockets."""
+_ANSWERED = re.compile(r'HTTP/\d(?:\.\d)?" (\d{3})\b')
 
 
 def judge_texts(evidence: Evidence) -> Iterator[Finding]:
@@ -66,22 +71,28 @@ def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     disproved = _disproved(evidence)
     ours, own, aside, cured = only_ours(evidence), provoked(evidence), asides(evidence), cured_by_origin(evidence)
     for seen, facts in evidence.of(SignatureFacts):
-        for slug, weight in () if ours(facts.times, facts.marks) or names_our_origin(facts.text) else facts.causes:
-            outranked = disproved(slug) or (slug in own and not facts.times) or (cured and _lies_before_origin(slug))
+        ours_alone = ours(facts.times, facts.marks, _status_in(facts.text)) or names_our_origin(facts.text)
+        for slug, weight in () if ours_alone else facts.causes:
+            against = disproved(slug) or (_OURS if slug in own and not facts.times else "") or (_CURED if cured and _precedes(slug) else "")
             likely = min(weight, _ASIDE) if _connects(slug) and aside(seen, facts, slug) else weight
-            yield _printed(seen, facts.text, facts.count, slug, likely, outranked=outranked)
+            yield _printed(seen, facts.text, facts.count, slug, likely, against)
     refused_there = any(seen.source.probe == "browser" and not facts.accepted for seen, facts in evidence.upgrades)
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
             counts = refused_there and seen.source.probe == "browser"  # what fails in the browser today is not disproved outside of it
-            yield _printed(
-                seen, hit.text, 1, slug, weight, outranked=(disproved(slug) and not counts) or (cured and _lies_before_origin(slug))
-            )
+            against = ("" if counts else disproved(slug)) or (_CURED if cured and _precedes(slug) else "")
+            yield _printed(seen, hit.text, 1, slug, weight, against)
     yield from _judge_patterns(evidence, disproved)
 
 
-def _disproved(evidence: Evidence) -> Callable[[str], bool]:
-    """Return the question whether today's measurements speak against a cause. Our own experiments leave refusals in the logs too."""
+def _status_in(text: str) -> int:
+    """Return the HTTP status of an access log's line, 0 in any other text."""
+    found = _ANSWERED.search(text)
+    return int(found[1]) if found else 0
+
+
+def _disproved(evidence: Evidence) -> Callable[[str], str]:
+    """Return what today's measurements say against a cause, "" nothing. Our own experiments leave refusals in the logs too."""
     tried = baseline(evidence)
     opens = tried is not None and tried[1].accepted
     answered = tried is not None and tried[1].status is not None
@@ -94,22 +105,34 @@ def _disproved(evidence: Evidence) -> Callable[[str], bool]:
     shocked = shocked or any(facts.ended_by for _, facts in evidence.of(FramingFacts))
     shocked = shocked or any(facts.refused_bytes is not None for _, facts in evidence.of(SizeFacts))
 
+    speaks_tls = any(facts.tls is not None for _, facts in evidence.of(TlsScanFacts)) or any(
+        facts.tls is not None and facts.tls.version for seen, facts in evidence.upgrades if seen.source.hop == "endpoint"
+    )
+    reached = reached_upstream(evidence) is not None
     leads_on = any(facts.ended == "accepted" for _, facts in evidence.of(RedirectFacts))
 
     alone = sockets_alone(evidence, "engine.io") or sockets_alone(evidence, "signalr")
 
-    def disproved(slug: str) -> bool:
+    def disproved(slug: str) -> str:
         if leads_on and slug == "proxy.forwarded-headers-wrong":
-            return True  # the redirect leads to where the upgrade is accepted, not to itself
-        if shocked and slug == "backend.exception-in-handler":
-            return True  # our own message, which is none of the application's, ended the socket
+            return "the redirect leads to where the upgrade is accepted"
+        if shocked and slug in BY_ODD_MESSAGES:
+            return "a message of ours, which is none of the application's, ended a socket"
+        if reached and slug == "proxy.upstream-unreachable":
+            return "the upstream was reached"
+        if speaks_tls and slug == "endpoint.tls-to-plain-port":
+            return "the port speaks TLS"
         if certificate_seen and slug.startswith("tls."):
-            return True  # rules/tls.py has judged the certificate itself
+            return "the certificate itself was looked at"
         if answered and slug in _UNANSWERED_SLUGS:
-            return True
+            return "an upgrade is answered now"
         if slug == "cluster.no-sticky-session" and alone:
-            return True
-        return (opens and _connects(slug)) or (carries and slug in _FRAME_SLUGS) or (reaches_all and slug in _BROADCAST_SLUGS)
+            return "the page's client begins by a WebSocket, which is one request"
+        if opens and _connects(slug):
+            return "an upgrade succeeds now"
+        if carries and slug in _FRAME_SLUGS:
+            return "frames pass unharmed now"
+        return "a broadcast reaches everybody now" if reaches_all and slug in _BROADCAST_SLUGS else ""
 
     return disproved
 
@@ -121,18 +144,18 @@ def _connects(slug: str) -> bool:
     return slug in _CONNECT_SLUGS or slug.startswith(_CONNECT_PREFIXES) or cause(slug).step in _CONNECT_STEPS
 
 
-def _lies_before_origin(slug: str) -> bool:
+def _precedes(slug: str) -> bool:
     """Tell whether what keeps upgrades out lets them through where another Origin is accepted; a filter may look at Origin as well."""
     return _connects(slug) and slug != "proxy.security-layer-blocks" and not slug.startswith("origin.")
 
 
-def _printed(seen: Observation, text: str, count: int, slug: str, weight: float, *, outranked: bool) -> Finding:
+def _printed(seen: Observation, text: str, count: int, slug: str, weight: float, against: str) -> Finding:
     times = f" ({count} times)" if count > 1 else ""
     summary = f"{_speaker(seen)}: “{text[:150]}”{times}"
     if slug == "redherring.not-a-fault":
         return clear(slug, f"{summary}, which is harmless", proof(seen, text))
-    if outranked:
-        return unknown(slug, 0.0, f"{summary}, and an upgrade succeeds now", proof(seen, text))
+    if against:
+        return unknown(slug, 0.0, f"{summary}, and {against}", proof(seen, text))
     return (fault if weight >= _LIKELY else unknown)(slug, weight, summary, proof(seen, text))
 
 
@@ -160,7 +183,7 @@ def _live_hits(evidence: Evidence) -> Iterator[tuple[Observation, Hit]]:
         yield from ((seen, hit) for hit in console.scan([facts.error_text.replace("\n", " ")]) if facts.error_text)
 
 
-def _judge_patterns(evidence: Evidence, disproved: Callable[[str], bool]) -> Iterator[Finding]:
+def _judge_patterns(evidence: Evidence, disproved: Callable[[str], str]) -> Iterator[Finding]:
     """Source shows what could go wrong; where it was tried and did not, or the pattern is weak, it stays a possibility."""
     for seen, facts in evidence.of(PatternFacts):
         if facts.ok:

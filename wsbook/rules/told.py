@@ -24,7 +24,8 @@ _EXPLAINED = 0.4
 _GUESS = 0.25
 """What vocabulary alone can be worth: less than any text that is known."""
 
-_CONNECT_STEPS = frozenset({"1.1", "1.2", "1.3", "1.4", "2.1", "2.2", "3.2", "3.3"})
+_CONNECT_STEPS = frozenset({"1.1", "1.2", "1.3", "1.4", "2.1", "2.2", "3.2", "3.3", "4.2"})
+"""4.2 too: a limit on the rate or the number of connections refuses upgrades."""
 
 
 def judge_refusals(evidence: Evidence, found: Iterable[Finding]) -> Iterator[Finding]:

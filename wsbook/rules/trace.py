@@ -8,8 +8,10 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
+from msgspec.structs import replace
+
 from wsbook.evidence import Evidence
-from wsbook.finding import Finding, Proof
+from wsbook.finding import Finding, Proof, Severity
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import GATEWAY
@@ -107,7 +109,8 @@ def _judge_wire(trace: Trace) -> Iterator[Finding]:
     frame = trace.page.get("frame")
     reached = [spot for spot in trace.sockets if spot.seen]
     if trace.sockets and not missing and not hasty:
-        yield _complete(trace)
+        passed = _complete(trace)
+        yield replace(passed, severity=Severity.INFO) if frame and not frame.seen else passed
     elif missing and not reached:
         words = f"the page got {_ratio(len(frame.seen) if frame else 0, trace)}, and our own {quantity(len(missing), 'socket')} none"
         yield unknown(_LOST, 0.05, f"{words}: they may have to subscribe as the page does", proof(_first(trace), words))

@@ -29,6 +29,7 @@ def judge_burst(evidence: Evidence, trace: Trace) -> Iterator[Finding]:
         if taken < _FEWEST or facts.watched_s < TIME_TO_ARRIVE_S:
             continue
         yield from _judge_lost(trace, seen, facts, taken)
+        yield from _judge_joined(trace, seen, facts)
         yield from _judge_order(trace, seen, facts)
         yield from _judge_copies(trace, seen, facts)
 
@@ -70,16 +71,35 @@ def _judge_lost(trace: Trace, seen: Observation, facts: BurstFacts, taken: int) 
     yield fault("message.lost", 0.88, f"{words}: what drops them holds a limited number, or takes a limited rate", proof(seen, words))
 
 
+def _judge_joined(trace: Trace, seen: Observation, facts: BurstFacts) -> Iterator[Finding]:
+    """Messages of several JSON documents, as they come when many are gathered: a page that reads one in each misses them."""
+    joined = next((place for place in facts.places if place.kind in _WIRE and place.joined), None)
+    if joined is None:
+        return
+    words = f"{_burst(facts)}, {joined.name} got {quantity(joined.joined, 'message')} of several JSON documents one after another"
+    frame, shown = (next((place for place in facts.places if place.kind == kind), None) for kind in ("frame", "document"))
+    if shown is None or frame is None or not _singles(trace, shown.name):
+        yield unknown("message.format-mismatch", 0.4, f"{words}: who parses a message as a whole fails", proof(seen, words))
+    elif shown.received < 0.5 * frame.received:
+        words += f", and the page shows {shown.received} of {frame.received} whose frames it got, though it shows single ones"
+        yield fault("message.format-mismatch", 0.75, words, proof(seen, words))
+    else:
+        yield clear("message.format-mismatch", f"{words}, and the page shows {shown.received}", proof(seen, words))
+
+
 def burst_lost(facts: BurstFacts, place: BurstPlace) -> int:
-    """Return how many events were lost before this place: those that later ones overtook, and a long tail that was watched in vain.
+    """Return how many events were lost before this place: those that later ones overtook, and a long tail that was watched in vain,
+    unless the socket had ended. A page whose socket was another one meanwhile has lost nothing that was sent to it.
 
     Which triggers were refused is not told, so as many may be missing everywhere.
     """
+    if place.ended and place.kind == "frame":
+        return 0
     missing = set(place.missing) or set(range(place.received, facts.sent))
     last = max((number for number in range(facts.sent) if number not in missing), default=-1)
     inside = sum(number < last for number in missing)
     tail = len(missing) - inside
-    if tail < max(_TAIL, _TAIL_SHARE * facts.sent) or facts.watched_s - facts.took_s < TIME_TO_ARRIVE_S:
+    if place.ended or tail < max(_TAIL, _TAIL_SHARE * facts.sent) or facts.watched_s - facts.took_s < TIME_TO_ARRIVE_S:
         tail = 0
     return max(0, inside + tail - facts.refused)
 

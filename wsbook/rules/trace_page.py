@@ -82,8 +82,8 @@ def _judge_unreached(trace: Trace, frame: Spot) -> Iterator[Finding]:
     words = (
         f"{_ratio(got, trace)} reached our own sockets and no frame of the page's: its socket is not open, or has asked for other things"
     )
-    yield unknown("message.lost", 0.3, words, proof(_event(trace, lost)[0], words))
-    yield unknown("client.send-before-open", 0.15, words, proof(_event(trace, lost)[0], words))
+    yield unknown("client.send-before-open", 0.3, words, proof(_event(trace, lost)[0], words))
+    yield unknown("message.lost", 0.15, words, proof(_event(trace, lost)[0], words))
 
 
 def _apart(trace: Trace) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from wsbook.describe import describe
 from wsbook.evidence import Evidence
 from wsbook.facts import (
@@ -9,6 +11,7 @@ from wsbook.facts import (
     BroadcastFacts,
     EndpointFacts,
     IdleFacts,
+    InquiryFacts,
     LoadFacts,
     PageFacts,
     PageLoadFacts,
@@ -38,8 +41,15 @@ _LIKELY = 0.25
 
 def judge_steps(evidence: Evidence, findings: Iterable[Finding]) -> tuple[StepVerdict, ...]:
     """Return the verdict of every step, in order."""
-    ranked = list(findings)
-    return tuple(_judge_step(step, title, evidence, ranked) for step, title in STEP_TITLES.items())
+    ranked, inquiry = list(findings), evidence.first(InquiryFacts)
+    verdicts = (_judge_step(step, title, evidence, ranked) for step, title in STEP_TITLES.items())
+    return tuple(_not_needed(one, inquiry[1].sure) if inquiry and inquiry[1].sure else one for one in verdicts)
+
+
+def _not_needed(verdict: StepVerdict, sure: str) -> StepVerdict:
+    """Return the verdict of a step that was not looked at because a cause was sure before, with that reason."""
+    left = verdict.summary == NOT_RUN
+    return replace(verdict, verdict=Verdict.SKIPPED, summary=f"not needed: {sure} was sure before") if left else verdict
 
 
 def judge_triage(evidence: Evidence, findings: Iterable[Finding]) -> StepVerdict:
@@ -59,9 +69,13 @@ def _judge_step(step: str, title: str, evidence: Evidence, findings: list[Findin
     own = [finding for finding in findings if _rests_on(finding, seen)]
     faults = [finding for finding in own if finding.verdict is Verdict.FAULT]
     named = next((finding.summary for finding in faults if finding.step == step), "")
-    symptom = named or next(filter(None, map(_symptom, seen)), "") or next((_own_words(finding, seen) for finding in faults), "")
+    weighed = _weighed(seen, own)
+    symptom = named or next(filter(None, (_symptom(one) for one in seen if not weighed or not isinstance(one.facts, IdleFacts))), "")
+    symptom = symptom or next((_own_words(finding, seen) for finding in faults), "")
     if symptom:
         verdict, summary = Verdict.FAULT, symptom
+    elif weighed:
+        verdict, summary = Verdict.UNKNOWN, weighed[0].summary
     elif looked:
         verdict, summary = _without_fault(seen, looked, own)
     else:
@@ -84,6 +98,12 @@ def _own_words(finding: Finding, seen: list[Observation]) -> str:
     """Return what this step contributed to a finding that another step names."""
     ids = {entry.id for entry in seen}
     return next(proof.text for proof in finding.evidence if proof.observation in ids)
+
+
+def _weighed(seen: list[Observation], own: list[Finding]) -> list[Finding]:
+    """Return what rules say of silent sockets that ended where they doubt that it is a fault: the end alone is no symptom then."""
+    ended = [entry for entry in seen if isinstance(entry.facts, IdleFacts) and not entry.facts.survived]
+    return [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, ended)]
 
 
 def _symptom(seen: Observation) -> str:
@@ -115,6 +135,10 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     if (broken or missing) and not _answers(useful):
         failure = (broken or missing)[0].failure
         return Verdict.UNKNOWN, failure.message if failure else ""
+    pages = [entry.facts for entry in useful if isinstance(entry.facts, PageFacts) and entry.source.probe == "browser"]
+    others = any(isinstance(entry.facts, UpgradeFacts | SessionFacts) for entry in useful)
+    if pages and not others and not any(facts.sockets for facts in pages):
+        return Verdict.UNKNOWN, _without_socket(pages)
     clear = [finding for finding in own if finding.verdict is Verdict.CLEAR and finding.severity is not Severity.INFO]
     clear.sort(key=lambda finding: finding.step != seen[0].source.step)  # what the catalogue counts to this step comes first
     told = [entry for entry in useful if isinstance(entry.facts, _WATCHED)]
@@ -132,18 +156,33 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     if dialled and not any(facts.url or facts.path or facts.origin for facts in dialled):
         return Verdict.UNKNOWN, f"the URL of {dialled[0].expression[:100]} cannot be told from the source"
     if sources:
-        return Verdict.CLEAR, f"no known defect in {quantity(sum(facts.items for facts in sources), 'source file')}"
+        skipped = next((entry.failure.message for entry in seen if entry.failure and entry.failure.reason is Reason.SKIPPED), "")
+        words = f"no known defect in {quantity(sum(facts.items for facts in sources), 'source file')}"
+        return Verdict.CLEAR, f"{words}; {skipped}" if skipped else words
     return Verdict.CLEAR, describe(_most_telling(useful), 120)
+
+
+def _without_socket(pages: list[PageFacts]) -> str:
+    """Say that pages opened no socket, with the error that ended a script: what stands after it never ran."""
+    thrown = (text.partition("\n")[0] for facts in pages for level, text in facts.console if level == "error" and "Uncaught" in text)
+    error = next(thrown, "")
+    why = f", and a script of it ended with {error[:150]}" if error else "; it may wait for a click or a login"
+    return f"the page opened no socket while it was watched{why}"
 
 
 def _left_open(useful: list[Observation], doubtful: list[Finding], clear: list[Finding]) -> list[Finding]:
     """Return what leaves a trace or a load in doubt: a likely possibility, or runs of which none tells anything."""
     runs = [entry for entry in useful if isinstance(entry.facts, LoadFacts)]
     flow = [entry for entry in useful if isinstance(entry.facts, (TraceFacts, LoadFacts, PageLoadFacts))]
-    told = {one.cause for one in clear}
-    likely = [one for one in doubtful if one.confidence >= _LIKELY and one.cause not in told and _rests_on(one, flow)]
+    told = set().union(*map(_claims, clear))
+    likely = [one for one in doubtful if one.confidence >= _LIKELY and _rests_on(one, flow) and told.isdisjoint(_claims(one))]
     void = [one for one in doubtful if _rests_on(one, runs)] if not any(_rests_on(one, runs) for one in clear) else []
     return likely or void
+
+
+def _claims(finding: Finding) -> set[tuple[str, str]]:
+    """Return (cause, observation) of what a finding speaks of."""
+    return {(finding.cause, proof.observation) for proof in finding.evidence}
 
 
 def _answers(seen: list[Observation]) -> bool:

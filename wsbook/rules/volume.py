@@ -55,7 +55,10 @@ def judge_volume(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _void(seen: Observation, facts: LoadFacts) -> Iterator[Finding]:
-    """Say why the runs tell nothing; what was counted all the same is a possibility."""
+    """Say why the runs tell nothing of how much and how fast, and what was counted all the same.
+
+    A generator that is late makes no copies and changes no order; what did not come back may be late itself.
+    """
     why = facts.void or facts.runs[0].void
     runs = [run for run in facts.runs if not troubled(run)]
     total = quantity(sum(run.lost + run.received for run in runs), "message")
@@ -64,10 +67,16 @@ def _void(seen: Observation, facts: LoadFacts) -> Iterator[Finding]:
         (_TWICE, sum(run.duplicated for run in runs), "came twice"),
         (_MOVED, sum(run.reordered for run in runs), "came after a later one"),
     )
-    found = [(slug, f"; {count:,} of {total} {how} all the same") for slug, count, how in counted if count]
-    for slug, more in found or [(_LOST, "")]:
-        words = f"nothing is known of how much it carries: {why}{more}"
-        yield unknown(slug, 0.4 if more else 0.0, words, proof(seen, words))
+    found = [(slug, f"{count:,} of {total} {how}") for slug, count, how in counted if count]
+    nothing = f"nothing is known of how much it carries: {why}"
+    for slug, more in found:
+        if slug == _LOST:
+            words = f"{nothing}; {more} all the same"
+            yield unknown(slug, 0.4, words, proof(seen, words))
+        else:
+            yield fault(slug, 0.75, f"{more}; {nothing}", proof(seen, more))
+    if not found:
+        yield unknown(_LOST, 0.0, nothing, proof(seen, nothing))
 
 
 def _empty(seen: Observation, run: LoadRun) -> Finding:
@@ -91,7 +100,12 @@ def load_text(run: LoadRun) -> str:
 
 
 def _judge_messages(seen: Observation, facts: LoadFacts, runs: Sequence[LoadRun]) -> Iterator[Finding]:
-    found = [*_judge_lost(seen, runs), *_judge_doubled(seen, runs), *_judge_moved(seen, runs), *_judge_unsent(seen, runs)]
+    found = [
+        *(_judge_sent_away(seen, runs) or _judge_lost(seen, runs)),
+        *_judge_doubled(seen, runs),
+        *_judge_moved(seen, runs),
+        *_judge_unsent(seen, runs),
+    ]
     yield from found
     if not any(finding.cause in (_LOST, _TWICE, _MOVED) for finding in found):
         yield _whole(seen, facts, runs)
@@ -110,6 +124,18 @@ def _whole(seen: Observation, facts: LoadFacts, runs: Sequence[LoadRun]) -> Find
 
 
 # What is missing
+
+
+def _judge_sent_away(seen: Observation, runs: Sequence[LoadRun]) -> list[Finding]:
+    """Connections that the peer closed with a code that says why: what they and their listeners miss follows from that."""
+    for run in runs:
+        for how, count in run.ended:
+            code = int(how.removeprefix("close ")) if how.removeprefix("close ").isdigit() else 0
+            if code in _CODES:
+                all_of = quantity(run.opened or run.connections, "connection")
+                words = f"{count} of {all_of} closed by the peer with {code}, at {load_text(run)}"
+                return [fault(_CODES[code], 0.7, words, proof(seen, words))]
+    return []
 
 
 def _judge_lost(seen: Observation, runs: Sequence[LoadRun]) -> Iterator[Finding]:
@@ -171,7 +197,7 @@ def _ended(seen: Observation, ended: Sequence[LossyConnection], words: str) -> F
     code = f" with {first.close_code}" if first.close_code is not None else f" ({first.ended})"
     summary = f"{words}, all on {quantity(len(ended), 'connection')} that ended meanwhile{code}"
     slug = _CODES.get(first.close_code or 0, "")
-    return fault(slug, 0.7, summary, proof(seen, summary)) if slug else fault(_LOST, 0.6, summary, proof(seen, summary))
+    return fault(slug, 0.7, summary, proof(seen, summary)) if slug else unknown(_LOST, 0.4, summary, proof(seen, summary))
 
 
 # What is too much, or late

@@ -112,10 +112,11 @@ def step_of(cell: Mapping[str, Any]) -> str:
     return next((tag.removeprefix("step-") for tag in tags if tag.startswith("step-")), "")
 
 
-def kernel_environ(steps: Collection[str]) -> dict[str, str]:
-    """Return the environment of the kernels: batch, and which steps are wanted."""
-    kept = {name: value for name, value in os.environ.items() if name not in ("JPY_SESSION_NAME", "WSBOOK_STEPS")}
-    return {**kept, "WSBOOK_BATCH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **({"WSBOOK_STEPS": ",".join(steps)} if steps else {})}
+def kernel_environ(steps: Collection[str], *, until_sure: bool = False) -> dict[str, str]:
+    """Return the environment of the kernels: batch, which steps are wanted, and whether one sure cause is enough."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("JPY_SESSION_NAME", "WSBOOK_STEPS", "WSBOOK_UNTIL_SURE")}
+    wanted = {"WSBOOK_STEPS": ",".join(steps)} if steps else {"WSBOOK_UNTIL_SURE": "1"} if until_sure else {}
+    return {**kept, "WSBOOK_BATCH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", **wanted}
 
 
 def execute_notebook(
@@ -179,14 +180,15 @@ def run_notebooks(
     *,
     record: Path,
     steps: Collection[str] = (),
+    until_sure: bool = False,
     holding: Collection[int] = (),
     on_progress: Callable[[Progress], None] = lambda progress: None,
 ) -> RunSummary:
     """Run the notebooks into a record folder, continuing whatever it holds.
 
-    case_parameters: parameters of the notebooks; the record's own is set here. steps: the only ones to run, () for all.
-    holding: descriptors that hold the folder; kernels share them. A cell that fails is marked and the rest still runs. Pictures of
-    plots are added when a browser and kaleido are there.
+    case_parameters: parameters of the notebooks; the record's own is set here. steps: the only ones to run, () for all. until_sure: the
+    first notebook looks until one cause is sure, and the others show what it saw. holding: descriptors that hold the folder; kernels
+    share them. A cell that fails is marked and the rest still runs. Pictures of plots are added when a browser and kaleido are there.
     """
     without_grammars()
     from wsbook.runner.kernels import Ready
@@ -197,7 +199,7 @@ def run_notebooks(
     folder.mkdir(parents=True, exist_ok=True)
     parameters = {**case_parameters, "record": str(folder)}
     timeout_s = cell_timeout_s(str(parameters.get("budget") or "quick"))
-    paths, environ = chosen_notebooks(steps), kernel_environ(steps)
+    paths, environ = chosen_notebooks(steps), kernel_environ(steps, until_sure=until_sure)
     (folder / "run.json").unlink(missing_ok=True)  # an earlier run's; this one may be killed
     runs, painter = [], Painter()
     ready: deque[Ready] = deque()

@@ -58,10 +58,11 @@ async def look_backend(look: Looking) -> None:
         look.add(missing("3.2", "broadcast", "nothing given makes the application publish; give trigger or message with {marker}"))
         if not target.url:
             return
-    attempt = await open_attempt(look, "3.2")
+    attempt = await open_attempt(look, "3.2", inside=True)
     if attempt is None:
         return
     effort, places = _EFFORTS[look.budget.name], _places(look, attempt)
+    brief = attempt.hop != "endpoint" and look.budget.name == "quick"  # the endpoint has to be mended first
     whole = False
     await look.settled("3.3")  # its connections come and go, which would be heard in the pings
     if publishes:
@@ -72,7 +73,7 @@ async def look_backend(look: Looking) -> None:
             await asyncio.sleep(effort.idle_s if publishes else effort.alone_s)
         if publishes:
             with watch.spell("publishing"):
-                whole = await look_delivery(look, attempt)
+                whole = await look_delivery(look, attempt) and not brief
         if whole:
             with watch.spell("a subscriber floods"):
                 await _look_crowd(look, places, "floods", effort.flood_s, effort)
@@ -80,13 +81,14 @@ async def look_backend(look: Looking) -> None:
     if whole:
         await _look_crowd(look, places, "reads nothing", effort.starve_s, effort)
     await look.settled("3.4")
-    await _look_cycles(look, attempt, places, effort)
+    if not brief:
+        await _look_cycles(look, attempt, places, effort)
 
 
 def _places(look: Looking, attempt: Attempt) -> list[Attempt]:
-    """Return the endpoint and each hop that is known to accept, or was not tried."""
+    """Return the place that is looked at, the endpoint if it accepts, and each other hop that is known to accept, or was not tried."""
     refused = {seen.source.hop for seen, facts in look.evidence.upgrades if not facts.accepted and not seen.source.changed}
-    hops = [replace(hop, timeout_s=min(hop.timeout_s, _HOP_S)) for hop in at_hops(look) if hop.hop not in refused]
+    hops = [replace(hop, timeout_s=min(hop.timeout_s, _HOP_S)) for hop in at_hops(look) if hop.hop not in {*refused, attempt.hop}]
     return [attempt, *hops]
 
 

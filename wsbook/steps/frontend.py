@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from wsbook.errors import UsageError
-from wsbook.facts import UpgradeFacts
+from wsbook.facts import EndpointFacts, UpgradeFacts
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.steps.looking import Looking, baseline, missing
 from wsbook.steps.patterns import look_patterns
 from wsbook.target import parse_endpoint
+from wsbook.wire.dialects.detect import recognise
 
 if TYPE_CHECKING:
     from wsbook.probes.reconnect_plans import Outage
@@ -55,6 +56,7 @@ async def _look_live(look: Looking) -> None:
             publishing=baseline(look) if target.url else None,
             trigger=target.trigger,
             message=target.message,
+            stand_in=not _waits_for_greeting(look, url),
             on_progress=look.progress if number == 0 else None,
         )
 
@@ -65,6 +67,12 @@ async def _look_live(look: Looking) -> None:
         await look.settled("3.4")
     for found in await asyncio.gather(*(lane(outages, number) for number, outages in enumerate(then))):
         look.add(*found)
+
+
+def _waits_for_greeting(look: Looking, url: str) -> bool:
+    """Whether the page seems to speak a dialect, whose clients take no socket for open before the server has spoken."""
+    libraries = [facts.library for _, facts in look.evidence.of(EndpointFacts) if facts.side == "frontend" and facts.library]
+    return bool(recognise(parse_endpoint(url).resource, subprotocols=look.target.subprotocols, libraries=libraries))
 
 
 def _dialled(look: Looking) -> str:

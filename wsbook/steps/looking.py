@@ -76,8 +76,11 @@ async def read(look: Looking, step: str, path: str, parse: Callable[[], list[Obs
         look.add(observed(source, None, failure=Failure(stage="read", reason=Reason.UNREADABLE, message=str(error))))
 
 
-async def open_attempt(look: Looking, step: str) -> Attempt | None:
-    """Return an attempt that is known to be accepted at the endpoint; None, with the reason noted, when there is none."""
+async def open_attempt(look: Looking, step: str, *, inside: bool = False) -> Attempt | None:
+    """Return an attempt that is known to be accepted at the endpoint; None, with the reason noted, when there is none.
+
+    inside: where the endpoint refuses, one that is accepted at a hop, the innermost first: what is asked is the application's own.
+    """
     from wsbook.probes.upgrade import probe_upgrade
 
     if not look.target.url:
@@ -90,9 +93,17 @@ async def open_attempt(look: Looking, step: str) -> Attempt | None:
         tried = [(seen, seen.facts)] if isinstance(seen.facts, UpgradeFacts) else []
     if any(facts.accepted for _, facts in tried):
         return baseline(look)
+    hop = next((hop for hop in at_hops(look) if _accepts(look, hop)), None) if inside else None
+    if hop is not None:
+        return hop
     why = "the endpoint does not accept an upgrade (step 1.3), so there is nothing to keep open"
     look.add(not_run(Source(step=step, probe="upgrade"), Reason.SKIPPED, why))
     return None
+
+
+def _accepts(look: Looking, hop: Attempt) -> bool:
+    """Whether the hop's latest answer to the baseline is that it accepts."""
+    return any(facts.accepted for _, facts in look.evidence.attempts(hop.hop)[-1:])
 
 
 def publishing(target: Target) -> tuple[str, str]:

@@ -1,13 +1,14 @@
 """Step 3.3: which origins may open the socket, at the endpoint and at every hop, and which may use the requests beside it."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from wsbook import attempt as labels
 from wsbook.attempt import Attempt
-from wsbook.facts import DialectFacts, RouteFacts, UpgradeFacts
+from wsbook.facts import DialectFacts, EndpointFacts, RouteFacts, UpgradeFacts
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.steps.looking import Looking, at_hops, baseline, missing, shorter
 from wsbook.target import Endpoint, parse_endpoint
@@ -21,7 +22,7 @@ _OWN_S, _SILENT_S = 0.6, 0.3
 """To listen after a 101: for the page's own attempt and others like it, and where nothing is said even to the page."""
 _AT_HOPS = frozenset({labels.NO_ORIGIN, labels.FOREIGN_ORIGIN, labels.SUFFIXED_ORIGIN})
 """What is tried at hops in a quick run."""
-_INNER_HOSTS, _LISTED = 4, 4
+_INNER_HOSTS, _LISTED, _OFFERED = 4, 4, 2
 _UNKNOWN_HOST = "wsbook-other.example"
 """A Host that no page has: RFC 2606 reserves the domain."""
 
@@ -60,6 +61,7 @@ async def _look_matrix(look: Looking, first: Attempt) -> None:
     found = await asyncio.gather(
         probe_entries(shorter(variants), step="3.3", together=together, on_progress=look.progress),
         *(_look_hop(look, hop) for hop in at_hops(look)),
+        _look_offered(first, () if own.facts.accepted else _offered(look, first)),
     )
     for seen in found:
         look.add(*seen)
@@ -112,6 +114,27 @@ async def _look_hop(look: Looking, hop: Attempt) -> list[Observation]:
         variants.append(hop.change(labels.NO_ORIGIN, origin=None))
     variants.append(hop.change(labels.OTHER_HOST, host_header=_UNKNOWN_HOST))
     return [*plain, *await probe_entries(variants, step="3.3", probe="origin", together=3)]
+
+
+def _offered(look: Looking, first: Attempt) -> list[str]:
+    """Return paths that the backend's source offers beside the one that is dialled; whole ones only."""
+    paths = [facts.path for _, facts in look.evidence.of(EndpointFacts) if facts.side == "backend" and facts.path]
+    whole = [path for path in dict.fromkeys(paths) if path.startswith("/") and not set(path) & set("{}*") and path != first.endpoint.path]
+    return whole[:_OFFERED]
+
+
+async def _look_offered(first: Attempt, paths: Sequence[str]) -> list[Observation]:
+    """Try the first of these paths that lets the page in as a foreign page would: the check of Origin may be seen there only."""
+    from wsbook.probes.origins import origin_variants, probe_entries
+    from wsbook.wire.origins import relatives
+
+    for path in paths:
+        there = first.change(labels.OFFERED_PATH, url=replace(first.endpoint, path=path, query="").url)
+        seen = await probe_entries(shorter([there]), step="3.3", probe="origin")
+        if any(isinstance(one.facts, UpgradeFacts) and one.facts.accepted for one in seen):
+            foreign = [one for one in relatives(first.origin or first.endpoint.origin) if one.label == labels.FOREIGN_ORIGIN]
+            return [*seen, *await probe_entries(shorter(origin_variants(there, foreign)), step="3.3", probe="origin", together=3)]
+    return []
 
 
 async def _look_companions(look: Looking, first: Attempt) -> None:

@@ -18,7 +18,9 @@ from wsbook.chain import chain
 from wsbook.errors import SecretMissingError
 from wsbook.finding import Finding, Verdict
 from wsbook.folder import read_investigation
+from wsbook.inquiry import find_cause, next_choice
 from wsbook.parameters import parameters_of, require_files, target_from
+from wsbook.rules.inquiry import settled, suspects
 from wsbook.steps import BESIDE, PHASES, STEPS
 from wsbook.target import Budget, Target
 from wsbook.views import charts, charts_timeline, show, tables
@@ -98,8 +100,11 @@ class Workbook:
         self._problem = problem
         self._tell: Progress = lambda text, fraction: None
         self._stop_at = time.monotonic() + case.budget.total_s
+        self._until_sure = not live and os.environ.get("WSBOOK_UNTIL_SURE") == "1"
         selected = os.environ.get("WSBOOK_STEPS", "")
         self._selected = frozenset(selected.split(",")) if selected else frozenset(STEPS)
+        if self._until_sure and phase != "0":
+            self._selected = frozenset(case.looked)
 
     def form(self) -> None:
         """Show the form that runs this phase again; in batch a table of the inputs."""
@@ -198,6 +203,27 @@ class Workbook:
             shown.refresh()
         if self._console is not None:
             self._console.refresh()
+
+    async def suspects(self) -> None:
+        """Show what is suspected and what would separate it; where one sure cause is enough, look until there is one, and show how."""
+        if self._until_sure:
+            await find_cause(self.case, self._tell)
+            show.show(
+                lambda: show.bundle_table(tables.table_looks(self.case.evidence.observations), "nothing is left to look at"), view="looks"
+            )
+
+        def line(judged: Judgement) -> Mapping[str, Any]:
+            sure, choice = settled(self.case.evidence, judged.findings, self.case.looked), next_choice(self.case)
+            if sure or choice is None:
+                return show.bundle_line(f"{sure.cause} is sure" if sure else "nothing is left to look at")
+            return show.bundle_line(f"to look at next: step {choice.step}, about {choice.cost_s:g} s, decides {choice.share:.0%} of it")
+
+        def table(judged: Judgement) -> Mapping[str, Any]:
+            suspected = suspects(self.case.evidence, judged.findings, self.case.looked)
+            return show.bundle_table(tables.table_suspects(suspected), "nothing is suspected")
+
+        self._judgement_view(table, "suspects")
+        self._judgement_view(line, "next look")
 
     async def complete(self) -> None:
         """Run every step that the record does not hold yet, in the order of the investigation."""

@@ -3,6 +3,7 @@
 Pure; the knowledge stands in messages.toml. It must not know who saw the message nor judge what it leads to.
 """
 
+import json
 import re
 from functools import cache
 
@@ -11,11 +12,12 @@ from msgspec import Struct
 
 from wsbook.datafile import read_table
 
-__all__ = ["MessageError", "errors_in", "is_heartbeat", "is_subscription", "number_of", "opened"]
+__all__ = ["MessageError", "documents_in", "errors_in", "is_heartbeat", "is_subscription", "number_of", "opened"]
 
 _CHARS = 4_000
 """Characters of a message that are looked at."""
 _HEARTBEAT_CHARS = 300
+_DOCUMENTS_CHARS = 65_536
 _NUMBER = re.compile(
     r'\\?"(?P<name>seq|sequence|seq_?(?:no|num|nr)|sequence_?(?:number|no|id)|sn|offset|msg_?(?:no|seq|num)|message_?(?:no|seq|num|number)'
     r'|event_?(?:no|seq|num|number)|counter|rev|revision|serial|n)\\?"\s*:\s*\\?"?(?P<number>\d{1,15})\b(?![.\d])',
@@ -101,3 +103,20 @@ def number_of(text: str) -> tuple[str, int] | None:
     channel = _CHANNEL.search(text, 0, _CHARS)
     where = f" of {channel['name']}" if channel else ""
     return found["name"] + where, int(found["number"])
+
+
+def documents_in(text: str) -> int:
+    """Return how many JSON objects or arrays a message is made of, one after another with nothing but white space between; 0 for others."""
+    decoder, count, place = json.JSONDecoder(), 0, 0
+    while place < len(text):
+        if text[place] in " \t\r\n":
+            place += 1
+            continue
+        if text[place] not in "{[" or place > _DOCUMENTS_CHARS:
+            return 0
+        try:
+            _, place = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            return 0
+        count += 1
+    return count

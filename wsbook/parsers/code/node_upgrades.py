@@ -18,6 +18,10 @@ _RAW = re.compile(r"^(?:WebSocket\.Server|WebSocketServer|ws\.Server|WSServer|Ws
 _ENGINE = re.compile(
     r"^(?:Server|SocketIO\w*|IOServer|SocketIOServer|SocketServer|io|socketio|socketIo|socketIO|require\(['\"]socket\.io['\"]\))$"
 )
+_BOUND = re.compile(
+    r"(?:\b(?:const|let|var)\s+(\w+)\s*=\s*require\(\s*|\bimport\s+(?:\*\s*as\s+)?(\w+)\s+from\s+)['\"](ws|socket\.io)['\"]"
+)
+"""A name that holds the whole of a library."""
 _LOOKS_AT_PATH = re.compile(r"\burl\b|pathname|\.path\b|getPath|matches?\(")
 _PATHS = re.compile(r"(startsWith\(\s*|===?\s*|includes\(\s*)['\"`](/[\w./-]*)['\"`]|['\"`](/[\w./-]+)['\"`]\s*===?")
 _REFUSES = re.compile(r"\b\w+\.(?:destroy|end)\(|abortHandshake|reject\(")
@@ -47,8 +51,9 @@ def upgrade_patterns(code: Code, flow: Flow, text: str) -> Iterator[PatternFacts
 
 def _constructed(flow: Flow, text: str) -> Iterator[_Taker]:
     engine = re.search(r"['\"]socket\.io['\"]", text) is not None
+    bound = {(found[1] or found[2]): found[3] for found in _BOUND.finditer(text)}
     for call in flow.calls:
-        name, given = called(call), arguments_of(call)
+        name, given = _as_known(called(call), bound), arguments_of(call)
         options = next((one.text() for one in given if one.kind() == "object"), "")
         own = re.search(r"(?<![\w.])server\s*(?::\s*([\w.]+))?\s*[,}]", options)
         if call.kind() == "new_expression" and _RAW.match(name) and own and (name != "Server" or not engine):
@@ -67,6 +72,15 @@ def _constructed(flow: Flow, text: str) -> Iterator[_Taker]:
             hmr := re.search(r"hmr\s*:\s*\{[^}]*\bserver\s*(?::\s*([\w.]+))?\s*[,}]", options)
         ):
             yield _Taker(_root(hmr[1] or "server"), call, whole=False)
+
+
+def _as_known(name: str, bound: dict[str, str]) -> str:
+    """Return the name as the library's documentation writes it: ``websocket.Server`` is ``ws.Server`` where websocket holds ws."""
+    held, dot, member = name.partition(".")
+    library = bound.get(held)
+    if library == "ws" and member in ("Server", "WebSocketServer"):
+        return f"ws.{member}" if member == "Server" else member
+    return "io" if library == "socket.io" and not dot else name
 
 
 def _root(name: str) -> str:

@@ -23,7 +23,7 @@ from wsbook.signatures import Tally, index_of, matcher
 __all__ = ["parse_backend_log"]
 
 KINDS = ("backend_log", "access_log")
-REQUEST = ("HTTP/", '"WebSocket ', '"status"', '"statusCode"', "haproxy[")
+REQUEST = ("HTTP/", '"WebSocket ', '"status"', '"statusCode"', "haproxy[", "GET /", "[GIN]")
 """A line that tells of a request has one of these."""
 
 

@@ -13,6 +13,7 @@ from wsbook.facts import ClosingsFacts, SessionFacts
 from wsbook.observation import Observation, Source, observed
 from wsbook.parsers.instants import find_age, find_count, find_instant, find_silence, parse_instant
 from wsbook.parsers.pages import Page
+from wsbook.signs import PROBE, find_marks
 
 __all__ = ["WORDS", "Lives"]
 
@@ -86,6 +87,7 @@ class Lives:
 
     def __init__(self) -> None:
         self._open: dict[str, float | None] = {}
+        self._marks: dict[str, tuple[str, ...]] = {}
         self._done: list[tuple[int, SessionFacts]] = []
         self._times: list[float] = []
         self._ages: list[float | None] = []
@@ -94,6 +96,8 @@ class Lives:
     def page(self, page: Page) -> None:
         """Read the lines of a page."""
         for line, number in zip(page.lines, page.numbers, strict=True):
+            if PROBE in line and len(self._marks) < OPEN and (marks := find_marks(line[:2000])):
+                self._marks[_name(line[:2000])] = marks
             if any(word in line for word in WORDS):
                 event = _json_event(line) if line[:1] == "{" else _text_event(line[:2000])
                 if event:
@@ -106,7 +110,7 @@ class Lives:
             return
         if not name and len(self._open) == 1:
             name = next(iter(self._open))
-        since = self._open.pop(name, None)
+        since, marks = self._open.pop(name, None), self._marks.pop(name, ()) if name else ()
         age_s = find_age(line)
         if age_s is None and at is not None and since is not None:
             age_s = max(0.0, at - since)
@@ -120,7 +124,14 @@ class Lives:
                 (
                     number,
                     SessionFacts(
-                        url="", age_s=age_s, close_code=code, ended=ended, idle_s=find_silence(line), frame_count=find_count(line)
+                        url="",
+                        age_s=age_s,
+                        close_code=code,
+                        ended=ended,
+                        idle_s=find_silence(line),
+                        frame_count=find_count(line),
+                        ended_at=at,
+                        marks=marks,
                     ),
                 )
             )
@@ -155,11 +166,14 @@ def _json_event(line: str) -> Event | None:
     return (event in OPENED, name, at, code) if name or event in CLOSED else None
 
 
+def _name(line: str) -> str:
+    return next((one["id"] for pattern in NAMES if (one := pattern.search(line))), "")
+
+
 def _text_event(line: str) -> Event | None:
     found = VERB.search(line)
     code = CODE.search(line)
     subject = SUBJECT.search(line) or (found and found["end"] and code)
     if not found or not subject or OTHERS.search(line):
         return None
-    name = next((one["id"] for pattern in NAMES if (one := pattern.search(line))), "")
-    return bool(found["begin"]), name, find_instant(line), int(code["code"] or code["close"]) if code else None
+    return bool(found["begin"]), _name(line), find_instant(line), int(code["code"] or code["close"]) if code else None

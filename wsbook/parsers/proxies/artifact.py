@@ -27,6 +27,7 @@ __all__ = [
     "plausible",
     "require_small",
     "seconds",
+    "spoken_otherwise",
     "tells_of_containers",
     "text_inside",
     "try_regex",
@@ -36,6 +37,8 @@ __all__ = [
 
 MAX_BYTES = 1_000_000
 """Larger configurations are refused."""
+
+_TARGET = re.compile(r"(?P<scheme>https?|wss?)://(?P<address>[^/\s:\"']{1,255}:\d{1,5})(?!\d)", re.IGNORECASE)
 
 MAX_DEPTH = 40
 """Blocks nested deeper than this are refused; real files stay under ten."""
@@ -187,6 +190,15 @@ def usually_tls(port: str) -> bool:
 def usually_plain(port: str) -> bool:
     """Whether applications speak plain HTTP on a port nearly always."""
     return port in _PLAIN_PORTS
+
+
+def spoken_otherwise(text: str, target: str) -> bool:
+    """Whether a configuration speaks TLS to a target's host and port in one place and plain HTTP in another: a port speaks one of them."""
+    found = _TARGET.match(target)
+    if found is None:
+        return False
+    others = "http|ws" if found["scheme"].lower() in ("https", "wss") else "https|wss"
+    return re.search(rf"(?im)^[^#\n]*?(?<![\w+])(?:{others})://{re.escape(found['address'])}(?!\d)", text) is not None
 
 
 @cache

@@ -19,7 +19,16 @@ from wsbook.views.tables.handshake import (
 )
 from wsbook.views.tables.heartbeat import table_beats, table_idle
 from wsbook.views.tables.hops import table_hops
-from wsbook.views.tables.judgement import table_events, table_findings, table_inputs, table_not_looked, table_seen, table_steps
+from wsbook.views.tables.judgement import (
+    table_events,
+    table_findings,
+    table_inputs,
+    table_looks,
+    table_not_looked,
+    table_seen,
+    table_steps,
+    table_suspects,
+)
 from wsbook.views.tables.listener import table_certificates, table_listener, table_redirects
 from wsbook.views.tables.load import table_load, table_lossy, table_page_load, table_thresholds
 from wsbook.views.tables.logs import table_access, table_logged, table_signatures, table_templates
@@ -67,6 +76,7 @@ __all__ = [
     "table_listener",
     "table_load",
     "table_logged",
+    "table_looks",
     "table_lossy",
     "table_not_looked",
     "table_origin",
@@ -90,6 +100,7 @@ __all__ = [
     "table_sizes",
     "table_stages",
     "table_steps",
+    "table_suspects",
     "table_talks",
     "table_templates",
     "table_thresholds",

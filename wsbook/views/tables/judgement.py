@@ -1,10 +1,12 @@
 """What was given, what was judged, and everything observed in order of time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from wsbook.causes import cause
 from wsbook.describe import describe
+from wsbook.facts import InquiryFacts
 from wsbook.finding import Finding, StepVerdict, Verdict
 from wsbook.observation import Observation, Outcome
 from wsbook.steps import PHASES
@@ -13,7 +15,16 @@ from wsbook.timeline import timeline
 from wsbook.views.tables.frames import frame
 from wsbook.words import MARKS, cap, duration_text, instant_text
 
-__all__ = ["table_events", "table_findings", "table_inputs", "table_not_looked", "table_seen", "table_steps"]
+__all__ = [
+    "table_events",
+    "table_findings",
+    "table_inputs",
+    "table_looks",
+    "table_not_looked",
+    "table_seen",
+    "table_steps",
+    "table_suspects",
+]
 
 
 def table_inputs(target: Target, budget: str) -> pd.DataFrame:
@@ -104,3 +115,33 @@ def table_not_looked(observations: Iterable[Observation]) -> pd.DataFrame:
         if seen.outcome is Outcome.NOT_RUN
     ]
     return frame(rows, ["step", "what", "why", "detail"])
+
+
+_SHOWN = 0.005
+"""A suspicion that rounds to nothing is not shown."""
+
+
+def table_suspects(suspects: Mapping[str, float], limit: int = 6) -> pd.DataFrame:
+    """Return the causes that are suspected most, each with its part of all suspicion, the step that finds it, and its cheapest test."""
+    rows = [
+        {"suspect": slug, "of all suspicion": f"{share:.0%}", "step": cause(slug).step, "cheapest test": cap(cause(slug).test, 240)}
+        for slug, share in list(suspects.items())[:limit]
+        if share >= _SHOWN
+    ]
+    return frame(rows, ["suspect", "of all suspicion", "step", "cheapest test"])
+
+
+def table_looks(observations: Iterable[Observation]) -> pd.DataFrame:
+    """Return the order of an investigation that stopped when a cause was sure: what each look was to separate, and what came first then."""
+    looks = [look for seen in observations if isinstance(seen.facts, InquiryFacts) for look in seen.facts.looks]
+    rows = [
+        {
+            "step": look.step,
+            "of all suspicion": f"{look.share:.0%}",
+            "to separate": ", ".join(look.separates),
+            "took": duration_text(look.took_s),
+            "first afterwards": look.first,
+        }
+        for look in looks
+    ]
+    return frame(rows, ["step", "of all suspicion", "to separate", "took", "first afterwards"])

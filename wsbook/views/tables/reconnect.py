@@ -51,7 +51,7 @@ def _noticed(facts: OutageFacts) -> str | float | None:
 
 
 def _row(facts: OutageFacts) -> dict[str, Any]:
-    back = facts.reopened_s is not None
+    back = facts.connected
     runs = f"{facts.runs_before:.2g} → {facts.runs_after:.2g}" if facts.runs_before is not None and facts.runs_after is not None else ""
     repeated = f"; {facts.repeated[0][0]} ×{facts.repeated[0][2]:.2g}" if facts.repeated else ""
     return {

@@ -26,6 +26,7 @@ from wsbook.parsers.proxies.artifact import (
     hints_at_polling,
     hints_at_websocket,
     loopback_of_container,
+    spoken_otherwise,
     usually_plain,
     usually_tls,
 )
@@ -102,6 +103,8 @@ def _upstream_defects(entry: Entry, host: Host, artifact: Artifact) -> Iterator[
     elif address and address[1].lower() in ("wss", "https") and usually_plain(address[3] or ""):
         fix = fix_line(artifact, "endpoint.tls-to-plain-port", place, lambda raw: re.sub(r"\b(ws|http)s://", r"\1://", raw))
         yield "apache.tls-to-usual-port", place, fix
+    if entry.tunnels and spoken_otherwise(artifact.text, target):
+        yield "proxy.tls-beside-plain" if entry.scheme in ("wss", "https") else "proxy.plain-beside-tls", place, None
     if loopback_of_container(artifact.text, target):
         yield "proxy.loopback-of-container", place, None
     yield from _path_defects(entry, artifact)
@@ -179,7 +182,10 @@ def _rewrite_defects(entry: Entry, serves: bool | None, host: Host, artifact: Ar
     if not entry.tunnels:
         return
     groups = "(" in entry.path.replace("\\(", "").replace("(?", "") or re.fullmatch(r"\^?/?\??(?:\.\*)?\$?", entry.path)
-    if groups and not re.search(r"[$%]\{?[\dR]", entry.target):
+    if re.search(r"(?<![$%])\{[A-Z]", entry.target):
+        marked = fix_line(artifact, "proxy.path-rewrite-wrong", d, lambda raw: re.sub(r"/?(?<![$%])(\{[A-Z_]+\}\S*)", r"%\1", raw, count=1))
+        yield "apache.variable-unmarked", d, marked
+    elif groups and not re.search(r"[$%]\{?[\dR]", entry.target):
         yield "apache.rewrite-drops-path", d, fix_path(artifact, entry)
     if d.host and host.engine_off:
         first = entry.conditions[0] if entry.conditions else d

@@ -80,7 +80,8 @@ def _ignored(key: str, node: Node, controller: Controller, sure: bool, artifact:
     elif owner is controller and sure and prefix + "/" == _COMMUNITY and name in controllers()[1].known and name not in owner.known:
         yield _at("k8s.annotation-of-another", key, node, artifact)
     elif owner is not None and owner is not controller and (sure or prefix + "/" == _COMPANY) and name in _counting(owner):
-        yield _at("k8s.annotation-other-controller", key, node, artifact)
+        needless = name == "websocket-services" and controller.prefix == _COMMUNITY
+        yield _at("k8s.annotation-needless" if needless else "k8s.annotation-other-controller", key, node, artifact)
 
 
 def _unknown(name: str, owner: Controller) -> bool:

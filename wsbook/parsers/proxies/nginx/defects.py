@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from wsbook.facts import PatternFacts, RouteFacts
-from wsbook.parsers.proxies.artifact import Artifact, hints_at_polling
+from wsbook.parsers.proxies.artifact import Artifact, hints_at_polling, spoken_otherwise
 from wsbook.parsers.proxies.nginx.answers import answered, at
 from wsbook.parsers.proxies.nginx.headers import lines_of, set_headers
 from wsbook.parsers.proxies.nginx.hints import hints
@@ -38,7 +38,7 @@ def defects(route: RouteFacts, ending: Ending, upstreams: Upstreams, artifact: A
     found = [
         *_wrong_literals(route, ending),
         *_forwarded(ending, artifact),
-        *_target(route, ending, upstreams),
+        *_target(route, ending, upstreams, artifact),
         *_path(route, ending, artifact),
     ]
     found += [*_stickiness(route, ending), *_none_left(ending, upstreams), *_few_sockets(ending, upstreams), *_streams(route, ending)]
@@ -73,7 +73,7 @@ def _forwarded(ending: Ending, artifact: Artifact) -> Iterator[PatternFacts]:
         yield at("nginx.forwarded-host-with-port", forwarded_host)
 
 
-def _target(route: RouteFacts, ending: Ending, upstreams: Upstreams) -> Iterator[PatternFacts]:
+def _target(route: RouteFacts, ending: Ending, upstreams: Upstreams, artifact: Artifact) -> Iterator[PatternFacts]:
     line, location = ending.directive, ending.location
     match = _TARGET.match(route.upstream)
     if line and route.upstream.startswith(("ws://", "wss://")):
@@ -87,6 +87,8 @@ def _target(route: RouteFacts, ending: Ending, upstreams: Upstreams) -> Iterator
             yield at("nginx.tls-to-plain-port", line)
         if scheme == "http" and ports <= _TLS_PORTS:
             yield at("nginx.plain-to-usual-tls-port", line)
+        if spoken_otherwise(artifact.text, line.args[0]):
+            yield at("proxy.tls-beside-plain" if scheme == "https" else "proxy.plain-beside-tls", line)
     version = location.setting("proxy_http_version")
     if version and version.args[:1] in (("2",), ("2.0",)):
         yield at("nginx.h2-to-upstream", version)
