@@ -45,6 +45,12 @@ def test_a_known_refusal_is_explained(given: Observation, cause: str) -> None:
     assert "a step" in found.summary
 
 
+@pytest.mark.parametrize(("upgrades", "cause"), [("websocket", "proxy.upgrade-header-missing"), ("", MISMATCH)])
+def test_a_transport_that_was_offered_and_is_refused_lost_its_upgrade(upgrades: str, cause: str) -> None:
+    given = dialect("engine.io", refused("engine.io-transport", 400), settings=(("upgrades", upgrades),))
+    assert list(faults(given)) == [cause]
+
+
 @pytest.mark.parametrize(
     "given",
     [

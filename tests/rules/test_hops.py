@@ -190,6 +190,21 @@ def test_an_empty_answer_is_the_hops_own_when_it_lacks_what_the_hop_passes_on() 
     assert roots(answer(101, hop="app"), *gets, unknown, passed_on)[0] == "proxy.path-rewrite-wrong"
 
 
+def test_a_header_that_names_the_instance_differs_from_answer_to_answer() -> None:
+    def by(name: str, *more: tuple[str, str]) -> tuple[tuple[str, str], ...]:
+        return (("Server", "app"), ("X-Instance", name), *more)
+
+    refused = {"body": '{"detail":"Not Found"}'}
+    tried = [
+        answer(101, hop="app"),
+        answer(404, hop="app", changed=NO_UPGRADE, headers=by("b"), **refused),
+        answer(403, hop="app", changed=RANDOM_PATH),
+        answer(404, changed=NO_UPGRADE, headers=by("b", ("Via", "1.1 proxy")), **refused),
+    ]
+    assert roots(*tried, answer(404, headers=by("a", ("Via", "1.1 proxy")), **refused))[0] == "proxy.upgrade-header-missing"
+    assert roots(*tried, answer(404, headers=(("Via", "1.1 proxy"),), **refused))[0] != "proxy.upgrade-header-missing"
+
+
 def test_an_answer_of_another_instance_is_the_applications_too() -> None:
     """The hop balances: it was a plain GET that met this instance, and the upgrade another one."""
     a, b = ((*APP, ("X-Served-By", name)) for name in ("a", "b"))

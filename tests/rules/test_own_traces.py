@@ -8,7 +8,7 @@ from observations import TARGET, answer, seen
 
 from wsbook.attempt import NO_CREDENTIALS, OTHER_SCHEME
 from wsbook.evidence import Evidence
-from wsbook.facts import AffinityFacts, Conversation, DialectFacts, Facts, FrameTrial, FramingFacts, SizeFacts, TlsScanFacts
+from wsbook.facts import AffinityFacts, Conversation, DialectFacts, DialectStep, Facts, FrameTrial, FramingFacts, SizeFacts, TlsScanFacts
 from wsbook.observation import Observation
 from wsbook.rules.own_traces import only_ours, provoked, without_ours
 
@@ -64,6 +64,7 @@ def test_instants_without_those_of_our_attempts(seen_before: list[Observation], 
 
 
 LOST = Conversation(dialect="engine.io", series="plain", requests=4, lost=2)
+VERSION = DialectStep(name="polling handshake, EIO=3", ok=None, detail="HTTP 400", status=400)
 ENDED = FrameTrial(name="an unmasked frame", section="5.1", must=True, ok=True, detail="closed", ended=True)
 
 
@@ -73,6 +74,8 @@ ENDED = FrameTrial(name="an unmasked frame", section="5.1", must=True, ok=True, 
         (AffinityFacts(url=TARGET.url, conversations=(LOST,)), {"cluster.no-sticky-session"}),
         (AffinityFacts(url=TARGET.url, conversations=(replace(LOST, lost=0),)), set()),
         (DialectFacts(url=TARGET.url, dialect="engine.io", pairs=4, pairs_lost=1), {"cluster.no-sticky-session"}),
+        (DialectFacts(url=TARGET.url, dialect="engine.io", steps=(VERSION,)), {"endpoint.protocol-library-mismatch"}),
+        (DialectFacts(url=TARGET.url, dialect="engine.io", steps=(replace(VERSION, ok=True),)), set()),
         (FramingFacts(url=TARGET.url, trials=(ENDED,)), {"backend.exception-in-handler", "message.format-mismatch"}),
         (SizeFacts(url=TARGET.url, accepted_bytes=1024, limit_bytes=4096, refused_bytes=2048), {"frame.message-too-big"}),
     ],

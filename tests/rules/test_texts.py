@@ -1,14 +1,17 @@
 """Texts that stand for causes, and what outranks them."""
 
+import pytest
 from observations import answer, failed, findings, roots, seen, verdicts
 
+from wsbook.attempt import NO_ORIGIN
 from wsbook.facts import AccessFacts, EchoFacts, EchoTrial, PatternFacts, SessionFacts, SignatureFacts, SymptomFacts, TlsFacts, TlsScanFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Failure, Observation, Reason
+from wsbook.wire.origins import FOREIGN
 
 
-def printed(*causes: tuple[str, float]) -> Observation:
-    facts = SignatureFacts(signature="x", program="nginx", count=3, text="a line of a log", causes=causes)
+def printed(*causes: tuple[str, float], text: str = "a line of a log") -> Observation:
+    facts = SignatureFacts(signature="x", program="nginx", count=3, text=text, causes=causes)
     return seen(facts, step="1.4", probe="log", hop="")
 
 
@@ -34,6 +37,19 @@ def test_an_upgrade_that_succeeds_now_outranks_an_old_line_about_connecting() ->
     assert roots(printed(("origin.not-in-allowlist", 0.9)), answer(101)) == []
     assert roots(printed(("origin.not-in-allowlist", 0.9)), answer(403))[0] == "origin.not-in-allowlist"
     assert roots(printed(("backend.exception-kills-broadcast", 0.8)), answer(101)) == ["backend.exception-kills-broadcast"]
+
+
+def test_an_upgrade_that_succeeds_with_another_origin_outranks_lines_about_what_lies_before() -> None:
+    refused, cured = answer(400), answer(101, changed=NO_ORIGIN)
+    assert "proxy.upgrade-header-missing" in roots(printed(("proxy.upgrade-header-missing", 0.7)), refused)
+    assert "proxy.upgrade-header-missing" not in roots(printed(("proxy.upgrade-header-missing", 0.7)), refused, cured)
+    assert "origin.not-in-allowlist" in roots(printed(("origin.not-in-allowlist", 0.9)), refused, cured)
+
+
+@pytest.mark.parametrize(("origin", "told"), [("https://shop.test", True), (FOREIGN, False)])
+def test_a_line_about_the_origin_that_we_made_up_is_ours(origin: str, told: bool) -> None:
+    line = printed(("origin.not-in-allowlist", 0.9), text=f"{origin} is not an accepted origin.")
+    assert ("origin.not-in-allowlist" in roots(line, answer(400))) is told
 
 
 def test_a_traceback_that_our_own_message_left_accuses_nobody() -> None:

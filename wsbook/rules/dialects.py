@@ -18,6 +18,8 @@ __all__ = ["judge_dialects"]
 
 _MISMATCH = "endpoint.protocol-library-mismatch"
 _STICKY = "cluster.no-sticky-session"
+_TRANSPORT = "engine.io-transport"
+"""The refusal of a transport: python-engineio takes a WebSocket whose Upgrade header was lost for polling under a false name."""
 _ENOUGH_PAIRS = 4
 _OVER_PLAIN = frozenset({"graphql", "stomp", "actioncable", "mqtt", "phoenix"})
 """Dialects of messages alone: an application may well speak them by itself over a plain client."""
@@ -58,6 +60,10 @@ def _judge_refusals(evidence: Evidence, seen: Observation, facts: DialectFacts) 
         if step.ok is not False or known is None or known.id in told or (known.status and not facts.spoken and facts.basis != "asked"):
             continue
         told.add(known.id)
+        if known.id == _TRANSPORT and "websocket" in dict(facts.settings).get("upgrades", ""):
+            summary = f"{facts.dialect}, {step.name}: {step.detail[:100]}, which the server has just offered: it did not see Upgrade"
+            yield fault("proxy.upgrade-header-missing", 0.6, summary, proof(seen, _named(step)))
+            continue
         for slug, sure in known.causes:
             if slug == _STICKY and sockets_alone(evidence, facts.dialect):
                 continue

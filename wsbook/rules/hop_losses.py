@@ -100,26 +100,27 @@ def _candidates(evidence: Evidence, good: Place) -> Iterator[tuple[Loss, str, Se
 
 
 def _kept_headers(evidence: Evidence, good: Place, bad: Place) -> dict[str, str]:
-    """Return the headers that both places answer a plain GET with: the hop leaves them in what it passes on; {} where it passes none."""
+    """Return the headers that both places answer a plain GET with: the hop leaves them in what it passes on; {} where it passes none.
+
+    The value is "" where it is another one with each instance or request.
+    """
     inside, outside = (tried_at(evidence, place, labels.NO_UPGRADE) for place in (good, bad))
     if not inside or not outside or not same_answer(inside[-1][1], outside[-1][1]):
         return {}
+    alike = [facts for seen, facts in evidence.upgrades if seen.source.hop == bad.name and facts.status == outside[-1][1].status]
     return {
-        name.lower(): value
+        name.lower(): value if len({facts.header(name) for facts in alike if facts.header(name)}) <= 1 else ""
         for name, value in inside[-1][1].headers
         if name.lower() not in _OF_THE_HOP and value and value in (outside[-1][1].header(name) or "")
     }
 
 
 def _is_passed_on(kept: Mapping[str, str], inner: UpgradeFacts, outer: UpgradeFacts) -> bool:
-    """Tell whether the outer answer can be the inner one: what the hop leaves in other answers stands in this one too.
-
-    The value of an X- header may be another instance's.
-    """
+    """Tell whether the outer answer can be the inner one: what the hop leaves in other answers stands in this one too."""
     return all(
-        bool(outer.header(name)) if name.startswith("x-") else value in (outer.header(name) or "")
+        (found := outer.header(name)) is not None and value in found
         for name, value in kept.items()
-        if inner.header(name) == value
+        if inner.header(name) and value in (inner.header(name), "")
     )
 
 

@@ -9,8 +9,9 @@ from wsbook.evidence import Evidence
 from wsbook.facts import AffinityFacts, DialectFacts, FramingFacts, Http2Facts, SizeFacts, TlsScanFacts, UpgradeFacts
 from wsbook.observation import Observation, Outcome
 from wsbook.signs import find_marks
+from wsbook.wire.origins import FOREIGN
 
-__all__ = ["BY_ODD_MESSAGES", "attempt_marks", "only_ours", "provoked", "without_ours"]
+__all__ = ["BY_ODD_MESSAGES", "attempt_marks", "names_our_origin", "only_ours", "provoked", "without_ours"]
 
 _ROUNDED_S = 0.02
 """What a log's fraction of a second may have been cut off by."""
@@ -20,6 +21,9 @@ _ODD_PROBES = frozenset({"echo", "framing", "size", "compression", "dialect", "a
 
 BY_ODD_MESSAGES = frozenset({"backend.exception-in-handler", "message.format-mismatch"})
 """What a handler's traceback stands for: that of a text that it cannot parse, too, when the text was ours."""
+
+_OTHER_VERSION = "EIO="
+"""Names the steps of a dialect's client that ask for one version of several."""
 
 _ZONE_S = 900.0
 """Logs that name no zone may be off by whole quarters of an hour."""
@@ -94,8 +98,19 @@ def provoked(evidence: Evidence) -> frozenset[str]:
     ended = any(trial.ended for _, facts in evidence.of(FramingFacts) for trial in facts.trials)
     lost = any(facts.pairs_lost for _, facts in evidence.of(DialectFacts))
     lost = lost or any(talk.lost for _, facts in evidence.of(AffinityFacts) for talk in facts.conversations)
-    left = {"frame.message-too-big": refused, "cluster.no-sticky-session": lost, **dict.fromkeys(BY_ODD_MESSAGES, ended)}
+    versions = [step for _, facts in evidence.of(DialectFacts) for step in facts.steps if _OTHER_VERSION in step.name and not step.ok]
+    left = {
+        "frame.message-too-big": refused,
+        "cluster.no-sticky-session": lost,
+        "endpoint.protocol-library-mismatch": bool(versions),
+        **dict.fromkeys(BY_ODD_MESSAGES, ended),
+    }
     return frozenset(slug for slug, left_it in left.items() if left_it)
+
+
+def names_our_origin(text: str) -> bool:
+    """Tell whether a line names the Origin of a site that is none, which only our experiments send."""
+    return FOREIGN.partition("://")[2] in text
 
 
 def attempt_marks(facts: UpgradeFacts) -> tuple[str, ...]:

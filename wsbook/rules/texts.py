@@ -22,8 +22,9 @@ from wsbook.finding import PROVEN, Finding
 from wsbook.observation import Observation
 from wsbook.rules.aside import asides
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.outcome import baseline, reached_upstream
-from wsbook.rules.own_traces import BY_ODD_MESSAGES, only_ours, provoked
+from wsbook.rules.outcome import baseline, cured_by_origin, reached_upstream
+from wsbook.rules.own_traces import BY_ODD_MESSAGES, names_our_origin, only_ours, provoked
+from wsbook.rules.page_dialect import sockets_alone
 from wsbook.signatures import Hit, matcher
 
 __all__ = ["judge_texts"]
@@ -58,6 +59,7 @@ _UNANSWERED_SLUGS = frozenset(
 
 _LIKELY = 0.2
 """Below this a text only hints: it is listed as unknown."""
+_CURED = "an upgrade with another Origin succeeds now"
 _OURS = "messages of ours may have left it"
 _ASIDE = 0.1
 """What a text is worth that tells of other requests than those of WebSockets."""
@@ -67,17 +69,19 @@ _ANSWERED = re.compile(r'HTTP/\d(?:\.\d)?" (\d{3})\b')
 def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     """Judge signatures in logs, console and bodies, source patterns, and the console of a page that was opened."""
     disproved = _disproved(evidence)
-    ours, own, aside = only_ours(evidence), provoked(evidence), asides(evidence)
+    ours, own, aside, cured = only_ours(evidence), provoked(evidence), asides(evidence), cured_by_origin(evidence)
     for seen, facts in evidence.of(SignatureFacts):
-        for slug, weight in () if ours(facts.times, facts.marks, _status_in(facts.text)) else facts.causes:
-            against = disproved(slug) or (_OURS if slug in own and not facts.times else "")
+        ours_alone = ours(facts.times, facts.marks, _status_in(facts.text)) or names_our_origin(facts.text)
+        for slug, weight in () if ours_alone else facts.causes:
+            against = disproved(slug) or (_OURS if slug in own and not facts.times else "") or (_CURED if cured and _precedes(slug) else "")
             likely = min(weight, _ASIDE) if _connects(slug) and aside(seen, facts, slug) else weight
             yield _printed(seen, facts.text, facts.count, slug, likely, against)
     refused_there = any(seen.source.probe == "browser" and not facts.accepted for seen, facts in evidence.upgrades)
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
             counts = refused_there and seen.source.probe == "browser"  # what fails in the browser today is not disproved outside of it
-            yield _printed(seen, hit.text, 1, slug, weight, "" if counts else disproved(slug))
+            against = ("" if counts else disproved(slug)) or (_CURED if cured and _precedes(slug) else "")
+            yield _printed(seen, hit.text, 1, slug, weight, against)
     yield from _judge_patterns(evidence, disproved)
 
 
@@ -107,6 +111,8 @@ def _disproved(evidence: Evidence) -> Callable[[str], str]:
     reached = reached_upstream(evidence) is not None
     leads_on = any(facts.ended == "accepted" for _, facts in evidence.of(RedirectFacts))
 
+    alone = sockets_alone(evidence, "engine.io") or sockets_alone(evidence, "signalr")
+
     def disproved(slug: str) -> str:
         if leads_on and slug == "proxy.forwarded-headers-wrong":
             return "the redirect leads to where the upgrade is accepted"
@@ -120,6 +126,8 @@ def _disproved(evidence: Evidence) -> Callable[[str], str]:
             return "the certificate itself was looked at"
         if answered and slug in _UNANSWERED_SLUGS:
             return "an upgrade is answered now"
+        if slug == "cluster.no-sticky-session" and alone:
+            return "the page's client begins by a WebSocket, which is one request"
         if opens and _connects(slug):
             return "an upgrade succeeds now"
         if carries and slug in _FRAME_SLUGS:
@@ -134,6 +142,11 @@ def _connects(slug: str) -> bool:
     if slug == "origin.not-checked":
         return False
     return slug in _CONNECT_SLUGS or slug.startswith(_CONNECT_PREFIXES) or cause(slug).step in _CONNECT_STEPS
+
+
+def _precedes(slug: str) -> bool:
+    """Tell whether what keeps upgrades out lets them through where another Origin is accepted; a filter may look at Origin as well."""
+    return _connects(slug) and slug != "proxy.security-layer-blocks" and not slug.startswith("origin.")
 
 
 def _printed(seen: Observation, text: str, count: int, slug: str, weight: float, against: str) -> Finding:
