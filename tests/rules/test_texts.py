@@ -1,5 +1,6 @@
 """Texts that stand for causes, and what outranks them."""
 
+import pytest
 from observations import answer, findings, roots, seen, verdicts
 
 from wsbook.facts import AccessFacts, PatternFacts, SessionFacts, SignatureFacts, SymptomFacts
@@ -108,3 +109,19 @@ def test_what_is_merely_possible_is_no_root_cause_of_a_working_endpoint() -> Non
     assert [found.root for found in findings(hint)] == [True]
     assert not [found for found in findings(hint, answer(101)) if found.root]
     assert [found.cause for found in findings(hint, answer(101), told) if found.root][:1] == ["client.parse-error-swallowed"]
+
+
+@pytest.mark.parametrize(
+    ("inner", "causes"),
+    [
+        (answer(400, hop="app", body="a subprotocol is required"), ["subprotocol.mismatch"]),
+        (answer(101, hop="app"), ["proxy.upgrade-header-missing"]),
+        (None, ["proxy.upgrade-header-missing"]),
+    ],
+    ids=["the application refuses alike", "it accepts", "it was not asked"],
+)
+def test_no_proxy_drops_headers_where_the_application_refuses_the_complete_request(inner: Observation | None, causes: list[str]) -> None:
+    outer = answer(400, body="a subprotocol is required")
+    found = roots(printed(("proxy.upgrade-header-missing", 0.7)), outer, *([inner] if inner else []))
+    assert set(causes) <= set(found)
+    assert ("proxy.upgrade-header-missing" in found) is (causes != ["subprotocol.mismatch"])

@@ -229,7 +229,7 @@ def _judge_alike(evidence: Evidence, matrix: Matrix, others: list[Entry]) -> Fin
     if said := _another_reason(matrix.own):
         return clear(_SLUG, f"{words}, and the server says why: {said[:120]}", *evident)
     if matrix.own.kind is Kind.REFUSED and (status in _OTHER_REASONS or 300 <= (status or 0) < 400):
-        return clear(_SLUG, f"{words}, which is no answer to an Origin", *evident)
+        return unknown(_SLUG, 0.05, f"{words}, which is no answer to an Origin", *evident)
     strange = evidence.attempts(changed=labels.RANDOM_PATH)
     if strange and same_answer(strange[-1][1], matrix.own.facts):
         evident.append(proof(strange[-1][0], "a path that nobody serves is answered the same way"))

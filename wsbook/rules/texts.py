@@ -17,6 +17,7 @@ from wsbook.facts import (
     UpgradeFacts,
 )
 from wsbook.finding import PROVEN, Finding
+from wsbook.hops import same_answer
 from wsbook.observation import Observation
 from wsbook.rules.aside import asides
 from wsbook.rules.make import clear, fault, proof, unknown
@@ -60,20 +61,29 @@ _ASIDE = 0.1
 """What a text is worth that tells of other requests than those of WebSockets."""
 
 
+_OPEN = "an upgrade succeeds now"
+_DROPPED_SLUGS = frozenset(
+    {"proxy.upgrade-header-missing", "proxy.set-header-inheritance-lost", "proxy.http-1.0-upstream", "proxy.hop-lacks-websocket-support"}
+)
+"""Causes of which a proxy is one: it drops what belongs to the upgrade."""
+
+
 def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     """Judge signatures in logs, console and bodies, source patterns, and the console of a page that was opened."""
-    disproved = _disproved(evidence)
+    disproved, alike = _disproved(evidence), _refused_alike(evidence)
     ours, own, aside = only_ours(evidence), provoked(evidence), asides(evidence)
     for seen, facts in evidence.of(SignatureFacts):
         for slug, weight in () if ours(facts.times, facts.marks) else facts.causes:
             outranked = disproved(slug) or (slug in own and not facts.times)
+            against = _OPEN if outranked else alike(slug)
             likely = min(weight, _ASIDE) if _connects(slug) and aside(seen, facts, slug) else weight
-            yield _printed(seen, facts.text, facts.count, slug, likely, outranked=outranked)
+            yield _printed(seen, facts.text, facts.count, slug, likely, against=against)
     refused_there = any(seen.source.probe == "browser" and not facts.accepted for seen, facts in evidence.upgrades)
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
             counts = refused_there and seen.source.probe == "browser"  # what fails in the browser today is not disproved outside of it
-            yield _printed(seen, hit.text, 1, slug, weight, outranked=disproved(slug) and not counts)
+            against = _OPEN if disproved(slug) and not counts else alike(slug)
+            yield _printed(seen, hit.text, 1, slug, weight, against=against)
     yield from _judge_patterns(evidence, disproved)
 
 
@@ -107,6 +117,14 @@ def _disproved(evidence: Evidence) -> Callable[[str], bool]:
     return disproved
 
 
+def _refused_alike(evidence: Evidence) -> Callable[[str], str]:
+    """Return the question what speaks against a proxy that drops headers: behind it, the complete request is refused in the same way."""
+    outer = baseline(evidence)
+    inner = baseline(evidence, evidence.target.hops[0].name) if evidence.target.hops else None
+    alike = outer is not None and inner is not None and not inner[1].accepted and same_answer(outer[1], inner[1])
+    return lambda slug: "the application itself refuses the complete request alike" if alike and slug in _DROPPED_SLUGS else ""
+
+
 def _connects(slug: str) -> bool:
     """Tell whether a cause keeps upgrades from succeeding: an open door keeps nobody out."""
     if slug == "origin.not-checked":
@@ -114,13 +132,14 @@ def _connects(slug: str) -> bool:
     return slug in _CONNECT_SLUGS or slug.startswith(_CONNECT_PREFIXES) or cause(slug).step in _CONNECT_STEPS
 
 
-def _printed(seen: Observation, text: str, count: int, slug: str, weight: float, *, outranked: bool) -> Finding:
+def _printed(seen: Observation, text: str, count: int, slug: str, weight: float, *, against: str) -> Finding:
+    """Return what a text stands for; against: what was measured and speaks against it, "" nothing."""
     times = f" ({count} times)" if count > 1 else ""
     summary = f"{_speaker(seen)}: “{text[:150]}”{times}"
     if slug == "redherring.not-a-fault":
         return clear(slug, f"{summary}, which is harmless", proof(seen, text))
-    if outranked:
-        return unknown(slug, 0.0, f"{summary}, and an upgrade succeeds now", proof(seen, text))
+    if against:
+        return unknown(slug, 0.0, f"{summary}, and {against}", proof(seen, text))
     return (fault if weight >= _LIKELY else unknown)(slug, weight, summary, proof(seen, text))
 
 
