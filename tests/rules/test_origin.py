@@ -1,7 +1,7 @@
 """Too strict for the page's own origin, or open to any site; a refusal for another reason is neither."""
 
 import pytest
-from observations import FOREIGN, answer, findings, roots
+from observations import FOREIGN, answer, findings, roots, verdicts
 
 from wsbook.attempt import NO_CREDENTIALS, NO_ORIGIN, RANDOM_PATH, SUFFIXED_ORIGIN
 from wsbook.finding import Verdict
@@ -43,3 +43,11 @@ def test_open_to_any_site_needs_a_cookie_that_matters() -> None:
     assert roots(*hijack, target=WITH_COOKIE) == ["origin.not-checked"]
     assert roots(*hijack[:2], try_(101, NO_CREDENTIALS), target=WITH_COOKIE) == []
     assert roots(*hijack) == []
+
+
+@pytest.mark.parametrize(("status", "cleared"), [(401, True), (403, False)])
+def test_refusals_of_all_tell_nothing_of_which_origins_are_let_in(status: int, cleared: bool) -> None:
+    refused = [answer(status), try_(status, FOREIGN), try_(status, NO_ORIGIN), try_(status, SUFFIXED_ORIGIN)]
+    (own,) = [finding for finding in findings(*refused) if finding.cause == "origin.not-in-allowlist"]
+    assert (own.verdict is Verdict.CLEAR) is cleared
+    assert verdicts(*refused)["3.3"] == "unknown"

@@ -17,11 +17,10 @@ from wsbook.facts import (
     UpgradeFacts,
 )
 from wsbook.finding import PROVEN, Finding
-from wsbook.hops import same_answer
 from wsbook.observation import Observation
 from wsbook.rules.aside import asides
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.outcome import baseline
+from wsbook.rules.outcome import baseline, same_answer
 from wsbook.rules.own_traces import only_ours, provoked
 from wsbook.signatures import Hit, matcher
 
