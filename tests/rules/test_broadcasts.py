@@ -292,3 +292,20 @@ def test_what_is_lost_before_the_endpoint_is_no_matter_of_instances(endpoint: st
     names = [(name, "endpoint", ALL) for name in endpoint] + [(name, f"app-{i}", ()) for i, name in enumerate(direct)]
     told = [replace(subscriber(i, name.strip("."), missed), place=place) for i, (name, place, missed) in enumerate(names)]
     assert roots(seen(BroadcastFacts(messages=4, subscribers=tuple(told)), step="3.2", probe="broadcast"))[:1] == causes
+
+
+@pytest.mark.parametrize(
+    ("missed", "instances", "causes"),
+    [
+        ((3,), "ab", [LOST]),
+        ((1, 2), "ab", [LOST]),
+        ((0, 1), "ab", ["backend.exception-kills-broadcast"]),
+        (ALL, "ab", ["backend.exception-kills-broadcast"]),
+        ((3,), "aa", ["backend.exception-kills-broadcast"]),
+        ((), "ab", []),
+    ],
+    ids=["the last, everywhere", "some, everywhere", "the first ones", "all", "one instance", "none"],
+)
+def test_what_is_lost_everywhere_is_not_lost_over_a_broken_subscriber(missed: tuple[int, ...], instances: str, causes: list[str]) -> None:
+    told = tuple(subscriber(i, instances[i % 2], missed) for i in range(6))
+    assert roots(seen(BroadcastFacts(messages=4, subscribers=told), step="3.2", probe="broadcast", changed=ONE_BROKEN)) == causes

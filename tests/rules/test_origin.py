@@ -2,7 +2,7 @@
 
 import pytest
 from msgspec.structs import replace
-from observations import FOREIGN, answer, findings, roots
+from observations import FOREIGN, answer, findings, roots, verdicts
 
 from wsbook.attempt import NO_CREDENTIALS, NO_ORIGIN, OFFERED_PATH, RANDOM_PATH, SUFFIXED_ORIGIN, THE_ENDPOINTS_HOST
 from wsbook.finding import Verdict
@@ -72,3 +72,11 @@ def test_a_check_is_looked_for_behind_an_endpoint_that_lets_nobody_in(
     assert ("origin.not-checked" in roots(*refused, *inside, target=BEHIND)) is named
     let_in = [answer(101), try_(403, FOREIGN)]
     assert "origin.not-checked" not in roots(*let_in, placed(403, hop, *base, FOREIGN), target=BEHIND)
+
+
+@pytest.mark.parametrize(("status", "cleared"), [(401, True), (403, False)])
+def test_refusals_of_all_tell_nothing_of_which_origins_are_let_in(status: int, cleared: bool) -> None:
+    refused = [answer(status), try_(status, FOREIGN), try_(status, NO_ORIGIN), try_(status, SUFFIXED_ORIGIN)]
+    (own,) = [finding for finding in findings(*refused) if finding.cause == "origin.not-in-allowlist"]
+    assert (own.verdict is Verdict.CLEAR) is cleared
+    assert verdicts(*refused)["3.3"] == "unknown"

@@ -143,3 +143,19 @@ def test_no_plain_text_is_suspected_where_tls_is_spoken() -> None:
     scan = seen(spoken, step="1.3", probe="tls")
     assert "endpoint.tls-to-plain-port" in roots(text, silent)
     assert "endpoint.tls-to-plain-port" not in roots(text, silent, scan)
+
+
+@pytest.mark.parametrize(
+    ("inner", "causes"),
+    [
+        (answer(400, hop="app", body="a subprotocol is required"), ["subprotocol.mismatch"]),
+        (answer(101, hop="app"), ["proxy.upgrade-header-missing"]),
+        (None, ["proxy.upgrade-header-missing"]),
+    ],
+    ids=["the application refuses alike", "it accepts", "it was not asked"],
+)
+def test_no_proxy_drops_headers_where_the_application_refuses_the_complete_request(inner: Observation | None, causes: list[str]) -> None:
+    outer = answer(400, body="a subprotocol is required")
+    found = roots(printed(("proxy.upgrade-header-missing", 0.7)), outer, *([inner] if inner else []))
+    assert set(causes) <= set(found)
+    assert ("proxy.upgrade-header-missing" in found) is (causes != ["subprotocol.mismatch"])

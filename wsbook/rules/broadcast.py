@@ -51,12 +51,26 @@ def _judge_broken(seen: Observation, facts: BroadcastFacts) -> Iterator[Finding]
     """One subscriber broke off without a close frame before the messages: do the others, who had them all, still get them?"""
     missing = [missed for missed in missing_of(facts).values() if missed]
     total = len(facts.subscribers)
-    if missing:
-        words = f"after one subscriber broke off, {len(missing)} of {total} others missed messages"
+    words = f"after one subscriber broke off, {len(missing)} of {total} others missed messages"
+    if _lost_before(facts):
+        summary = f"{words}, the same for all of them, on every instance: they were lost before they were passed on"
+        yield fault("message.lost", 0.6, summary, proof(seen, summary))
+        yield unknown("backend.exception-kills-broadcast", 0.3, words, proof(seen, words))
+    elif missing:
         yield fault("backend.exception-kills-broadcast", 0.93, words, proof(seen, words))
     elif total:
         words = f"one subscriber broke off, and all {total} others got all {facts.messages} messages"
         yield clear("backend.exception-kills-broadcast", words, proof(seen, words))
+
+
+def _lost_before(facts: BroadcastFacts) -> bool:
+    """Whether all, on several instances, missed the same messages, and got the first and others.
+
+    Whoever stumbles over a socket that is gone does so at the first message, and at its own instance.
+    """
+    lost = {frozenset(missed) for missed in missing_of(facts).values()}
+    instances = {one.instance for one in facts.subscribers if one.instance}
+    return len(lost) == 1 and len(instances) > 1 and 0 < len(only := lost.pop()) < facts.messages and 0 not in only
 
 
 def _judge_broadcast(evidence: Evidence, seen: Observation, facts: BroadcastFacts) -> Iterator[Finding]:

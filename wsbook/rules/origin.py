@@ -7,10 +7,11 @@ cures has perhaps another reason, and is not called one of Origin.
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from wsbook import attempt as labels
 from wsbook.evidence import Evidence
-from wsbook.finding import Finding, Proof
+from wsbook.finding import Finding, Proof, Severity
 from wsbook.rules.entry import Entry, Kind, entry_of, speaks_of_origin
 from wsbook.rules.hijack import judge_hijack, judge_hijack_inside
 from wsbook.rules.make import clear, fault, proof, unknown
@@ -231,7 +232,7 @@ def _judge_alike(evidence: Evidence, matrix: Matrix, others: list[Entry]) -> Fin
     if said := _another_reason(matrix.own):
         return clear(_SLUG, f"{words}, and the server says why: {said[:120]}", *evident)
     if matrix.own.kind is Kind.REFUSED and (status in _OTHER_REASONS or 300 <= (status or 0) < 400):
-        return clear(_SLUG, f"{words}, which is no answer to an Origin", *evident)
+        return replace(clear(_SLUG, f"{words}, which is no answer to an Origin", *evident), severity=Severity.INFO)
     strange = evidence.attempts(changed=labels.RANDOM_PATH)
     if strange and same_answer(strange[-1][1], matrix.own.facts):
         evident.append(proof(strange[-1][0], "a path that nobody serves is answered the same way"))

@@ -22,7 +22,7 @@ from wsbook.finding import PROVEN, Finding
 from wsbook.observation import Observation
 from wsbook.rules.aside import asides
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.outcome import baseline, cured_by_origin, reached_upstream
+from wsbook.rules.outcome import baseline, cured_by_origin, reached_upstream, same_answer
 from wsbook.rules.own_traces import BY_ODD_MESSAGES, names_our_origin, only_ours, provoked
 from wsbook.rules.page_dialect import sockets_alone
 from wsbook.signatures import Hit, matcher
@@ -66,21 +66,31 @@ _ASIDE = 0.1
 _ANSWERED = re.compile(r'HTTP/\d(?:\.\d)?" (\d{3})\b')
 
 
+_DROPPED_SLUGS = frozenset(
+    {"proxy.upgrade-header-missing", "proxy.set-header-inheritance-lost", "proxy.http-1.0-upstream", "proxy.hop-lacks-websocket-support"}
+)
+"""Causes of which a proxy is one: it drops what belongs to the upgrade."""
+
+
 def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     """Judge signatures in logs, console and bodies, source patterns, and the console of a page that was opened."""
-    disproved = _disproved(evidence)
+    disproved, alike = _disproved(evidence), _refused_alike(evidence)
     ours, own, aside, cured = only_ours(evidence), provoked(evidence), asides(evidence), cured_by_origin(evidence)
+
+    def measured(slug: str) -> str:
+        return alike(slug) or (_CURED if cured and _precedes(slug) else "")
+
     for seen, facts in evidence.of(SignatureFacts):
         ours_alone = ours(facts.times, facts.marks, _status_in(facts.text)) or names_our_origin(facts.text)
         for slug, weight in () if ours_alone else facts.causes:
-            against = disproved(slug) or (_OURS if slug in own and not facts.times else "") or (_CURED if cured and _precedes(slug) else "")
+            against = disproved(slug) or (_OURS if slug in own and not facts.times else "") or measured(slug)
             likely = min(weight, _ASIDE) if _connects(slug) and aside(seen, facts, slug) else weight
             yield _printed(seen, facts.text, facts.count, slug, likely, against)
     refused_there = any(seen.source.probe == "browser" and not facts.accepted for seen, facts in evidence.upgrades)
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
             counts = refused_there and seen.source.probe == "browser"  # what fails in the browser today is not disproved outside of it
-            against = ("" if counts else disproved(slug)) or (_CURED if cured and _precedes(slug) else "")
+            against = ("" if counts else disproved(slug)) or measured(slug)
             yield _printed(seen, hit.text, 1, slug, weight, against)
     yield from _judge_patterns(evidence, disproved)
 
@@ -137,6 +147,14 @@ def _disproved(evidence: Evidence) -> Callable[[str], str]:
     return disproved
 
 
+def _refused_alike(evidence: Evidence) -> Callable[[str], str]:
+    """Return the question what speaks against a proxy that drops headers: behind it, the complete request is refused in the same way."""
+    outer = baseline(evidence)
+    inner = baseline(evidence, evidence.target.hops[0].name) if evidence.target.hops else None
+    alike = outer is not None and inner is not None and not inner[1].accepted and same_answer(outer[1], inner[1])
+    return lambda slug: "the application itself refuses the complete request alike" if alike and slug in _DROPPED_SLUGS else ""
+
+
 def _connects(slug: str) -> bool:
     """Tell whether a cause keeps upgrades from succeeding: an open door keeps nobody out."""
     if slug == "origin.not-checked":
@@ -150,6 +168,7 @@ def _precedes(slug: str) -> bool:
 
 
 def _printed(seen: Observation, text: str, count: int, slug: str, weight: float, against: str) -> Finding:
+    """Return what a text stands for; against: what was measured and speaks against it, "" nothing."""
     times = f" ({count} times)" if count > 1 else ""
     summary = f"{_speaker(seen)}: “{text[:150]}”{times}"
     if slug == "redherring.not-a-fault":

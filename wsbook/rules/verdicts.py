@@ -151,6 +151,10 @@ def _without_fault(seen: list[Observation], looked: list[Observation], own: list
     asked = [entry for entry in useful if entry.source.step == "3.3"]
     if doubtful := [one for one in own if one.verdict is Verdict.UNKNOWN and _rests_on(one, asked)]:
         return Verdict.UNKNOWN, doubtful[0].summary
+    answers = [entry.facts for entry in asked if isinstance(entry.facts, UpgradeFacts)]
+    if answers and not any(facts.accepted for facts in answers):
+        said = [one.summary for one in own if one.step == "3.3"]
+        return Verdict.UNKNOWN, said[0] if said else "no Origin is let in, so that nothing is known of which ones are"
     sources = [entry.facts for entry in useful if isinstance(entry.facts, TextFacts) and entry.facts.kind.endswith("_source")]
     dialled = [facts for entry in useful if isinstance(facts := entry.facts, EndpointFacts) and facts.side == "frontend"]
     if dialled and not any(facts.url or facts.path or facts.origin for facts in dialled):
