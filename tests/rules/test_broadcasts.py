@@ -279,6 +279,30 @@ def test_a_socket_that_ended_misses_nothing_behind_its_end(missed: tuple[int, ..
 
 
 @pytest.mark.parametrize(
+    ("ended", "causes"),
+    [
+        ("close 1011 by them", ["backend.exception-in-handler"]),
+        ("close 1011 keepalive ping timeout by them", []),
+        ("close 1001 idle for too long by them", []),
+        ("rst", []),
+    ],
+)
+def test_subscribers_that_all_end_are_no_whole_broadcast(ended: str, causes: list[str]) -> None:
+    gone = tuple(replace(subscriber(number, "a", ALL), ended=ended) for number in range(4))
+    told = [
+        seen(BroadcastFacts(messages=4, subscribers=gone), step="3.2", probe="broadcast", changed=changed) for changed in ("", ONE_BROKEN)
+    ]
+    assert roots(*told) == causes
+    assert all(one.verdict is not Verdict.CLEAR for one in findings(*told) if one.evidence)
+
+
+def test_one_of_many_that_is_closed_for_an_error_is_not_the_handler() -> None:
+    others = tuple(subscriber(number, "a", ()) for number in range(3))
+    gone = replace(subscriber(3, "a", ALL), ended="close 1011 by them")
+    assert roots(seen(BroadcastFacts(messages=4, subscribers=(*others, gone)), step="3.2", probe="broadcast")) == []
+
+
+@pytest.mark.parametrize(
     ("endpoint", "direct", "causes"),
     [
         ("ab", "ab", [LOST]),

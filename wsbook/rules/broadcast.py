@@ -12,6 +12,7 @@ from wsbook.facts.reconnect import OURS
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.cluster import spread_of
+from wsbook.rules.departed import departed, judge_departed
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import GATEWAY
 from wsbook.rules.reach import Reach, lost_between, missing_of, reach_of, senders_of
@@ -54,7 +55,7 @@ def _judge_broken(seen: Observation, facts: BroadcastFacts) -> Iterator[Finding]
     if missing:
         words = f"after one subscriber broke off, {len(missing)} of {total} others missed messages"
         yield fault("backend.exception-kills-broadcast", 0.93, words, proof(seen, words))
-    elif total:
+    elif total and not departed(facts):
         words = f"one subscriber broke off, and all {total} others got all {facts.messages} messages"
         yield clear("backend.exception-kills-broadcast", words, proof(seen, words))
 
@@ -64,6 +65,8 @@ def _judge_broadcast(evidence: Evidence, seen: Observation, facts: BroadcastFact
     total = len(facts.subscribers)
     if not missing and any(one.duplicated for one in facts.subscribers):
         yield from _judge_doubled(evidence, seen, facts)
+    elif not missing and departed(facts):
+        yield from judge_departed(seen, facts)
     elif not missing:
         yield from _judge_complete(evidence, seen, facts)
     elif status := _stumbles(seen):
@@ -108,12 +111,6 @@ def _judge_complete(evidence: Evidence, seen: Observation, facts: BroadcastFacts
     total = len(facts.subscribers)
     names = sorted({one.instance for one in facts.subscribers if one.instance})
     words = f"all {total} subscribers got all {facts.messages} messages"
-    if gone := [one for one in facts.subscribers if one.ended and one.missed]:
-        summary = (
-            f"the sockets of {len(gone)} of {total} subscribers ended before all of {facts.messages} messages had come; no other misses any"
-        )
-        yield unknown(_NO_BUS, 0.05, summary, proof(seen, summary))
-        return
     if len(names) == 1 and (others := _other_instances(evidence, names[0])):
         summary = f"{words}, all at instance {names[0]}; nothing is said of {others}, where none of them was connected"
         yield unknown(_NO_BUS, 0.15, summary, proof(seen, summary))
