@@ -274,7 +274,9 @@ def _status(head: bytes) -> int | None:
 
 def drop(writer: asyncio.StreamWriter, reset: bool) -> None:
     """End a connection now, with RST or FIN, without waiting for what is not sent."""
-    connection = writer.get_extra_info("socket")
+    connection = None
+    with contextlib.suppress(AttributeError):  # asyncio's TLS transport forgets its protocol when it is closed twice
+        connection = writer.get_extra_info("socket")
     if reset and connection is not None and connection.fileno() >= 0:
         with contextlib.suppress(OSError):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
