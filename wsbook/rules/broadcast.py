@@ -12,7 +12,8 @@ from wsbook.facts.reconnect import OURS
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.cluster import spread_of
-from wsbook.rules.departed import departed, judge_departed
+from wsbook.rules.crowding import lost_anyway
+from wsbook.rules.departed import departed, judge_broken, judge_departed, judge_late
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import GATEWAY
 from wsbook.rules.reach import Reach, lost_between, missing_of, reach_of, senders_of
@@ -35,29 +36,10 @@ def judge_broadcasts(evidence: Evidence) -> Iterator[Finding]:
         if facts.subscribers and facts.messages:
             yield from _judge_broadcast(evidence, seen, facts)
     if told and told != plain:
-        yield from _judge_late(plain[0], told[-1])
+        yield from judge_late(plain[0], told[-1])
     if not any(missed for _, facts in told or plain for missed in missing_of(facts).values()):
         for seen, facts in evidence.of(BroadcastFacts, where=lambda entry: ONE_BROKEN in entry.source.changed):
-            yield from _judge_broken(seen, facts)
-
-
-def _judge_late(before: tuple[Observation, BroadcastFacts], after: tuple[Observation, BroadcastFacts]) -> Iterator[Finding]:
-    """Nobody heard anything while sockets that had just been closed were remembered, and later everybody did."""
-    late_s = (after[0].observed_at - before[0].observed_at).total_seconds()
-    words = f"none of {len(before[1].subscribers)} subscribers got anything, and {late_s:.0f} s later they did, without any change"
-    yield unknown("backend.exception-kills-broadcast", 0.4, words, proof(before[0], words), proof(after[0], "later they are told"))
-
-
-def _judge_broken(seen: Observation, facts: BroadcastFacts) -> Iterator[Finding]:
-    """One subscriber broke off without a close frame before the messages: do the others, who had them all, still get them?"""
-    missing = [missed for missed in missing_of(facts).values() if missed]
-    total = len(facts.subscribers)
-    if missing:
-        words = f"after one subscriber broke off, {len(missing)} of {total} others missed messages"
-        yield fault("backend.exception-kills-broadcast", 0.93, words, proof(seen, words))
-    elif total and not departed(facts):
-        words = f"one subscriber broke off, and all {total} others got all {facts.messages} messages"
-        yield clear("backend.exception-kills-broadcast", words, proof(seen, words))
+            yield from judge_broken(seen, facts, lost_anyway(evidence))
 
 
 def _judge_broadcast(evidence: Evidence, seen: Observation, facts: BroadcastFacts) -> Iterator[Finding]:
