@@ -16,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatu
 from wsbook.errors import UsageError
 from wsbook.lab.certificates import write_certificate
 from wsbook.probes.relay import Ending, Relay, open_relay
+from wsbook.probes.relay_line import drop
 
 SOON_S = 5.0
 
@@ -271,6 +272,18 @@ async def test_tls_that_ends_here_can(tmp_path: Path) -> None:
         relay.answer(403)
         with pytest.raises(InvalidStatus):
             await connect(url, ssl=trusted, proxy=None)
+
+
+async def test_what_is_closed_already_can_be_dropped(tmp_path: Path) -> None:
+    ca_file, server_side = certificate(tmp_path)
+    async with serve(lambda socket_: socket_.wait_closed(), "127.0.0.1", 0, ssl=server_side) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        trusted = ssl.create_default_context(cafile=ca_file)
+        _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusted, server_hostname="localhost")
+        for _ in range(2):
+            writer.transport.close()
+        drop(writer, reset=True)
+        assert writer.transport.is_closing()
 
 
 def certificate(folder: Path) -> tuple[str, ssl.SSLContext]:

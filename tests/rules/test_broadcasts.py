@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from observations import findings, roots, seen
 
 from wsbook.attempt import ONE_BROKEN
-from wsbook.facts import AffinityFacts, BroadcastFacts, OutageFacts, RouteFacts, Sender, Subscriber, Visit
+from wsbook.facts import AffinityFacts, BroadcastFacts, BurstFacts, BurstPlace, OutageFacts, RouteFacts, Sender, Subscriber, Visit
 from wsbook.facts.reconnect import OURS
 from wsbook.finding import Finding, Verdict
 from wsbook.observation import Failure, Observation, Reason
@@ -276,6 +276,45 @@ def test_a_socket_that_ended_misses_nothing_behind_its_end(missed: tuple[int, ..
     assert roots(told) == causes
     assert roots(open_) != []
     assert all(one.verdict is not Verdict.CLEAR for one in findings(told) if one.cause == NO_BUS)
+
+
+@pytest.mark.parametrize(
+    ("ended", "causes"),
+    [
+        ("close 1011 by them", ["backend.exception-in-handler"]),
+        ("close 1011 keepalive ping timeout by them", []),
+        ("close 1001 idle for too long by them", []),
+        ("rst", []),
+    ],
+)
+def test_subscribers_that_all_end_are_no_whole_broadcast(ended: str, causes: list[str]) -> None:
+    gone = tuple(replace(subscriber(number, "a", ALL), ended=ended) for number in range(4))
+    told = [
+        seen(BroadcastFacts(messages=4, subscribers=gone), step="3.2", probe="broadcast", changed=changed) for changed in ("", ONE_BROKEN)
+    ]
+    assert roots(*told) == causes
+    assert all(one.verdict is not Verdict.CLEAR for one in findings(*told) if one.evidence)
+
+
+@pytest.mark.parametrize(
+    ("missed", "lost", "verdict"),
+    [((3,), 0, Verdict.FAULT), ((3,), 20, Verdict.UNKNOWN), ((0, 1, 2, 3), 20, Verdict.FAULT), ((1, 2, 3), 20, Verdict.FAULT)],
+)
+def test_what_is_lost_under_load_is_no_broken_loop(missed: tuple[int, ...], lost: int, verdict: Verdict) -> None:
+    """A queue that is full drops later messages; a loop breaks at the first ones."""
+    some = tuple(subscriber(number, "a", missed) for number in range(3))
+    broken = seen(BroadcastFacts(messages=4, subscribers=some), step="3.2", probe="broadcast", changed=ONE_BROKEN)
+    whole = seen(BroadcastFacts(messages=4, subscribers=tuple(subscriber(n, "a", ()) for n in range(3))), step="3.2", probe="broadcast")
+    place = BurstPlace(name="app", kind="hop", received=50 - lost, missing=tuple(range(5, 5 + lost)))
+    burst = seen(BurstFacts(sent=50, took_s=0.1, places=(place,), watched_s=2.0), step="4.1", probe="trace")
+    (judged,) = [one for one in findings(whole, broken, burst) if one.cause == "backend.exception-kills-broadcast"]
+    assert judged.verdict is verdict
+
+
+def test_one_of_many_that_is_closed_for_an_error_is_not_the_handler() -> None:
+    others = tuple(subscriber(number, "a", ()) for number in range(3))
+    gone = replace(subscriber(3, "a", ALL), ended="close 1011 by them")
+    assert roots(seen(BroadcastFacts(messages=4, subscribers=(*others, gone)), step="3.2", probe="broadcast")) == []
 
 
 @pytest.mark.parametrize(

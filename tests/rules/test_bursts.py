@@ -58,3 +58,10 @@ def test_cycles_tell_whether_it_is_the_rate_or_the_number(paused: bool | None, l
     )
     told = findings(answer(101), *burst(403, 404, 503, 503, 503), seen(cycles, step="3.2", probe="cycles"))
     assert [one.cause for one in told if one.verdict is Verdict.FAULT and one.root] == [named]
+
+
+def test_a_limit_of_rate_explains_the_503_of_its_proxy() -> None:
+    body = "<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n<body>"
+    told = seen(answer(503, body=body, headers=(("Server", "nginx/1.22.1"),)).facts, step="3.4", probe="idle")
+    found = {one.cause: one for one in findings(answer(101), *burst(403, 404, 503, 503, 503), told)}
+    assert [cause for cause, one in found.items() if one.root] == ["load.rate-limited"]

@@ -70,6 +70,8 @@ def test_a_check_is_looked_for_behind_an_endpoint_that_lets_nobody_in(
     inside = [placed(own, hop, *base), placed(foreign, hop, *base, FOREIGN), placed(bare, hop, *base, FOREIGN, NO_CREDENTIALS)]
     refused = [answer(426), try_(426, FOREIGN)]
     assert ("origin.not-checked" in roots(*refused, *inside, target=BEHIND)) is named
+    checks_first = [answer(426), try_(403, FOREIGN)]
+    assert "origin.not-checked" not in roots(*checks_first, *inside, target=BEHIND)
     let_in = [answer(101), try_(403, FOREIGN)]
     assert "origin.not-checked" not in roots(*let_in, placed(403, hop, *base, FOREIGN), target=BEHIND)
 

@@ -9,9 +9,11 @@ from typing import NamedTuple
 
 import pytest
 from dialect_servers import needs_node, node
+from observations import seen
 from origin_servers import COOKIE, OWN, doors, limited, of_asgi, of_socketio, of_tornado, of_websockets
 
 from wsbook.case import Case
+from wsbook.facts import EndpointFacts
 from wsbook.finding import Verdict
 from wsbook.observation import Outcome
 from wsbook.target import Budget, parse_target
@@ -112,6 +114,26 @@ async def all_wrong(port: int, set_ups: list[SetUp]) -> list[str]:
 async def test_every_door() -> None:
     async with doors() as port:
         assert not await all_wrong(port, DOORS)
+
+
+@pytest.mark.parametrize(
+    ("offered", "faults"),
+    [
+        (["/cookie-any"], CSWSH),
+        (["/cookie-checked"], set()),
+        (["/public"], set()),
+        (["/nobody", "/cookie-any"], CSWSH),
+        (["/{door}"], set()),
+    ],
+)
+async def test_a_page_that_dials_a_wrong_path_is_judged_at_what_the_backend_offers(offered: list[str], faults: set[str]) -> None:
+    async with doors() as port:
+        case = Case(parse_target(f"ws://127.0.0.1:{port}/unknown-door", origin=OWN, headers=[COOKIE]), Budget.named("quick"))
+        for path in offered:
+            found = EndpointFacts(side="backend", library="websockets", file="server.py", line=7, expression=path, path=path)
+            case.add(seen(found, step="1.1", probe="sources", hop=""))
+        await case.run("3.3")
+        assert verdict(case, Verdict.FAULT) == faults, shown(case)
 
 
 Server = Callable[[], contextlib.AbstractAsyncContextManager[int]]

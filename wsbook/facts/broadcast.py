@@ -9,7 +9,8 @@ class Subscriber(Struct, frozen=True, kw_only=True):
     """One receiver of a broadcast. instance: what identifies its backend process, "" unknown. missed: sequence numbers.
 
     least_copies, most_copies: how often a message came that came at all. place: "endpoint" or the hop where it is connected, "" in old
-    records. ended: how its socket ended, "" when it was open to the end.
+    records. ended: how its socket ended, such as "close 1011", "" when it was open
+    to the end.
     """
 
     index: int

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from wsbook.attempt import ONE_BROKEN, Attempt
 from wsbook.facts import BroadcastFacts, Headers, Sender, Subscriber, UpgradeFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
-from wsbook.probes.endings import close_all, why_not_open
+from wsbook.probes.endings import close_all, ending_of, why_not_open
 from wsbook.probes.instances import named_by, signals_of
 from wsbook.probes.joining import join
 from wsbook.probes.keeping import Keeping
@@ -82,7 +82,7 @@ class _Listener:
             least_copies=min(times.values(), default=1),
             most_copies=max(times.values(), default=1),
             place=self.place,
-            ended="" if self.socket.ended == "open" else self.socket.ended,
+            ended=ending_of(self.socket),
         )
 
 

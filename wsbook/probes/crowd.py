@@ -16,7 +16,7 @@ from wsbook.attempt import ONE_FLOODS, ONE_READS_NOTHING, Attempt
 from wsbook.facts import CrowdFacts, Neighbour, UpgradeFacts
 from wsbook.observation import Failure, Observation, Reason, Source, not_run, observed
 from wsbook.probes.burden import may_burden, refused
-from wsbook.probes.endings import close_all, why_not_open
+from wsbook.probes.endings import close_all, ending_of, why_not_open
 from wsbook.probes.instances import Signals, named_by, signals_of
 from wsbook.probes.marker import find_markers, insert_marker, marker, run_marker
 from wsbook.probes.publish import Publisher, SocketPublisher, publisher_for, what_is_missing
@@ -302,7 +302,7 @@ def _facts(kind: str, run: _Run, first: int, middle: int, released: float, odd_s
                 instance=one.signals.get(sign, ""),
                 before=run.took(one, before),
                 during=run.took(one, during),
-                ended="" if one.socket.ended == "open" else one.socket.ended,
+                ended=ending_of(one.socket),
             )
             for index, one in enumerate(run.members)
         ),

@@ -12,7 +12,7 @@ from typing import Protocol
 from wsbook.facts import UpgradeFacts
 from wsbook.observation import Failure, Observation, Outcome, Reason, Source, not_run
 
-__all__ = ["close_all", "how_ended", "why_no_socket", "why_not_open"]
+__all__ = ["close_all", "ending_of", "how_ended", "why_no_socket", "why_not_open"]
 
 _CLOSE_S = 0.5
 
@@ -27,6 +27,15 @@ class _Ended(Protocol):
     ended: str
     close_code: int | None
     close_reason: str
+    closed_by: str
+
+
+def ending_of(socket: _Ended) -> str:
+    """Return how a socket's connection ended, with code, reason and who closed it; "" while it is open."""
+    if socket.ended == "open":
+        return ""
+    code = "" if socket.close_code is None else str(socket.close_code)
+    return " ".join(filter(None, (socket.ended, code, socket.close_reason, socket.closed_by and f"by {socket.closed_by}")))
 
 
 def how_ended(socket: _Ended) -> str:

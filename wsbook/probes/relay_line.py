@@ -275,7 +275,7 @@ def _status(head: bytes) -> int | None:
 def drop(writer: asyncio.StreamWriter, reset: bool) -> None:
     """End a connection now, with RST or FIN, without waiting for what is not sent."""
     connection = None
-    with contextlib.suppress(AttributeError):  # CPython's TLS transport lets go of its protocol when it is closed twice
+    with contextlib.suppress(AttributeError):  # asyncio's TLS transport forgets its protocol when it is closed twice
         connection = writer.get_extra_info("socket")
     if reset and connection is not None and connection.fileno() >= 0:
         with contextlib.suppress(OSError):

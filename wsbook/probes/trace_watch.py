@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from wsbook.facts import BurstPlace, Headers, Place
 from wsbook.probes.connection import Socket
+from wsbook.probes.endings import ending_of
 from wsbook.probes.instances import Signals, signals_of
 from wsbook.probes.keeping import Keeping
 from wsbook.probes.marker import find_markers
@@ -108,7 +109,7 @@ class Watch:
         at = self.first.get(number)
         others = self.others[number] if self._socket is not None else None
         if at is None:
-            ended = _how_ended(self._socket) if self._socket else ""
+            ended = ending_of(self._socket) if self._socket else ""
             return Place(name=self.name, kind=self.kind, at_s=None, ended=ended, others=others)
         return Place(name=self.name, kind=self.kind, at_s=max(0.0, at - sent_at), count=self.counts[number], others=others)
 
@@ -121,14 +122,7 @@ class Watch:
         order = self.came(first, count)
         seen = burst_place(self.name, self.kind, order, count, sum(self.counts[first + n] - 1 for n in order), ranks)
         joined = sum(times for number, times in self.joined.items() if number >= first)
-        return replace(seen, joined=joined, ended=_how_ended(self._socket) if self._socket else "")
-
-
-def _how_ended(socket: Socket) -> str:
-    if socket.ended == "open":
-        return ""
-    code = "" if socket.close_code is None else str(socket.close_code)
-    return " ".join(filter(None, (socket.ended, code, socket.close_reason, socket.closed_by and f"by {socket.closed_by}")))
+        return replace(seen, joined=joined, ended=ending_of(self._socket) if self._socket else "")
 
 
 def burst_place(

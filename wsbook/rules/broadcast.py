@@ -12,6 +12,8 @@ from wsbook.facts.reconnect import OURS
 from wsbook.finding import Finding, Proof
 from wsbook.observation import Observation
 from wsbook.rules.cluster import spread_of
+from wsbook.rules.crowding import lost_anyway
+from wsbook.rules.departed import departed, judge_broken, judge_departed, judge_late
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import GATEWAY
 from wsbook.rules.reach import Reach, lost_between, missing_of, reach_of, senders_of
@@ -34,43 +36,10 @@ def judge_broadcasts(evidence: Evidence) -> Iterator[Finding]:
         if facts.subscribers and facts.messages:
             yield from _judge_broadcast(evidence, seen, facts)
     if told and told != plain:
-        yield from _judge_late(plain[0], told[-1])
+        yield from judge_late(plain[0], told[-1])
     if not any(missed for _, facts in told or plain for missed in missing_of(facts).values()):
         for seen, facts in evidence.of(BroadcastFacts, where=lambda entry: ONE_BROKEN in entry.source.changed):
-            yield from _judge_broken(seen, facts)
-
-
-def _judge_late(before: tuple[Observation, BroadcastFacts], after: tuple[Observation, BroadcastFacts]) -> Iterator[Finding]:
-    """Nobody heard anything while sockets that had just been closed were remembered, and later everybody did."""
-    late_s = (after[0].observed_at - before[0].observed_at).total_seconds()
-    words = f"none of {len(before[1].subscribers)} subscribers got anything, and {late_s:.0f} s later they did, without any change"
-    yield unknown("backend.exception-kills-broadcast", 0.4, words, proof(before[0], words), proof(after[0], "later they are told"))
-
-
-def _judge_broken(seen: Observation, facts: BroadcastFacts) -> Iterator[Finding]:
-    """One subscriber broke off without a close frame before the messages: do the others, who had them all, still get them?"""
-    missing = [missed for missed in missing_of(facts).values() if missed]
-    total = len(facts.subscribers)
-    words = f"after one subscriber broke off, {len(missing)} of {total} others missed messages"
-    if _lost_before(facts):
-        summary = f"{words}, the same for all of them, on every instance: they were lost before they were passed on"
-        yield fault("message.lost", 0.6, summary, proof(seen, summary))
-        yield unknown("backend.exception-kills-broadcast", 0.3, words, proof(seen, words))
-    elif missing:
-        yield fault("backend.exception-kills-broadcast", 0.93, words, proof(seen, words))
-    elif total:
-        words = f"one subscriber broke off, and all {total} others got all {facts.messages} messages"
-        yield clear("backend.exception-kills-broadcast", words, proof(seen, words))
-
-
-def _lost_before(facts: BroadcastFacts) -> bool:
-    """Whether all, on several instances, missed the same messages, and got the first and others.
-
-    Whoever stumbles over a socket that is gone does so at the first message, and at its own instance.
-    """
-    lost = {frozenset(missed) for missed in missing_of(facts).values()}
-    instances = {one.instance for one in facts.subscribers if one.instance}
-    return len(lost) == 1 and len(instances) > 1 and 0 < len(only := lost.pop()) < facts.messages and 0 not in only
+            yield from judge_broken(seen, facts, lost_anyway(evidence))
 
 
 def _judge_broadcast(evidence: Evidence, seen: Observation, facts: BroadcastFacts) -> Iterator[Finding]:
@@ -78,6 +47,8 @@ def _judge_broadcast(evidence: Evidence, seen: Observation, facts: BroadcastFact
     total = len(facts.subscribers)
     if not missing and any(one.duplicated for one in facts.subscribers):
         yield from _judge_doubled(evidence, seen, facts)
+    elif not missing and departed(facts):
+        yield from judge_departed(seen, facts)
     elif not missing:
         yield from _judge_complete(evidence, seen, facts)
     elif status := _stumbles(seen):
@@ -122,12 +93,6 @@ def _judge_complete(evidence: Evidence, seen: Observation, facts: BroadcastFacts
     total = len(facts.subscribers)
     names = sorted({one.instance for one in facts.subscribers if one.instance})
     words = f"all {total} subscribers got all {facts.messages} messages"
-    if gone := [one for one in facts.subscribers if one.ended and one.missed]:
-        summary = (
-            f"the sockets of {len(gone)} of {total} subscribers ended before all of {facts.messages} messages had come; no other misses any"
-        )
-        yield unknown(_NO_BUS, 0.05, summary, proof(seen, summary))
-        return
     if len(names) == 1 and (others := _other_instances(evidence, names[0])):
         summary = f"{words}, all at instance {names[0]}; nothing is said of {others}, where none of them was connected"
         yield unknown(_NO_BUS, 0.15, summary, proof(seen, summary))

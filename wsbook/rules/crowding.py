@@ -11,7 +11,7 @@ from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.trace_bursts import burst_lost
 from wsbook.words import duration_text, size_text
 
-__all__ = ["judge_crowds", "late_of"]
+__all__ = ["judge_crowds", "late_of", "lost_anyway"]
 
 _SLOW = "load.slow-consumer-no-backpressure"
 _COST = "load.broadcast-cost"
@@ -42,7 +42,7 @@ def judge_crowds(evidence: Evidence) -> Iterator[Finding]:
     for seen, facts in evidence.of(CrowdFacts):
         if facts.sent_s and all(any(took is not None for took in one.before) for one in facts.neighbours):
             if facts.kind == "reads nothing":
-                yield from _judge_starved(seen, facts, _lost_anyway(evidence))
+                yield from _judge_starved(seen, facts, lost_anyway(evidence))
             else:
                 yield from _judge_flooded(seen, facts)
 
@@ -53,7 +53,7 @@ def _freed(facts: CrowdFacts, one: Neighbour) -> int:
     return sum(took is not None and facts.sent_s[number] + took >= facts.released_s for number, took in came)
 
 
-def _lost_anyway(evidence: Evidence) -> bool:
+def lost_anyway(evidence: Evidence) -> bool:
     """Whether messages are lost under load, or of many at once, though everybody reads."""
     runs = any(run.lost and not run.slow_readers and not run.void for _, facts in evidence.of(LoadFacts) for run in facts.runs)
     bursts = [(place, facts) for _, facts in evidence.of(BurstFacts) for place in facts.places if place.kind in ("hop", "endpoint")]

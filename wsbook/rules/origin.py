@@ -69,7 +69,7 @@ def judge_origin(evidence: Evidence) -> Iterator[Finding]:
         yield from judge_hijack(evidence, matrix.own, matrix.again)
     elif matrix.own.refused:
         yield from _judge_strict(evidence, matrix)
-    if not matrix.own.opened:
+    if not matrix.own.opened and not _tells_apart(matrix):
         yield from judge_hijack_inside(evidence)
     yield from judge_origin_hops(evidence)
 
@@ -95,6 +95,12 @@ def _matrix(evidence: Evidence) -> Matrix | None:
 
 def _changes_origin(label: str) -> bool:
     return label in _FORMS or "origin" in label.lower()
+
+
+def _tells_apart(matrix: Matrix) -> bool:
+    """Whether the endpoint answers a foreign page otherwise than its own: it has a check, though it lets nobody in."""
+    foreign = matrix.others.get(labels.FOREIGN_ORIGIN)
+    return foreign is not None and not same_answer(foreign.facts, matrix.own.facts)
 
 
 def _unsteady(matrix: Matrix) -> bool:

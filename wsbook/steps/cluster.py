@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
 from wsbook.facts import AffinityFacts, BroadcastFacts, DialectFacts
+from wsbook.rules.departed import departed
 from wsbook.rules.reach import missing_of
 from wsbook.steps.looking import Looking, at_hops, baseline, publishing
 
@@ -70,7 +71,7 @@ async def look_delivery(look: Looking, attempt: Attempt) -> bool:
         look.progress(f"nobody heard anything; once more in {_FORGET_S:g} s, when our earlier sockets are forgotten", 0.5)
         await asyncio.sleep(_FORGET_S)
         first = await _look_broadcast(look, attempt, break_one=False)
-    whole = first is not None and not any(missing_of(first).values())
+    whole = first is not None and not any(missing_of(first).values()) and not departed(first)
     if whole:
         await _look_broadcast(look, attempt, break_one=True)
     return whole
