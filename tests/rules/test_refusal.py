@@ -70,6 +70,11 @@ def test_what_a_change_cures_is_explained_by_the_change() -> None:
     assert roots(*cured, target=ALONE) == ["origin.not-in-allowlist"]
 
 
+def test_nothing_is_guessed_where_the_answer_says_it_all() -> None:
+    page = "<title>400 The plain HTTP request was sent to HTTPS port</title>"
+    assert roots(*three((400, page), (400, page), (404, "x")), target=ALONE) == ["endpoint.plain-to-tls-port"]
+
+
 def test_nothing_is_concluded_from_one_answer() -> None:
     assert "endpoint.wrong-path" not in roots(answer(426), target=ALONE)[:1]
     assert roots(answer(101), target=ALONE) == []
