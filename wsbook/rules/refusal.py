@@ -20,6 +20,8 @@ _OF_FILTERS = frozenset({406, 418, 419, 451})
 """Statuses that no server of WebSockets answers, and filters before them do."""
 _PROXY_PAGES = ("<center>nginx", "<center>openresty", "<address>apache", "apache server at", "<center>tengine")
 """What proxies print on error pages of their own, in lower case."""
+_PROXY_SERVERS = ("caddy", "envoy")
+"""Proxies whose own answers are empty; one that they pass on has a header more (Via since Caddy 2.9, x-envoy-upstream-service-time)."""
 
 
 def judge_refusal(evidence: Evidence) -> Iterator[Finding]:
@@ -106,7 +108,8 @@ def _judge_every_upgrade(own: UpgradeFacts, proofs: list[Proof]) -> Iterator[Fin
 
 
 def _is_proxys_page(facts: UpgradeFacts) -> bool:
-    return any(page in facts.body.lower() for page in _PROXY_PAGES)
+    server, passed_on = (facts.header("server") or "").lower(), facts.header("via") or facts.header("x-envoy-upstream-service-time")
+    return any(page in facts.body.lower() for page in _PROXY_PAGES) or (server in _PROXY_SERVERS and not facts.body and not passed_on)
 
 
 def _judge_everything_alike(own: UpgradeFacts, proofs: list[Proof]) -> Iterator[Finding]:
