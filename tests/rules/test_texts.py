@@ -117,3 +117,8 @@ def test_no_plain_text_is_suspected_where_tls_is_spoken() -> None:
     scan = seen(spoken, step="1.3", probe="tls")
     assert "endpoint.tls-to-plain-port" in roots(text, silent)
     assert "endpoint.tls-to-plain-port" not in roots(text, silent, scan)
+
+
+def test_the_greeting_of_sockjs_is_no_socket() -> None:
+    assert roots(answer(200, body="Welcome to SockJS!\n"))[0] == "endpoint.protocol-library-mismatch"
+    assert "endpoint.protocol-library-mismatch" not in roots(answer(200, body="Welcome to our shop!\n"))[:1]
