@@ -57,6 +57,8 @@ _UNANSWERED_SLUGS = frozenset(
 
 _LIKELY = 0.2
 """Below this a text only hints: it is listed as unknown."""
+_STATUS_ALONE = 0.45
+"""What a status is worth that a browser tells of an attempt of ours: the answer itself says more."""
 _ASIDE = 0.1
 """What a text is worth that tells of other requests than those of WebSockets."""
 
@@ -74,8 +76,14 @@ def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
             counts = refused_there and seen.source.probe == "browser"  # what fails in the browser today is not disproved outside of it
-            yield _printed(seen, hit.text, 1, slug, weight, outranked=disproved(slug) and not counts)
+            likely = min(weight, _STATUS_ALONE) if _tells_status(hit) else weight
+            yield _printed(seen, hit.text, 1, slug, likely, outranked=disproved(slug) and not counts)
     yield from _judge_patterns(evidence, disproved)
+
+
+def _tells_status(hit: Hit) -> bool:
+    """Whether a text of a client tells the status of an answer, which we have ourselves, and no more."""
+    return hit.signature.id.startswith("chrome-status-")
 
 
 def _disproved(evidence: Evidence) -> Callable[[str], bool]:
