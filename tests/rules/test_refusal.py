@@ -86,6 +86,10 @@ def test_an_empty_answer_of_a_proxy_itself(headers: Headers, own: bool) -> None:
     assert (found["proxy.ws-location-missing"] >= 0.7) is own
 
 
+def test_what_stands_before_all_paths_is_not_blamed_where_one_path_stumbles() -> None:
+    assert "backend.middleware-breaks-upgrade" not in roots(*three((500, "oops"), (500, "oops"), (404, "x")), target=ALONE)
+
+
 def test_nothing_is_guessed_where_the_answer_says_it_all() -> None:
     page = "<title>400 The plain HTTP request was sent to HTTPS port</title>"
     assert roots(*three((400, page), (400, page), (404, "x")), target=ALONE) == ["endpoint.plain-to-tls-port"]

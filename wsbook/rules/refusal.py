@@ -64,7 +64,6 @@ def _judge(evidence: Evidence) -> Iterator[Finding]:
         words = "an upgrade and a plain GET of this path both end in 500, and an unknown path does not: what serves this path stumbles"
         yield fault("backend.exception-in-handler", 0.48, words, *proofs)
         yield fault("proxy.upgrade-header-missing", 0.44, f"{words}, perhaps for want of an upgrade", *proofs)
-        yield fault("backend.middleware-breaks-upgrade", 0.42, words, *proofs)
     elif like_a_get and not like_unknown:
         words = f"the upgrade is answered {status}, exactly like a plain GET of the same path: nobody sees that it is one"
         yield fault("proxy.upgrade-header-missing", 0.75, words, *proofs)
