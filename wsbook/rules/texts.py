@@ -21,7 +21,7 @@ from wsbook.finding import PROVEN, Finding
 from wsbook.observation import Observation
 from wsbook.rules.aside import asides
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.outcome import baseline, reached_upstream
+from wsbook.rules.outcome import baseline, is_unequipped, reached_upstream
 from wsbook.rules.own_traces import only_ours, provoked
 from wsbook.signatures import Hit, matcher
 
@@ -155,11 +155,11 @@ def _speaker(seen: Observation) -> str:
 def _live_hits(evidence: Evidence) -> Iterator[tuple[Observation, Hit]]:
     """Find known texts in answers' bodies, browsers' errors and consoles that no parser has searched."""
     console, body = matcher("browser_console"), matcher("body")
-    for seen, page in evidence.of(PageFacts):
+    for seen, page in evidence.of(PageFacts, where=lambda one: not is_unequipped(evidence, one)):
         lines = [text.replace("\n", " ") for level, text in page.console if level in ("error", "warning", "warn")]
         yield from ((seen, hit) for hit in console.scan(lines))
     for seen, facts in evidence.upgrades:
-        if facts.accepted or seen.source.changed or seen.source.step == "3.3":
+        if facts.accepted or seen.source.changed or seen.source.step == "3.3" or is_unequipped(evidence, seen):
             continue
         yield from ((seen, hit) for hit in body.scan([facts.body.replace("\n", " ")[:4000]]) if facts.body)
         yield from ((seen, hit) for hit in console.scan([facts.error_text.replace("\n", " ")]) if facts.error_text)
