@@ -117,6 +117,10 @@ def test_no_plain_text_is_suspected_where_tls_is_spoken() -> None:
     scan = seen(spoken, step="1.3", probe="tls")
     assert "endpoint.tls-to-plain-port" in roots(text, silent)
     assert "endpoint.tls-to-plain-port" not in roots(text, silent, scan)
+    error = "Error in connection establishment: net::ERR_SSL_PROTOCOL_ERROR"
+    browser = answer(0, hop="browser", step="1.2", probe="browser", error_text=error)
+    assert "endpoint.tls-to-plain-port" in roots(browser, silent)
+    assert "endpoint.tls-to-plain-port" not in roots(browser, silent, scan)
 
 
 def test_the_greeting_of_sockjs_is_no_socket() -> None:

@@ -76,6 +76,7 @@ def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
             counts = refused_there and seen.source.probe == "browser"  # what fails in the browser today is not disproved outside of it
+            counts = counts and slug != "endpoint.tls-to-plain-port"  # but for what the port speaks
             likely = min(weight, _STATUS_ALONE) if _tells_status(hit) else weight
             yield _printed(seen, hit.text, 1, slug, likely, outranked=disproved(slug) and not counts)
     yield from _judge_patterns(evidence, disproved)
