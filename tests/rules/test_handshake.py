@@ -94,7 +94,8 @@ GIVEN = ["Authorization: Bearer x"]
     ids=["a browser without a page has no credentials", "a page that is refused", "nothing was given", "refused with them too"],
 )
 def test_what_no_browser_sends_is_not_missed_in_one_of_ours(direct: int, page: str, headers: list[str], named: bool) -> None:
-    browser = answer(401, hop="browser", step="1.2", probe="browser")
+    text = "HTTP Authentication failed; no valid credentials available"
+    browser = answer(401, hop="browser", step="1.2", probe="browser", error_text=text)
     target = parse_target("ws://shop.test/ws", page_url=page, headers=headers)
     assert ("auth.credential-not-sent" in roots(answer(direct), browser, target=target)) is named
 

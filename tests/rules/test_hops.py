@@ -323,8 +323,18 @@ def test_http2_to_an_application_that_speaks_http1(outer: Observation, inner: in
     facts = PatternFacts(
         pattern="caddy.h2-to-upstream", cause="proxy.h2-to-upstream", file="Caddyfile", line=3, excerpt="versions h2c", ok=False
     )
-    found = findings(seen(facts, step="2.2", probe="caddyfile", hop=""), answer(inner, hop="app"), outer)
-    assert any(one.cause == "proxy.h2-to-upstream" and "speaks HTTP/2" in one.summary for one in found) is told
+    config = seen(facts, step="2.2", probe="caddyfile", hop="")
+    found = findings(config, answer(inner, hop="app"), outer)
+    assert any(one.cause == "proxy.h2-to-upstream" and "speaks HTTP/2" in one.summary and one.confidence > 0.9 for one in found) is told
+
+
+@pytest.mark.parametrize(("status", "first"), [(502, True), (503, True), (426, False), (101, False)])
+def test_http2_to_an_upstream_of_which_nothing_else_is_known(status: int, first: bool) -> None:
+    from observations import seen
+
+    facts = PatternFacts(pattern="h", cause="proxy.h2-to-upstream", file="haproxy.cfg", line=3, excerpt="proto h2", ok=False, weight=0.65)
+    found = findings(seen(facts, step="2.2", probe="haproxy", hop=""), answer(status), target=parse_target("ws://shop.test/ws"))
+    assert any("speaks HTTP/2 (" in one.summary and one.root for one in found) is first
 
 
 def line(text: str) -> Observation:

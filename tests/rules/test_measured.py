@@ -40,6 +40,13 @@ def test_a_measured_fault_carries_the_place_in_the_code(suggestion: Finding) -> 
     assert [one.where for one in found.evidence][-1] == "src/live.js:7" and len(found.evidence) == 2
 
 
+def test_a_guess_does_not_take_the_place_of_what_code_shows_surer() -> None:
+    code, guess = fault(SLUG, 0.8, "live.js:7: no handler", proof(CODE, "x")), fault(SLUG, 0.46, "one of three", proof(LIVE, "y"))
+    kept, supported = _joined(code, guess)
+    assert kept is code
+    assert supported.confidence == 0.46 and len(supported.evidence) == 2
+
+
 @pytest.mark.parametrize("suggestion", SUGGESTIONS)
 def test_a_measurement_speaks_against_what_code_suggests(suggestion: Finding) -> None:
     lowered, kept = _joined(suggestion, clear(SLUG, "open again after 1.2 s", proof(LIVE, "redials")))

@@ -184,6 +184,8 @@ BROKEN = {"ended": "close", "closed_by": "us", "close_code": 1002, "answered": 0
         (stream(ended="fin", closed_by="peer", answered=0), BARE, Verdict.FAULT),
         (stream(ended="rst", closed_by="peer", answered=0), BARE, Verdict.FAULT),
         (stream(answered=0), BARE, Verdict.FAULT),
+        (stream(ended="fin", closed_by="peer"), BARE, Verdict.CLEAR),
+        (stream(ended="close", closed_by="us", close_code=1002), BARE, Verdict.FAULT),
         (FINE, BARE, Verdict.CLEAR),
         (stream(answered=2), BARE, Verdict.CLEAR),
         (stream(**BROKEN), stream(agreed="", **BROKEN), None),

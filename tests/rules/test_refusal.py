@@ -1,7 +1,7 @@
 """A refusal with nothing known behind it: the endpoint's other answers tell who refused, and why."""
 
 import pytest
-from observations import answer, roots, seen
+from observations import answer, findings, roots, seen
 
 from wsbook.attempt import NO_ORIGIN, NO_UPGRADE, RANDOM_PATH
 from wsbook.facts import Headers, RouteFacts, Setting
@@ -68,6 +68,31 @@ def test_a_configuration_that_passes_upgrade_is_not_blamed_for_a_404(forwarded: 
 def test_what_a_change_cures_is_explained_by_the_change() -> None:
     cured = [*three((403, "bad origin"), (403, "bad origin"), (404, "x")), answer(101, changed=NO_ORIGIN)]
     assert roots(*cured, target=ALONE) == ["origin.not-in-allowlist"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "own"),
+    [
+        ((("Server", "Caddy"),), True),
+        ((("Server", "Caddy"), ("Via", "1.1 Caddy")), False),
+        ((("Server", "envoy"), ("x-envoy-upstream-service-time", "3")), False),
+        ((("Server", "app/1"),), False),
+    ],
+    ids=["Caddy itself", "passed on by Caddy", "passed on by Envoy", "the application"],
+)
+def test_an_empty_answer_of_a_proxy_itself(headers: Headers, own: bool) -> None:
+    alike = [answer(404, headers=headers, changed=changed) for changed in ("", NO_UPGRADE, RANDOM_PATH)]
+    found = {one.cause: one.confidence for one in findings(*alike, target=ALONE) if "plain GET" in one.summary}
+    assert (found["proxy.ws-location-missing"] >= 0.7) is own
+
+
+def test_what_stands_before_all_paths_is_not_blamed_where_one_path_stumbles() -> None:
+    assert "backend.middleware-breaks-upgrade" not in roots(*three((500, "oops"), (500, "oops"), (404, "x")), target=ALONE)
+
+
+def test_nothing_is_guessed_where_the_answer_says_it_all() -> None:
+    page = "<title>400 The plain HTTP request was sent to HTTPS port</title>"
+    assert roots(*three((400, page), (400, page), (404, "x")), target=ALONE) == ["endpoint.plain-to-tls-port"]
 
 
 def test_nothing_is_concluded_from_one_answer() -> None:

@@ -143,6 +143,23 @@ def test_no_plain_text_is_suspected_where_tls_is_spoken() -> None:
     scan = seen(spoken, step="1.3", probe="tls")
     assert "endpoint.tls-to-plain-port" in roots(text, silent)
     assert "endpoint.tls-to-plain-port" not in roots(text, silent, scan)
+    error = "Error in connection establishment: net::ERR_SSL_PROTOCOL_ERROR"
+    browser = answer(0, hop="browser", step="1.2", probe="browser", error_text=error)
+    assert "endpoint.tls-to-plain-port" in roots(browser, silent)
+    assert "endpoint.tls-to-plain-port" not in roots(browser, silent, scan)
+
+
+def test_the_greeting_of_sockjs_is_no_socket() -> None:
+    assert roots(answer(200, body="Welcome to SockJS!\n"))[0] == "endpoint.protocol-library-mismatch"
+    assert "endpoint.protocol-library-mismatch" not in roots(answer(200, body="Welcome to our shop!\n"))[:1]
+
+
+def test_a_status_that_a_browser_tells_adds_little_to_the_answer_itself() -> None:
+    text = "Error during WebSocket handshake: Unexpected response code: 426"
+    told = answer(426, hop="browser", step="1.2", probe="browser", error_text=text)
+    found = {one.cause: one.confidence for one in findings(told) if text in one.summary}
+    assert found["proxy.upgrade-header-missing"] <= 0.45
+    assert roots(told)[0] == "proxy.upgrade-header-missing"
 
 
 @pytest.mark.parametrize(

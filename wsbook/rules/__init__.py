@@ -66,7 +66,7 @@ from wsbook.rules.stalls import judge_stalls
 from wsbook.rules.texts import judge_texts
 from wsbook.rules.tls import judge_tls
 from wsbook.rules.together import judge_together
-from wsbook.rules.told import judge_refusals, judge_words, weigh_told
+from wsbook.rules.told import is_shown, judge_refusals, judge_words, weigh_told
 from wsbook.rules.tolerance import judge_tolerance
 from wsbook.rules.trace import judge_trace
 from wsbook.rules.traffic import judge_traffic
@@ -99,7 +99,6 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_forwards,
     judge_hops,
     judge_traces,
-    judge_refusal,
     judge_request,
     judge_routes,
     judge_upstreams,
@@ -142,7 +141,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_repeated,
     judge_difference,
 )
-"""Every rule; the order does not matter."""
+"""Every rule that asks the evidence alone; the order does not matter."""
 
 
 def _nobody_complains(evidence: Evidence) -> bool:
@@ -160,7 +159,9 @@ def _repeat(finding: Finding, commands: dict[str, str]) -> str:
 
 def judge(evidence: Evidence) -> tuple[tuple[Finding, ...], tuple[StepVerdict, ...]]:
     """Return the findings, root causes first, and the verdict of each of the twelve steps."""
-    found = list(with_measurements(evidence, with_rehearsals(evidence, (finding for rule in RULES for finding in rule(evidence)))))
+    seen = [finding for rule in RULES for finding in rule(evidence)]
+    seen += () if is_shown(seen) else judge_refusal(evidence)
+    found = list(with_measurements(evidence, with_rehearsals(evidence, seen)))
     found += judge_refusals(evidence, found)
     found += judge_possible(evidence, found)
     found += judge_words(evidence, found)

@@ -213,14 +213,14 @@ def _trouble_with_tls(evidence: Evidence, good: Place | None) -> bool:
 
 
 def _judge_http2(evidence: Evidence, good: Place | None, bad: Place) -> Iterator[Finding]:
-    """The configuration speaks HTTP/2 to what stands behind, nothing comes of it, and the place behind accepts an upgrade of HTTP/1.1."""
+    """The configuration speaks HTTP/2 to what stands behind, and nothing comes of it; proven where that accepts HTTP/1.1 directly."""
     for seen, facts in evidence.of(PatternFacts):
-        if facts.cause == "proxy.h2-to-upstream" and not facts.ok and good is not None:
-            where = f"{facts.file}:{facts.line}"
-            words = (
-                f"{bad.name} gets no answer from {good.name}, to which it speaks HTTP/2 ({where}); {good.name} accepts HTTP/1.1 directly"
-            )
-            yield fault("proxy.h2-to-upstream", 0.93, words, proof(seen, facts.excerpt, where), *_proofs(good, bad))
+        if facts.cause == "proxy.h2-to-upstream" and not facts.ok:
+            where, behind = f"{facts.file}:{facts.line}", good.name if good else "its upstream"
+            words = f"{bad.name} gets no answer from {behind}, to which it speaks HTTP/2 ({where})"
+            proven = f"; {behind} accepts HTTP/1.1 directly" if good else ""
+            evident = (proof(seen, facts.excerpt, where), *_proofs(good, bad))
+            yield fault("proxy.h2-to-upstream", 0.93 if good else 0.78, f"{words}{proven}", *evident)
             return
 
 

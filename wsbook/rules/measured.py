@@ -40,8 +40,8 @@ def with_measurements(evidence: Evidence, findings: Iterable[Finding]) -> Iterat
     clear = {one.cause: one for one in every if one.verdict is Verdict.CLEAR and one.cause in _DISPROVED and _is_measured(one, known)}
     suggested = [one for one in every if _is_suggested(one, known)]
     for finding in every:
-        if finding in suggested and finding.cause in shown:
-            continue
+        if finding in suggested and finding.cause in shown and finding.confidence <= shown[finding.cause].confidence:
+            continue  # a surer one stays beside a measurement that is half a guess, and both together are surer still
         if finding.cause in clear and (finding in suggested or _is_suggested(finding, known, PatternFacts | RehearsalFacts)):
             yield _refuted(finding, clear[finding.cause])
         elif shown.get(finding.cause) is finding:

@@ -176,7 +176,8 @@ def _fault_of(facts: CompressionFacts) -> str:
 
 def _problem(one: Stream, other: Stream) -> str:
     """Return what went wrong on one socket and not on the other, "" nothing."""
-    if _broke(one) and not _broke(other):
+    served = one.close_code is None and 0 < one.answered >= other.answered  # an end after every answer has another reason
+    if _broke(one) and not _broke(other) and not served:
         code = f" with {one.close_code}" if one.close_code is not None else ""
         return f"the connection ends ({one.ended}{code}{f': {one.error_text[:80]}' if one.error_text else ''})"
     if other.answered > one.answered == 0 and not _broke(other):

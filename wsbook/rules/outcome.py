@@ -16,6 +16,7 @@ __all__ = [
     "cured_by_origin",
     "inner_hops",
     "is_transparent",
+    "is_unequipped",
     "proxy_products",
     "reached_upstream",
     "refusals",
@@ -107,16 +108,23 @@ def reached_upstream(evidence: Evidence) -> tuple[Observation, str] | None:
     return next((one for one in lines if _REACHED.search(one[1]) and "timed out" not in one[1]), None)
 
 
-def refusals(evidence: Evidence) -> list[Seen]:
-    """Return the upgrades that failed at the endpoint, in a browser or in a recording; the experiments' variants are left out.
+def is_unequipped(evidence: Evidence, seen: Observation) -> bool:
+    """Tell whether a browser of ours, without a page, lacks headers that are given and with which the endpoint accepts.
 
-    So is a browser without a page where headers are given with which the endpoint accepts: no browser can be told to send them.
+    No browser can be told to send them: what it is refused for says nothing of the application's own client.
     """
     own = baseline(evidence)
-    needs = [name for name, _ in evidence.target.headers] if own and own[1].accepted and not evidence.target.page_url else []
+    if own is None or not own[1].accepted or evidence.target.page_url or seen.source.artifact or seen.source.hop != "browser":
+        return False
+    sent = seen.facts.request_header if isinstance(seen.facts, UpgradeFacts) else lambda name: None
+    return any(sent(name) is None for name, _ in evidence.target.headers)
+
+
+def refusals(evidence: Evidence) -> list[Seen]:
+    """Return the upgrades that failed at the endpoint, in a browser or in a recording; the experiments' variants are left out."""
+    own = baseline(evidence)
     others = [(seen, facts) for seen, facts in evidence.upgrades if seen.source.probe != "upgrade" and not seen.source.changed]
-    others = [one for one in others if one[0].source.artifact or all(one[1].request_header(name) is not None for name in needs)]
-    tried = [*([own] if own else []), *others]
+    tried = [*([own] if own else []), *(one for one in others if not is_unequipped(evidence, one[0]))]
     return [(seen, facts) for seen, facts in tried if not facts.accepted and not _given_up(seen)]
 
 

@@ -20,6 +20,8 @@ _OF_FILTERS = frozenset({406, 418, 419, 451})
 """Statuses that no server of WebSockets answers, and filters before them do."""
 _PROXY_PAGES = ("<center>nginx", "<center>openresty", "<address>apache", "apache server at", "<center>tengine")
 """What proxies print on error pages of their own, in lower case."""
+_PROXY_SERVERS = ("caddy", "envoy")
+"""Proxies whose own answers are empty; one that they pass on has a header more (Via since Caddy 2.9, x-envoy-upstream-service-time)."""
 
 
 def judge_refusal(evidence: Evidence) -> Iterator[Finding]:
@@ -62,7 +64,6 @@ def _judge(evidence: Evidence) -> Iterator[Finding]:
         words = "an upgrade and a plain GET of this path both end in 500, and an unknown path does not: what serves this path stumbles"
         yield fault("backend.exception-in-handler", 0.48, words, *proofs)
         yield fault("proxy.upgrade-header-missing", 0.44, f"{words}, perhaps for want of an upgrade", *proofs)
-        yield fault("backend.middleware-breaks-upgrade", 0.42, words, *proofs)
     elif like_a_get and not like_unknown:
         words = f"the upgrade is answered {status}, exactly like a plain GET of the same path: nobody sees that it is one"
         yield fault("proxy.upgrade-header-missing", 0.75, words, *proofs)
@@ -106,7 +107,8 @@ def _judge_every_upgrade(own: UpgradeFacts, proofs: list[Proof]) -> Iterator[Fin
 
 
 def _is_proxys_page(facts: UpgradeFacts) -> bool:
-    return any(page in facts.body.lower() for page in _PROXY_PAGES)
+    server, passed_on = (facts.header("server") or "").lower(), facts.header("via") or facts.header("x-envoy-upstream-service-time")
+    return any(page in facts.body.lower() for page in _PROXY_PAGES) or (server in _PROXY_SERVERS and not facts.body and not passed_on)
 
 
 def _judge_everything_alike(own: UpgradeFacts, proofs: list[Proof]) -> Iterator[Finding]:

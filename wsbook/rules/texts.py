@@ -22,7 +22,7 @@ from wsbook.finding import PROVEN, Finding
 from wsbook.observation import Observation
 from wsbook.rules.aside import asides
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.outcome import baseline, cured_by_origin, reached_upstream, same_answer
+from wsbook.rules.outcome import baseline, cured_by_origin, is_unequipped, reached_upstream, same_answer
 from wsbook.rules.own_traces import BY_ODD_MESSAGES, names_our_origin, only_ours, provoked
 from wsbook.rules.page_dialect import sockets_alone
 from wsbook.signatures import Hit, matcher
@@ -61,6 +61,8 @@ _LIKELY = 0.2
 """Below this a text only hints: it is listed as unknown."""
 _CURED = "an upgrade with another Origin succeeds now"
 _OURS = "messages of ours may have left it"
+_STATUS_ALONE = 0.45
+"""What a status is worth that a browser tells of an attempt of ours: the answer itself says more."""
 _ASIDE = 0.1
 """What a text is worth that tells of other requests than those of WebSockets."""
 _ANSWERED = re.compile(r'HTTP/\d(?:\.\d)?" (\d{3})\b')
@@ -90,9 +92,16 @@ def judge_texts(evidence: Evidence) -> Iterator[Finding]:
     for seen, hit in _live_hits(evidence):
         for slug, weight in hit.signature.causes:
             counts = refused_there and seen.source.probe == "browser"  # what fails in the browser today is not disproved outside of it
+            counts = counts and slug != "endpoint.tls-to-plain-port"  # but for what the port speaks
+            likely = min(weight, _STATUS_ALONE) if _tells_status(hit) else weight
             against = ("" if counts else disproved(slug)) or measured(slug)
-            yield _printed(seen, hit.text, 1, slug, weight, against)
+            yield _printed(seen, hit.text, 1, slug, likely, against)
     yield from _judge_patterns(evidence, disproved)
+
+
+def _tells_status(hit: Hit) -> bool:
+    """Whether a text of a client tells the status of an answer, which we have ourselves, and no more."""
+    return hit.signature.id.startswith("chrome-status-")
 
 
 def _status_in(text: str) -> int:
@@ -192,11 +201,11 @@ def _speaker(seen: Observation) -> str:
 def _live_hits(evidence: Evidence) -> Iterator[tuple[Observation, Hit]]:
     """Find known texts in answers' bodies, browsers' errors and consoles that no parser has searched."""
     console, body = matcher("browser_console"), matcher("body")
-    for seen, page in evidence.of(PageFacts):
+    for seen, page in evidence.of(PageFacts, where=lambda one: not is_unequipped(evidence, one)):
         lines = [text.replace("\n", " ") for level, text in page.console if level in ("error", "warning", "warn")]
         yield from ((seen, hit) for hit in console.scan(lines))
     for seen, facts in evidence.upgrades:
-        if facts.accepted or seen.source.changed or seen.source.step == "3.3":
+        if facts.accepted or seen.source.changed or seen.source.step == "3.3" or is_unequipped(evidence, seen):
             continue
         yield from ((seen, hit) for hit in body.scan([facts.body.replace("\n", " ")[:4000]]) if facts.body)
         yield from ((seen, hit) for hit in console.scan([facts.error_text.replace("\n", " ")]) if facts.error_text)

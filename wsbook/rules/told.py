@@ -9,23 +9,32 @@ from msgspec.structs import replace
 
 from wsbook.evidence import Evidence
 from wsbook.facts import SymptomFacts, WordsFacts
-from wsbook.finding import PROVEN, Finding, Verdict
+from wsbook.finding import PROVEN, Finding, Severity, Verdict
 from wsbook.observation import Observation
 from wsbook.rules.known import causes_of_status
 from wsbook.rules.make import fault, proof, unknown
 from wsbook.rules.outcome import refusals, say
 from wsbook.symptoms import symptom_candidates
 
-__all__ = ["judge_refusals", "judge_words", "weigh_told"]
+__all__ = ["is_shown", "judge_refusals", "judge_words", "weigh_told"]
 
 _EXPLAINED = 0.4
 """From this confidence on another rule's explanation of a refusal is better than what its status alone stands for."""
+
+_SHOWN = 0.93
+"""From this confidence on a cause is shown, not guessed."""
 
 _GUESS = 0.25
 """What vocabulary alone can be worth: less than any text that is known."""
 
 _CONNECT_STEPS = frozenset({"1.1", "1.2", "1.3", "1.4", "2.1", "2.2", "3.2", "3.3", "4.2"})
 """4.2 too: a limit on the rate or the number of connections refuses upgrades."""
+
+
+def is_shown(found: Iterable[Finding]) -> bool:
+    """Tell whether a rule has shown why upgrades fail: then what other answers of the endpoint let guess is not asked for."""
+    errors = (one for one in found if one.verdict is Verdict.FAULT and one.severity is Severity.ERROR and one.step in _CONNECT_STEPS)
+    return any(one.confidence >= _SHOWN for one in errors)
 
 
 def judge_refusals(evidence: Evidence, found: Iterable[Finding]) -> Iterator[Finding]:
