@@ -407,6 +407,13 @@ def test_several_documents_in_a_message(joined: int, shown: int | None, verdict:
     assert told == ([verdict] if verdict else [])
 
 
+@pytest.mark.parametrize(("moved", "at_once", "causes"), [(34, 1, ["message.out-of-order"]), (34, 8, []), (9, 1, []), (0, 1, [])])
+def test_the_order_of_requests_that_followed_one_another(moved: int, at_once: int, causes: list[str]) -> None:
+    places = (BurstPlace(name="endpoint", kind="endpoint", received=50, reordered=moved),)
+    facts = BurstFacts(sent=50, took_s=0.4, places=places, watched_s=2.0, side_by_side=at_once)
+    assert roots(*events(*[FINE] * 5), seen(facts, step="4.1", probe="trace")) == causes
+
+
 def test_a_burst_says_nothing_where_single_events_are_lost_too() -> None:
     found = findings(*events(*[{"app": 0.001, "endpoint": None}] * 5), burst(("app", 50), ("endpoint", 0)))
     assert not any("single events pass" in one.summary for one in found)
