@@ -407,6 +407,16 @@ def test_several_documents_in_a_message(joined: int, shown: int | None, verdict:
     assert told == ([verdict] if verdict else [])
 
 
+def test_a_page_that_is_slower_than_a_burst_has_lost_nothing() -> None:
+    def told(*missing: int) -> list[str]:
+        frame = BurstPlace(name="page frame", kind="frame", received=50 - len(missing), missing=missing)
+        places = (BurstPlace(name="endpoint", kind="endpoint", received=50), frame)
+        return roots(*events(*[rendered()] * 5), seen(BurstFacts(sent=50, took_s=0.1, places=places, watched_s=2.4), step="4.1"))
+
+    assert told(*range(16, 50)) == []
+    assert told(*range(16, 40)) == [LOST]
+
+
 @pytest.mark.parametrize(("moved", "at_once", "causes"), [(34, 1, ["message.out-of-order"]), (34, 8, []), (9, 1, []), (0, 1, [])])
 def test_the_order_of_requests_that_followed_one_another(moved: int, at_once: int, causes: list[str]) -> None:
     places = (BurstPlace(name="endpoint", kind="endpoint", received=50, reordered=moved),)

@@ -54,6 +54,9 @@ def _judge_lost(trace: Trace, seen: Observation, facts: BurstFacts, taken: int) 
     whole = [place for place in facts.places if place.kind in (*_WIRE, "broker") and place.received >= taken]
     alone = [place for place in facts.places if place.kind in (*_WIRE, "frame") and _singles(trace, place.name)]
     short = [place for place in alone if burst_lost(facts, place)]
+    if not short and (late := next((place for place in alone if place.kind == "frame" and place.received < taken), None)):
+        words = f"{_burst(facts)}, the page had got the first {late.received} when watching ended: it is slower than they come"
+        yield unknown("client.render-per-message", 0.4, words, proof(seen, words))
     wire = [place for place in facts.places if place.kind in _WIRE]
     if not short:
         if wire and len([place for place in wire if place in whole]) == len(wire):
@@ -91,13 +94,18 @@ def _judge_joined(trace: Trace, seen: Observation, facts: BurstFacts) -> Iterato
 def burst_lost(facts: BurstFacts, place: BurstPlace) -> int:
     """Return how many events were lost before this place: those that later ones overtook, and a long tail that was watched in vain.
 
-    Which triggers were refused is not told, so as many may be missing everywhere.
+    Which triggers were refused is not told, so as many may be missing everywhere. A page takes frames as fast as it handles them: what it
+    has not got at the end, after all others, is late.
     """
     missing = set(place.missing) or set(range(place.received, facts.sent))
     last = max((number for number in range(facts.sent) if number not in missing), default=-1)
     inside = sum(number < last for number in missing)
     tail = len(missing) - inside
-    if tail < max(_TAIL, _TAIL_SHARE * facts.sent) or facts.watched_s - facts.took_s < TIME_TO_ARRIVE_S:
+    if (
+        place.kind not in (*_WIRE, "broker")
+        or tail < max(_TAIL, _TAIL_SHARE * facts.sent)
+        or facts.watched_s - facts.took_s < TIME_TO_ARRIVE_S
+    ):
         tail = 0
     return max(0, inside + tail - facts.refused)
 
