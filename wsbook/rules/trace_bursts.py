@@ -100,12 +100,8 @@ def burst_lost(facts: BurstFacts, place: BurstPlace) -> int:
     missing = set(place.missing) or set(range(place.received, facts.sent))
     last = max((number for number in range(facts.sent) if number not in missing), default=-1)
     inside = sum(number < last for number in missing)
-    tail = len(missing) - inside
-    if (
-        place.kind not in (*_WIRE, "broker")
-        or tail < max(_TAIL, _TAIL_SHARE * facts.sent)
-        or facts.watched_s - facts.took_s < TIME_TO_ARRIVE_S
-    ):
+    tail, late = len(missing) - inside, place.kind not in (*_WIRE, "broker")
+    if late or tail < max(_TAIL, _TAIL_SHARE * facts.sent) or facts.watched_s - facts.took_s < TIME_TO_ARRIVE_S:
         tail = 0
     return max(0, inside + tail - facts.refused)
 
