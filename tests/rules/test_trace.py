@@ -429,6 +429,15 @@ def test_a_burst_says_nothing_where_single_events_are_lost_too() -> None:
     assert not any("single events pass" in one.summary for one in found)
 
 
+def test_sockets_that_had_all_ended_do_not_show_that_nothing_was_published() -> None:
+    def told(ended: str) -> list[str]:
+        more = {"endpoint": {"ended": "close 1002 by us"}, "page frame": {"ended": ended}}
+        return roots(*events(*[{"endpoint": None, "page frame": None}] * 3, more=more))
+
+    assert told("close 1006") == []
+    assert told("") == [SILENT]
+
+
 def test_a_page_that_gets_no_frame_leaves_the_trace_in_doubt() -> None:
     reached = events(*[{"app": 0.001, "endpoint": 0.002}] * 5)
     assert verdicts(*reached)["4.1"] == "clear"

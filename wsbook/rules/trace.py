@@ -39,7 +39,7 @@ def judge_trace(evidence: Evidence) -> Iterator[Finding]:
         return
     yield from _judge_gone(trace)
     frame = trace.page.get("frame")
-    if not trace.sockets and frame is None:
+    if not trace.sockets and (frame is None or (frame.ended and not frame.seen)):
         yield from _judge_blind(trace)
     elif not any(spot.seen for spot in trace.sockets) and (frame is None or not frame.seen):
         yield from judge_silence(evidence, trace)
@@ -93,7 +93,8 @@ def _judge_gone(trace: Trace) -> Iterator[Finding]:
 
 def _judge_blind(trace: Trace) -> Iterator[Finding]:
     held = "stayed open" if trace.gone else "could be opened"
-    words = f"no socket {held} and no page was watched, so nothing is known of where events go"
+    page = "the page's neither" if "frame" in trace.page else "no page was watched"
+    words = f"no socket {held} and {page}, so nothing is known of where events go"
     yield unknown(_LOST, 0.0, words, proof(_first(trace), words))
 
 
