@@ -401,7 +401,7 @@ def test_several_documents_in_a_message(joined: int, shown: int | None, verdict:
     wire = BurstPlace(name="endpoint", kind="endpoint", received=50, joined=joined)
     page = [BurstPlace(name=f"page {kind}", kind=kind, received=count) for kind, count in (("frame", 50), ("document", shown or 0))]
     places = (wire, *page) if shown is not None else (wire,)
-    seen_burst = seen(BurstFacts(sent=50, took_s=0.1, places=places, watched_s=2.0), step="4.1", probe="trace")
+    seen_burst = seen(BurstFacts(sent=50, took_s=0.1, places=places, watched_s=0.65), step="4.1", probe="trace")
     singles = events(*[rendered() if shown is not None else FINE] * 5)
     told = [one.verdict for one in findings(*singles, seen_burst) if one.cause == FORMAT and "JSON documents" in one.summary]
     assert told == ([verdict] if verdict else [])

@@ -27,10 +27,10 @@ def judge_burst(evidence: Evidence, trace: Trace) -> Iterator[Finding]:
         taken = facts.sent - facts.refused
         if facts.refused:
             yield from _judge_refused(seen, facts)
+        yield from _judge_joined(trace, seen, facts)
         if taken < _FEWEST or facts.watched_s < TIME_TO_ARRIVE_S:
             continue
         yield from _judge_lost(trace, seen, facts, taken)
-        yield from _judge_joined(trace, seen, facts)
         yield from _judge_order(trace, seen, facts)
         yield from _judge_copies(trace, seen, facts)
 
