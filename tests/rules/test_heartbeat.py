@@ -221,6 +221,13 @@ def test_an_application_that_says_why_it_ends_a_socket_is_no_timer() -> None:
     assert told(*ladder)[OWN_TIMER] is Verdict.UNKNOWN
 
 
+@pytest.mark.parametrize(("code", "cause"), [(1011, OWN_TIMER), (1001, LIFE), (None, LIFE)])
+def test_a_server_error_at_one_age_is_the_application_s_whoever_stands_before_it(code: int | None, cause: str) -> None:
+    closed = {"ended": "close" if code else "fin", "close_code": code, "age_s": 13.0}
+    ladder = [rung("endpoint", 21.0, 13.0, **closed), rung("endpoint", 21.0, 13.0, traffic="ping", interval_s=0.5, **closed)]
+    assert roots(*ladder, route("nginx", "3600"))[:1] == [cause]
+
+
 def test_a_death_without_a_sign_lies_between_two_rungs() -> None:
     ladder = [rung("endpoint", 6.1), rung("endpoint", 8.8, 8.8, ended="silence"), rung("endpoint", 21.0, 21.0, ended="rst"), *APP]
     (found,) = [one for one in _own(*ladder) if one.cause == "proxy.idle-timeout-silent"]

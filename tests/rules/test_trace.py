@@ -416,10 +416,27 @@ def test_several_documents_in_a_message(joined: int, shown: int | None, verdict:
     wire = BurstPlace(name="endpoint", kind="endpoint", received=50, joined=joined)
     page = [BurstPlace(name=f"page {kind}", kind=kind, received=count) for kind, count in (("frame", 50), ("document", shown or 0))]
     places = (wire, *page) if shown is not None else (wire,)
-    seen_burst = seen(BurstFacts(sent=50, took_s=0.1, places=places, watched_s=2.0), step="4.1", probe="trace")
+    seen_burst = seen(BurstFacts(sent=50, took_s=0.1, places=places, watched_s=0.65), step="4.1", probe="trace")
     singles = events(*[rendered() if shown is not None else FINE] * 5)
     told = [one.verdict for one in findings(*singles, seen_burst) if one.cause == FORMAT and "JSON documents" in one.summary]
     assert told == ([verdict] if verdict else [])
+
+
+def test_a_page_that_is_slower_than_a_burst_has_lost_nothing() -> None:
+    def told(*missing: int) -> list[str]:
+        frame = BurstPlace(name="page frame", kind="frame", received=50 - len(missing), missing=missing)
+        places = (BurstPlace(name="endpoint", kind="endpoint", received=50), frame)
+        return roots(*events(*[rendered()] * 5), seen(BurstFacts(sent=50, took_s=0.1, places=places, watched_s=2.4), step="4.1"))
+
+    assert told(*range(16, 50)) == []
+    assert told(*range(16, 40)) == [LOST]
+
+
+@pytest.mark.parametrize(("moved", "at_once", "causes"), [(34, 1, ["message.out-of-order"]), (34, 8, []), (9, 1, []), (0, 1, [])])
+def test_the_order_of_requests_that_followed_one_another(moved: int, at_once: int, causes: list[str]) -> None:
+    places = (BurstPlace(name="endpoint", kind="endpoint", received=50, reordered=moved),)
+    facts = BurstFacts(sent=50, took_s=0.4, places=places, watched_s=2.0, side_by_side=at_once)
+    assert roots(*events(*[FINE] * 5), seen(facts, step="4.1", probe="trace")) == causes
 
 
 def test_a_burst_says_nothing_where_single_events_are_lost_too() -> None:
@@ -446,3 +463,12 @@ BURST_OF_ALL = seen(
 def test_events_that_pass_by_a_page_leave_the_step_in_doubt(observations: list[Observation], verdict: str) -> None:
     assert roots(*observations) == []
     assert verdicts(*observations)["4.1"] == verdict
+
+
+def test_sockets_that_had_all_ended_do_not_show_that_nothing_was_published() -> None:
+    def told(ended: str) -> list[str]:
+        more = {"endpoint": {"ended": "close 1002 by us"}, "page frame": {"ended": ended}}
+        return roots(*events(*[{"endpoint": None, "page frame": None}] * 3, more=more))
+
+    assert told("close 1006") == []
+    assert told("") == [SILENT]

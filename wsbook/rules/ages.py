@@ -23,7 +23,7 @@ _OLDER_S = 0.5
 """An age so much larger is no longer the same, however late it was noticed."""
 _OWN_CODES = range(3000, 5000)
 """Close codes that only an application sends (RFC 6455 section 7.4.2)."""
-_POLICY = 1008
+_POLICY, _SERVER_ERROR = 1008, 1011
 _IDLE = re.compile(r"(?i)idle|inactiv|silen|heart ?beat|no (?:activity|message|traffic)")
 _COUNTED = ("client", "ping", "listen", "server")
 
@@ -100,6 +100,9 @@ def judge_ages(evidence: Evidence) -> Iterator[Finding]:
             yield fault("backend.request-timeout-on-socket", 0.85, f"{summary}, at the application too", *proofs)
     elif rule and not inner:
         yield unknown("backend.request-timeout-on-socket", 0.35, f"{summary}, and who ends them says why: {rule}", *proofs)
+    elif not inner and all(facts.close_code == _SERVER_ERROR for _, facts in busy):
+        words = f"{summary}, closed with {_SERVER_ERROR}: the handler itself was ended, as no proxy does it"
+        yield fault("backend.request-timeout-on-socket", 0.8, words, *proofs)
     elif not inner and not proxy_products(evidence) and not any(True for _ in evidence.of(RouteFacts)):
         yield fault("backend.request-timeout-on-socket", 0.6, f"{summary}, at the application as far as is known", *proofs)
     else:

@@ -16,6 +16,7 @@ _WIRE = ("hop", "endpoint")
 _ORDERED = ("redis", "message", "socket")
 """Triggers whose events leave on one connection, in order."""
 _FEWEST = 5
+_MANY_MOVED = 0.2
 _TAIL, _TAIL_SHARE = 3, 0.2
 """The last events of a burst may still be on their way when its watching ends; so many, and this share of it, are not."""
 
@@ -26,10 +27,10 @@ def judge_burst(evidence: Evidence, trace: Trace) -> Iterator[Finding]:
         taken = facts.sent - facts.refused
         if facts.refused:
             yield from _judge_refused(seen, facts)
+        yield from _judge_joined(trace, seen, facts)
         if taken < _FEWEST or facts.watched_s < TIME_TO_ARRIVE_S:
             continue
         yield from _judge_lost(trace, seen, facts, taken)
-        yield from _judge_joined(trace, seen, facts)
         yield from _judge_order(trace, seen, facts)
         yield from _judge_copies(trace, seen, facts)
 
@@ -53,6 +54,9 @@ def _judge_lost(trace: Trace, seen: Observation, facts: BurstFacts, taken: int) 
     whole = [place for place in facts.places if place.kind in (*_WIRE, "broker") and place.received >= taken]
     alone = [place for place in facts.places if place.kind in (*_WIRE, "frame") and _singles(trace, place.name)]
     short = [place for place in alone if burst_lost(facts, place)]
+    if not short and (late := next((place for place in alone if place.kind == "frame" and place.received < taken), None)):
+        words = f"{_burst(facts)}, the page had got the first {late.received} when watching ended: it is slower than they come"
+        yield unknown("client.render-per-message", 0.4, words, proof(seen, words))
     wire = [place for place in facts.places if place.kind in _WIRE]
     if not short:
         if wire and len([place for place in wire if place in whole]) == len(wire):
@@ -91,15 +95,16 @@ def burst_lost(facts: BurstFacts, place: BurstPlace) -> int:
     """Return how many events were lost before this place: those that later ones overtook, and a long tail that was watched in vain,
     unless the socket had ended. A page whose socket was another one meanwhile has lost nothing that was sent to it.
 
-    Which triggers were refused is not told, so as many may be missing everywhere.
+    Which triggers were refused is not told, so as many may be missing everywhere. A page takes frames as fast as it handles them: what it
+    has not got at the end, after all others, is late.
     """
     if place.ended and place.kind == "frame":
         return 0
     missing = set(place.missing) or set(range(place.received, facts.sent))
     last = max((number for number in range(facts.sent) if number not in missing), default=-1)
     inside = sum(number < last for number in missing)
-    tail = len(missing) - inside
-    if place.ended or tail < max(_TAIL, _TAIL_SHARE * facts.sent) or facts.watched_s - facts.took_s < TIME_TO_ARRIVE_S:
+    tail, late = len(missing) - inside, place.kind not in (*_WIRE, "broker")
+    if late or place.ended or tail < max(_TAIL, _TAIL_SHARE * facts.sent) or facts.watched_s - facts.took_s < TIME_TO_ARRIVE_S:
         tail = 0
     return max(0, inside + tail - facts.refused)
 
@@ -111,7 +116,10 @@ def _elsewhere(whole: list[BurstPlace], short: list[BurstPlace]) -> str:
 
 
 def _judge_order(trace: Trace, seen: Observation, facts: BurstFacts) -> Iterator[Finding]:
-    """Requests side by side have no order; what left on one connection has, and so have two places of one instance."""
+    """Requests side by side have no order; what left on one connection has, and so have two places of one instance.
+
+    Requests that were answered one before the other have one as well, give or take neighbours that a busy machine swaps.
+    """
     moved = next((place for place in facts.places if place.kind in _WIRE and place.reordered), None)
     if moved is None:
         return
@@ -119,6 +127,9 @@ def _judge_order(trace: Trace, seen: Observation, facts: BurstFacts) -> Iterator
     steady = [place for place in facts.places if place.kind == "broker" and not place.reordered and place.received]
     if trace.trigger in _ORDERED or steady:
         yield fault("message.out-of-order", 0.8, words, proof(seen, words))
+    elif facts.side_by_side == 1 and moved.reordered >= max(_FEWEST, _MANY_MOVED * moved.received):
+        summary = f"{words}, though each request was answered before the next left"
+        yield fault("message.out-of-order", 0.75, summary, proof(seen, summary))
     else:
         summary = f"{words}; each was a request of its own, so their order is not certain"
         yield unknown("message.out-of-order", 0.1, summary, proof(seen, summary))

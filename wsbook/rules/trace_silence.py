@@ -73,7 +73,7 @@ def judge_silence(evidence: Evidence, trace: Trace) -> Iterator[Finding]:
 
 def _watchers(trace: Trace) -> str:
     names = [spot.where for spot in trace.sockets]
-    page = ["the page"] if "frame" in trace.page else []
+    page = ["the page"] if _page_listens(trace) else []
     return ", ".join([*names[:4], *page])
 
 
@@ -93,7 +93,12 @@ def _answers_its_sender(evidence: Evidence, trace: Trace) -> bool:
 
 def _subscribed(evidence: Evidence, trace: Trace) -> bool:
     """Whether somebody was watched who would have asked for the event: the page, or sockets that were told what to subscribe to."""
-    return "frame" in trace.page or bool(evidence.target.message)
+    return _page_listens(trace) or bool(evidence.target.message)
+
+
+def _page_listens(trace: Trace) -> bool:
+    """Whether the page was watched, on a socket that was open."""
+    return "frame" in trace.page and not trace.page["frame"].ended
 
 
 def _judge_behind_broker(trace: Trace, broker: Spot, words: str) -> Iterator[Finding]:
