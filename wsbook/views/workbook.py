@@ -12,18 +12,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wsbook.case import Case, Judgement, StepResult
-from wsbook.causes import causes
-from wsbook.chain import chain
+from wsbook.case import Case, StepResult
 from wsbook.errors import SecretMissingError
-from wsbook.finding import Finding, Verdict
 from wsbook.folder import read_investigation
-from wsbook.inquiry import find_cause, next_choice
+from wsbook.inquiry import find_cause
 from wsbook.parameters import parameters_of, require_files, target_from
-from wsbook.rules.inquiry import settled, suspects
 from wsbook.steps import BESIDE, PHASES, STEPS
 from wsbook.target import Budget, Target
-from wsbook.views import charts, charts_timeline, show, tables
+from wsbook.views import judged, show, tables
 from wsbook.views.own_load import show_own_load
 from wsbook.views.show import Shown
 from wsbook.views.step_view import StepView
@@ -123,12 +119,7 @@ class Workbook:
 
     def chain(self) -> None:
         """Show the path of an update with the state of each place; it follows every step that runs later."""
-
-        def make() -> Mapping[str, Any]:
-            picture = charts.plot_chain(chain(self.case.target, self.case.evidence.observations))
-            return show.bundle_picture(picture) if picture else show.bundle_line("no path is known: no endpoint was given")
-
-        self._shown.append(show.show(make, view="chain", live=True))
+        self._show(judged.path, "chain")
 
     async def _look(self, step: str, *, anew: bool = False) -> StepResult:
         skip = step not in self._selected or (self.case.done(step) and not anew)
@@ -208,22 +199,9 @@ class Workbook:
         """Show what is suspected and what would separate it; where one sure cause is enough, look until there is one, and show how."""
         if self._until_sure:
             await find_cause(self.case, self._tell)
-            show.show(
-                lambda: show.bundle_table(tables.table_looks(self.case.evidence.observations), "nothing is left to look at"), view="looks"
-            )
-
-        def line(judged: Judgement) -> Mapping[str, Any]:
-            sure, choice = settled(self.case.evidence, judged.findings, self.case.looked), next_choice(self.case)
-            if sure or choice is None:
-                return show.bundle_line(f"{sure.cause} is sure" if sure else "nothing is left to look at")
-            return show.bundle_line(f"to look at next: step {choice.step}, about {choice.cost_s:g} s, decides {choice.share:.0%} of it")
-
-        def table(judged: Judgement) -> Mapping[str, Any]:
-            suspected = suspects(self.case.evidence, judged.findings, self.case.looked)
-            return show.bundle_table(tables.table_suspects(suspected), "nothing is suspected")
-
-        self._judgement_view(table, "suspects")
-        self._judgement_view(line, "next look")
+            self._show(judged.looks, "looks")
+        self._show(judged.suspected, "suspects")
+        self._show(judged.next_look, "next look")
 
     async def complete(self) -> None:
         """Run every step that the record does not hold yet, in the order of the investigation."""
@@ -271,54 +249,38 @@ class Workbook:
                     left.refresh(self.case.result(left.step))
                 raise
 
-    def _judgement_view(self, make: Callable[[Judgement], Mapping[str, Any]], view: str) -> None:
-        self._shown.append(show.show(lambda: make(self.case.judge()), view=view, live=self.live))
+    def _show(self, make: Callable[[Case], Mapping[str, Any]], view: str) -> None:
+        """Show something of the whole case; it follows every step that runs later."""
+        self._shown.append(show.show(lambda: make(self.case), view=view, live=self.live))
 
     def root_causes(self) -> None:
         """Show each root cause as a card: what is wrong, the proof, the fix, how to check it."""
-        self._judgement_view(
-            lambda judged: show.bundle_cards([finding for finding in judged.findings if finding.root], _title), "root causes"
-        )
+        self._show(judged.root_causes, "root causes")
 
     def steps(self) -> None:
         """Show the verdict and sentence of every step."""
-        self._judgement_view(lambda judged: show.bundle_table(tables.table_steps(judged.steps), "no step was judged"), "steps")
+        self._show(judged.steps, "steps")
 
     def findings(self) -> None:
         """Show every fault with what explains it."""
-
-        def make(judged: Judgement) -> Mapping[str, Any]:
-            faults = [finding for finding in judged.findings if finding.verdict is Verdict.FAULT]
-            return show.bundle_table(tables.table_findings(faults), "no fault was found")
-
-        self._judgement_view(make, "findings")
+        self._show(judged.findings, "findings")
 
     def timeline(self) -> None:
         """Show everything observed in order of time, as a picture of lanes and as a table."""
-
-        def picture(_: Judgement) -> Mapping[str, Any]:
-            drawn = charts_timeline.plot_timeline(self.case.evidence.observations)
-            return show.bundle_picture(drawn) if drawn else show.bundle_line("nothing was looked at")
-
-        def table(_: Judgement) -> Mapping[str, Any]:
-            return show.bundle_table(tables.table_events(self.case.evidence.observations), "nothing was looked at")
-
-        self._judgement_view(picture, "timeline")
-        self._judgement_view(table, "events")
+        self._show(judged.timeline, "timeline")
+        self._show(judged.events, "events")
 
     def not_looked(self) -> None:
         """Show what was not looked at, why, and what to provide."""
-        self._judgement_view(
-            lambda _: show.bundle_table(tables.table_not_looked(self.case.evidence.observations), "everything was looked at"), "not looked"
-        )
+        self._show(judged.not_looked, "not looked")
 
     def verdicts(self) -> None:
         """Show the verdict of every step in words that only change when a verdict changes."""
-        self._judgement_view(lambda judged: show.bundle_verdicts(judged.steps, judged.findings), "verdicts")
+        self._show(judged.verdicts, "verdicts")
 
     def root_cause_line(self) -> None:
         """Show the root causes in words that only change when they change."""
-        self._judgement_view(lambda judged: show.bundle_line(f"root causes  {', '.join(judged.root_causes) or 'none'}"), "root cause line")
+        self._show(judged.root_cause_line, "root cause line")
 
     def how_made(self) -> None:
         """Show the versions, budget and command that made this record; without a record nothing is kept and nothing is shown."""
@@ -353,11 +315,6 @@ class Workbook:
         """Give back what the case holds; in JupyterLab it stays open for the form."""
         if not self.live:
             self.case.close()
-
-
-def _title(finding: Finding) -> str:
-    entry = causes().get(finding.cause)
-    return entry.title if entry else ""
 
 
 def _target(parameters: Mapping[str, Any]) -> Target:
