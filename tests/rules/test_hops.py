@@ -205,6 +205,23 @@ def test_a_header_that_names_the_instance_differs_from_answer_to_answer() -> Non
     assert roots(*tried, answer(404, headers=(("Via", "1.1 proxy"),), **refused))[0] != "proxy.upgrade-header-missing"
 
 
+def test_one_plain_get_does_not_fix_the_instance_that_answers() -> None:
+    """Its answer is the only one of its status: that the header differs shows in the program's other answers."""
+    a, b = ((*APP, ("X-Instance", name)) for name in ("a", "b"))
+    inside = [
+        answer(101, hop="app", headers=b),
+        answer(426, hop="app", changed=NO_UPGRADE, headers=b, body="upgrade required"),
+        answer(404, hop="app", changed=RANDOM_PATH, headers=b, body="no route"),
+        answer(400, hop="app", changed=labels.NO_KEY, headers=b, body="missing Sec-WebSocket-Key"),
+    ]
+    outside = [
+        answer(426, changed=NO_UPGRADE, headers=b, body="upgrade required"),
+        answer(400, changed=labels.FOREIGN_ORIGIN, headers=b, body="missing Sec-WebSocket-Key"),
+        answer(400, headers=a, body="missing Sec-WebSocket-Key"),
+    ]
+    assert roots(*inside, *outside)[0] == "proxy.hop-lacks-websocket-support"
+
+
 def test_an_answer_of_another_instance_is_the_applications_too() -> None:
     """The hop balances: it was a plain GET that met this instance, and the upgrade another one."""
     a, b = ((*APP, ("X-Served-By", name)) for name in ("a", "b"))

@@ -102,12 +102,13 @@ def _candidates(evidence: Evidence, good: Place) -> Iterator[tuple[Loss, str, Se
 def _kept_headers(evidence: Evidence, good: Place, bad: Place) -> dict[str, str]:
     """Return the headers that both places answer a plain GET with: the hop leaves them in what it passes on; {} where it passes none.
 
-    The value is "" where it is another one with each instance or request.
+    The value is "" where it is another one with each instance or request, as the answers of the same program at the hop show.
     """
     inside, outside = (tried_at(evidence, place, labels.NO_UPGRADE) for place in (good, bad))
     if not inside or not outside or not same_answer(inside[-1][1], outside[-1][1]):
         return {}
-    alike = [facts for seen, facts in evidence.upgrades if seen.source.hop == bad.name and facts.status == outside[-1][1].status]
+    program = outside[-1][1].header("server")
+    alike = [facts for seen, facts in evidence.upgrades if seen.source.hop == bad.name and facts.header("server") == program]
     return {
         name.lower(): value if len({facts.header(name) for facts in alike if facts.header(name)}) <= 1 else ""
         for name, value in inside[-1][1].headers
