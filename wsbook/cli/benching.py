@@ -7,16 +7,17 @@ import asyncio
 import json
 import os
 import platform
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from multiprocessing import get_context
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from msgspec import DecodeError, Struct, ValidationError, convert
 from msgspec.json import decode
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
@@ -135,26 +136,52 @@ class Bench(Struct, frozen=True, kw_only=True):
 
     def run(self, console: Console, keep: Callable[[Trial], None]) -> None:
         """Run the trials, with a line of progress each, and hand over what came of it."""
-        plan = self.plan()
-        for number, trial in enumerate(self._tried(plan), start=1):
-            told = "not run" if trial.problem else ", ".join(trial.named) or "nothing named"
-            console.print(f"{number} of {len(plan)}  {trial.kind}  {trial.name or 'healthy'}: {told}", style="#999999", highlight=False)
+        plan, ended = self.plan(), count(1)
+
+        def told(trial: Trial) -> None:
+            words = "not run" if trial.problem else ", ".join(trial.named) or "nothing named"
+            line = f"{next(ended)} of {len(plan)}  {trial.kind}  {trial.name or 'healthy'}: {words}"
+            console.print(line, style="#999999", highlight=False)
             keep(trial)
+
+        if self.jobs > 1:
+            asyncio.run(self._several(plan, told))
+        else:
+            for one in plan:
+                told(_try_lab(*one))
         for kind in ("artifact", "told") if not self.names else ():
             for sample in _samples() if kind in self.kinds else ():
                 if kind == "artifact" or sample.symptom:
                     keep(_try_sample(kind, sample))
 
-    def _tried(self, plan: Sequence[tuple[str, str, int]]) -> Iterator[Trial]:
-        """Yield what came of each trial as it ends; several at once have a process each, as a lab's secrets stand in the environment."""
-        if self.jobs == 1:
-            yield from (_try_lab(*one) for one in plan)
-            return
-        with ProcessPoolExecutor(self.jobs, mp_context=get_context("spawn")) as pool:
-            try:
-                yield from (done.result() for done in as_completed([pool.submit(_try_lab, *one) for one in plan]))
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+    async def _several(self, plan: Sequence[tuple[str, str, int]], keep: Callable[[Trial], None]) -> None:
+        """Run several trials at once, each in a process of its own: what a lab gives its visitors as secrets stands in the environment."""
+        free = asyncio.Semaphore(self.jobs)
+
+        async def run(one: tuple[str, str, int]) -> None:
+            async with free:
+                keep(await _try_apart(*one))
+
+        async with asyncio.TaskGroup() as tasks:
+            for one in plan:
+                tasks.create_task(run(one))
+
+
+async def _try_apart(kind: str, name: str, turn: int) -> Trial:
+    """Return what comes of a trial in another process, which ends with ours."""
+    command = (sys.executable, "-m", "wsbook", "bench", name, "--only", kind, "--json")
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL)
+    try:
+        said, _ = await process.communicate()
+    except asyncio.CancelledError:
+        process.terminate()
+        await process.wait()
+        raise
+    try:
+        (trial,) = decode(said, type=list[Trial])
+    except (DecodeError, ValidationError, ValueError):
+        return Trial(kind=kind, name=name, cause=find_fault(name).named, round=turn, problem=f"it ended with {process.returncode}")
+    return replace(trial, kind=kind, round=turn)
 
 
 def _kind_of(name: str, kinds: tuple[str, ...]) -> str:
