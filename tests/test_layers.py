@@ -15,7 +15,7 @@ LAYERS = (
     {"wire", "equivalents"},
     {"probes", "parsers", "rules"},
     {"lab"},
-    {"record", "redact", "report", "case", "parameters", "steps", "folder", "artifacts", "inquiry"},
+    {"record", "redact", "report", "case", "parameters", "steps", "folder", "artifacts", "inquiry", "found_hops"},
     {"views"},
     {"runner"},
     {"cli", "__main__"},

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from wsbook.errors import UsageError
 from wsbook.evidence import Evidence
 from wsbook.finding import Finding, StepVerdict, Verdict
+from wsbook.found_hops import with_found_hops
 from wsbook.observation import Failure, Observation, Outcome, Reason, Source
 from wsbook.parameters import redactor_of, require_files, target_from
 from wsbook.record import Record
@@ -115,6 +116,7 @@ class Case:
         else:
             target = target_from(given)
             require_files(target)
+            target = with_found_hops(target)
         redactor = redactor_of(target)
         return cls(target, limits, Record.create(folder, target, redactor, budget=budget, command=command) if folder else None, lab)
 

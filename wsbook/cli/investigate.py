@@ -20,6 +20,7 @@ from wsbook.cli.progress import progress_of
 from wsbook.cli.terminal import show_causes, show_head, show_outcome, show_steps
 from wsbook.cli.trust import Allowed, demands, require_here
 from wsbook.errors import UsageError
+from wsbook.found_hops import with_found_hops
 from wsbook.parameters import parameters_of, redactor_of, require_files, target_from
 from wsbook.record import Record, require_unused
 from wsbook.report import write_report
@@ -71,7 +72,7 @@ def _subject(request: Request) -> Iterator[tuple[Target, str]]:
             raise UsageError("--fault belongs to the lab; leave the endpoint and the other parts of a target out")
         target = target_from(request.parameters)
         require_files(target)
-        yield target, ""
+        yield with_found_hops(target), ""
         return
     begun = _begun(request)
     if begun is not None and not begun.lab():
@@ -149,6 +150,9 @@ def investigate(request: Request, console: Console) -> dict[str, Any]:
     started = time.monotonic()
     prepare()
     with _subject(request) as (target, lab):
+        if target.hops and not lab and not request.parameters.get("hops"):
+            places = ", ".join(f"{hop.name} {hop.url}" for hop in target.hops)
+            console.print(f"hops that the configurations name: {redactor_of(target).text(places)}", style="#999999", markup=False)
         folder, redactor = _folder(request, target).absolute(), redactor_of(target)
         require_unused(folder)
         with hold_folder(folder) as holding:

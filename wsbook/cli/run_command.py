@@ -59,7 +59,11 @@ def run(
     ] = None,
     hop: Annotated[
         Texts | None,
-        typer.Option(metavar="NAME=URL", rich_help_panel=TARGET, help="Place behind the endpoint, the application first; again for more."),
+        typer.Option(
+            metavar="NAME=URL",
+            rich_help_panel=TARGET,
+            help="Place behind the endpoint, the application first; again for more. On this machine --config tells them, too.",
+        ),
     ] = None,
     proxy: Annotated[str, typer.Option(metavar="URL", rich_help_panel=TARGET, help="Forward proxy, http://host:port.")] = "",
     ca: Annotated[str, typer.Option(metavar="FILE", rich_help_panel=TARGET, help="Certificates to trust, PEM.")] = "",

@@ -42,10 +42,10 @@ class RouteFacts(Struct, frozen=True, kw_only=True, tag="route"):
     """What one proxy does with requests for one path, said the same way for every product.
 
     matcher: the location, ACL or route in the product's words. serves: it is the route that serves the endpoint; None unknown.
-    upstream: where it goes. upstream_path: path the backend sees for the endpoint's path, None unknown.
-    upgrade, connection, host, origin: what the backend receives in these headers: "forwarded", "absent", or a literal.
-    idle_s, lifetime_s: Setting with seconds as text. level: which block set the headers. balance: hash, cookie, roundrobin, …
-    fixes: what would make the route right, one for each group of causes that one change removes.
+    upstream: where it goes. addresses: host:port of each server behind a name in it; () where upstream says it all. upstream_path: path
+    the backend sees for the endpoint's path, None unknown. upgrade, connection, host, origin: what the backend receives in these headers:
+    "forwarded", "absent", or a literal. idle_s, lifetime_s: Setting with seconds as text. level: which block set the headers. balance:
+    hash, cookie, roundrobin, … fixes: what would make the route right, one for each group of causes that one change removes.
     """
 
     product: str
@@ -54,6 +54,7 @@ class RouteFacts(Struct, frozen=True, kw_only=True, tag="route"):
     matcher: str
     serves: bool | None = None
     upstream: str = ""
+    addresses: tuple[str, ...] = ()
     upstream_path: str | None = None
     upgrade: Setting | None = None
     connection: Setting | None = None

@@ -7,7 +7,7 @@ __all__ = ["listening_ports"]
 _MOST = 200
 _CHARS = 1_000_000
 _WRITTEN = {
-    "nginx_conf": r"^\s*listen\s+(?:\S*:)?(\d{1,5})\b",
+    "nginx_conf": r"(?:^|[;{])\s*listen\s+(?:\S*:)?(\d{1,5})\b",
     "haproxy_cfg": r"^\s*bind\s+(?:\S*,)*\S*:(\d{1,5})\b",
     "apache_conf": r"^\s*(?:Listen\s+(?:\S+:)?|<VirtualHost\s+\S*:)(\d{1,5})\b",
     "caddyfile": r"^(?:[^\s{}\"#]*:|[^\s{}\"#]*,\s+\S*:)(\d{1,5})(?=[\s,{])|\"listen\"\s*:\s*\[\s*\"[^\"]*:(\d{1,5})\"",

@@ -147,6 +147,7 @@ def _route(entry: Entry, serves: bool | None, host: Host, artifact: Artifact) ->
         matcher=route.matcher,
         serves=serves,
         upstream=entry.target[:200],
+        addresses=tuple(arg[:200] for d in members_of(entry.target, host.every)[:8] for arg in d.args if _is_server(arg)),
         upstream_path=seen_by_upstream(entry, path) if serves and path else None,
         upgrade=header,
         connection=header,
@@ -198,6 +199,10 @@ def _idle(entry: Entry, every: Directives, artifact: Artifact) -> Setting:
 
 def _limit(directive: Directive | None) -> tuple[float | None, Directive | None]:
     return (seconds(directive.args[0]), directive) if directive else (_DEFAULT_S, None)
+
+
+def _is_server(argument: str) -> bool:
+    return "://" in argument and not argument.startswith("balancer://")
 
 
 def _balance(entry: Entry, every: Directives) -> tuple[str, int]:

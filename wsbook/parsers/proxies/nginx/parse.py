@@ -196,6 +196,7 @@ def _route(one: _Judged, upstreams: Upstreams, artifact: Artifact) -> RouteFacts
         upstream_path=path if one.serves is not False and artifact.endpoint_path else None,
         balance=block.balance,
         servers=block.servers,
+        addresses=tuple(upstreams.addresses(base)[:8]),
     )
     return _with_headers(route, ending, artifact) if ending.directive.name == "proxy_pass" else route
 
