@@ -18,7 +18,8 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from wsbook.attempt import Attempt
 from wsbook.errors import UsageError
-from wsbook.observation import Reason
+from wsbook.facts import SessionFacts
+from wsbook.observation import Observation, Reason
 from wsbook.probes.publish import Published, publisher_for, what_is_missing
 from wsbook.probes.publish_command import CommandPublisher
 from wsbook.probes.publish_redis import channel_of, listening, same_channel
@@ -246,3 +247,19 @@ async def test_redis_that_is_not_there_or_not_installed_is_told(monkeypatch: pyt
 def test_channels_are_paths_of_urls() -> None:
     assert channel_of("redis://h/app:events%23/x") == "app:events#/x"
     assert same_channel("redis://h/c", "redis://user:x@h:6379/c") and not same_channel("redis://h/c", "redis://h/d")
+
+
+@pytest.mark.parametrize(("code", "told"), [(1009, [1009]), (1011, [1011]), (4401, [4401]), (1000, []), (1013, [])])
+async def test_a_server_that_closes_the_socket_for_its_message_is_told(code: int, told: list[int]) -> None:
+    async def handler(socket: ServerConnection) -> None:
+        await socket.recv()
+        await socket.close(code, "no")
+
+    ends: list[Observation] = []
+    async with serve(handler, "127.0.0.1", 0) as server:
+        attempt = Attempt(url=f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        async with publisher_for(None, "x {marker}", attempt, step="4.1", on_end=ends.append) as publisher:
+            await publisher.publish("m1")
+            await asyncio.sleep(0.2)
+    assert [seen.facts.close_code for seen in ends if isinstance(seen.facts, SessionFacts)] == told
+    assert all((seen.source.step, seen.source.probe) == ("4.1", "session") for seen in ends)

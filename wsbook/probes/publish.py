@@ -4,8 +4,9 @@ Shared by the probes that follow messages. This module must not know who receive
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Protocol
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from wsbook.attempt import Attempt
 from wsbook.facts import Headers
-from wsbook.observation import Failure, Reason
+from wsbook.observation import Failure, Observation, Reason
 from wsbook.probes.connection import Socket
 from wsbook.probes.endings import why_not_open
 from wsbook.probes.joining import join
@@ -97,11 +98,16 @@ class MutePublisher:
         return Published(sent_at=time.perf_counter(), failure=self._failure)
 
 
+_PEACEFUL = frozenset({None, 1000, 1001, 1005, 1012, 1013})
+"""Close codes that blame no message (RFC 6455 section 7.4.1); None: there was no close frame."""
+
+
 class _OwnSocketPublisher:
     """Publishes on a socket of its own, which is opened again when it has ended; an async context manager."""
 
-    def __init__(self, attempt: Attempt, message: str, step: str) -> None:
+    def __init__(self, attempt: Attempt, message: str, step: str, on_end: Callable[[Observation], None]) -> None:
         self._attempt, self._message, self._step = replace(attempt, first_message_s=0.0), message, step
+        self._on_end = on_end
         self._socket: Socket | None = None
         self.failure: Failure | None = None
 
@@ -111,10 +117,17 @@ class _OwnSocketPublisher:
 
     async def __aexit__(self, *error: object) -> None:
         if self._socket is not None:
+            self._tell_end(self._socket)
             await self._socket.close(timeout_s=0.5)
+
+    def _tell_end(self, socket: Socket) -> None:
+        """Tell of a socket that the server ended for what was sent on it."""
+        if socket.closed_by == "peer" and socket.close_code not in _PEACEFUL:
+            self._on_end(socket.observation(self._step))
 
     async def _open(self) -> None:
         if self._socket is not None:
+            self._tell_end(self._socket)
             await self._socket.hang_up()
         seen, self._socket = await open_socket(self._attempt, step=self._step)
         self.failure = why_not_open(seen) if self._socket is None else None
@@ -133,25 +146,41 @@ class _OwnSocketPublisher:
 
 @asynccontextmanager
 async def publisher_for(
-    trigger: Trigger | None, message: str, attempt: Attempt, *, step: str, anew: bool = False, spare: _Sender | None = None
+    trigger: Trigger | None,
+    message: str,
+    attempt: Attempt,
+    *,
+    step: str,
+    anew: bool = False,
+    spare: _Sender | None = None,
+    on_end: Callable[[Observation], None] = lambda seen: None,
 ) -> AsyncIterator[Publisher]:
     """Yield what publishes: the trigger, whatever its kind, else the message on a socket of its own at the attempt's endpoint.
 
     anew: every HTTP request takes a new connection, so that a balancer decides anew. spare: an open socket that the message is sent on
     where it gets none of its own. A publisher that cannot publish is yielded all the same; each of its events then fails, in words.
+    on_end: is told of a socket of its own that the server closed with a code that blames a message.
     """
     async with AsyncExitStack() as stack:
-        yield await _entered(stack, trigger, message, attempt, step, anew, spare)
+        publisher_on = partial(_OwnSocketPublisher, step=step, on_end=on_end)
+        yield await _entered(stack, trigger, message, attempt, step, anew, spare, publisher_on)
 
 
 async def _entered(
-    stack: AsyncExitStack, trigger: Trigger | None, message: str, attempt: Attempt, step: str, anew: bool, spare: _Sender | None
+    stack: AsyncExitStack,
+    trigger: Trigger | None,
+    message: str,
+    attempt: Attempt,
+    step: str,
+    anew: bool,
+    spare: _Sender | None,
+    publisher_on: Callable[[Attempt, str], _OwnSocketPublisher],
 ) -> Publisher:
     if trigger is None:
-        own = await stack.enter_async_context(_OwnSocketPublisher(attempt, message, step))
+        own = await stack.enter_async_context(publisher_on(attempt, message))
         return SocketPublisher(spare, message) if own.failure is not None and spare is not None else own
     if trigger.kind == "socket":
-        return await stack.enter_async_context(_OwnSocketPublisher(_elsewhere(trigger, attempt), trigger.body, step))
+        return await stack.enter_async_context(publisher_on(_elsewhere(trigger, attempt), trigger.body))
     if trigger.kind == "redis":
         from wsbook.probes.publish_redis import RedisPublisher
 

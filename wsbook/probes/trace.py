@@ -104,11 +104,12 @@ async def probe_trace(
         if not places.sockets and trigger is None:
             return places.unwatched()
         spare = places.sockets[-1] if places.sockets else None
-        publishing = publisher_for(trigger, message, attempt, step=step, spare=spare)
+        closed = list[Observation]()
+        publishing = publisher_for(trigger, message, attempt, step=step, spare=spare, on_end=closed.append)
         await tracer.follow(publishing, max(1, repeats), burst, budget_s, _may_burst(attempt, trigger, owned))
         found = await tracer.results(schema)
         none = not_run(source, Reason.TIMEOUT, f"nothing could be set off within {budget_s:g} s, nor was it refused")
-        return [*(found or [none]), *places.unwatched()]
+        return [*(found or [none]), *closed[:1], *places.unwatched()]
 
 
 def _may_burst(attempt: Attempt, trigger: Trigger | None, owned: bool) -> bool:
