@@ -178,7 +178,7 @@ def test_the_bench_says_which_faults_are_named(monkeypatch, capsys) -> None:
     code, out, err = wsbook(capsys, monkeypatch, "bench", "proxy.upstream-unreachable", "--json")
     (trial,) = json.loads(out)
     assert code == 0
-    assert trial["first"] is True
+    assert trial["right"] is True
     assert trial["named"][0] == "proxy.upstream-unreachable"
     assert "Reverse proxy" in err
 
