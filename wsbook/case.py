@@ -213,6 +213,11 @@ class Case:
             self.forget(step)
 
     @property
+    def begun(self) -> dict[str, float]:
+        """The steps that are being looked at → for how many seconds already."""
+        return {step: time.monotonic() - look.started for step, look in self._looks.items()}
+
+    @property
     def looked(self) -> tuple[str, ...]:
         """The steps that have been run, now or in the record."""
         return tuple(self._durations)
@@ -277,6 +282,7 @@ class _Look:
         self.target, self.budget = _distrusted(case.target) if case.foreign else case.target, case.budget
         self.on_progress: Callable[[str, float], None] | None = None
         self._ended = False
+        self.started = time.monotonic()
         self.task = asyncio.ensure_future(self._look())
 
     @property
@@ -302,12 +308,11 @@ class _Look:
 
     async def _look(self) -> None:
         self._case.forget(self._step.number)
-        started = time.monotonic()
         try:
             await self._step.look(self)
         except Exception as error:
             self.add(_bug(self._step.number, error))
-        self._case.finish(self._step.number, time.monotonic() - started)
+        self._case.finish(self._step.number, time.monotonic() - self.started)
 
 
 def _known(step: str) -> Step:

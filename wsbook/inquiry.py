@@ -16,7 +16,7 @@ _SOURCE = Source(step="0", probe="inquiry")
 
 def next_choice(case: Case) -> Choice | None:
     """Return the step that would separate the suspects at the least cost, None when there is nothing left to look at."""
-    return next_look(case.evidence, case.judge().findings, case.looked, case.budget.name)
+    return next_look(case.evidence, case.judge().findings, case.looked, case.budget.name, case.begun)
 
 
 async def find_cause(

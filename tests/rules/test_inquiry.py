@@ -134,6 +134,15 @@ def test_costs_follow_the_budget() -> None:
     assert costs == sorted(costs) and len(set(costs)) == 3
 
 
+def test_of_a_step_that_is_being_looked_at_only_the_rest_costs_anything() -> None:
+    evidence, done = Evidence(WHOLE, [answer(101)]), ["1.1", "1.2", "1.3", "1.4", "2.1", "2.2", "3.1", "3.3", "4.1"]
+    before, after = next_look(evidence, [], done), next_look(evidence, [], done, begun={"3.4": 20.0})
+    assert before is not None and before.step != "3.4"
+    assert after is not None and after.step == "3.4" and after.cost_s == pytest.approx(1.5)
+    long = next_look(evidence, [], done, begun={"3.4": 500.0})
+    assert long is not None and long.step == "3.4" and long.cost_s > 0
+
+
 REFUSED = (answer(426), answer(101, hop="app"))
 ALL = tuple(STEP_TITLES)
 

@@ -4,9 +4,10 @@ Each step decides some causes and takes some time (experiments.toml). Looking fi
 a cause soonest on average: of looks with chance p and cost c, those with the larger p/c come first.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
+from types import MappingProxyType
 
 from msgspec import Struct, convert
 
@@ -32,6 +33,7 @@ _LEAST_COST_S = 0.2
 _LIVE = 0.02
 """A smaller part of all suspicion stops nobody from being sure."""
 _BUDGETS = ("quick", "standard", "thorough")
+_NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 class _Experiment(Struct, frozen=True, kw_only=True):
@@ -47,8 +49,11 @@ class _Table(Struct, frozen=True, kw_only=True):
 
 
 class Choice(Struct, frozen=True, kw_only=True):
-    """A step that would be worth its time. cost_s: what it usually takes. share: part of all suspicion that it decides, 0..1.
-    separates: the likeliest suspects among those that it decides, at most four."""
+    """A step that would be worth its time.
+
+    cost_s: what it usually takes, or what is left of it. share: part of all suspicion that it decides, 0..1. separates: the likeliest
+    suspects among those that it decides, at most four.
+    """
 
     step: str
     cost_s: float
@@ -122,13 +127,19 @@ def _possible(evidence: Evidence, done: Collection[str]) -> Iterator[tuple[str, 
             yield step, experiment
 
 
-def next_look(evidence: Evidence, findings: Iterable[Finding], done: Collection[str], budget: str = "quick") -> Choice | None:
-    """Return the step that decides the most suspicion in a second, None when no step is left that has what it needs."""
+def next_look(
+    evidence: Evidence, findings: Iterable[Finding], done: Collection[str], budget: str = "quick", begun: Mapping[str, float] = _NOTHING
+) -> Choice | None:
+    """Return the step that decides the most suspicion in a second, None when no step is left that has what it needs.
+
+    begun: steps that are being looked at already → for how many seconds; only what is left of them costs anything.
+    """
     weights = suspects(evidence, findings, done)
     best: Choice | None = None
     for step, experiment in _possible(evidence, done):
         decided = [slug for slug in weights if slug in _decided(step)]
-        share, cost_s = sum(weights[slug] for slug in decided), experiment.cost_s[_BUDGETS.index(budget)]
+        share = sum(weights[slug] for slug in decided)
+        cost_s = max(experiment.cost_s[_BUDGETS.index(budget)] - begun.get(step, 0.0), _LEAST_COST_S)
         choice = Choice(step=step, cost_s=cost_s, share=round(share, 3), separates=tuple(decided[:4]))
         if best is None or _worth(choice) > _worth(best):
             best = choice
@@ -136,7 +147,7 @@ def next_look(evidence: Evidence, findings: Iterable[Finding], done: Collection[
 
 
 def _worth(choice: Choice) -> float:
-    return choice.share / max(choice.cost_s, _LEAST_COST_S)
+    return choice.share / choice.cost_s
 
 
 def settled(evidence: Evidence, findings: Iterable[Finding], done: Collection[str]) -> Finding | None:
