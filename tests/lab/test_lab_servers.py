@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import needs
-from dialect_servers import NODE, needs_node
+from dialect_servers import needs_node
 from lab.lab_client import answer_of, eventually, http, log, open_socket, publish, received
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosedError
@@ -31,13 +31,6 @@ LOGGED = {
     "node": "client connected",
 }
 _MARKS = {"node": needs_node("ws")}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def node_path() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("NODE_PATH", str(NODE / "node_modules"))
-        yield
 
 
 @pytest.fixture(scope="module", params=[pytest.param(name, marks=_MARKS.get(name, ())) for name in SERVERS])

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from conftest import needs
+from dialect_servers import needs_node
 from lab.lab_client import answer_of, http, lifetime, log, open_socket, publish, received
 from websockets.exceptions import ConnectionClosed
 
@@ -77,7 +78,14 @@ def test_declarations_change_what_they_say(stack: Fault) -> None:
     assert stack.slug not in FAULTS
 
 
-@pytest.mark.parametrize("slug", STACKS)
+def needed(stack: Fault) -> Any:
+    """Return what marks a test of a stack that needs a program which may be missing."""
+    if stack.server == "node":
+        return needs_node("ws")
+    return () if "caddy" in stack.proxies else needs(stack.proxies[0])
+
+
+@pytest.mark.parametrize("slug", [pytest.param(slug, marks=needed(stack)) for slug, stack in STACKS.items()])
 async def test_each_opens_and_shows_its_page(slug: str) -> None:
     stack = STACKS[slug]
     with start_lab(slug) as lab:
