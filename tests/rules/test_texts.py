@@ -176,3 +176,10 @@ def test_no_proxy_drops_headers_where_the_application_refuses_the_complete_reque
     found = roots(printed(("proxy.upgrade-header-missing", 0.7)), outer, *([inner] if inner else []))
     assert set(causes) <= set(found)
     assert ("proxy.upgrade-header-missing" in found) is (causes != ["subprotocol.mismatch"])
+
+
+def test_where_the_endpoint_accepts_no_other_origin_has_cured_anything() -> None:
+    """What fails in the browser fails at the address that the page dials, which is another than the endpoint."""
+    error = "WebSocket connection to 'ws://ticker-app:8001/ws' failed: Error in connection establishment: net::ERR_NAME_NOT_RESOLVED"
+    page = answer(0, hop="browser", step="1.2", probe="browser", error_text=error, url="ws://ticker-app:8001/ws")
+    assert "endpoint.localhost-or-internal-address" in roots(answer(101), answer(101, changed=NO_ORIGIN), page)

@@ -88,9 +88,14 @@ def baseline(evidence: Evidence, hop: str = "endpoint") -> Seen | None:
 
 def cured_by_origin(evidence: Evidence, hop: str = "endpoint") -> bool:
     """Tell whether a place that refuses the upgrade accepts it when Origin alone is another, or left out."""
-    return any(
-        facts.accepted and seen.source.hop == hop and len(seen.source.changed) == 1 and "origin" in seen.source.changed[0].lower()
-        for seen, facts in evidence.upgrades
+    tried = baseline(evidence, hop)
+    return (
+        tried is not None
+        and not tried[1].accepted
+        and any(
+            facts.accepted and seen.source.hop == hop and len(seen.source.changed) == 1 and "origin" in seen.source.changed[0].lower()
+            for seen, facts in evidence.upgrades
+        )
     )
 
 
