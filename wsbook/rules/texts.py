@@ -45,11 +45,11 @@ _BROADCAST_SLUGS = frozenset(
     {
         "cluster.no-pubsub-across-workers",
         "cluster.pubsub-misconfigured",
-        "backend.background-task-died",
         "backend.exception-kills-broadcast",
     }
 )
-"""Causes that keep a broadcast from somebody: one that reached everybody outranks them."""
+"""Causes that keep a broadcast from somebody: one that reached everybody outranks them. A task that died is none: what we set off may be
+sent by another."""
 
 _UNANSWERED_SLUGS = frozenset(
     {"endpoint.tls-to-plain-port", "net.dns-wrong", "net.ipv6", "net.not-listening-outside", "net.firewall-filtered", "tls.sni-missing"}
