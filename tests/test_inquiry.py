@@ -36,11 +36,11 @@ async def test_where_time_is_over_nothing_is_called_sure_and_the_rest_is_not_run
     assert {step.summary for step in case.judge().steps} == {"not run"}
 
 
-async def test_it_goes_on_when_asked_and_ends_when_nothing_is_left(tmp_path) -> None:
+async def test_it_ends_when_nothing_is_left(tmp_path) -> None:
     log = tmp_path / "app.log"
     log.write_text("2026-11-20 10:00:00 nginx: [emerg] socket() failed (24: Too many open files)\n" * 3)
     case = Case(parse_target("", logs=[str(log)]), Budget.named("quick"))
-    facts = await find_cause(case, until_sure=False)
+    facts = await find_cause(case)
     assert [look.step for look in facts.looks] == ["1.4"]
     assert next_choice(case) is None
 

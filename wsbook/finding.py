@@ -7,7 +7,7 @@ from math import prod
 from msgspec import Struct
 from msgspec.structs import replace
 
-__all__ = ["NOT_RUN", "STEP_TITLES", "Finding", "Proof", "Severity", "StepVerdict", "Verdict", "rank"]
+__all__ = ["NOT_RUN", "STEP_TITLES", "Finding", "Proof", "Severity", "StepVerdict", "Verdict", "explains_cause", "rank"]
 
 STEP_TITLES = {
     "1.1": "endpoint in the code",
@@ -144,6 +144,11 @@ def _joined(group: list[Finding]) -> Finding:
     )
 
 
+def explains_cause(explains: Mapping[str, Iterable[str]], by: str, cause: str) -> bool:
+    """Tell whether one cause explains another; "area.*" stands for all of an area."""
+    return by != cause and bool({cause, f"{cause.partition('.')[0]}.*"} & set(explains.get(by, ())))
+
+
 def rank(
     findings: Iterable[Finding],
     explains: Mapping[str, Iterable[str]],
@@ -163,13 +168,11 @@ def rank(
     faults = {f.cause: f for f in joined if f.verdict is Verdict.FAULT}
 
     def explained(slug: str) -> tuple[str, ...]:
-        area = f"{slug.partition('.')[0]}.*"
         return tuple(
             other.cause
             for other in sorted(faults.values(), key=lambda f: (-f.confidence, f.cause))
-            if other.cause != slug
+            if explains_cause(explains, other.cause, slug)
             and other.confidence >= max(PROVEN, NEAR * faults[slug].confidence)
-            and {slug, area} & set(explains.get(other.cause, ()))
             and not independent(faults[slug], other.cause)
             and not (slug in explains and {other.cause} & set(explains[slug]) and faults[slug].confidence >= other.confidence)
         )

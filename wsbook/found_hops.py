@@ -6,7 +6,6 @@ dialling them from here would tell nothing, or meet a stranger.
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -17,7 +16,6 @@ from wsbook.target import Endpoint, Hop, Target, parse_endpoint
 __all__ = ["found_hops", "with_found_hops"]
 
 _MOST_SERVERS, _MOST_PROXIES = 3, 3
-_HEAD_BYTES = 1_000_000
 _ADDRESS = re.compile(r"(?:(?P<scheme>\w+)://)?(?P<host>\[[0-9a-fA-F:.]+\]|[\w.-]+):(?P<port>\d{1,5})")
 _TLS = frozenset({"https", "wss"})
 
@@ -65,15 +63,12 @@ def _route(configs: tuple[str, ...], place: Endpoint, path: str) -> RouteFacts |
 
 def _listening(configs: tuple[str, ...], port: int) -> list[str]:
     """Return the configurations that listen at a port."""
-    from wsbook.parsers.detect import detect_kind
-    from wsbook.parsers.lines import decode, is_folder, read_head
-    from wsbook.parsers.proxies.listening import listening_ports
+    from wsbook.parsers.proxies.listening import ports_of_file
 
     found = []
     for config in configs:
         try:
-            head = b"" if is_folder(Path(config)) else read_head(config, _HEAD_BYTES)
-            ports = listening_ports(decode(head), detect_kind(config, head))
+            ports = ports_of_file(config)
         except UnreadableInputError:
             continue
         if port in ports:

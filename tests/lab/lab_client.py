@@ -8,12 +8,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from wsbook.lab import Lab
+from wsbook.lab import Fault, Lab
+from wsbook.lab.proxies import CONFIGS, read_template
+from wsbook.lab.servers import SERVERS
 
 
 def open_socket(lab: Lab, url: str = "", **options: object) -> connect:
@@ -122,3 +125,13 @@ def family(pid: int) -> set[int]:
 def processes_of(lab: Lab) -> set[int]:
     """Return every process of a running lab: workers included, this process not."""
     return set().union(*(family(pid) for pid in lab.pids.values())) - {os.getpid()}
+
+
+def original(fault: Fault, file: str) -> str:
+    """Return a file of the healthy deployment, or of the stack's own server, as an edit finds it."""
+    folder, _, name = file.partition("/")
+    if folder == "proxy":
+        return read_template({config: proxy for proxy, config in CONFIGS.items()}[name])
+    program = ("servers", SERVERS[fault.server].file) if fault.server else ("backend.py",)
+    place = ("frontend", name) if folder == "frontend" else program if name.startswith("server.") else (name,)
+    return files("wsbook.lab").joinpath(*place).read_text()

@@ -1,19 +1,13 @@
 """Several faults of the lab planted together: their changes are made one after the other, or they are refused."""
 
 import pytest
+from lab.lab_client import original
 
 from wsbook.errors import UsageError
 from wsbook.lab import COMBINATIONS, FAULTS
 from wsbook.lab.deployment import _choose_proxy, _server_files
 from wsbook.lab.faults import edit_text, find_fault
 from wsbook.lab.proxies import CONFIGS, read_template
-
-
-def original(file: str) -> str:
-    from importlib.resources import files
-
-    place = ("frontend", file.partition("/")[2]) if file.startswith("frontend/") else ({"server.py": "backend.py"}.get(file[8:], file[8:]),)
-    return files("wsbook.lab").joinpath(*place).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", COMBINATIONS)
@@ -25,7 +19,7 @@ def test_both_changes_are_made(name: str) -> None:
     assert all(proxy in part.proxies for part in parts)
     assert edit_text(fault, f"proxy/{CONFIGS[proxy]}", read_template(proxy))
     for file in {edit.file for edit in fault.edits if not edit.file.startswith("proxy/")}:
-        text = edit_text(fault, file, original(file))
+        text = edit_text(fault, file, original(fault, file))
         assert all(edit.new in text for edit in fault.edits if edit.file == file)
     assert _server_files(fault)["server.py"] == "backend.py"
 

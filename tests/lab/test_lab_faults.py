@@ -6,21 +6,19 @@ import ssl
 import subprocess
 import urllib.request
 from difflib import unified_diff
-from importlib.resources import files
 from typing import Any
 
 import psutil
 import pytest
 from conftest import needs
-from lab.lab_client import answer_of, eventually, http, lifetime, log, open_socket, publish, received
+from lab.lab_client import answer_of, eventually, http, lifetime, log, open_socket, original, publish, received
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from wsbook.causes import causes
 from wsbook.errors import UsageError
 from wsbook.lab import FAULTS, STACKS, Fault, start_lab
 from wsbook.lab.faults import edit_text, find_fault
-from wsbook.lab.proxies import CONFIGS, read_template
-from wsbook.lab.servers import SERVERS
+from wsbook.lab.proxies import CONFIGS
 from wsbook.secret import resolve
 
 _MARKS = {"caddy": (), **{name: (needs(name),) for name in ("nginx", "haproxy", "apache")}}
@@ -29,15 +27,6 @@ _MARKS = {"caddy": (), **{name: (needs(name),) for name in ("nginx", "haproxy", 
 def on(slug: str, *proxies: str) -> list[Any]:
     """Return one test case for each proxy that can show the fault, or for those named."""
     return [pytest.param(slug, name, marks=_MARKS[name], id=f"{slug}-{name}") for name in proxies or FAULTS[slug].proxies]
-
-
-def original(fault: Fault, file: str) -> str:
-    folder, _, name = file.partition("/")
-    if folder == "proxy":
-        return read_template({config: proxy for proxy, config in CONFIGS.items()}[name])
-    program = ("servers", SERVERS[fault.server].file) if fault.server else ("backend.py",)
-    place = ("frontend", name) if folder == "frontend" else program if name.startswith("server.") else (name,)
-    return files("wsbook.lab").joinpath(*place).read_text()
 
 
 @pytest.mark.parametrize("fault", [*FAULTS.values(), *STACKS.values()], ids=[*FAULTS, *STACKS])

@@ -4,20 +4,18 @@ import asyncio
 import json
 import time
 from difflib import unified_diff
-from importlib.resources import files
 from typing import Any
 
 import pytest
 from conftest import needs
 from dialect_servers import needs_node
-from lab.lab_client import answer_of, http, lifetime, log, open_socket, publish, received
+from lab.lab_client import answer_of, http, lifetime, log, open_socket, original, publish, received
 from websockets.exceptions import ConnectionClosed
 
 from wsbook.case import Case
 from wsbook.finding import Verdict
 from wsbook.lab import FAULTS, STACKS, Fault, Lab, start_lab
 from wsbook.lab.faults import edit_text, find_fault
-from wsbook.lab.proxies import CONFIGS, read_template
 
 SUBSCRIBE = json.dumps({"type": "subscribe", "topic": "ticks"})
 EVENT = b'{"type": "event", "text": "hello"}'
@@ -26,13 +24,6 @@ _MARKS = {"caddy": (), **{name: (needs(name),) for name in ("nginx", "haproxy", 
 
 def on_each_proxy(*slugs: str) -> list[Any]:
     return [pytest.param(slug, name, marks=_MARKS[name], id=f"{slug}-{name}") for slug in slugs for name in STACKS[slug].proxies]
-
-
-def original(file: str) -> str:
-    folder, _, name = file.partition("/")
-    if folder == "proxy":
-        return read_template({config: proxy for proxy, config in CONFIGS.items()}[name])
-    return files("wsbook.lab").joinpath(*(("frontend", name) if folder == "frontend" else (name.replace("server", "backend"),))).read_text()
 
 
 def given(fault: Fault) -> dict[str, Any]:
@@ -67,7 +58,7 @@ async def ending(socket: Any, *messages: str | bytes, wait_s: float = 6.0) -> tu
 @pytest.mark.parametrize("stack", STACKS.values(), ids=STACKS)
 def test_declarations_change_what_they_say(stack: Fault) -> None:
     for file in {edit.file for edit in stack.edits}:
-        before, after = original(file), edit_text(stack, file, original(file))
+        before, after = original(stack, file), edit_text(stack, file, original(stack, file))
         assert list(unified_diff(before.splitlines(), after.splitlines()))
         if file.endswith(".py"):
             compile(after, file, "exec")

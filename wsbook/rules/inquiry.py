@@ -15,7 +15,7 @@ from wsbook.causes import causes, explains
 from wsbook.datafile import read_table
 from wsbook.evidence import Evidence
 from wsbook.facts import SymptomFacts, UpgradeFacts
-from wsbook.finding import Finding, Severity, Verdict
+from wsbook.finding import Finding, Severity, Verdict, explains_cause
 from wsbook.rules.known import causes_of_status
 from wsbook.rules.outcome import baseline, inner_hops
 from wsbook.symptoms import symptom_candidates
@@ -164,14 +164,10 @@ def settled(evidence: Evidence, findings: Iterable[Finding], done: Collection[st
     told = {slug for _, facts in evidence.of(SymptomFacts) for slug, _ in symptom_candidates(facts)}
     left = {slug for step, _ in _possible(evidence, done) for slug in _decided(step)}
     for finding in sure:
-        behind = {slug for slug in left & set(weights) if _explained(finding.cause, slug) and weights[slug] >= _LIVE}
-        if not behind and (not told or finding.cause in told or any(_explained(slug, finding.cause) for slug in told)):
+        behind = {slug for slug in left & set(weights) if explains_cause(explains(), slug, finding.cause) and weights[slug] >= _LIVE}
+        if not behind and (not told or finding.cause in told or any(explains_cause(explains(), finding.cause, slug) for slug in told)):
             return finding
     return None
-
-
-def _explained(consequence: str, by: str) -> bool:
-    return consequence != by and bool({consequence, f"{consequence.partition('.')[0]}.*"} & set(explains().get(by, ())))
 
 
 def rivals(findings: Iterable[Finding]) -> tuple[Finding, ...]:

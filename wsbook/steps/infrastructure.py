@@ -2,7 +2,6 @@
 
 import re
 from functools import partial
-from pathlib import Path
 
 from wsbook.errors import UnreadableInputError
 from wsbook.evidence import Evidence
@@ -15,7 +14,6 @@ from wsbook.target import Endpoint, Target
 __all__ = ["look_proxies"]
 
 _NAMED = re.compile(r"([a-z][\w-]{1,20})/(\d+(?:\.\d+){1,3})")
-_HEAD_BYTES = 1_000_000
 
 
 async def look_proxies(look: Looking) -> None:
@@ -39,14 +37,11 @@ def _read_config(path: str, target: Target, versions: dict[str, str]) -> list[Ob
 
 def _place(path: str, target: Target, endpoint: Endpoint) -> Endpoint:
     """Return the place that a configuration serves: the outermost whose port it listens at, the endpoint where that does not tell."""
-    from wsbook.parsers.detect import detect_kind
-    from wsbook.parsers.lines import decode, is_folder, read_head
-    from wsbook.parsers.proxies.listening import listening_ports
+    from wsbook.parsers.proxies.listening import ports_of_file
     from wsbook.target import parse_endpoint
 
     try:
-        head = b"" if is_folder(Path(path)) else read_head(path, _HEAD_BYTES)
-        ports = listening_ports(decode(head), detect_kind(path, head))
+        ports = ports_of_file(path)
     except UnreadableInputError:  # whoever reads it says so
         return endpoint
     places = [endpoint, *(parse_endpoint(hop.url) for hop in reversed(target.hops))]

@@ -49,7 +49,8 @@ def suspected(case: Case) -> Bundle:
 
 def next_look(case: Case) -> Bundle:
     """The step that is worth its time most, or the cause that is sure."""
-    sure, choice = settled(case.evidence, case.judge().findings, case.looked), next_choice(case)
+    judged = case.judge()
+    sure, choice = settled(case.evidence, judged.findings, case.looked), next_choice(case, judged)
     if sure or choice is None:
         return show.bundle_line(f"{sure.cause} is sure" if sure else "nothing is left to look at")
     return show.bundle_line(f"to look at next: step {choice.step}, about {choice.cost_s:g} s, decides {choice.share:.0%} of it")
