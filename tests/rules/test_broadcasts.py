@@ -19,6 +19,7 @@ NO_BUS, HALF, EACH, TWICE, LOST = (
     "message.duplicated",
     "message.lost",
 )
+DEAD = "backend.exception-kills-broadcast"
 Copies = Callable[[int, int, int, int], int]
 """(sender's index, its instance, receiver's index, its instance) → copies."""
 
@@ -199,6 +200,22 @@ def test_nobody_heard_it_and_later_everybody_did() -> None:
     assert faults(nothing) == []
     assert faults(nothing, later) == []
     assert [found.cause for found in faults(nothing, later, broken)] == ["backend.exception-kills-broadcast"]
+
+
+@pytest.mark.parametrize("stands_in_the_way", [lambda by, at, one, place: place != ord("b"), lambda by, at, one, place: one not in (1, 3)])
+def test_some_heard_nothing_and_later_everybody_did(stands_in_the_way: Copies) -> None:
+    """Instances that are not connected to one another stay so; what stood in the way of a loop is forgotten."""
+    earlier, later = broadcast("ababab", stands_in_the_way, how="trigger"), broadcast("ababab", all_hear, how="trigger")
+    broken = broadcast("ababab", third_is_deaf, changed=ONE_BROKEN, how="trigger")
+    assert faults(earlier, later) == []
+    assert max((found.confidence, found.cause) for found in findings(earlier, later) if found.verdict is Verdict.UNKNOWN) == (0.4, DEAD)
+    assert [found.cause for found in faults(earlier, later, broken)] == [DEAD]
+
+
+def test_those_who_still_hear_nothing_are_judged_once() -> None:
+    deaf = broadcast("ababab", lambda by, at, one, place: place != ord("b"), how="known trigger")
+    assert [found.cause for found in faults(deaf, deaf)] == [found.cause for found in faults(deaf)] == [HALF]
+    assert DEAD not in {found.cause for found in findings(deaf, deaf)}
 
 
 def test_a_broken_subscriber_and_a_sender_that_is_left_out() -> None:

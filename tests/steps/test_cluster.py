@@ -1,14 +1,18 @@
 """Step 2.2 with several instances behind one endpoint: when they are looked for, and what is said of them."""
 
 import itertools
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
+import websockets
 from dialect_servers import round_robin, serving, socketio_application
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from wsbook.attempt import ONE_BROKEN
 from wsbook.case import Case
 from wsbook.facts import AffinityFacts, BroadcastFacts
 from wsbook.finding import Verdict
@@ -89,3 +93,27 @@ async def test_an_echo_is_no_broadcast() -> None:
     assert len(list(case.evidence.of(BroadcastFacts))) == 1
     assert not case.judge().faulty
     assert case.result("3.2").verdict.verdict is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("forgets", [True, False])
+async def test_who_hears_nothing_is_asked_once_more_later(monkeypatch: pytest.MonkeyPatch, forgets: bool) -> None:
+    """A loop that ends at a socket that has gone, such as one that we left in another step: the server may forget it in time."""
+    monkeypatch.setattr("wsbook.steps.cluster._FORGET_S", 1.0)
+    sockets: dict[ServerConnection, None] = {}
+    began: list[float] = []
+
+    async def tell_all(socket: ServerConnection) -> None:
+        sockets[socket] = None
+        with suppress(ConnectionClosed):
+            async for message in socket:
+                began.append(time.monotonic())
+                stands = not forgets or time.monotonic() < began[0] + 1.0
+                websockets.broadcast(list(sockets)[: 3 if stands else None], message)
+        del sockets[socket]
+
+    async with serve(tell_all, "127.0.0.1", 0) as running:
+        url = f"ws://127.0.0.1:{next(iter(running.sockets)).getsockname()[1]}/ws"
+        case = await looked(url, "3.2", message="{marker}")
+    plain = [facts for _, facts in case.evidence.of(BroadcastFacts, where=lambda seen: ONE_BROKEN not in seen.source.changed)]
+    assert [all(one.received for one in facts.subscribers) for facts in plain] == [False, forgets]
+    assert not [found.cause for found in case.judge().findings if found.verdict is Verdict.FAULT]

@@ -29,15 +29,19 @@ _MAY_HIDE = 0.05
 
 
 def judge_broadcasts(evidence: Evidence) -> Iterator[Finding]:
-    """Judge broadcasts, those with a broken subscriber only where the others had everything before."""
+    """Judge the latest broadcast, and that with a broken subscriber only where the others had everything before.
+
+    One that was repeated without any change, and then came through, tells of what stood in its way.
+    """
     plain = [entry for entry in evidence.of(BroadcastFacts) if ONE_BROKEN not in entry[0].source.changed]
     told = [entry for entry in plain if any(one.received for one in entry[1].subscribers)]
-    for seen, facts in told or plain:
+    judged = (told or plain)[-1:]
+    for seen, facts in judged:
         if facts.subscribers and facts.messages:
             yield from _judge_broadcast(evidence, seen, facts)
-    if told and told != plain:
+    if told and len(plain) > 1:
         yield from judge_late(plain[0], told[-1])
-    if not any(missed for _, facts in told or plain for missed in missing_of(facts).values()):
+    if not any(missed for _, facts in judged for missed in missing_of(facts).values()):
         for seen, facts in evidence.of(BroadcastFacts, where=lambda entry: ONE_BROKEN in entry.source.changed):
             yield from judge_broken(seen, facts, lost_anyway(evidence))
 

@@ -38,9 +38,15 @@ def judge_departed(seen: Observation, facts: BroadcastFacts) -> Iterator[Finding
 
 
 def judge_late(before: tuple[Observation, BroadcastFacts], after: tuple[Observation, BroadcastFacts]) -> Iterator[Finding]:
-    """Nobody heard anything while sockets that had just been closed were remembered, and later everybody did."""
+    """Some, or all, heard nothing while sockets that had just been closed were remembered, and later everybody heard everything.
+
+    Processes that do not pass messages on to one another do not begin to by themselves.
+    """
+    deaf, total = sum(len(missed) == before[1].messages for missed in missing_of(before[1]).values()), len(before[1].subscribers)
+    if not deaf or any(missing_of(after[1]).values()):
+        return
     late_s = (after[0].observed_at - before[0].observed_at).total_seconds()
-    words = f"none of {len(before[1].subscribers)} subscribers got anything, and {late_s:.0f} s later they did, without any change"
+    words = f"{deaf} of {total} subscribers got nothing, and {late_s:.0f} s later all got everything, without any change"
     yield unknown("backend.exception-kills-broadcast", 0.4, words, proof(before[0], words), proof(after[0], "later they are told"))
 
 

@@ -63,12 +63,13 @@ def _sessions(look: Looking) -> Attempt | None:
 async def look_delivery(look: Looking, attempt: Attempt) -> bool:
     """Publish to subscribers on every instance that can be reached; where all heard all, once more with one that broke off.
 
-    Where nobody heard anything, once more later: sockets that we left in other steps may still stand in the way of a loop that breaks.
-    Tell whether everybody heard everything while all behaved.
+    Where somebody heard nothing at all, once more later: sockets that we left in other steps may still stand in the way of a loop that
+    breaks. Tell whether everybody heard everything while all behaved.
     """
     first = await _look_broadcast(look, attempt, break_one=False)
-    if first and not any(one.received for one in first.subscribers):
-        look.progress(f"nobody heard anything; once more in {_FORGET_S:g} s, when our earlier sockets are forgotten", 0.5)
+    if first and (deaf := sum(len(missed) == first.messages for missed in missing_of(first).values())):
+        heard = f"{deaf} of {len(first.subscribers)} heard nothing"
+        look.progress(f"{heard}; once more in {_FORGET_S:g} s, when our earlier sockets are forgotten", 0.5)
         await asyncio.sleep(_FORGET_S)
         first = await _look_broadcast(look, attempt, break_one=False)
     whole = first is not None and not any(missing_of(first).values()) and not departed(first)
