@@ -1,6 +1,9 @@
 """Which step comes next, when a cause is sure, and what cannot be told apart."""
 
+from datetime import timedelta
+
 import pytest
+from msgspec.structs import replace
 from observations import TARGET, answer, seen
 
 from wsbook.causes import causes
@@ -75,6 +78,17 @@ def test_suspicions_are_parts_of_one_whole_and_follow_frequency_before_anything_
 def test_the_first_upgrade_leaves_some_causes(observations, stays: str, goes: str) -> None:
     weights = suspects(Evidence(WHOLE, observations), [])
     assert stays in weights and goes not in weights
+
+
+@pytest.mark.parametrize(("status", "first", "again"), [(404, "log", True), (404, "upgrade", False), (101, "log", False)])
+def test_logs_that_were_read_before_anything_was_refused_are_read_again(status: int, first: str, again: bool) -> None:
+    log, upgrade = seen(None, step="1.4", probe="logs", hop=""), answer(status)
+    later = {"log": upgrade, "upgrade": log}[first]
+    later = replace(later, observed_at=later.observed_at + timedelta(seconds=1))
+    observations = (log, later) if first == "log" else (upgrade, later)
+    others = [step for step in STEP_TITLES if step not in ("0", "1.4")]
+    choice = next_look(Evidence(WHOLE, observations), [], ["1.4", *others])
+    assert (choice is not None and choice.step == "1.4") is again
 
 
 def test_what_was_told_counts_and_a_measurement_counts_more() -> None:

@@ -32,6 +32,7 @@ _SPOKEN, _CLEARED, _PASSED = 2.0, 0.05, 0.3
 _LEAST_COST_S = 0.2
 _LIVE = 0.02
 """A smaller part of all suspicion stops nobody from being sure."""
+_LOGS = "1.4"
 _BUDGETS = ("quick", "standard", "thorough")
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 
@@ -85,6 +86,14 @@ def _outcome(evidence: Evidence) -> str:
     return "refused" if not inside else "refused-outside" if any(inside) else "refused-inside"
 
 
+def _standing(evidence: Evidence, done: Collection[str]) -> frozenset[str]:
+    """Return the steps of `done` that still count: logs that were read before a handshake was refused do not tell of that yet."""
+    refused = [seen.observed_at for seen, facts in evidence.upgrades if seen.source.probe == "upgrade" and not facts.accepted]
+    read = [seen.observed_at for seen in evidence.observations if seen.source.step == _LOGS]
+    early = refused and read and max(read) < min(refused)
+    return frozenset(done) - {_LOGS} if early else frozenset(done)
+
+
 def suspects(evidence: Evidence, findings: Iterable[Finding], done: Collection[str] = ()) -> dict[str, float]:
     """Return how much each cause is suspected, in parts of all suspicion, the most suspected first.
 
@@ -93,7 +102,7 @@ def suspects(evidence: Evidence, findings: Iterable[Finding], done: Collection[s
     """
     remains = _table().remains.get(_outcome(evidence))
     weights = {slug: _PRIOR[entry.frequency] for slug, entry in causes().items() if remains is None or slug in _matching(remains)}
-    for step in done:
+    for step in _standing(evidence, done):
         for slug in _decided(step) & set(weights):
             weights[slug] *= _PASSED
     tried = baseline(evidence)
@@ -121,9 +130,10 @@ def _possible(evidence: Evidence, done: Collection[str]) -> Iterator[tuple[str, 
     """Yield the steps that are left and have what they need."""
     tried = baseline(evidence)
     closed = tried is not None and not tried[1].accepted
+    looked = _standing(evidence, done)
     for step, experiment in _table().steps.items():
         given = not experiment.needs or any(getattr(evidence.target, name) for name in experiment.needs)
-        if step not in done and given and not (closed and experiment.open):
+        if step not in looked and given and not (closed and experiment.open):
             yield step, experiment
 
 
