@@ -9,7 +9,7 @@ from msgspec import Struct, to_builtins
 
 from wsbook.causes import AREAS
 
-__all__ = ["KINDS", "SCHEMA", "AreaScore", "Reliability", "Trial", "accuracy", "by_area", "joined", "reliability"]
+__all__ = ["CERTAIN", "KINDS", "SCHEMA", "AreaScore", "Reliability", "Trial", "accuracy", "by_area", "certain", "joined", "reliability"]
 
 SCHEMA = "wsbook.accuracy/1"
 
@@ -23,7 +23,10 @@ KINDS = {
 }
 """What is tried, in words."""
 
-_STEPS = (0.0, 0.3, 0.5, 0.7, 0.9, 1.01)
+CERTAIN = 0.9
+"""From this confidence on a finding is to be right nineteen times of twenty."""
+
+_STEPS = (0.0, 0.3, 0.5, 0.7, CERTAIN, 1.01)
 """Borders of the classes of confidence."""
 
 
@@ -129,6 +132,12 @@ def reliability(trials: Iterable[Trial]) -> list[Reliability]:
         inside = [true for sure, true in said if low <= sure < high]
         classes.append(Reliability(low=low, high=min(high, 1.0), said=len(inside), true=sum(inside)))
     return classes
+
+
+def certain(classes: Iterable[Reliability]) -> tuple[int, int]:
+    """Return (true, said) of what was said with a confidence of CERTAIN at least."""
+    sure = [one for one in classes if one.low >= CERTAIN]
+    return sum(one.true for one in sure), sum(one.said for one in sure)
 
 
 def joined(before: Iterable[Trial], now: Iterable[Trial]) -> list[Trial]:

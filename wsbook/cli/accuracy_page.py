@@ -4,6 +4,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from msgspec import convert
+
+from wsbook.accuracy import Reliability, certain
 from wsbook.causes import AREAS
 from wsbook.datafile import shipped_folder
 
@@ -54,9 +57,8 @@ def _summary(document: Mapping[str, Any]) -> str:
             lines.append(f"- **{score['trials']} artifact samples**, {words}: {counts}{alarms}.")
     if "artifact" in document:
         lines.append("  The rules were written from these samples: that nothing was lost is all that they show.")
-    certain = [one for one in document["reliability"] if one["low"] >= 0.9 and one["said"]]
-    if certain:
-        true, said = sum(one["true"] for one in certain), sum(one["said"] for one in certain)
+    true, said = certain(convert(document["reliability"], list[Reliability]))
+    if said:
         lines.append(f"- **Confidence above 90 %**: {true} of {said} such findings were true.")
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Broadcasts to subscribers on several instances: who misses what, who gets it twice, and which instance is off the bus (area I)."""
+"""Broadcasts to subscribers on several instances: who misses what, and which instance is off the bus (area I)."""
 
 import re
 from collections.abc import Iterator
@@ -14,6 +14,7 @@ from wsbook.observation import Observation
 from wsbook.rules.cluster import spread_of
 from wsbook.rules.crowding import lost_anyway
 from wsbook.rules.departed import departed, judge_broken, judge_departed, judge_late
+from wsbook.rules.doubled import judge_doubled
 from wsbook.rules.make import clear, fault, proof, unknown
 from wsbook.rules.outcome import GATEWAY
 from wsbook.rules.reach import Reach, lost_between, missing_of, reach_of, senders_of
@@ -23,7 +24,6 @@ __all__ = ["judge_broadcasts"]
 
 _NO_BUS = "cluster.no-pubsub-across-workers"
 _HALF_BUS = "cluster.pubsub-misconfigured"
-_EACH = "cluster.every-instance-publishes"
 _MAY_HIDE = 0.05
 """From this chance on it is said that another instance may have had no subscriber."""
 
@@ -50,7 +50,7 @@ def _judge_broadcast(evidence: Evidence, seen: Observation, facts: BroadcastFact
     missing = [missed for missed in missing_of(facts).values() if missed]
     total = len(facts.subscribers)
     if not missing and any(one.duplicated for one in facts.subscribers):
-        yield from _judge_doubled(evidence, seen, facts)
+        yield from judge_doubled(seen, facts)
     elif not missing and departed(facts):
         yield from judge_departed(seen, facts)
     elif not missing:
@@ -292,44 +292,3 @@ def _apart(reach: Reach, passes: dict[tuple[int, int], bool | None]) -> dict[int
 def _is_group(reach: Reach, passes: dict[tuple[int, int], bool | None]) -> bool:
     """Whether what is off has more than one subscriber, so that it is no broken connection."""
     return all(len(reach.groups[place].members) > 1 for place in _apart(reach, passes))
-
-
-# Too many
-
-
-def _judge_doubled(evidence: Evidence, seen: Observation, facts: BroadcastFacts) -> Iterator[Finding]:
-    """As many copies for everybody as there are instances, copies where the message was published, or copies here and there."""
-    doubled = [one for one in facts.subscribers if one.duplicated]
-    words = f"{len(doubled)} of {len(facts.subscribers)} subscribers got messages more than once"
-    copies = {count for one in facts.subscribers for count in (one.least_copies, one.most_copies)}
-    evident = proof(seen, words)
-    if len(copies) == 1 and len(doubled) == len(facts.subscribers):
-        yield from _judge_copies(facts, copies.pop(), evident)
-    elif _at_home(facts):
-        summary = f"{words}, those at the instance where the message was published: it is told there and comes back from the bus"
-        yield fault("message.duplicated", 0.85, summary, evident)
-    else:
-        yield fault("message.duplicated", 0.75, words, evident)
-
-
-def _judge_copies(facts: BroadcastFacts, copies: int, evident: Proof) -> Iterator[Finding]:
-    names = {one.instance for one in facts.subscribers if one.instance}
-    words = f"every subscriber got {copies} copies of every message"
-    if len(names) == copies:
-        yield fault(_EACH, 0.93, f"{words}, as many as there are instances ({', '.join(sorted(names))})", evident)
-        yield fault("message.duplicated", 0.5, words, evident)
-    elif len(names) <= 1:
-        sure = 0.6 if not names else 0.4
-        yield fault(_EACH, sure, f"{words}; count the instances: as many copies as instances name this cause", evident)
-        yield fault("message.duplicated", 0.5 if not names else 0.75, words, evident)
-    else:
-        yield fault("message.duplicated", 0.75, f"{words}, on {len(names)} instances", evident)
-        yield unknown(_EACH, 0.35, f"{words}: {copies} of {len(names)} instances may publish it", evident)
-
-
-def _at_home(facts: BroadcastFacts) -> bool:
-    """Whether exactly those at the publishing instance got a message twice."""
-    senders = senders_of(facts)
-    if not facts.messages or not all(sender.instance for sender in senders):
-        return False
-    return all((senders[n].instance == one.instance) == (n in one.duplicated) for one in facts.subscribers for n in range(facts.messages))

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from wsbook.accuracy import Reliability
+from wsbook.accuracy import CERTAIN, Reliability, certain
 from wsbook.views.drawing import INK, SENT, Picture, column, figure, picture
 
 __all__ = ["plot_reliability"]
-
-_CERTAIN = 0.9
 
 
 def plot_reliability(classes: Sequence[Reliability]) -> Picture | None:
@@ -33,8 +31,7 @@ def plot_reliability(classes: Sequence[Reliability]) -> Picture | None:
 
 
 def _title(said: Sequence[Reliability]) -> str:
-    certain = [one for one in said if one.low >= _CERTAIN]
-    if not certain:
-        return f"no finding was {_CERTAIN:.0%} sure"
-    true, count = sum(one.true for one in certain), sum(one.said for one in certain)
-    return f"of {count} findings that were at least {_CERTAIN:.0%} sure, {true} were true ({true / count:.1%})"
+    true, count = certain(said)
+    if not count:
+        return f"no finding was {CERTAIN:.0%} sure"
+    return f"of {count} findings that were at least {CERTAIN:.0%} sure, {true} were true ({true / count:.1%})"
