@@ -157,6 +157,18 @@ ROWS: list[tuple[str, str, Sequence[OutageFacts], Verdict | None]] = [
         CLEAR,
     ),
     (
+        "does not say it again, and hears what is told to everybody",
+        "client.no-resubscribe-after-reconnect",
+        [replace(BACK, said_after=(), heard_before=(("op=said, published here", 4),), heard_after=(("op=said, published here", 4),))],
+        UNKNOWN,
+    ),
+    (
+        "says it again, and hears what is told to everybody",
+        "client.no-resubscribe-after-reconnect",
+        [replace(BACK, heard_before=(("op=said, published here", 4),), heard_after=(("op=said, published here", 4),))],
+        CLEAR,
+    ),
+    (
         "hears nothing although it says the same",
         "client.no-resubscribe-after-reconnect",
         [replace(BACK, heard_after=(), control_after=False)],

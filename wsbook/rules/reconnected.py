@@ -20,7 +20,7 @@ def judge_subscription(outages: Outages) -> Iterator[Finding]:
     """Judge whether the page asked again for what it had asked for, and hears it."""
     back = [(seen, facts) for seen, facts in outages if facts.connected and not facts.reloaded and facts.open_sockets]
     asked_less = [(seen, facts) for seen, facts in back if _unheard(facts) and _unsaid(facts)]
-    same = [(seen, facts) for seen, facts in back if facts.heard_before and facts.heard_after]
+    same = [(seen, facts) for seen, facts in back if facts.heard_before and _hears_again(facts)]
     quiet = [(seen, facts) for seen, facts in back if facts.heard_before and not facts.heard_after and _unheard(facts)]
     slug = "client.no-resubscribe-after-reconnect"
     if asked_less:
@@ -37,8 +37,10 @@ def judge_subscription(outages: Outages) -> Iterator[Finding]:
         words = f"after {shown_outage(facts)} the page hears {', '.join(name for name, _ in facts.heard_after[:3])} again"
         yield clear(slug, words, *map(_compared, same))
     elif back:
-        unsaid = next(filter(is_subscription, _unsaid(back[0][1])), "")
+        facts = back[0][1]
+        unsaid = next(filter(is_subscription, _unsaid(facts)), "")
         words = f"the page does not say {unsaid} again" if unsaid else "no message came before the interruption that could be missed"
+        words += "".join(f"; {name}, may come to everybody" for name, _ in facts.heard_after[:1])
         yield unknown(slug, 0.5 if unsaid else 0.05, words, _compared(back[0]))
 
 
@@ -51,6 +53,12 @@ def _compared(entry: tuple[Observation, OutageFacts]) -> Proof:
 
 def _unsaid(facts: OutageFacts) -> tuple[str, ...]:
     return tuple(text for text in facts.said_before if text not in facts.said_after)
+
+
+def _hears_again(facts: OutageFacts) -> bool:
+    """Whether something came again; what we publish to everybody shows nothing where a subscription is not asked for again."""
+    asks = not any(map(is_subscription, _unsaid(facts)))
+    return any(asks or not name.endswith(OURS) for name, _ in facts.heard_after)
 
 
 def _unheard(facts: OutageFacts) -> tuple[str, ...]:
