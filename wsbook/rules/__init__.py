@@ -52,6 +52,7 @@ from wsbook.rules.page_load import judge_page_load
 from wsbook.rules.plain import judge_plain
 from wsbook.rules.ports import judge_ports
 from wsbook.rules.possible import judge_possible
+from wsbook.rules.producers import judge_producers
 from wsbook.rules.reasons import judge_reasons
 from wsbook.rules.reconnect import judge_reconnect
 from wsbook.rules.recordings import judge_recordings
@@ -138,6 +139,7 @@ RULES: tuple[Callable[[Evidence], Iterable[Finding]], ...] = (
     judge_expired,
     judge_browser,
     judge_reconnect,
+    judge_producers,
     judge_repeated,
     judge_difference,
 )
