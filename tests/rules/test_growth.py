@@ -84,6 +84,29 @@ ROWS = [
     ("refused for no plain reason", cycles(server(FLAT), refused=4, after_pause=False, after_leaving=False), LEAK, Verdict.CLEAR, 0.9),
     ("threads stay", cycles(server(FLAT, threads=[20, 36, 52, 68, 84, 84])), STALE, Verdict.FAULT, 0.85),
     ("a message gets dearer", cycles(server(FLAT, events=(0.0004, 0.0014, 0.0024))), STALE, Verdict.FAULT, 0.88),
+    (
+        "it gets dearer behind a relay that costs the same",
+        cycles(server(FLAT, events=(0.0004, 0.0014, 0.0024)), server(FLAT, events=(0.001, 0.0012, 0.0011), place="endpoint", name="caddy")),
+        STALE,
+        Verdict.FAULT,
+        0.88,
+    ),
+    (
+        "it gets dearer behind a relay that does, too",
+        cycles(server(FLAT, events=(0.0004, 0.0014, 0.0024)), server(FLAT, events=(0.001, 0.0013, 0.0016), place="endpoint", name="caddy")),
+        LEAK,
+        Verdict.CLEAR,
+        0.9,
+    ),
+    (
+        "the relay itself gets dearer",
+        cycles(
+            server(FLAT, events=(0.0004, 0.0004, 0.0004)), server(FLAT, events=(0.0004, 0.0014, 0.0024), place="endpoint", name="caddy")
+        ),
+        LEAK,
+        Verdict.CLEAR,
+        0.9,
+    ),
     ("the machine got busy once", cycles(server(FLAT, events=(0.0004, 0.0023, 0.0024))), LEAK, Verdict.CLEAR, 0.9),
     ("it was busy in the middle", cycles(server(FLAT, events=(0.0004, 0.0034, 0.0024))), LEAK, Verdict.CLEAR, 0.9),
     ("a message costs the same", cycles(server(FLAT, events=(0.0004, 0.0005, 0.0006))), LEAK, Verdict.CLEAR, 0.9),

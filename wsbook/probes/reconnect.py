@@ -288,8 +288,8 @@ class _Run:
     async def _listened(self, bench: Bench, outage: Outage) -> tuple[Heard, bool | None]:
         published: list[int] = []
 
-        async def publish() -> None:
-            published.extend(await self._publish(3))
+        async def publish(count: int) -> None:
+            published.extend(await self._publish(count))
 
         heard = await bench.listen(outage.listen_s, publish)
         return heard, self._arrived(bench, published)

@@ -36,6 +36,8 @@ _FAMILY = re.compile(r"/\d{3}/[^/]+/\w+\Z|/(?:websocket|longpoll|negotiate|info)
 _FIRST_S, _FIRST, _KINDS = 3.0, 8, 30
 _BODY_BYTES, _BODIES = 1_000_000, 100
 _ASK_S, _FEWEST = 2.0, 3
+_PUBLISHED = 3, 5
+"""Messages that are published before the first and before the second reading."""
 _LEAP_S, _AWHILE_S = 5.0, 0.01
 """How long time is put forward at most, and how long the page may act on each timer before the next."""
 
@@ -210,14 +212,15 @@ class Bench:
         """Return when the page was told of the end of each socket that was opened before then."""
         return [socket.ended_at - self._epoch for socket in self.sockets(0.0, until) if socket.ended_at and socket.code is not None]
 
-    async def listen(self, seconds: float, publish: Callable[[], Awaitable[object]]) -> Heard:
-        """Listen for so long, half as long again where little comes, and return what came. publish: called before each half."""
+    async def listen(self, seconds: float, publish: Callable[[int], Awaitable[object]]) -> Heard:
+        """Listen for so long, half as long again where little comes, and return what came. publish: called before each half with a number
+        of messages, another one each time: what merely coincides with the one does not with the other."""
         since, counts = time.monotonic(), []
         await self._take()
         await self.ask("globalThis.KEPT && KEPT.take()")
         messages = 0
-        for _ in range(2):
-            await publish()
+        for count in _PUBLISHED:
+            await publish(count)
             end, most = time.monotonic() + seconds / 2, time.monotonic() + seconds
             while (now := time.monotonic()) < most and (now < end or await self._messages() - messages < _FEWEST):  # noqa: ASYNC110
                 await asyncio.sleep(min(0.1, most - now))

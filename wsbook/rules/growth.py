@@ -156,6 +156,9 @@ def _judge_events(seen: Observation, facts: CycleFacts, server: Watched) -> Iter
         return
     gone, costs = _gone(facts), [sorted(costs)[1] for costs in server.events_s]  # whatever disturbs makes dearer, so the least count
     before, after = costs[0], costs[-1]
+    relay = _relay(facts)
+    if relay is not None and (server is relay or _dearer(relay)):  # then the machine got busier
+        return
     rises = [later - earlier for earlier, later in pairwise(costs)]
     apart = all(cost > median(server.events_s[0]) for cost in costs[1:])
     if not apart or after < _DEARER * before or after - before < _EACH_S * gone or min(rises) < _PROPORTION * (after - before):
@@ -166,6 +169,17 @@ def _judge_events(seen: Observation, facts: CycleFacts, server: Watched) -> Iter
     )
     evident = f"cost in turns: {', '.join(map(duration_text, costs))}"
     yield fault(_STALE, 0.88, words, proof(seen, words), proof(seen, evident))
+
+
+def _relay(facts: CycleFacts) -> Watched | None:
+    """Return what is in front of others that are watched, None when there is no such: it has no list of whom to tell."""
+    front = [one for one in facts.servers if one.place == "endpoint"]
+    return front[0] if front and len(facts.servers) > len(front) else None
+
+
+def _dearer(server: Watched) -> bool:
+    costs = [sorted(costs)[1] for costs in server.events_s if len(costs) > 1]
+    return len(costs) > 1 and costs[-1] >= _DEARER * costs[0]
 
 
 def _judge_memory(seen: Observation, facts: CycleFacts, server: Watched, bottoms: Sequence[Sample]) -> Iterator[Finding]:

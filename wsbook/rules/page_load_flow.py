@@ -143,8 +143,7 @@ def _drew(facts: PageLoadFacts, silent: list[PageMoment]) -> bool:
 
 
 def _judge_standstill(evidence: Evidence, seen: Observation, facts: PageLoadFacts) -> Iterator[Finding]:
-    flows = _one_by_one(evidence)
-    stalls = _silences(facts, one_by_one=flows)
+    stalls = _silences(facts, one_by_one=_one_by_one(evidence))
     if not stalls:
         return
     longest_s = max(length for _, length in stalls)
@@ -153,9 +152,9 @@ def _judge_standstill(evidence: Evidence, seen: Observation, facts: PageLoadFact
         f"at {facts.rate:g} messages/s neither subscriber nor page got any {times} {duration_text(longest_s)} and more "
         f"({', '.join(f'at {begin:.3g} s' for begin, _ in stalls[:4])}), while the page was idle; then they came at once"
     )
-    if longest_s >= _SURE_S or len(stalls) > 1 or flows:
-        yield fault(_BLOCKED, 0.65 if longest_s >= _SURE_S or len(stalls) > 1 else 0.55, words, proof(seen, words))
-    else:
+    if longest_s >= _SURE_S or len(stalls) > 1:
+        yield fault(_BLOCKED, 0.65, words, proof(seen, words))
+    else:  # a machine that is busy holds one process for as long
         yield unknown(_BLOCKED, 0.45, words, proof(seen, words))
 
 
