@@ -89,3 +89,11 @@ def test_a_place_that_several_looks_found_is_shown_once() -> None:
         Proof(text=text, where=where, observation=id_) for text, where, id_ in [("a", "x:1", "1"), ("b", "x:2", "2"), ("a", "x:1", "3")]
     ]
     assert [(proof.text, proof.where) for proof in replace(finding("a.a"), evidence=tuple(twice)).proofs] == [("a", "x:1"), ("b", "x:2")]
+
+
+def test_a_fault_is_as_sure_as_what_else_speaks_for_its_cause() -> None:
+    weak, likely, other = finding("a.a", 0.2), replace(finding("a.a", 0.45), verdict=Verdict.UNKNOWN, summary="seen"), finding("b.b", 0.3)
+    first, second = (found for found in rank([weak, likely, other], {}) if found.verdict is Verdict.FAULT)
+    assert (first.cause, first.confidence, first.summary) == ("a.a", 0.45, "seen") and second.cause == "b.b"
+    assert rank([finding("a.a", 0.6), likely], {})[0].confidence == 0.6
+    assert all(found.verdict is Verdict.UNKNOWN for found in rank([likely], {}))

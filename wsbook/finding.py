@@ -122,7 +122,20 @@ def _strongest(findings: Iterable[Finding]) -> list[Finding]:
     for finding in findings:
         said = finding.summary if finding.verdict is Verdict.CLEAR else ""
         joined.setdefault((finding.cause, finding.verdict, said), []).append(finding)
-    return [_joined(group) for group in joined.values()]
+    return _raised([_joined(group) for group in joined.values()])
+
+
+def _raised(joined: list[Finding]) -> list[Finding]:
+    """A fault of which another look holds more likely what it says is as likely as that look says, and is told in its words."""
+    likely = {finding.cause: finding for finding in joined if finding.verdict is Verdict.UNKNOWN}
+
+    def raised(fault: Finding) -> Finding:
+        other = likely.get(fault.cause)
+        if fault.verdict is not Verdict.FAULT or other is None or other.confidence <= fault.confidence:
+            return fault
+        return replace(other, verdict=fault.verdict, severity=fault.severity, evidence=(*other.evidence, *fault.evidence)[:12])
+
+    return [raised(finding) for finding in joined]
 
 
 def _joined(group: list[Finding]) -> Finding:
