@@ -30,7 +30,10 @@ def test_parts_are_told_apart(text: str, expected: set[str]) -> None:
     assert set(kinds(text)) == expected
 
 
-@pytest.mark.parametrize("text", [CODE, SAID, CONFIG, PYTHON, f"{CODE}\n{CODE}", f"{PYTHON}\n\n{PYTHON}"])
+PROSE = f"It reconnects by itself when the connection is closed.\n\n{CODE}\nThe upgrade is refused where the origin is not allowed.\n"
+
+
+@pytest.mark.parametrize("text", [CODE, SAID, CONFIG, PYTHON, PROSE, f"{CODE}\n{CODE}", f"{PYTHON}\n\n{PYTHON}"])
 def test_what_is_one_thing_stays_one(text: str) -> None:
     assert len(kinds(text)) == 1
 

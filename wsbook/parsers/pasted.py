@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from wsbook.parsers.detect import detect_kind, scores
+from wsbook.signatures import Signature, matcher
 
 __all__ = ["split_pasted"]
 
@@ -15,6 +16,8 @@ _SAID = frozenset(("backend_log", "access_log", "browser_console", "http_dump"))
 _CODE = frozenset(("frontend_source", "backend_source"))
 _CLEAR = 3.0
 """What a block must score as its own family more than as that of the whole."""
+_TELLING = 0.8
+"""How much a text must say about its cause for words around it not to be prose."""
 
 
 def _family(kind: str) -> str:
@@ -48,9 +51,13 @@ def _other_kind(block: str, whole: str) -> str:
         return ""
     found = scores("", block)
     near = max((score for kind, score in found.items() if _family(kind) == _family(whole)), default=0.0)
-    if own == "backend_log" and not found:  # known only by a text that a program prints
-        return own
+    if own == "backend_log" and not found:  # known only by a text that a program prints, as prose may be
+        return own if any(_is_telling(hit.signature) for hit in matcher(own).scan(block.splitlines())) else ""
     return own if found.get(own, 0.0) >= near + _CLEAR else ""
+
+
+def _is_telling(signature: Signature) -> bool:
+    return bool(signature.causes) and signature.causes[0][1] >= _TELLING
 
 
 def _between(spans: list[tuple[int, int]], end: int) -> list[tuple[int, int]]:

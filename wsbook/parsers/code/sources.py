@@ -122,6 +122,8 @@ def _guessed(text: str) -> str:
     """Return the likeliest language of a nameless piece: the one whose grammar leaves the fewest errors."""
     if "<script" in text or "<template" in text:
         return "html"
+    if re.match(r"\s*\{\s*\"", text):
+        return "json"
     from ast_grep_py import SgRoot
 
     order = ("typescript", "python", "tsx", "go", "java")
