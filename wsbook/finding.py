@@ -46,6 +46,9 @@ SHOWN, FARTHER = 0.95, 0.5
 DOUBTED = 0.75
 """Behind faults that are all less sure than this, possibilities stay root causes too: the fault may not be the one that hurts."""
 
+DOUBLE = 2.0
+"""How much more likely another look must hold a fault's cause for its likelihood to count instead of the fault's own."""
+
 
 class Verdict(StrEnum):
     """What a rule or a step says. "Could not look" is UNKNOWN, never CLEAR."""
@@ -126,12 +129,12 @@ def _strongest(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _raised(joined: list[Finding]) -> list[Finding]:
-    """A fault of which another look holds more likely what it says is as likely as that look says, and is told in its words."""
+    """A fault whose cause another look holds far more likely (DOUBLE) is as likely as that look says, and is told in its words."""
     likely = {finding.cause: finding for finding in joined if finding.verdict is Verdict.UNKNOWN}
 
     def raised(fault: Finding) -> Finding:
         other = likely.get(fault.cause)
-        if fault.verdict is not Verdict.FAULT or other is None or other.confidence <= fault.confidence:
+        if fault.verdict is not Verdict.FAULT or other is None or other.confidence < DOUBLE * fault.confidence:
             return fault
         return replace(other, verdict=fault.verdict, severity=fault.severity, evidence=(*other.evidence, *fault.evidence)[:12])
 
