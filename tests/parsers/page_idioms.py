@@ -948,4 +948,10 @@ PAGE_IDIOMS = [
         "registry.addEndpoint(\"/ws\").withSockJS();\nchannel = WebSocketChannel.connect(Uri.parse('wss://a.example/ws'));",
         "registry.addEndpoint(\"/ws\").withSockJS();\nchannel = WebSocketChannel.connect(Uri.parse('wss://a.example/ws/websocket'));",
     ),
+    (
+        "page.subscribes-without-end",
+        "a.tsx",
+        "useEffect(() => { subscribeToMore({ document: ADDED, updateQuery: join }) }, [])",
+        "useEffect(() => { return subscribeToMore({ document: ADDED, updateQuery: join }) }, [])",
+    ),
 ]
