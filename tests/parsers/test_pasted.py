@@ -1,12 +1,14 @@
 """Pasted texts that are several things at once."""
 
+from pathlib import Path
+
 import pytest
 
 from wsbook.facts import EndpointFacts, SignatureFacts
 from wsbook.observation import Observation
 from wsbook.parsers.detect import detect_kind
 from wsbook.parsers.pasted import split_pasted
-from wsbook.parsers.read import read_text
+from wsbook.parsers.read import read_artifact, read_text
 
 CODE = "const ws = new WebSocket('wss://rt.a.example/ws')\nws.onmessage = (e) => draw(e.data)\n"
 SAID = "WebSocket connection to 'wss://rt.a.example/ws' failed: Error in connection establishment: net::ERR_NAME_NOT_RESOLVED\n"
@@ -51,3 +53,12 @@ def test_lines_keep_their_numbers() -> None:
 
 def test_a_kind_that_is_named_is_believed() -> None:
     assert not any(isinstance(seen.facts, SignatureFacts) for seen in read_text(f"{CODE}\n{SAID}", kind="frontend_source"))
+
+
+@pytest.mark.parametrize(("name", "apart"), [("issue.txt", True), ("issue.md", True), ("issue", True), ("app.ts", False)])
+def test_a_file_that_was_pasted_together(name: str, apart: bool, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(f"{CODE}\n{SAID}", encoding="utf-8")
+    seen = read_artifact(str(path))
+    held = [any(isinstance(one.facts, kind) for one in seen) for kind in (EndpointFacts, SignatureFacts)]
+    assert all(held) is apart and any(held)

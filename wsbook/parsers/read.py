@@ -33,6 +33,8 @@ STEPS = {
 """Step that an artifact belongs to; "" leaves it to the parser; configurations belong to 2.2."""
 PASTED_CHARS = 64_000
 """A longer text was not put together by hand."""
+_PLAIN = frozenset(("", ".txt", ".md", ".markdown"))
+"""Suffixes of files that somebody may have pasted together."""
 FILES = 2_000
 FOLDER_BYTES = 2 * 2**30
 SKIPPED = frozenset((".git", "node_modules", "__pycache__", ".venv", "venv", "dist-packages", "site-packages", ".hg", ".svn"))
@@ -248,10 +250,15 @@ def _read_file(path: Path, kind: str, step: str, served: _Served, configs: Seque
     large = path.is_file() and path.stat().st_size > LARGE_BYTES
     head = read_head(path, LARGE_HEAD_BYTES if large else HEAD_BYTES)
     known = _log_formats(head, configs)
+    given, asked = kind, step
     kind = kind or ("access_log" if _fits(head, known) or (large and _tells_requests(head)) else detect_kind(artifact, head))
     if not kind:
         decode(read_head(path), artifact)
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
+    if not given and path.suffix.lower() in _PLAIN and path.is_file() and path.stat().st_size <= PASTED_CHARS:
+        parts = list(split_pasted(decode(head, artifact), kind))
+        if len(parts) > 1:
+            return [seen for own, part in parts for seen in _parse_text(part, own, artifact, asked or STEPS.get(own, "2.2"), served)]
     step = step or STEPS.get(kind, "2.2")
     if kind == "har" and read_head(path, 512).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return _parse_har(read_data(path), artifact, step)
