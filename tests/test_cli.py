@@ -144,7 +144,7 @@ def test_causes_are_found_by_slug_or_words(words: list[str], shown: list[str], m
 
 
 SYMPTOMS = [
-    ([], ["502 Bad Gateway", "32 symptoms; wsbook symptoms WORDS"]),
+    ([], ["502 Bad Gateway", "35 symptoms; wsbook symptoms WORDS"]),
     (["1006", "after", "60", "s", "idle", "behind", "nginx"], ["proxy.idle-timeout-nginx", "told, not measured"]),
     (["blah"], ["nothing is known of “blah”"]),
 ]

@@ -256,7 +256,10 @@ PAGE_IDIOMS = [
     (
         "page.token-after-the-fact",
         "a.js",
-        "const link = new GraphQLWsLink(createClient({ url: 'wss://a.example/graphql' }))",
+        (
+            "const http = setContext(() => ({ headers: { authorization: jwt } }));"
+            "const link = new GraphQLWsLink(createClient({ url: 'wss://a.example/graphql' }))"
+        ),
         "const link = new GraphQLWsLink(createClient({ url: 'wss://a.example/graphql', connectionParams: auth }))",
     ),
     (
@@ -926,5 +929,29 @@ PAGE_IDIOMS = [
             "while (true) { try { await listen() } catch (e) { log(e) } await new Promise(r => setTimeout(r, Math.random() "
             "* 2 ** n++)) } // socket"
         ),
+    ),
+    (
+        "page.link-without-credentials",
+        "a.ts",
+        "const link = new WebSocketLink({ uri: URL, options: { reconnect: true } })",
+        "const link = new WebSocketLink({ uri: URL, options: { connectionParams: () => ({ token: token() }) } })",
+    ),
+    (
+        "page.pings-that-nobody-waits-for",
+        "a.ts",
+        "const client = createClient({ url: 'wss://a.example/graphql', keepAlive: 10_000 })",
+        "const client = createClient({ url: 'wss://a.example/graphql', keepAlive: 10_000, on: { ping: arm, pong: disarm } })",
+    ),
+    (
+        "page.raw-client-of-a-sockjs-endpoint",
+        "a.java",
+        "registry.addEndpoint(\"/ws\").withSockJS();\nchannel = WebSocketChannel.connect(Uri.parse('wss://a.example/ws'));",
+        "registry.addEndpoint(\"/ws\").withSockJS();\nchannel = WebSocketChannel.connect(Uri.parse('wss://a.example/ws/websocket'));",
+    ),
+    (
+        "page.subscribes-without-end",
+        "a.tsx",
+        "useEffect(() => { subscribeToMore({ document: ADDED, updateQuery: join }) }, [])",
+        "useEffect(() => { return subscribeToMore({ document: ADDED, updateQuery: join }) }, [])",
     ),
 ]

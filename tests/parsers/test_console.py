@@ -48,6 +48,8 @@ CLIENTS = [
     ('LOG  error {"isTrusted": false, "message": "Expected HTTP 101 response but was \'401 Unauthorized\'"}', "", 401),
     ('WebSocket error: {"message":"Received bad response code from server: 403.","isTrusted":false}', "", 403),
     ("Error: Unexpected server response: 404", "", 404),
+    ("Starscream.HTTPUpgradeError.notAnUpgrade(502)", "", 502),
+    ("WebSocketException: Connection to 'https://a.example/rt#' was not upgraded to websocket", "https://a.example/rt#", None),
     ("\x1b[31merror: Unexpected server response: 503\x1b[0m", "", 503),
     ("websockets.exceptions.InvalidStatus: server rejected WebSocket connection: HTTP 403", "", 403),
     ("websockets.exceptions.InvalidStatusCode: server rejected WebSocket connection: HTTP 502", "", 502),

@@ -8,6 +8,7 @@ import pytest
 
 from wsbook.facts import ForwardFacts
 from wsbook.parsers.code.sources import parse_sources
+from wsbook.parsers.read import read_text
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,18 @@ def test_rules(name: str, text: str, expected: tuple[str, str, str | None, str, 
     path.write_text(text)
     found = [o.facts for o in parse_sources([str(tmp_path)], side="frontend", step="1.1") if isinstance(o.facts, ForwardFacts)]
     assert [(f.product, f.prefix, f.removed, f.added, f.websocket) for f in found] == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("export default defineConfig({ server: { proxy: { '/ws': { target: 'http://localhost:3000' } } } })", [("vite", "/ws", False)]),
+        ('{ "/ws": { "target": "http://localhost:8080", "secure": false } }', [("angular", "/ws", False)]),
+        ('{ "/ws": { "target": "http://localhost:8080", "ws": true } }', [("angular", "/ws", True)]),
+        ("module.exports = { devServer: { proxy: { '/ws': { target: 'ws://localhost:3000', ws: true } } } }", [("webpack", "/ws", True)]),
+        ("const table = { proxy: { '/ws': { target: 'http://localhost:3000' } } }; const ws = new WebSocket(url)", []),
+    ],
+)
+def test_a_piece_without_a_name_is_told_by_its_words(text: str, expected: list[tuple[str, str, bool]]) -> None:
+    found = [seen.facts for seen in read_text(text) if isinstance(seen.facts, ForwardFacts)]
+    assert [(facts.product, facts.prefix, facts.websocket) for facts in found] == expected

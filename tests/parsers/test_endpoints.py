@@ -110,6 +110,7 @@ def test_a_build_is_read_when_nothing_else_is_there(tmp_path: Path) -> None:
     [
         ("new WebSocket('wss://h.test/ws')", PAGE, []),
         ("new WebSocket((location.protocol === 'https:' ? 'wss://' : 'ws://') + location.host + '/ws')", "", []),
+        ("new WebSocket('wss://$host/ws')", PAGE, []),
         ("new WebSocket('ws://h.test/ws')", PAGE, ["url.mixed-content"]),
         ("new WebSocket('ws://h.test/ws')", "", ["url.insecure-scheme"]),
         ("new WebSocket('ws://' + location.host + '/ws')", "", ["url.insecure-scheme"]),

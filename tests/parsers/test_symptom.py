@@ -325,7 +325,7 @@ def test_the_observation_says_where_it_comes_from() -> None:
 
 
 def test_the_book_names_known_causes_in_known_ways() -> None:
-    assert len(symptoms()) == 33  # those of the catalogue, and one for who says nothing more
+    assert len(symptoms()) == 35  # those of the catalogue, what people also see, and one for who says nothing more
     for symptom in symptoms().values():
         assert symptom.title
         assert symptom.strong or symptom.status or symptom.close_codes

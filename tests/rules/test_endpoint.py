@@ -120,6 +120,13 @@ LOCAL, LISTENS = "http://localhost:5173/", offers(None, "uvicorn", port=8000)
         ((dials("wss://shop.test/ws"), forward(websocket=False), LISTENS), PAGE, None),
         ((dials("ws://localhost:5173/ws"), forward(websocket=False), LISTENS, answer(101)), LOCAL, None),
         ((dials(None), forward(websocket=False), LISTENS), LOCAL, None),
+        ((forward("/socket.io", websocket=False),), "", 0.62),
+        ((forward("/app/ws", websocket=False, product="angular"),), "", 0.62),
+        ((forward("/socket.io"),), "", None),
+        ((forward("/news", websocket=False),), "", None),
+        ((forward(websocket=False, product="next"),), "", None),
+        ((forward(websocket=False), dials("wss://rt.test/ws")), "", None),
+        ((forward(websocket=False), answer(101)), "", None),
     ],
 )
 def test_development_servers_pass_upgrades(observations: tuple[Observation, ...], page: str, confidence: float | None) -> None:

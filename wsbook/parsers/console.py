@@ -23,8 +23,10 @@ __all__ = ["parse_console"]
 LIMIT = 500
 """Handshakes and closings kept of one console."""
 LINE_CHARS = 2_000
-WORDS = re.compile(r"(?i)clos|websocket|wss?:|disconnect|handshake|response|status|\bcode\b|received \d|sent \d")
+WORDS = re.compile(r"(?i)clos|websocket|wss?:|disconnect|handshake|upgrade|response|status|\bcode\b|received \d|sent \d")
 """A line without any of these names neither a handshake nor a closing."""
+FRAME = re.compile(r"\s*(?:\S.{0,200} )?@ \S{1,500}:\d+\s*|\s*[\w.$/<*]{0,100}@(?:https?|file|webpack|blob|moz-extension):\S{1,500}:\d+\s*")
+"""A place in code, as browsers list them below what was said: names of functions and files are no messages."""
 URL = re.compile(r"(?i)\bwss?://[^\s'\"<>)\]},;]{1,500}(?<![.:])")
 BY = {"received": "peer", "sent": "us"}
 
@@ -73,7 +75,9 @@ def _session(line: str) -> SessionFacts | None:
 
 
 def _is_spoken(line: str) -> bool:
-    """Tell whether a program says something with a line; some only show what passes."""
+    """Tell whether a program says something with a line; some only show what passes, or where in the code it passes."""
+    if "@" in line and FRAME.fullmatch(line[:LINE_CHARS]):
+        return False
     return not (("-client:" in line or "DEBUG:" in line) and _find("verbose", line[:LINE_CHARS]) is not None)
 
 

@@ -13,6 +13,7 @@ from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.parsers.detect import HEAD_BYTES, KINDS, detect_kind
 from wsbook.parsers.lines import LineReader, decode, is_folder, read_data, read_head, split_lines
+from wsbook.parsers.pasted import split_pasted
 from wsbook.parsers.words import SHORT_CHARS, parse_words
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ STEPS = {
     "backend_source": "",
 }
 """Step that an artifact belongs to; "" leaves it to the parser; configurations belong to 2.2."""
+PASTED_CHARS = 64_000
+"""A longer text was not put together by hand."""
+_PLAIN = frozenset(("", ".txt", ".md", ".markdown"))
+"""Suffixes of files that somebody may have pasted together."""
 FILES = 2_000
 FOLDER_BYTES = 2 * 2**30
 SKIPPED = frozenset((".git", "node_modules", "__pycache__", ".venv", "venv", "dist-packages", "site-packages", ".hg", ".svn"))
@@ -128,11 +133,12 @@ def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: st
         UnreadableInputError: the text is not what kind says, or no kind fits.
     """
     _check(kind)
-    kind = kind or detect_kind(artifact if artifact != "pasted text" else "", text.encode("utf-8", "replace"))
-    if not kind:
+    found = kind or detect_kind(artifact if artifact != "pasted text" else "", text.encode("utf-8", "replace"))
+    if not found:
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
-    words = parse_words(text, artifact=artifact) if kind in STEPS else []
-    return [*_parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2")), *words]
+    words = parse_words(text, artifact=artifact) if found in STEPS else []
+    parts = [(found, text)] if kind or len(text) > PASTED_CHARS else split_pasted(text, found)
+    return [*(seen for own, part in parts for seen in _parse_text(part, own, artifact, step or STEPS.get(own, "2.2"))), *words]
 
 
 def read_artifact(
@@ -244,10 +250,15 @@ def _read_file(path: Path, kind: str, step: str, served: _Served, configs: Seque
     large = path.is_file() and path.stat().st_size > LARGE_BYTES
     head = read_head(path, LARGE_HEAD_BYTES if large else HEAD_BYTES)
     known = _log_formats(head, configs)
+    given, asked = kind, step
     kind = kind or ("access_log" if _fits(head, known) or (large and _tells_requests(head)) else detect_kind(artifact, head))
     if not kind:
         decode(read_head(path), artifact)
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
+    if not given and path.suffix.lower() in _PLAIN and path.is_file() and path.stat().st_size <= PASTED_CHARS:
+        parts = list(split_pasted(decode(head, artifact), kind))
+        if len(parts) > 1:
+            return [seen for own, part in parts for seen in _parse_text(part, own, artifact, asked or STEPS.get(own, "2.2"), served)]
     step = step or STEPS.get(kind, "2.2")
     if kind == "har" and read_head(path, 512).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return _parse_har(read_data(path), artifact, step)

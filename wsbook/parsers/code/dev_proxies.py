@@ -18,12 +18,25 @@ __all__ = ["find_forwards"]
 _LITERAL = re.compile(r"\^?((?:[\w/.-]|\\/)*)\$?")
 _PRODUCTS = (("vite.config", "vite"), ("webpack.", "webpack"), ("vue.config", "webpack"), ("craco.", "webpack"), ("proxy.conf", "angular"))
 
+_CONTENTS = (
+    (re.compile(r"\bdefineConfig\(|from\s+['\"]vite['\"]"), "vite"),
+    (re.compile(r"\bdevServer\s*:"), "webpack"),
+    (re.compile(r"\Aexport default \{\s*['\"]/"), "angular"),
+)
+"""What tells the product where a piece has no file name."""
+
+
+def _product(name: str, text: str) -> str:
+    if "." in name:
+        return next((product for start, product in _PRODUCTS if start in name), "")
+    return next((product for content, product in _CONTENTS if content.search(text)), "")
+
 
 def find_forwards(project: Project, manifests: Iterable[Code]) -> Iterator[ForwardFacts]:
     """Yield the rules of every development server of a project."""
     for module in project.modules:
         scope, name = Scope(module, project), module.artifact.rpartition("/")[2]
-        product = next((product for start, product in _PRODUCTS if start in name), "")
+        product = _product(name, module.text)
         if product == "angular":
             whole = module.exports.get("default")
             if whole is not None and not isinstance(whole, tuple):

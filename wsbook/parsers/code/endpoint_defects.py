@@ -15,6 +15,7 @@ __all__ = ["url_defects"]
 _DEVELOPMENT = re.compile(r"\bdev|NODE_ENV|localhost|127\.0\.0\.1|\.DEV\b|local(?!e|i[sz])|isDev|debug|prod", re.IGNORECASE)
 _SAID = re.compile(r"(?i)\b(?:lab|demo|local(?:ly)?|dev(?:elopment)?|tests?|testing|playground|sandbox)\b")
 _SECURE_TEST = re.compile(r"https|secure|protocol|ssl|tls|localhost|127\.0\.0\.1", re.IGNORECASE)
+_TEMPLATE = re.compile(r"[$%{}()\\]")
 _CONTAINER_HOST = "host.docker.internal"
 """The machine that runs the containers, where it is the developer's own."""
 
@@ -35,6 +36,8 @@ def url_defects(endpoint: EndpointFacts, page: Endpoint | None, said: str = "") 
 def _of_url(endpoint: EndpointFacts, page: Endpoint | None, said: str) -> Iterator[PatternFacts]:
     url = endpoint.url or endpoint.origin or ""
     scheme, host = url.partition("://")[0].lower(), _host(url)
+    if _TEMPLATE.search(url.partition("://")[2].partition("/")[0]):
+        return  # a host that other languages put in at run time
     if endpoint.library in HTTP_LIBRARIES and endpoint.library != "socket.io" and scheme in ("ws", "wss"):
         yield _defect("url.ws-scheme-for-http-library", endpoint, page)
     elif endpoint.library not in (*HTTP_LIBRARIES, "meteor", "partysocket", "actioncable") and scheme in ("http", "https"):

@@ -26,6 +26,7 @@ from wsbook.parsers.code.offers import Backend, find_offered
 from wsbook.parsers.code.opening_patterns import opening_patterns
 from wsbook.parsers.code.order_patterns import order_patterns
 from wsbook.parsers.code.origin_lists import origin_list_patterns
+from wsbook.parsers.code.page_policies import policy_patterns
 from wsbook.parsers.code.patterns import find_patterns
 from wsbook.parsers.code.program_clients import find_program_dials
 from wsbook.parsers.code.project_patterns import project_patterns
@@ -121,6 +122,8 @@ def _guessed(text: str) -> str:
     """Return the likeliest language of a nameless piece: the one whose grammar leaves the fewest errors."""
     if "<script" in text or "<template" in text:
         return "html"
+    if re.match(r"\s*\{\s*\"", text):
+        return "json"
     from ast_grep_py import SgRoot
 
     order = ("typescript", "python", "tsx", "go", "java")
@@ -167,6 +170,7 @@ def _facts(folder: Folder, *, side: str, page: Endpoint | None, step: str, serve
         found += _dialled(parsed, folder, project) if side == "frontend" else _offered(parsed, folder, project)
         dialled = [f for f in found if isinstance(f, EndpointFacts) and f.side == "frontend"]
         found += [defect for endpoint in dialled for defect in url_defects(endpoint, page, _said(folder.codes, endpoint))]
+        found += policy_patterns(folder.codes, dialled)
     if step != "1.1":
         others = [(code, None) for code in folder.codes if code.language in _OTHERS]
         found += find_patterns([*parsed, *others], [*folder.commands, *folder.manifests], side=side)
