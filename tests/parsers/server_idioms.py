@@ -2,6 +2,30 @@
 
 SERVER_IDIOMS = [
     (
+        "keep.period-of-half-a-minute",
+        "a.rs",
+        "const HEARTBEAT: Duration = Duration::from_secs(30);\nasync fn run(socket: WebSocket) { tick(HEARTBEAT).await }\n",
+        "const HEARTBEAT: Duration = Duration::from_secs(15);\nasync fn run(socket: WebSocket) { tick(HEARTBEAT).await }\n",
+    ),
+    (
+        "keep.slower-than-the-client-waits",
+        "a.cs",
+        "services.AddSignalR(o => { o.KeepAliveInterval = TimeSpan.FromSeconds(45); });\n",
+        "services.AddSignalR(o => { o.KeepAliveInterval = TimeSpan.FromSeconds(10); });\n",
+    ),
+    (
+        "any.origin-against-the-hop",
+        "a.exs",
+        'config :live, LiveWeb.Endpoint, url: [host: "live.example.org"], check_origin: :conn # socket\n',
+        'config :live, LiveWeb.Endpoint, url: [host: "live.example.org"], check_origin: true # socket\n',
+    ),
+    (
+        "any.page-wants-tls-of-plain-port",
+        "a.php",
+        "<?php\n$s = IoServer::factory(new HttpServer(new WsServer(new Chat())), 9443);\n?>\nnew WebSocket('wss://example.org:9443/')\n",
+        "<?php\n$s = IoServer::factory(new HttpServer(new WsServer(new Chat())), 9443);\n?>\nnew WebSocket('wss://example.org/chat')\n",
+    ),
+    (
         "serve.socketio-under-sync-workers",
         "a.py",
         "# gunicorn app:app\nsocketio = SocketIO(app)\n",

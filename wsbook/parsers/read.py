@@ -13,6 +13,7 @@ from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.parsers.detect import HEAD_BYTES, KINDS, detect_kind
 from wsbook.parsers.lines import LineReader, decode, is_folder, read_data, read_head, split_lines
+from wsbook.parsers.mixed import code_in, printed_in
 from wsbook.parsers.words import SHORT_CHARS, parse_words
 
 if TYPE_CHECKING:
@@ -132,7 +133,23 @@ def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: st
     if not kind:
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
     words = parse_words(text, artifact=artifact) if kind in STEPS else []
-    return [*_parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2")), *words]
+    return [*_parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2")), *_beside(text, kind, artifact, step), *words]
+
+
+def _beside(text: str, kind: str, artifact: str, step: str) -> list[Observation]:
+    """Return what was pasted along with a short text: printed lines below code, code above printed lines."""
+    if len(text) > SHORT_CHARS:
+        return []
+    if kind in SOURCES:
+        printed = printed_in(text)
+        found = _line_parser("backend_log")(printed, artifact=artifact, step=step or STEPS["backend_log"]) if printed else []
+        return [seen for seen in found if seen.kind != "text"]
+    if kind in LOGS or kind == "browser_console":
+        code = code_in(text)
+        other = detect_kind("", code.encode("utf-8", "replace")) if code else ""
+        found = _parse_text(code, other, artifact, step) if other in SOURCES else []
+        return [seen for seen in found if seen.kind != "text"]
+    return []
 
 
 def read_artifact(
