@@ -53,6 +53,9 @@ def test_the_place_of_a_printed_line_stays() -> None:
     assert lines[-1].startswith("panic: ")
 
 
+_JSON_LINES = '{"a": 1},\n{"a": 2},\n{"a": 3},\n{"a": 4},\n'
+
+
 @pytest.mark.parametrize("text", ["", "10:00:00 open\n10:00:30 closed 1006\n", _JSON_LINES, "only words, and few\n"])
 def test_what_is_no_code_stays_what_it_is(text: str) -> None:
     assert code_in(text) == ""
