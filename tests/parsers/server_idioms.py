@@ -912,6 +912,12 @@ SERVER_IDIOMS = [
     ),
     (
         "serve.pair-compared-literally",
+        "a.rs",
+        'if req.headers().get(header::CONNECTION) != Some(&HeaderValue::from_static("upgrade")) { return Err(Refused); } // websocket\n',
+        'if !header_contains(req.headers(), header::CONNECTION, "upgrade") { return Err(Refused); } // websocket\n',
+    ),
+    (
+        "serve.pair-compared-literally",
         "a.py",
         "async def f(scope, receive, send):\n    return (b'connection', b'Upgrade') in scope['headers']\n",
         "async def f(scope, receive, send):\n    return any(k == b'connection' and b'upgrade' in v.lower() for k, v in scope['headers'])\n",
