@@ -2,6 +2,18 @@
 
 SERVER_IDIOMS = [
     (
+        "serve.sleeps-among-greenlets",
+        "a.py",
+        "from flask_socketio import SocketIO\nsocketio = SocketIO(app, async_mode='eventlet')\ndef feed():\n    while True:\n        time.sleep(1)\n",
+        "from flask_socketio import SocketIO\nsocketio = SocketIO(app, async_mode='eventlet')\ndef feed():\n    while True:\n        socketio.sleep(1)\n",
+    ),
+    (
+        "send.before-the-subscription-stands",
+        "A.java",
+        '@SubscribeMapping("/jobs")\npublic List<Job> jobs() {\n  template.convertAndSend("/topic/jobs", now());\n  return all();\n}\n',
+        '@SubscribeMapping("/jobs")\npublic List<Job> jobs() {\n  return all();\n}\n',
+    ),
+    (
         "keep.period-of-half-a-minute",
         "a.rs",
         "const HEARTBEAT: Duration = Duration::from_secs(30);\nasync fn run(socket: WebSocket) { tick(HEARTBEAT).await }\n",
