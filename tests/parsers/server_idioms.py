@@ -2,6 +2,30 @@
 
 SERVER_IDIOMS = [
     (
+        "serve.nest-listens-elsewhere",
+        "main.ts",
+        "const http = express()\nconst nest = await NestFactory.create(Live, new ExpressAdapter(http)) // websocket\nawait nest.init()\nhttp.listen(3000)\n",
+        "const http = express()\nconst nest = await NestFactory.create(Live, new ExpressAdapter(http)) // websocket\nawait nest.listen(3000)\n",
+    ),
+    (
+        "serve.sockets-not-switched-on",
+        "a.cs",
+        "void Configure(IApplicationBuilder app) { app.Use(async (c, next) => { if (c.WebSockets.IsWebSocketRequest) await Run(c); }); }\n",
+        "void Configure(IApplicationBuilder app) { app.UseWebSockets(); app.Use(async (c, n) => { if (c.WebSockets.IsWebSocketRequest) await Run(c); }); }\n",
+    ),
+    (
+        "serve.takes-the-others-upgrades",
+        "a.js",
+        "import next from 'next'\nconst wss = new WebSocketServer({ server: http, path: '/api/live' })\n",
+        "import next from 'next'\nconst wss = new WebSocketServer({ noServer: true })\n",
+    ),
+    (
+        "serve.greenlets-several-times",
+        "a.ini",
+        "[program:live]\ncommand=/srv/bin/gunicorn -k eventlet --workers=4 live:app\n; socketio\n",
+        "[program:live]\ncommand=/srv/bin/gunicorn -k eventlet --workers=1 live:app\n; socketio\n",
+    ),
+    (
         "serve.sleeps-among-greenlets",
         "a.py",
         "from flask_socketio import SocketIO\nsocketio = SocketIO(app, async_mode='eventlet')\ndef feed():\n    while True:\n        time.sleep(1)\n",
