@@ -2,6 +2,12 @@
 
 SERVER_IDIOMS = [
     (
+        "serve.reads-on-after-an-error",
+        "a.go",
+        'import "github.com/gorilla/websocket"\nfunc pump(c *websocket.Conn) {\n\tfor {\n\t\t_, b, err := c.ReadMessage()\n\t\tif err != nil {\n\t\t\tlog.Print(err)\n\t\t\tcontinue\n\t\t}\n\t\tuse(b)\n\t}\n}\n',
+        'import "github.com/gorilla/websocket"\nfunc pump(c *websocket.Conn) {\n\tfor {\n\t\t_, b, err := c.ReadMessage()\n\t\tif err != nil {\n\t\t\tlog.Print(err)\n\t\t\treturn\n\t\t}\n\t\tif len(b) == 0 {\n\t\t\tcontinue\n\t\t}\n\t}\n}\n',
+    ),
+    (
         "serve.nest-listens-elsewhere",
         "main.ts",
         "const http = express()\nconst nest = await NestFactory.create(Live, new ExpressAdapter(http)) // websocket\nawait nest.init()\nhttp.listen(3000)\n",
