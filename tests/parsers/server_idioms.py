@@ -2,6 +2,72 @@
 
 SERVER_IDIOMS = [
     (
+        "serve.reads-on-after-an-error",
+        "a.go",
+        'import "github.com/gorilla/websocket"\nfunc pump(c *websocket.Conn) {\n\tfor {\n\t\t_, b, err := c.ReadMessage()\n\t\tif err != nil {\n\t\t\tlog.Print(err)\n\t\t\tcontinue\n\t\t}\n\t\tuse(b)\n\t}\n}\n',
+        'import "github.com/gorilla/websocket"\nfunc pump(c *websocket.Conn) {\n\tfor {\n\t\t_, b, err := c.ReadMessage()\n\t\tif err != nil {\n\t\t\tlog.Print(err)\n\t\t\treturn\n\t\t}\n\t\tif len(b) == 0 {\n\t\t\tcontinue\n\t\t}\n\t}\n}\n',
+    ),
+    (
+        "serve.nest-listens-elsewhere",
+        "main.ts",
+        "const http = express()\nconst nest = await NestFactory.create(Live, new ExpressAdapter(http)) // websocket\nawait nest.init()\nhttp.listen(3000)\n",
+        "const http = express()\nconst nest = await NestFactory.create(Live, new ExpressAdapter(http)) // websocket\nawait nest.listen(3000)\n",
+    ),
+    (
+        "serve.sockets-not-switched-on",
+        "a.cs",
+        "void Configure(IApplicationBuilder app) { app.Use(async (c, next) => { if (c.WebSockets.IsWebSocketRequest) await Run(c); }); }\n",
+        "void Configure(IApplicationBuilder app) { app.UseWebSockets(); app.Use(async (c, n) => { if (c.WebSockets.IsWebSocketRequest) await Run(c); }); }\n",
+    ),
+    (
+        "serve.takes-the-others-upgrades",
+        "a.js",
+        "import next from 'next'\nconst wss = new WebSocketServer({ server: http, path: '/api/live' })\n",
+        "import next from 'next'\nconst wss = new WebSocketServer({ noServer: true })\n",
+    ),
+    (
+        "serve.greenlets-several-times",
+        "a.ini",
+        "[program:live]\ncommand=/srv/bin/gunicorn -k eventlet --workers=4 live:app\n; socketio\n",
+        "[program:live]\ncommand=/srv/bin/gunicorn -k eventlet --workers=1 live:app\n; socketio\n",
+    ),
+    (
+        "serve.sleeps-among-greenlets",
+        "a.py",
+        "from flask_socketio import SocketIO\nsocketio = SocketIO(app, async_mode='eventlet')\ndef feed():\n    while True:\n        time.sleep(1)\n",
+        "from flask_socketio import SocketIO\nsocketio = SocketIO(app, async_mode='eventlet')\ndef feed():\n    while True:\n        socketio.sleep(1)\n",
+    ),
+    (
+        "send.before-the-subscription-stands",
+        "A.java",
+        '@SubscribeMapping("/jobs")\npublic List<Job> jobs() {\n  template.convertAndSend("/topic/jobs", now());\n  return all();\n}\n',
+        '@SubscribeMapping("/jobs")\npublic List<Job> jobs() {\n  return all();\n}\n',
+    ),
+    (
+        "keep.period-of-half-a-minute",
+        "a.rs",
+        "const HEARTBEAT: Duration = Duration::from_secs(30);\nasync fn run(socket: WebSocket) { tick(HEARTBEAT).await }\n",
+        "const HEARTBEAT: Duration = Duration::from_secs(15);\nasync fn run(socket: WebSocket) { tick(HEARTBEAT).await }\n",
+    ),
+    (
+        "keep.slower-than-the-client-waits",
+        "a.cs",
+        "services.AddSignalR(o => { o.KeepAliveInterval = TimeSpan.FromSeconds(45); });\n",
+        "services.AddSignalR(o => { o.KeepAliveInterval = TimeSpan.FromSeconds(10); });\n",
+    ),
+    (
+        "any.origin-against-the-hop",
+        "a.exs",
+        'config :live, LiveWeb.Endpoint, url: [host: "live.example.org"], check_origin: :conn # socket\n',
+        'config :live, LiveWeb.Endpoint, url: [host: "live.example.org"], check_origin: true # socket\n',
+    ),
+    (
+        "any.page-wants-tls-of-plain-port",
+        "a.php",
+        "<?php\n$s = IoServer::factory(new HttpServer(new WsServer(new Chat())), 9443);\n?>\nnew WebSocket('wss://example.org:9443/')\n",
+        "<?php\n$s = IoServer::factory(new HttpServer(new WsServer(new Chat())), 9443);\n?>\nnew WebSocket('wss://example.org/chat')\n",
+    ),
+    (
         "serve.socketio-under-sync-workers",
         "a.py",
         "# gunicorn app:app\nsocketio = SocketIO(app)\n",
@@ -885,6 +951,12 @@ SERVER_IDIOMS = [
         "a.rb",
         "# unicorn -c config/unicorn.rb\nws = Faye::WebSocket.new(env)\n",
         "# puma -C config/puma.rb\nws = Faye::WebSocket.new(env)\n",
+    ),
+    (
+        "serve.pair-compared-literally",
+        "a.rs",
+        'if req.headers().get(header::CONNECTION) != Some(&HeaderValue::from_static("upgrade")) { return Err(Refused); } // websocket\n',
+        'if !header_contains(req.headers(), header::CONNECTION, "upgrade") { return Err(Refused); } // websocket\n',
     ),
     (
         "serve.pair-compared-literally",

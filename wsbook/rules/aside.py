@@ -29,6 +29,8 @@ _GREETING, _SPOKEN = "eio-body-not-json", "engine-io-spoken"
 _PLAIN, _BY_HAND = "upgrade-header-absent", "favicon-asked"
 """Signatures: a request without an upgrade, and somebody who types addresses into a browser."""
 _ON_THE_WAY = re.compile(r"(?i)websocket|upgrad|\bws\b|wss?:")
+_AFTER_THE_101 = re.compile(r"unauthorized connection attempt was rejected")
+"""Action Cable and its kin accept the upgrade and refuse the client then."""
 
 
 def asides(evidence: Evidence) -> Callable[[Observation, SignatureFacts, str], bool]:
@@ -54,6 +56,8 @@ def asides(evidence: Evidence) -> Callable[[Observation, SignatureFacts, str], b
             return True
         if facts.signature == _PLAIN and facts.count < 3 and (artifact, _BY_HAND) in context:
             return True
+        if _AFTER_THE_101.search(facts.text):
+            return False
         found = _PATH.search(facts.text)
         if found is None or _ON_THE_WAY.search(facts.text):
             return found is None and artifact in opened and artifact not in refused and facts.count < 2

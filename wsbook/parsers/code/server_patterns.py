@@ -11,6 +11,7 @@ from wsbook.parsers.code.go_keeping import go_keeping_patterns
 from wsbook.parsers.code.java_flow import java_patterns
 from wsbook.parsers.code.node_handlers import node_handler_patterns
 from wsbook.parsers.code.node_keeping import keeping_patterns
+from wsbook.parsers.code.node_listening import listening_patterns
 from wsbook.parsers.code.node_tasks import feeding_patterns
 from wsbook.parsers.code.node_upgrades import upgrade_patterns
 from wsbook.parsers.code.patterns import without_comments
@@ -71,6 +72,7 @@ def _node(given: "list[tuple[Code, SgNode]]", folder: Folder) -> Iterator[Patter
         yield from upgrade_patterns(code, flow, text)
         yield from keeping_patterns(code, flow, text, everything)
         yield from feeding_patterns(code, flow)
+        yield from listening_patterns(code, flow)
         yield from node_handler_patterns(code, flow, text, everything)
 
 
