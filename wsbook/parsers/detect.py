@@ -11,7 +11,7 @@ from wsbook.errors import UnreadableInputError
 from wsbook.parsers.lines import decode, split_lines
 from wsbook.signatures import matcher
 
-__all__ = ["HEAD_BYTES", "KINDS", "detect_kind", "scores"]
+__all__ = ["HEAD_BYTES", "KINDS", "detect_kind", "line_kinds", "scores"]
 
 KINDS = (
     "nginx_conf",
@@ -32,6 +32,8 @@ KINDS = (
 )
 HEAD_BYTES = 65_536
 LINE_CHARS = 2_000
+LINE_WEIGHT = 3.0
+"""A rule that weighs less says nothing of a single line."""
 
 
 @cache
@@ -55,6 +57,13 @@ def scores(name: str, text: str) -> dict[str, float]:
         if name and pattern.search(name.replace("\\", "/")):
             result[kind] = result.get(kind, 0.0) + name_weight
     return result
+
+
+def line_kinds(line: str) -> set[str]:
+    """Return the kinds that a line alone speaks for, only those by which it begins where there are any."""
+    text = line[:LINE_CHARS]
+    found = [(kind, place.start()) for kind, weight, rule in _rules()[0] if weight >= LINE_WEIGHT and (place := rule.search(text))]
+    return {kind for kind, start in found if start == 0} or {kind for kind, _ in found}
 
 
 def detect_kind(name: str, head: bytes) -> str:

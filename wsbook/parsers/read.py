@@ -13,6 +13,7 @@ from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.parsers.detect import HEAD_BYTES, KINDS, detect_kind
 from wsbook.parsers.lines import LineReader, decode, is_folder, read_data, read_head, split_lines
+from wsbook.parsers.mixed import split_paste
 from wsbook.parsers.words import SHORT_CHARS, parse_words
 
 if TYPE_CHECKING:
@@ -128,11 +129,13 @@ def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: st
         UnreadableInputError: the text is not what kind says, or no kind fits.
     """
     _check(kind)
-    kind = kind or detect_kind(artifact if artifact != "pasted text" else "", text.encode("utf-8", "replace"))
-    if not kind:
+    if kind:
+        words = parse_words(text, artifact=artifact) if kind in STEPS else []
+        return [*_parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2")), *words]
+    name = artifact if artifact != "pasted text" else ""
+    if not (kind := detect_kind(name, text.encode("utf-8", "replace"))):
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
-    words = parse_words(text, artifact=artifact) if kind in STEPS else []
-    return [*_parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2")), *words]
+    return [seen for own, part in split_paste(text, kind, name) for seen in read_text(part, own, artifact, step)]
 
 
 def read_artifact(
@@ -244,10 +247,15 @@ def _read_file(path: Path, kind: str, step: str, served: _Served, configs: Seque
     large = path.is_file() and path.stat().st_size > LARGE_BYTES
     head = read_head(path, LARGE_HEAD_BYTES if large else HEAD_BYTES)
     known = _log_formats(head, configs)
+    named = kind
     kind = kind or ("access_log" if _fits(head, known) or (large and _tells_requests(head)) else detect_kind(artifact, head))
     if not kind:
         decode(read_head(path), artifact)
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
+    parts = split_paste(decode(head, artifact), kind, artifact) if not (named or large or len(head) >= HEAD_BYTES) else ((kind, ""),)
+    if len(parts) > 1:
+        return [seen for own, part in parts for seen in _parse_text(part, own, artifact, step or STEPS.get(own, "2.2"), served)]
+    kind = parts[0][0]
     step = step or STEPS.get(kind, "2.2")
     if kind == "har" and read_head(path, 512).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return _parse_har(read_data(path), artifact, step)
