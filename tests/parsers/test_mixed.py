@@ -79,6 +79,26 @@ def test_both_parts_are_read(tmp_path: Path) -> None:
         assert {one.source.step for one in seen if one.source.step} >= {"1.4", "2.2"}
 
 
+@pytest.mark.parametrize(
+    "text", ["```nginx\n" + NGINX + "```\n", "`" + NGINX.strip() + "`", "My proxy:\n\n~~~\n" + NGINX + "~~~", "`" + NGINX]
+)
+def test_marks_of_code_are_no_part_of_it(text: str) -> None:
+    (route,) = [one.facts for one in read_text(text) if isinstance(one.facts, RouteFacts)]
+    assert route.line == 1 + text[: text.index("    location")].count("\n")
+
+
+def test_lines_of_a_configuration_are_no_lines_of_the_log() -> None:
+    text = REFUSED * 5 + "proxy_pass http://live/live/feed;\nproxy_http_version 1.1;\nproxy_set_header Host $host;\nserver_name a.b;\n"
+    (_, printed), (other, _) = split_paste(text, "backend_log")
+    assert other == "nginx_conf" and "proxy_pass" not in printed and printed.count("refused") == 5
+
+
+def test_what_was_printed_counts_outside_of_marks_too() -> None:
+    seen = read_text("My proxy server {\n```\n" + NGINX + "```\nand it says\n" + REFUSED)
+    assert [one.facts.signature for one in seen if isinstance(one.facts, SignatureFacts)] == ["nginx-refused"]
+    assert [one.facts.upgrade is not None for one in seen if isinstance(one.facts, RouteFacts)] == [True]
+
+
 def test_a_kind_that_is_given_is_believed() -> None:
     assert not [one for one in read_text(NGINX + REFUSED, "nginx_conf") if isinstance(one.facts, SignatureFacts)]
 

@@ -6,7 +6,7 @@ from pathlib import PurePath
 from wsbook.parsers.detect import line_kinds, scores
 from wsbook.parsers.lines import split_lines
 
-__all__ = ["split_paste"]
+__all__ = ["split_paste", "unfenced"]
 
 PASTED_NAMES = frozenset(("", ".txt", ".md", ".log", ".out"))
 """Suffixes of files that may hold what somebody copied together; any other name says that a file is of one kind."""
@@ -14,11 +14,30 @@ PASTE_CHARS = 65_536
 PRINTED = frozenset(("backend_log", "access_log", "browser_console"))
 """Kinds that programs print line by line."""
 RECORDED = frozenset(("har", "http_dump"))
-WRITTEN_SCORE = 6.0
+WRITTEN_SCORE = 3.5
 """A rest that fits this well is a configuration or code, and not merely lines of a log in an unknown form."""
 ERROR_PAGE = re.compile(r"</?(?:html|head|title|body|center|h[1-3]|hr|p)\b", re.IGNORECASE)
+FENCE = re.compile(r"^[ \t]*(?:`{3,}|~{3,})[\w.+-]*[ \t]*$", re.MULTILINE)
+NODE = re.compile(r"\((?:node:|\S*node_modules/)|\bat (?:ClientRequest\.|process\.processTicks)")
+"""What stands in stacks of Node and never in those of a browser."""
 NOTE = re.compile(r"\s|#|//|--|[*;}\])]|$")
 """How a line begins that no program printed: indented, a comment, the end of a block."""
+
+
+def unfenced(text: str) -> str:
+    """Return a text without what marks code in a message: lines of backticks with the words around them, and one backtick at its ends.
+
+    Lines keep their numbers. What a program printed stays, wherever it stands.
+    """
+    fences = len(FENCE.findall(text))
+    if not fences:
+        return text.removeprefix("`").removesuffix("`")
+    lines, inside = list[str](), False
+    for line in text.splitlines():
+        mark = FENCE.fullmatch(line) is not None
+        inside ^= mark
+        lines.append("" if mark or not (inside or fences % 2 or line_kinds(line) & PRINTED) else line)
+    return "\n".join(lines)
 
 
 def split_paste(text: str, kind: str, name: str = "") -> tuple[tuple[str, str], ...]:
@@ -36,7 +55,11 @@ def split_paste(text: str, kind: str, name: str = "") -> tuple[tuple[str, str], 
     if kind in PRINTED:
         found = {one: score for one, score in scores("", rest).items() if one not in PRINTED | RECORDED}
         other = max(found, key=lambda one: found[one], default="")
-        return ((kind, text), (other, rest)) if other and found[other] >= WRITTEN_SCORE else ((kind, text),)
+        if not other or found[other] < WRITTEN_SCORE:
+            return ((kind, text),)
+        if other == "frontend_source" and NODE.search(text):
+            other = "backend_source"
+        return ((kind, "\n".join("" if other in line_kinds(line) else line for line in lines)), (other, rest))
     if not log.strip():
         return ((kind, text),)
     found = {one: score for one, score in scores("", log).items() if one in PRINTED}

@@ -13,7 +13,7 @@ from wsbook.errors import UnreadableInputError, UsageError
 from wsbook.observation import Observation, Reason, Source, not_run
 from wsbook.parsers.detect import HEAD_BYTES, KINDS, detect_kind
 from wsbook.parsers.lines import LineReader, decode, is_folder, read_data, read_head, split_lines
-from wsbook.parsers.mixed import split_paste
+from wsbook.parsers.mixed import split_paste, unfenced
 from wsbook.parsers.words import SHORT_CHARS, parse_words
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: st
     if kind:
         words = parse_words(text, artifact=artifact) if kind in STEPS else []
         return [*_parse_text(text, kind, artifact, step or STEPS.get(kind, "2.2")), *words]
-    name = artifact if artifact != "pasted text" else ""
+    name, text = artifact if artifact != "pasted text" else "", unfenced(text)
     if not (kind := detect_kind(name, text.encode("utf-8", "replace"))):
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
     return [seen for own, part in split_paste(text, kind, name) for seen in read_text(part, own, artifact, step)]
@@ -252,7 +252,9 @@ def _read_file(path: Path, kind: str, step: str, served: _Served, configs: Seque
     if not kind:
         decode(read_head(path), artifact)
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
-    parts = split_paste(decode(head, artifact), kind, artifact) if not (named or large or len(head) >= HEAD_BYTES) else ((kind, ""),)
+    parts = (
+        split_paste(unfenced(decode(head, artifact)), kind, artifact) if not (named or large or len(head) >= HEAD_BYTES) else ((kind, ""),)
+    )
     if len(parts) > 1:
         return [seen for own, part in parts for seen in _parse_text(part, own, artifact, step or STEPS.get(own, "2.2"), served)]
     kind = parts[0][0]
