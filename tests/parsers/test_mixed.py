@@ -33,6 +33,19 @@ const WORDS = {
 };
 const wss = new WebSocketServer({ port: 8080 });
 """
+ANSWER = """$ curl -i https://a.example/
+< HTTP/1.1 200 OK
+<
+<script>
+const ws = new WebSocket('wss://a.example/rt');
+ws.onmessage = (e) => show(e.data);
+</script>
+"""
+NODE_STACK = """new WebSocket('wss://a.example/rt', [], { headers: { Accept: '*' } })
+const ws = 1;
+Error: Unexpected server response: 403
+    at ClientRequest.<anonymous> (/app/node_modules/ws/lib/websocket.js:604:7)
+"""
 
 
 @pytest.mark.parametrize(
@@ -42,7 +55,10 @@ const wss = new WebSocketServer({ port: 8080 });
         (LABELS + "\n" + PAGE, "traefik", "backend_log"),
         (NGINX + NODE, "nginx_conf", "backend_log"),
         (NGINX + "WebSocket connection to 'wss://a.example/rt' failed: \n", "nginx_conf", "browser_console"),
+        (NGINX + "\n$ curl -i https://a.example/rt\n> GET /rt HTTP/1.1\n< HTTP/1.1 502 Bad Gateway\n", "http_dump", "nginx_conf"),
         (REFUSED * 9 + NGINX, "backend_log", "nginx_conf"),
+        (NODE_STACK, "browser_console", "backend_source"),
+        (NODE_STACK.splitlines()[0] + "\nconst ws = 1;\nError: it failed\n", "browser_console", "frontend_source"),
     ],
 )
 def test_two_kinds_are_told_apart(text: str, kind: str, other: str) -> None:
@@ -51,7 +67,13 @@ def test_two_kinds_are_told_apart(text: str, kind: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "kind"),
-    [(NGINX, "nginx_conf"), (NGINX + "# " + REFUSED, "nginx_conf"), (REFUSED * 3, "backend_log"), (SERVER, "backend_source")],
+    [
+        (NGINX, "nginx_conf"),
+        (NGINX + "# " + REFUSED, "nginx_conf"),
+        (REFUSED * 3, "backend_log"),
+        (SERVER, "backend_source"),
+        (ANSWER, "http_dump"),
+    ],
 )
 def test_what_is_whole_stays_whole(text: str, kind: str) -> None:
     assert split_paste(text, kind) == ((kind, text),)

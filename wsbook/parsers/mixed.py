@@ -14,6 +14,7 @@ PASTE_CHARS = 65_536
 PRINTED = frozenset(("backend_log", "access_log", "browser_console"))
 """Kinds that programs print line by line."""
 RECORDED = frozenset(("har", "http_dump"))
+CODE = frozenset(("frontend_source", "backend_source"))
 WRITTEN_SCORE = 3.5
 """A rest that fits this well is a configuration or code, and not merely lines of a log in an unknown form."""
 ERROR_PAGE = re.compile(r"</?(?:html|head|title|body|center|h[1-3]|hr|p)\b", re.IGNORECASE)
@@ -47,13 +48,14 @@ def split_paste(text: str, kind: str, name: str = "") -> tuple[tuple[str, str], 
     another part is empty.
     """
     lines = split_lines(text)
-    if len(text) > PASTE_CHARS or PurePath(name).suffix.lower() not in PASTED_NAMES or kind in RECORDED:
+    if len(text) > PASTE_CHARS or PurePath(name).suffix.lower() not in PASTED_NAMES or kind == "har":
         return ((kind, text),)
     printed = [_is_printed(line, kind) for line in lines]
     log = "\n".join(line if own else "" for line, own in zip(lines, printed, strict=True))
     rest = "\n".join("" if own else line for line, own in zip(lines, printed, strict=True))
-    if kind in PRINTED:
-        found = {one: score for one, score in scores("", rest).items() if one not in PRINTED | RECORDED}
+    if kind in PRINTED | RECORDED:
+        others = PRINTED | RECORDED | (CODE if kind in RECORDED else frozenset())  # a page in an answer is no code of its own
+        found = {one: score for one, score in scores("", rest).items() if one not in others}
         other = max(found, key=lambda one: found[one], default="")
         if not other or found[other] < WRITTEN_SCORE:
             return ((kind, text),)
@@ -71,6 +73,6 @@ def _is_printed(line: str, kind: str) -> bool:
     if NOTE.match(line):
         return False
     if ERROR_PAGE.match(line):
-        return kind not in ("frontend_source", "backend_source")
+        return kind not in CODE
     kinds = line_kinds(line)
-    return bool(kinds & PRINTED) and kinds <= PRINTED | RECORDED
+    return bool(kinds & (PRINTED | RECORDED if kind in RECORDED else PRINTED)) and kinds <= PRINTED | RECORDED
