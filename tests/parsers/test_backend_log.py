@@ -97,6 +97,29 @@ def test_a_specific_text_replaces_the_general_one() -> None:
     assert found == {"ipv6-refused"}
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "'x-forwarded-proto', 'http'",
+        "X-Forwarded-Proto: http",
+        "'upgrade', 'websocket'",
+        "Connection: upgrade, upgrade",
+        "The WebSocket handshake was declined by the remote peer",
+        "GET http://live/live/feed 200",
+        r'malformed HTTP response "\x00\x00\x12\x04"',
+    ],
+)
+def test_neighbours_of_texts_do_not_name_their_cause(line: str) -> None:
+    named = {
+        "proxy.forwarded-headers-wrong",
+        "proxy.upgrade-header-missing",
+        "proxy.http-1.0-upstream",
+        "endpoint.plain-to-tls-port",
+        "proxy.path-rewrite-wrong",
+    }
+    assert not named & set(causes_of(parse_backend_log([line], artifact="x")))
+
+
 def test_digits_matter_although_templates_have_none() -> None:
     text = '[12/Mar/2026:10:00:01 +0000] "GET /ws HTTP/1.1" {} 5'
     found = {

@@ -44,6 +44,7 @@ CONTENTS = [
     ("backend_source", "bind = '0.0.0.0:8000'\nworkers = 4\nworker_class = 'uvicorn.workers.UvicornWorker'\npreload_app = True"),
     ("frontend_source", "const ws = new WebSocket(`wss://${location.host}/rt`);\nws.onmessage = (e) => draw(e.data);"),
     ("backend_source", "from fastapi import FastAPI\napp = FastAPI()\n@app.websocket('/rt')\nasync def rt(ws):\n    await ws.accept()"),
+    ("backend_log", "1718000000.100      2 10.0.0.4 TCP_DENIED/403 3891 CONNECT a.example:8443 - HIER_NONE/- text/html"),
     ("har", '{"log": {"version": "1.2", "entries": []}}'),
     ("http_dump", "> GET /rt HTTP/1.1\n> Host: a\n>\n< HTTP/1.1 403 Forbidden\n<"),
     ("", "lorem ipsum dolor sit amet"),

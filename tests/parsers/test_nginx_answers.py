@@ -76,6 +76,13 @@ def test_a_server_of_another_file_may_have_the_name() -> None:
     assert len(serving(fragment, endpoint_path="/ws", endpoint_host="app.example", endpoint_port=443)) == 1
 
 
+def test_a_server_below_the_http_block_is_read_too() -> None:
+    pasted = "http { map $http_upgrade $c { default upgrade; } } " + server("443 ssl", "shop.example", "b")
+    assert len(serving(pasted, endpoint_path="/ws")) == 1
+    both = "http { " + server("80", "a.example", "a") + " } " + server("443 ssl", "shop.example", "b")
+    assert {route.upstream for route in serving(both, endpoint_path="/ws")} == {"http://a", "http://b"}
+
+
 def test_a_redirect_to_https_is_a_fault_at_its_own_port_only() -> None:
     text = "http { server { listen 80; return 301 https://$host$request_uri; } " + server("443 ssl", "", "b") + "}"
     at_80 = {"endpoint_path": "/ws", "endpoint_host": "h", "endpoint_port": 80}

@@ -51,6 +51,16 @@ def test_a_route(observation: Observation, causes: list[str]) -> None:
     assert roots(observation) == causes
 
 
+def test_a_version_that_an_unread_file_may_set_is_possible_only() -> None:
+    facts = route("forwarded", "upgrade").facts
+    assert isinstance(facts, RouteFacts)
+    unread = seen(replace(facts, http_version=Setting(value=None)), step="2.2", probe="config", hop="")
+    (found,) = [found for found in findings(unread) if found.cause == "proxy.http-1.0-upstream"]
+    assert found.verdict is Verdict.UNKNOWN and found.confidence < 0.5
+    hidden = replace(facts, http_version=Setting(value=None), upgrade=Setting(value=None))
+    assert not [found for found in findings(seen(hidden, step="2.2", probe="config", hop="")) if found.cause == "proxy.http-1.0-upstream"]
+
+
 def test_evidence_names_file_and_line_and_where_each_value_comes_from() -> None:
     seen_route = route("absent", "absent")
     facts = seen_route.facts
@@ -76,6 +86,8 @@ def limit(product: str, seconds: str, *, default: bool = False, serves: bool | N
         ([limit("nginx", "60", default=True), limit("haproxy", "50")], ["50"], "the shortest of 2 limits in the chain"),
         ([limit("nginx", "60"), limit("haproxy", "0")], ["60"], "set at nginx.conf:7"),
         ([limit("nginx", "60"), limit("haproxy", "5", serves=False)], ["60"], "set at nginx.conf:7"),
+        ([limit("nginx", "600"), limit("aws-elb", "60", default=True, serves=None)], ["60"], "(default of aws-elb)"),
+        ([limit("nginx", "600"), limit("aws-elb", "3600", serves=None)], ["600"], ""),
         ([limit("nginx", "x")], [], ""),
         ([limit("nginx", "3600"), limit("haproxy", "7200")], ["3600"], ""),
     ],

@@ -57,6 +57,11 @@ def judge_routes(evidence: Evidence) -> Iterator[Finding]:
         yield from _judge_idle(evidence, seen, facts)
         yield from _judge_lifetime(evidence, seen, facts)
         yield from _judge_upstream_path(evidence, seen, facts)
+    products = {facts.product for _, facts in serving}
+    for seen, facts in routes:
+        if facts.serves is None and facts.product not in products:  # a hop before or behind, whose limits hold as well
+            yield from _judge_idle(evidence, seen, facts)
+            yield from _judge_lifetime(evidence, seen, facts)
 
 
 def _at(facts: RouteFacts, setting: Setting | None) -> str:
@@ -87,6 +92,9 @@ def _judge_headers(seen: Observation, facts: RouteFacts) -> Iterator[Finding]:
         summary = f"{place} speaks HTTP/1.0 to {facts.upstream or 'its upstream'}"
         said = f"HTTP version towards the upstream: {_origin(facts, 'http_version')}"
         yield verdict("proxy.http-1.0-upstream", sure, summary, proof(seen, said, _at(facts, version)))
+    elif upgrade is not None and upgrade.value == "forwarded" and version is not None and version.value is None:
+        summary = f"{place} passes Upgrade, but nothing that was read sets the HTTP version; what it includes may"
+        yield unknown("proxy.http-1.0-upstream", 0.4, summary, proof(seen, summary, _at(facts, upgrade)))
     elif upgrade is not None and facts.serves and upgrade.value is not None and (connection is None or connection.value is not None):
         summary = f"{place} passes Upgrade and Connection to {facts.upstream or 'its upstream'}"
         yield clear("proxy.upgrade-header-missing", summary, proof(seen, summary, _at(facts, upgrade)))

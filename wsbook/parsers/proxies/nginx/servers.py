@@ -74,9 +74,9 @@ class Server(Struct, frozen=True, kw_only=True):
 
 
 def find_servers(root: Directive) -> list[Server]:
-    """Return the servers of a whole configuration or of a fragment of one."""
+    """Return the servers of a whole configuration or of fragments of one: a server pasted below its http block counts too."""
     found: list[Server] = []
-    for http in root.all("http") or [root]:
+    for http in (*root.all("http"), root):
         levels = (root,) if http is root else (root, http)
         found += [_server((*levels, server)) for server in http.all("server")[:_MAX_SERVERS] if server.block is not None]
     if root.all("location") or root.all("proxy_pass"):
