@@ -1,6 +1,8 @@
 """Running notebooks: failures are marked and stop nothing else, secrets and widget state stay out, plots get pictures."""
 
+import itertools
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from wsbook.record import Record
-from wsbook.runner import Progress, execute_notebook, run_notebooks
+from wsbook.runner import Progress, execute_notebook, kernels, run_notebooks
 from wsbook.runner import execute as runner
 from wsbook.runner.pictures import Painter, can_paint
 from wsbook.target import parse_target
@@ -69,6 +71,26 @@ def test_a_hanging_cell_and_a_dead_kernel_are_stamped(tmp_path: Path, source: st
     assert word in done.problem
     assert word in json.dumps(done.notebook)
     assert text_of(done.notebook, "c1") == ""
+
+
+@pytest.mark.parametrize(("often", "runs"), [(1, True), (2, False)])
+def test_a_kernel_that_ends_before_it_is_ready_is_started_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, often: int, runs: bool
+) -> None:
+    """As one does whose port somebody else has taken meanwhile."""
+    started = itertools.count(1)
+
+    def start(self: kernels.Ready) -> None:
+        begin(self)
+        if next(started) <= often:
+            self.manager.signal_kernel(signal.SIGKILL)
+
+    begin = kernels.Ready._start
+    monkeypatch.setattr(kernels.Ready, "_start", start)
+    done = execute_notebook(write(tmp_path / "n.ipynb", "print('ran')"), {})
+    assert next(started) == 3  # the first and one more
+    assert text_of(done.notebook, "c0") == ("ran\n" if runs else "")
+    assert bool(done.problem) is not runs
 
 
 def test_widget_state_and_secrets_stay_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,9 +42,19 @@ class Ready:
 
     def __init__(self, folder: Path, environ: dict[str, str], holding: Collection[int] = ()) -> None:
         """Start the process. holding: descriptors that it shares with us, so that what they hold is held until it has ended, too."""
+        self._options: dict[str, Any] = {"cwd": str(folder), "env": environ, "extra_arguments": [_WARM, *_APART]}
+        if os.name == "posix":
+            self._options |= {"pass_fds": tuple(holding), "preexec_fn": dying_with_us()}
+        self._start()
+
+    def _start(self) -> None:
         self.manager = _Manager(kernel_name="python3", transport_encryption="auto")
-        options = {"pass_fds": tuple(holding), "preexec_fn": dying_with_us()} if os.name == "posix" else {}
-        self.manager.start_kernel(cwd=str(folder), env=environ, extra_arguments=[_WARM, *_APART], **options)
+        self.manager.start_kernel(**self._options)
+
+    def start_again(self) -> None:
+        """Start another process: between the choice of a kernel's ports and its start somebody else may take one of them."""
+        self.stop()
+        self._start()
 
     def stop(self) -> None:
         """End the process at once; what it had to close, its notebook has closed."""
@@ -73,6 +83,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         super().__init__(*args, **options)
         self._trouble = trouble
         self._on_cell = on_cell
+        self.began = False
 
     def execute(self, **options: Any) -> Any:
         """Run the notebook in its kernel; unlike papermill it asks the kernel nothing afterwards, which may be gone by then."""
@@ -83,6 +94,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
 
     def papermill_execute_cells(self) -> None:
         """Execute the cells in order; replaces papermill's loop, which stops at the first error and passes over a dead kernel."""
+        self.began = True
         for index, cell in enumerate(self.nb.cells):
             self._on_cell(cell, index, len(self.nb.cells))
             self.nb_man.cell_start(cell, index)
@@ -114,26 +126,39 @@ class _Engine(NBClientEngine):  # type: ignore[misc]
     @classmethod
     def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
         """Run the notebook in the kernel of options["ready"]."""
-        ready, trouble, on_cell = options["ready"], options["trouble"], options["on_cell"]
+        ready, trouble = options["ready"], options["trouble"]
         trouble.notebook = nb_man.nb
+        try:
+            if not cls._ran(nb_man, kernel_name, options):
+                ready.start_again()
+                cls._ran(nb_man, kernel_name, options, last=True)
+        except (DeadKernelError, RuntimeError) as error:  # the kernel did not start
+            trouble.note(nb_man.nb.cells[0], error)
+        return nb_man.nb
+
+    @staticmethod
+    def _ran(nb_man: Any, kernel_name: str, options: dict[str, Any], *, last: bool = False) -> bool:
+        """Run the notebook; return False where its kernel ended before it was ready, which is raised when it is the last attempt."""
         client = _Client(
             nb_man,
-            km=ready.manager,
-            trouble=trouble,
-            on_cell=on_cell,
+            km=options["ready"].manager,
+            trouble=options["trouble"],
+            on_cell=options["on_cell"],
             timeout=options["execution_timeout"],
             startup_timeout=60,
             kernel_name=kernel_name,
             raise_on_iopub_timeout=False,
         )
         try:
-            return client.execute()
-        except (DeadKernelError, RuntimeError) as error:  # the kernel did not start
-            trouble.note(nb_man.nb.cells[0], error)
+            client.execute()
+        except (DeadKernelError, RuntimeError):
+            if last or client.began:
+                raise
+            return False
         finally:
             if client.kc is not None:
                 client.kc.stop_channels()
-        return nb_man.nb
+        return True
 
 
 papermill_engines.register(ENGINE, _Engine)
