@@ -25,7 +25,7 @@ def next_choice(case: Case, judged: Judgement | None = None) -> Choice | None:
 async def find_cause(case: Case, on_progress: Callable[[str, float], None] | None = None, *, limit_s: float | None = None) -> InquiryFacts:
     """Look at one step after the other until one cause is sure, and keep the order and its reasons among what was observed.
 
-    Ends as well when nothing is left to look at, or when the next look would probably end after limit_s, by default the budget's time.
+    Ends as well when nothing is left to look at, or after limit_s, by default the budget's time; a look that has begun is ended.
     What was begun beside and is not needed any more is stopped.
     """
     began, looks, sure = time.monotonic(), list[Look](), ""
@@ -35,7 +35,7 @@ async def find_cause(case: Case, on_progress: Callable[[str, float], None] | Non
     judged = case.judge()
     while not sure:
         choice = next_choice(case, judged)
-        if choice is None or time.monotonic() + choice.cost_s > ends_at:
+        if choice is None or time.monotonic() >= ends_at:
             break
         begun = time.monotonic()
         case.begin(*BESIDE.get(choice.step, ()))

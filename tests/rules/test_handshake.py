@@ -111,3 +111,12 @@ def test_health_is_clear() -> None:
     clear = {finding.cause for finding in findings(answer(101)) if finding.verdict is Verdict.CLEAR}
     assert "handshake.invalid-exchange" in clear
     assert verdicts(answer(101), target=TARGET)["1.3"] == "clear"
+
+
+@pytest.mark.parametrize("reason", [Reason.CLOSED, Reason.RESET])
+def test_one_connection_of_several_that_ends_without_an_answer_is_no_wrong_exchange(reason: Reason) -> None:
+    again = failed("upgrade", reason)
+    idle = replace(again, source=replace(again.source, step="3.4", probe="idle"))
+    cap = next(found for found in findings(answer(101), idle) if found.cause == "load.connection-cap")
+    assert (cap.verdict, roots(answer(101), idle)) == (Verdict.UNKNOWN, [])
+    assert "handshake.invalid-exchange" in {found.cause for found in findings(idle) if found.verdict is Verdict.FAULT}

@@ -107,6 +107,9 @@ def _judge_silence(evidence: Evidence, seen: Observation, facts: UpgradeFacts) -
         yield fault("handshake.timeout", 0.8, f"no answer to the upgrade within {duration_text(seen.duration_s)}", evident)
     elif failure.reason in (Reason.MALFORMED, Reason.TOO_LARGE) and not facts.raw.startswith(("\x15\x03", "\x16\x03")):
         yield fault("handshake.invalid-exchange", 0.75, f"the answer to the upgrade is no HTTP/1.1: {failure.message[:80]}", evident)
+    elif failure.reason in (Reason.CLOSED, Reason.RESET) and seen.source.hop == "endpoint" and own is not None and own[1].accepted:
+        words = f"the connection ended before an answer, where another one was accepted: {failure.reason.value}"
+        yield unknown("load.connection-cap", 0.3, words, evident, proof(own[0], say(*own)))
     elif failure.reason in (Reason.CLOSED, Reason.RESET):
         yield fault("handshake.invalid-exchange", 0.4, f"the connection ended before an answer: {failure.reason.value}", evident)
         yield fault("endpoint.plain-to-tls-port", 0.3, f"the connection ended before an answer: {failure.reason.value}", evident)
