@@ -33,6 +33,8 @@ _LEAST_COST_S = 0.2
 _LIVE = 0.02
 """A smaller part of all suspicion stops nobody from being sure."""
 _LOGS = "1.4"
+_SOON_S, _NEARLY = 3.0, 0.2
+"""A look that costs no more is worth taking for what is at least this part as frequent as a cause that it would explain."""
 _BUDGETS = ("quick", "standard", "thorough")
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 
@@ -170,14 +172,23 @@ def settled(evidence: Evidence, findings: Iterable[Finding], done: Collection[st
     sure = [
         one for one in ranked if one.root and one.verdict is Verdict.FAULT and one.severity is Severity.ERROR and one.confidence >= SURE
     ]
-    weights = suspects(evidence, ranked, done)
     told = {slug for _, facts in evidence.of(SymptomFacts) for slug, _ in symptom_candidates(facts)}
-    left = {slug for step, _ in _possible(evidence, done) for slug in _decided(step)}
     for finding in sure:
-        behind = {slug for slug in left & set(weights) if explains_cause(explains(), slug, finding.cause) and weights[slug] >= _LIVE}
-        if not behind and (not told or finding.cause in told or any(explains_cause(explains(), finding.cause, slug) for slug in told)):
+        fits = not told or finding.cause in told or any(explains_cause(explains(), finding.cause, slug) for slug in told)
+        if fits and not _may_be_explained(evidence, ranked, done, finding.cause):
             return finding
     return None
+
+
+def _may_be_explained(evidence: Evidence, findings: Collection[Finding], done: Collection[str], cause: str) -> bool:
+    """Whether a step that is left could show what is behind a cause: something that is suspected, or nearly as frequent and soon seen."""
+    weights, before = suspects(evidence, findings, done), suspects(evidence, (), done)
+    for step, experiment in _possible(evidence, done):
+        for slug in _decided(step) & set(weights):
+            near = experiment.cost_s[0] <= _SOON_S and before.get(slug, 0.0) >= _NEARLY * before.get(cause, 1.0)
+            if (near or weights[slug] >= _LIVE) and explains_cause(explains(), slug, cause):
+                return True
+    return False
 
 
 def rivals(findings: Iterable[Finding]) -> tuple[Finding, ...]:
