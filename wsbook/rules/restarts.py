@@ -67,7 +67,12 @@ def _contradict(rungs: Sequence[Rung]) -> bool:
     cut = any(facts.traffic == "client" and not facts.survived for _, facts in rungs)  # else messages may have saved those who sent some
     oldest_s = max((_oldest(facts) for _, facts in rungs if cut or facts.traffic not in ("client", "listen")), default=0.0)
     outlived = oldest_s > youngest_s * _SAME
-    return bool(died) and bool(survived) and outlived and min(facts.lived_s for facts in died) * _SAME < max(survived)
+    return bool(died) and bool(survived) and outlived and min(map(_quietest, died)) * _SAME < max(survived)
+
+
+def _quietest(facts: IdleFacts) -> float:
+    """Return for how long a socket was silent when it ended, in the direction that was silent longer: a limit may count that one alone."""
+    return max(facts.lived_s, facts.sent_quiet_s or 0.0, facts.received_quiet_s or 0.0)
 
 
 def _oldest(facts: IdleFacts) -> float:
