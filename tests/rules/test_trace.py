@@ -430,6 +430,7 @@ def test_a_page_that_is_slower_than_a_burst_has_lost_nothing() -> None:
 
     assert told(*range(16, 50)) == []
     assert told(*range(16, 40)) == [LOST]
+    assert told(26) == []  # a browser that is busy may not report them all
 
 
 @pytest.mark.parametrize(("moved", "at_once", "causes"), [(34, 1, ["message.out-of-order"]), (34, 8, []), (9, 1, []), (0, 1, [])])
