@@ -1,7 +1,7 @@
 """One door for every artifact: finds out what it is and calls the parser. Must not know what any format looks like."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -92,6 +92,11 @@ class _Served(Struct, frozen=True, kw_only=True):
     versions: Mapping[str, str] = _NO_VERSIONS
 
 
+def _parse_parts(parts: Iterable[tuple[str, str]], artifact: str, step: str, served: _Served | None = None) -> list[Observation]:
+    """Return what the parts of a text tell. parts: (kind, text). step: "" takes that of each kind."""
+    return [seen for own, part in parts for seen in _parse_text(part, own, artifact, step or STEPS.get(own, "2.2"), served)]
+
+
 def _parse_text(text: str, kind: str, artifact: str, step: str, served: _Served | None = None) -> list[Observation]:
     if kind == "har":
         looks_json = text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[")
@@ -138,7 +143,7 @@ def read_text(text: str, kind: str = "", artifact: str = "pasted text", step: st
         raise UnreadableInputError(f"{artifact}: cannot tell what this is; name its kind with --kind")
     words = parse_words(text, artifact=artifact) if found in STEPS else []
     parts = [(found, text)] if kind or len(text) > PASTED_CHARS else split_pasted(text, found)
-    return [*(seen for own, part in parts for seen in _parse_text(part, own, artifact, step or STEPS.get(own, "2.2"))), *words]
+    return [*_parse_parts(parts, artifact, step), *words]
 
 
 def read_artifact(
@@ -250,7 +255,7 @@ def _read_file(path: Path, kind: str, step: str, served: _Served, configs: Seque
     large = path.is_file() and path.stat().st_size > LARGE_BYTES
     head = read_head(path, LARGE_HEAD_BYTES if large else HEAD_BYTES)
     known = _log_formats(head, configs)
-    given, asked = kind, step
+    given = kind
     kind = kind or ("access_log" if _fits(head, known) or (large and _tells_requests(head)) else detect_kind(artifact, head))
     if not kind:
         decode(read_head(path), artifact)
@@ -258,7 +263,7 @@ def _read_file(path: Path, kind: str, step: str, served: _Served, configs: Seque
     if not given and path.suffix.lower() in _PLAIN and path.is_file() and path.stat().st_size <= PASTED_CHARS:
         parts = list(split_pasted(decode(head, artifact), kind))
         if len(parts) > 1:
-            return [seen for own, part in parts for seen in _parse_text(part, own, artifact, asked or STEPS.get(own, "2.2"), served)]
+            return _parse_parts(parts, artifact, step, served)
     step = step or STEPS.get(kind, "2.2")
     if kind == "har" and read_head(path, 512).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{":
         return _parse_har(read_data(path), artifact, step)

@@ -7,7 +7,7 @@ from wsbook.facts import BroadcastFacts, Subscriber
 from wsbook.finding import Finding
 from wsbook.observation import Observation
 from wsbook.rules.make import clear, fault, proof, unknown
-from wsbook.rules.reach import missing_of
+from wsbook.rules.reach import deaf_to_all, missing_of
 
 __all__ = ["departed", "judge_broken", "judge_departed", "judge_late"]
 
@@ -42,7 +42,7 @@ def judge_late(before: tuple[Observation, BroadcastFacts], after: tuple[Observat
 
     Processes that do not pass messages on to one another do not begin to by themselves.
     """
-    deaf, total = sum(len(missed) == before[1].messages for missed in missing_of(before[1]).values()), len(before[1].subscribers)
+    deaf, total = deaf_to_all(before[1]), len(before[1].subscribers)
     if not deaf or any(missing_of(after[1]).values()):
         return
     late_s = (after[0].observed_at - before[0].observed_at).total_seconds()

@@ -154,14 +154,14 @@ def _judge_events(seen: Observation, facts: CycleFacts, server: Watched) -> Iter
     """
     if len(server.events_s) < 3 or min(map(len, server.events_s)) < 3:
         return
-    gone, costs = _gone(facts), [sorted(costs)[1] for costs in server.events_s]  # whatever disturbs makes dearer, so the least count
+    gone, costs = _gone(facts), _costs(server)
     before, after = costs[0], costs[-1]
     relay = _relay(facts)
-    if relay is not None and (server is relay or _dearer(relay)):  # then the machine got busier
+    if relay is not None and (server is relay or _dearer(_costs(relay))):  # then the machine got busier
         return
     rises = [later - earlier for earlier, later in pairwise(costs)]
     apart = all(cost > median(server.events_s[0]) for cost in costs[1:])
-    if not apart or after < _DEARER * before or after - before < _EACH_S * gone or min(rises) < _PROPORTION * (after - before):
+    if not apart or not _dearer(costs) or after - before < _EACH_S * gone or min(rises) < _PROPORTION * (after - before):
         return
     words = (
         f"one message cost {server.name} at {server.place} {duration_text(before)} of processor time, and {duration_text(after)} after "
@@ -177,8 +177,12 @@ def _relay(facts: CycleFacts) -> Watched | None:
     return front[0] if front and len(facts.servers) > len(front) else None
 
 
-def _dearer(server: Watched) -> bool:
-    costs = [sorted(costs)[1] for costs in server.events_s if len(costs) > 1]
+def _costs(server: Watched) -> list[float]:
+    """Return what one message cost in each turn: whatever disturbs makes dearer, so the least count, the second of them."""
+    return [sorted(costs)[1] for costs in server.events_s if len(costs) > 1]
+
+
+def _dearer(costs: Sequence[float]) -> bool:
     return len(costs) > 1 and costs[-1] >= _DEARER * costs[0]
 
 

@@ -18,6 +18,7 @@ from wsbook.facts import SymptomFacts, UpgradeFacts
 from wsbook.finding import Finding, Severity, Verdict, explains_cause
 from wsbook.rules.known import causes_of_status
 from wsbook.rules.outcome import baseline, inner_hops
+from wsbook.rules.told import told_causes
 from wsbook.symptoms import symptom_candidates
 
 __all__ = ["SURE", "Choice", "next_look", "rivals", "settled", "suspects"]
@@ -172,7 +173,7 @@ def settled(evidence: Evidence, findings: Iterable[Finding], done: Collection[st
     sure = [
         one for one in ranked if one.root and one.verdict is Verdict.FAULT and one.severity is Severity.ERROR and one.confidence >= SURE
     ]
-    told = {slug for _, facts in evidence.of(SymptomFacts) for slug, _ in symptom_candidates(facts)}
+    told = told_causes(evidence)
     for finding in sure:
         fits = not told or finding.cause in told or any(explains_cause(explains(), finding.cause, slug) for slug in told)
         if fits and not _may_be_explained(evidence, ranked, done, finding.cause):

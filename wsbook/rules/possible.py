@@ -8,7 +8,7 @@ from wsbook.facts import Suspicion, SuspicionFacts, SymptomFacts
 from wsbook.finding import DOUBTED, Finding, Verdict
 from wsbook.observation import Observation
 from wsbook.rules.make import proof, unknown
-from wsbook.symptoms import symptom_candidates
+from wsbook.rules.told import told_causes
 
 __all__ = ["judge_possible"]
 
@@ -45,7 +45,7 @@ def _chosen(evidence: Evidence, spoken: set[str], least: float) -> list[tuple[Ob
 
     least: weight from which a setting counts although nothing was told.
     """
-    told = {slug for _, facts in evidence.of(SymptomFacts) for slug, _ in symptom_candidates(facts)}
+    told = told_causes(evidence)
     complaint = evidence.first(SymptomFacts) is not None
     every = [(seen, facts.file, one) for seen, facts in evidence.of(SuspicionFacts) for one in facts.suspicions]
     best: dict[str, tuple[Observation, str, Suspicion]] = {}

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from wsbook.facts import BroadcastFacts, Sender, Subscriber
 
-__all__ = ["Group", "Reach", "lost_between", "missing_of", "own_left_out", "reach_of", "senders_of"]
+__all__ = ["Group", "Reach", "deaf_to_all", "lost_between", "missing_of", "own_left_out", "reach_of", "senders_of"]
 
 
 class Group(Struct, frozen=True, kw_only=True):
@@ -54,6 +54,11 @@ def missing_of(facts: BroadcastFacts) -> dict[int, frozenset[int]]:
     """Return index of subscriber → messages that it should have received and did not."""
     excused = _excused(facts)
     return {one.index: frozenset(one.missed) - excused[one.index] for one in facts.subscribers}
+
+
+def deaf_to_all(facts: BroadcastFacts) -> int:
+    """Return how many subscribers missed every message."""
+    return sum(len(missed) == facts.messages for missed in missing_of(facts).values())
 
 
 def reach_of(facts: BroadcastFacts) -> Reach:

@@ -16,7 +16,7 @@ from wsbook.rules.make import fault, proof, unknown
 from wsbook.rules.outcome import refusals, say
 from wsbook.symptoms import symptom_candidates
 
-__all__ = ["is_shown", "judge_refusals", "judge_words", "weigh_told"]
+__all__ = ["is_shown", "judge_refusals", "judge_words", "told_causes", "weigh_told"]
 
 _EXPLAINED = 0.4
 """From this confidence on another rule's explanation of a refusal is better than what its status alone stands for."""
@@ -29,6 +29,11 @@ _GUESS = 0.25
 
 _CONNECT_STEPS = frozenset({"1.1", "1.2", "1.3", "1.4", "2.1", "2.2", "3.2", "3.3", "4.2"})
 """4.2 too: a limit on the rate or the number of connections refuses upgrades."""
+
+
+def told_causes(evidence: Evidence) -> frozenset[str]:
+    """Return the causes that what was told may stand for."""
+    return frozenset(slug for _, facts in evidence.of(SymptomFacts) for slug, _ in symptom_candidates(facts))
 
 
 def is_shown(found: Iterable[Finding]) -> bool:

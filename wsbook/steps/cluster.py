@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from wsbook.attempt import Attempt
 from wsbook.facts import AffinityFacts, BroadcastFacts, DialectFacts
 from wsbook.rules.departed import departed
-from wsbook.rules.reach import missing_of
+from wsbook.rules.reach import deaf_to_all, missing_of
 from wsbook.steps.looking import Looking, at_hops, baseline, publishing
 
 __all__ = ["look_cluster", "look_delivery"]
@@ -67,7 +67,7 @@ async def look_delivery(look: Looking, attempt: Attempt) -> bool:
     breaks. Tell whether everybody heard everything while all behaved.
     """
     first = await _look_broadcast(look, attempt, break_one=False)
-    if first and (deaf := sum(len(missed) == first.messages for missed in missing_of(first).values())):
+    if first and (deaf := deaf_to_all(first)):
         heard = f"{deaf} of {len(first.subscribers)} heard nothing"
         look.progress(f"{heard}; once more in {_FORGET_S:g} s, when our earlier sockets are forgotten", 0.5)
         await asyncio.sleep(_FORGET_S)

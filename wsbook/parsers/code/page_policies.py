@@ -1,7 +1,4 @@
-"""Content security policies that code sets, beside the sockets that the same code dials. Knows policies, no library.
-
-https://www.w3.org/TR/CSP3/#match-url-to-source-list
-"""
+"""Content security policies that code sets, beside the sockets that the same code dials. Knows how they are written, no library."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -10,6 +7,7 @@ from urllib.parse import SplitResult, urlsplit
 from wsbook.facts import EndpointFacts, PatternFacts
 from wsbook.parsers.code.source_files import Code
 from wsbook.parsers.pattern_table import entry, pattern_found
+from wsbook.wire.csp import forbidding
 
 __all__ = ["policy_patterns"]
 
@@ -18,7 +16,9 @@ _LISTED = re.compile(r"""['"]?connect(?:Src|-src)['"]?\s*:\s*\[(?P<list>[^\]]{0,
 _REPORTS = re.compile(r"(?i)report-?only")
 _COMPUTED = re.compile(r"\$\{|%[sv]|\+|\b(?!self\b|none\b)[A-Za-z_$][\w$]*\s*(?:,|$)|\.\.\.")
 _SELF = "'self'"
-_DEFAULT_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443}
+_HTTP = re.compile(r"(?i)\Ahttp(s?)://")
+_ELSEWHERE = "https://page.invalid/"
+"""Stands for the page, whose address code does not tell."""
 
 
 def policy_patterns(codes: Iterable[Code], dialled: Iterable[EndpointFacts]) -> Iterator[PatternFacts]:
@@ -29,7 +29,7 @@ def policy_patterns(codes: Iterable[Code], dialled: Iterable[EndpointFacts]) -> 
             continue
         for found in (*_WRITTEN.finditer(code.text), *_LISTED.finditer(code.text)):
             sources = _sources(found)
-            refused = next((one for one in targets if sources and not any(_takes(source, one) for source in sources)), None)
+            refused = next((one for one in targets if sources and _refuses(sources, one)), None)
             if refused is not None:
                 own = _SELF in sources
                 if own and refused.port is None:
@@ -57,17 +57,15 @@ def _sources(found: re.Match[str]) -> tuple[str, ...]:
     return () if re.search(r"\$\{|%[sv]|' ?\+|\+ ?'|#\{|<%", text) else tuple(text.replace("\\'", "'").split())
 
 
-def _takes(source: str, target: SplitResult) -> bool:
-    """Tell whether a source expression may match a URL; its scheme is read generously."""
-    if source == "*" or source.lower() in ("ws:", f"{target.scheme}:"):
-        return True
-    bare = source.strip("'\",`").lower()
-    scheme, given, rest = bare.rpartition("://")
-    if given and scheme == "wss" and target.scheme == "ws":
-        return False
-    host, _, port = rest.partition("/")[0].partition(":")
-    name = target.hostname or ""
-    if host != name and not (host.startswith("*.") and name.endswith(host[1:])) and host != "*":
-        return False
-    wanted = target.port or _DEFAULT_PORTS[target.scheme]
-    return port == "*" or (port or str(_DEFAULT_PORTS.get(scheme, wanted if not target.port else 0))) == str(wanted)
+def _refuses(sources: Iterable[str], target: SplitResult) -> bool:
+    """Tell whether a source list keeps a page elsewhere from a socket."""
+    policy = " ".join(("connect-src", *(_for_sockets(source, target.scheme) for source in sources)))
+    return forbidding(policy, target.geturl(), _ELSEWHERE) is not None
+
+
+def _for_sockets(source: str, scheme: str) -> str:
+    """Return a source expression read generously: http stands for ws, and an expression without a scheme for that of the socket."""
+    if source == _SELF:
+        return source
+    bare = _HTTP.sub(lambda http: f"ws{http[1]}://", source.strip("'\",`"))
+    return bare if "://" in bare or bare == "*" or bare.endswith(":") else f"{scheme}://{bare}"

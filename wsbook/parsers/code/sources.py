@@ -54,6 +54,19 @@ _OTHERS = ("kotlin", "csharp", "elixir", "ruby", "rust", "php", "dart", "swift",
 _MAX_FACTS = 2_000
 _MAX_BUNDLES = 8_000_000
 _SMALL = 50_000
+_LOOKS = tuple(
+    (language, re.compile(look, re.MULTILINE))
+    for language, look in (
+        ("php", r"<\?php|\$this->|^\s*use [A-Z]\w*\\\w"),
+        ("elixir", r"^\s*defmodule [A-Z]|^\s*config :\w+, |^\s*defp? \w+.*\bdo$"),
+        ("rust", r"\blet mut \w|^\s*(?:pub )?(?:async )?fn \w+[^\n]*(?:->|&mut |&self)|^use (?:std|tokio|axum|actix\w*|warp)::"),
+        ("csharp", r"^\s*using (?:System|Microsoft)\b|\b(?:services|builder\.Services)\.Add\w+\(|\bTimeSpan\.From|: Hub\b"),
+        ("ruby", r"^\s*class \w+ < [A-Z]\w*(?:::\w+)*\s*$|^Rails\.application\b"),
+        ("html", r"<script|<template"),
+        ("json", r"\A\s*\{\s*\""),
+    )
+)
+"""What a piece without a name looks like, when the grammars of other languages cannot tell."""
 _NAMES_SOCKET = re.compile(r"WebSocket|wss?:|socket\.io|sockjs|SockJS|signalr|\bio\(|Pusher|graphql-ws|EventSource")
 
 
@@ -118,27 +131,10 @@ def parse_source_text(text: str, *, artifact: str, side: str, step: str, page_ur
     return _observations(folder, side=side, page_url=page_url, step=step, artifact=artifact)
 
 
-_LOOKS = tuple(
-    (language, re.compile(look, re.MULTILINE))
-    for language, look in (
-        ("php", r"<\?php|\$this->|^\s*use [A-Z]\w*\\\w"),
-        ("elixir", r"^\s*defmodule [A-Z]|^\s*config :\w+, |^\s*defp? \w+.*\bdo$"),
-        ("rust", r"\blet mut \w|^\s*(?:pub )?(?:async )?fn \w+[^\n]*(?:->|&mut |&self)|^use (?:std|tokio|axum|actix\w*|warp)::"),
-        ("csharp", r"^\s*using (?:System|Microsoft)\b|\b(?:services|builder\.Services)\.Add\w+\(|\bTimeSpan\.From|: Hub\b"),
-        ("ruby", r"^\s*class \w+ < [A-Z]\w*(?:::\w+)*\s*$|^Rails\.application\b"),
-    )
-)
-"""What code in a language that is not parsed looks like when it has no name."""
-
-
 def _guessed(text: str) -> str:
     """Return the likeliest language of a nameless piece: one that it looks like, else that whose grammar leaves the fewest errors."""
     if looks := next((language for language, look in _LOOKS if look.search(text)), ""):
         return looks
-    if "<script" in text or "<template" in text:
-        return "html"
-    if re.match(r"\s*\{\s*\"", text):
-        return "json"
     from ast_grep_py import SgRoot
 
     order = ("typescript", "python", "tsx", "go", "java")
