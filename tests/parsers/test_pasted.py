@@ -40,9 +40,17 @@ def test_what_is_one_thing_stays_one(text: str) -> None:
     assert len(kinds(text)) == 1
 
 
+@pytest.mark.parametrize(
+    "text", [f"{CODE}\n{SAID}", f"{CODE}\n\n```\n{SAID}```\n"], ids=["one below the other", "fenced after empty lines"]
+)
+def test_parts_are_as_long_as_the_whole(text: str) -> None:
+    parts = list(split_pasted(text, "frontend_source"))
+    assert len(parts) == 2
+    assert all(part.count("\n") == text.count("\n") for _, part in parts)
+
+
 def test_lines_keep_their_numbers() -> None:
     text = f"{CODE}\n{SAID}"
-    assert all(part.count("\n") == text.count("\n") for _, part in split_pasted(text, "frontend_source"))
 
     def lines(kind: type) -> list[int]:
         found: list[Observation] = [seen for seen in read_text(text) if isinstance(seen.facts, kind)]

@@ -10,7 +10,7 @@ __all__ = ["split_pasted"]
 
 PARTS = 60
 """A text of more blocks is one thing."""
-_FENCE = re.compile(r"^\s*(?:```|~~~).*$", re.MULTILINE)
+_FENCE = re.compile(r"^[^\S\n]*(?:```|~~~).*$", re.MULTILINE)
 _BLOCK = re.compile(r"(?:^[^\n]*\S[^\n]*(?:\n|\Z))+", re.MULTILINE)
 _SAID = frozenset(("backend_log", "access_log", "browser_console", "http_dump"))
 _CODE = frozenset(("frontend_source", "backend_source"))
